@@ -1,0 +1,15 @@
+"""argv in, text and exit code out: the only code that prints, one file per group of commands."""
+
+from __future__ import annotations
+
+import sys
+
+from pipeline.cli import planning, reporting, running, sandbox
+from pipeline.cli.app import invoke
+
+__all__ = ["invoke", "main", "planning", "reporting", "running", "sandbox"]
+
+
+def main() -> None:
+    """Run the command line of this process and end it with the exit code."""
+    sys.exit(invoke(sys.argv[1:]))

@@ -1,0 +1,123 @@
+"""Which key and which addresses a provider is reached with; the manifest does not choose them.
+
+A manifest may name hosts of the offer's own list only. Anything else comes from the environment
+or the command line, must be https (http on loopback only), and is printed before the first
+request (manifest.md §9).
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import MappingProxyType
+from urllib.parse import urlsplit
+
+from pipeline.diagnostics import Diagnostic, Span
+from pipeline.errors import InvalidInput
+from pipeline.model import Offer, ProviderSettings
+
+_COMMAND_LINE = Span(file="command line")
+_SETTINGS = MappingProxyType({"api": "base_url", "upload": "upload_url"})
+
+
+def environment(variables: Mapping[str, str], env_file: Path | None) -> Mapping[str, str]:
+    """Return the environment, with what an `--env-file` adds; the environment itself wins."""
+    if env_file is None:
+        return variables
+    try:
+        lines = env_file.read_text("utf-8").splitlines()
+    except OSError as error:
+        raise _usage("missing-file", f"cannot read {env_file}: {error.strerror}") from error
+    pairs = (line.removeprefix("export ").partition("=") for line in lines if "=" in line)
+    read = {name.strip(): value.strip().strip("'\"") for name, _, value in pairs if name[:1] != "#"}
+    return {**read, **variables}
+
+
+def key_of(offer: Offer, variables: Mapping[str, str]) -> str:
+    """Return the provider's key; InvalidInput `missing-key` names the variable to set."""
+    key = variables.get(offer.key_env, "").strip()
+    if key:
+        return key
+    raise _usage(
+        "missing-key",
+        f"{offer.title} needs a key",
+        f"set {offer.key_env}, or name a file with --env-file, or try --rehearse",
+    )
+
+
+def hosts_of(
+    offer: Offer,
+    settings: ProviderSettings | None,
+    variables: Mapping[str, str],
+    given: Mapping[str, str],
+) -> tuple[Mapping[str, str], tuple[str, ...]]:
+    """Return host name to base URL, and those that came from outside (to be printed).
+
+    `given` holds `--base-url` values as `{"api": url, "upload": url}`.
+    """
+    hosts, foreign = dict(offer.hosts), []
+    for host, setting in _SETTINGS.items():
+        if host not in hosts:
+            continue
+        variable = f"{offer.provider}_{setting}".upper()
+        outside = given.get(host) or variables.get(variable, "")
+        inside = getattr(settings, setting, None)
+        if outside:
+            hosts[host] = _trusted(outside)
+            foreign.append(f"{offer.provider} {setting} = {hosts[host]}")
+        elif inside is not None:
+            hosts[host] = _listed(offer, inside.data, inside.span)
+    return MappingProxyType(hosts), tuple(foreign)
+
+
+def base_urls(values: Sequence[str]) -> Mapping[str, Mapping[str, str]]:
+    """Read `--base-url runware=https://…` (`unifically.upload=…`) as `{provider: {host: url}}`."""
+    read: dict[str, dict[str, str]] = {}
+    for value in values:
+        name, sign, url = value.partition("=")
+        provider, _, host = name.partition(".")
+        if not sign or not url:
+            raise _usage("usage", f"--base-url takes PROVIDER=URL, not {value!r}")
+        read.setdefault(provider, {})[host or "api"] = url
+    return read
+
+
+def _listed(offer: Offer, url: str, span: Span) -> str:
+    allowed = {urlsplit(base).hostname for base in offer.hosts.values()} | set(offer.hosts_allowed)
+    parts = urlsplit(url)
+    if parts.scheme == "https" and parts.hostname in allowed:
+        return url.rstrip("/")
+    names = ", ".join(sorted(name for name in allowed if name))
+    raise InvalidInput(
+        [
+            Diagnostic(
+                slug="foreign-address",
+                message=f"a manifest may not send {offer.title}'s key to {parts.hostname or url!r}",
+                span=span,
+                hint=f"its own hosts are {names}; others come from the environment or --base-url",
+            )
+        ]
+    )
+
+
+def _trusted(url: str) -> str:
+    parts = urlsplit(url)
+    secure = parts.scheme == "https" or (parts.scheme == "http" and loopback(parts.hostname or ""))
+    if secure and parts.hostname:
+        return url.rstrip("/")
+    raise _usage("foreign-address", f"{url} must be https (http only on loopback)")
+
+
+def loopback(host: str) -> bool:
+    """Tell whether a host name means this machine."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _usage(slug: str, message: str, hint: str = "") -> InvalidInput:
+    return InvalidInput([Diagnostic(slug=slug, message=message, span=_COMMAND_LINE, hint=hint)])

@@ -1,0 +1,83 @@
+"""The command line itself: the commands' names, and how each way of ending becomes an exit code."""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
+
+import typer
+
+from pipeline.cli.exits import Exit, Leave
+from pipeline.cli.findings import counted, written
+from pipeline.errors import CallsheetError, InvalidInput, LedgerInUse
+
+app = typer.Typer(
+    name="callsheet",
+    help="Run a YAML manifest of AI video shots as a build.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def invoke(arguments: Sequence[str]) -> Exit:
+    """Run one command line and return its exit code; a traceback is shown with --debug only."""
+    debug = "--debug" in arguments
+    words = [word for word in arguments if word != "--debug"]
+    try:
+        app(args=words, prog_name="callsheet", standalone_mode=False)
+    except typer.Exit as ending:
+        return Exit(ending.exit_code)
+    except Leave as leave:
+        return leave.code
+    except Exception as error:  # noqa: BLE001 - the last line of defence, by design
+        if debug:
+            traceback.print_exc()
+        return _told(error)
+    except KeyboardInterrupt:
+        _say("interrupted; what was paid for is in the ledger, run again to continue")
+        return Exit.INTERRUPTED
+    return Exit.OK
+
+
+def _told(error: Exception) -> Exit:
+    for kind, (code, tell) in _ENDINGS.items():
+        if isinstance(error, kind):
+            text = tell(error)
+            if text:
+                _say(text)
+            return code
+    _say(f"this is a bug in callsheet: {type(error).__name__}: {error}")
+    _say("run again with --debug to see where, and please report it")
+    return Exit.BUG
+
+
+def _findings(error: Exception) -> str:
+    if not isinstance(error, InvalidInput):
+        return str(error)
+    told = written(error.findings, error.sources)
+    return f"{told}\n{counted(error.findings)}; nothing was sent"
+
+
+def _usage(error: Exception) -> str:
+    # Without arguments typer prints the help itself and raises an error without text.
+    return f"usage: {error}" if str(error) else ""
+
+
+_ENDINGS: Mapping[type[Exception], tuple[Exit, Callable[[Exception], str]]] = MappingProxyType(
+    {
+        InvalidInput: (Exit.INVALID, _findings),
+        LedgerInUse: (Exit.STOPPED, str),
+        CallsheetError: (Exit.STOPPED, str),
+        typer.Abort: (Exit.INTERRUPTED, lambda _: "interrupted"),
+        typer.TyperException: (Exit.INVALID, _usage),
+    }
+)
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr)

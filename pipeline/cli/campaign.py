@@ -1,0 +1,82 @@
+"""From a manifest's path to a stream of priced entries: the stages in their order.
+
+This file and `running` are the architecture: each stage is handed what the stage before made.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+
+import yaml
+
+from pipeline.cli.options import Asked
+from pipeline.diagnostics import Diagnostic
+from pipeline.errors import InvalidInput
+from pipeline.manifest import load_manifest
+from pipeline.media import Inspector
+from pipeline.model import Entry, Manifest
+from pipeline.plan import Rates, entries, expand, parse_rates
+from pipeline.providers import OFFERS, compose
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Campaign:
+    """A manifest that was read, and what was found in it so far.
+
+    `manifest` is there even with errors among the findings, as far as it could be understood, so
+    that the plan's findings are told in the same pass.
+    """
+
+    asked: Asked
+    manifest: Manifest
+    findings: tuple[Diagnostic, ...]
+    sources: Mapping[str, str]
+    """What was read, for excerpts; secrets are starred out."""
+
+    @property
+    def name(self) -> str:
+        """The campaign's name in ledger and file system: a profile has a folder of its own."""
+        profile = self.manifest.profile
+        return f"{self.manifest.name}@{profile}" if profile else self.manifest.name
+
+    def entries(self, assets: Path) -> Iterator[Entry | Diagnostic]:
+        """Yield what reading found, then the priced plan; fitted frames go to `assets`."""
+        manifest = self.manifest
+        yield from self.findings
+        plan = expand(
+            manifest,
+            OFFERS,
+            Inspector(manifest.folder, manifest.allow, assets),
+            provider=self.asked.provider,
+        )
+        yield from entries(
+            plan,
+            rates=rates(),
+            budget=manifest.budget,
+            compose=compose,
+            provider_settings=manifest.providers,
+        )
+
+
+def open_campaign(asked: Asked) -> Campaign:
+    """Read the manifest and its tables; InvalidInput if nothing can be made of it."""
+    loaded = load_manifest(
+        asked.manifest, profile=asked.profile, overrides=asked.overrides, read=Path.read_bytes
+    )
+    if loaded.manifest is None:
+        raise InvalidInput(loaded.findings, loaded.sources)
+    return Campaign(
+        asked=asked,
+        manifest=loaded.manifest,
+        findings=loaded.findings,
+        sources=loaded.sources,
+    )
+
+
+def rates() -> Rates:
+    """Return the price list that is shipped with the package."""
+    text = files("pipeline.providers").joinpath("rates.yaml").read_text("utf-8")
+    return parse_rates(yaml.safe_load(text))

@@ -1,0 +1,103 @@
+"""The lanes of a run: addresses, keys and limits; a rehearsal's lanes lead to its own sandbox."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from rich.console import Console
+
+from pipeline.cli.addresses import base_urls, environment, hosts_of, key_of
+from pipeline.cli.campaign import Campaign
+from pipeline.cli.options import Asked, Spending, usage
+from pipeline.cli.rehearsal import sandbox_on_a_leash
+from pipeline.model import Offer
+from pipeline.providers import OFFERS
+from pipeline.run import MAKES, Admission, Lane, Status
+
+_PROVEN = frozenset({"runware"})
+"""Providers whose adapter is held against the sandbox; with others no money may be spent yet."""
+UNSETTLED = frozenset({Status.IN_FLIGHT, Status.IN_DOUBT, Status.OVERDUE})
+"""What a run settles before it makes anything new."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """One run as it was asked for; tests bring their own checkpoint."""
+
+    asked: Asked
+    spending: Spending = field(default_factory=Spending)
+    retry: tuple[str, ...] = ()
+    scenario: Path | None = None
+    chaos: float = 0.0
+    quiet: bool = False
+    checkpoint: Callable[[str], None] = lambda _: None
+
+
+@contextmanager
+def open_lanes(
+    job: Job, campaign: Campaign, admission: Admission, console: Console
+) -> Iterator[Mapping[str, Lane]]:
+    """Yield a lane for each provider that has work; a rehearsal's lead to its own sandbox."""
+    wanted = MAKES | UNSETTLED | ({Status.FAILED} if job.retry else set())
+    names = {line.provider for line in admission.lines if line.status in wanted}
+    unproven = sorted(names - _PROVEN)
+    if unproven:
+        raise usage(
+            f"{', '.join(unproven)} cannot be run in this version: no sandbox witnesses it yet"
+        )
+    offers = [OFFERS[name] for name in sorted(names)]
+    if not offers:
+        yield {}
+    elif job.asked.rehearse:
+        state = job.asked.home / ".callsheet" / "sandbox"
+        with sandbox_on_a_leash(state, job.scenario, chaos=job.chaos) as addresses:
+            yield {o.provider: _rehearsed(o, campaign, addresses[o.provider]) for o in offers}
+    else:
+        variables = environment(os.environ, job.asked.env_file)
+        given = base_urls(job.asked.base_urls)
+        yield {
+            offer.provider: _lane(
+                offer,
+                campaign,
+                key_of(offer, variables),
+                _reached(offer, campaign, variables, given.get(offer.provider, {}), console),
+            )
+            for offer in offers
+        }
+
+
+def _reached(
+    offer: Offer,
+    campaign: Campaign,
+    variables: Mapping[str, str],
+    given: Mapping[str, str],
+    console: Console,
+) -> Mapping[str, str]:
+    settings = campaign.manifest.providers.get(offer.provider)
+    hosts, foreign = hosts_of(offer, settings, variables, given)
+    for line in foreign:
+        console.print(f"address from outside the manifest: {line}")
+    return hosts
+
+
+def _rehearsed(offer: Offer, campaign: Campaign, addresses: Mapping[str, str]) -> Lane:
+    hosts = {"api": addresses["base_url"], "upload": addresses.get("upload_url", "")}
+    named = {host: hosts[host] for host in offer.hosts}
+    return _lane(offer, campaign, f"rehearsal-{offer.provider}", named)
+
+
+def _lane(offer: Offer, campaign: Campaign, key: str, hosts: Mapping[str, str]) -> Lane:
+    settings = campaign.manifest.providers.get(offer.provider)
+    concurrency = settings.concurrency if settings else None
+    pace = settings.submit_per_s if settings else None
+    return Lane(
+        provider=offer.provider,
+        key=key,
+        hosts=hosts,
+        concurrency=concurrency or offer.concurrency,
+        submit_per_s=pace or offer.submit_per_s,
+    )

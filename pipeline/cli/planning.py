@@ -1,0 +1,160 @@
+"""`check` and `plan`: what is wrong, and what would be made at which price. Nothing is sent."""
+
+from __future__ import annotations
+
+import tempfile
+from decimal import Decimal
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from pipeline.cli.app import app
+from pipeline.cli.campaign import Campaign, open_campaign
+from pipeline.cli.exits import Exit, Leave
+from pipeline.cli.findings import Format, counted, written
+from pipeline.cli.options import (
+    DEFAULT_ROOT,
+    Asked,
+    ManifestPath,
+    Overrides,
+    Profile,
+    ProviderName,
+    Rehearse,
+    Root,
+)
+from pipeline.diagnostics import has_errors
+from pipeline.errors import InvalidInput
+from pipeline.run import MAKES, Admission, Ledger, PlanLine, RealFiles, Status, Totals, admit
+
+
+@app.command(epilog="Example: callsheet check manifests/spring-sneakers/campaign.yaml")
+def check(
+    manifest: ManifestPath,
+    profile: Profile = "",
+    overrides: Overrides = None,
+    form: Annotated[Format, typer.Option("--format", help="How to print.")] = Format.TEXT,
+    root: Root = DEFAULT_ROOT,
+) -> None:
+    """Tell every finding of a manifest; exit 3 if any is an error. Needs no network."""
+    asked = Asked(manifest=manifest, profile=profile, overrides=tuple(overrides or ()), root=root)
+    campaign = open_campaign(asked)
+    findings = foreseen(campaign).findings
+    if findings or form is not Format.TEXT:
+        print(written(findings, campaign.sources, form))
+    if form is Format.TEXT:
+        print(f"{manifest}: {counted(findings)}")
+    if has_errors(findings):
+        raise Leave(Exit.INVALID)
+
+
+@app.command(epilog="Example: callsheet plan manifests/spring-sneakers/campaign.yaml")
+def plan(
+    manifest: ManifestPath,
+    profile: Profile = "",
+    overrides: Overrides = None,
+    provider: ProviderName = "",
+    root: Root = DEFAULT_ROOT,
+    rehearse: Rehearse = False,
+    detailed: Annotated[
+        bool, typer.Option("--detailed-exitcode", help="Exit 2 if there is work.")
+    ] = False,
+) -> None:
+    """Tell what would be made, reused and restored, and what it would cost."""
+    asked = Asked(
+        manifest=manifest,
+        profile=profile,
+        overrides=tuple(overrides or ()),
+        provider=provider,
+        root=root,
+        rehearse=rehearse,
+    )
+    campaign = open_campaign(asked)
+    admission = foreseen(campaign)
+    told(admission, campaign, Console(highlight=False))
+    if detailed and (admission.to_make.items or admission.restore):
+        raise Leave(Exit.WORK)
+
+
+def foreseen(campaign: Campaign) -> Admission:
+    """Return what admitting the campaign would come to, without writing anything."""
+    home = campaign.asked.home
+    with tempfile.TemporaryDirectory() as assets, Ledger.memory(home) as ledger:
+        return admit(
+            campaign.entries(Path(assets)),
+            ledger,
+            campaign=campaign.name,
+            budget=campaign.manifest.budget,
+            files=RealFiles(home),
+        )
+
+
+def told(admission: Admission, campaign: Campaign, console: Console) -> None:
+    """Print a plan; InvalidInput if it has errors."""
+    if not admission.ok:
+        raise InvalidInput(admission.findings, campaign.sources)
+    if admission.findings:
+        print(written(admission.findings, campaign.sources))
+    console.print(drawn(admission))
+    console.print(sentence(admission))
+    for address in admission.orphaned:
+        console.print(f"orphaned: {address} is in no plan any more; its clip stays in the store")
+
+
+def drawn(admission: Admission) -> Table:
+    """Return the plan as a table: a line per shot, provider and status."""
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
+    for title in ("shot", "provider", "status", "items", "low", "expected", "high"):
+        table.add_column(title, justify="right" if title not in _WORDS else "left")
+    for line in admission.lines:
+        table.add_row(line.shot, line.provider, _standing(line), str(line.items), *_prices(line))
+    return table
+
+
+def sentence(admission: Admission) -> str:
+    """Return the plan in one sentence."""
+    total = admission.to_make
+    ready = admission.count(Status.REUSED, Status.OFF_SPEC)
+    parts = [f"{admission.items} items", f"{total.items} to make"]
+    parts += [f"{ready} ready"] if ready else []
+    parts += [f"{admission.restore} to restore from the store"] if admission.restore else []
+    shared = admission.count(Status.SHARED)
+    parts += [f"{shared} sharing another's clip"] if shared else []
+    return f"{', '.join(parts)}; {priced(total)}" if total.items else f"{', '.join(parts)}"
+
+
+def priced(total: Totals) -> str:
+    """Return a sum of money as `8.40 USD`, a range where it is one, and what is unknown."""
+    known = total.items - total.unpriced
+    figures = dict.fromkeys((money(total.low_usd), money(total.high_usd)))
+    text = f"{' to '.join(figures)} USD"
+    if not known:
+        return "price unknown"
+    return f"{text}, and {total.unpriced} of unknown price" if total.unpriced else text
+
+
+def money(usd: Decimal) -> str:
+    """Return an amount with two decimals, or more where it needs them."""
+    exact = usd.normalize()
+    places = max(2, -int(exact.as_tuple().exponent))
+    return f"{usd:.{places}f}"
+
+
+_WORDS = frozenset({"shot", "provider", "status"})
+
+
+def _standing(line: PlanLine) -> str:
+    return f"{line.status} ({line.cause})" if line.cause else str(line.status)
+
+
+def _prices(line: PlanLine) -> tuple[str, str, str]:
+    if line.status not in MAKES:
+        return ("", "", "")
+    if line.unpriced == line.items:
+        return ("unknown", "unknown", "unknown")
+    mark = f" + {line.unpriced}?" if line.unpriced else ""
+    figures = (line.low_usd, line.expected_usd, line.high_usd)
+    low, expected, high = (f"{money(figure)}{mark}" for figure in figures)
+    return (low, expected, high)

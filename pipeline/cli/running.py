@@ -1,0 +1,215 @@
+"""`run`: plan, ask, make, report. Running it again continues; a finished campaign is a no-op."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+
+import typer
+from rich.console import Console
+
+from pipeline.cli.app import app
+from pipeline.cli.campaign import Campaign, open_campaign
+from pipeline.cli.exits import Exit, Leave
+from pipeline.cli.lanes import UNSETTLED, Job, open_lanes
+from pipeline.cli.options import (
+    DEFAULT_ROOT,
+    Asked,
+    BaseUrls,
+    Chaos,
+    EnvFile,
+    ManifestPath,
+    MaxCost,
+    Overrides,
+    Profile,
+    ProviderName,
+    Quiet,
+    Rehearse,
+    Retry,
+    Root,
+    Scenario,
+    Spending,
+    Yes,
+    dollars,
+    usage,
+)
+from pipeline.cli.panel import watching
+from pipeline.cli.planning import priced, told
+from pipeline.cli.reporting import has_report, write_report, written_files
+from pipeline.media import probe
+from pipeline.model import Budget
+from pipeline.providers import PROVIDERS
+from pipeline.report import show_summary
+from pipeline.run import (
+    Admission,
+    Lane,
+    Ledger,
+    Order,
+    Outcome,
+    RealFiles,
+    Status,
+    Store,
+    Tools,
+    Transport,
+    admit,
+)
+from pipeline.run import run as make_all
+
+
+@app.command(epilog="Example: callsheet run manifests/spring-sneakers/campaign.yaml --rehearse")
+def run(
+    manifest: ManifestPath,
+    profile: Profile = "",
+    overrides: Overrides = None,
+    provider: ProviderName = "",
+    root: Root = DEFAULT_ROOT,
+    rehearse: Rehearse = False,
+    yes: Yes = False,
+    max_cost: MaxCost = "",
+    retry: Retry = None,
+    env_file: EnvFile = None,
+    base_url: BaseUrls = None,
+    scenario: Scenario = None,
+    chaos: Chaos = 0.0,
+    quiet: Quiet = False,
+) -> None:
+    """Make every clip of a manifest that is not there yet, once, and report."""
+    asked = Asked(
+        manifest=manifest,
+        profile=profile,
+        overrides=tuple(overrides or ()),
+        provider=provider,
+        root=root,
+        rehearse=rehearse,
+        env_file=env_file,
+        base_urls=tuple(base_url or ()),
+    )
+    if not rehearse and (scenario is not None or chaos):
+        raise usage("--scenario and --chaos make the sandbox misbehave: they need --rehearse")
+    job = Job(
+        asked=asked,
+        spending=Spending(yes=yes, max_cost_usd=dollars(max_cost) if max_cost else None),
+        retry=tuple(retry or ()),
+        scenario=scenario,
+        chaos=chaos,
+        quiet=quiet,
+    )
+    raise Leave(make(job))
+
+
+def make(job: Job) -> Exit:
+    """Run one campaign from manifest to report, and return the exit code."""
+    console = Console(highlight=False, quiet=job.quiet)
+    campaign = open_campaign(job.asked)
+    home = job.asked.home
+    with Ledger.open(home) as ledger:
+        admission = admit(
+            campaign.entries(home / ".callsheet" / "assets"),
+            ledger,
+            campaign=campaign.name,
+            budget=campaign.manifest.budget,
+            files=RealFiles(home),
+        )
+        told(admission, campaign, console)
+        if not _work(admission, job):
+            console.print(f"nothing to do: {admission.items} items are there; no request was sent")
+            if not has_report(campaign):
+                write_report(ledger, campaign)
+            return Exit.OK
+        _agreed(job, admission, campaign.manifest.budget, console)
+        began = time.monotonic()
+        outcome = _made(job, campaign, admission, ledger, console)
+        report = write_report(ledger, campaign, elapsed_s=time.monotonic() - began)
+        show_summary(console, report, written_files(campaign))
+        return Exit(outcome.exit_code)
+
+
+def _work(admission: Admission, job: Job) -> bool:
+    retried = sum(
+        line.items
+        for line in admission.lines
+        if line.status is Status.FAILED and line.cause in job.retry
+    )
+    return bool(admission.to_make.items or admission.restore or retried or _unsettled(admission))
+
+
+def _unsettled(admission: Admission) -> int:
+    return admission.count(*UNSETTLED)
+
+
+def _agreed(job: Job, admission: Admission, budget: Budget, console: Console) -> None:
+    """Ask before money is spent, or leave: nothing is bought that nobody agreed to."""
+    if job.asked.rehearse or not admission.to_make.items:
+        return
+    if job.spending.yes:
+        if budget.limit_usd is None and job.spending.max_cost_usd is None:
+            raise usage("--yes needs a limit: `budget: {limit: …}` or --max-cost")
+        return
+    if not sys.stdin.isatty():
+        raise usage("nobody is there to ask: say --yes with a limit, or --rehearse")
+    console.print(f"This spends real money: {priced(admission.to_make)}.")
+    if not typer.confirm("Make it?", default=False):
+        raise Leave(Exit.STOPPED)
+
+
+def _made(
+    job: Job, campaign: Campaign, admission: Admission, ledger: Ledger, console: Console
+) -> Outcome:
+    budget = campaign.manifest.budget
+    if job.spending.max_cost_usd is not None:
+        caps = [job.spending.max_cost_usd, budget.per_run_usd]
+        budget = replace(budget, per_run_usd=min(cap for cap in caps if cap is not None))
+    order = Order(
+        campaign=campaign.name,
+        policy=campaign.manifest.policy,
+        budget=budget,
+        retry=job.retry,
+        address_header=job.asked.rehearse,
+    )
+    with (
+        open_lanes(job, campaign, admission, console) as lanes,
+        watching(console, quiet=job.quiet) as watcher,
+    ):
+        return asyncio.run(_interruptible(ledger, order, lanes=lanes, job=job, watcher=watcher))
+
+
+async def _interruptible(
+    ledger: Ledger,
+    order: Order,
+    *,
+    lanes: Mapping[str, Lane],
+    job: Job,
+    watcher: Callable[..., None],
+) -> Outcome:
+    """Run; the first Ctrl-C submits nothing more and collects, the second leaves at once."""
+    stop, loop = asyncio.Event(), asyncio.get_running_loop()
+    async with Transport() as transport:
+        tools = Tools(
+            transport=transport,
+            store=Store(job.asked.home),
+            probe=probe,
+            observer=watcher,
+            checkpoint=job.checkpoint,
+            stop=stop,
+        )
+        work = asyncio.ensure_future(
+            make_all(ledger, order, providers=PROVIDERS, lanes=lanes, tools=tools)
+        )
+
+        def interrupted() -> None:
+            if stop.is_set():
+                work.cancel()
+            else:
+                print("stopping: what is in flight is collected; again to leave", file=sys.stderr)
+                stop.set()
+
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, interrupted)
+        try:
+            return await work
+        except asyncio.CancelledError:
+            raise Leave(Exit.INTERRUPTED) from None

@@ -1,0 +1,28 @@
+"""`callsheet sandbox`: the providers on loopback."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pipeline.cli.app import app
+from pipeline.cli.options import Scenario
+
+
+@app.command(epilog="Example: callsheet sandbox --port 8080 --scenario drills/429.yaml")
+def sandbox(
+    host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="The port; 0 takes a free one.")] = 0,
+    state: Annotated[Path, typer.Option(help="Where tasks, bills and clips are kept.")] = Path(
+        "outputs/rehearsal/.callsheet/sandbox"
+    ),
+    scenario: Scenario = None,
+    leash: Annotated[bool, typer.Option(help="End when standard input closes.")] = False,
+) -> None:
+    """Run the providers on loopback, for rehearsals, tests and drills."""
+    # A server is a lot to load: the other commands do without.
+    from pipeline.sandbox import serve  # noqa: PLC0415 - see above
+
+    serve(host=host, port=port, state=state, scenario_path=scenario, leash=leash)

@@ -1,0 +1,107 @@
+"""Where a fault is, and how it is told: "file:line:col: slug: message" with a caret.
+
+The same finding in 300 rows is one finding; that rule lives in `grouped`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+_ROWS_SHOWN = 3
+
+
+class Severity(StrEnum):
+    """Whether a finding stops the campaign."""
+
+    ERROR = "error"
+    WARNING = "warning"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Span:
+    """A place in a text file; lines and columns count from 1, in code points.
+
+    `end_column` is exclusive and on the same line; equal to `column` where the extent is unknown.
+    """
+
+    file: str
+    line: int = 1
+    column: int = 1
+    end_column: int = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Diagnostic:
+    """One finding: what is wrong, where, and what to do about it."""
+
+    slug: str
+    message: str
+    span: Span
+    hint: str = ""
+    severity: Severity = Severity.ERROR
+    row: str = ""
+    column: str = ""
+    rows: tuple[str, ...] = ()
+    """Row keys concerned, in table order, where one cause shows in several rows."""
+    related: tuple[Span, ...] = ()
+
+
+def grouped(findings: Iterable[Diagnostic]) -> tuple[Diagnostic, ...]:
+    """Return the findings sorted by place, each once; equal faults of several rows become one."""
+    merged: dict[tuple[object, ...], tuple[Diagnostic, dict[str, None]]] = {}
+    for finding in findings:
+        identity = (finding.span, finding.slug, finding.message, finding.row, finding.column)
+        _, rows = merged.setdefault(identity, (finding, {}))
+        rows.update(dict.fromkeys(finding.rows))
+    told = [replace(finding, rows=tuple(rows)) for finding, rows in merged.values()]
+    return tuple(sorted(told, key=_place))
+
+
+def has_errors(findings: Iterable[Diagnostic]) -> bool:
+    """Tell whether any finding stops the campaign."""
+    return any(finding.severity is Severity.ERROR for finding in findings)
+
+
+def render(finding: Diagnostic, sources: Mapping[str, str]) -> str:
+    """Return the finding as text, with the line and a caret where the source is at hand."""
+    head = f"{finding.span.file}:{finding.span.line}:{finding.span.column}"
+    label = "" if finding.severity is Severity.ERROR else f"{finding.severity}: "
+    lines = [f"{head}{_cell(finding)}: {label}{finding.slug}: {finding.message}{_rows(finding)}"]
+    lines += _excerpt(finding, sources.get(finding.span.file, ""))
+    lines += [f"      also at {span.file}:{span.line}:{span.column}" for span in finding.related]
+    return "\n".join(lines)
+
+
+def _place(finding: Diagnostic) -> tuple[str, int, int, str, str]:
+    span = finding.span
+    return (span.file, span.line, span.column, finding.slug, finding.message)
+
+
+def _cell(finding: Diagnostic) -> str:
+    parts = [f"row {finding.row}"] if finding.row else []
+    parts += [f"column {finding.column}"] if finding.column else []
+    return f" ({', '.join(parts)})" if parts else ""
+
+
+def _rows(finding: Diagnostic) -> str:
+    if not finding.rows:
+        return ""
+    shown = ", ".join(finding.rows[:_ROWS_SHOWN])
+    more = len(finding.rows) - _ROWS_SHOWN
+    noun = "row" if len(finding.rows) == 1 else "rows"
+    return f" ({noun} {shown}{f' and {more} more' if more > 0 else ''})"
+
+
+def _excerpt(finding: Diagnostic, source: str) -> list[str]:
+    span = finding.span
+    lines = source.splitlines()
+    hint = f" {finding.hint}" if finding.hint else ""
+    if not 1 <= span.line <= len(lines) or finding.row or finding.column:
+        return [f"     {hint}"] if hint else []
+    gutter = f"{span.line:>5} | "
+    text = lines[span.line - 1].replace("\t", " ")
+    width = max(1, min(span.end_column - span.column, len(text) - span.column + 1))
+    caret = "^" + "~" * (width - 1)
+    return [f"{gutter}{text}", f"      | {' ' * (span.column - 1)}{caret}{hint}"]

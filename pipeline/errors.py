@@ -1,0 +1,87 @@
+"""Every exception this package raises on purpose.
+
+CallsheetError
+├── InvalidInput        manifest, table, media or command line are wrong; nothing was sent
+├── MediaFault          one file cannot be used; becomes a finding at the place that names it
+├── TemplateFault       one template cannot be rendered for one row; becomes a finding
+├── LedgerInUse         another process holds this root
+├── LedgerDamaged       the ledger file cannot be trusted
+├── Unusable            the machine does not allow it: disk full, read-only root
+└── TransportFault
+    ├── NotSent         proven: no byte of the request left this machine
+    ├── NoReply         the request may have arrived; the outcome is unknown
+    └── Forbidden       our own rules refuse it (address, scheme, size): repeating it is useless
+
+A fault of a provider is a value (`providers.base.Fault`), not an exception.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from pipeline.diagnostics import Diagnostic, Span
+
+
+class CallsheetError(Exception):
+    """Base of all exceptions that a caller may want to catch; its text says what to do."""
+
+
+class InvalidInput(CallsheetError):  # noqa: N818 - named for what it says, as in the tree above
+    """The input has findings; nothing was sent and nothing was paid."""
+
+    def __init__(
+        self, findings: Iterable[Diagnostic], sources: Mapping[str, str] | None = None
+    ) -> None:
+        self.findings = tuple(findings)
+        self.sources = sources or {}
+        """Texts to quote from, by file name, without what must not be shown."""
+        super().__init__(f"{len(self.findings)} findings")
+
+
+class MediaFault(CallsheetError):  # noqa: N818
+    """One media file cannot be used: a slug, what is wrong, and what to do."""
+
+    def __init__(self, slug: str, message: str, hint: str = "") -> None:
+        self.slug = slug
+        self.message = message
+        self.hint = hint
+        super().__init__(message)
+
+
+class TemplateFault(CallsheetError):  # noqa: N818
+    """One template cannot be rendered with the values given."""
+
+    def __init__(self, slug: str, message: str, span: Span, hint: str = "") -> None:
+        self.slug = slug
+        self.message = message
+        self.span = span
+        self.hint = hint
+        super().__init__(message)
+
+
+class LedgerInUse(CallsheetError):  # noqa: N818
+    """Another process works in this root; the text names its pid, host and start."""
+
+
+class LedgerDamaged(CallsheetError):  # noqa: N818
+    """The ledger cannot be read or does not hold together."""
+
+
+class Unusable(CallsheetError):  # noqa: N818
+    """The machine does not allow it (disk, rights, clock); the text says what to do."""
+
+
+class TransportFault(CallsheetError):  # noqa: N818
+    """A request brought no reply."""
+
+
+class NotSent(TransportFault):
+    """Proven: no byte of the request left this machine, so it may be sent again."""
+
+
+class NoReply(TransportFault):
+    """The request may have arrived: a paid one is in doubt."""
+
+
+class Forbidden(TransportFault):
+    """Our own rules refuse the request: a foreign or private address, plain http, too large."""

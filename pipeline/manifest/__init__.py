@@ -1,0 +1,7 @@
+"""Manifest text → Manifest: reads the file, its layers and tables, and says all that is wrong."""
+
+from __future__ import annotations
+
+from pipeline.manifest.load import load_manifest
+
+__all__ = ["load_manifest"]

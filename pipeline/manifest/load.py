@@ -1,0 +1,185 @@
+"""A manifest's path → the Manifest, checked, with its tables read and its templates compiled.
+
+One pass: the layers are laid over each other, the schema says what does not fit and is taken out,
+and every part that is left is read, so that no finding hides another where it can be known.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from pipeline.diagnostics import Diagnostic, Span, grouped
+from pipeline.manifest.bundles import bundle, bundle_faults
+from pipeline.manifest.campaign import allowed, budget, policy, providers
+from pipeline.manifest.layers import Layers, without_nothing
+from pipeline.manifest.nodes import Node
+from pipeline.manifest.schema import checked
+from pipeline.manifest.secrets import hidden, secrets
+from pipeline.manifest.shots import Stage, open_scope, read_shot
+from pipeline.manifest.tabling import Tables
+from pipeline.manifest.takes import take_faults
+from pipeline.manifest.values import Values, not_templatable
+from pipeline.model import Loaded, Manifest, Shot
+
+Read = Callable[[Path], bytes]
+
+
+def load_manifest(
+    path: Path, *, profile: str = "", overrides: Sequence[str] = (), read: Read
+) -> Loaded:
+    """Return the manifest as far as it can be read, and every finding; raises nothing for input.
+
+    `overrides` are `path=value` options, laid over everything else. Places are shown as `path` is
+    given. Where a finding is an error the manifest may be expanded, for more, but not run.
+    """
+    layers = Layers(read=read)
+    node = _layered(layers, path, profile, overrides)
+    if node is None:
+        return Loaded(
+            manifest=None, findings=grouped(layers.findings), sources=_shown(layers.sources, ())
+        )
+    suspects = secrets(node)
+    sound, findings = checked(node)
+    reading = _Reading(path=path, profile=profile, node=sound, layers=layers)
+    manifest = reading.manifest()
+    found = (*layers.findings, *suspects, *findings, *reading.findings)
+    sources = _shown(layers.sources, [finding.span for finding in suspects])
+    return Loaded(manifest=manifest, findings=grouped(found), sources=sources)
+
+
+def _layered(layers: Layers, path: Path, profile: str, overrides: Sequence[str]) -> Node | None:
+    try:
+        node = layers.document(path, str(path))
+    except OSError as error:
+        message = f"the manifest cannot be read: {error.strerror or type(error).__name__}"
+        place = Span(file=str(path))
+        layers.findings.append(Diagnostic(slug="missing-file", message=message, span=place))
+        return None
+    if node is None:
+        return None
+    if profile:
+        node = layers.profiled(node, profile)
+    return without_nothing(layers.set(node, overrides, path.parent))
+
+
+def _shown(sources: Mapping[str, str], places: Iterable[Span]) -> dict[str, str]:
+    """Return the texts of the files without whatever looks like a key."""
+    found = tuple(places)
+    return {
+        name: hidden(text, tuple(place for place in found if place.file == name))
+        for name, text in sources.items()
+    }
+
+
+@dataclass(slots=True, kw_only=True)
+class _Reading:
+    """Reads the parts of one checked document."""
+
+    path: Path
+    profile: str
+    node: Node
+    layers: Layers
+    findings: list[Diagnostic] = field(default_factory=list)
+
+    def manifest(self) -> Manifest:
+        data = self.node.plain()
+        name, variables = data.get("name", self.path.stem), data.get("vars", {})
+        tables = self._tables({"campaign": name, "vars": variables})
+        stage = self._stage(tables)
+        shots = self._shots(stage)
+        outside = Values(scope=open_scope(stage))
+        defaults, overrides = (outside.settings(self._part(k)) for k in ("defaults", "overrides"))
+        self._unused_bundles(stage)
+        self.findings += outside.findings
+        self.findings += not_templatable(self.node.get("vars"), "vars")
+        manifest = Manifest(
+            path=self.path,
+            folder=self.path.parent,
+            name=name,
+            vars=variables,
+            tables={name: table for name, table in tables.tables.items() if table is not None},
+            shots=tuple(shot for shot, whole in shots if whole),
+            defaults=defaults,
+            overrides=overrides,
+            budget=budget(self.node.get("budget")),
+            policy=policy(self.node.get("policy")),
+            providers=providers(self.node.get("providers")),
+            allow=allowed(self.node.get("files")),
+            deliver=data.get("output", {}).get("deliver", "all"),
+            profile=self.profile,
+            selectors=data.get("selectors", {}),
+            span=self.node.span,
+        )
+        self.findings += take_faults((shot for shot, _ in shots), manifest)
+        return manifest
+
+    def _part(self, key: str) -> Node:
+        found = self.node.get(key)
+        return (
+            found
+            if found is not None
+            else Node(value={}, span=self.node.span, source=self.node.source)
+        )
+
+    def _tables(self, context: Mapping[str, Any]) -> Tables:
+        specs = dict(self._part("tables").entries())
+        found = Tables(specs=specs, read=self.layers.read, context=context)
+        found.read_all()
+        self.findings += found.findings
+        return found
+
+    def _vars(self) -> frozenset[str]:
+        return frozenset(key for key, _ in self._part("vars").entries())
+
+    def _stage(self, tables: Tables) -> Stage:
+        return Stage(
+            vars=self._vars(),
+            tables=tables.tables,
+            columns=tables.columns,
+            aliases=tables.aliases,
+            bundles=dict(self._part("bundles").entries()),
+            output=self._part("output").get("path"),
+        )
+
+    def _shots(self, stage: Stage) -> list[tuple[Shot, bool]]:
+        """Return the shots that could be read, and whether each is whole."""
+        found: list[tuple[Shot, bool]] = []
+        places: dict[str, Span] = {}
+        for node in self._part("shots").items():
+            result = read_shot(node, stage)
+            self.findings += [*result.findings, *_repeated(node, places)]
+            if result.shot is not None:
+                found.append((result.shot, result.whole))
+        return found
+
+    def _unused_bundles(self, stage: Stage) -> None:
+        """Check what no shot compiles: a fault in a bundle does not wait for its first use."""
+        outside = Values(scope=open_scope(stage))
+        used = {
+            str(item.value)
+            for shot in self._part("shots").items()
+            for item in (shot.get("use") or shot).items()
+        }
+        for name, node in stage.bundles.items():
+            self.findings += bundle_faults(node)
+            if name not in used:
+                bundle(name, node, outside)
+        for shot in self._part("shots").items():
+            inline = shot.get("references")
+            self.findings += bundle_faults(inline) if inline else ()
+        self.findings += outside.findings
+
+
+def _repeated(node: Node, places: dict[str, Span]) -> Iterator[Diagnostic]:
+    """Yield a finding for a shot whose id another shot has."""
+    found = node.get("id")
+    if found is None:
+        return
+    name: Any = found.value
+    first = places.setdefault(name, found.span)
+    if first != found.span:
+        message = f"two shots are named '{name}'"
+        yield Diagnostic(slug="duplicate-id", message=message, span=found.span, related=(first,))

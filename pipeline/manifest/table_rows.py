@@ -1,0 +1,142 @@
+"""A row as templates see it: its columns by name or slug, and the lines it was made of.
+
+A row is a map of its columns and nothing else: what `row.items` gives in a template is the column
+of that name, since templates look into maps and never at attributes.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from pipeline.diagnostics import Span
+from pipeline.manifest.table_places import Places
+
+ROWS = "rows"
+"""The one name under a row that is no column: the lines that were grouped into it."""
+
+
+def slugged(name: str) -> str:
+    """Return a column's name as it can be written after a dot: `Body (HTML)` is `body_html`."""
+    return re.sub(r"\W+", "_", name.lower()).strip("_")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Names:
+    """The columns of a table's rows, and what else they may be called; shared by all rows."""
+
+    columns: tuple[str, ...]
+    positions: Mapping[str, int]
+
+
+def names_of(columns: Sequence[str]) -> Names:
+    """Return the columns, reachable by slug where only one has it; a column's own name wins."""
+    slugs = [slugged(name) for name in columns]
+    count = Counter(slugs)
+    positions = {
+        slug: position
+        for position, slug in enumerate(slugs)
+        if slug and slug != ROWS and count[slug] == 1
+    }
+    positions |= {name: position for position, name in enumerate(columns)}
+    return Names(columns=tuple(columns), positions=MappingProxyType(positions))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Grid:
+    """The values of all rows, by column; a row is a position in it."""
+
+    names: Names
+    columns: tuple[npt.NDArray[np.object_], ...]
+
+
+class RowValues(Mapping[str, Any]):
+    """The values of one row; unknown names raise KeyError, or AttributeError after a dot."""
+
+    __slots__ = ("_grid", "_lines", "_row")
+
+    def __init__(self, grid: Grid, row: int, lines: tuple[RowValues, ...] = ()) -> None:
+        self._grid = grid
+        self._row = row
+        self._lines = lines
+
+    def __getitem__(self, name: str) -> Any:
+        position = self._grid.names.positions.get(name)
+        if position is not None:
+            return self._grid.columns[position][self._row]
+        if name == ROWS:
+            return self._lines or (self,)
+        raise KeyError(name)
+
+    def __getattr__(self, name: str) -> Any:
+        if not name.startswith("_"):
+            try:
+                return self[name]
+            except KeyError:
+                pass
+        raise AttributeError(name)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._grid.names.columns)
+
+    def __len__(self) -> int:
+        return len(self._grid.names.columns)
+
+    def __repr__(self) -> str:
+        return f"RowValues({dict(self)!r})"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Layout:
+    """Where the cells of a table's rows stand; shared by all rows."""
+
+    places: Places
+    names: Names
+    positions: tuple[int, ...]
+    """Of the table's own columns, which come first; joined columns stand in another file."""
+    lines: Sequence[tuple[int, ...] | int]
+    """The line of each row, or its lines where lines are grouped."""
+    joined: Sequence[tuple[Mapping[str, Span], ...]]
+
+
+class RowCells(Mapping[str, Span]):
+    """The places of a row's cells, each looked up when it is asked for.
+
+    A row of several lines has its cell where the first line has one that is not blank.
+    """
+
+    __slots__ = ("_layout", "_row")
+
+    def __init__(self, layout: Layout, row: int) -> None:
+        self._layout = layout
+        self._row = row
+
+    def __getitem__(self, name: str) -> Span:
+        layout = self._layout
+        index = layout.names.positions[name]
+        if index < len(layout.positions):
+            return layout.places.first(layout.lines[self._row], layout.positions[index])
+        column = layout.names.columns[index]
+        for cells in self._others():
+            if column in cells:
+                return cells[column]
+        raise KeyError(name)
+
+    def _others(self) -> tuple[Mapping[str, Span], ...]:
+        return self._layout.joined[self._row] if self._layout.joined else ()
+
+    def __iter__(self) -> Iterator[str]:
+        own = len(self._layout.positions)
+        for index, name in enumerate(self._layout.names.columns):
+            if index < own or any(name in cells for cells in self._others()):
+                yield name
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)

@@ -1,0 +1,57 @@
+"""How findings name things: the nearest known name, a value in short, a list of choices."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from difflib import get_close_matches
+from typing import Any
+
+from pipeline.manifest.secrets import masked
+
+_SHOWN = 40
+_CLOSE = 0.6
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """Return the known name that was probably meant, or an empty text."""
+    names = {candidate.casefold(): candidate for candidate in known}
+    found = get_close_matches(name.casefold()[:100], names, n=1, cutoff=_CLOSE)
+    return names[found[0]] if found else ""
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """Return a hint with the nearest known name, or with all of them where there are few."""
+    names = sorted(set(known))
+    close = nearest(name, names)
+    if close:
+        return f"did you mean '{close}'?"
+    return f"known here: {', '.join(names[:12])}" if names else ""
+
+
+def either(words: Sequence[str]) -> str:
+    """Return choices as in `std or pro`."""
+    if len(words) < 2:  # noqa: PLR2004 - one word needs no "or"
+        return "".join(words)
+    return f"{', '.join(words[:-1])} or {words[-1]}"
+
+
+def shown(value: Any) -> str:
+    """Return a value as findings quote it: short, on one line, and without secrets."""
+    if isinstance(value, tuple | list | Mapping) or value is None:
+        return kind_of(value)
+    if isinstance(value, bool | int | float):
+        return str(value).lower()
+    text = masked(" ".join(str(value).split()))
+    return f"'{text if len(text) <= _SHOWN else text[: _SHOWN - 1] + '…'}'"
+
+
+def kind_of(value: Any) -> str:
+    """Return what sort of thing a value is, in a word or two; short scalars as they are."""
+    match value:
+        case str():
+            return f"the text {shown(value)}" if value else "an empty text"
+        case None | bool():
+            return {None: "nothing", True: "true", False: "false"}[value]
+        case int() | float():
+            return f"the number {value}"
+    return "a map" if isinstance(value, Mapping) else "a list"

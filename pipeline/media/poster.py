@@ -1,0 +1,76 @@
+"""A clip becomes one small still: the frame a person would choose to stand for it.
+
+It is taken a third of the way in, where the subject is usually in place; a frame with nothing
+to see (a fade from black, a white card) is passed over.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import av
+from av.video.frame import VideoFrame
+from PIL import Image, ImageStat
+
+from pipeline.errors import MediaFault
+
+_LONG_SIDE = 480
+_SHARE = 3
+_LATEST_S = 3.0
+_PLAIN = 6.0
+"""Standard deviation of brightness (0 to 127) under which a frame shows nothing."""
+_FORMATS = {".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}
+
+
+def poster(clip: Path, target: Path) -> None:
+    """Write a still of the clip, at most 480 pixels long, as JPEG or WebP by `target`'s suffix.
+
+    Raise MediaFault `damaged` where the clip does not play.
+    """
+    try:
+        picture = _representative(clip)
+    except (av.FFmpegError, ValueError) as error:
+        raise MediaFault("damaged", f"{clip.name} does not play") from error
+    target.parent.mkdir(parents=True, exist_ok=True)
+    part = target.with_name(f"{target.name}.part")
+    picture.save(part, _FORMATS[target.suffix.lower()], quality=80)
+    part.replace(target)
+
+
+def _representative(clip: Path) -> Image.Image:
+    chosen: Image.Image | None = None
+    for frame in _frames(clip):
+        picture = _small(frame)
+        chosen = chosen or picture
+        if ImageStat.Stat(picture.convert("L")).stddev[0] > _PLAIN:
+            return picture
+    if chosen is None:
+        raise ValueError("no frames")
+    return chosen
+
+
+def _frames(clip: Path) -> Iterator[VideoFrame]:
+    """Yield the frames from a third of the clip on, but the first of all if there are no others."""
+    with av.open(str(clip)) as container:
+        stream = container.streams.video[0]
+        length = float((container.duration or 0) / av.time_base)
+        wanted = min(length / _SHARE, _LATEST_S)
+        first: VideoFrame | None = None
+        late = False
+        for frame in container.decode(stream):
+            first = first or frame
+            if (frame.time or 0.0) >= wanted:
+                late = True
+                yield frame
+        if not late and first is not None:
+            yield first
+
+
+def _small(frame: VideoFrame) -> Image.Image:
+    scale = min(1.0, _LONG_SIDE / max(frame.width, frame.height))
+    size = (max(1, round(frame.width * scale)), max(1, round(frame.height * scale)))
+    small = frame.reformat(width=size[0], height=size[1], format="rgb24")
+    picture = Image.fromarray(small.to_ndarray())
+    # FFmpeg's display matrix turns counter-clockwise, as Pillow does.
+    return picture.rotate(frame.rotation, expand=True) if frame.rotation else picture

@@ -1,0 +1,66 @@
+"""A misfit → a finding at the place in manifest or table that the misfit is about."""
+
+from __future__ import annotations
+
+from pipeline.diagnostics import Diagnostic, Span
+from pipeline.model import Reference, Shot
+from pipeline.plan.compatible import Misfit
+from pipeline.plan.layers import Wanted, Written
+from pipeline.plan.looking import in_cell
+from pipeline.plan.references import Attached
+from pipeline.plan.scope import Scope
+
+
+class Places:
+    """Knows where the parts of one shot are written."""
+
+    def __init__(self, shot: Shot, scope: Scope) -> None:
+        self._shot = shot
+        self._scope = scope
+
+    def tell(
+        self, misfit: Misfit, wanted: Wanted, attached: Attached, level: int, *, hint: str = ""
+    ) -> None:
+        """Tell a misfit at the setting or reference it is about, else at the shot."""
+        written = wanted.get(misfit.part)
+        span = self._span(misfit.part, written, attached)
+        there = attached.spans.get(misfit.part)
+        finding = Diagnostic(
+            slug=misfit.slug,
+            message=misfit.message,
+            span=span,
+            hint=hint,
+            row=written.row if written else "",
+            column=written.column if written else "",
+            related=(there,) if there and there != span else (),
+        )
+        self._scope.tell(finding, level)
+
+    def tell_media(
+        self,
+        reference: Reference,
+        misfit: Misfit,
+        attached: Attached,
+        level: int,
+        *,
+        hint: str = "",
+    ) -> None:
+        """Tell a misfit of a medium where it is named: in the table's cell, if it is from one."""
+        finding = Diagnostic(
+            slug=misfit.slug, message=misfit.message, span=reference.span, hint=hint
+        )
+        value = attached.values.get(reference.name)
+        # A message that names no file is the same for all rows: one finding at the frame itself.
+        if value is not None and misfit.slug != "frame-ratio":
+            finding = in_cell(finding, value, self._scope)
+        self._scope.tell(finding, level)
+
+    def _span(self, part: str, written: Written | None, attached: Attached) -> Span:
+        if written is not None:
+            return written.span
+        if part == "prompt":
+            return self._shot.prompt.span
+        spans = self._shot.field_spans
+        if part in attached.spans:
+            return spans.get("use") or spans.get("references") or self._shot.span
+        return spans.get(part, self._shot.span)

@@ -1,0 +1,140 @@
+"""Rates and an item → its price: low, expected and high, with the source and how sure that is.
+
+A price nobody published is None, never 0. Sums are USD, rounded up to a millionth, because what is
+reserved must not be less than what is charged.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import ROUND_CEILING, Decimal
+from typing import Any
+
+import jsonschema
+
+from pipeline.diagnostics import Diagnostic, Span
+from pipeline.errors import InvalidInput
+from pipeline.model import Item, Price
+from pipeline.schemas import schema
+
+_MILLIONTH = Decimal("0.000001")
+_PLACE = Span(file="rates.yaml")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rate:
+    """What a provider charges for one kind and mode: by the second, or by the item."""
+
+    per_second: bool
+    low_usd: Decimal | None
+    usd: Decimal | None
+    """None: nobody published it."""
+    high_usd: Decimal | None
+    min_seconds: Decimal | None
+    max_seconds: Decimal | None
+    source: str
+    certainty: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rates:
+    """The price list, by provider, kind and mode."""
+
+    by_work: Mapping[tuple[str, str, str], Rate]
+
+
+def parse_rates(data: Any) -> Rates:
+    """Return the price list; InvalidInput for a bad one, or one that prices a work twice."""
+    problems = [
+        _problem(f"{_path(error)}: {error.message}")
+        for error in jsonschema.Draft202012Validator(schema("rates")).iter_errors(data)
+    ]
+    if problems:
+        raise InvalidInput(problems)
+    found: dict[tuple[str, str, str], Rate] = {}
+    for entry in data["rates"]:
+        for work in _works(entry):
+            if work in found:
+                problems.append(_problem(f"two rates for {', '.join(work)}"))
+            found[work] = _rate(entry)
+    if problems:
+        raise InvalidInput(problems)
+    return Rates(by_work=found)
+
+
+def price(item: Item, rates: Rates) -> Price | None:
+    """Return what an item is expected to cost; None where no rate, or no length, is known."""
+    rate = rates.by_work.get((item.provider, item.kind.value, item.settings.mode))
+    if rate is None or rate.usd is None:
+        return None
+    billed = _billed(item, rate)
+    if billed is None:
+        return None
+    low = rate.usd if rate.low_usd is None else rate.low_usd
+    high = rate.usd if rate.high_usd is None else rate.high_usd
+    return Price(
+        low_usd=_rounded_up(low * billed),
+        expected_usd=_rounded_up(rate.usd * billed),
+        high_usd=_rounded_up(high * billed),
+        source=rate.source,
+        certainty=rate.certainty,
+    )
+
+
+def assumed(usd: Decimal) -> Price:
+    """Return the price that a manifest assumes where none is known."""
+    return Price(
+        low_usd=usd,
+        expected_usd=usd,
+        high_usd=usd,
+        source="the manifest's unpriced: assume",
+        certainty="assumed",
+    )
+
+
+def _billed(item: Item, rate: Rate) -> Decimal | None:
+    """Return by what the rate is multiplied; an edit is as long as its clip."""
+    if not rate.per_second:
+        return Decimal(1)
+    if item.spec.seconds is None:
+        return None
+    seconds = Decimal(str(item.spec.seconds))
+    if rate.min_seconds is not None:
+        seconds = max(seconds, rate.min_seconds)
+    if rate.max_seconds is not None:
+        seconds = min(seconds, rate.max_seconds)
+    return seconds
+
+
+def _rounded_up(amount: Decimal) -> Decimal:
+    return amount.quantize(_MILLIONTH, rounding=ROUND_CEILING)
+
+
+def _works(entry: Mapping[str, Any]) -> list[tuple[str, str, str]]:
+    return [(entry["provider"], kind, mode) for kind in entry["kinds"] for mode in entry["modes"]]
+
+
+def _rate(entry: Mapping[str, Any]) -> Rate:
+    return Rate(
+        per_second=entry["per"] == "second",
+        low_usd=_amount(entry.get("low_usd")),
+        usd=_amount(entry["usd"]),
+        high_usd=_amount(entry.get("high_usd")),
+        min_seconds=_amount(entry.get("min_seconds")),
+        max_seconds=_amount(entry.get("max_seconds")),
+        source=entry["source"],
+        certainty=entry["certainty"],
+    )
+
+
+def _amount(written: str | float | None) -> Decimal | None:
+    return None if written is None else Decimal(str(written))
+
+
+def _problem(message: str) -> Diagnostic:
+    return Diagnostic(slug="bad-rates", message=message, span=_PLACE)
+
+
+def _path(error: jsonschema.ValidationError) -> str:
+    return ".".join(map(str, error.absolute_path)) or "rates"

@@ -1,0 +1,281 @@
+"""What a provider is to the rest: offers as data, and pure functions from item to request to state.
+
+No provider does I/O, keeps state, reads a clock or sees a key: the transport signs, the engine
+retries, the ledger remembers. A reply is read from status, headers and body together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Generator, Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from enum import StrEnum
+from types import MappingProxyType
+from typing import Any, Protocol
+
+from pipeline.model import Item, Media, Offer
+
+CLIENT_ID = "client:id"
+"""Stands for the client-chosen id in a request until the intent is written."""
+ASSET = "asset:"
+"""`asset:<digest>` stands for a medium until it is uploaded."""
+_NOTHING: Mapping[str, Any] = MappingProxyType({})
+
+
+class FaultKind(StrEnum):
+    """Why something did not work; the policy of each is one table in `run.lifecycle`."""
+
+    REJECTED = "rejected"
+    REFUSED = "refused"
+    THROTTLED = "throttled"
+    CAPACITY = "capacity"
+    UNAVAILABLE = "unavailable"
+    UNAUTHORISED = "unauthorised"
+    UNPAID = "unpaid"
+    LOST = "lost"
+    EXPIRED = "expired"
+    UNREADABLE = "unreadable"
+    DAMAGED = "damaged"
+    OFF_SPEC = "off_spec"
+    PROVIDER = "provider"
+    """The provider's own failure after acceptance (`Failed` only): free and transient or not."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """One file of a multipart body; its content is the asset's bytes, added by the transport."""
+
+    name: str
+    filename: str
+    content_type: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """An HTTP request without host and without key: may be printed, compared, stored.
+
+    `host` is a name in `Offer.hosts`; an empty one means that `path` is an absolute URL which is
+    fetched unsigned. At most one of `body` (sent as JSON), `part` and `content` is given; the last
+    two send the bytes of the medium being uploaded.
+    """
+
+    method: str
+    path: str
+    host: str = "api"
+    headers: Mapping[str, str] = field(default_factory=lambda: _NOTHING)
+    body: Any = None
+    part: Part | None = None
+    content: bool = False
+    fields: Mapping[str, str] = field(default_factory=lambda: _NOTHING)
+    """Further form fields beside `part`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Response:
+    """What came back, whole. Header names are lower case."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskRef:
+    """A provider's task, as the ledger knows it; `client_id` is ours."""
+
+    task: str
+    client_id: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Charge:
+    """Money as the provider tells it: USD where it says so, else native units only."""
+
+    usd: Decimal | None = None
+    native: Decimal | None = None
+    unit: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Accepted:
+    """The provider took the task. `reserved` is what it says it set aside, if anything."""
+
+    task: str
+    reserved: Charge | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fault:
+    """A reply that says no. `accepted` tells whether the request can have been taken."""
+
+    kind: FaultKind
+    message: str
+    accepted: bool | None = False
+    """False: proven not accepted. None: nobody knows (5xx, unreadable): in doubt."""
+    retry_after_s: float | None = None
+    code: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pending:
+    """Queued or running; `progress` from 0 to 1, where told (decorative: it may jump)."""
+
+    progress: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Done:
+    """Finished: where the clip is (an unsigned GET), and what was charged."""
+
+    output: Request
+    charge: Charge | None = None
+    expires_at: float | None = None
+    """Unix seconds, where the reply says it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failed:
+    """Ended without a clip. `charge` None: the provider does not say."""
+
+    fault: Fault
+    charge: Charge | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unknown:
+    """A status word nobody documented: keep polling until the job's own deadline."""
+
+    word: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Absent:
+    """The provider does not know the task (yet): no proof that it was never accepted."""
+
+
+TaskState = Pending | Done | Failed | Unknown | Absent | Fault
+"""A `Fault` here is about the asking (429, 5xx, bad key), not about the task."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Uploaded:
+    """A medium at the provider: the string requests use for it, and when that dies (seconds)."""
+
+    uri: str
+    lifetime_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Quote:
+    """A price the provider itself named for a request, before any money."""
+
+    charge: Charge
+
+
+class Provider(Protocol):
+    """One provider: its offer, and pure functions between items, requests, replies and states."""
+
+    @property
+    def offer(self) -> Offer:
+        """What it can do, as data."""
+        ...
+
+    def submit_request(self, item: Item, options: Mapping[str, Any]) -> Request:
+        """Return the request that buys the item, in placeholder form (ASSET, CLIENT_ID)."""
+        ...
+
+    def read_submit(self, response: Response, client_id: str) -> Accepted | Fault:
+        """Read the reply to a submit; a duplicate of our own client id is Accepted."""
+        ...
+
+    def status_request(self, task: TaskRef) -> Request:
+        """Return the request that asks for a task."""
+        ...
+
+    def read_status(self, task: TaskRef, response: Response) -> TaskState:
+        """Read the reply to a status request."""
+        ...
+
+
+class Uploads(Protocol):
+    """Offered with Feature.UPLOAD."""
+
+    def upload(self, media: Media) -> Generator[Request, Response, Uploaded | Fault]:
+        """Yield one to three requests, receive their responses, return where the medium is.
+
+        A body string `asset:<digest>` is replaced by a data URI of the medium's bytes
+        (`data:<mime>;base64,…`), CLIENT_ID by a fresh UUID: never by a job's own id.
+        """
+        ...
+
+
+class Finds(Protocol):
+    """Offered with Feature.FIND or Feature.LISTING: settles a doubt."""
+
+    def find(
+        self,
+        client_id: str,
+        request: Request,
+        since: float,
+        known: Collection[str] = (),
+    ) -> Generator[Request, Response, Accepted | Absent | Fault]:
+        """Yield look-ups; Accepted if the task is there; Absent proves nothing by itself.
+
+        `request` is the one that was sent, filled; `since` its intent in unix seconds; `known` are
+        the tasks that belong to other jobs already: a listing must not hand one out twice.
+        """
+        ...
+
+
+class Quotes(Protocol):
+    """Offered with Feature.QUOTE: the provider's own dry run."""
+
+    def quote_request(self, request: Request) -> Request:
+        """Return the dry-run form of a submit request, still in placeholder form.
+
+        CLIENT_ID is filled with a fresh UUID: a dry run must not use up the job's own id.
+        """
+        ...
+
+    def read_quote(self, response: Response) -> Quote | Fault:
+        """Read what the dry run says."""
+        ...
+
+
+def plain(request: Request) -> dict[str, Any]:
+    """Return a request as plain data: what the ledger stores and `show` prints."""
+    part = request.part
+    return {
+        "method": request.method,
+        "path": request.path,
+        "host": request.host,
+        "headers": dict(request.headers),
+        "body": request.body,
+        "part": part
+        and {"name": part.name, "filename": part.filename, "content_type": part.content_type},
+        "content": request.content,
+        "fields": dict(request.fields),
+    }
+
+
+def revive(data: Mapping[str, Any]) -> Request:
+    """Return the request that `plain` wrote, e.g. as read back from the ledger's JSON."""
+    part = data.get("part")
+    return Request(**{**data, "part": Part(**part) if part else None})
+
+
+def fill(data: Any, replacements: Mapping[str, str]) -> Any:
+    """Return a copy of plain data in which each string that is a placeholder is replaced.
+
+    Only whole strings count (`asset:<digest>`, `client:id`); a prompt that merely contains one
+    stays as it is. What has no replacement stays a placeholder.
+    """
+    match data:
+        case str():
+            return replacements.get(data, data)
+        case Mapping():
+            return {name: fill(value, replacements) for name, value in data.items()}
+        case list() | tuple():
+            return [fill(value, replacements) for value in data]
+        case _:
+            return data

@@ -1,0 +1,183 @@
+"""inference.sh: an item becomes a run of the app `klingai/video-o1`, in one of its two schemas.
+
+There is no client id: a doubt is settled by listing tasks and comparing their input. Status is read
+by its word, never by its number, which moved between versions. Facts: the SDKs of inference.sh
+(0.36.0 and earlier) and the app's own source in github inference-sh/grid (May and August 2026).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Generator, Mapping
+from types import MappingProxyType
+from typing import Any
+from urllib.parse import quote
+
+from pipeline.model import Cadence, Feature, Item, Kind, Media, Offer, Role, Terms
+from pipeline.providers import assets, inference_replies, prompts
+from pipeline.providers.base import (
+    Absent,
+    Accepted,
+    Fault,
+    Request,
+    Response,
+    TaskRef,
+    TaskState,
+    Uploaded,
+)
+
+_APP = "klingai/video-o1"
+_UPLOAD_LIFETIME_S = 3600.0
+"""Unpublished. An hour of our own, so that a file is uploaded shortly before it is used."""
+_PAGE = 100
+_PAGES = 3
+_ANY = frozenset(range(3, 11))
+_SHORT = frozenset({5, 10})
+
+
+def _terms(**more: Any) -> Terms:
+    return Terms(model=_APP, **more)
+
+
+OFFER = Offer(
+    provider="inference",
+    title="inference.sh",
+    hosts=MappingProxyType({"api": "https://api.inference.sh"}),
+    key_env="INFERENCE_API_KEY",
+    kinds=MappingProxyType(
+        {
+            # What the model forbids is accepted here and fails minutes later: its rules hold.
+            Kind.TEXT: _terms(durations=_SHORT),
+            Kind.FIRST_FRAME: _terms(durations=_SHORT, ratio="frame"),
+            Kind.FRAMES: _terms(durations=_ANY, ratio="frame"),
+            Kind.REFERENCES: _terms(durations=_ANY, max_images=7),
+            # The newer schema has no switch for the sound: it cannot be asked for.
+            Kind.GUIDE: _terms(durations=_ANY, max_images=4, clip_seconds=(3.0, 10.0)),
+            Kind.EDIT: _terms(ratio="clip", max_images=4, clip_seconds=(3.0, 10.0)),
+        }
+    ),
+    features=frozenset({Feature.LISTING, Feature.UPLOAD}),
+    reference_syntax="@image_{n}",
+    cadence=Cadence(first_s=2.0, every_s=2.0, max_s=10.0),
+    upload_lifetime_s=_UPLOAD_LIFETIME_S,
+    prompt_field="input.prompt",
+    reserved=frozenset(
+        {
+            *("app", "input", "webhook", "infra", "app_id", "version_id", "workers", "setup"),
+            *("stream", "wait", "function", "session", "session_timeout", "run_at", "metadata"),
+        }
+    ),
+    settings=frozenset({"watermark"}),
+    options=frozenset({"run_path", "schema"}),
+    option_values=MappingProxyType(
+        {
+            "run_path": frozenset({"/apps/run", "/run"}),
+            "schema": frozenset({"may-2026", "aug-2026"}),
+        }
+    ),
+)
+
+
+class Inference:
+    """The adapter; without state."""
+
+    offer = OFFER
+
+    def submit_request(self, item: Item, options: Mapping[str, Any]) -> Request:
+        """Return the run that buys the item, in the newer schema unless the older is pinned."""
+        older = options.get("schema") == "may-2026"
+        path = str(options.get("run_path") or "/apps/run")
+        given = _older(item) if older else _newer(item)
+        fields = {name: value for name, value in given.items() if value not in (None, [])}
+        return Request(method="POST", path=path, body={"app": _APP, "input": fields})
+
+    def read_submit(self, response: Response, client_id: str) -> Accepted | Fault:
+        """Read the reply to a run; a task can be born `rejected` for want of money."""
+        del client_id  # this provider has no place for it
+        return inference_replies.submitted(response)
+
+    def status_request(self, task: TaskRef) -> Request:
+        """Return the request that asks for the whole task: the short form has no output."""
+        return Request(method="GET", path=f"/tasks/{quote(task.task, safe='')}")
+
+    def read_status(self, task: TaskRef, response: Response) -> TaskState:
+        """Read the task's state; what was charged is never told."""
+        return inference_replies.state(response, task.task)
+
+    def upload(self, media: Media) -> Generator[Request, Response, Uploaded | Fault]:
+        """Announce a file, put its bytes where the reply says, unsigned, and use its `uri`."""
+        part = assets.form_file(media)
+        announced = {
+            "uri": "",
+            "filename": part.filename,
+            "content_type": part.content_type,
+            "path": "",
+            "size": media.bytes,
+            "public": False,
+        }
+        response = yield Request(method="POST", path="/files", body={"files": [announced]})
+        place = inference_replies.place(response)
+        if isinstance(place, Fault):
+            return place
+        uri, target = place
+        headers = {"Content-Type": part.content_type}
+        put = yield Request(method="PUT", path=target, host="", headers=headers, content=True)
+        fault = inference_replies.put(put)
+        return fault or Uploaded(uri=uri, lifetime_s=_UPLOAD_LIFETIME_S)
+
+    def find(
+        self, client_id: str, request: Request, since: float, known: Collection[str] = ()
+    ) -> Generator[Request, Response, Accepted | Absent | Fault]:
+        """Look through the newest tasks for one with our input that is no other job's."""
+        del client_id  # a task here does not know it
+        sought = inference_replies.Sought(
+            fields=request.body["input"], since=since, known=frozenset(known)
+        )
+        body: dict[str, Any] = {"limit": _PAGE}
+        for _ in range(_PAGES):
+            response = yield Request(method="POST", path="/tasks/list", body=body)
+            page = inference_replies.page(response)
+            if isinstance(page, Fault):
+                return page
+            task = inference_replies.match(page.tasks, sought)
+            if task:
+                return Accepted(task=task)
+            if not page.cursor:
+                break
+            body = {"limit": _PAGE, "cursor": page.cursor}
+        return Absent()
+
+
+def _newer(item: Item) -> dict[str, Any]:
+    """Return the input of August 2026: a resolution, ids for references, no sound."""
+    syntax = {Role.IMAGE: "@image_{n}", Role.VIDEO: "@video_{n}"}
+    resolution = "1080p" if item.settings.mode == "pro" else "720p"
+    return {"prompt": prompts.rendered(item, syntax), "resolution": resolution, **_common(item)}
+
+
+def _older(item: Item) -> dict[str, Any]:
+    """Return the input of May 2026: a mode, one list of images that the frames begin."""
+    syntax = {Role.IMAGE: "<<<image_{n}>>>", Role.VIDEO: "<<<video_{n}>>>"}
+    frames = [one for one in item.references if one.role in {Role.FIRST, Role.LAST}]
+    with_clip = item.kind in {Kind.GUIDE, Kind.EDIT}
+    return {
+        "prompt": prompts.rendered(item, syntax, image_shift=len(frames)),
+        "mode": item.settings.mode,
+        # Its default is on.
+        "keep_original_sound": bool(item.settings.keep_audio) if with_clip else None,
+        **_common(item),
+    }
+
+
+def _common(item: Item) -> dict[str, Any]:
+    edit, ratio = item.kind is Kind.EDIT, item.settings.aspect_ratio
+    clip = assets.one_of(item, Role.VIDEO)
+    return {
+        "image": assets.one_of(item, Role.FIRST),
+        "end_image": assets.one_of(item, Role.LAST),
+        "reference_images": assets.all_of(item, Role.IMAGE),
+        "reference_video": clip,
+        "reference_video_type": ("base" if edit else "feature") if clip else None,
+        "aspect_ratio": None if edit or ratio == "auto" else ratio,
+        "duration": None if edit else item.settings.duration,
+        "watermark": bool(item.settings.watermark),
+    }

@@ -1,0 +1,222 @@
+"""Runware: an item becomes one task in a JSON array, under an id that we choose.
+
+Because the id is ours (`taskUUID`), a submit may be repeated and a doubt settles itself. Facts are
+from the model pages klingai-video-o1-pro and -standard and the official SDK `runware-sdk` 1.8.0,
+as stored in 2026; what neither says is marked. Replies are read in `runware_replies`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Generator, Mapping
+from types import MappingProxyType
+from typing import Any
+
+from pipeline.model import Cadence, Feature, Item, Kind, Media, Offer, Role, Terms
+from pipeline.providers import assets, prompts, runware_replies
+from pipeline.providers.base import (
+    ASSET,
+    CLIENT_ID,
+    Absent,
+    Accepted,
+    Fault,
+    Quote,
+    Request,
+    Response,
+    TaskRef,
+    TaskState,
+    Uploaded,
+)
+
+_PATH = "/v1"
+_LINK_LIFETIME_S = 86_400
+_MODELS = MappingProxyType({"pro": "klingai:kling@o1", "std": "klingai:kling@o1-standard"})
+# Width and height go in pairs, these alone (model pages).
+_PIXELS = MappingProxyType(
+    {
+        "pro": {"16:9": (1920, 1080), "1:1": (1440, 1440), "9:16": (1080, 1920)},
+        "std": {"16:9": (1280, 720), "1:1": (960, 960), "9:16": (720, 1280)},
+    }
+)
+_WITH_CLIP = frozenset({Kind.GUIDE, Kind.EDIT, Kind.FAST_EDIT})
+_SHORT = frozenset({5, 10})
+_ANY = frozenset(range(3, 11))
+
+
+def _terms(**more: Any) -> Terms:
+    return Terms(model=_MODELS["pro"], prompt_min=2, **more)
+
+
+OFFER = Offer(
+    provider="runware",
+    title="Runware",
+    hosts=MappingProxyType({"api": "https://api.runware.ai"}),
+    key_env="RUNWARE_API_KEY",
+    kinds=MappingProxyType(
+        {
+            # Which lengths text takes is not on the page: the model's own rule.
+            Kind.TEXT: _terms(durations=_SHORT),
+            Kind.FIRST_FRAME: _terms(durations=_SHORT, ratio="frame"),
+            Kind.FRAMES: _terms(durations=_SHORT, ratio="frame"),
+            # Exactly one of frames, reference images, width and height: no ratio beside images.
+            Kind.REFERENCES: _terms(durations=_ANY, ratio="provider", max_images=7),
+            # The page allows 7 images beside a guide, the model 4. The official example pairs a
+            # guide with width and height, against the rule; a first frame is nowhere shown.
+            Kind.GUIDE: _terms(
+                durations=_ANY,
+                ratio_with_images="provider",
+                max_images=4,
+                clip_seconds=(3.0, 10.0),
+                keep_audio=True,
+            ),
+            Kind.EDIT: _terms(
+                ratio="clip", max_images=4, clip_seconds=(3.0, 10.0), keep_audio=True
+            ),
+            Kind.FAST_EDIT: _terms(
+                ratio="clip", max_images=4, clip_seconds=(6.0, 20.0), keep_audio=True
+            ),
+        }
+    ),
+    features=frozenset(
+        {Feature.IDEMPOTENT, Feature.FIND, Feature.UPLOAD, Feature.QUOTE, Feature.COST}
+    ),
+    concurrency=3,
+    # Official SDK: first after 1 s, then 0.5 s growing by half up to 10 s.
+    cadence=Cadence(first_s=1.0, every_s=0.5, max_s=10.0),
+    link_lifetime_s=_LINK_LIFETIME_S,
+    # Documented for imageUpload (30 days after last use); inferred for mediaStorage.
+    upload_lifetime_s=30 * 86_400.0,
+    dedupe_for_s=600.0,
+    prompt_field="positivePrompt",
+    reserved=frozenset(
+        {
+            *("taskType", "taskUUID", "model", "positivePrompt", "numberResults"),
+            *("width", "height", "duration", "inputs", "outputType", "outputFormat"),
+            *("deliveryMethod", "includeCost", "ttl", "webhookURL", "uploadEndpoint"),
+            *("providerSettings.klingai.fast", "providerSettings.klingai.keepOriginalSound"),
+        }
+    ),
+    settings=frozenset({"format", "safety"}),
+    options=frozenset({"reference_syntax"}),
+)
+
+
+class Runware:
+    """The adapter; without state."""
+
+    offer = OFFER
+
+    def submit_request(self, item: Item, options: Mapping[str, Any]) -> Request:
+        """Return the one-task array that buys the item."""
+        syntax = {Role.IMAGE: str(options.get("reference_syntax") or "")}
+        task = {
+            "taskType": "videoInference",
+            "taskUUID": CLIENT_ID,
+            "model": _MODELS[item.settings.mode],
+            "positivePrompt": prompts.rendered(item, syntax),
+            **_size(item),
+            **_duration(item),
+            # Each further result would be billed; the manifest expands takes instead.
+            "numberResults": 1,
+            "outputType": "URL",
+            "outputFormat": (item.settings.format or "mp4").upper(),
+            "deliveryMethod": "async",
+            # Without it no cost ever appears.
+            "includeCost": True,
+            "ttl": _LINK_LIFETIME_S,
+            **_safety(item),
+            **_inputs(item),
+            **_sound(item),
+        }
+        return Request(method="POST", path=_PATH, body=[task])
+
+    def read_submit(self, response: Response, client_id: str) -> Accepted | Fault:
+        """Read the reply to a submit; `conflictTaskUUID` on our own id means: taken before."""
+        return runware_replies.submitted(response, client_id)
+
+    def status_request(self, task: TaskRef) -> Request:
+        """Return the request that asks for the task; a POST that buys nothing."""
+        body = [{"taskType": "getResponse", "taskUUID": task.task}]
+        return Request(method="POST", path=_PATH, body=body)
+
+    def read_status(self, task: TaskRef, response: Response) -> TaskState:
+        """Read the task's state; an empty list means nothing yet and never heard of alike."""
+        return runware_replies.state(response, task.task)
+
+    def upload(self, media: Media) -> Generator[Request, Response, Uploaded | Fault]:
+        """Put a local medium into media storage; inputs name it by the id that comes back."""
+        task = {
+            "taskType": "mediaStorage",
+            "taskUUID": CLIENT_ID,
+            "operation": "upload",
+            "media": ASSET + media.digest,
+        }
+        response = yield Request(method="POST", path=_PATH, body=[task])
+        stored = runware_replies.stored(response)
+        if isinstance(stored, Fault):
+            return stored
+        return Uploaded(uri=stored, lifetime_s=OFFER.upload_lifetime_s)
+
+    def find(
+        self, client_id: str, request: Request, since: float, known: Collection[str] = ()
+    ) -> Generator[Request, Response, Accepted | Absent | Fault]:
+        """Ask for the archived request: found means accepted, not found proves nothing."""
+        del request, since, known  # our own id says it all
+        body = [{"taskType": "getTaskDetails", "taskUUID": client_id}]
+        response = yield Request(method="POST", path=_PATH, body=body)
+        return runware_replies.archived(response, client_id)
+
+    def quote_request(self, request: Request) -> Request:
+        """Return the dry run: validated and priced, not executed."""
+        headers = {"X-Runware-Dry-Run": "1"}
+        return Request(method="POST", path=_PATH, headers=headers, body=request.body)
+
+    def read_quote(self, response: Response) -> Quote | Fault:
+        """Read the price that the dry run names."""
+        return runware_replies.quoted(response)
+
+
+def _size(item: Item) -> Mapping[str, int]:
+    """Return width and height where they may stand: never beside frames, images or an edit."""
+    images = any(reference.role is Role.IMAGE for reference in item.references)
+    if item.kind not in {Kind.TEXT, Kind.GUIDE} or images:
+        return {}
+    pair = _PIXELS[item.settings.mode].get(item.settings.aspect_ratio or "")
+    return {"width": pair[0], "height": pair[1]} if pair else {}
+
+
+def _duration(item: Item) -> Mapping[str, int]:
+    seconds = item.settings.duration
+    return (
+        {} if seconds is None or item.kind in {Kind.EDIT, Kind.FAST_EDIT} else {"duration": seconds}
+    )
+
+
+def _safety(item: Item) -> Mapping[str, Any]:
+    mode = item.settings.safety
+    return {"safety": {"checkContent": mode != "none", "mode": mode}} if mode else {}
+
+
+def _inputs(item: Item) -> Mapping[str, Any]:
+    frames = [
+        {"image": found, "frame": role.value}
+        for role in (Role.FIRST, Role.LAST)
+        for found in assets.all_of(item, role)
+    ]
+    images, clip = assets.all_of(item, Role.IMAGE), assets.one_of(item, Role.VIDEO)
+    inputs: dict[str, Any] = {"frameImages": frames} if frames else {}
+    if images:
+        inputs["referenceImages"] = images
+    if clip and item.kind is Kind.GUIDE:
+        inputs["referenceVideos"] = [clip]
+    elif clip:
+        inputs["video"] = clip
+    return {"inputs": inputs} if inputs else {}
+
+
+def _sound(item: Item) -> Mapping[str, Any]:
+    if item.kind not in _WITH_CLIP:
+        return {}
+    klingai: dict[str, bool] = {"keepOriginalSound": bool(item.settings.keep_audio)}
+    if item.kind is not Kind.GUIDE:
+        klingai["fast"] = item.kind is Kind.FAST_EDIT
+    return {"providerSettings": {"klingai": klingai}}

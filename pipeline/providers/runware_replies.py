@@ -1,0 +1,234 @@
+"""What Runware's replies say: accepted, running, done, failed, or nothing that is about us.
+
+One table turns raw error codes into fault kinds. Tasks and errors of other ids are never read as
+ours, and what proves nothing (an empty list, the provider's own trouble under HTTP 200) is never
+read as a refusal. Facts: the official SDK `runware-sdk` 1.8.0.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from pipeline.providers import replies
+from pipeline.providers.base import (
+    Absent,
+    Accepted,
+    Charge,
+    Done,
+    Failed,
+    Fault,
+    FaultKind,
+    Pending,
+    Quote,
+    Response,
+    TaskState,
+    Unknown,
+)
+
+# The official SDK's tests on raw codes, in its order; the codes are "explicitly unstable".
+_CLASSES: tuple[tuple[re.Pattern[str], FaultKind], ...] = tuple(
+    (re.compile(pattern, re.IGNORECASE), kind)
+    for pattern, kind in (
+        (r"credits|quota|balance|^paymentRequired$", FaultKind.UNPAID),
+        (r"rateLimit", FaultKind.THROTTLED),
+        (
+            r"contentPolicy|sensitiveContent|^(prompt|image|video)Blocked|moderation",
+            FaultKind.REFUSED,
+        ),
+        (
+            r"^unauthori[sz]ed|^forbidden|apiKey|^token|^(account|organi[sz]ation|workspace)",
+            FaultKind.UNAUTHORISED,
+        ),
+        (r"timeout", FaultKind.UNAVAILABLE),
+        (r"notFound$|expired$|^unknownModel$", FaultKind.REJECTED),
+        (
+            r"^provider|^inferenceError|^taskFailed|^downloadFailed|^modelUnavailable",
+            FaultKind.UNAVAILABLE,
+        ),
+        (
+            r"^(invalid|missing|conflict|unsupported|duplicate|value|array|max)",
+            FaultKind.REJECTED,
+        ),
+        (r"^internalServerError|^serviceUnavailable|^serverError", FaultKind.UNAVAILABLE),
+    )
+)
+_ABSENT = re.compile(r"^task(UUID)?NotFound$", re.IGNORECASE)
+_LOST = re.compile(r"^taskFailedOrNotFound$|^task(UUID)?Expired$", re.IGNORECASE)
+_ABOUT_ASKING = frozenset({FaultKind.THROTTLED, FaultKind.UNAUTHORISED})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Reply:
+    """What one reply says about one task id: its items, its errors."""
+
+    items: tuple[Mapping[str, Any], ...]
+    errors: tuple[Mapping[str, Any], ...]
+
+
+def submitted(response: Response, client_id: str) -> Accepted | Fault:
+    """Return whether our task was taken; a conflict on our own id proves that it was."""
+    reply = _reply(response, client_id)
+    if reply is None:
+        return replies.unreadable(response)
+    failed = [item for item in reply.items if item.get("status") == "error"]
+    if len(reply.items) > len(failed):
+        return Accepted(task=client_id)
+    errors = [*failed, *reply.errors]
+    if any(_code(error) == "conflictTaskUUID" for error in errors):
+        return Accepted(task=client_id)
+    return _refusal(errors[0], response) if errors else replies.unreadable(response)
+
+
+def state(response: Response, task: str) -> TaskState:
+    """Return where the task stands; a result counts before an error, an error before a wait."""
+    reply = _reply(response, task)
+    if reply is None:
+        return replies.unreadable(response)
+    if reply.items:
+        return _item_state(min(reply.items, key=_finality), response)
+    if reply.errors:
+        return _verdict(reply.errors[0], response)
+    # Still running and never heard of look alike here (measured by third parties).
+    return Absent() if replies.succeeded(response) else replies.http_fault(response)
+
+
+def stored(response: Response) -> str | Fault:
+    """Return the id under which media storage keeps what was uploaded."""
+    reply = _reply(response, None)
+    if reply is None:
+        return replies.unreadable(response)
+    found = [replies.text(item.get("mediaUUID")) for item in reply.items]
+    return next(filter(None, found), None) or _complaint(reply, response)
+
+
+def archived(response: Response, client_id: str) -> Accepted | Absent | Fault:
+    """Return Accepted where the archive holds our request; its absence proves nothing."""
+    reply = _reply(response, client_id)
+    if reply is None:
+        return replies.unreadable(response)
+    if any(item.get("request") or item.get("response") for item in reply.items):
+        return Accepted(task=client_id)
+    if not reply.errors or _code(reply.errors[0]).lower().endswith("notfound"):
+        return Absent() if not replies.unsettled(response) else replies.http_fault(response)
+    return _refusal(reply.errors[0], response)
+
+
+def quoted(response: Response) -> Quote | Fault:
+    """Return the price of a dry run; that it stands in `cost`, as in a result, is inferred."""
+    reply = _reply(response, None)
+    if reply is None:
+        return replies.unreadable(response)
+    charges = [_charge(item) for item in reply.items]
+    charge = next(filter(None, charges), None)
+    return Quote(charge=charge) if charge else _complaint(reply, response)
+
+
+def _reply(response: Response, own: str | None) -> _Reply | None:
+    """Return what concerns one task id (None: whichever), or None where nothing can be read."""
+    body = replies.mapping(response)
+    if body is None or not ("data" in body or "errors" in body):
+        return None
+    data, errors = body.get("data") or [], body.get("errors") or []
+    if not isinstance(data, list) or not isinstance(errors, list):
+        return None
+    return _Reply(
+        items=tuple(
+            item
+            for item in data
+            if isinstance(item, dict) and (own is None or item.get("taskUUID") == own)
+        ),
+        # One task per POST: an error without an id is about ours.
+        errors=tuple(
+            error
+            for error in errors
+            if isinstance(error, dict) and (own is None or (error.get("taskUUID") or own) == own)
+        ),
+    )
+
+
+def _code(error: Mapping[str, Any]) -> str:
+    return replies.text(error.get("code")) or replies.text(replies.within(error, "error", "code"))
+
+
+def _message(error: Mapping[str, Any]) -> str:
+    message = error.get("message") or replies.within(error, "error", "message")
+    return replies.text(message) or _code(error) or "no reason given"
+
+
+def _kind(code: str) -> FaultKind | None:
+    return next((kind for pattern, kind in _CLASSES if pattern.search(code)), None)
+
+
+def _refusal(error: Mapping[str, Any], response: Response) -> Fault:
+    """Return the fault of a request that was answered with an error.
+
+    Under HTTP 4xx nothing was taken: their own trouble then means "busy, try again later".
+    """
+    code = _code(error)
+    fault = replies.http_fault(response, message=_message(error), code=code)
+    if fault.accepted is None:
+        return fault
+    kind = _kind(code)
+    if replies.succeeded(response):
+        # Under HTTP 2xx the provider's own trouble does not prove that nothing was taken.
+        kind = kind or FaultKind.UNAVAILABLE
+        return replace(fault, kind=kind, accepted=_proven(kind))
+    busy = kind is FaultKind.UNAVAILABLE
+    return replace(fault, kind=FaultKind.CAPACITY if busy else kind or fault.kind)
+
+
+def _proven(kind: FaultKind) -> bool | None:
+    return None if kind is FaultKind.UNAVAILABLE else False
+
+
+def _complaint(reply: _Reply, response: Response) -> Fault:
+    """Return the fault of a reply that lacks what was asked for."""
+    return _refusal(reply.errors[0], response) if reply.errors else replies.unreadable(response)
+
+
+def _finality(item: Mapping[str, Any]) -> int:
+    return {"success": 0, "error": 1}.get(str(item.get("status")), 2)
+
+
+def _item_state(item: Mapping[str, Any], response: Response) -> TaskState:
+    match item.get("status"):
+        case "success":
+            output = replies.clip(item.get("videoURL"))
+            charge = _charge(item)
+            return Done(output=output, charge=charge) if output else replies.unreadable(response)
+        case "error":
+            return _failed(item)
+        case "processing" | "pending":
+            return Pending(progress=replies.fraction(item.get("progress")))
+        case word:
+            return Unknown(word=replies.text(word))
+
+
+def _verdict(error: Mapping[str, Any], response: Response) -> TaskState:
+    """Tell whether an error is about the task, or only about the asking for it."""
+    fault, code = _refusal(error, response), _code(error)
+    if _ABSENT.search(code):
+        return Absent()
+    if _LOST.search(code):
+        return Fault(kind=FaultKind.LOST, message=fault.message, accepted=None, code=code)
+    asking = replies.unsettled(response) or fault.kind in _ABOUT_ASKING
+    if asking or error.get("taskType") == "getResponse" or not error.get("taskUUID"):
+        return fault
+    return _failed(error)
+
+
+def _failed(error: Mapping[str, Any]) -> Failed:
+    kind = _kind(_code(error)) or FaultKind.PROVIDER
+    kind = FaultKind.PROVIDER if kind is FaultKind.UNAVAILABLE else kind
+    return Failed(
+        fault=replies.failure(kind, _message(error), code=_code(error)), charge=_charge(error)
+    )
+
+
+def _charge(item: Mapping[str, Any]) -> Charge | None:
+    """Return what was charged; absent is "not said", never 0."""
+    usd = replies.money(item.get("cost"))
+    return None if usd is None else Charge(usd=usd)

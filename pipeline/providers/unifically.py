@@ -1,0 +1,290 @@
+"""Unifically: an item becomes a task with a `video_mode`; files go to another host beforehand.
+
+There is no client id: a submit whose outcome is unknown is never repeated. A body says more than
+its HTTP status (`success`, `code`), so both are read. Facts: docs.unifically.com (v1-tasks,
+error-handling, kling-o1-video), as stored in 2026; what only third parties show is marked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Mapping
+from dataclasses import replace
+from types import MappingProxyType
+from typing import Any
+from urllib.parse import quote
+
+from pipeline.model import Cadence, Feature, Item, Kind, Media, Offer, Role, Terms
+from pipeline.providers import assets, prompts, replies
+from pipeline.providers.base import (
+    Absent,
+    Accepted,
+    Charge,
+    Done,
+    Failed,
+    Fault,
+    FaultKind,
+    Pending,
+    Quote,
+    Request,
+    Response,
+    TaskRef,
+    TaskState,
+    Unknown,
+    Uploaded,
+)
+
+_MODEL = "kuaishou/kling-o1-video"
+_PATH = "/v1/tasks"
+# Docs say @Image1, the marketing page @image_1: the parameter reference wins, an option overrules.
+_SYNTAX = "@Image{n}"
+_UPLOAD_LIFETIME_S = 3600.0
+"""Unpublished. An hour of our own, so that a file is uploaded shortly before it is used."""
+_VIDEO_MODES = MappingProxyType(
+    {
+        Kind.REFERENCES: "elements",
+        Kind.FIRST_FRAME: "start_end_frame",
+        Kind.FRAMES: "start_end_frame",
+        Kind.GUIDE: "video_reference",
+        Kind.EDIT: "transform",
+    }
+)
+_ANY = frozenset(range(3, 11))
+_SHORT = frozenset({5, 10})
+
+
+def _terms(**more: Any) -> Terms:
+    # The upload page's form takes 100 MB; the prompt's length is unpublished: the model's.
+    return Terms(model=_MODEL, clip_max_bytes=100_000_000, **more)
+
+
+OFFER = Offer(
+    provider="unifically",
+    title="Unifically",
+    hosts=MappingProxyType(
+        {"api": "https://api.unifically.com", "upload": "https://files.storagecdn.online"}
+    ),
+    key_env="UNIFICALLY_API_KEY",
+    kinds=MappingProxyType(
+        {
+            # The page states 3 to 10 for all; the model's own rule is narrower for these two.
+            Kind.TEXT: _terms(durations=_SHORT),
+            Kind.FIRST_FRAME: _terms(durations=_SHORT, ratio="frame"),
+            Kind.FRAMES: _terms(durations=_ANY, ratio="frame"),
+            Kind.REFERENCES: _terms(durations=_ANY, max_images=7, max_elements=7),
+            # With a video only `auto` may be said.
+            Kind.GUIDE: _terms(
+                durations=_ANY,
+                ratio="provider",
+                max_images=4,
+                max_elements=4,
+                clip_seconds=(3.0, 10.0),
+                keep_audio=True,
+            ),
+            Kind.EDIT: _terms(
+                ratio="clip",
+                max_images=4,
+                max_elements=4,
+                clip_seconds=(3.0, 10.0),
+                keep_audio=True,
+            ),
+        }
+    ),
+    features=frozenset({Feature.UPLOAD, Feature.QUOTE, Feature.COST}),
+    reference_syntax=_SYNTAX,
+    cadence=Cadence(first_s=2.0, every_s=2.0, max_s=6.0),
+    upload_lifetime_s=_UPLOAD_LIFETIME_S,
+    prompt_field="input.prompt",
+    reserved=frozenset(
+        {
+            *("model", "callback_url", "dry_run", "input.prompt", "input.video_mode"),
+            *("input.mode", "input.duration", "input.aspect_ratio", "input.image_urls"),
+            *("input.start_image_index", "input.elements", "input.start_frame_url"),
+            *("input.end_frame_url", "input.video_url", "input.keep_audio", "input.n"),
+        }
+    ),
+    options=frozenset({"reference_syntax"}),
+    hosts_allowed=frozenset({"files.unifically.com"}),
+)
+
+_CODES: Mapping[str, FaultKind] = MappingProxyType(
+    {
+        "authentication_failed": FaultKind.UNAUTHORISED,
+        "validation_error": FaultKind.REJECTED,
+        "rate_limit_exceeded": FaultKind.THROTTLED,
+        "internal_error": FaultKind.UNAVAILABLE,
+    }
+)
+
+
+class Unifically:
+    """The adapter; without state."""
+
+    offer = OFFER
+
+    def submit_request(self, item: Item, options: Mapping[str, Any]) -> Request:
+        """Return the task that buys the item."""
+        syntax = str(options.get("reference_syntax", _SYNTAX) or "")
+        words = {
+            Role.IMAGE: syntax,
+            Role.ELEMENT: syntax.replace("Image", "Element").replace("image", "element"),
+        }
+        given = {
+            "prompt": prompts.rendered(item, words),
+            "video_mode": _VIDEO_MODES.get(item.kind),
+            "mode": item.settings.mode,
+            "duration": None if item.kind is Kind.EDIT else item.settings.duration,
+            **_ratio(item),
+            **_media(item),
+        }
+        # A text task is refused with any field of a medium, null included: such keys are left out.
+        fields = {name: value for name, value in given.items() if value not in (None, [])}
+        body = {"model": _MODEL, "input": fields, "dry_run": False}
+        return Request(method="POST", path=_PATH, body=body)
+
+    def read_submit(self, response: Response, client_id: str) -> Accepted | Fault:
+        """Read the reply to a submit; without an id in it, nobody knows."""
+        del client_id  # this provider has no place for it
+        body = replies.mapping(response)
+        if body is None:
+            return replies.unreadable(response)
+        told = replies.as_told(response, body.get("code"))
+        task = replies.text(replies.within(body, "data", "task_id"))
+        refused = body.get("success") is False or replies.refused(told)
+        if task and not refused:
+            return Accepted(task=task, reserved=_charge(body))
+        fault = _fault(body, told)
+        # An id beside a refusal: there may be a task after all.
+        return replace(fault, accepted=None) if task else fault
+
+    def status_request(self, task: TaskRef) -> Request:
+        """Return the request that asks for the task."""
+        return Request(method="GET", path=f"{_PATH}/{quote(task.task, safe='')}")
+
+    def read_status(self, task: TaskRef, response: Response) -> TaskState:
+        """Read the task's state; HTTP 400 `generation_failed` is a failed task, not our mistake."""
+        body = replies.mapping(response) or {}
+        told = replies.as_told(response, body.get("code"))
+        data = body.get("data")
+        state = data if isinstance(data, dict) else {}
+        if replies.text(state.get("task_id")) not in {"", task.task}:
+            return replies.unreadable(response)
+        status = replies.text(state.get("status")).lower()
+        code, _ = _problem(body)
+        if status == "failed" or (code == "generation_failed" and not replies.unsettled(told)):
+            return _failed(body)
+        if replies.missing(told):
+            return Absent()
+        if not replies.succeeded(told) or body.get("success") is False:
+            return _fault(body, told)
+        return _progress(status, body, response)
+
+    def upload(self, media: Media) -> Generator[Request, Response, Uploaded | Fault]:
+        """Put a local medium on the file host; inputs name it by the address that comes back."""
+        response = yield Request(
+            method="PUT", path="/upload", host="upload", part=assets.form_file(media)
+        )
+        body = replies.mapping(response)
+        if body is None:
+            return replies.unreadable(response)
+        told = replies.as_told(response, body.get("code"))
+        link = replies.clip(body.get("file_url"))
+        if link and replies.succeeded(told) and body.get("success") is not False:
+            return Uploaded(uri=link.path, lifetime_s=_UPLOAD_LIFETIME_S)
+        return _fault(body, told)
+
+    def quote_request(self, request: Request) -> Request:
+        """Return the dry run: validated and priced, neither made nor charged."""
+        return replace(request, body={**request.body, "dry_run": True})
+
+    def read_quote(self, response: Response) -> Quote | Fault:
+        """Read the price; that it stands in `data.cost` is seen in third parties' clients."""
+        body = replies.mapping(response)
+        if body is None:
+            return replies.unreadable(response)
+        charge, told = _charge(body), replies.as_told(response, body.get("code"))
+        if charge and replies.succeeded(told) and body.get("success") is not False:
+            return Quote(charge=charge)
+        return _fault(body, told)
+
+
+def _ratio(item: Item) -> Mapping[str, str | None]:
+    """Return the ratio: `auto` with a video and only then."""
+    if item.kind in {Kind.GUIDE, Kind.EDIT}:
+        return {"aspect_ratio": "auto"}
+    ratio = item.settings.aspect_ratio
+    return {"aspect_ratio": None if ratio == "auto" else ratio}
+
+
+def _media(item: Item) -> Mapping[str, Any]:
+    video = assets.one_of(item, Role.VIDEO)
+    return {
+        "image_urls": assets.all_of(item, Role.IMAGE),
+        "elements": [
+            # The object's form is seen in a third party's client; the page names images only.
+            {
+                "description": found.say or found.name,
+                "type": "image",
+                "image_urls": [assets.stand_in(media) for media in found.media],
+            }
+            for found in item.references
+            if found.role is Role.ELEMENT
+        ],
+        "start_frame_url": assets.one_of(item, Role.FIRST),
+        "end_frame_url": assets.one_of(item, Role.LAST),
+        "video_url": video,
+        # Its default is unknown: said with every video.
+        "keep_audio": bool(item.settings.keep_audio) if video else None,
+    }
+
+
+def _problem(body: Mapping[str, Any]) -> tuple[str, str]:
+    """Return code and message of an error, from wherever clients have seen them."""
+    places = ("data", "error"), ("error",), ("data",), ()
+    found = [replies.within(body, *place) for place in places]
+    codes = [replies.named(replies.within(one, "code")) for one in found]
+    named = ("message", "error_message", "error")
+    messages = [replies.text(replies.within(one, name)) for one in found for name in named]
+    code = next(filter(None, codes), "")
+    return code, next(filter(None, messages), code)
+
+
+def _fault(body: Mapping[str, Any], told: Response) -> Fault:
+    """Return the fault of an answer that is an error, or lacks what was asked for."""
+    if replies.succeeded(told) and body.get("success") is not False:
+        return replies.unreadable(told)
+    code, message = _problem(body)
+    fault = replies.http_fault(told, message=message, code=code)
+    if fault.accepted is None:
+        return fault
+    kind = _CODES.get(code) or fault.kind
+    if kind is FaultKind.REJECTED:
+        kind = replies.worded_kind(message) or kind
+    unclear = replies.succeeded(told) and kind is FaultKind.UNAVAILABLE
+    return replace(fault, kind=kind, accepted=None if unclear else False)
+
+
+def _progress(status: str, body: Mapping[str, Any], response: Response) -> TaskState:
+    match status:
+        case "pending" | "processing":
+            return Pending()
+        case "completed":
+            url = replies.within(body, "data", "output", "video_url")
+            output = replies.clip(url) or replies.clip(replies.within(body, "data", "video_url"))
+            charge = _charge(body)
+            return Done(output=output, charge=charge) if output else replies.unreadable(response)
+        case "":
+            return replies.unreadable(response)
+        case word:
+            return Unknown(word=word)
+
+
+def _failed(body: Mapping[str, Any]) -> Failed:
+    code, message = _problem(body)
+    kind = replies.worded_kind(message) or FaultKind.PROVIDER
+    return Failed(fault=replies.failure(kind, message, code=code), charge=_charge(body))
+
+
+def _charge(body: Mapping[str, Any]) -> Charge | None:
+    """Return the cost where it is told: seen in third parties' clients, in no page."""
+    usd = replies.money(replies.within(body, "data", "cost"))
+    return None if usd is None else Charge(usd=usd)

@@ -1,0 +1,41 @@
+"""Hold a request against its provider's closed schema: a misspelt field must not cost money.
+
+The compiled validator decides, for every item; the slower one explains, for the few it refuses.
+Several providers ignore unknown fields, so a typo would silently buy their default.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+import jsonschema_rs
+from jsonschema import Draft202012Validator
+from jsonschema.exceptions import best_match
+
+from pipeline.schemas import schema
+
+
+def admits(provider: str, body: Any) -> bool:
+    """Tell whether the provider's schema admits a body."""
+    return _compiled(provider).is_valid(body)
+
+
+def complaint(provider: str, body: Any) -> str | None:
+    """Return why the provider's schema refuses a body, or None where it does not."""
+    if admits(provider, body):
+        return None
+    found = best_match(Draft202012Validator(_schema(provider)).iter_errors(body))
+    if found is None:
+        return "not in the form of the schema"
+    place = ".".join(str(step) for step in found.absolute_path)
+    return f"{place}: {found.message}" if place else found.message
+
+
+@cache
+def _compiled(provider: str) -> jsonschema_rs.Draft202012Validator:
+    return jsonschema_rs.Draft202012Validator(_schema(provider))
+
+
+def _schema(provider: str) -> dict[str, Any]:
+    return schema(f"providers/{provider}")

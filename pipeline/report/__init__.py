@@ -1,0 +1,30 @@
+"""What happened becomes what a person or a program reads: summary, tables, pages."""
+
+from __future__ import annotations
+
+from pipeline.report.formats import csv_line, to_csv, to_json
+from pipeline.report.html import poster_path, to_html
+from pipeline.report.junit import to_junit
+from pipeline.report.markdown import to_markdown
+from pipeline.report.results import to_results
+from pipeline.report.summary import Case, Group, Money, Report, Share, summarise
+from pipeline.report.terminal import render_text, show_summary
+
+__all__ = [
+    "Case",
+    "Group",
+    "Money",
+    "Report",
+    "Share",
+    "csv_line",
+    "poster_path",
+    "render_text",
+    "show_summary",
+    "summarise",
+    "to_csv",
+    "to_html",
+    "to_json",
+    "to_junit",
+    "to_markdown",
+    "to_results",
+]

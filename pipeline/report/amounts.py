@@ -1,0 +1,43 @@
+"""How money and time are written for people. An unknown price is a word, never a number."""
+
+from __future__ import annotations
+
+from decimal import ROUND_HALF_UP, Decimal
+
+from pipeline.report.summary import Money
+
+_MINUTE = 60
+_HOUR = 3600
+_CENT = Decimal("0.01")
+_FINE = Decimal("0.0001")
+
+
+def usd(amount: Decimal) -> str:
+    """Return dollars with two places, or as many as it takes to show an amount under a cent."""
+    small = amount and abs(amount) < _CENT
+    return f"{amount.quantize(_FINE if small else _CENT, ROUND_HALF_UP):,}"
+
+
+def estimate(money: Money) -> str:
+    """Return the estimate, and how many prices are unknown beside it."""
+    if not money.unknown:
+        return usd(money.estimate_usd)
+    known = f"{usd(money.estimate_usd)} + " if money.estimate_usd else ""
+    return f"{known}{money.unknown} unknown"
+
+
+def duration(seconds: float) -> str:
+    """Return a length of time as people say it: 4.2 s, 1 min 12 s, 3 h 05 min."""
+    if seconds < 10:  # noqa: PLR2004 - below ten seconds a tenth matters
+        return f"{seconds:.1f} s"
+    whole = round(seconds)
+    if whole < _MINUTE:
+        return f"{whole} s"
+    if whole < _HOUR:
+        return f"{whole // _MINUTE} min {whole % _MINUTE:02} s"
+    return f"{whole // _HOUR} h {whole % _HOUR // _MINUTE:02} min"
+
+
+def counted(number: int, noun: str) -> str:
+    """Return a number with its noun: 1 clip, 2 clips."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"

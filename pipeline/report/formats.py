@@ -1,0 +1,185 @@
+"""A Report becomes report.json, and records become report.csv.
+
+Both stream, so that a million items need no memory. A cell that a spreadsheet would run as a
+formula gets a `'` in front; an unknown price says so.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import asdict
+from datetime import datetime
+from decimal import Decimal
+from types import MappingProxyType
+from typing import Any
+
+import orjson
+
+from pipeline.diagnostics import Span
+from pipeline.model import Record
+from pipeline.report.summary import Group, Money, Report, Share
+
+UNKNOWN = "unknown"
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_NUMBER = re.compile(r"[+-]?\d+([.,]\d+)*([eE][+-]?\d+)?")
+
+_COLUMNS: Mapping[str, Callable[[Record], Any]] = MappingProxyType(
+    {
+        "address": lambda r: r.address,
+        "shot": lambda r: r.shot,
+        "row": lambda r: r.row_key,
+        "cell": lambda r: r.cell,
+        "take": lambda r: r.take,
+        "axes": lambda r: "; ".join(f"{name}={value}" for name, value in r.axes.items()),
+        "tags": lambda r: " ".join(r.tags),
+        "state": lambda r: r.state,
+        "cause": lambda r: r.cause,
+        "message": lambda r: r.message,
+        "path": lambda r: r.path,
+        # Relative to report/, where the table lies: so it can be another manifest's table.
+        "file": lambda r: f"../{r.path}" if r.path else None,
+        "provider": lambda r: r.provider,
+        "kind": lambda r: r.kind,
+        "mode": lambda r: r.mode,
+        "seconds": lambda r: r.seconds,
+        "width": lambda r: r.width or None,
+        "height": lambda r: r.height or None,
+        "fps": lambda r: r.fps,
+        "bytes": lambda r: r.bytes or None,
+        "estimate_usd": lambda r: UNKNOWN if r.estimate_usd is None else r.estimate_usd,
+        "reserved_usd": lambda r: r.reserved_usd,
+        "charged_usd": lambda r: r.charged_usd,
+        "possible_usd": lambda r: r.possible_usd,
+        "charged_native": lambda r: r.charged_native,
+        "native_unit": lambda r: r.native_unit,
+        "charge_source": lambda r: r.charge_source,
+        "shared_with": lambda r: r.shared_with,
+        "task": lambda r: r.task,
+        "tries": lambda r: r.tries,
+        "submitted_at": lambda r: _time(r.submitted_at),
+        "finished_at": lambda r: _time(r.finished_at),
+        "prompt": lambda r: r.prompt,
+        "manifest_line": lambda r: _span(r.origin_shot),
+        "table_line": lambda r: _span(r.origin_row),
+        "sha256": lambda r: r.sha256,
+        "key": lambda r: r.key,
+    }
+)
+"""The columns of report.csv, in order: new ones are added at the end."""
+
+
+def to_csv(records: Iterable[Record]) -> Iterator[str]:
+    """Yield report.csv line by line: a header, then one line per item."""
+    yield csv_line(_COLUMNS)
+    for record in records:
+        yield csv_line(column(record) for column in _COLUMNS.values())
+
+
+def to_json(report: Report, records: Iterable[Record]) -> Iterator[bytes]:
+    """Yield report.json in pieces; the whole is valid under `report.schema.json`."""
+    head = orjson.dumps(_head(report), option=orjson.OPT_INDENT_2)
+    yield head.removesuffix(b"\n}") + b',\n  "items": ['
+    for n, record in enumerate(records):
+        yield (b",\n    " if n else b"\n    ") + orjson.dumps(_item(record))
+    yield b"\n  ]\n}\n"
+
+
+def csv_line(cells: Iterable[Any]) -> str:
+    """Return one CSV line; no cell of it can be run as a formula."""
+    written = io.StringIO()
+    csv.writer(written, lineterminator="\n").writerow([_cell(cell) for cell in cells])
+    return written.getvalue()
+
+
+def _cell(value: Any) -> str:
+    text = "" if value is None else str(value)
+    if text.startswith(_FORMULA) and not _NUMBER.fullmatch(text):
+        text = f"'{text}"
+    # A lone carriage return is not quoted by csv.writer, and ends the line for some readers.
+    return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def _head(report: Report) -> dict[str, Any]:
+    return {
+        "callsheet_report": 1,
+        "campaign": report.campaign,
+        "profile": report.profile,
+        "rehearsal": report.rehearsal,
+        "manifest": report.manifest,
+        "root": report.root,
+        "made_at": _time(report.made_at),
+        "item_count": report.items,
+        "shared_count": report.shared,
+        "counts": dict(report.counts),
+        "money": _money(report.money),
+        "by_provider": [_share(share) for share in report.by_provider],
+        "by_shot": [_share(share) for share in report.by_shot],
+        "causes": [_cause(group) for group in report.groups],
+    }
+
+
+def _money(money: Money) -> dict[str, Any]:
+    return {name: _plain(value) for name, value in asdict(money).items()}
+
+
+def _share(share: Share) -> dict[str, Any]:
+    return {
+        "name": share.name,
+        "items": share.items,
+        "done": share.done,
+        "money": _money(share.money),
+    }
+
+
+def _cause(group: Group) -> dict[str, Any]:
+    return {
+        "state": group.state,
+        "cause": group.cause,
+        "items": group.items,
+        "title": group.title,
+        "todo": group.todo,
+        "command": group.command,
+        "providers": group.providers,
+        "messages": [{"text": text, "items": items} for text, items in group.messages],
+        "addresses": [case.address for case in group.cases],
+    }
+
+
+def _item(record: Record) -> dict[str, Any]:
+    fields = {name: _plain(getattr(record, name)) for name in _FIELDS}
+    return fields | {
+        "manifest_line": _span(record.origin_shot),
+        "table_line": _span(record.origin_row),
+        "passed_over": [{"provider": name, "reason": why} for name, why in record.passed_over],
+    }
+
+
+_APART = {"campaign", "origin_shot", "origin_row", "passed_over"}
+_FIELDS = tuple(name for name in Record.__dataclass_fields__ if name not in _APART)
+
+
+def _plain(value: Any) -> Any:
+    match value:
+        case Decimal():
+            return float(value)
+        case datetime():
+            return _time(value)
+        case Mapping():
+            return {str(name): _plain(inner) for name, inner in value.items()}
+        case tuple() | list() | set() | frozenset():
+            return [_plain(inner) for inner in value]
+        case str():
+            return str(value)
+        case _:
+            return value
+
+
+def _time(moment: datetime | None) -> str | None:
+    return None if moment is None else moment.isoformat(timespec="seconds").replace("+00:00", "Z")
+
+
+def _span(span: Span | None) -> str:
+    return f"{span.file}:{span.line}:{span.column}" if span else ""

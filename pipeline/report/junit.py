@@ -1,0 +1,75 @@
+"""Records become junit.xml: one test case per item, so that any CI shows what is not done.
+
+Failed and off-spec clips are failures, open outcomes are errors, what was not made is skipped.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from html import escape
+from types import MappingProxyType
+
+from pipeline.model import Record
+from pipeline.report.causes import DONE, spoken
+from pipeline.report.summary import Report, origin
+
+_ELEMENTS: Mapping[str, str] = MappingProxyType(
+    {
+        "failed": "failure",
+        "off_spec": "failure",
+        "in_doubt": "error",
+        "overdue": "error",
+        "submitting": "error",
+        "waiting": "error",
+        "fetching": "error",
+    }
+)
+_SKIPPED = "skipped"
+# Characters that XML 1.0 cannot hold, not even escaped (section 2.2).
+_FORBIDDEN = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+
+
+def to_junit(report: Report, records: Iterable[Record]) -> Iterator[str]:
+    """Yield junit.xml line by line."""
+    counts = {"failure": 0, "error": 0, _SKIPPED: 0}
+    for state, items in report.counts:
+        if state != DONE:
+            counts[_ELEMENTS.get(state, _SKIPPED)] += items
+    yield '<?xml version="1.0" encoding="UTF-8"?>\n'
+    yield (
+        f"<testsuite name={_quoted(report.campaign)} tests={_quoted(report.items)}"
+        f" failures={_quoted(counts['failure'])} errors={_quoted(counts['error'])}"
+        f" skipped={_quoted(counts[_SKIPPED])}"
+        f" timestamp={_quoted(report.made_at.isoformat(timespec='seconds'))}>\n"
+    )
+    for record in records:
+        yield from _case(record)
+    yield "</testsuite>\n"
+
+
+def _case(record: Record) -> Iterator[str]:
+    name, group = _quoted(record.address), _quoted(f"{record.campaign}.{record.shot}")
+    head = f"  <testcase classname={group} name={name} time={_quoted(_seconds(record))}"
+    if record.state == DONE:
+        yield f"{head}/>\n"
+        return
+    element = _ELEMENTS.get(record.state, _SKIPPED)
+    said = ": ".join(filter(None, (spoken(record.state), spoken(record.cause), record.message)))
+    kind = "" if element == _SKIPPED else f" type={_quoted(record.cause or record.state)}"
+    yield f"{head}>\n    <{element} message={_quoted(said)}{kind}>"
+    yield f"{_text(origin(record))}</{element}>\n  </testcase>\n"
+
+
+def _seconds(record: Record) -> str:
+    if record.submitted_at is None or record.finished_at is None:
+        return "0"
+    return f"{(record.finished_at - record.submitted_at).total_seconds():.3f}"
+
+
+def _quoted(value: object) -> str:
+    return f'"{_text(str(value))}"'
+
+
+def _text(text: str) -> str:
+    return escape(_FORBIDDEN.sub("\N{REPLACEMENT CHARACTER}", text), quote=True)

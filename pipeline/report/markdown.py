@@ -1,0 +1,82 @@
+"""A Report becomes report.md: what stands in a pull request or a chat.
+
+Text from the campaign is escaped: no address becomes a link, no prompt a heading.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+
+from pipeline.report.amounts import counted, estimate, usd
+from pipeline.report.causes import MARKS, NO_MARK, spoken
+from pipeline.report.summary import Group, Report, Share
+
+_SPECIAL = re.compile(r"([\\`*_{}\[\]()<>#+\-.!|~&@:])")
+_CASES_SHOWN = 10
+_FENCE = 3
+
+
+def to_markdown(report: Report) -> str:
+    """Return report.md."""
+    return "\n".join(_lines(report)) + "\n"
+
+
+def _lines(report: Report) -> Iterator[str]:
+    yield f"# {escaped(report.campaign)}"
+    yield ""
+    if report.rehearsal:
+        yield "A rehearsal: nothing was paid."
+        yield ""
+    states = [f"{MARKS.get(s, NO_MARK)} {items:,} {spoken(s)}" for s, items in report.counts]
+    yield " · ".join([f"**{counted(report.items, 'clip')}**", *states])
+    yield ""
+    yield from _costs("Shot", report.by_shot)
+    yield ""
+    yield from _costs("Provider", report.by_provider)
+    for group in report.groups:
+        yield ""
+        yield from _group(group)
+    if report.clip_count:
+        yield ""
+        yield f"{counted(report.clip_count, 'clip')} in `{report.root}`; see `index.html`."
+
+
+def _costs(title: str, shares: Sequence[Share]) -> Iterator[str]:
+    yield f"| {title} | clips | done | estimate | charged | reserved | possible |"
+    yield "| :--- | ---: | ---: | ---: | ---: | ---: | ---: |"
+    for share in shares:
+        money = share.money
+        sums = [usd(money.charged_usd), usd(money.reserved_usd), usd(money.possible_usd)]
+        cells = [escaped(share.name), f"{share.items:,}", f"{share.done:,}", estimate(money), *sums]
+        yield f"| {' | '.join(cells)} |"
+
+
+def _group(group: Group) -> Iterator[str]:
+    cause = f", {escaped(spoken(group.cause))}" if group.cause else ""
+    yield f"## {MARKS.get(group.state, NO_MARK)} {group.items:,} {spoken(group.state)}{cause}"
+    yield ""
+    yield f"{escaped(group.title)} ({escaped(', '.join(group.providers))})"
+    yield ""
+    for text, items in group.messages[:_CASES_SHOWN]:
+        yield f"> {escaped(text)} ({items:,}×)"
+        yield ""
+    for case in group.cases[:_CASES_SHOWN]:
+        yield f"- {escaped(case.address)}: {escaped(case.path or case.origin)}"
+    more = group.items - _CASES_SHOWN
+    if more > 0:
+        yield f"- and {more:,} more"
+    yield ""
+    yield f"{escaped(group.todo)}:" if group.command else escaped(group.todo)
+    if group.command:
+        fence = "`" * max(_FENCE, _longest_run(group.command) + 1)
+        yield from ("", f"{fence}sh", group.command, fence)
+
+
+def escaped(text: str) -> str:
+    """Return text that Markdown shows as it is, on one line."""
+    return _SPECIAL.sub(r"\\\1", " ".join(text.split()))
+
+
+def _longest_run(text: str) -> int:
+    return max((len(run) for run in re.findall("`+", text)), default=0)

@@ -1,0 +1,263 @@
+"""Records become a Report: counts, money, and failures grouped by cause.
+
+The records stream through once and are not kept; every item is counted, but money that several
+items share is counted once, with the item that holds the purchase. An unknown price is never 0.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter, defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from decimal import Decimal
+
+from pipeline.model import Record
+from pipeline.report.causes import DONE, advice, place
+
+ADDRESSES_KEPT = 50
+_MESSAGES_KEPT = 20
+_CLIPS_KEPT = 3
+_NOTHING = Decimal(0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Money:
+    """Four figures that are never added up into one, in USD."""
+
+    estimate_usd: Decimal = _NOTHING
+    unknown: int = 0
+    """Items whose price nobody knows: they are not in the estimate."""
+    reserved_usd: Decimal = _NOTHING
+    charged_usd: Decimal = _NOTHING
+    possible_usd: Decimal = _NOTHING
+
+    def plus(self, record: Record) -> Money:
+        """Return the sum with one more record; shared purchases add nothing."""
+        if record.shared_with:
+            return self
+        return Money(
+            estimate_usd=self.estimate_usd + (record.estimate_usd or _NOTHING),
+            unknown=self.unknown + (record.estimate_usd is None),
+            reserved_usd=self.reserved_usd + record.reserved_usd,
+            charged_usd=self.charged_usd + record.charged_usd,
+            possible_usd=self.possible_usd + record.possible_usd,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Share:
+    """What one provider or one shot stands for."""
+
+    name: str
+    items: int = 0
+    done: int = 0
+    money: Money = Money()
+
+    def plus(self, record: Record) -> Share:
+        """Return the share with one more record."""
+        return replace(
+            self,
+            items=self.items + 1,
+            done=self.done + (record.state == DONE),
+            money=self.money.plus(record),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Case:
+    """One item of a group: enough to find it, its line in the manifest and its clip."""
+
+    address: str
+    path: str | None
+    message: str
+    origin: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Group:
+    """Items that did not end well for one cause, and what to do about them."""
+
+    state: str
+    cause: str
+    title: str
+    todo: str
+    command: str
+    """The exact command that helps; empty where none does."""
+    items: int
+    providers: tuple[str, ...]
+    messages: tuple[tuple[str, int], ...]
+    """What was said, and how often; the commonest first."""
+    cases: tuple[Case, ...]
+    """The first of them, at most ADDRESSES_KEPT."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """How a campaign stands."""
+
+    campaign: str
+    made_at: datetime
+    manifest: str
+    root: str
+    """The folder all paths are below, `<root>/<campaign>`, as the user may type it."""
+    profile: str
+    rehearsal: bool
+    elapsed_s: float | None
+    items: int
+    counts: tuple[tuple[str, int], ...]
+    """State and number of items, in a fixed order, without zeros."""
+    money: Money
+    by_provider: tuple[Share, ...]
+    by_shot: tuple[Share, ...]
+    groups: tuple[Group, ...]
+    clips: tuple[str, ...]
+    """The first finished clips, relative to `root`."""
+    clip_count: int
+    shared: int
+    """Items that share another item's purchase."""
+
+
+@dataclass(slots=True)
+class _Pile:
+    """A group while it is being counted."""
+
+    items: int = 0
+    providers: Counter[str] = field(default_factory=Counter)
+    messages: Counter[str] = field(default_factory=Counter)
+    cases: list[Case] = field(default_factory=list)
+    estimate_usd: Decimal = _NOTHING
+
+    def add(self, record: Record) -> None:
+        self.items += 1
+        self.providers[record.provider] += 1
+        if record.message in self.messages or len(self.messages) < _MESSAGES_KEPT:
+            self.messages[record.message] += 1
+        if not record.shared_with:
+            self.estimate_usd += record.estimate_usd or _NOTHING
+        if len(self.cases) < ADDRESSES_KEPT:
+            self.cases.append(
+                Case(
+                    address=record.address,
+                    path=record.path,
+                    message=record.message,
+                    origin=origin(record),
+                )
+            )
+
+
+@dataclass(slots=True)
+class _Tally:
+    """Everything that is counted while the records stream by."""
+
+    counts: Counter[str] = field(default_factory=Counter)
+    money: Money = field(default_factory=Money)
+    providers: dict[str, Share] = field(default_factory=dict)
+    shots: dict[str, Share] = field(default_factory=dict)
+    piles: dict[tuple[str, str], _Pile] = field(default_factory=lambda: defaultdict(_Pile))
+    clips: list[str] = field(default_factory=list)
+    clip_count: int = 0
+    shared: int = 0
+
+    def add(self, record: Record) -> None:
+        self.counts[record.state] += 1
+        self.money = self.money.plus(record)
+        self.shared += bool(record.shared_with)
+        for shares, name in ((self.providers, record.provider), (self.shots, record.shot)):
+            shares[name] = (shares.get(name) or Share(name=name)).plus(record)
+        if record.state != DONE:
+            self.piles[record.state, record.cause].add(record)
+        elif record.path:
+            self.clip_count += 1
+            if len(self.clips) < _CLIPS_KEPT:
+                self.clips.append(record.path)
+
+
+def summarise(  # noqa: PLR0913 - each names one line of the report's head
+    records: Iterable[Record],
+    *,
+    campaign: str,
+    now: datetime,
+    manifest: str = "",
+    root: str = "",
+    command: str = "",
+    profile: str = "",
+    rehearsal: bool = False,
+    elapsed_s: float | None = None,
+) -> Report:
+    """Return how the campaign stands.
+
+    `command` is what runs it again, as the user would type it (`callsheet run M --rehearse`): the
+    commands that a report suggests are made from it.
+    """
+    tally = _Tally()
+    for record in records:
+        tally.add(record)
+    return Report(
+        campaign=campaign,
+        made_at=now,
+        manifest=manifest,
+        root=root,
+        profile=profile,
+        rehearsal=rehearsal,
+        elapsed_s=elapsed_s,
+        items=sum(tally.counts.values()),
+        counts=tuple(sorted(tally.counts.items(), key=lambda pair: place(pair[0]))),
+        money=tally.money,
+        by_provider=_sorted(tally.providers),
+        by_shot=tuple(tally.shots.values()),
+        groups=_groups(tally, command),
+        clips=tuple(tally.clips),
+        clip_count=tally.clip_count,
+        shared=tally.shared,
+    )
+
+
+def origin(record: Record) -> str:
+    """Return the manifest line and the table line an item comes from."""
+    spans = [record.origin_shot, *([record.origin_row] if record.origin_row else [])]
+    return ", ".join(f"{span.file}:{span.line}" for span in spans)
+
+
+def _sorted(shares: dict[str, Share]) -> tuple[Share, ...]:
+    return tuple(shares[name] for name in sorted(shares))
+
+
+def _groups(tally: _Tally, command: str) -> tuple[Group, ...]:
+    groups = [
+        _group(state, cause, pile, _command(state, cause, command, tally))
+        for (state, cause), pile in tally.piles.items()
+    ]
+    return tuple(sorted(groups, key=lambda group: (place(group.state), -group.items, group.cause)))
+
+
+def _group(state: str, cause: str, pile: _Pile, command: str) -> Group:
+    known = advice(state, cause)
+    return Group(
+        state=state,
+        cause=cause,
+        title=known.title,
+        todo=known.todo,
+        command=command,
+        items=pile.items,
+        providers=tuple(sorted(pile.providers)),
+        messages=tuple((text, n) for text, n in pile.messages.most_common() if text),
+        cases=tuple(pile.cases),
+    )
+
+
+def _command(state: str, cause: str, command: str, tally: _Tally) -> str:
+    options = advice(state, cause).options
+    if options is None or not command:
+        return ""
+    return f"{command} {options}".format(cause=cause, limit=_enough(tally)).strip()
+
+
+def _enough(tally: _Tally) -> int:
+    """Return the least whole budget under which everything held could be made."""
+    spent = tally.money.charged_usd + tally.money.reserved_usd + tally.money.possible_usd
+    held = sum(
+        (p.estimate_usd for (state, _), p in tally.piles.items() if state == "held"), _NOTHING
+    )
+    return max(1, math.ceil(spent + held))

@@ -1,0 +1,179 @@
+"""A Report becomes what stands at the end of a run: 80 columns, with or without colour.
+
+Addresses, paths and commands are never broken over lines: they are there to be copied.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator, Sequence
+from decimal import Decimal
+from pathlib import PurePath
+
+from rich.console import Console, Group, RenderableType
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from pipeline.report.amounts import counted, duration, estimate, usd
+from pipeline.report.causes import DONE, spoken
+from pipeline.report.summary import Case, Report, Share
+from pipeline.report.summary import Group as Cause
+
+_WIDTH = 80
+_BAR = 60
+_CASES_SHOWN = 4
+_MESSAGES_SHOWN = 2
+_STYLES = {
+    "done": "green",
+    "failed": "red",
+    "off_spec": "yellow",
+    "in_doubt": "magenta",
+    "overdue": "magenta",
+    "held": "yellow",
+}
+_QUIET = "bright_black"
+_REHEARSAL = "rehearsal, nothing was paid"
+
+
+def show_summary(console: Console, report: Report, files: Sequence[str] = ()) -> None:
+    """Write the end summary to a rich console; `files` are the report's files, as paths to show.
+
+    Nothing is cropped: a command longer than the line is wrapped by the terminal, not by us.
+    """
+    console.print(Group(*_blocks(report, files)), crop=False)
+
+
+def render_text(report: Report, files: Sequence[str] = ()) -> str:
+    """Return the end summary as plain text, for logs and pipes."""
+    written = io.StringIO()
+    show_summary(Console(file=written, width=_WIDTH, color_system=None), report, files)
+    return "".join(f"{line.rstrip()}\n" for line in written.getvalue().splitlines())
+
+
+def _blocks(report: Report, files: Sequence[str]) -> Iterator[RenderableType]:
+    yield Text()
+    yield _title(report)
+    if report.items:
+        yield _bar(report)
+        yield _counts(report)
+        yield Text()
+        yield _costs(report)
+    for group in report.groups:
+        yield Text()
+        yield from _cause(group)
+    yield Text()
+    yield from _paths(report, files)
+
+
+def _title(report: Report) -> Text:
+    title = Text(no_wrap=True, overflow="ignore")
+    title.append(report.campaign + (f"@{report.profile}" if report.profile else ""), "bold")
+    parts = [_REHEARSAL] if report.rehearsal else []
+    parts.append(counted(report.items, "clip"))
+    if report.elapsed_s is not None:
+        parts.append(duration(report.elapsed_s))
+    for part in parts:
+        title.append("  ·  ", _QUIET).append(part, "cyan" if part == _REHEARSAL else "")
+    return title
+
+
+def _bar(report: Report) -> Text:
+    """Return one line in which each state has its share; none that exists vanishes."""
+    widths = {state: max(1, _BAR * items // report.items) for state, items in report.counts}
+    largest = max(report.counts, key=lambda pair: pair[1])[0]
+    widths[largest] += _BAR - sum(widths.values())
+    bar = Text()
+    for state, width in widths.items():
+        bar.append(("━" if state == DONE else "╍") * width, _STYLES.get(state, _QUIET))
+    return bar
+
+
+def _counts(report: Report) -> Text:
+    line = Text()
+    for n, (state, items) in enumerate(report.counts):
+        line.append("   " if n else "")
+        line.append(f"{items:,} {spoken(state)}", _STYLES.get(state, ""))
+    if report.shared:
+        line.append(f"   ({report.shared:,} share a purchase)", _QUIET)
+    return line
+
+
+def _costs(report: Report) -> Table:
+    """Return the money by shot and provider; a column of noughts is left out."""
+    money = report.money
+    further = {
+        "reserved": money.reserved_usd,
+        "possible": money.possible_usd,
+    }
+    table = Table(box=None, padding=(0, 3, 0, 0), pad_edge=False)
+    table.add_column("USD", style="", header_style=_QUIET, no_wrap=True, max_width=34)
+    names = ["clips", "estimate", "charged", *(name for name, sum_ in further.items() if sum_)]
+    for name in names:
+        table.add_column(name, justify="right", header_style=_QUIET, no_wrap=True)
+    shares = [*report.by_shot, *(report.by_provider if len(report.by_provider) > 1 else ())]
+    for share in shares:
+        table.add_row(*_cost_row(share, names))
+    total = Share(name="together", items=report.items, money=money)
+    table.add_row(*_cost_row(total, names), style="bold")
+    return table
+
+
+def _cost_row(share: Share, names: Sequence[str]) -> list[str]:
+    figures: dict[str, str] = {
+        "clips": f"{share.items:,}",
+        "estimate": estimate(share.money),
+        "charged": usd(share.money.charged_usd),
+        "reserved": _or_blank(share.money.reserved_usd),
+        "possible": _or_blank(share.money.possible_usd),
+    }
+    return [share.name, *(figures[name] for name in names)]
+
+
+def _or_blank(amount: Decimal) -> str:
+    return usd(amount) if amount else ""
+
+
+def _cause(group: Cause) -> Iterator[RenderableType]:
+    words = [group.cause] if group.cause not in {"", group.state} else []
+    head = Text(f"{group.items:,} {spoken(group.state)}", f"bold {_STYLES.get(group.state, '')}")
+    for word in (*words, *group.providers):
+        head.append(" · ", _QUIET).append(spoken(word), "not bold default")
+    yield head
+    yield _indented(Text(group.title), 2)
+    for text, items in group.messages[:_MESSAGES_SHOWN]:
+        times = f"{items}x " if len(group.messages) > 1 else ""
+        yield _indented(Text(f"{times}“{text}”", style="italic"), 4)
+    for case in group.cases[:_CASES_SHOWN]:
+        yield _case(case)
+    if group.items > _CASES_SHOWN:
+        yield Text(f"    and {group.items - _CASES_SHOWN:,} more, in the report", _QUIET)
+    yield _indented(Text(f"→ {group.todo}"), 2)
+    if group.command:
+        yield _unbroken(f"    {group.command}", "cyan")
+
+
+def _indented(text: Text, columns: int) -> Padding:
+    return Padding(text, (0, 0, 0, columns), expand=False)
+
+
+def _case(case: Case) -> Text:
+    places = ", ".join(PurePath(place).name for place in case.origin.split(", "))
+    line = _unbroken(f"    {case.address}", "")
+    return line.append(f"  {case.path or places}", _QUIET)
+
+
+def _paths(report: Report, files: Sequence[str]) -> Iterator[RenderableType]:
+    if report.clip_count:
+        yield _unbroken(f"{report.root}/", "bold")
+        for path in report.clips:
+            yield _unbroken(f"  {path}", "")
+        more = report.clip_count - len(report.clips)
+        if more > 0:
+            yield Text(f"  and {counted(more, 'clip')} more", _QUIET)
+    for file in files:
+        yield _unbroken(file, "bold")
+
+
+def _unbroken(text: str, style: str) -> Text:
+    return Text(text, style=style, no_wrap=True, overflow="ignore")

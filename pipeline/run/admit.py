@@ -1,0 +1,217 @@
+"""Pass 1: a plan's entries become the ledger's plan, whole or not at all.
+
+Keys, prices and requests are written in batches inside one transaction, which is undone if
+anything is wrong. Nothing is sent, and no list of all items is ever held.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import unicodedata
+from collections.abc import Iterable, Iterator, Mapping
+from functools import partial
+from itertools import islice
+from typing import Any
+
+from sqlalchemy import Connection
+
+from pipeline.diagnostics import Diagnostic, Severity, Span, grouped, has_errors
+from pipeline.model import Budget, Entry
+from pipeline.run import outputs, payload, summary
+from pipeline.run.admission import Admission, plan_lines
+from pipeline.run.items import Clash, Plan, Planned
+from pipeline.run.ledger import Ledger
+from pipeline.run.tables import micro, usd
+from pipeline.run.views import Files, Standing, inspect
+
+_BATCH = 1000
+_USUAL_FORMAT = "mp4"
+_CLASHES: Mapping[str, str] = {
+    "address": "same-address",
+    "output": "same-output",
+}
+
+
+class _Refused(Exception):  # noqa: N818 - undoes the transaction; never leaves this module
+    def __init__(self, findings: tuple[Diagnostic, ...]) -> None:
+        self.findings = findings
+
+
+def admit(
+    entries: Iterable[Entry | Diagnostic],
+    ledger: Ledger,
+    *,
+    campaign: str,
+    budget: Budget | None = None,
+    files: Files | None = None,
+) -> Admission:
+    """Write a campaign's plan into the ledger; return findings and what the plan comes to.
+
+    With an error among the findings nothing is written. `files` lets it see foreign files at
+    output paths, and finished clips that are missing there.
+    """
+    operation = partial(_admitted, entries=entries, campaign=campaign, budget=budget, files=files)
+    try:
+        return ledger.write_now(operation)
+    except _Refused as refused:
+        return Admission(campaign=campaign, findings=refused.findings)
+
+
+def _admitted(
+    connection: Connection,
+    *,
+    entries: Iterable[Entry | Diagnostic],
+    campaign: str,
+    budget: Budget | None,
+    files: Files | None,
+) -> Admission:
+    plan = Plan(connection, campaign)
+    findings: list[Diagnostic] = []
+    count = 0
+    for batch in _batches(_planned(entries, findings)):
+        findings += [_clash(clash) for clash in plan.add(batch)]
+        count += len(batch)
+    plan.finish()
+    findings += _same_work(connection, campaign)
+    findings += _rows_over(connection, campaign, budget)
+    restore = 0
+    for slug in _standing(connection, campaign, files):
+        if isinstance(slug, Diagnostic):
+            findings.append(slug)
+        else:
+            restore += 1
+    if has_errors(findings):
+        raise _Refused(grouped(findings))
+    return Admission(
+        campaign=campaign,
+        findings=grouped(findings),
+        items=count,
+        lines=plan_lines(summary.lines(connection, campaign=campaign)),
+        restore=restore,
+        orphaned=tuple(summary.orphans(connection, campaign=campaign)),
+    )
+
+
+def _planned(
+    entries: Iterable[Entry | Diagnostic], findings: list[Diagnostic]
+) -> Iterator[Planned]:
+    position = 0
+    for entry in entries:
+        if isinstance(entry, Diagnostic):
+            findings.append(entry)
+            continue
+        yield _row(entry, position)
+        position += 1
+
+
+def _row(entry: Entry, position: int) -> Planned:
+    item, price = entry.item, entry.price
+    kept = payload.frozen(entry)
+    return Planned(
+        position=position,
+        address=item.address,
+        output=item.output,
+        extension=item.settings.format or _USUAL_FORMAT,
+        output_folded=folded(item.output),
+        key=item.key.digest,
+        shot=item.shot,
+        row_key=item.row_key,
+        provider=item.provider,
+        low_microusd=None if price is None else micro(price.low_usd),
+        expected_microusd=None if price is None else micro(price.expected_usd),
+        high_microusd=None if price is None else micro(price.high_usd),
+        payload_digest=hashlib.sha256(kept).hexdigest(),
+        payload=kept,
+    )
+
+
+def folded(path: str) -> str:
+    """Return what two paths have in common if some file system takes them for one."""
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", path).casefold())
+
+
+def _batches(rows: Iterator[Planned]) -> Iterator[list[Planned]]:
+    while batch := list(islice(rows, _BATCH)):
+        yield batch
+
+
+def _clash(clash: Clash) -> Diagnostic:
+    here, there = _place(clash.payload), _place(clash.other_payload)
+    text = {
+        "address": f"two items have the address {clash.address}",
+        "output": f"{clash.address} and {clash.other} have the same output path {clash.output}",
+    }
+    return Diagnostic(
+        slug=_CLASHES[clash.what],
+        message=text[clash.what],
+        span=here,
+        hint=f"the other comes from {there.file}:{there.line}",
+        related=(there,),
+    )
+
+
+def _same_work(connection: Connection, campaign: str) -> list[Diagnostic]:
+    """Warn of axes that change nothing; once per shot and axis, however many items share."""
+    found: dict[tuple[Span, str], Diagnostic] = {}
+    for mine, first in summary.sharing(connection, campaign=campaign):
+        axes = [name for name, value in mine["axes"].items() if first["axes"].get(name) != value]
+        span = _span(mine["origin"]["shot"])
+        for axis in axes:
+            found.setdefault(
+                (span, axis),
+                Diagnostic(
+                    slug="same-work",
+                    message=f"axis '{axis}' has values that change nothing the provider sees",
+                    span=span,
+                    hint="such items are bought once, and linked to each path",
+                    severity=Severity.WARNING,
+                ),
+            )
+    return list(found.values())
+
+
+def _rows_over(
+    connection: Connection, campaign: str, budget: Budget | None
+) -> Iterator[Diagnostic]:
+    if budget is None or budget.per_row_usd is None:
+        return
+    over = summary.rows_over(
+        connection, campaign=campaign, limit_microusd=micro(budget.per_row_usd)
+    )
+    for row_key, total, kept in over:
+        yield Diagnostic(
+            slug="over-row-budget",
+            message=f"row {row_key} may cost {usd(total)} USD, over {budget.per_row_usd} USD",
+            span=_place(kept),
+            hint="raise budget.per_row, or ask for less",
+        )
+
+
+def _standing(
+    connection: Connection, campaign: str, files: Files | None
+) -> Iterator[Diagnostic | Standing]:
+    if files is None:
+        return
+
+    def known(digest: str) -> bool:
+        return bool(outputs.known_clips(connection, digests=[digest]))
+
+    for found in inspect(lambda read: read(connection), known, campaign=campaign, files=files):
+        if found.standing is Standing.FOREIGN:
+            kept = summary.payload_of(connection, item_id=found.view.item_id)
+            yield Diagnostic(
+                slug="foreign-file",
+                message=f"{found.view.path} is not a clip of this ledger",
+                span=_place(kept),
+                hint="move it away, or change the output path: it is never overwritten",
+            )
+        elif found.standing is Standing.MISSING:
+            yield found.standing
+
+
+def _place(kept: Mapping[str, Any]) -> Span:
+    return _span(kept["origin"]["row"] or kept["origin"]["shot"])
+
+
+def _span(data: Mapping[str, Any]) -> Span:
+    return Span(**data)

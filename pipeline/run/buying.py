@@ -1,0 +1,209 @@
+"""From planned to waiting: references staged, the intent written, the request sent, once.
+
+The intent is on disk before the first byte leaves. What cannot be proven not to have been
+accepted is in doubt, and nothing here sends it again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import replace
+from functools import partial
+from typing import cast
+from urllib.parse import quote
+
+import orjson
+
+from pipeline.errors import NotSent, TransportFault
+from pipeline.providers.base import CLIENT_ID, Accepted, Fault, FaultKind, Request, Uploads
+from pipeline.run import payload
+from pipeline.run.budgets import BUDGET, Denied
+from pipeline.run.jobs import Purchase
+from pipeline.run.life import UNREACHABLE, Life
+from pipeline.run.lifecycle import LANE, POLICY, Phase, State
+from pipeline.run.prepared import Clashed
+from pipeline.run.purchases import Booking, accept, intend
+from pipeline.run.wire import encoded, filled
+
+STALE_S = 30.0
+"""An intent older than this is not sent: the machine may have slept in between."""
+DOUBT = "doubt"
+_UNPRICED = "its price is not known, and there is a budget: add a rate, or say what to assume"
+_CLOSED = "a charge was above its reservation: nothing more is bought in this run"
+
+
+async def planned(life: Life) -> None:
+    """Begin, unless nothing more is submitted: then leave it planned, or hold it and say why."""
+    if life.station.stopped:
+        await life.move(State.HELD, cause=LANE, message=life.station.stopped)
+    elif life.means.stop.is_set():
+        life.parked = True
+    elif why := _unaffordable(life):
+        await life.move(State.HELD, cause=BUDGET, message=why)
+    else:
+        await life.move(State.STAGING)
+
+
+async def staging(life: Life) -> None:
+    """Upload what the provider does not have yet, wait for a slot, and write the intent."""
+    kept = payload.thawed(life.job.payload)
+    station = life.station
+    staged = await life.means.staging.stage(
+        station.lane,
+        cast("Uploads", station.provider),
+        kept.assets,
+        lifetime_s=station.provider.offer.upload_lifetime_s,
+    )
+    if isinstance(staged, Fault):
+        await _unstaged(life, staged)
+    elif await life.take_slot():
+        await _intend(life, _frozen(life, kept.request, staged))
+    else:
+        life.leave_slot()
+        await life.move(State.PLANNED)
+
+
+async def submitting(life: Life) -> None:
+    """Send the request, and write what is known of it then."""
+    means = life.means
+    if means.till.closed:
+        await _release(life, State.PLANNED, FaultKind.UNPAID, _CLOSED)
+    elif means.clock.monotonic() - life.intended_at > STALE_S:
+        await doubt(life, "too long between the intent and sending: the machine may have slept")
+    else:
+        match await post(life):
+            case Accepted(task=task):
+                life.station.gate.went_well()
+                await accepted(life, task)
+            case NotSent() as never:
+                await _unreachable(life, str(never))
+            case Fault() as fault:
+                await _refused(life, fault)
+
+
+async def post(life: Life) -> Accepted | Fault | NotSent:
+    """Send the frozen request and read the reply; one that is lost or unreadable is a Fault."""
+    purchase, station = life.purchase, life.station
+    headers = {"X-Callsheet-Address": quote(life.job.address)} if life.means.address_header else {}
+    try:
+        reply = await life.means.transport.submit(station.lane, request_of(purchase), headers)
+    except NotSent as never:
+        return never
+    except TransportFault as lost:
+        return Fault(kind=FaultKind.UNAVAILABLE, message=str(lost), accepted=None)
+    life.means.checkpoint("sent")
+    return station.provider.read_submit(reply, purchase.client_id)
+
+
+async def accepted(life: Life, task: str) -> None:
+    """Make the task id durable: nothing is asked of the provider before."""
+    at = life.now()
+    try:
+        await life.means.ledger.write(partial(accept, job=life.job, task=task, at=at))
+    except Clashed:
+        # Two purchases would be one task: a reply was mixed up, there or here.
+        await doubt(life, f"the provider named task {task}, which is another purchase's")
+        return
+    life.means.checkpoint("accepted")
+    # The request is in the ledger; thousands in flight need not hold it.
+    bought = replace(life.purchase, task=task, accepted_at=at, request=b"")
+    known = {"purchase": bought, "tries": life.job.tries + 1}
+    life.stands(State.WAITING, **known, cause="", message="")
+
+
+async def doubt(life: Life, why: str) -> None:
+    """Write that nobody knows whether it was accepted; its money stays reserved."""
+    if life.job.state is not State.IN_DOUBT:
+        await life.move(State.IN_DOUBT, cause=DOUBT, message=why)
+
+
+def request_of(purchase: Purchase) -> Request:
+    """Return the very request of a purchase: the same body and client id, however often."""
+    kept = orjson.loads(purchase.request)
+    values = {**kept["values"], CLIENT_ID: purchase.client_id}
+    return filled(payload.request(kept["request"]), values)
+
+
+def _unaffordable(life: Life) -> str:
+    price, means = life.job.high_microusd, life.means
+    if means.till.closed:
+        return _CLOSED
+    if price is None:
+        return _UNPRICED if means.limits.any else ""
+    return means.till.refuses(price)
+
+
+def _frozen(life: Life, request: Mapping[str, object], values: Mapping[str, str]) -> Purchase:
+    job = life.job
+    purchase = Purchase(
+        provider=job.provider,
+        client_id=life.means.new_client_id(),
+        request=orjson.dumps({"request": request, "values": dict(values)}),
+        body_sha256="",
+        reserved_microusd=job.high_microusd or 0,
+        estimate_microusd=job.expected_microusd,
+        intent_at=life.now(),
+    )
+    sent = encoded(request_of(purchase).body)
+    return replace(purchase, body_sha256=hashlib.sha256(sent).hexdigest())
+
+
+async def _intend(life: Life, purchase: Purchase) -> None:
+    means = life.means
+    means.checkpoint("intent")
+    operation = partial(
+        intend, job=life.job, purchase=purchase, run_id=means.run_id, limits=means.limits
+    )
+    written = await means.ledger.write(operation)
+    if isinstance(written, Denied):
+        means.till.deny(purchase.reserved_microusd, written)
+        life.stands(State.HELD, cause=BUDGET, message=written.message)
+        return
+    life.intended_at = means.clock.monotonic()
+    means.checkpoint("intended")
+    life.stands(State.SUBMITTING, purchase=written, cause="", message="")
+
+
+async def _unstaged(life: Life, fault: Fault) -> None:
+    ruling = POLICY[Phase.STAGING][fault.kind]
+    life.heed(ruling.lane, fault)
+    await life.move(ruling.then, cause=fault.kind.value, message=fault.message)
+
+
+async def _unreachable(life: Life, message: str) -> None:
+    """Try again after a while: nothing left this machine. Hold it when that is used up."""
+    fault = Fault(kind=FaultKind.UNAVAILABLE, message=message)
+    await _release(life, State.PLANNED, fault.kind, message)
+    if life.used_up(Phase.SUBMITTING):
+        await life.move(State.HELD, cause=UNREACHABLE, message=message)
+    else:
+        await life.rest(life.pause_s(Phase.SUBMITTING, fault))
+
+
+async def _refused(life: Life, fault: Fault) -> None:
+    """Do as the policy says, if it is proven that the provider did not take it."""
+    ruling = POLICY[Phase.SUBMITTING][fault.kind]
+    life.heed(ruling.lane, fault)
+    if fault.accepted is not False or ruling.then is State.IN_DOUBT:
+        await doubt(life, fault.message)
+        return
+    await _release(life, ruling.then, fault.kind, fault.message)
+    if ruling.then is State.PLANNED and not life.station.stopped:
+        await _come_back(life, fault)
+
+
+async def _come_back(life: Life, fault: Fault) -> None:
+    """Wait before submitting again; a busy provider is waited for, but not for ever."""
+    if life.waited_out():
+        await life.move(State.HELD, cause=fault.kind.value, message=fault.message)
+    else:
+        life.tries[Phase.SUBMITTING] += 1
+        await life.rest(life.pause_s(Phase.SUBMITTING, fault))
+
+
+async def _release(life: Life, after: State, kind: FaultKind, message: str) -> None:
+    """Write that the provider did not take it: nothing is bound any more."""
+    never = Booking(outcome="not_accepted", at=life.now(), cause=kind.value, message=message)
+    await life.close(after, never)
+    life.leave_slot()

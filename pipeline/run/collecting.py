@@ -1,0 +1,224 @@
+"""From waiting to done: the status asked for, the clip fetched, verified, kept and shown.
+
+A task that was accepted costs money whatever we do, so it is asked for until its deadline, and
+what is finished is fetched even when nothing more is bought.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from functools import partial
+
+from pipeline.errors import TransportFault
+from pipeline.model import Feature
+from pipeline.providers.base import (
+    Charge,
+    Done,
+    Failed,
+    Fault,
+    FaultKind,
+    TaskRef,
+    TaskState,
+    Unknown,
+)
+from pipeline.run import payload
+from pipeline.run.fetch import Fetched, Wanted, fetch, forget
+from pipeline.run.life import Life
+from pipeline.run.lifecycle import POLICY, TRANSIENT, Phase, State
+from pipeline.run.outputs import Clip, land
+from pipeline.run.purchases import Booking
+from pipeline.run.showing import show
+from pipeline.run.tables import micro_exact
+
+FRESH_LINKS = 3
+"""How often another link is asked for before a paid clip is left for the next run."""
+_SPREAD = 0.1
+_GROWTH = 1.5
+
+
+async def waiting(life: Life) -> None:
+    """Ask for the task, in growing steps, until it has ended or its deadline has passed."""
+    await life.count_in()
+    clock, cadence = life.means.clock, life.station.provider.offer.cadence
+    age_s = life.now() - (life.purchase.accepted_at or 0.0)
+    until = clock.monotonic() + max(0.0, life.means.policy.deadline_s - max(0.0, age_s))
+    pause_s = 0.0 if life.fresh_links else max(0.0, cadence.first_s - max(0.0, age_s))
+    gap_s = cadence.every_s
+    while True:
+        spread = life.means.chance.uniform(1 - _SPREAD, 1 + _SPREAD)
+        await clock.sleep(max(0.0, min(pause_s * spread, until - clock.monotonic())))
+        pause_s = await _asked(life, gap_s)
+        if life.job.state is not State.WAITING or life.parked:
+            return
+        if clock.monotonic() >= until:
+            await life.move(State.OVERDUE, message="not finished by its deadline")
+            life.parked = True
+            return
+        gap_s = min(gap_s * _GROWTH, cadence.max_s)
+
+
+async def overdue(life: Life) -> None:
+    """Ask once more, never buy: it may have finished since."""
+    while not life.parked:
+        pause_s = await _asked(life, 0.0)
+        if life.job.state is not State.OVERDUE:
+            return
+        life.parked = life.parked or not pause_s or life.used_up(Phase.POLLING)
+        await life.means.clock.sleep(pause_s)
+
+
+async def fetching(life: Life) -> None:
+    """Fetch the clip and show it; a link that is dead is asked for again, never bought again."""
+    life.leave_slot()
+    if life.done is None:
+        await life.move(State.WAITING, message="asked again for its link")
+        return
+    fetched = await _fetched(life, life.done)
+    if isinstance(fetched, Fetched):
+        await _landed(life, fetched)
+        return
+    ruling = POLICY[Phase.FETCHING][fetched.kind]
+    life.damaged = life.damaged or fetched.kind is FaultKind.DAMAGED
+    if ruling.again and not life.used_up(Phase.FETCHING):
+        await life.means.clock.sleep(life.pause_s(Phase.FETCHING, fetched))
+        return
+    await _another_link(life, fetched)
+
+
+async def _asked(life: Life, gap_s: float) -> float:
+    """Ask for the task once and do as the answer says; return when to ask again."""
+    state = await _state(life)
+    life.means.checkpoint("polled")
+    life.brake(life.station.brake.read(readable=_readable(state)))
+    match state:
+        case Done():
+            await _finished(life, state)
+        case Failed():
+            await _failed(life, state)
+        case Fault():
+            return _unanswered(life, state)
+        case Unknown(word=word) if word not in life.words:
+            life.words.add(word)
+            life.tell("unknown_word", word=word)
+    life.tries[Phase.POLLING] = 0
+    return gap_s
+
+
+async def _state(life: Life) -> TaskState:
+    purchase, provider = life.purchase, life.station.provider
+    task = TaskRef(task=purchase.task, client_id=purchase.client_id)
+    try:
+        reply = await life.means.transport.send(life.station.lane, provider.status_request(task))
+    except TransportFault as lost:
+        return Fault(kind=FaultKind.UNAVAILABLE, message=str(lost))
+    return provider.read_status(task, reply)
+
+
+def _readable(state: TaskState) -> bool:
+    return not (isinstance(state, Fault) and state.kind is FaultKind.UNREADABLE)
+
+
+def _unanswered(life: Life, fault: Fault) -> float:
+    """Return when to ask again after a question that went wrong; park it if a person must act."""
+    ruling = POLICY[Phase.POLLING][fault.kind]
+    life.heed(ruling.lane, fault)
+    life.tell("unanswered", cause=fault.kind.value, message=fault.message)
+    if not ruling.again:
+        life.parked = True
+        return 0.0
+    life.tries[Phase.POLLING] += 1
+    return life.pause_s(Phase.POLLING, fault)
+
+
+async def _finished(life: Life, done: Done) -> None:
+    life.done = done
+    booking = _charged(life, done.charge)
+    await life.close(State.FETCHING, replace(booking, outcome="charged"))
+
+
+async def _failed(life: Life, failed: Failed) -> None:
+    """Book what the failure cost: as said, else nothing if the offer says so, else perhaps all."""
+    fault, purchase = failed.fault, life.purchase
+    free_by_terms = Feature.FREE_FAILURES in life.station.provider.offer.features
+    if failed.charge is not None and failed.charge.usd is not None:
+        booking = _charged(life, failed.charge)
+    elif free_by_terms:
+        booking = Booking(source="estimated", outcome="failed", at=life.now())
+    else:
+        booking = Booking(
+            possible_microusd=purchase.reserved_microusd, outcome="failed", at=life.now()
+        )
+    free = not booking.charged_microusd and not booking.possible_microusd
+    again = free and fault.kind in TRANSIENT
+    booking = replace(booking, outcome="failed", free=again)
+    booking = replace(booking, cause=fault.kind.value, message=fault.message)
+    await life.close(State.FAILED, booking)
+    life.leave_slot()
+    if again and life.job.tries < life.means.policy.purchases:
+        await life.move(State.PLANNED)
+
+
+def _charged(life: Life, charge: Charge | None) -> Booking:
+    """Return what is booked for a charge; the estimate, marked as such, where none is reported."""
+    native = "" if charge is None or charge.native is None else str(charge.native)
+    unit = "" if charge is None else charge.unit
+    booking = Booking(outcome="charged", native=native, unit=unit, at=life.now())
+    if charge is not None and charge.usd is not None:
+        return replace(booking, charged_microusd=micro_exact(charge.usd), source="reported")
+    estimate = life.purchase.estimate_microusd
+    return replace(booking, charged_microusd=estimate or 0, source="estimated")
+
+
+async def _fetched(life: Life, done: Done) -> Fetched | Fault:
+    means = life.means
+    wanted = Wanted(
+        name=life.purchase.client_id,
+        spec=payload.thawed(life.job.payload).spec,
+        # A file that still does not play is kept and shown: it was paid for.
+        keep_damaged=life.damaged,
+    )
+    async with means.fetching:
+        return await fetch(
+            means.transport,
+            life.station.lane,
+            done,
+            store=means.store,
+            wanted=wanted,
+            probe=means.probe,
+            checkpoint=means.checkpoint,
+        )
+
+
+async def _another_link(life: Life, fault: Fault) -> None:
+    """Ask the status for another link, a few times; then leave it for the next run."""
+    life.done = None
+    life.fresh_links += 1
+    if life.fresh_links > FRESH_LINKS:
+        await life.move(State.OVERDUE, cause=fault.kind.value, message=fault.message)
+        life.parked = True
+        return
+    await life.move(State.WAITING, cause=fault.kind.value, message=fault.message)
+    await life.means.clock.sleep(life.pause_s(Phase.FETCHING, fault))
+
+
+async def _landed(life: Life, fetched: Fetched) -> None:
+    """Write that the clip is in the store; then show it at every output path of its key."""
+    means, media = life.means, fetched.media
+    clip = Clip(
+        sha256=fetched.sha256,
+        extension=fetched.ext,
+        bytes=fetched.bytes,
+        seconds=media.seconds if media else None,
+        width=media.width if media else 0,
+        height=media.height if media else 0,
+        fps=media.fps if media else None,
+    )
+    after = State.OFF_SPEC if fetched.off_spec else State.DONE
+    cause = FaultKind.OFF_SPEC.value if fetched.off_spec else ""
+    landing = partial(land, job=life.job, after=after, clip=clip)
+    await means.ledger.write(partial(landing, cause=cause, message=fetched.off_spec))
+    means.checkpoint("committed")
+    life.stands(after, cause=cause, message=fetched.off_spec)
+    await asyncio.to_thread(forget, means.store, life.purchase.client_id)
+    await show(means, life.job.key)

@@ -1,0 +1,103 @@
+"""Files that arrive whole or not at all, and what to do when the disk does not allow it."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import hashlib
+import os
+import shutil
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from types import MappingProxyType
+
+from pipeline.errors import Unusable
+
+READ_ONLY = 0o444
+CHUNK = 1 << 20
+_FICLONE = 0x40049409
+"""ioctl_ficlone(2): share the blocks until either file is written (btrfs, XFS, bcachefs)."""
+_NO_ROOM = "make room, then run again: what was fetched is kept"
+_NO_RIGHT = "make it writable for this user, or choose another --root"
+_ADVICE: Mapping[int, str] = MappingProxyType(
+    {
+        errno.ENOSPC: _NO_ROOM,
+        errno.EDQUOT: _NO_ROOM,
+        errno.EFBIG: _NO_ROOM,
+        errno.EROFS: _NO_RIGHT,
+        errno.EACCES: _NO_RIGHT,
+        errno.EPERM: _NO_RIGHT,
+        errno.EMFILE: "raise the limit of open files (ulimit -n), or lower the concurrency",
+        errno.ENAMETOOLONG: "shorten the output path",
+    }
+)
+
+
+@contextlib.contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Turn a failure to write below `path` into Unusable, which says what to do."""
+    try:
+        yield
+    except OSError as exc:
+        advice = _ADVICE.get(exc.errno or 0, "see to it, then run again")
+        told = exc.strerror or type(exc).__name__
+        raise Unusable(f"cannot write {path}: {told}; {advice}") from exc
+
+
+def digest(path: Path) -> str:
+    """Return the SHA-256 of a file's bytes, in hex."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def sync(path: Path) -> None:
+    """Wait until a file's bytes, or a folder's names, are on the disk."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def beside(target: Path) -> Path:
+    """Return the unused name under which `target` is made: one name, so that a crash leaves one."""
+    new = target.with_name(f".{target.name}.part")
+    new.unlink(missing_ok=True)
+    return new
+
+
+def clone(source: Path, target: Path) -> None:
+    """Make `target`, which must not exist, the same read-only bytes by the cheapest way there is.
+
+    A reflink costs nothing and is independent. A hard link costs nothing too, but is the same
+    file: mode 0444 keeps a program from changing the store through it, an editor that replaces the
+    file leaves the store alone, and `verify` finds what gets past both. A copy doubles the space,
+    which for thousands of clips is worse than that; it is left for where a link cannot be made.
+    """
+    if _reflinked(source, target):
+        return
+    try:
+        os.link(source, target)
+    except OSError:
+        # Another file system, one without links, or too many links to one clip.
+        shutil.copyfile(source, target)
+        _like(source, target)
+
+
+def _reflinked(source: Path, target: Path) -> bool:
+    try:
+        with source.open("rb") as old, target.open("xb") as new:
+            fcntl.ioctl(new.fileno(), _FICLONE, old.fileno())
+    except OSError:
+        target.unlink(missing_ok=True)
+        return False
+    _like(source, target)
+    return True
+
+
+def _like(source: Path, target: Path) -> None:
+    """Give a copy the time and mode of its source: `Store.matches` knows it by them."""
+    known = source.stat()
+    os.utime(target, ns=(known.st_atime_ns, known.st_mtime_ns))
+    target.chmod(READ_ONLY)

@@ -1,0 +1,251 @@
+"""Pass 2: the ledger's plan is made, each provider's lane beside the others.
+
+Jobs are read from the ledger in windows: a run holds as many as are being worked on, however
+many there are. What was sent before comes first; then what is planned, in plan order.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from random import Random
+from uuid import uuid4
+
+from sqlalchemy import Connection
+
+from pipeline.model import Budget, Event, Media, Policy
+from pipeline.providers.base import Provider
+from pipeline.run import budgets, events, jobs, purchases
+from pipeline.run.brake import Brake
+from pipeline.run.clock import Clock, RealClock
+from pipeline.run.jobs import Job
+from pipeline.run.lane import Lane
+from pipeline.run.ledger import Ledger
+from pipeline.run.life import Life
+from pipeline.run.lifecycle import LANE
+from pipeline.run.means import Means, Station
+from pipeline.run.outcome import Outcome
+from pipeline.run.pacing import Gate
+from pipeline.run.showing import restore
+from pipeline.run.staging import Staging
+from pipeline.run.store import Store
+from pipeline.run.transport import Transport
+from pipeline.run.worker import live
+
+_WINDOW = 200
+_UNSETTLED_AT_ONCE = 10_000
+_AHEAD = 16
+"""Jobs whose references are staged while others hold the slots."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """What is to be run: a campaign that was admitted, and under which rules."""
+
+    campaign: str
+    policy: Policy = field(default_factory=Policy)
+    budget: Budget = field(default_factory=Budget)
+    retry: tuple[str, ...] = ()
+    """Causes of failures that are bought again although they may cost, or fail, again."""
+    address_header: bool = False
+    """Tell each item's address with its submit: for a rehearsal's sandbox only."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tools:
+    """What a run acts with; tests bring their own clock, chance and ids."""
+
+    transport: Transport
+    store: Store
+    probe: Callable[[Path], Media]
+    clock: Clock = field(default_factory=RealClock)
+    observer: Callable[[Event], None] = lambda _: None
+    checkpoint: Callable[[str], None] = lambda _: None
+    stop: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set it to submit nothing more and collect what is in flight; cancel the run to leave."""
+    chance: Random = field(default_factory=Random)
+    new_client_id: Callable[[], str] = lambda: str(uuid4())
+
+
+async def run(
+    ledger: Ledger,
+    order: Order,
+    *,
+    providers: Mapping[str, Provider],
+    lanes: Mapping[str, Lane],
+    tools: Tools,
+) -> Outcome:
+    """Make what the campaign's plan still lacks, as far as money and providers allow.
+
+    `lanes` has one for each provider that may be used. Cancelling it loses nothing: what is in
+    flight is collected, and what is in doubt settled, by the next run.
+    """
+    watch = _Watch(ledger, tools.observer)
+    stations = {name: _station(order, providers[name], lane, tools) for name, lane in lanes.items()}
+    begun = partial(purchases.begin, campaign=order.campaign, at=_unix(tools))
+    run_id = await ledger.write(begun)
+    means = _means(ledger, order, tools=tools, watch=watch, stations=stations, run_id=run_id)
+    await ledger.write(_revival(order))
+    try:
+        restored = await restore(means)
+        await _work(means)
+    finally:
+        # After all that still waits to be written: what a cancelled worker learned last is kept.
+        await asyncio.shield(ledger.write(jobs.recover))
+    outcome = _outcome(means, watch, restored=restored)
+    ended = partial(purchases.end, run_id=run_id, exit_code=outcome.exit_code, at=_unix(tools))
+    await ledger.write(ended)
+    return outcome
+
+
+class _Watch:
+    """Passes events on, counts them, and has the notable ones written down."""
+
+    def __init__(self, ledger: Ledger, observer: Callable[[Event], None]) -> None:
+        self.seen: Counter[str] = Counter()
+        self._ledger = ledger
+        self._observer = observer
+
+    def __call__(self, event: Event) -> None:
+        self.seen[event.name] += 1
+        if event.name in events.NOTABLE:
+            self._ledger.soon(partial(events.note, event=event))
+        self._observer(event)
+
+
+async def _work(means: Means) -> None:
+    """Work all lanes, until each has ended or only its own end is awaited."""
+    closing = asyncio.create_task(_close_on(means))
+    try:
+        async with asyncio.TaskGroup() as group:
+            for name in means.stations:
+                group.create_task(_work_lane(means, name))
+    except BaseExceptionGroup as several:
+        # One fault stopped the others: a full disk is told as such, not as a group.
+        raise _first(several) from several
+    finally:
+        closing.cancel()
+
+
+def _first(fault: BaseException) -> BaseException:
+    return _first(fault.exceptions[0]) if isinstance(fault, BaseExceptionGroup) else fault
+
+
+async def _close_on(means: Means) -> None:
+    """Let nothing more be submitted once the run is asked to stop."""
+    await means.stop.wait()
+    for station in means.stations.values():
+        station.close()
+
+
+async def _work_lane(means: Means, name: str) -> None:
+    station = means.stations[name]
+    async with asyncio.TaskGroup() as group:
+        sent = asyncio.Semaphore(_UNSETTLED_AT_ONCE)
+        async for job in _read(means, partial(jobs.unsettled, provider=name)):
+            await _start(group, sent, Life(job=job, means=means, station=station))
+        seats = asyncio.Semaphore(2 * station.lane.concurrency + _AHEAD)
+        async for job in _read(means, partial(jobs.planned, provider=name)):
+            if means.stop.is_set() or station.stopped:
+                break
+            await _start(group, seats, Life(job=job, means=means, station=station))
+    if station.stopped:
+        rest = partial(jobs.hold, campaign=means.campaign, provider=name)
+        await means.ledger.write(partial(rest, cause=LANE, message=station.stopped))
+
+
+async def _read(means: Means, window: Callable[..., list[Job]]) -> AsyncIterator[Job]:
+    """Yield jobs from the ledger, window by window."""
+    after: int | None = -1
+    while after is not None:
+        page = means.ledger.read(
+            partial(window, campaign=means.campaign, after=after, limit=_WINDOW)
+        )
+        for job in page:
+            yield job
+        after = page[-1].cursor if len(page) == _WINDOW else None
+
+
+async def _start(group: asyncio.TaskGroup, seats: asyncio.Semaphore, life: Life) -> None:
+    await seats.acquire()
+    group.create_task(live(life)).add_done_callback(lambda _: seats.release())
+
+
+def _station(order: Order, provider: Provider, lane: Lane, tools: Tools) -> Station:
+    gate = Gate(concurrency=lane.concurrency, per_s=lane.submit_per_s, clock=tools.clock)
+    return Station(provider=provider, lane=lane, gate=gate, brake=Brake(order.policy))
+
+
+def _means(
+    ledger: Ledger,
+    order: Order,
+    *,
+    tools: Tools,
+    watch: _Watch,
+    stations: Mapping[str, Station],
+    run_id: int,
+) -> Means:
+    staging = Staging(
+        transport=tools.transport,
+        store=tools.store,
+        shelf=ledger,
+        clock=tools.clock,
+        chance=tools.chance,
+        retries=order.policy.request_retries,
+    )
+    own = {name: getattr(tools, name) for name in _HANDED_ON}
+    return Means(
+        **own,
+        ledger=ledger,
+        staging=staging,
+        campaign=order.campaign,
+        run_id=run_id,
+        policy=order.policy,
+        limits=budgets.limits(order.budget),
+        observer=watch,
+        stations=stations,
+        address_header=order.address_header,
+    )
+
+
+_HANDED_ON = (
+    "transport",
+    "store",
+    "clock",
+    "probe",
+    "checkpoint",
+    "stop",
+    "chance",
+    "new_client_id",
+)
+
+
+def _revival(order: Order) -> Callable[[Connection], None]:
+    allowed = order.policy.purchases
+    return partial(
+        jobs.revive, campaign=order.campaign, purchases_allowed=allowed, causes=order.retry
+    )
+
+
+def _outcome(means: Means, watch: _Watch, *, restored: int) -> Outcome:
+    read, campaign = means.ledger.read, means.campaign
+    stations = means.stations.items()
+    return Outcome(
+        campaign=campaign,
+        counts=read(partial(jobs.counts, campaign=campaign)),
+        spent_usd=read(partial(purchases.spent, run_id=means.run_id)),
+        committed_usd=read(partial(budgets.committed, campaign=campaign)),
+        stopped={name: station.stopped for name, station in stations if station.stopped},
+        restored=restored,
+        not_shown=watch.seen["not_shown"],
+        overcharged=means.till.closed,
+        interrupted=means.stop.is_set(),
+    )
+
+
+def _unix(tools: Tools) -> float:
+    return tools.clock.now().timestamp()

@@ -1,0 +1,231 @@
+"""A finished task's link becomes a verified clip in the store, or a Fault.
+
+Only bytes that were hashed, checked to play, judged and made durable are `Fetched`; only a reply
+whose validator is the one we began with continues an unfinished download. What was had survives a
+crash: the part, and once it is in the store the receipt for it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipeline.errors import Forbidden, MediaFault, TransportFault
+from pipeline.model import Media, Spec
+from pipeline.providers.base import Done, Fault, FaultKind, Request
+from pipeline.run.disk import digest
+from pipeline.run.pacing import retry_after
+from pipeline.run.parts import Part, container
+from pipeline.run.store import Store
+from pipeline.run.transport import Download, Lane, Transport
+
+_TRIES = 4
+"""Times a download that breaks off is taken up again at once; later ones are the policy's."""
+_SECONDS_OFF = 0.5
+_RATIO_OFF = 0.02
+_SHORT_SIDE = 0.95
+_ROUNDING = 1e-6
+_BYTES_FOLLOW = frozenset({200, 206})
+_BUSY = frozenset({408, 425, 429})
+_UNSATISFIABLE = 416
+_SERVER_ERRORS = 500
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fetched:
+    """A clip in the store, durable. `off_spec` says why it is not what was asked for, if so.
+
+    `media` is None only for a file that cannot be played and was kept all the same.
+    """
+
+    sha256: str
+    ext: str
+    bytes: int
+    media: Media | None
+    off_spec: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """What to fetch: `name` is the task's own (a resumed download goes by it), and what it must be.
+
+    `keep_damaged`: a whole file that does not play is kept, as off-spec, instead of a Fault.
+    """
+
+    name: str
+    spec: Spec
+    keep_damaged: bool = False
+
+
+def _no_checkpoint(_: str) -> None:
+    """Do nothing: production has no checkpoints."""
+
+
+async def fetch(
+    transport: Transport,
+    lane: Lane,
+    done: Done,
+    *,
+    store: Store,
+    wanted: Wanted,
+    probe: Callable[[Path], Media],
+    checkpoint: Callable[[str], None] = _no_checkpoint,
+) -> Fetched | Fault:
+    """Return the clip that a finished task links to, in the store, or what is wrong.
+
+    EXPIRED: the link is dead, or may not be followed: ask for a fresh one. UNAVAILABLE: try again
+    later, what was had is kept. DAMAGED: it ends early every time, or does not play. Raises
+    Unusable if the disk does not allow it. Call `forget` when the ledger knows the clip.
+    """
+    part = Part(store.part(wanted.name))
+    fetched = await asyncio.to_thread(_received, store, part, wanted=wanted, probe=probe)
+    if fetched is not None:
+        return fetched
+    checkpoint("downloading")
+    fault = await _downloaded(transport, lane, done.output, part)
+    if fault is not None:
+        return fault
+    checkpoint("downloaded")
+    return await asyncio.to_thread(
+        _adopted, store, part, wanted=wanted, probe=probe, checkpoint=checkpoint
+    )
+
+
+def forget(store: Store, name: str) -> None:
+    """Drop what is known of a download, once the ledger knows its clip."""
+    Part(store.part(name)).drop()
+
+
+def judge(spec: Spec, media: Media) -> str:
+    """Return why a clip is not in spec, or nothing: seconds ± 0.5, ratio ± 2 %, side ≥ 95 %."""
+    return "; ".join(filter(None, (_seconds(spec, media), _ratio(spec, media), _side(spec, media))))
+
+
+def _seconds(spec: Spec, media: Media) -> str:
+    if spec.seconds is None:
+        return ""
+    if media.seconds is None:
+        return "its length is not known"
+    off = abs(media.seconds - spec.seconds)
+    return f"{media.seconds:g} s, not {spec.seconds:g} s" if off > _SECONDS_OFF + _ROUNDING else ""
+
+
+def _ratio(spec: Spec, media: Media) -> str:
+    if spec.ratio is None:
+        return ""
+    size = f"{media.width}×{media.height}"
+    off = abs(media.width - spec.ratio * media.height)
+    allowed = (_RATIO_OFF + _ROUNDING) * spec.ratio * media.height
+    return f"{size}, not a ratio of {spec.ratio:.3g}" if off > allowed or not media.height else ""
+
+
+def _side(spec: Spec, media: Media) -> str:
+    if spec.short_side is None:
+        return ""
+    side = min(media.width, media.height)
+    too_small = side < _SHORT_SIDE * spec.short_side - _ROUNDING
+    return f"short side {side} px, not {spec.short_side} px" if too_small else ""
+
+
+async def _downloaded(
+    transport: Transport, lane: Lane, output: Request, part: Part
+) -> Fault | None:
+    """Make the part whole; None if it is."""
+    fault: Fault | None = None
+    for _ in range(_TRIES):
+        fault = await _attempted(transport, lane, output, part)
+        if fault is None or fault.kind is not FaultKind.DAMAGED:
+            return fault
+    return fault
+
+
+async def _attempted(transport: Transport, lane: Lane, output: Request, part: Part) -> Fault | None:
+    offset = await asyncio.to_thread(part.resume)
+    if part.whole:
+        return None
+    broken = FaultKind.UNAVAILABLE
+    try:
+        async with transport.download(
+            lane, output, offset=offset, if_range=part.validator
+        ) as download:
+            broken = FaultKind.DAMAGED
+            return await _taken(download, part)
+    except Forbidden as exc:
+        return Fault(kind=FaultKind.EXPIRED, message=str(exc), code="forbidden-link")
+    except TransportFault as exc:
+        return Fault(kind=broken, message=str(exc))
+
+
+async def _taken(download: Download, part: Part) -> Fault | None:
+    fault = refused(download.status, download.headers)
+    if download.status == _UNSATISFIABLE or not part.continues(download.status, download.headers):
+        part.drop()
+        return Fault(kind=FaultKind.DAMAGED, message="the rest does not fit what was fetched")
+    if fault is not None:
+        return fault
+    with part.filling(download.status, download.headers) as write:
+        async for chunk in download.chunks():
+            write(chunk)
+    if part.length is None or part.whole:
+        return None
+    return Fault(kind=FaultKind.DAMAGED, message=f"{part.size} of {part.length} bytes")
+
+
+def refused(status: int, headers: Mapping[str, str]) -> Fault | None:
+    """Read what the status of a result says; None if its bytes follow."""
+    if status in _BYTES_FOLLOW:
+        return None
+    message = f"the link answers {status}"
+    if status in _BUSY or status >= _SERVER_ERRORS:
+        wait = retry_after(headers)
+        return Fault(kind=FaultKind.UNAVAILABLE, message=message, retry_after_s=wait)
+    # 403, 404 and 410 by the books; hosts of signed links say 400 and 401 as well.
+    return Fault(kind=FaultKind.EXPIRED, message=message, code=str(status))
+
+
+def _received(
+    store: Store, part: Part, *, wanted: Wanted, probe: Callable[[Path], Media]
+) -> Fetched | None:
+    """Return the clip that an earlier process put into the store, but could not write down."""
+    receipt = part.receipt()
+    if receipt is None:
+        return None
+    place = store.path(*receipt)
+    if not place.is_file() or digest(place) != receipt[0]:
+        return None
+    return _measured(place, receipt, wanted=wanted, probe=probe)
+
+
+def _adopted(
+    store: Store,
+    part: Part,
+    *,
+    wanted: Wanted,
+    probe: Callable[[Path], Media],
+    checkpoint: Callable[[str], None],
+) -> Fetched | Fault:
+    known = (part.sha256, container(part.path))
+    fetched = _measured(part.path, known, wanted=wanted, probe=probe)
+    if fetched.media is None and not wanted.keep_damaged:
+        part.drop()
+        return Fault(kind=FaultKind.DAMAGED, message=fetched.off_spec)
+    part.sign(*known)
+    checkpoint("renaming")
+    store.adopt(part.path, *known)
+    checkpoint("renamed")
+    return fetched
+
+
+def _measured(
+    path: Path, known: tuple[str, str], *, wanted: Wanted, probe: Callable[[Path], Media]
+) -> Fetched:
+    media: Media | None = None
+    try:
+        media = probe(path)
+        why = judge(wanted.spec, media)
+    except MediaFault as exc:
+        why = exc.message
+    sha256, ext = known
+    return Fetched(sha256=sha256, ext=ext, bytes=path.stat().st_size, media=media, off_spec=why)

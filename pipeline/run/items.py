@@ -1,0 +1,231 @@
+"""Items in the ledger: a plan is written beside the last one, and takes its place at commit.
+
+Uniqueness of addresses and output paths is an index; what clashes is told with both sides.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Row,
+    and_,
+    bindparam,
+    func,
+    insert,
+    literal,
+    select,
+    update,
+)
+
+from pipeline.run.budgets import campaign_scope, open_scope
+from pipeline.run.lifecycle import State
+from pipeline.run.prepared import Clashed, execute_many
+from pipeline.run.sqlite import upsert
+from pipeline.run.tables import campaigns, items, jobs, payloads
+
+_REPLANNED = (State.PLANNED.value, State.HELD.value, State.FAILED.value)
+"""A job in these states is made as the latest plan says; in all others it was already sent."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Planned:
+    """One item as a line of the ledger; `payload` is what else is known of it, as JSON."""
+
+    position: int
+    address: str
+    output: str
+    extension: str
+    output_folded: str
+    key: str
+    shot: str
+    row_key: str
+    provider: str
+    low_microusd: int | None
+    expected_microusd: int | None
+    high_microusd: int | None
+    payload_digest: str
+    payload: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Clash:
+    """Two items of one plan with one address or one output path; `other` is the earlier one."""
+
+    what: str
+    address: str
+    output: str
+    payload: Mapping[str, Any]
+    other: str
+    other_payload: Mapping[str, Any]
+
+
+class Plan:
+    """The plan of a campaign while it is being written, inside one transaction."""
+
+    def __init__(self, connection: Connection, campaign: str) -> None:
+        self._connection = connection
+        connection.execute(upsert(campaigns).values(name=campaign).on_conflict_do_nothing())
+        here = campaigns.c.name == campaign
+        connection.execute(
+            update(campaigns).where(here).values(generation=campaigns.c.generation + 1)
+        )
+        row = connection.execute(select(campaigns).where(here)).one()
+        self.campaign_id: int = row.id
+        self.generation: int = row.generation
+        open_scope(connection, campaign_scope(self.campaign_id))
+        self._last_id: int = connection.scalar(select(func.max(items.c.id))) or 0
+        self._current = and_(
+            items.c.campaign_id == self.campaign_id, items.c.generation == self.generation
+        )
+
+    def add(self, batch: Sequence[Planned]) -> list[Clash]:
+        """Write some items; return what clashes. The later one of a clash is left out."""
+        try:
+            with self._connection.begin_nested():
+                self._write(batch)
+        except Clashed:
+            clashes = self._clashes(batch)
+            wrong = {id(planned) for planned, _ in clashes}
+            self._write([planned for planned in batch if id(planned) not in wrong])
+            return [clash for _, clash in clashes]
+        return []
+
+    def finish(self) -> None:
+        """Let items of one key share one job, and plan the jobs that are not in the making."""
+        self._share()
+        leaders = (
+            select(items.c.key, items.c.id, items.c.provider, literal(State.PLANNED.value))
+            .where(self._current, items.c.shared_with.is_(None))
+            .order_by(items.c.key)
+        )
+        statement = upsert(jobs).from_select(["key", "item_id", "provider", "state"], leaders)
+        self._connection.execute(
+            statement.on_conflict_do_update(
+                index_elements=["key"],
+                set_={
+                    "item_id": statement.excluded.item_id,
+                    "provider": statement.excluded.provider,
+                },
+                where=jobs.c.state.in_(_REPLANNED),
+            )
+        )
+
+    def _share(self) -> None:
+        twins = items.alias("twins")
+        same_plan = and_(
+            twins.c.campaign_id == self.campaign_id, twins.c.generation == self.generation
+        )
+        first = (
+            select(twins.c.id)
+            .where(same_plan, twins.c.key == items.c.key)
+            .order_by(twins.c.position)
+            .limit(1)
+            .scalar_subquery()
+        )
+        several = (
+            select(twins.c.key).where(same_plan).group_by(twins.c.key).having(func.count() > 1)
+        )
+        self._connection.execute(
+            update(items)
+            .where(self._current, items.c.key.in_(several), items.c.id != first)
+            .values(shared_with=first)
+        )
+
+    def _known(self, addresses: Sequence[str]) -> dict[str, Any]:
+        if self.generation == 1:
+            return {}
+        query = select(items).where(
+            items.c.campaign_id == self.campaign_id, items.c.address.in_(addresses)
+        )
+        return {row.address: row for row in self._connection.execute(query)}
+
+    def _write(self, batch: Sequence[Planned]) -> None:
+        known = self._known([planned.address for planned in batch])
+        rows: dict[Any, list[dict[str, Any]]] = {
+            statement: [] for statement in (_INSERT, _UPDATE, _INSERT_PAYLOAD, _UPDATE_PAYLOAD)
+        }
+        for planned in batch:
+            row = known.get(planned.address)
+            if row is None:
+                self._last_id += 1
+                rows[_INSERT].append({**self._row(planned), "id": self._last_id})
+                rows[_INSERT_PAYLOAD].append({"item_id": self._last_id, "data": planned.payload})
+                continue
+            if row.generation == self.generation:
+                raise Clashed(planned.address)
+            rows[_UPDATE].append(_again(self._row(planned), row))
+            if row.payload_digest != planned.payload_digest:
+                rows[_UPDATE_PAYLOAD].append({"b_item": row.id, "b_data": planned.payload})
+        for statement, values in rows.items():
+            if values:
+                execute_many(self._connection, statement, values)
+
+    def _row(self, planned: Planned) -> dict[str, Any]:
+        own = {name: getattr(planned, name) for name in _OWN}
+        return {"campaign_id": self.campaign_id, "generation": self.generation, **own}
+
+    def _clashes(self, batch: Sequence[Planned]) -> list[tuple[Planned, Clash]]:
+        """Find what the index refused: within the batch, or against what is already written."""
+        found: list[tuple[Planned, Clash]] = []
+        for what, name in (("address", "address"), ("output", "output_folded")):
+            texts = [getattr(planned, name) for planned in batch]
+            first = self._written(items.c[name], texts)
+            for planned, text in zip(batch, texts, strict=True):
+                if text in first:
+                    other, payload = first[text]
+                    clash = Clash(
+                        what=what,
+                        address=planned.address,
+                        output=planned.output,
+                        payload=orjson.loads(planned.payload),
+                        other=other,
+                        other_payload=orjson.loads(payload),
+                    )
+                    found.append((planned, clash))
+                else:
+                    first[text] = (planned.address, planned.payload)
+        return found
+
+    def _written(
+        self, column: ColumnElement[str], texts: Sequence[str]
+    ) -> dict[str, tuple[str, bytes]]:
+        query = (
+            select(column.label("text"), items.c.address, payloads.c.data)
+            .join_from(items, payloads, payloads.c.item_id == items.c.id)
+            .where(self._current, column.in_(texts))
+        )
+        rows = self._connection.execute(query)
+        return {row.text: (row.address, row.data) for row in rows}
+
+
+def _again(row: dict[str, Any], known: Row[Any]) -> dict[str, Any]:
+    """Return the values of an item that an earlier plan had, under names for an update."""
+    changed = known.key != row["key"]
+    previous = known.key if changed else known.previous_key
+    values = {f"b_{name}": value for name, value in row.items()}
+    return {**values, "b_id": known.id, "b_previous_key": previous}
+
+
+_OWN = tuple(name for name in Planned.__dataclass_fields__ if name != "payload")
+_CHANGING = ("campaign_id", "generation", *_OWN, "previous_key")
+_INSERT = insert(items).values(
+    previous_key="",
+    **{name: bindparam(name) for name in ("id", "campaign_id", "generation", *_OWN)},
+)
+_UPDATE = (
+    update(items)
+    .where(items.c.id == bindparam("b_id"))
+    .values(shared_with=None, **{name: bindparam(f"b_{name}") for name in _CHANGING})
+)
+_INSERT_PAYLOAD = insert(payloads).values(item_id=bindparam("item_id"), data=bindparam("data"))
+_UPDATE_PAYLOAD = (
+    update(payloads)
+    .where(payloads.c.item_id == bindparam("b_item"))
+    .values(data=bindparam("b_data"))
+)

@@ -1,0 +1,250 @@
+"""Jobs in the ledger: which there are, where they stand, and moving one along the table.
+
+A move is a compare-and-set: it happens only if the job still stands where its worker left it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, RowMapping, bindparam, func, or_, select, update
+
+from pipeline.run.lifecycle import CRASHED, TRANSITIONS, State
+from pipeline.run.prepared import execute
+from pipeline.run.tables import campaigns, items, jobs, payloads, purchases
+
+UNSETTLED = (State.IN_DOUBT, State.WAITING, State.OVERDUE, State.FETCHING)
+"""Was sent, and has not ended."""
+_FROM_CRASH = "the process ended while this job was being worked on"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Purchase:
+    """One paid try, as far as the worker needs it; times are unix seconds."""
+
+    id: int = 0
+    provider: str
+    client_id: str
+    request: bytes
+    body_sha256: str
+    task: str = ""
+    reserved_microusd: int
+    estimate_microusd: int | None
+    intent_at: float
+    accepted_at: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """An item being made. `purchase` is its current paid try, None before the first intent."""
+
+    key: str
+    state: State
+    provider: str
+    campaign_id: int
+    address: str
+    row_key: str
+    cursor: int
+    expected_microusd: int | None
+    high_microusd: int | None
+    tries: int
+    payload: bytes
+    cause: str = ""
+    message: str = ""
+    purchase: Purchase | None = None
+
+
+class Moved(Exception):  # noqa: N818 - said from the worker's side
+    """The job was not where its worker left it: somebody else works on it, which is a bug."""
+
+
+_MOVE = (
+    update(jobs)
+    .where(jobs.c.key == bindparam("b_key"), jobs.c.state == bindparam("b_before"))
+    .values(state=bindparam("b_after"), cause=bindparam("b_cause"), message=bindparam("b_message"))
+)
+
+
+def move(
+    connection: Connection,
+    *,
+    key: str,
+    before: State,
+    after: State,
+    cause: str = "",
+    message: str = "",
+) -> None:
+    """Move a job along the table; Moved if it is no longer where it was."""
+    check(before, after)
+    values = {"b_key": key, "b_before": before.value, "b_after": after.value}
+    values |= {"b_cause": cause, "b_message": message}
+    if execute(connection, _MOVE, values).rowcount != 1:
+        raise Moved(f"{key}: not {before}")
+
+
+def check(before: State, after: State) -> None:
+    """Refuse what the table does not allow: a bug, caught before it costs money."""
+    if after not in TRANSITIONS[before]:
+        raise ValueError(f"no transition from {before} to {after}")
+
+
+def recover(connection: Connection) -> None:
+    """Put every job that a process was working on where its crash leaves it; sends nothing."""
+    for before, after in CRASHED.items():
+        check(before, after)
+        connection.execute(
+            update(jobs)
+            .where(jobs.c.state == before.value)
+            .values(state=after.value, message=_FROM_CRASH)
+        )
+
+
+def revive(
+    connection: Connection,
+    *,
+    campaign: str,
+    purchases_allowed: int,
+    causes: Iterable[str] = (),
+) -> None:
+    """Plan again what may be tried again: held; failed free and transient; failed as named."""
+    again = or_(
+        jobs.c.state == State.HELD.value,
+        (jobs.c.state == State.FAILED.value)
+        & or_(
+            (jobs.c.free == 1) & (_tries() < purchases_allowed),
+            jobs.c.cause.in_(list(causes)),
+        ),
+    )
+    connection.execute(
+        update(jobs)
+        .where(again, jobs.c.key.in_(_wanted_keys(campaign)))
+        .values(state=State.PLANNED.value, cause="", message="", free=0)
+    )
+
+
+def states(connection: Connection, *, keys: Sequence[str]) -> dict[str, State]:
+    """Return the state of each of these keys that is known."""
+    rows = connection.execute(select(jobs.c.key, jobs.c.state).where(jobs.c.key.in_(keys)))
+    return {row.key: State(row.state) for row in rows}
+
+
+def counts(connection: Connection, *, campaign: str) -> dict[tuple[State, str], int]:
+    """Count the jobs of the campaign's plan by state and cause."""
+    rows = connection.execute(
+        select(jobs.c.state, jobs.c.cause, func.count().label("n"))
+        .where(jobs.c.key.in_(_wanted_keys(campaign)))
+        .group_by(jobs.c.state, jobs.c.cause)
+    )
+    return {(State(row.state), row.cause): row.n for row in rows}
+
+
+def planned(
+    connection: Connection, *, campaign: str, provider: str, after: int, limit: int
+) -> list[Job]:
+    """Return a provider's next jobs to be made, in plan order, from after a cursor on."""
+    query = (
+        _loading(items.c.position, items.join(jobs, jobs.c.key == items.c.key))
+        .join(campaigns, campaigns.c.id == items.c.campaign_id)
+        .where(
+            campaigns.c.name == campaign,
+            campaigns.c.generation == items.c.generation,
+            items.c.shared_with.is_(None),
+            jobs.c.provider == provider,
+            jobs.c.state == State.PLANNED.value,
+        )
+    )
+    return _page(connection, query.where(items.c.position > after), items.c.position, limit)
+
+
+def unsettled(
+    connection: Connection, *, campaign: str, provider: str, after: int, limit: int
+) -> list[Job]:
+    """Return a provider's next jobs that were sent and have not ended, from after a cursor on.
+
+    Those of the plan, and those of earlier plans of the campaign: they were paid for.
+    """
+    query = (
+        _loading(items.c.id, items.join(jobs, jobs.c.item_id == items.c.id))
+        .join(campaigns, campaigns.c.id == items.c.campaign_id)
+        .where(
+            (campaigns.c.name == campaign) | jobs.c.key.in_(_wanted_keys(campaign)),
+            jobs.c.provider == provider,
+            jobs.c.state.in_([state.value for state in UNSETTLED]),
+        )
+    )
+    return _page(connection, query.where(items.c.id > after), items.c.id, limit)
+
+
+def hold(connection: Connection, *, campaign: str, provider: str, cause: str, message: str) -> None:
+    """Hold what is still planned for a provider whose lane has stopped."""
+    check(State.PLANNED, State.HELD)
+    connection.execute(
+        update(jobs)
+        .where(
+            jobs.c.state == State.PLANNED.value,
+            jobs.c.provider == provider,
+            jobs.c.key.in_(_wanted_keys(campaign)),
+        )
+        .values(state=State.HELD.value, cause=cause, message=message)
+    )
+
+
+def _loading(cursor: Any, source: Any) -> Any:
+    return select(
+        *(jobs.c[name] for name in ("key", "state", "provider", "cause", "message")),
+        *(items.c[name] for name in ("campaign_id", "address", "row_key")),
+        *(items.c[name] for name in ("expected_microusd", "high_microusd")),
+        cursor.label("cursor"),
+        payloads.c.data.label("payload"),
+        _tries().label("tries"),
+        *(column.label(f"purchase_{column.name}") for column in _PURCHASE),
+    ).select_from(
+        source.join(payloads, payloads.c.item_id == items.c.id).outerjoin(
+            purchases, purchases.c.id == jobs.c.purchase_id
+        )
+    )
+
+
+def _tries() -> Any:
+    """Return the expression of how often a job was bought: tries that were accepted."""
+    tried = purchases.alias("tried")
+    accepted = (tried.c.key == jobs.c.key) & tried.c.accepted_at.is_not(None)
+    return select(func.count()).where(accepted).correlate(jobs).scalar_subquery()
+
+
+def _page(connection: Connection, query: Any, cursor: Any, limit: int) -> list[Job]:
+    rows = connection.execute(query.order_by(cursor).limit(limit)).mappings()
+    return [_job(row) for row in rows]
+
+
+_PURCHASE = tuple(purchases.c[name] for name in Purchase.__dataclass_fields__)
+
+
+def _job(row: RowMapping) -> Job:
+    own = {
+        name: row[name] for name in Job.__dataclass_fields__ if name not in {"state", "purchase"}
+    }
+    return Job(
+        state=State(row["state"]),
+        purchase=_purchase(row),
+        **own,
+    )
+
+
+def _purchase(row: RowMapping) -> Purchase | None:
+    if row["purchase_id"] is None:
+        return None
+    values = {name: row[f"purchase_{name}"] for name in Purchase.__dataclass_fields__}
+    return Purchase(**{**values, "task": values["task"] or ""})
+
+
+def _wanted_keys(campaign: str) -> Any:
+    return (
+        select(items.c.key)
+        .join(campaigns, campaigns.c.id == items.c.campaign_id)
+        .where(campaigns.c.name == campaign, campaigns.c.generation == items.c.generation)
+        # It stands for itself, also inside a query over the same tables.
+        .correlate(None)
+    )

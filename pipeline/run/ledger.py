@@ -1,0 +1,182 @@
+"""The ledger of one output root: what was asked for, what happened, and what was paid.
+
+It, not any engine, keeps "never paid twice". Opening it for work takes the root's lock and
+settles what a crash left behind; nothing is sent by that.
+"""
+
+from __future__ import annotations
+
+from asyncio import Future
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from threading import Lock
+from types import TracebackType
+from typing import Self, TypeVar
+
+from sqlalchemy import Connection
+
+from pipeline.errors import LedgerDamaged
+from pipeline.model import Record
+from pipeline.run import jobs, records, scratch, uploads
+from pipeline.run.clock import Clock, RealClock
+from pipeline.run.lifecycle import State
+from pipeline.run.root import FOLDER, LEDGER, Occupancy, prepare
+from pipeline.run.sqlite import connect, told
+from pipeline.run.tables import Newer, migrate
+from pipeline.run.writer import Operation, Writer
+
+T = TypeVar("T")
+_KEYS_AT_ONCE = 500
+
+
+class Ledger:
+    """An open ledger; a context manager. Made by `open`, `reader` or `memory`."""
+
+    def __init__(
+        self,
+        path: Path | None,
+        *,
+        writing: Connection,
+        reading: Connection | None = None,
+        occupancy: Occupancy | None = None,
+    ) -> None:
+        self.path = path
+        self._writer = Writer(writing)
+        self._reading = reading
+        # Those who link clips read from threads of their own.
+        self._reading_turn = Lock()
+        self._occupancy = occupancy
+
+    @classmethod
+    def open(cls, root: Path, *, clock: Clock | None = None) -> Self:
+        """Open the root's ledger for work, made if there is none.
+
+        Raises LedgerInUse if another process works in this root, LedgerDamaged or Unusable.
+        """
+        path = prepare(root)
+        occupancy = Occupancy(root, since=(clock or RealClock()).now())
+        try:
+            with told(path):
+                writing, reading = connect(path), connect(path, readonly=True)
+                ledger = cls(path, writing=writing, reading=reading, occupancy=occupancy)
+                ledger.write_now(_migrate)
+                ledger.write_now(jobs.recover)
+        except BaseException:
+            occupancy.release()
+            raise
+        return ledger
+
+    @classmethod
+    def memory(cls, root: Path | None = None) -> Self:
+        """Open a private ledger that knows what the root's knows, and writes nothing to it."""
+        ledger = cls(None, writing=connect(None))
+        ledger.write_now(_migrate)
+        path = root / FOLDER / LEDGER if root else None
+        if path and path.is_file() and path.stat().st_size:
+            with told(path), _borrowed(path) as source:
+                ledger.write_now(partial(scratch.copy, source))
+        return ledger
+
+    @classmethod
+    def reader(cls, root: Path) -> Self | None:
+        """Open the root's ledger to read, beside whoever works in it; None if there is none."""
+        path = root / FOLDER / LEDGER
+        if not path.is_file() or not path.stat().st_size:
+            return None
+        with told(path):
+            return cls(path, writing=connect(path, readonly=True))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the ledger and of the root."""
+        if self._reading is not None:
+            self._reading.close()
+        self._writer.close()
+        if self._occupancy is not None:
+            self._occupancy.release()
+
+    async def write(self, operation: Operation[T]) -> T:
+        """Run the operation in the next transaction; return once it is on disk."""
+        with told(self.path):
+            return await self._writer.write(operation)
+
+    def soon(self, operation: Operation[None]) -> None:
+        """Run the operation in one of the next transactions; nobody waits for it."""
+        self._writer.soon(operation).add_done_callback(_forget)
+
+    def write_now(self, operation: Operation[T]) -> T:
+        """Run the operation in a transaction of its own; return once it is on disk."""
+        with told(self.path):
+            return self._writer.write_now(operation)
+
+    def read(self, operation: Operation[T]) -> T:
+        """Return what the operation reads from what is committed."""
+        if self._reading is None:
+            return self.write_now(operation)
+        with told(self.path), self._reading_turn, self._reading.begin():
+            return operation(self._reading)
+
+    def states(self, keys: Iterable[str]) -> Mapping[str, State]:
+        """Return the state of each of these keys that the ledger knows."""
+        wanted = list(dict.fromkeys(keys))
+        found: dict[str, State] = {}
+        for start in range(0, len(wanted), _KEYS_AT_ONCE):
+            found |= self.read(partial(jobs.states, keys=wanted[start : start + _KEYS_AT_ONCE]))
+        return found
+
+    def records(self, campaign: str) -> Iterator[Record]:
+        """Yield the campaign's items in plan order, as they stand."""
+        after: int | None = -1
+        while after is not None:
+            page, after = self.read(partial(records.page, campaign=campaign, after=after))
+            yield from page
+
+    def uploaded(self, digest: str, provider: str, account: str) -> tuple[str, float | None] | None:
+        """Return where a medium is at a provider and when that dies (unix seconds), if known."""
+        return self.read(
+            partial(uploads.uploaded, digest=digest, provider=provider, account=account)
+        )
+
+    async def record_upload(
+        self, digest: str, provider: str, account: str, *, uri: str, expires_at: float | None
+    ) -> None:
+        """Remember where a medium is at a provider."""
+        place = {"digest": digest, "provider": provider, "account": account}
+        await self.write(partial(uploads.record, place=place, uri=uri, expires_at=expires_at))
+
+
+def _forget(future: Future[None]) -> None:
+    """Look at the result of what nobody waits for, so that asyncio does not complain of it."""
+    if not future.cancelled():
+        future.exception()
+
+
+def _migrate(connection: Connection) -> None:
+    try:
+        migrate(connection)
+    except Newer as newer:
+        raise LedgerDamaged(
+            "this ledger was written by a newer Callsheet: update Callsheet, then run again"
+        ) from newer
+
+
+@contextmanager
+def _borrowed(path: Path) -> Iterator[Connection]:
+    source = connect(path, readonly=True)
+    try:
+        with source.begin():
+            yield source
+    finally:
+        source.close()

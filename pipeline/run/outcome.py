@@ -1,0 +1,62 @@
+"""What a run came to, and the exit code that says so."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+
+from pipeline.run.budgets import BUDGET
+from pipeline.run.lifecycle import State
+
+DONE, FAILED, HELD, STOPPED, UNKNOWN, INTERRUPTED = 0, 10, 11, 12, 13, 130
+
+_UNKNOWN = frozenset(
+    {State.IN_DOUBT, State.OVERDUE, State.SUBMITTING, State.WAITING, State.FETCHING}
+)
+_FAILED = frozenset({State.FAILED, State.OFF_SPEC, State.ABANDONED})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """Where the jobs of the plan stand after a run, and the money of the campaign."""
+
+    campaign: str
+    counts: Mapping[tuple[State, str], int]
+    """Jobs by state and cause."""
+    spent_usd: Decimal
+    """Charged for what was bought in this run."""
+    committed_usd: Decimal
+    """Charged + reserved + possible, over the campaign's life."""
+    stopped: Mapping[str, str]
+    """Providers whose lane stopped, and why."""
+    restored: int = 0
+    """Clips put back at their output path from the store."""
+    not_shown: int = 0
+    """Clips that exist, but could not be put at their output path."""
+    overcharged: bool = False
+    interrupted: bool = False
+
+    def count(self, *states: State) -> int:
+        """Count the jobs in these states."""
+        return sum(number for (state, _), number in self.counts.items() if state in states)
+
+    @property
+    def states(self) -> Mapping[State, int]:
+        """Return the number of jobs by state."""
+        return {state: self.count(state) for state, _ in self.counts}
+
+    @property
+    def exit_code(self) -> int:
+        """Return the exit code: of several that apply, what matters most."""
+        held_by_budget = self.counts.get((State.HELD, BUDGET), 0)
+        unfinished = self.count(State.PLANNED, State.STAGING, *_UNKNOWN)
+        ranked = (
+            (INTERRUPTED, self.interrupted and bool(unfinished)),
+            (UNKNOWN, self.count(*_UNKNOWN)),
+            (STOPPED, self.stopped or self.count(State.HELD) > held_by_budget),
+            (STOPPED, self.count(State.PLANNED, State.STAGING)),
+            (HELD, held_by_budget or self.overcharged),
+            (FAILED, self.count(*_FAILED) or self.not_shown),
+        )
+        return next((code for code, applies in ranked if applies), DONE)

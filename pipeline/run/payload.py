@@ -1,0 +1,89 @@
+"""What the ledger keeps of an entry beside its columns: to and from plain data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from pipeline.model import Entry, Item, Media, Spec, Token
+from pipeline.providers.base import Part, Request
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kept:
+    """What making an item takes: its request in placeholder form, its media, its spec."""
+
+    request: Mapping[str, Any]
+    assets: tuple[Media, ...]
+    spec: Spec
+
+
+def frozen(entry: Entry) -> bytes:
+    """Return what is kept of an entry: its request, its assets, and what the report shows."""
+    item = entry.item
+    prompt = _as_written(item)
+    kept = {
+        "origin": item.origin,
+        "request": entry.request,
+        "assets": _media(item),
+        "spec": item.spec,
+        "parts": item.key.parts,
+        "take": item.take,
+        "cell": item.cell,
+        "axes": item.axes,
+        "tags": item.tags,
+        "kind": item.kind,
+        "mode": item.settings.mode,
+        "prompt": prompt,
+        "sent_prompt": entry.sent_prompt or prompt,
+        "settings": item.settings,
+        "passed_over": item.passed_over,
+        "price": _price(entry),
+    }
+    return orjson.dumps(kept, default=_plain)
+
+
+def request(data: Mapping[str, Any]) -> Request:
+    """Return a request that was kept as plain data."""
+    part = data.get("part")
+    return Request(**{**data, "part": Part(**part) if part else None})
+
+
+def thawed(payload: bytes) -> Kept:
+    """Return what making a kept entry takes."""
+    data = orjson.loads(payload)
+    return Kept(
+        request=data["request"],
+        assets=tuple(Media(**media) for media in data["assets"]),
+        spec=Spec(**data["spec"]),
+    )
+
+
+def _media(item: Item) -> list[Media]:
+    every = (media for reference in item.references for media in reference.media)
+    return list({media.digest: media for media in every}.values())
+
+
+def _as_written(item: Item) -> str:
+    names = {(reference.role, reference.ordinal): reference.name for reference in item.references}
+    return "".join(
+        f"@{names.get((part.role, part.ordinal), part.role)}" if isinstance(part, Token) else part
+        for part in item.prompt
+    )
+
+
+def _price(entry: Entry) -> dict[str, str] | None:
+    if entry.price is None:
+        return None
+    return {"source": entry.price.source, "certainty": entry.price.certainty}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return dict(value)
+    if isinstance(value, (set, frozenset)):
+        return sorted(value)
+    return str(value)

@@ -1,0 +1,198 @@
+"""Purchases in the ledger: a job's move and its money in one transaction.
+
+The intent is on disk before a request leaves, the task id before the first poll. A reservation
+stays until the try's end is known, and then becomes what was charged, or may have been.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from decimal import Decimal
+
+from sqlalchemy import Connection, bindparam, func, insert, select, update
+
+from pipeline.run import budgets as money
+from pipeline.run.budgets import Denied, Limits, Payer
+from pipeline.run.jobs import Job, Moved, Purchase, check, move
+from pipeline.run.lifecycle import State
+from pipeline.run.prepared import execute
+from pipeline.run.tables import campaigns, jobs, purchases, runs, usd
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Booking:
+    """How a paid try ended, and in money: its reservation becomes this."""
+
+    charged_microusd: int = 0
+    possible_microusd: int = 0
+    native: str = ""
+    unit: str = ""
+    source: str = ""
+    outcome: str
+    """What became of the try: not_accepted, failed, charged, abandoned."""
+    at: float
+    cause: str = ""
+    message: str = ""
+    free: bool = False
+    """Known to have cost nothing, by a failure that may not come again."""
+
+
+def begin(connection: Connection, *, campaign: str, at: float) -> int:
+    """Write that a run begins; return its id. Nothing is committed in it yet."""
+    found = connection.scalar(select(campaigns.c.id).where(campaigns.c.name == campaign))
+    row = {"campaign_id": found or 0, "started_at": at}
+    (run_id,) = connection.execute(insert(runs).values(row)).inserted_primary_key or (0,)
+    money.open_scope(connection, money.run_scope(run_id))
+    return int(run_id)
+
+
+def end(connection: Connection, *, run_id: int, exit_code: int, at: float) -> None:
+    """Write how a run ended."""
+    connection.execute(
+        update(runs).where(runs.c.id == run_id).values(ended_at=at, exit_code=exit_code)
+    )
+
+
+def spent(connection: Connection, *, run_id: int) -> Decimal:
+    """Return what was charged for the purchases of a run."""
+    charged = func.coalesce(func.sum(purchases.c.charged_microusd), 0)
+    return usd(connection.scalar(select(charged).where(purchases.c.run_id == run_id)) or 0)
+
+
+def intend(
+    connection: Connection, *, job: Job, purchase: Purchase, run_id: int, limits: Limits
+) -> Purchase | Denied:
+    """Write the intent to buy, with its reservation; from then on a POST may leave.
+
+    If a limit denies it the job is held instead, in the same transaction. Moved if the job is
+    not staged any more: only the winner of this compare-and-set may send.
+    """
+    check(job.state, State.SUBMITTING)
+    payer = Payer(
+        campaign_id=job.campaign_id, run_id=run_id, row_key=job.row_key, address=job.address
+    )
+    denied = money.reserve(connection, payer, limits, purchase.reserved_microusd)
+    if denied is not None:
+        why = {"cause": money.BUDGET, "message": denied.message}
+        move(connection, key=job.key, before=job.state, after=State.HELD, **why)
+        return denied
+    written = replace(purchase, id=_inserted(connection, job, purchase, payer))
+    values = {"b_key": job.key, "b_before": job.state.value, "b_purchase": written.id}
+    if execute(connection, _INTEND, values).rowcount != 1:
+        raise Moved(f"{job.key}: not {job.state}")
+    return written
+
+
+def accept(connection: Connection, *, job: Job, task: str, at: float) -> None:
+    """Write the provider's task id; Clashed if another purchase already has it."""
+    move(connection, key=job.key, before=job.state, after=State.WAITING)
+    execute(connection, _ACCEPT, {"b_id": bought(job).id, "b_task": task, "b_at": at})
+
+
+def close(connection: Connection, *, job: Job, after: State, booking: Booking, run_id: int) -> bool:
+    """Move a job and book how its paid try ended; tell whether it cost more than was reserved.
+
+    After such a charge nothing more is bought in this run: its scope is closed.
+    """
+    why = {"cause": booking.cause, "message": booking.message}
+    move(connection, key=job.key, before=job.state, after=after, **why)
+    if booking.free:
+        connection.execute(update(jobs).where(jobs.c.key == job.key).values(free=1))
+    return _book(connection, bought(job).id, booking, run_id=run_id)
+
+
+def bought(job: Job) -> Purchase:
+    """Return the job's paid try, which it must have in the state it is in."""
+    if job.purchase is None:
+        raise ValueError(f"{job.address} is {job.state}, but was never bought")
+    return job.purchase
+
+
+def _inserted(connection: Connection, job: Job, purchase: Purchase, payer: Payer) -> int:
+    row = {
+        "key": job.key,
+        "campaign_id": payer.campaign_id,
+        "run_id": payer.run_id,
+        "address": payer.address,
+        "row_key": payer.row_key,
+        **{name: getattr(purchase, name) for name in _OWN},
+    }
+    (written,) = execute(connection, _INSERT, row).fetchall()
+    return int(written[0])
+
+
+def _book(connection: Connection, purchase_id: int, booking: Booking, *, run_id: int) -> bool:
+    """Replace what the purchase binds; a charge told twice is booked once."""
+    (known,) = execute(connection, _BOUND, {"b_id": purchase_id}).fetchall()
+    campaign_id, its_run, row_key, address, bound, estimate = known
+    payer = Payer(campaign_id=campaign_id, run_id=its_run, row_key=row_key, address=address)
+    now = booking.charged_microusd + booking.possible_microusd
+    money.adjust_all(connection, payer, now - bound)
+    values = {
+        "b_id": purchase_id,
+        "b_charged": booking.charged_microusd,
+        "b_possible": booking.possible_microusd,
+        "b_native": booking.native,
+        "b_unit": booking.unit,
+        "b_source": booking.source,
+        "b_outcome": booking.outcome,
+        "b_at": booking.at,
+    }
+    execute(connection, _BOOK, values)
+    # Without a known price nothing was promised, so nothing can be exceeded.
+    exceeded = estimate is not None and now > bound
+    if exceeded:
+        money.close_scope(connection, money.run_scope(run_id))
+    return exceeded
+
+
+_PAYING = ("key", "campaign_id", "run_id", "address", "row_key")
+_OWN = (
+    "provider",
+    "client_id",
+    "request",
+    "body_sha256",
+    "reserved_microusd",
+    "estimate_microusd",
+    "intent_at",
+)
+_INSERT = (
+    insert(purchases)
+    .values({name: bindparam(name) for name in (*_OWN, *_PAYING)})
+    .returning(purchases.c.id)
+)
+_INTEND = (
+    update(jobs)
+    .where(jobs.c.key == bindparam("b_key"), jobs.c.state == bindparam("b_before"))
+    .values(
+        state=State.SUBMITTING.value,
+        cause="",
+        message="",
+        free=0,
+        purchase_id=bindparam("b_purchase"),
+    )
+)
+_ACCEPT = (
+    update(purchases)
+    .where(purchases.c.id == bindparam("b_id"))
+    .values(task=bindparam("b_task"), accepted_at=bindparam("b_at"))
+)
+_BOUND = select(
+    *(purchases.c[name] for name in ("campaign_id", "run_id", "row_key", "address")),
+    purchases.c.charged_microusd + purchases.c.reserved_microusd + purchases.c.possible_microusd,
+    purchases.c.estimate_microusd,
+).where(purchases.c.id == bindparam("b_id"))
+_BOOK = (
+    update(purchases)
+    .where(purchases.c.id == bindparam("b_id"))
+    .values(
+        charged_microusd=bindparam("b_charged"),
+        possible_microusd=bindparam("b_possible"),
+        reserved_microusd=0,
+        charged_native=bindparam("b_native"),
+        native_unit=bindparam("b_unit"),
+        charge_source=bindparam("b_source"),
+        outcome=bindparam("b_outcome"),
+        ended_at=bindparam("b_at"),
+    )
+)

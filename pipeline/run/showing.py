@@ -1,0 +1,64 @@
+"""Clips shown at output paths: the store's bytes, linked; somebody else's file is never touched."""
+
+from __future__ import annotations
+
+import asyncio
+from functools import partial
+
+from pipeline.errors import MediaFault
+from pipeline.model import Event
+from pipeline.run import outputs
+from pipeline.run.means import Means
+from pipeline.run.outputs import View
+from pipeline.run.views import RealFiles, Standing, inspect
+
+
+async def show(means: Means, key: str) -> None:
+    """Link the clip of a key to each output path that wants it in this campaign."""
+    every = partial(outputs.views, campaign=means.campaign, key=key)
+    for view in means.ledger.read(every):
+        await place(means, view)
+
+
+async def restore(means: Means) -> int:
+    """Put finished clips back where they are missing, without a request; return how many."""
+    files = RealFiles(means.store.root)
+    restored = 0
+    for found in inspect(
+        means.ledger.read, partial(_known, means), campaign=means.campaign, files=files
+    ):
+        if found.view.clip is None or found.standing is Standing.FOREIGN:
+            continue
+        await place(means, found.view)
+        restored += found.standing is Standing.MISSING
+    return restored
+
+
+async def place(means: Means, view: View) -> None:
+    """Link a clip to an output path and write that it stands there; tell if it cannot be done."""
+    clip = view.clip
+    if clip is None:
+        return
+    if not means.store.has(clip.sha256, clip.extension):
+        _tell(means, view, "not_shown", message="its clip is not in the store", slug="lost-clip")
+        return
+    target = means.store.root / view.path
+    link = partial(means.store.link, known=partial(_known, means))
+    try:
+        await asyncio.to_thread(link, clip.sha256, clip.extension, target)
+    except MediaFault as fault:
+        _tell(means, view, "not_shown", message=fault.message, slug=fault.slug)
+        return
+    placed = partial(outputs.place, item_id=view.item_id, path=view.path, sha256=clip.sha256)
+    await means.ledger.write(placed)
+    means.checkpoint("linked")
+    _tell(means, view, "shown", path=view.path)
+
+
+def _known(means: Means, digest: str) -> bool:
+    return bool(means.ledger.read(partial(outputs.known_clips, digests=[digest])))
+
+
+def _tell(means: Means, view: View, name: str, **detail: str) -> None:
+    at = means.clock.now()
+    means.observer(Event(name=name, at=at, address=view.address, detail=detail))

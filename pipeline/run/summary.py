@@ -1,0 +1,132 @@
+"""What a plan comes to: who makes what, where it stands, what it costs. Counted by SQL."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+from sqlalchemy import ColumnElement, Connection, and_, case, func, select
+
+from pipeline.run.lifecycle import State
+from pipeline.run.tables import campaigns, items, jobs, payloads
+
+_SUMS = ("low_microusd", "expected_microusd", "high_microusd")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    """Items of one shot and provider that stand alike; money in micro-USD."""
+
+    shot: str
+    provider: str
+    state: State
+    cause: str
+    free: bool
+    shared: bool
+    changed: bool
+    items: int
+    unpriced: int
+    low_microusd: int
+    expected_microusd: int
+    high_microusd: int
+
+
+def lines(connection: Connection, *, campaign: str) -> list[Line]:
+    """Return the plan by shot, provider and standing, in the order of their first items."""
+    shared = items.c.shared_with.is_not(None).label("shared")
+    changed = and_(items.c.previous_key != "", items.c.previous_key != items.c.key).label("changed")
+    group = (
+        *(items.c.shot, items.c.provider),
+        *(jobs.c.state, jobs.c.cause, jobs.c.free),
+        *(shared, changed),
+    )
+    query = (
+        select(
+            *group,
+            func.count().label("items"),
+            func.sum(case((items.c.high_microusd.is_(None), 1), else_=0)).label("unpriced"),
+            *(func.coalesce(func.sum(items.c[name]), 0).label(name) for name in _SUMS),
+        )
+        .join_from(items, jobs, jobs.c.key == items.c.key)
+        .where(current(connection, campaign))
+        .group_by(*group)
+        .order_by(func.min(items.c.position))
+    )
+    return [
+        Line(
+            **{
+                **row,
+                "state": State(row["state"]),
+                **{name: bool(row[name]) for name in ("free", "shared", "changed")},
+            }
+        )
+        for row in connection.execute(query).mappings()
+    ]
+
+
+def rows_over(
+    connection: Connection, *, campaign: str, limit_microusd: int
+) -> list[tuple[str, int, Mapping[str, Any]]]:
+    """Return row key, price and a payload of each row whose items cost more than the limit."""
+    total = func.sum(items.c.high_microusd).label("total")
+    over = (
+        select(items.c.row_key, total, func.min(items.c.id).label("id"))
+        .where(current(connection, campaign), items.c.shared_with.is_(None), items.c.row_key != "")
+        .group_by(items.c.row_key)
+        .having(total > limit_microusd)
+        .subquery()
+    )
+    query = (
+        select(over.c.row_key, over.c.total, payloads.c.data)
+        .join_from(over, payloads, payloads.c.item_id == over.c.id)
+        .order_by(over.c.row_key)
+    )
+    return [(row.row_key, row.total, orjson.loads(row.data)) for row in connection.execute(query)]
+
+
+def orphans(connection: Connection, *, campaign: str) -> list[str]:
+    """Return the addresses that earlier plans of the campaign had and this one does not."""
+    query = (
+        select(items.c.address)
+        .join(campaigns, campaigns.c.id == items.c.campaign_id)
+        .where(campaigns.c.name == campaign, items.c.generation < campaigns.c.generation)
+        .order_by(items.c.address)
+    )
+    return list(connection.scalars(query))
+
+
+def sharing(
+    connection: Connection, *, campaign: str
+) -> Iterator[tuple[Mapping[str, Any], Mapping[str, Any]]]:
+    """Yield the payloads of items that share a job with an earlier one of their shot and row."""
+    first, theirs = items.alias("first"), payloads.alias("theirs")
+    query = (
+        select(payloads.c.data, theirs.c.data.label("theirs"))
+        .join_from(items, first, first.c.id == items.c.shared_with)
+        .join(payloads, payloads.c.item_id == items.c.id)
+        .join(theirs, theirs.c.item_id == first.c.id)
+        .where(
+            current(connection, campaign),
+            items.c.shot == first.c.shot,
+            items.c.row_key == first.c.row_key,
+        )
+        .order_by(items.c.position)
+    )
+    for row in connection.execute(query):
+        yield orjson.loads(row.data), orjson.loads(row.theirs)
+
+
+def payload_of(connection: Connection, *, item_id: int) -> Mapping[str, Any]:
+    """Return what else is known of an item."""
+    found = connection.scalar(select(payloads.c.data).where(payloads.c.item_id == item_id))
+    known: Mapping[str, Any] = orjson.loads(found or b"{}")
+    return known
+
+
+def current(connection: Connection, campaign: str) -> ColumnElement[bool]:
+    """Return the condition that an item is in the campaign's latest plan."""
+    row = connection.execute(select(campaigns).where(campaigns.c.name == campaign)).first()
+    known = (row.id, row.generation) if row is not None else (0, 0)
+    return and_(items.c.campaign_id == known[0], items.c.generation == known[1])

@@ -1,0 +1,226 @@
+"""The ledger's tables, and the append-only list of changes that brings an old ledger up to date.
+
+Money is whole micro-USD, times are seconds since 1970 UTC, digests are hex. Nothing that was
+paid for is ever deleted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from decimal import ROUND_CEILING, ROUND_HALF_EVEN, Decimal
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Connection,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+    UniqueConstraint,
+    insert,
+    inspect,
+    select,
+)
+
+_METADATA = MetaData()
+# SQLite gives its row ids to "INTEGER PRIMARY KEY" alone; PostgreSQL wants room to grow.
+_ID = BigInteger().with_variant(Integer, "sqlite")
+_MICRO = Decimal(1_000_000)
+
+campaigns = Table(
+    "campaigns",
+    _METADATA,
+    Column("id", _ID, primary_key=True),
+    Column("name", Text, nullable=False, unique=True),
+    Column("generation", BigInteger, nullable=False, server_default="0"),
+)
+"""One line per manifest name; `generation` counts the plans admitted."""
+
+items = Table(
+    "items",
+    _METADATA,
+    Column("id", _ID, primary_key=True),
+    Column("campaign_id", _ID, ForeignKey("campaigns.id"), nullable=False),
+    Column("generation", BigInteger, nullable=False),
+    Column("position", BigInteger, nullable=False),
+    Column("address", Text, nullable=False),
+    Column("output", Text, nullable=False),
+    Column("extension", Text, nullable=False),
+    Column("output_folded", Text, nullable=False),
+    Column("key", Text, nullable=False),
+    Column("previous_key", Text, nullable=False, server_default=""),
+    Column("shared_with", _ID),
+    Column("shot", Text, nullable=False),
+    Column("row_key", Text, nullable=False),
+    Column("provider", Text, nullable=False),
+    Column("low_microusd", BigInteger),
+    Column("expected_microusd", BigInteger),
+    Column("high_microusd", BigInteger),
+    Column("payload_digest", Text, nullable=False),
+    UniqueConstraint("campaign_id", "address", name="one_item_per_address"),
+    UniqueConstraint("campaign_id", "generation", "output_folded", name="one_item_per_output"),
+)
+"""What was asked for. An item of an older generation than its campaign's is orphaned."""
+
+Index("items_in_order", items.c.campaign_id, items.c.generation, items.c.position)
+Index("items_by_key", items.c.key, items.c.campaign_id, items.c.generation, items.c.position)
+
+payloads = Table(
+    "payloads",
+    _METADATA,
+    Column("item_id", _ID, ForeignKey("items.id"), primary_key=True, autoincrement=False),
+    Column("data", LargeBinary, nullable=False),
+)
+"""What else is known of an item, as JSON: the request, its assets, what the report shows."""
+
+jobs = Table(
+    "jobs",
+    _METADATA,
+    Column("key", Text, primary_key=True),
+    Column("item_id", _ID, nullable=False),
+    Column("provider", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("cause", Text, nullable=False, server_default=""),
+    Column("message", Text, nullable=False, server_default=""),
+    Column("free", Integer, nullable=False, server_default="0"),
+    Column("purchase_id", _ID),
+    Column("sha256", Text, nullable=False, server_default=""),
+)
+"""What is being made, one line per key; `item_id` is the item it was last planned for."""
+
+Index("jobs_by_state", jobs.c.state, jobs.c.provider)
+
+purchases = Table(
+    "purchases",
+    _METADATA,
+    Column("id", _ID, primary_key=True),
+    Column("key", Text, nullable=False, index=True),
+    Column("provider", Text, nullable=False),
+    Column("campaign_id", _ID, nullable=False),
+    Column("run_id", _ID),
+    Column("address", Text, nullable=False),
+    Column("row_key", Text, nullable=False),
+    Column("client_id", Text, nullable=False, unique=True),
+    Column("request", LargeBinary, nullable=False),
+    Column("body_sha256", Text, nullable=False),
+    Column("task", Text),
+    Column("reserved_microusd", BigInteger, nullable=False),
+    Column("estimate_microusd", BigInteger),
+    Column("charged_microusd", BigInteger, nullable=False, server_default="0"),
+    Column("possible_microusd", BigInteger, nullable=False, server_default="0"),
+    Column("charged_native", Text, nullable=False, server_default=""),
+    Column("native_unit", Text, nullable=False, server_default=""),
+    Column("charge_source", Text, nullable=False, server_default=""),
+    Column("intent_at", Float, nullable=False),
+    Column("accepted_at", Float),
+    Column("ended_at", Float),
+    Column("outcome", Text, nullable=False, server_default=""),
+    UniqueConstraint("provider", "task", name="one_purchase_per_task"),
+)
+"""One line per paid try, written before its request leaves."""
+
+budgets = Table(
+    "budgets",
+    _METADATA,
+    Column("scope", Text, primary_key=True),
+    Column("committed_microusd", BigInteger, nullable=False, server_default="0"),
+    Column("closed", Integer, nullable=False, server_default="0"),
+)
+"""Charged + reserved + possible per scope; a closed scope admits no further purchase."""
+
+runs = Table(
+    "runs",
+    _METADATA,
+    Column("id", _ID, primary_key=True),
+    Column("campaign_id", _ID, nullable=False),
+    Column("started_at", Float, nullable=False),
+    Column("ended_at", Float),
+    Column("exit_code", Integer),
+)
+
+uploads = Table(
+    "uploads",
+    _METADATA,
+    Column("digest", Text, primary_key=True),
+    Column("provider", Text, primary_key=True),
+    Column("account", Text, primary_key=True),
+    Column("uri", Text, nullable=False),
+    Column("expires_at", Float),
+)
+
+clips = Table(
+    "clips",
+    _METADATA,
+    Column("sha256", Text, primary_key=True),
+    Column("extension", Text, nullable=False),
+    Column("bytes", BigInteger, nullable=False),
+    Column("seconds", Float),
+    Column("width", Integer, nullable=False),
+    Column("height", Integer, nullable=False),
+    Column("fps", Float),
+)
+
+outputs = Table(
+    "outputs",
+    _METADATA,
+    Column("item_id", _ID, primary_key=True, autoincrement=False),
+    Column("path", Text, nullable=False),
+    Column("sha256", Text, nullable=False),
+)
+"""What stands at an item's output path, by our own doing; relative to the root."""
+
+events = Table(
+    "events",
+    _METADATA,
+    Column("id", _ID, primary_key=True),
+    Column("at", Float, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("provider", Text, nullable=False),
+    Column("address", Text, nullable=False),
+    Column("detail", LargeBinary, nullable=False),
+)
+
+_versions = Table("versions", _METADATA, Column("version", Integer, primary_key=True))
+
+Migration = Callable[[Connection], None]
+MIGRATIONS: tuple[Migration, ...] = ()
+"""What changed since version 1, in order; only ever appended to."""
+VERSION = 1 + len(MIGRATIONS)
+
+
+class Newer(Exception):  # noqa: N818 - said in the ledger's own words by its caller
+    """The ledger was written by a later version than this one."""
+
+
+def migrate(connection: Connection) -> None:
+    """Create the tables, or bring those of an older version up to date."""
+    if not inspect(connection).has_table(_versions.name):
+        _METADATA.create_all(connection)
+        connection.execute(insert(_versions).values(version=VERSION))
+        return
+    found = connection.scalar(select(_versions.c.version).order_by(_versions.c.version.desc()))
+    if found is None or found > VERSION:
+        raise Newer
+    for version in range(found, VERSION):
+        MIGRATIONS[version - 1](connection)
+        connection.execute(insert(_versions).values(version=version + 1))
+
+
+def micro(usd: Decimal) -> int:
+    """Return USD as whole micro-USD, rounded up: nothing is reserved too low."""
+    return int((usd * _MICRO).to_integral_value(ROUND_CEILING))
+
+
+def micro_exact(usd: Decimal) -> int:
+    """Return USD as the nearest whole micro-USD: what was charged is booked as it is."""
+    return int((usd * _MICRO).to_integral_value(ROUND_HALF_EVEN))
+
+
+def usd(microusd: int) -> Decimal:
+    """Return micro-USD as USD."""
+    return Decimal(microusd) / _MICRO

@@ -1,0 +1,37 @@
+"""The life of one job: step after step, until it has ended or can only wait for the next run."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from types import MappingProxyType
+
+from pipeline.run.buying import planned, staging, submitting
+from pipeline.run.collecting import fetching, overdue, waiting
+from pipeline.run.life import Life
+from pipeline.run.lifecycle import State
+from pipeline.run.reconcile import in_doubt
+
+Step = Callable[[Life], Awaitable[None]]
+
+STEPS: Mapping[State, Step] = MappingProxyType(
+    {
+        State.PLANNED: planned,
+        State.STAGING: staging,
+        State.SUBMITTING: submitting,
+        State.IN_DOUBT: in_doubt,
+        State.WAITING: waiting,
+        State.OVERDUE: overdue,
+        State.FETCHING: fetching,
+    }
+)
+"""What is done with a job in each state; a job in any other has nothing more to do."""
+
+
+async def live(life: Life) -> None:
+    """Work on a job until it has ended or is parked; then let the brake know."""
+    try:
+        while not life.parked and (step := STEPS.get(life.job.state)):
+            await step(life)
+    finally:
+        life.leave_slot()
+    life.brake(life.station.brake.note(life.job.state, life.job.cause))

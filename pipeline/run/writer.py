@@ -1,0 +1,96 @@
+"""Group commit: what many coroutines want to write becomes few transactions, one after another.
+
+What `write` returns has been committed to disk. An operation is a function of the connection; it
+may be run twice, so it must do nothing but SQL.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from threading import Lock
+from typing import Any, TypeVar
+
+from sqlalchemy import Connection
+
+T = TypeVar("T")
+Operation = Callable[[Connection], T]
+
+
+@dataclass(frozen=True, slots=True)
+class _Result:
+    value: Any = None
+    error: Exception | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Waiting:
+    operation: Operation[Any]
+    future: asyncio.Future[Any]
+
+
+class Writer:
+    """The one who writes: everything passes here, whoever asks."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._turn = Lock()
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="ledger")
+        self._waiting: list[_Waiting] = []
+        self._draining: asyncio.Task[None] | None = None
+
+    def write_now(self, operation: Operation[T]) -> T:
+        """Run the operation in a transaction of its own, committed on return."""
+        with self._turn, self._connection.begin():
+            return operation(self._connection)
+
+    async def write(self, operation: Operation[T]) -> T:
+        """Run the operation with those that wait with it; return once it is on disk.
+
+        If it raises, it alone is undone. Being cancelled does not take it back.
+        """
+        return await self.soon(operation)
+
+    def soon(self, operation: Operation[T]) -> asyncio.Future[T]:
+        """Run the operation like `write`, in its turn, without waiting for it."""
+        future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+        self._waiting.append(_Waiting(operation, future))
+        if self._draining is None or self._draining.done():
+            self._draining = asyncio.create_task(self._drain())
+        return future
+
+    def close(self) -> None:
+        """Finish what is being written, then let go of the database."""
+        self._thread.shutdown(wait=True)
+        with self._turn:
+            self._connection.close()
+
+    async def _drain(self) -> None:
+        while self._waiting:
+            batch, self._waiting = self._waiting, []
+            operations = [waiting.operation for waiting in batch]
+            results = await asyncio.get_running_loop().run_in_executor(
+                self._thread, self._commit, operations
+            )
+            for waiting, result in zip(batch, results, strict=True):
+                _settle(waiting.future, result)
+
+    def _commit(self, operations: list[Operation[Any]]) -> list[_Result]:
+        try:
+            with self._turn, self._connection.begin():
+                return [_Result(operation(self._connection)) for operation in operations]
+        except Exception as error:  # noqa: BLE001 - it belongs to one of them; found out below
+            if len(operations) == 1:
+                return [_Result(error=error)]
+        return [result for operation in operations for result in self._commit([operation])]
+
+
+def _settle(future: asyncio.Future[Any], result: _Result) -> None:
+    if future.done():
+        return
+    if result.error is not None:
+        future.set_exception(result.error)
+    else:
+        future.set_result(result.value)

@@ -1,0 +1,8 @@
+"""Turn a reel (what a clip shows, as data) into a clip that plays.
+
+Runs in worker processes only: the server never imports what is heavy here.
+"""
+
+from __future__ import annotations
+
+__all__: list[str] = []

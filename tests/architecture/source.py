@@ -1,0 +1,35 @@
+"""The package's modules as syntax trees, and what they import."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+PACKAGE = REPOSITORY / "pipeline"
+
+
+def modules() -> list[Path]:
+    """Return every module of the package, sorted."""
+    return sorted(PACKAGE.rglob("*.py"))
+
+
+def dotted(module: Path) -> str:
+    """Return a module's import name."""
+    parts = module.relative_to(REPOSITORY).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def imports(module: Path) -> Iterator[tuple[str, int]]:
+    """Yield every imported name with its line, those inside functions included."""
+    for node in ast.walk(ast.parse(module.read_text("utf-8"))):
+        match node:
+            case ast.Import(names=names):
+                yield from ((alias.name, node.lineno) for alias in names)
+            case ast.ImportFrom(module=str(name), level=0, names=names):
+                yield from ((f"{name}.{alias.name}", node.lineno) for alias in names)
+            case ast.ImportFrom():
+                yield (f"relative import in {module.name}", node.lineno)
+            case _:
+                pass

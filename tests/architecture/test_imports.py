@@ -1,0 +1,117 @@
+"""Data flows one way, and pure stages stay pure (docs/architecture.md)."""
+
+from __future__ import annotations
+
+import ast
+
+from tests.architecture.source import PACKAGE, REPOSITORY, dotted, imports, modules
+
+SHARED = ("pipeline.model", "pipeline.errors", "pipeline.diagnostics", "pipeline.schemas")
+STAGES = ("manifest", "plan", "providers", "run", "media", "report", "sandbox")
+FURTHER = {"run": ("pipeline.providers.base",)}
+IMPURE = ("httpx", "sqlalchemy", "os", "time", "random", "socket", "subprocess")
+PURE_STAGES = ("plan", "providers", "report")
+
+
+def _breaks_the_rule(stage: str, name: str) -> bool:
+    allowed = (f"pipeline.{stage}", *SHARED, *FURTHER.get(stage, ()))
+    return name.startswith("pipeline") and not any(
+        name == prefix or name.startswith(f"{prefix}.") for prefix in allowed
+    )
+
+
+def _within(package: str, name: str) -> bool:
+    return name == package or name.startswith(f"{package}.")
+
+
+def test_no_stage_imports_another_stage() -> None:
+    """A stage imports the shared vocabulary and itself; only run may also see providers.base."""
+    broken = [
+        f"{dotted(module)}:{line} imports {name}"
+        for stage in STAGES
+        for module in sorted((PACKAGE / stage).rglob("*.py"))
+        for name, line in imports(module)
+        if _breaks_the_rule(stage, name)
+    ]
+
+    assert [] == broken
+
+
+def test_the_shared_vocabulary_imports_no_stage() -> None:
+    """Model, errors, diagnostics and schemas stand below every stage."""
+    shared = [PACKAGE / "errors.py", PACKAGE / "diagnostics.py", PACKAGE / "schemas.py"]
+    shared += sorted((PACKAGE / "model").rglob("*.py"))
+
+    broken = [
+        f"{dotted(module)} imports {name}"
+        for module in shared
+        for name, _ in imports(module)
+        if name.startswith("pipeline") and not any(_within(low, name) for low in SHARED)
+    ]
+
+    assert [] == broken
+
+
+def test_pure_stages_touch_no_world() -> None:
+    """Plan, providers and report import no network, database, clock, chance or process."""
+    broken = [
+        f"{dotted(module)}:{line} imports {name}"
+        for stage in PURE_STAGES
+        for module in sorted((PACKAGE / stage).rglob("*.py"))
+        for name, line in imports(module)
+        if any(_within(impure, name) for impure in IMPURE)
+    ]
+
+    assert [] == broken
+
+
+def test_pure_stages_ask_no_clock() -> None:
+    """Neither `datetime.now` nor `datetime.today` is called where the result must not change."""
+    broken = [
+        f"{dotted(module)}:{node.lineno}"
+        for stage in PURE_STAGES
+        for module in sorted((PACKAGE / stage).rglob("*.py"))
+        for node in ast.walk(ast.parse(module.read_text("utf-8")))
+        if isinstance(node, ast.Attribute) and node.attr in {"now", "today", "utcnow"}
+    ]
+
+    assert [] == broken
+
+
+def test_only_the_command_line_prints() -> None:
+    """`print` is the command line's; the sandbox announces itself with one line."""
+    broken = [
+        f"{dotted(module)}:{node.lineno}"
+        for module in modules()
+        if not dotted(module).startswith(("pipeline.cli", "pipeline.sandbox"))
+        for node in ast.walk(ast.parse(module.read_text("utf-8")))
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Name)
+        and node.func.id == "print"
+    ]
+
+    assert [] == broken
+
+
+def test_imports_are_absolute() -> None:
+    """A reader can search for a module by its full name."""
+    broken = [
+        dotted(module)
+        for module in modules()
+        for name, _ in imports(module)
+        if name.startswith("relative import")
+    ]
+
+    assert [] == broken
+
+
+def test_tests_mock_nothing() -> None:
+    """Tests use real servers, files and databases: `unittest.mock` is nowhere."""
+    broken = [
+        str(test.relative_to(REPOSITORY))
+        for test in sorted((REPOSITORY / "tests").rglob("*.py"))
+        for name, _ in imports(test)
+        if _within("unittest.mock", name)
+    ]
+
+    assert [] == broken

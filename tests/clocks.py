@@ -1,0 +1,65 @@
+"""A clock for tests: hours take no time.
+
+It jumps to the next timer when the loop has turned a few times and nobody has set another.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+import itertools
+from datetime import UTC, datetime, timedelta
+
+_TURNS = 25
+"""Turns of the loop before a jump: enough for tasks that are ready to say what they wait for."""
+
+
+class JumpingClock:
+    """A `pipeline.run.clock.Clock` whose time passes only in jumps."""
+
+    def __init__(self, start: datetime = datetime(2026, 3, 1, 9, 0, tzinfo=UTC)) -> None:
+        self._start = start
+        self._elapsed = 0.0
+        self._timers: list[tuple[float, int, asyncio.Future[None]]] = []
+        self._number = itertools.count()
+        self._turning = False
+
+    def now(self) -> datetime:
+        """Return the wall clock's time in UTC."""
+        return self._start + timedelta(seconds=self._elapsed)
+
+    def monotonic(self) -> float:
+        """Return the seconds that have passed."""
+        return self._elapsed
+
+    async def sleep(self, seconds: float) -> None:
+        """Return when the time has jumped so far."""
+        ringing: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        due = self._elapsed + max(0.0, seconds)
+        heapq.heappush(self._timers, (due, next(self._number), ringing))
+        if not self._turning:
+            self._turning = True
+            self._turn(_TURNS)
+        await ringing
+
+    def advance(self, seconds: float) -> None:
+        """Let time pass at once, as a suspended machine would: timers ring late."""
+        self._elapsed += seconds
+
+    def set_wall(self, moment: datetime) -> None:
+        """Set the wall clock, in either direction; the monotonic one does not notice."""
+        self._start = moment - timedelta(seconds=self._elapsed)
+
+    def _turn(self, left: int) -> None:
+        if left:
+            asyncio.get_running_loop().call_soon(self._turn, left - 1)
+            return
+        while self._timers and self._timers[0][2].done():
+            heapq.heappop(self._timers)
+        if not self._timers:
+            self._turning = False
+            return
+        due, _, ringing = heapq.heappop(self._timers)
+        self._elapsed = max(self._elapsed, due)
+        ringing.set_result(None)
+        self._turn(_TURNS)

@@ -1,0 +1,1 @@
+"""One promise for every provider, and adapters that break it."""

@@ -1,0 +1,277 @@
+"""A stage for one provider: real ledger, real files, real HTTP to the sandbox, hurried time."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import av
+import httpx
+import numpy as np
+from PIL import Image
+
+from pipeline.media import probe
+from pipeline.model import (
+    Entry,
+    Event,
+    Item,
+    Key,
+    Kind,
+    Media,
+    Policy,
+    Price,
+    Record,
+    Reference,
+    Spec,
+)
+from pipeline.providers.base import Provider, plain
+from pipeline.run import (
+    Lane,
+    Ledger,
+    Limits,
+    Order,
+    Outcome,
+    RealFiles,
+    Store,
+    Tools,
+    Transport,
+    admit,
+    run,
+)
+from tests.sandboxes import Sandbox
+from tests.unit.providers.samples import item
+
+CAMPAIGN = "conformance"
+_HURRY = 200.0
+FILM_S = 7
+"""Every film of the stage lasts so long, in seconds: what an edit's length follows."""
+_PIXELS = {"std": 720, "pro": 1080}
+_RATIOS = {"9:16": 9 / 16, "16:9": 16 / 9, "1:1": 1.0}
+
+
+class HurriedClock:
+    """The real clock, run fast: what waits 200 s waits one."""
+
+    def __init__(self) -> None:
+        self._began = time.monotonic()
+        self._started = datetime.now(UTC)
+
+    def now(self) -> datetime:
+        """Return the wall clock's time, as far as it has run."""
+        return self._started + timedelta(seconds=self.monotonic())
+
+    def monotonic(self) -> float:
+        """Return the hurried seconds that have passed."""
+        return (time.monotonic() - self._began) * _HURRY
+
+    async def sleep(self, seconds: float) -> None:
+        """Return when so many hurried seconds have passed."""
+        await asyncio.sleep(max(0.0, seconds) / _HURRY)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Played:
+    """What a run left behind: the ledger's records, the events, the sandbox's own books."""
+
+    outcome: Outcome
+    records: tuple[Record, ...]
+    events: tuple[Event, ...]
+    tasks: tuple[Mapping[str, Any], ...]
+    leaks: tuple[Any, ...]
+    root: Path
+
+    @property
+    def states(self) -> list[str]:
+        """Return the items' states, each once, sorted."""
+        return sorted({record.state for record in self.records})
+
+    @property
+    def billed_usd(self) -> Decimal:
+        """Return what the sandbox billed, by its own count."""
+        return sum((Decimal(task["usd"]) for task in self.tasks), Decimal(0))
+
+    @property
+    def charged_usd(self) -> Decimal:
+        """Return what the ledger holds as charged."""
+        return sum((record.charged_usd for record in self.records), Decimal(0))
+
+    def named(self, event: str) -> list[Event]:
+        """Return the events of that name."""
+        return [seen for seen in self.events if seen.name == event]
+
+    def clip(self, record: Record) -> Path:
+        """Return where a record's clip is."""
+        return self.root / CAMPAIGN / (record.path or "missing")
+
+
+@dataclass(slots=True, kw_only=True)
+class Stage:
+    """One provider's adapter in front of the sandbox; `play` as often as there are runs."""
+
+    provider: Provider
+    sandbox: Sandbox
+    root: Path
+    key: str = "key-of-the-stage"
+    policy: Policy = field(default_factory=Policy)
+    concurrency: int = 4
+
+    @property
+    def name(self) -> str:
+        """The provider's name."""
+        return self.provider.offer.provider
+
+    async def play(self, *items: Item) -> Played:
+        """Admit the items and run them to their end."""
+        seen: list[Event] = []
+        clock = HurriedClock()
+        with Ledger.open(self.root) as ledger:
+            admission = admit(
+                map(self._entry, items), ledger, campaign=CAMPAIGN, files=RealFiles(self.root)
+            )
+            assert admission.ok, admission.findings
+            async with Transport(limits=Limits(connect_s=2, total_s=3)) as transport:
+                tools = Tools(
+                    transport=transport,
+                    store=Store(self.root),
+                    probe=probe,
+                    clock=clock,
+                    observer=seen.append,
+                )
+                outcome = await run(
+                    ledger,
+                    Order(campaign=CAMPAIGN, policy=self.policy, address_header=True),
+                    providers={self.name: self.provider},
+                    lanes={self.name: self._lane()},
+                    tools=tools,
+                )
+            records = tuple(ledger.records(CAMPAIGN))
+        return Played(
+            outcome=outcome,
+            records=records,
+            events=tuple(seen),
+            tasks=tuple(self.sandbox.tasks(self.name, self.key)),
+            leaks=tuple(self.sandbox.ledger()["leaks"]),
+            root=self.root,
+        )
+
+    def items(self, count: int, kind: Kind = Kind.TEXT, **more: Any) -> list[Item]:
+        """Return items that differ in their prompt, for what this provider offers."""
+        return [self.item(number, kind, **more) for number in range(1, count + 1)]
+
+    def item(self, number: int, kind: Kind = Kind.TEXT, **more: Any) -> Item:
+        """Return one item with real media, in a mode, length and ratio its terms allow."""
+        terms = self.provider.offer.kinds[kind]
+        mode = more.pop("mode", max(terms.modes))
+        stated = terms.ratio == "stated"
+        ratio = more.pop("ratio", "9:16" if stated else "auto")
+        duration = min(terms.durations) if terms.durations else None
+        made = item(kind, self.name, mode=mode, ratio=ratio, duration=duration, **more)
+        references = tuple(self._real(reference) for reference in made.references)
+        prompt = (f"Take {number}: ", *made.prompt)
+        spec = Spec(
+            seconds=float(duration or FILM_S),
+            ratio=_RATIOS.get(ratio),
+            short_side=_PIXELS[mode] if duration else None,
+        )
+        address = f"{kind.value}#{number}"
+        digest = hashlib.sha256(f"{address} {mode} {ratio}".encode()).hexdigest()
+        return replace(
+            made,
+            address=address,
+            take=number,
+            prompt=prompt,
+            references=references,
+            spec=spec,
+            output=f"{kind.value}/{number}.{{ext}}",
+            key=Key(digest=digest, parts={}),
+        )
+
+    def _entry(self, wanted: Item) -> Entry:
+        price = Price(
+            low_usd=Decimal("0.1"),
+            expected_usd=Decimal("0.5"),
+            high_usd=Decimal(2),
+            source="the stage",
+            certainty="assumed",
+        )
+        return Entry(
+            item=wanted, request=plain(self.provider.submit_request(wanted, {})), price=price
+        )
+
+    def _lane(self) -> Lane:
+        addresses = self.sandbox.addresses[self.name]
+        hosts = {"api": addresses["base_url"], "upload": addresses.get("upload_url", "")}
+        return Lane(
+            provider=self.name,
+            key=self.key,
+            hosts={host: hosts[host] for host in self.provider.offer.hosts},
+            concurrency=self.concurrency,
+            submit_per_s=1000.0,
+        )
+
+    def _real(self, reference: Reference) -> Reference:
+        media = tuple(self._file(medium) for medium in reference.media)
+        return replace(reference, media=media)
+
+    def _file(self, medium: Media) -> Media:
+        path = self.root.parent / "media" / Path(medium.source).name
+        path.parent.mkdir(exist_ok=True)
+        if medium.media_type == "video":
+            path = path.with_suffix(".mp4")
+            if not path.exists():
+                film(path)
+            return probe(path)
+        path = path.with_suffix(".png")
+        if not path.exists():
+            colour = hashlib.sha256(path.name.encode()).digest()[:3]
+            Image.new("RGB", (720, 1280), tuple(colour)).save(path)
+        content = path.read_bytes()
+        return replace(
+            medium,
+            source=str(path),
+            digest=hashlib.sha256(content).hexdigest(),
+            bytes=len(content),
+            width=720,
+            height=1280,
+        )
+
+
+def film(path: Path, *, seconds: int = FILM_S) -> None:
+    """Write a plain clip of 720 by 1280 at 24 frames a second."""
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=24, options={"preset": "ultrafast"})
+        stream.width, stream.height, stream.pix_fmt = 720, 1280, "yuv420p"
+        picture = np.full((1280, 720, 3), (40, 90, 160), dtype=np.uint8)
+        frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
+        for _ in range(24 * seconds):
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+
+
+def task_of(clip: Path) -> str:
+    """Return the task that a clip was made for, as the sandbox wrote it into the file."""
+    with av.open(str(clip)) as container:
+        return str(container.metadata["comment"]).removeprefix("callsheet-task:")
+
+
+def plays(clip: Path) -> bool:
+    """Tell whether a clip can be decoded to its end."""
+    with av.open(str(clip)) as container:
+        return sum(1 for _ in container.decode(video=0)) > 0
+
+
+def task_ids(tasks: Iterable[Mapping[str, Any]]) -> set[str]:
+    """Return the ids of the sandbox's tasks."""
+    return {str(task["task"]) for task in tasks}
+
+
+def get(url: str) -> httpx.Response:
+    """Fetch something from the sandbox, as anybody could."""
+    return httpx.get(url, trust_env=False, timeout=10)

@@ -1,0 +1,107 @@
+"""Whatever the provider does, in whatever order: one task per item, and money that adds up."""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+from contextlib import suppress
+from decimal import Decimal
+from pathlib import Path
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sqlalchemy import Connection, select
+
+from pipeline.model import Policy
+from pipeline.run.budgets import bound
+from pipeline.run.ledger import Ledger
+from pipeline.run.lifecycle import TRANSITIONS, State
+from pipeline.run.tables import budgets
+from tests.unit.run.campaign import Studio, entry
+
+SUBMITS = st.sampled_from(
+    ["ok", "ok", "ok", "drop", "lost", "not_sent", "throttled", "capacity", "refused", "garbage"]
+)
+ENDINGS = st.sampled_from(["done", "done", "failed", "failed_free", "refused", "baking", "stuck"])
+LINKS = st.sampled_from([200, 200, 404, 503])
+POINTS = st.sampled_from(
+    ["intent", "intended", "sent", "accepted", "polled", "downloading", "renaming", "committed"]
+)
+
+
+class Killed(BaseException):
+    """The process ends here."""
+
+
+@settings(
+    max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow], database=None
+)
+@given(
+    submits=st.lists(SUBMITS, max_size=12),
+    endings=st.lists(ENDINGS, max_size=8),
+    links=st.lists(LINKS, max_size=8),
+    kills=st.lists(st.tuples(POINTS, st.integers(0, 4)), max_size=3),
+)
+def test_any_sequence_of_events_and_restarts_keeps_the_promises(
+    submits: list[str], endings: list[str], links: list[int], kills: list[tuple[str, int]]
+) -> None:
+    """After any faults and kills: no double purchase, and the ledger's money is the shop's."""
+    with tempfile.TemporaryDirectory() as folder:
+        studio = Studio(Path(folder), policy=Policy(stop=False, purchases=2))
+        studio.shop.script.extend(submits)
+        studio.shop.endings.extend(endings)
+        studio.shop.links.extend(links)
+        asyncio.run(_runs(studio, kills))
+        _check(studio)
+
+
+async def _runs(studio: Studio, kills: list[tuple[str, int]]) -> None:
+    studio.admit(entry(f"i{n}") for n in range(4))
+    for point, after in kills:
+        left = iter(range(after))
+
+        def kill(name: str, *, at: str = point, left: object = left) -> None:
+            if name == at and next(left, None) is None:  # type: ignore[call-overload]
+                raise Killed
+
+        with suppress(Killed):
+            await studio.run(checkpoint=kill)
+    await studio.run()
+
+
+def _check(studio: Studio) -> None:
+    by_key: dict[str, list[str]] = {}
+    for task in studio.shop.tasks.values():
+        if task.ending != "failed_free":
+            by_key.setdefault(task.body["prompt"], []).append(task.id)
+    assert all(len(tasks) == 1 for tasks in by_key.values()), by_key
+
+    records = studio.records()
+    doubtful = sum((record.reserved_usd + record.possible_usd for record in records), Decimal(0))
+    charged = sum((record.charged_usd for record in records), Decimal(0))
+    assert charged <= studio.shop.billed <= charged + doubtful
+    assert {r.state for r in records} <= {s.value for s in State} - {"staging", "submitting"}
+    with Ledger.open(studio.root) as ledger:
+        assert ledger.read(_committed) == ledger.read(_bound)
+
+
+def _committed(connection: Connection) -> int:
+    scope = budgets.c.scope == "campaign:1"
+    return connection.scalar(select(budgets.c.committed_microusd).where(scope)) or 0
+
+
+def _bound(connection: Connection) -> int:
+    return connection.scalar(select(bound())) or 0
+
+
+@given(path=st.lists(st.integers(0, 5), max_size=30))
+def test_every_walk_along_the_table_can_still_end(path: list[int]) -> None:
+    """From wherever a walk along the table leads there is a way to an end."""
+    state = State.PLANNED
+    for choice in path:
+        line = list(TRANSITIONS[state])
+        if not line:
+            return
+        state = line[choice % len(line)]
+
+    assert TRANSITIONS[state] or state in {State.DONE, State.OFF_SPEC, State.ABANDONED}

@@ -1,0 +1,1 @@
+"""Each stage by itself; folders mirror pipeline/."""

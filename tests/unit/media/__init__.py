@@ -1,0 +1,1 @@
+"""Real files made in a temporary folder, and what the media stage says of them."""

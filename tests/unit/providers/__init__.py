@@ -1,0 +1,1 @@
+"""Adapters as pure functions: requests as golden files, replies as recordings."""

@@ -1,0 +1,1 @@
+"""What each recording must be read as, one table per provider."""

@@ -1,0 +1,60 @@
+"""The requests that each provider gets, as golden files: kind × mode × ratio.
+
+`python -m tests.unit.providers.goldens` writes them anew; the difference is then read by a person.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from pipeline.model import Item, Role
+from pipeline.providers.catalog import OFFERS, compose
+from tests.unit.providers.samples import FRONT, REFERENCES, item
+
+_HERE = Path(__file__).parent / "golden"
+_RATIOS = {"stated": ("16:9", "1:1", "9:16"), "frame": ("auto", "9:16")}
+
+
+def cases(provider: str) -> Iterator[tuple[str, Item]]:
+    """Yield a name and an item for each kind, mode and ratio that the provider offers."""
+    for kind, terms in sorted(OFFERS[provider].kinds.items()):
+        with_images = terms.ratio_with_images or terms.ratio
+        for mode in sorted(terms.modes):
+            for ratio in _RATIOS.get(terms.ratio, ("auto",)):
+                yield f"{kind} {mode} {ratio}", item(kind, provider, mode=mode, ratio=ratio)
+            if terms.max_images and any(r.role is Role.VIDEO for r in REFERENCES[kind]):
+                yield (
+                    f"{kind} {mode} with an image",
+                    item(
+                        kind,
+                        provider,
+                        mode=mode,
+                        ratio="9:16" if with_images == "stated" else "auto",
+                        references=(*REFERENCES[kind], FRONT),
+                        keep_audio=terms.keep_audio,
+                    ),
+                )
+
+
+def requests(provider: str) -> dict[str, Any]:
+    """Return what is sent in each case: method, path, headers if any, body."""
+    composed = {name: compose(found, {}) for name, found in cases(provider)}
+    return {
+        name: {f"{one['method']} {one['path']}": one["body"]}
+        | ({"headers": one["headers"]} if one["headers"] else {})
+        for name, one in composed.items()
+    }
+
+
+def golden(provider: str) -> Any:
+    """Return the requests as they were last read by a person."""
+    return json.loads((_HERE / f"{provider}.json").read_text("utf-8"))
+
+
+if __name__ == "__main__":
+    for _name in OFFERS:
+        _text = json.dumps(requests(_name), indent=1, ensure_ascii=False)
+        (_HERE / f"{_name}.json").write_text(f"{_text}\n", "utf-8")

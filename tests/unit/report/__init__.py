@@ -1,0 +1,1 @@
+"""Records as values, and what the report says of them."""

@@ -1,0 +1,185 @@
+"""Small campaigns for tests: entries as a plan gives them, and a run of them."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import itertools
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+from pathlib import Path
+from random import Random
+
+from pipeline.diagnostics import Diagnostic, Span
+from pipeline.model import (
+    Budget,
+    Entry,
+    Event,
+    Item,
+    Key,
+    Kind,
+    Media,
+    Origin,
+    Policy,
+    Price,
+    Record,
+    Reference,
+    Role,
+    Settings,
+    Spec,
+    Token,
+)
+from pipeline.run.admission import Admission
+from pipeline.run.admit import admit
+from pipeline.run.dispatch import Order, Tools, run
+from pipeline.run.ledger import Ledger
+from pipeline.run.outcome import Outcome
+from pipeline.run.store import Store
+from pipeline.run.views import RealFiles
+from tests.clocks import JumpingClock
+from tests.unit.run.shop import LANE, OFFER, Provider, Shop, probe
+
+CAMPAIGN = "spring"
+SPEC = Spec(seconds=5.0, ratio=9 / 16, short_side=720)
+
+
+def entry(
+    name: str,
+    *,
+    key: str = "",
+    price: str | None = "0.56",
+    output: str = "",
+    row: str = "",
+    axes: Mapping[str, str] | None = None,
+    images: Sequence[Media] = (),
+) -> Entry:
+    """Return an item ready to be admitted: `name` is its row, its address is `spin[name]`."""
+    address = f"spin[{name}]"
+    digest = hashlib.sha256((key or name).encode()).hexdigest()
+    item = Item(
+        campaign=CAMPAIGN,
+        address=address,
+        shot="spin",
+        row_key=row or name,
+        cell="",
+        take=1,
+        axes=axes or {},
+        tags=("hero",),
+        kind=Kind.TEXT,
+        prompt=("turn ", Token(role=Role.IMAGE, ordinal=1)) if images else (f"turn {name}",),
+        references=tuple(_reference(media, n) for n, media in enumerate(images, start=1)),
+        settings=Settings(mode="std", duration=5, aspect_ratio="9:16"),
+        provider="shop",
+        output=output or f"spin/{name}.{{ext}}",
+        spec=SPEC,
+        key=Key(digest=digest, parts={"prompt": digest[:12]}),
+        origin=Origin(
+            shot=Span(file="campaign.yaml", line=7, column=5),
+            row=Span(file="products.csv", line=len(name) + 1),
+        ),
+    )
+    body = {
+        "id": "client:id",
+        "prompt": name,
+        "images": [f"asset:{media.digest}" for media in images],
+    }
+    request = {"method": "POST", "path": "/v1", "host": "api", "headers": {}, "body": body}
+    return Entry(item=item, request=request, price=_price(price))
+
+
+@dataclass
+class Studio:
+    """One output root with a ledger, a shop and a clock, in which runs follow one another."""
+
+    root: Path
+    clock: JumpingClock = field(default_factory=JumpingClock)
+    policy: Policy = field(default_factory=lambda: Policy(stop=False))
+    budget: Budget = field(default_factory=Budget)
+    provider: Provider = field(default_factory=Provider)
+    concurrency: int = 4
+    events: list[Event] = field(default_factory=list)
+    checkpoints: list[str] = field(default_factory=list)
+    _ids: itertools.count[int] = field(default_factory=itertools.count)
+
+    def __post_init__(self) -> None:
+        self.shop = Shop(self.clock)
+
+    def admit(self, entries: Iterable[Entry | Diagnostic]) -> Admission:
+        """Admit a plan to the ledger of this root."""
+        with Ledger.open(self.root) as ledger:
+            return admit(
+                entries,
+                ledger,
+                campaign=CAMPAIGN,
+                budget=self.budget,
+                files=RealFiles(self.root),
+            )
+
+    async def run(
+        self,
+        *,
+        retry: tuple[str, ...] = (),
+        stop: asyncio.Event | None = None,
+        checkpoint: Callable[[str], None] | None = None,
+    ) -> Outcome:
+        """Run what was admitted."""
+        order = Order(campaign=CAMPAIGN, policy=self.policy, budget=self.budget, retry=retry)
+        lane = type(LANE)(
+            provider="shop",
+            key="key-1",
+            hosts=OFFER.hosts,
+            concurrency=self.concurrency,
+            submit_per_s=1000.0,
+        )
+        tools = Tools(
+            transport=self.shop,
+            store=Store(self.root),
+            probe=probe,
+            clock=self.clock,
+            observer=self.events.append,
+            checkpoint=checkpoint or self.checkpoints.append,
+            stop=stop or asyncio.Event(),
+            chance=Random(7),  # noqa: S311 - the same jitter in each test
+            new_client_id=lambda: f"client-{next(self._ids)}",
+        )
+        with Ledger.open(self.root) as ledger:
+            return await run(
+                ledger,
+                order,
+                providers={"shop": self.provider},
+                lanes={"shop": lane},
+                tools=tools,
+            )
+
+    async def make(self, *names: str) -> Outcome:
+        """Admit and run items of these names."""
+        assert self.admit(entry(name) for name in names).ok
+        return await self.run()
+
+    def records(self) -> list[Record]:
+        """Return the items as the ledger knows them."""
+        with Ledger.open(self.root) as ledger:
+            return list(ledger.records(CAMPAIGN))
+
+    def states(self) -> list[str]:
+        """Return where the items stand, in plan order."""
+        return [record.state for record in self.records()]
+
+    def clip(self, name: str) -> Path:
+        """Return an item's output path."""
+        return self.root / CAMPAIGN / "spin" / f"{name}.mp4"
+
+
+def _reference(media: Media, ordinal: int) -> Reference:
+    span = Span(file="campaign.yaml", line=9)
+    return Reference(role=Role.IMAGE, ordinal=ordinal, name="front", media=(media,), span=span)
+
+
+def _price(high: str | None) -> Price | None:
+    if high is None:
+        return None
+    usd = Decimal(high)
+    return Price(
+        low_usd=usd, expected_usd=usd, high_usd=usd, source="rates.yaml", certainty="documented"
+    )

@@ -1,0 +1,276 @@
+"""The ledger's file: its one owner, its rights, its faults, and its group commit."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import stat
+from datetime import UTC, datetime
+from decimal import Decimal
+from functools import partial
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Connection, text
+
+from pipeline.errors import LedgerDamaged, LedgerInUse, Unusable
+from pipeline.run import budgets, jobs
+from pipeline.run.ledger import Ledger
+from pipeline.run.lifecycle import State
+from pipeline.run.root import FOLDER, LEDGER
+from pipeline.run.tables import micro, micro_exact, usd
+from tests.unit.run.campaign import CAMPAIGN, Studio, entry
+
+
+def test_its_files_are_for_the_owner_alone(tmp_path: Path) -> None:
+    """Prompts may be confidential: nobody else may look into the folder or the file."""
+    with Ledger.open(tmp_path):
+        pass
+
+    folder = tmp_path / FOLDER
+    assert 0o700 == stat.S_IMODE(folder.stat().st_mode)
+    assert 0o600 == stat.S_IMODE((folder / LEDGER).stat().st_mode)
+
+
+def test_its_folder_says_what_deleting_it_costs(tmp_path: Path) -> None:
+    """The notice in the folder names the price of tidying up."""
+    with Ledger.open(tmp_path):
+        pass
+
+    assert "buy every clip again" in (tmp_path / FOLDER / "README").read_text("utf-8")
+
+
+def test_a_second_run_is_told_who_holds_the_root(tmp_path: Path) -> None:
+    """One owner per root: the other one learns pid, host and since when."""
+    held = rf"process {os.getpid()} on .* since 20"
+    with Ledger.open(tmp_path), pytest.raises(LedgerInUse, match=held):
+        Ledger.open(tmp_path)
+
+
+def test_a_closed_ledger_lets_the_next_one_in(tmp_path: Path) -> None:
+    """After the run its root is free."""
+    with Ledger.open(tmp_path):
+        pass
+
+    with Ledger.open(tmp_path):
+        claim = json.loads((tmp_path / FOLDER / "lock").read_bytes())
+    assert os.getpid() == claim["pid"]
+
+
+def test_the_lock_dies_with_its_process(tmp_path: Path) -> None:
+    """A crash leaves nothing to clean up."""
+    child = os.fork()
+    if not child:
+        Ledger.open(tmp_path)
+        os._exit(9)
+    _, status = os.waitpid(child, 0)
+
+    with Ledger.open(tmp_path):
+        assert 9 == os.waitstatus_to_exitcode(status)
+
+
+def test_a_reader_may_look_beside_the_owner(tmp_path: Path) -> None:
+    """Status and report do not wait for a run."""
+    with Ledger.open(tmp_path):
+        reader = Ledger.reader(tmp_path)
+        assert reader is not None
+        with reader:
+            assert [] == list(reader.records(CAMPAIGN))
+
+
+def test_there_may_be_nothing_to_read(tmp_path: Path) -> None:
+    """A root without a ledger is no fault, and gets none by looking."""
+    assert Ledger.reader(tmp_path) is None
+    assert [] == list(tmp_path.iterdir())
+
+
+def test_a_file_that_is_no_ledger_is_said_to_be_damaged(tmp_path: Path) -> None:
+    """It is never overwritten: it may be the only proof of what was paid."""
+    folder = tmp_path / FOLDER
+    folder.mkdir()
+    (folder / LEDGER).write_bytes(b"not a database, but long enough to be taken for one" * 20)
+
+    with pytest.raises(LedgerDamaged, match="backup"):
+        Ledger.open(tmp_path)
+
+
+def test_a_newer_ledger_is_not_touched(tmp_path: Path) -> None:
+    """A version that knows less must not write into it."""
+    with Ledger.open(tmp_path) as ledger:
+        ledger.write_now(partial(_run_sql, sql="UPDATE versions SET version = 999"))
+
+    with pytest.raises(LedgerDamaged, match="newer Callsheet"):
+        Ledger.open(tmp_path)
+
+
+def test_a_root_that_cannot_be_written_says_what_to_do(tmp_path: Path) -> None:
+    """A file where the folder should be: the message names the path and the way out."""
+    (tmp_path / FOLDER).write_text("in the way")
+
+    with pytest.raises(Unusable, match="--root"):
+        Ledger.open(tmp_path)
+
+
+async def test_what_was_written_together_fails_alone(tmp_path: Path) -> None:
+    """In one group commit an operation that raises undoes itself and nothing else."""
+    with Ledger.open(tmp_path) as ledger:
+        results = await asyncio.gather(
+            *(ledger.write(partial(_open_scope, scope=str(n), fail=n == 3)) for n in range(8)),
+            return_exceptions=True,
+        )
+        known = ledger.read(partial(_run_sql, sql="SELECT scope FROM budgets ORDER BY scope"))
+
+    assert [3] == [n for n, result in enumerate(results) if isinstance(result, ValueError)]
+    assert [(str(n),) for n in range(8) if n != 3] == known
+
+
+async def test_many_writers_share_few_commits(tmp_path: Path) -> None:
+    """Two hundred coroutines that wait at once are one or two transactions."""
+    with Ledger.open(tmp_path) as ledger:
+        before = _commits(tmp_path)
+        await asyncio.gather(
+            *(ledger.write(partial(_open_scope, scope=str(n))) for n in range(200))
+        )
+        frames = _commits(tmp_path) - before
+
+    assert frames < 50
+
+
+async def test_a_write_whose_caller_left_is_kept(tmp_path: Path) -> None:
+    """Being cancelled does not take back what was handed to the ledger."""
+    with Ledger.open(tmp_path) as ledger:
+        leaving = asyncio.create_task(ledger.write(partial(_open_scope, scope="kept")))
+        await asyncio.sleep(0)
+        leaving.cancel()
+        await ledger.write(partial(_open_scope, scope="after"))
+        known = ledger.read(partial(_run_sql, sql="SELECT scope FROM budgets ORDER BY scope"))
+
+    assert [("after",), ("kept",)] == known
+
+
+def test_a_move_is_made_once(tmp_path: Path) -> None:
+    """Of two who move the same job from the same state only the first succeeds."""
+    studio = Studio(tmp_path)
+    studio.admit([entry("a")])
+    key = studio.records()[0].key
+    move = partial(jobs.move, key=key, before=State.PLANNED, after=State.STAGING)
+
+    with Ledger.open(tmp_path) as ledger:
+        ledger.write_now(move)
+        with pytest.raises(jobs.Moved):
+            ledger.write_now(move)
+
+
+def test_a_move_off_the_table_is_refused(tmp_path: Path) -> None:
+    """What the table of states does not allow never reaches the ledger."""
+    with Ledger.open(tmp_path) as ledger, pytest.raises(ValueError, match="no transition"):
+        ledger.write_now(partial(jobs.move, key="k", before=State.DONE, after=State.PLANNED))
+
+
+def test_a_crash_while_submitting_is_in_doubt(tmp_path: Path) -> None:
+    """Opening the ledger settles what a crash left, and sends nothing."""
+    studio = Studio(tmp_path)
+    studio.admit([entry("a"), entry("b"), entry("c")])
+    with Ledger.open(tmp_path) as ledger:
+        ledger.write_now(partial(_stand, address="spin[a]", state=State.STAGING))
+        ledger.write_now(partial(_stand, address="spin[b]", state=State.SUBMITTING))
+
+    assert ["planned", "in_doubt", "planned"] == studio.states()
+
+
+async def test_the_states_of_keys_are_known_in_batches(tmp_path: Path) -> None:
+    """States are looked up by key; unknown keys are left out."""
+    studio = Studio(tmp_path)
+    await studio.make("a", "b")
+    keys = [record.key for record in studio.records()]
+
+    with Ledger.open(tmp_path) as ledger:
+        found = ledger.states([*keys, *(f"unknown-{n}" for n in range(1200))])
+
+    assert dict.fromkeys(keys, State.DONE) == found
+
+
+async def test_a_record_tells_the_whole_story(tmp_path: Path) -> None:
+    """A finished item's record has its clip, its money, its task and its origin."""
+    studio = Studio(tmp_path)
+    await studio.make("a")
+
+    (record,) = studio.records()
+    assert ("done", "t1", "client-0", 1) == (
+        record.state,
+        record.task,
+        record.client_id,
+        record.tries,
+    )
+    assert "spin/a.mp4" == record.path
+    assert (Decimal("0.56"), Decimal(0), Decimal(0)) == (
+        record.charged_usd,
+        record.reserved_usd,
+        record.possible_usd,
+    )
+    assert "reported" == record.charge_source
+    assert ("turn a", ("hero",)) == (record.prompt, record.tags)
+    assert ("campaign.yaml", 7) == (record.origin_shot.file, record.origin_shot.line)
+    assert datetime(2026, 3, 1, 9, 0, tzinfo=UTC).date() == record.submitted_at.date()  # type: ignore[union-attr]
+
+
+async def test_records_come_in_plan_order_however_many(tmp_path: Path) -> None:
+    """Records are read page by page, and none is lost between two pages."""
+    studio = Studio(tmp_path)
+    studio.admit(entry(f"i{n}") for n in range(1201))
+
+    assert [f"spin[i{n}]" for n in range(1201)] == [r.address for r in studio.records()]
+
+
+@pytest.mark.parametrize(("amount", "expected"), [("0.0000001", 1), ("0.56", 560_000), ("0", 0)])
+def test_reservations_are_rounded_up(amount: str, expected: int) -> None:
+    """Nothing is reserved too low, not even by a millionth."""
+    assert expected == micro(Decimal(amount))
+
+
+def test_money_survives_the_ledger() -> None:
+    """Micro-USD and back is the same amount, exactly."""
+    assert Decimal("123456.789012") == usd(micro_exact(Decimal("123456.789012")))
+
+
+def test_the_budget_denies_and_undoes_in_every_scope(tmp_path: Path) -> None:
+    """A purchase that one scope denies is reserved in none."""
+    payer = budgets.Payer(campaign_id=1, run_id=1, row_key="r", address="a")
+    limits = budgets.Limits(campaign=10, run=10, row=4, item=10)
+    with Ledger.open(tmp_path) as ledger:
+        for scope in ("campaign:1", "run:1"):
+            ledger.write_now(partial(budgets.open_scope, scope=scope))
+        reserve = partial(budgets.reserve, payer=payer, limits=limits)
+        allowed = ledger.write_now(partial(reserve, amount=3))
+        denied = ledger.write_now(partial(reserve, amount=3))
+        committed = ledger.read(partial(_run_sql, sql="SELECT committed_microusd FROM budgets"))
+
+    assert allowed is None
+    assert denied is not None
+    assert "row" == denied.scope
+    assert {(3,)} == set(committed)
+
+
+def _open_scope(connection: Connection, *, scope: str, fail: bool = False) -> None:
+    budgets.open_scope(connection, scope)
+    if fail:
+        raise ValueError(scope)
+
+
+def _run_sql(connection: Connection, *, sql: str) -> list[tuple[object, ...]]:
+    result = connection.execute(text(sql))
+    return [tuple(row) for row in result] if result.returns_rows else []
+
+
+def _stand(connection: Connection, *, address: str, state: State) -> None:
+    sql = text(
+        "UPDATE jobs SET state = :state WHERE key ="
+        " (SELECT key FROM items WHERE address = :address)"
+    )
+    connection.execute(sql, {"state": state.value, "address": address})
+
+
+def _commits(root: Path) -> int:
+    """Return the pages in the write-ahead log: each commit adds at least one for each change."""
+    return (root / FOLDER / f"{LEDGER}-wal").stat().st_size // 4096

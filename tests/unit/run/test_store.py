@@ -1,0 +1,258 @@
+"""Clips and references on disk: by content, whole, and never lost."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+import stat
+from pathlib import Path
+
+import pytest
+
+from pipeline.errors import MediaFault, Unusable
+from pipeline.model import Media
+from pipeline.run.disk import writing
+from pipeline.run.store import Store
+
+OLD, NEW = b"the first clip", b"the second clip"
+
+
+def sha(data: bytes) -> str:
+    """Return a digest in hex."""
+    return hashlib.sha256(data).hexdigest()
+
+
+def kept(store: Store, data: bytes) -> str:
+    """Put a clip into the store and return its digest."""
+    part = store.part("job")
+    part.write_bytes(data)
+    store.adopt(part, sha(data), "mp4")
+    return sha(data)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    """Give a store in a root that does not exist yet."""
+    return Store(tmp_path / "outputs")
+
+
+def test_a_clip_is_kept_by_its_content_read_only(store: Store) -> None:
+    """A whole download moves to its digest's place and cannot be written any more."""
+    digest = kept(store, OLD)
+
+    place = store.root / ".callsheet" / "store" / digest[:2] / f"{digest}.mp4"
+    assert place == store.path(digest, "mp4")
+    assert OLD == place.read_bytes()
+    assert 0o444 == stat.S_IMODE(place.stat().st_mode)
+    assert store.has(digest, "mp4")
+    assert not store.has(digest, "webm")
+    assert not store.part("job").exists()
+
+
+def test_what_lies_beside_the_ledger_is_the_owner_s(store: Store) -> None:
+    """References may be confidential: nobody else may look into the folder."""
+    kept(store, OLD)
+
+    assert 0o700 == stat.S_IMODE((store.root / ".callsheet").stat().st_mode)
+
+
+def test_the_same_clip_twice_is_one_file(store: Store) -> None:
+    """A second download of the same bytes replaces the first, which heals a damaged one."""
+    place = store.path(kept(store, OLD), "mp4")
+    place.chmod(0o644)
+    place.write_bytes(b"damaged")
+    kept(store, OLD)
+
+    assert OLD == place.read_bytes()
+
+
+@pytest.mark.parametrize("name", ["../../escape", "a/b", "", ".", "x" * 300, "ünïcode"])
+def test_any_name_is_a_safe_part(name: str, store: Store) -> None:
+    """A provider's task id may hold anything; its part stays in the folder of parts."""
+    part = store.part(name)
+    part.touch()
+
+    assert store.root / ".callsheet" / "parts" == part.parent
+    assert part != store.part("another")
+
+
+def test_an_output_path_shows_the_clip(store: Store) -> None:
+    """The clip appears at the output path, folders made, nothing else left there."""
+    digest = kept(store, OLD)
+    target = store.root / "spring" / "spin" / "a.mp4"
+
+    store.link(digest, "mp4", target)
+    store.link(digest, "mp4", target)
+
+    assert OLD == target.read_bytes()
+    assert [target] == list(target.parent.iterdir())
+    assert store.matches(target, digest, len(OLD))
+
+
+def test_a_clip_that_was_deleted_is_shown_again(store: Store) -> None:
+    """Deleting an output loses nothing: the store has it."""
+    digest = kept(store, OLD)
+    target = store.root / "a.mp4"
+    store.link(digest, "mp4", target)
+    target.unlink()
+
+    assert not store.matches(target, digest, len(OLD))
+    store.link(digest, "mp4", target)
+    assert OLD == target.read_bytes()
+
+
+def test_a_new_clip_replaces_an_old_one_which_stays_in_the_store(store: Store) -> None:
+    """What stood at the path and is in the store may be replaced."""
+    old, new = kept(store, OLD), kept(store, NEW)
+    target = store.root / "a.mp4"
+    store.link(old, "mp4", target)
+    store.link(new, "mp4", target)
+
+    assert NEW == target.read_bytes()
+    assert OLD == store.path(old, "mp4").read_bytes()
+    assert not store.matches(target, old, len(OLD))
+
+
+def test_a_known_clip_whose_store_copy_is_gone_is_put_back_first(store: Store) -> None:
+    """The last copy of a clip that was paid for is never overwritten."""
+    new = kept(store, NEW)
+    target = store.root / "a.mp4"
+    target.write_bytes(OLD)
+
+    store.link(new, "mp4", target, known=lambda digest: digest == sha(OLD))
+
+    assert NEW == target.read_bytes()
+    assert OLD == store.path(sha(OLD), "mp4").read_bytes()
+
+
+@pytest.mark.parametrize("what", ["file", "symlink", "dangling", "folder"])
+def test_a_foreign_file_is_never_replaced(what: str, store: Store, tmp_path: Path) -> None:
+    """Whatever is not a clip of ours stays, and is told."""
+    digest = kept(store, NEW)
+    target = store.root / "a.mp4"
+    (tmp_path / "theirs").write_bytes(b"theirs")
+    match what:
+        case "file":
+            target.write_bytes(b"theirs")
+        case "symlink":
+            target.symlink_to(tmp_path / "theirs")
+        case "dangling":
+            target.symlink_to(tmp_path / "nowhere")
+        case "folder":
+            target.mkdir()
+
+    with pytest.raises(MediaFault, match="not overwritten") as caught:
+        store.link(digest, "mp4", target)
+
+    assert "foreign-file" == caught.value.slug
+    assert b"theirs" == (tmp_path / "theirs").read_bytes()
+    assert not (target.is_file() and target.read_bytes() == NEW)
+
+
+def test_what_a_crash_left_beside_the_target_is_cleared(store: Store) -> None:
+    """A half-made link of a process that ended does not stay for ever."""
+    digest = kept(store, OLD)
+    target = store.root / "a.mp4"
+    (store.root / ".a.mp4.part").write_bytes(b"half")
+
+    store.link(digest, "mp4", target)
+
+    assert [".callsheet", "a.mp4"] == sorted(path.name for path in store.root.iterdir())
+
+
+def test_a_view_is_known_without_reading_it(store: Store) -> None:
+    """Inode, or size and time, tell a view of the store: 100,000 of them are not read each run."""
+    digest = kept(store, OLD)
+    target = store.root / "a.mp4"
+    store.link(digest, "mp4", target)
+    store.path(digest, "mp4").chmod(0o644)
+    target.chmod(0o644)
+    known = target.stat()
+    with target.open("r+b") as file:
+        file.write(OLD[::-1])
+    os.utime(target, ns=(known.st_atime_ns, known.st_mtime_ns))
+
+    assert store.matches(target, digest, len(OLD))
+    assert not store.matches(target, digest, len(OLD), thorough=True)
+
+
+def test_a_file_of_another_size_or_content_does_not_match(store: Store) -> None:
+    """Another size, or the same size and other bytes, is another clip."""
+    digest = kept(store, OLD)
+    target = store.root / "a.mp4"
+    target.write_bytes(OLD[:-1] + b"?")
+
+    assert not store.matches(target, digest, len(OLD))
+    assert not store.matches(target, digest, len(OLD) + 1)
+    assert not store.matches(store.root / "none.mp4", digest, len(OLD))
+    target.write_bytes(OLD)
+    assert store.matches(target, digest, len(OLD))
+
+
+def reference(path: Path, data: bytes) -> Media:
+    """Return a local reference as the plan saw it."""
+    return Media(
+        media_type="image", source=str(path), local=True, digest=sha(data), bytes=len(data)
+    )
+
+
+def test_a_reference_is_kept_as_it_was_planned(store: Store, tmp_path: Path) -> None:
+    """A copy by digest serves every later upload, even when the file is gone."""
+    source = tmp_path / "front.png"
+    source.write_bytes(b"pixels")
+    media = reference(source, b"pixels")
+
+    place = store.keep_asset(media)
+    source.unlink()
+
+    assert place == store.keep_asset(media) == store.asset(media.digest)
+    assert b"pixels" == place.read_bytes()
+    assert 0o444 == stat.S_IMODE(place.stat().st_mode)
+    assert [place] == list(place.parent.iterdir())
+
+
+def test_a_reference_that_changed_since_the_plan_is_refused(store: Store, tmp_path: Path) -> None:
+    """Bytes that were not checked and priced are not sent."""
+    source = tmp_path / "front.png"
+    source.write_bytes(b"other pixels")
+    media = reference(source, b"pixels")
+
+    with pytest.raises(MediaFault, match="changed after it was checked") as caught:
+        store.keep_asset(media)
+
+    assert "media-changed" == caught.value.slug
+    assert [] == list(store.asset("x").parent.iterdir())
+
+
+def test_a_reference_that_is_gone_is_told(store: Store, tmp_path: Path) -> None:
+    """A file that cannot be read is a fault of the file, not of the disk."""
+    with pytest.raises(MediaFault) as caught:
+        store.keep_asset(reference(tmp_path / "gone.png", b""))
+
+    assert "missing-file" == caught.value.slug
+
+
+@pytest.mark.parametrize(
+    ("number", "advice"),
+    [
+        (errno.ENOSPC, "make room"),
+        (errno.EDQUOT, "make room"),
+        (errno.EROFS, "--root"),
+        (errno.EACCES, "--root"),
+        (errno.EMFILE, "ulimit"),
+        (errno.EIO, "see to it"),
+    ],
+)
+def test_a_disk_that_does_not_allow_it_says_what_to_do(number: int, advice: str) -> None:
+    """Full, read-only, broken: the path, the reason and the way out, in one sentence."""
+    with pytest.raises(Unusable, match=rf"cannot write /x: .*{advice}"), writing(Path("/x")):
+        raise OSError(number, os.strerror(number))
+
+
+def test_a_root_that_is_a_file_is_unusable(tmp_path: Path) -> None:
+    """A store that cannot be made is told as such."""
+    (tmp_path / "outputs").write_bytes(b"")
+
+    with pytest.raises(Unusable, match="cannot write"):
+        Store(tmp_path / "outputs").part("x")
