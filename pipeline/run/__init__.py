@@ -10,13 +10,13 @@ from pipeline.run.admission import MAKES, Admission, PlanLine, Status, Totals
 from pipeline.run.admit import admit
 from pipeline.run.clock import Clock, RealClock
 from pipeline.run.dispatch import Order, Tools, run
-from pipeline.run.lane import Lane, scrubber
-from pipeline.run.ledger import Ledger
+from pipeline.run.files.store import Store
+from pipeline.run.files.views import RealFiles
+from pipeline.run.ledger.ledger import Ledger
 from pipeline.run.lifecycle import POLICY, TRANSITIONS, State
 from pipeline.run.outcome import Outcome
-from pipeline.run.store import Store
-from pipeline.run.transport import Limits, Transport
-from pipeline.run.views import RealFiles
+from pipeline.run.transport.lane import Lane, scrubber
+from pipeline.run.transport.transport import Limits, Transport
 
 __all__ = [
     "MAKES",

@@ -9,9 +9,9 @@ from enum import StrEnum
 from types import MappingProxyType
 
 from pipeline.diagnostics import Diagnostic, has_errors
+from pipeline.run.ledger.summary import Line
+from pipeline.run.ledger.tables import usd
 from pipeline.run.lifecycle import State
-from pipeline.run.summary import Line
-from pipeline.run.tables import usd
 
 
 class Status(StrEnum):

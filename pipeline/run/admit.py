@@ -17,12 +17,12 @@ from sqlalchemy import Connection
 
 from pipeline.diagnostics import Diagnostic, Severity, Span, grouped, has_errors
 from pipeline.model import Budget, Entry
-from pipeline.run import outputs, payload, summary
 from pipeline.run.admission import Admission, plan_lines
-from pipeline.run.items import Clash, Plan, Planned
-from pipeline.run.ledger import Ledger
-from pipeline.run.tables import micro, usd
-from pipeline.run.views import Files, Standing, inspect
+from pipeline.run.files.views import Files, Standing, inspect
+from pipeline.run.ledger import outputs, payload, summary
+from pipeline.run.ledger.items import Clash, Plan, Planned
+from pipeline.run.ledger.ledger import Ledger
+from pipeline.run.ledger.tables import micro, usd
 
 _BATCH = 1000
 _USUAL_FORMAT = "mp4"

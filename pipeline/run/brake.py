@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from pipeline.model import Policy
 from pipeline.providers.base import FaultKind
-from pipeline.run.budgets import BUDGET
+from pipeline.run.ledger.budgets import BUDGET
 from pipeline.run.lifecycle import LANE, State
 
 _GOOD = frozenset({State.DONE})

@@ -17,14 +17,14 @@ import orjson
 
 from pipeline.errors import NotSent, TransportFault
 from pipeline.providers.base import CLIENT_ID, Accepted, Fault, FaultKind, Request, Uploads
-from pipeline.run import payload
-from pipeline.run.budgets import BUDGET, Denied
-from pipeline.run.jobs import Purchase
+from pipeline.run.ledger import payload
+from pipeline.run.ledger.budgets import BUDGET, Denied
+from pipeline.run.ledger.jobs import Purchase
+from pipeline.run.ledger.prepared import Clashed
+from pipeline.run.ledger.purchases import Booking, accept, intend
 from pipeline.run.life import UNREACHABLE, Life
 from pipeline.run.lifecycle import LANE, POLICY, Phase, State
-from pipeline.run.prepared import Clashed
-from pipeline.run.purchases import Booking, accept, intend
-from pipeline.run.wire import encoded, filled
+from pipeline.run.transport.wire import encoded, filled
 
 STALE_S = 30.0
 """An intent older than this is not sent: the machine may have slept in between."""

@@ -22,14 +22,14 @@ from pipeline.providers.base import (
     TaskState,
     Unknown,
 )
-from pipeline.run import payload
 from pipeline.run.fetch import Fetched, Wanted, fetch, forget
+from pipeline.run.files.showing import show
+from pipeline.run.ledger import payload
+from pipeline.run.ledger.outputs import Clip, land
+from pipeline.run.ledger.purchases import Booking
+from pipeline.run.ledger.tables import micro_exact
 from pipeline.run.life import Life
 from pipeline.run.lifecycle import POLICY, TRANSIENT, Phase, State
-from pipeline.run.outputs import Clip, land
-from pipeline.run.purchases import Booking
-from pipeline.run.showing import show
-from pipeline.run.tables import micro_exact
 
 FRESH_LINKS = 3
 """How often another link is asked for before a paid clip is left for the next run."""

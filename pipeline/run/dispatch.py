@@ -19,21 +19,21 @@ from sqlalchemy import Connection
 
 from pipeline.model import Budget, Event, Media, Policy
 from pipeline.providers.base import Provider
-from pipeline.run import budgets, events, jobs, purchases
 from pipeline.run.brake import Brake
 from pipeline.run.clock import Clock, RealClock
-from pipeline.run.jobs import Job
-from pipeline.run.lane import Lane
-from pipeline.run.ledger import Ledger
+from pipeline.run.files.showing import restore
+from pipeline.run.files.store import Store
+from pipeline.run.ledger import budgets, events, jobs, purchases
+from pipeline.run.ledger.jobs import Job
+from pipeline.run.ledger.ledger import Ledger
 from pipeline.run.life import Life
 from pipeline.run.lifecycle import LANE
 from pipeline.run.means import Means, Station
 from pipeline.run.outcome import Outcome
 from pipeline.run.pacing import Gate
-from pipeline.run.showing import restore
 from pipeline.run.staging import Staging
-from pipeline.run.store import Store
-from pipeline.run.transport import Transport
+from pipeline.run.transport.lane import Lane
+from pipeline.run.transport.transport import Transport
 from pipeline.run.worker import live
 
 _WINDOW = 200

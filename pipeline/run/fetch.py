@@ -15,11 +15,11 @@ from pathlib import Path
 from pipeline.errors import Forbidden, MediaFault, TransportFault
 from pipeline.model import Media, Spec
 from pipeline.providers.base import Done, Fault, FaultKind, Request
-from pipeline.run.disk import digest
+from pipeline.run.files.disk import digest
+from pipeline.run.files.parts import Part, container
+from pipeline.run.files.store import Store
 from pipeline.run.pacing import retry_after
-from pipeline.run.parts import Part, container
-from pipeline.run.store import Store
-from pipeline.run.transport import Download, Lane, Transport
+from pipeline.run.transport.transport import Download, Lane, Transport
 
 _TRIES = 4
 """Times a download that breaks off is taken up again at once; later ones are the policy's."""

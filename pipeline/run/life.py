@@ -9,11 +9,11 @@ from typing import Any
 
 from pipeline.model import Event
 from pipeline.providers.base import Done, Fault
-from pipeline.run.jobs import Job, Purchase, move
+from pipeline.run.ledger.jobs import Job, Purchase, move
+from pipeline.run.ledger.purchases import Booking, bought, close
 from pipeline.run.lifecycle import Phase, Signal, State
 from pipeline.run.means import Means, Station
 from pipeline.run.pacing import backoff
-from pipeline.run.purchases import Booking, bought, close
 
 UNREACHABLE = "unreachable"
 """The cause of a job that is held since its provider could not be connected to."""

@@ -11,14 +11,14 @@ from random import Random
 from pipeline.model import Event, Media, Policy
 from pipeline.providers.base import Provider
 from pipeline.run.brake import Brake
-from pipeline.run.budgets import Denied, Limits
 from pipeline.run.clock import Clock
-from pipeline.run.lane import Lane
-from pipeline.run.ledger import Ledger
+from pipeline.run.files.store import Store
+from pipeline.run.ledger.budgets import Denied, Limits
+from pipeline.run.ledger.ledger import Ledger
 from pipeline.run.pacing import Gate
 from pipeline.run.staging import Staging
-from pipeline.run.store import Store
-from pipeline.run.transport import Transport
+from pipeline.run.transport.lane import Lane
+from pipeline.run.transport.transport import Transport
 
 _FETCHES_AT_ONCE = 16
 

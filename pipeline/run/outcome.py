@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 
-from pipeline.run.budgets import BUDGET
+from pipeline.run.ledger.budgets import BUDGET
 from pipeline.run.lifecycle import State
 
 DONE, FAILED, HELD, STOPPED, UNKNOWN, INTERRUPTED = 0, 10, 11, 12, 13, 130

@@ -20,12 +20,12 @@ from pipeline.errors import Forbidden, MediaFault, TransportFault
 from pipeline.model import Media
 from pipeline.providers.base import ASSET, CLIENT_ID, Fault, FaultKind, Uploaded, Uploads
 from pipeline.run.clock import Clock
-from pipeline.run.lane import Lane
+from pipeline.run.files.store import Store
 from pipeline.run.lifecycle import POLICY, Phase
 from pipeline.run.pacing import Chance, repeated
-from pipeline.run.store import Store
-from pipeline.run.transport import Transport
-from pipeline.run.wire import filled
+from pipeline.run.transport.lane import Lane
+from pipeline.run.transport.transport import Transport
+from pipeline.run.transport.wire import filled
 
 _UNSTATED_LIFE_S = 3600.0
 """What an upload is trusted to live where neither reply nor offer says (Unifically)."""

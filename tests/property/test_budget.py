@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pipeline.model import Budget
-from pipeline.run.root import FOLDER, LEDGER
+from pipeline.run.ledger.root import FOLDER, LEDGER
 from tests.unit.run.campaign import Studio, entry
 
 CENTS = st.integers(1, 300).map(lambda cents: Decimal(cents) / 100)

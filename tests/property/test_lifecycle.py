@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 from sqlalchemy import Connection, select
 
 from pipeline.model import Policy
-from pipeline.run.budgets import bound
-from pipeline.run.ledger import Ledger
+from pipeline.run.ledger.budgets import bound
+from pipeline.run.ledger.ledger import Ledger
+from pipeline.run.ledger.tables import budgets
 from pipeline.run.lifecycle import TRANSITIONS, State
-from pipeline.run.tables import budgets
 from tests.unit.run.campaign import Studio, entry
 
 SUBMITS = st.sampled_from(

@@ -33,10 +33,10 @@ from pipeline.model import (
 from pipeline.run.admission import Admission
 from pipeline.run.admit import admit
 from pipeline.run.dispatch import Order, Tools, run
-from pipeline.run.ledger import Ledger
+from pipeline.run.files.store import Store
+from pipeline.run.files.views import RealFiles
+from pipeline.run.ledger.ledger import Ledger
 from pipeline.run.outcome import Outcome
-from pipeline.run.store import Store
-from pipeline.run.views import RealFiles
 from tests.clocks import JumpingClock
 from tests.unit.run.shop import LANE, OFFER, Provider, Shop, probe
 

@@ -35,8 +35,8 @@ from pipeline.providers.base import (
     Uploaded,
 )
 from pipeline.run.clock import Clock
-from pipeline.run.lane import Lane
-from pipeline.run.transport import Download, Transport
+from pipeline.run.transport.lane import Lane
+from pipeline.run.transport.transport import Download, Transport
 
 LANE = Lane(provider="shop", key="key-1", hosts={"api": "http://127.0.0.1:9"}, concurrency=4)
 OFFER = Offer(

@@ -12,8 +12,8 @@ from pipeline.diagnostics import Diagnostic, Severity, Span
 from pipeline.model import Budget
 from pipeline.run.admission import Admission, Status
 from pipeline.run.admit import admit
-from pipeline.run.ledger import Ledger
-from pipeline.run.root import FOLDER
+from pipeline.run.ledger.ledger import Ledger
+from pipeline.run.ledger.root import FOLDER
 from tests.unit.run.campaign import CAMPAIGN, Studio, entry
 
 

@@ -15,9 +15,9 @@ from pipeline.errors import MediaFault, Unusable
 from pipeline.model import Media, Spec
 from pipeline.providers.base import Done, Fault, FaultKind, Request
 from pipeline.run.fetch import Fetched, Wanted, fetch, forget, judge
-from pipeline.run.parts import container
-from pipeline.run.store import Store
-from pipeline.run.transport import Lane, Transport
+from pipeline.run.files.parts import container
+from pipeline.run.files.store import Store
+from pipeline.run.transport.transport import Lane, Transport
 from tests.unit.run.rawserver import (
     Behaviour,
     Exchange,

@@ -15,11 +15,11 @@ import pytest
 from sqlalchemy import Connection, text
 
 from pipeline.errors import LedgerDamaged, LedgerInUse, Unusable
-from pipeline.run import budgets, jobs
-from pipeline.run.ledger import Ledger
+from pipeline.run.ledger import budgets, jobs
+from pipeline.run.ledger.ledger import Ledger
+from pipeline.run.ledger.root import FOLDER, LEDGER
+from pipeline.run.ledger.tables import micro, micro_exact, usd
 from pipeline.run.lifecycle import State
-from pipeline.run.root import FOLDER, LEDGER
-from pipeline.run.tables import micro, micro_exact, usd
 from tests.unit.run.campaign import CAMPAIGN, Studio, entry
 
 

@@ -12,10 +12,10 @@ import pytest
 
 from pipeline.model import Media
 from pipeline.providers.base import Fault, FaultKind, Request, Response, Uploaded
-from pipeline.run.lane import Lane
+from pipeline.run.files.store import Store
 from pipeline.run.staging import Staging
-from pipeline.run.store import Store
-from pipeline.run.transport import Transport
+from pipeline.run.transport.lane import Lane
+from pipeline.run.transport.transport import Transport
 from tests.clocks import JumpingClock
 from tests.unit.run.rawserver import (
     Behaviour,

@@ -12,8 +12,8 @@ import pytest
 
 from pipeline.errors import MediaFault, Unusable
 from pipeline.model import Media
-from pipeline.run.disk import writing
-from pipeline.run.store import Store
+from pipeline.run.files.disk import writing
+from pipeline.run.files.store import Store
 
 OLD, NEW = b"the first clip", b"the second clip"
 

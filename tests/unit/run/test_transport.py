@@ -15,9 +15,9 @@ import respx
 
 from pipeline.errors import Forbidden, NotSent, TransportFault
 from pipeline.providers.base import Part, Request
-from pipeline.run.connections import ExactTransport
-from pipeline.run.transport import Lane, Limits, Transport
-from pipeline.run.wire import encoded, filled
+from pipeline.run.transport.connections import ExactTransport
+from pipeline.run.transport.transport import Lane, Limits, Transport
+from pipeline.run.transport.wire import encoded, filled
 from tests.unit.run.rawserver import (
     Exchange,
     answer,

@@ -10,7 +10,7 @@ import pytest
 
 from pipeline.errors import NoReply, NotSent, TransportFault
 from pipeline.providers.base import Part, Request
-from pipeline.run.transport import Lane, Limits, Transport
+from pipeline.run.transport.transport import Lane, Limits, Transport
 from tests.unit.run.rawserver import (
     Behaviour,
     RawServer,

@@ -11,9 +11,9 @@ from typing import Any
 
 from sqlalchemy import Connection, RowMapping, bindparam, func, or_, select, update
 
+from pipeline.run.ledger.prepared import execute
+from pipeline.run.ledger.tables import campaigns, items, jobs, payloads, purchases
 from pipeline.run.lifecycle import CRASHED, TRANSITIONS, State
-from pipeline.run.prepared import execute
-from pipeline.run.tables import campaigns, items, jobs, payloads, purchases
 
 UNSETTLED = (State.IN_DOUBT, State.WAITING, State.OVERDUE, State.FETCHING)
 """Was sent, and has not ended."""

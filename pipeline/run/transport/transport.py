@@ -22,10 +22,10 @@ import httpx
 from pipeline.errors import CallsheetError, Forbidden, NoReply, NotSent, TransportFault
 from pipeline.model import EMPTY
 from pipeline.providers.base import Request, Response
-from pipeline.run.addresses import refusal
-from pipeline.run.connections import Connections, Limits
-from pipeline.run.lane import Lane, scrubber, signature, url_of
-from pipeline.run.wire import carries_file, file_request, plain_request
+from pipeline.run.transport.addresses import refusal
+from pipeline.run.transport.connections import Connections, Limits
+from pipeline.run.transport.lane import Lane, scrubber, signature, url_of
+from pipeline.run.transport.wire import carries_file, file_request, plain_request
 
 __all__ = ["Download", "Lane", "Limits", "Transport"]
 

@@ -10,10 +10,10 @@ from functools import partial
 from pathlib import Path
 from typing import Protocol, TypeVar
 
-from pipeline.run import outputs
-from pipeline.run.disk import digest
-from pipeline.run.outputs import View
-from pipeline.run.writer import Operation
+from pipeline.run.files.disk import digest
+from pipeline.run.ledger import outputs
+from pipeline.run.ledger.outputs import View
+from pipeline.run.ledger.writer import Operation
 
 T = TypeVar("T")
 Read = Callable[[Operation[list[View]]], list[View]]

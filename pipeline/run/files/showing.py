@@ -7,10 +7,10 @@ from functools import partial
 
 from pipeline.errors import MediaFault
 from pipeline.model import Event
-from pipeline.run import outputs
+from pipeline.run.files.views import RealFiles, Standing, inspect
+from pipeline.run.ledger import outputs
+from pipeline.run.ledger.outputs import View
 from pipeline.run.means import Means
-from pipeline.run.outputs import View
-from pipeline.run.views import RealFiles, Standing, inspect
 
 
 async def show(means: Means, key: str) -> None:

@@ -17,7 +17,7 @@ from typing import Any
 
 import orjson
 
-from pipeline.run.disk import CHUNK, beside, writing
+from pipeline.run.files.disk import CHUNK, beside, writing
 
 _BOOT = Path("/proc/sys/kernel/random/boot_id")
 _CONTENT_RANGE = re.compile(r"bytes (\d+)-\d+/(\d+|\*)")

@@ -19,13 +19,13 @@ from sqlalchemy import Connection
 
 from pipeline.errors import LedgerDamaged
 from pipeline.model import Record
-from pipeline.run import jobs, records, scratch, uploads
 from pipeline.run.clock import Clock, RealClock
+from pipeline.run.ledger import jobs, records, scratch, uploads
+from pipeline.run.ledger.root import FOLDER, LEDGER, Occupancy, prepare
+from pipeline.run.ledger.sqlite import connect, told
+from pipeline.run.ledger.tables import Newer, migrate
+from pipeline.run.ledger.writer import Operation, Writer
 from pipeline.run.lifecycle import State
-from pipeline.run.root import FOLDER, LEDGER, Occupancy, prepare
-from pipeline.run.sqlite import connect, told
-from pipeline.run.tables import Newer, migrate
-from pipeline.run.writer import Operation, Writer
 
 T = TypeVar("T")
 _KEYS_AT_ONCE = 500

@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from sqlalchemy import Connection, Table, insert, select
 
-from pipeline.run.tables import budgets, campaigns, clips, items, jobs, outputs, payloads, purchases
+from pipeline.run.ledger.tables import (
+    budgets,
+    campaigns,
+    clips,
+    items,
+    jobs,
+    outputs,
+    payloads,
+    purchases,
+)
 
 _COPIED: tuple[Table, ...] = (
     campaigns,

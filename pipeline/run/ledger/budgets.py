@@ -13,9 +13,9 @@ from decimal import Decimal
 from sqlalchemy import BigInteger, ColumnElement, Connection, bindparam, func, select, update
 
 from pipeline.model import Budget
-from pipeline.run.prepared import execute, execute_many
-from pipeline.run.sqlite import upsert
-from pipeline.run.tables import budgets, campaigns, micro, purchases, usd
+from pipeline.run.ledger.prepared import execute, execute_many
+from pipeline.run.ledger.sqlite import upsert
+from pipeline.run.ledger.tables import budgets, campaigns, micro, purchases, usd
 
 BUDGET = "budget"
 """The cause of a job that is held for want of money."""

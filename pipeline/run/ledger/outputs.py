@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, RowMapping, bindparam, select, update
 
-from pipeline.run.jobs import Job, move
+from pipeline.run.ledger.jobs import Job, move
+from pipeline.run.ledger.prepared import execute
+from pipeline.run.ledger.sqlite import upsert
+from pipeline.run.ledger.summary import current
+from pipeline.run.ledger.tables import clips, items, jobs, outputs
 from pipeline.run.lifecycle import State
-from pipeline.run.prepared import execute
-from pipeline.run.sqlite import upsert
-from pipeline.run.summary import current
-from pipeline.run.tables import clips, items, jobs, outputs
 
 EXTENSION = "{ext}"
 """Stands in an output path for the extension of the file received."""

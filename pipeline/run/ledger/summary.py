@@ -9,8 +9,8 @@ from typing import Any
 import orjson
 from sqlalchemy import ColumnElement, Connection, and_, case, func, select
 
+from pipeline.run.ledger.tables import campaigns, items, jobs, payloads
 from pipeline.run.lifecycle import State
-from pipeline.run.tables import campaigns, items, jobs, payloads
 
 _SUMS = ("low_microusd", "expected_microusd", "high_microusd")
 

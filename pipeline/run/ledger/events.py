@@ -6,7 +6,7 @@ import orjson
 from sqlalchemy import Connection, insert
 
 from pipeline.model import Event
-from pipeline.run.tables import events
+from pipeline.run.ledger.tables import events
 
 NOTABLE = frozenset(
     {

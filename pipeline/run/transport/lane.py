@@ -17,7 +17,7 @@ import httpx
 
 from pipeline.errors import Forbidden, Unusable
 from pipeline.providers.base import Request
-from pipeline.run.addresses import is_loopback
+from pipeline.run.transport.addresses import is_loopback
 
 _VISIBLE = re.compile(r"[\x21-\x7e]+")
 _BEARER = re.compile(r"(?i)\b(bearer\s+)[^\s\"',;]+")

@@ -23,11 +23,11 @@ from sqlalchemy import (
     update,
 )
 
-from pipeline.run.budgets import campaign_scope, open_scope
+from pipeline.run.ledger.budgets import campaign_scope, open_scope
+from pipeline.run.ledger.prepared import Clashed, execute_many
+from pipeline.run.ledger.sqlite import upsert
+from pipeline.run.ledger.tables import campaigns, items, jobs, payloads
 from pipeline.run.lifecycle import State
-from pipeline.run.prepared import Clashed, execute_many
-from pipeline.run.sqlite import upsert
-from pipeline.run.tables import campaigns, items, jobs, payloads
 
 _REPLANNED = (State.PLANNED.value, State.HELD.value, State.FAILED.value)
 """A job in these states is made as the latest plan says; in all others it was already sent."""

@@ -12,9 +12,18 @@ from sqlalchemy import Connection, RowMapping, select
 
 from pipeline.diagnostics import Span
 from pipeline.model import Record
+from pipeline.run.ledger.summary import current
+from pipeline.run.ledger.tables import (
+    campaigns,
+    clips,
+    items,
+    jobs,
+    outputs,
+    payloads,
+    purchases,
+    usd,
+)
 from pipeline.run.lifecycle import State
-from pipeline.run.summary import current
-from pipeline.run.tables import campaigns, clips, items, jobs, outputs, payloads, purchases, usd
 
 _PAGE = 500
 _SAME = ("address", "shot", "row_key", "key")

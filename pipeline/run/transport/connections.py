@@ -18,7 +18,7 @@ from httpx_aiohttp import AiohttpTransport
 from httpx_aiohttp.transport import AiohttpResponseStream, map_aiohttp_exceptions
 from yarl import URL
 
-from pipeline.run.addresses import PublicResolver, is_loopback
+from pipeline.run.transport.addresses import PublicResolver, is_loopback
 
 _HEADER_BYTES = 65_536
 """Signed links in `Location` may be longer than aiohttp's 8,190."""

@@ -11,12 +11,12 @@ from decimal import Decimal
 
 from sqlalchemy import Connection, bindparam, func, insert, select, update
 
-from pipeline.run import budgets as money
-from pipeline.run.budgets import Denied, Limits, Payer
-from pipeline.run.jobs import Job, Moved, Purchase, check, move
+from pipeline.run.ledger import budgets as money
+from pipeline.run.ledger.budgets import Denied, Limits, Payer
+from pipeline.run.ledger.jobs import Job, Moved, Purchase, check, move
+from pipeline.run.ledger.prepared import execute
+from pipeline.run.ledger.tables import campaigns, jobs, purchases, runs, usd
 from pipeline.run.lifecycle import State
-from pipeline.run.prepared import execute
-from pipeline.run.tables import campaigns, jobs, purchases, runs, usd
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 
 from sqlalchemy import Connection, select
 
-from pipeline.run.sqlite import upsert
-from pipeline.run.tables import uploads
+from pipeline.run.ledger.sqlite import upsert
+from pipeline.run.ledger.tables import uploads
 
 
 def uploaded(

@@ -18,8 +18,8 @@ from pathlib import Path
 
 from pipeline.errors import MediaFault
 from pipeline.model import Media
-from pipeline.run.disk import CHUNK, READ_ONLY, beside, clone, digest, sync, writing
-from pipeline.run.root import FOLDER
+from pipeline.run.files.disk import CHUNK, READ_ONLY, beside, clone, digest, sync, writing
+from pipeline.run.ledger.root import FOLDER
 
 _SAFE_NAME = re.compile(r"[A-Za-z0-9_-]{1,120}")
 _PRIVATE = 0o700
