@@ -1,13 +1,10 @@
-"""Callsheet runs a YAML manifest of AI video shots as a build: checked, priced, made once.
-
-The public API is looked up when it is first used: the sandbox and its workers are processes of
-their own, and must not pay for what they never touch.
-"""
+"""Callsheet runs a YAML manifest of AI video shots as a build: checked, priced, made once."""
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from pipeline.exports import lazily
 
 if TYPE_CHECKING:
     from pipeline.errors import CallsheetError, InvalidInput
@@ -38,9 +35,4 @@ _HOMES = {
     "summarise": "report",
 }
 
-
-def __getattr__(name: str) -> Any:
-    """Return a public name from the stage that is its home."""
-    if name not in _HOMES:
-        raise AttributeError(f"module 'pipeline' has no attribute {name!r}")
-    return getattr(import_module(f"pipeline.{_HOMES[name]}"), name)
+__getattr__ = lazily(__name__, _HOMES)

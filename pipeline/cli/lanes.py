@@ -3,38 +3,21 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from pathlib import Path
 
 from rich.console import Console
 
 from pipeline.cli.addresses import base_urls, environment, hosts_of, key_of
 from pipeline.cli.campaign import Campaign
-from pipeline.cli.options import Asked, Spending, usage
+from pipeline.cli.options import Job, usage
 from pipeline.cli.rehearsal import sandbox_on_a_leash
 from pipeline.model import Offer
 from pipeline.providers import OFFERS
-from pipeline.run import MAKES, Admission, Lane, Status
+from pipeline.run import MAKES, UNSETTLED, Admission, Lane, Status
 
 _PROVEN = frozenset({"runware"})
 """Providers whose adapter is held against the sandbox; with others no money may be spent yet."""
-UNSETTLED = frozenset({Status.IN_FLIGHT, Status.IN_DOUBT, Status.OVERDUE})
-"""What a run settles before it makes anything new."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Job:
-    """One run as it was asked for; tests bring their own checkpoint."""
-
-    asked: Asked
-    spending: Spending = field(default_factory=Spending)
-    retry: tuple[str, ...] = ()
-    scenario: Path | None = None
-    chaos: float = 0.0
-    quiet: bool = False
-    checkpoint: Callable[[str], None] = lambda _: None
 
 
 @contextmanager

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Annotated
@@ -69,6 +70,19 @@ class Spending:
 
     yes: bool = False
     max_cost_usd: Decimal | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """A run as it was asked for; tests bring their own checkpoint."""
+
+    asked: Asked
+    spending: Spending = field(default_factory=Spending)
+    retry: tuple[str, ...] = ()
+    scenario: Path | None = None
+    chaos: float = 0.0
+    quiet: bool = False
+    checkpoint: Callable[[str], None] = lambda _: None
 
 
 def dollars(text: str) -> Decimal:

@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
-import asyncio
-import signal
 import sys
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import replace
 
 import typer
 from rich.console import Console
 
 from pipeline.cli.app import app
-from pipeline.cli.campaign import Campaign, open_campaign
+from pipeline.cli.campaign import open_campaign
 from pipeline.cli.exits import Exit, Leave
-from pipeline.cli.lanes import UNSETTLED, Job, open_lanes
 from pipeline.cli.options import (
     DEFAULT_ROOT,
     Asked,
     BaseUrls,
     Chaos,
     EnvFile,
+    Job,
     ManifestPath,
     MaxCost,
     Overrides,
@@ -37,27 +33,11 @@ from pipeline.cli.options import (
     dollars,
     usage,
 )
-from pipeline.cli.panel import watching
 from pipeline.cli.planning import priced, told
 from pipeline.cli.reporting import has_report, write_report, written_files
-from pipeline.media import probe
 from pipeline.model import Budget
-from pipeline.providers import PROVIDERS
 from pipeline.report import show_summary
-from pipeline.run import (
-    Admission,
-    Lane,
-    Ledger,
-    Order,
-    Outcome,
-    RealFiles,
-    Status,
-    Store,
-    Tools,
-    Transport,
-    admit,
-)
-from pipeline.run import run as make_all
+from pipeline.run import UNSETTLED, Admission, Ledger, RealFiles, Status, admit
 
 
 @app.command(epilog="Example: callsheet run manifests/spring-sneakers/campaign.yaml --rehearse")
@@ -122,7 +102,9 @@ def make(job: Job) -> Exit:
             return Exit.OK
         _agreed(job, admission, campaign.manifest.budget, console)
         began = time.monotonic()
-        outcome = _made(job, campaign, admission, ledger, console)
+        from pipeline.cli.making import made  # noqa: PLC0415 - slow to load, seldom needed
+
+        outcome = made(job, campaign, admission, ledger, console)
         report = write_report(ledger, campaign, elapsed_s=time.monotonic() - began)
         show_summary(console, report, written_files(campaign))
         return Exit(outcome.exit_code)
@@ -154,62 +136,3 @@ def _agreed(job: Job, admission: Admission, budget: Budget, console: Console) ->
     console.print(f"This spends real money: {priced(admission.to_make)}.")
     if not typer.confirm("Make it?", default=False):
         raise Leave(Exit.STOPPED)
-
-
-def _made(
-    job: Job, campaign: Campaign, admission: Admission, ledger: Ledger, console: Console
-) -> Outcome:
-    budget = campaign.manifest.budget
-    if job.spending.max_cost_usd is not None:
-        caps = [job.spending.max_cost_usd, budget.per_run_usd]
-        budget = replace(budget, per_run_usd=min(cap for cap in caps if cap is not None))
-    order = Order(
-        campaign=campaign.name,
-        policy=campaign.manifest.policy,
-        budget=budget,
-        retry=job.retry,
-        address_header=job.asked.rehearse,
-    )
-    with (
-        open_lanes(job, campaign, admission, console) as lanes,
-        watching(console, quiet=job.quiet) as watcher,
-    ):
-        return asyncio.run(_interruptible(ledger, order, lanes=lanes, job=job, watcher=watcher))
-
-
-async def _interruptible(
-    ledger: Ledger,
-    order: Order,
-    *,
-    lanes: Mapping[str, Lane],
-    job: Job,
-    watcher: Callable[..., None],
-) -> Outcome:
-    """Run; the first Ctrl-C submits nothing more and collects, the second leaves at once."""
-    stop, loop = asyncio.Event(), asyncio.get_running_loop()
-    async with Transport() as transport:
-        tools = Tools(
-            transport=transport,
-            store=Store(job.asked.home),
-            probe=probe,
-            observer=watcher,
-            checkpoint=job.checkpoint,
-            stop=stop,
-        )
-        work = asyncio.ensure_future(
-            make_all(ledger, order, providers=PROVIDERS, lanes=lanes, tools=tools)
-        )
-
-        def interrupted() -> None:
-            if stop.is_set():
-                work.cancel()
-            else:
-                print("stopping: what is in flight is collected; again to leave", file=sys.stderr)
-                stop.set()
-
-        for number in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(number, interrupted)
-        try:
-            return await work
-        except asyncio.CancelledError:
-            raise Leave(Exit.INTERRUPTED) from None

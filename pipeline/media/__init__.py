@@ -2,12 +2,27 @@
 
 from __future__ import annotations
 
-from pipeline.media.inspector import Inspector
-from pipeline.media.poster import poster
-from pipeline.media.probe import probe
+from typing import TYPE_CHECKING
+
+from pipeline.exports import lazily
+
+if TYPE_CHECKING:
+    from pipeline.media.inspector import Inspector
+    from pipeline.media.posters import poster
+    from pipeline.media.video import measure, probe
 
 __all__ = [
     "Inspector",
+    "measure",
     "poster",
     "probe",
 ]
+
+_HOMES = {
+    "Inspector": "inspector",
+    "measure": "video",
+    "poster": "posters",
+    "probe": "video",
+}
+
+__getattr__ = lazily(__name__, _HOMES)

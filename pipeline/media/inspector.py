@@ -13,14 +13,21 @@ from itertools import islice
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import pipeline.media
 from pipeline.errors import MediaFault
 from pipeline.media.derive import fitted
-from pipeline.media.probe import measure
 from pipeline.media.still import measure_image
 from pipeline.model import Media
 
-_READERS: dict[str, Callable[[Path], Media]] = {"image": measure_image, "video": measure}
 _NAMES_COMPARED = 2000
+
+
+def _video(path: Path) -> Media:
+    # Looked up when there is one: most manifests name no video, and FFmpeg is slow to load.
+    return pipeline.media.measure(path)
+
+
+_READERS: dict[str, Callable[[Path], Media]] = {"image": measure_image, "video": _video}
 
 
 class Inspector:

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from pipeline.report.formats import csv_line, to_csv, to_json
-from pipeline.report.html import poster_path, to_html
-from pipeline.report.junit import to_junit
-from pipeline.report.markdown import to_markdown
-from pipeline.report.results import to_results
-from pipeline.report.summary import Case, Group, Money, Report, Share, summarise
-from pipeline.report.terminal import render_text, show_summary
+from typing import TYPE_CHECKING
+
+from pipeline.exports import lazily
+
+if TYPE_CHECKING:
+    from pipeline.report.formats import csv_line, to_csv, to_json
+    from pipeline.report.html import poster_path, to_html
+    from pipeline.report.junit import to_junit
+    from pipeline.report.markdown import to_markdown
+    from pipeline.report.results import to_results
+    from pipeline.report.summary import Case, Group, Money, Report, Share, summarise
+    from pipeline.report.terminal import render_text, show_summary
 
 __all__ = [
     "Case",
@@ -28,3 +33,24 @@ __all__ = [
     "to_markdown",
     "to_results",
 ]
+
+_HOMES = {
+    "Case": "summary",
+    "Group": "summary",
+    "Money": "summary",
+    "Report": "summary",
+    "Share": "summary",
+    "csv_line": "formats",
+    "poster_path": "html",
+    "render_text": "terminal",
+    "show_summary": "terminal",
+    "summarise": "summary",
+    "to_csv": "formats",
+    "to_html": "html",
+    "to_json": "formats",
+    "to_junit": "junit",
+    "to_markdown": "markdown",
+    "to_results": "results",
+}
+
+__getattr__ = lazily(__name__, _HOMES)

@@ -36,6 +36,8 @@ class Status(StrEnum):
 
 MAKES = frozenset({Status.NEW, Status.CHANGED, Status.AGAIN, Status.HELD})
 """What the next run would buy."""
+UNSETTLED = frozenset({Status.IN_FLIGHT, Status.IN_DOUBT, Status.OVERDUE})
+"""What a run settles before it buys anything new."""
 
 _STATUS: Mapping[State, Status] = MappingProxyType(
     {

@@ -6,7 +6,9 @@ import ast
 
 from tests.architecture.source import PACKAGE, REPOSITORY, dotted, imports, modules
 
-SHARED = ("pipeline.model", "pipeline.errors", "pipeline.diagnostics", "pipeline.schemas")
+SHARED = tuple(
+    f"pipeline.{name}" for name in ("model", "errors", "diagnostics", "schemas", "exports")
+)
 STAGES = ("manifest", "plan", "providers", "run", "media", "report", "sandbox")
 FURTHER = {"run": ("pipeline.providers.base",)}
 IMPURE = ("httpx", "sqlalchemy", "os", "time", "random", "socket", "subprocess")

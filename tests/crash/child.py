@@ -11,8 +11,7 @@ import signal
 import sys
 from pathlib import Path
 
-from pipeline.cli.lanes import Job
-from pipeline.cli.options import Asked, Spending
+from pipeline.cli.options import Asked, Job, Spending
 from pipeline.cli.running import make
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from pipeline.errors import MediaFault
 from pipeline.media import probe
-from pipeline.media.probe import measure
+from pipeline.media.video import measure
 from tests.unit.media.clips import write_clip, write_image
 
 

@@ -31,7 +31,7 @@ from pipeline.model import (
     Token,
 )
 from pipeline.run.admission import Admission
-from pipeline.run.admit import admit
+from pipeline.run.admitting import admit
 from pipeline.run.dispatch import Order, Tools, run
 from pipeline.run.files.store import Store
 from pipeline.run.files.views import RealFiles

@@ -1,0 +1,22 @@
+"""A package's public names, looked up when they are first used.
+
+Each command and each process pays only for the libraries that it touches: a run that finds nothing
+to do loads no network stack, and the sandbox's workers load no database.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from importlib import import_module
+from typing import Any
+
+
+def lazily(package: str, homes: Mapping[str, str]) -> Callable[[str], Any]:
+    """Return a `__getattr__` for `package`; `homes` says which of its modules has which name."""
+
+    def look_up(name: str) -> Any:
+        if name not in homes:
+            raise AttributeError(f"module {package!r} has no attribute {name!r}")
+        return getattr(import_module(f"{package}.{homes[name]}"), name)
+
+    return look_up
