@@ -127,31 +127,32 @@ class LeaksTheKey(Faithful):
 
 
 class TrustsServerErrors(Faithful):
-    """Takes a 500 for a proof that nothing was taken.
+    """Takes a 500 for "busy, nothing was taken".
 
-    Caught by *500 after acceptance*: bought a second time under another id, or planned again while
-    the sandbox has the task; there must be exactly one task and no item planned anew.
+    Caught by *500 after acceptance*: bought a second time under another id; there must be exactly
+    one task. (Only the `accepted` of its fault wrong would do no harm: the run knows that its kind
+    proves nothing.)
     """
 
     def read_submit(self, response: Response, client_id: str) -> Accepted | Fault:
-        """Turn a doubt into a refusal."""
+        """Turn a doubt into a wait."""
         found = super().read_submit(response, client_id)
         if isinstance(found, Fault) and response.status // 100 == 5:
-            return replace(found, accepted=False)
+            return replace(found, kind=FaultKind.CAPACITY, accepted=False)
         return found
 
 
 class TrustsEmptyReplies(Faithful):
     """Takes a reply that cannot be read for a proof that nothing was taken.
 
-    Caught by *truncated reply*: the sandbox has the task, so the item must be in doubt.
+    Caught by *truncated reply*: the sandbox has the task, so the item must not be failed.
     """
 
     def read_submit(self, response: Response, client_id: str) -> Accepted | Fault:
         """Turn the unreadable into a refusal."""
         found = super().read_submit(response, client_id)
         if isinstance(found, Fault) and found.kind is FaultKind.UNREADABLE:
-            return replace(found, accepted=False)
+            return replace(found, kind=FaultKind.REJECTED, accepted=False)
         return found
 
 
@@ -215,11 +216,11 @@ class ForgetsTheModel(Faithful):
         return replace(request, body=[{**request.body[0], "model": "klingai:kling@o1"}])
 
 
-class RefusesTheConflict(Faithful):
-    """Takes Runware's duplicate of our own id for a refusal.
+class LeavesDoubts(Faithful):
+    """Takes Runware's duplicate of our own id for a refusal, and finds nothing in its archive.
 
-    Caught by *reply dropped after acceptance*: the repeated submit proves the acceptance, and the
-    clip must be on disk; here the item fails while the sandbox bills it.
+    Caught by *reply dropped after acceptance*: the repeated submit, or the look-up after it, proves
+    the acceptance, and the clip must be on disk; here the item stays in doubt while it is billed.
     """
 
     def read_submit(self, response: Response, client_id: str) -> Accepted | Fault:
@@ -227,6 +228,13 @@ class RefusesTheConflict(Faithful):
         if b"conflictTaskUUID" in response.body:
             return Fault(kind=FaultKind.REJECTED, message="conflict", accepted=False)
         return super().read_submit(response, client_id)
+
+    def find(
+        self, client_id: str, request: Request, since: float, known: Collection[str] = ()
+    ) -> Generator[Request, Response, Accepted | Absent | Fault]:
+        """Ask, and do not listen."""
+        yield from super().find(client_id, request, since, known)
+        return Absent()
 
 
 class ReadsStatusAlone(Faithful):
@@ -366,7 +374,7 @@ BROKEN: Mapping[str, tuple[type[Faithful], ...]] = MappingProxyType(
             NewIdPerAttempt,
             ForgetsTheCost,
             ForgetsTheModel,
-            RefusesTheConflict,
+            LeavesDoubts,
         ),
         "unifically": (*_ANY, FailsTheAbsent, ReadsStatusAlone, PollsPastFailure, BuysADryRun),
     }

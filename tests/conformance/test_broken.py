@@ -13,7 +13,6 @@ from tests.conformance.scenarios import SCENARIOS, patient
 from tests.conformance.stage import Stage
 from tests.sandboxes import Sandbox
 
-pytestmark = pytest.mark.drill
 CAUGHT_BY = {
     "PendsForever": "unknown_status",
     "FailsTheUnknown": "unknown_status",
@@ -24,7 +23,7 @@ CAUGHT_BY = {
     "NewIdPerAttempt": "happy",
     "ForgetsTheCost": "happy",
     "ForgetsTheModel": "happy",
-    "RefusesTheConflict": "drop_after",
+    "LeavesDoubts": "drop_after",
     "ReadsStatusAlone": "no_credit",
     "PollsPastFailure": "refused",
     "BuysADryRun": "happy",

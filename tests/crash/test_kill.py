@@ -19,7 +19,6 @@ from pipeline.run import Ledger
 from tests.conformance.stage import plays, task_of
 from tests.sandboxes import Sandbox
 
-pytestmark = pytest.mark.drill
 HERE = Path(__file__).parent
 KEY = "key-of-the-crash-test"
 ITEMS = 6

@@ -32,7 +32,7 @@ DIFFERS: dict[tuple[str, type[broken.Faithful]], set[str]] = {
     ("runware", broken.NewIdPerAttempt): {"std", "pro", "submit-other-task"},
     ("runware", broken.ForgetsTheCost): {"std", "pro"},
     ("runware", broken.ForgetsTheModel): {"std"},
-    ("runware", broken.RefusesTheConflict): {"submit-conflict"},
+    ("runware", broken.LeavesDoubts): {"find-found", "submit-conflict"},
     ("unifically", broken.ReadsStatusAlone): {"submit-not-a-success"},
     ("unifically", broken.PollsPastFailure): {"status-failed-400"},
     ("unifically", broken.BuysADryRun): {"std", "pro"},
