@@ -1,0 +1,94 @@
+"""Running a finished campaign again, as the README promises it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.sandboxes import Sandbox
+
+KEY = "key-of-the-second-run"
+NOWHERE = "http://127.0.0.1:9"
+MANIFEST = """\
+callsheet: 1
+name: again
+tables: {cups: {file: cups.csv, key: sku, as: cup}}
+defaults: {provider: runware, duration: 5, aspect_ratio: "9:16"}
+shots:
+  - id: named
+    for: cups
+    prompt: "{{ cup.name }} stands on a table, no text."
+  - id: coloured
+    for: cups
+    prompt: "A {{ cup.colour }} cup turns, no text."
+budget: {limit: 20 USD}
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Return a folder with a manifest and its table of two cups."""
+    (tmp_path / "again.yaml").write_text(MANIFEST, "utf-8")
+    (tmp_path / "cups.csv").write_text("sku,name,colour\nA,Alba,red\nB,Brera,blue\n", "utf-8")
+    return tmp_path
+
+
+def _run(folder: Path, address: str) -> str:
+    command = [sys.executable, "-m", "pipeline", "run", str(folder / "again.yaml"), "--yes"]
+    done = subprocess.run(
+        [*command, "--root", str(folder / "root"), "--base-url", f"runware={address}"],
+        env={**os.environ, "RUNWARE_API_KEY": KEY, "COLUMNS": "100"},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert 0 == done.returncode, done.stdout + done.stderr
+    return done.stdout
+
+
+def _prompts(sandbox: Sandbox) -> list[str]:
+    return sorted(task["prompt"] for task in sandbox.tasks("runware", KEY))
+
+
+def test_a_finished_campaign_needs_nobody(sandbox: Sandbox, folder: Path) -> None:
+    """Run again, nothing is sent: no provider has to be reachable, and no key to be there."""
+    _run(folder, sandbox.base_urls["runware"])
+    assert 4 == len(_prompts(sandbox))
+
+    said = _run(folder, NOWHERE)
+
+    assert "nothing to do: 4 items are there; no request was sent" in said
+
+
+def test_a_name_that_changed_makes_what_uses_it(sandbox: Sandbox, folder: Path) -> None:
+    """Only the clips of that product are made again, and only those whose prompt has it."""
+    _run(folder, sandbox.base_urls["runware"])
+    before = _prompts(sandbox)
+    table = folder / "cups.csv"
+    table.write_text(table.read_text("utf-8").replace("Brera", "Bormio"), "utf-8")
+
+    _run(folder, sandbox.base_urls["runware"])
+
+    after = _prompts(sandbox)
+    assert ["Bormio stands on a table, no text."] == [p for p in after if p not in before]
+    assert 5 == len(after)
+
+
+def test_a_clip_that_was_deleted_comes_back(sandbox: Sandbox, folder: Path) -> None:
+    """The store still has it: it is restored byte by byte, and nobody is asked."""
+    _run(folder, sandbox.base_urls["runware"])
+    clips = {path: path.read_bytes() for path in (folder / "root/again").rglob("*.mp4")}
+    assert 4 == len(clips)
+    gone = min(clips)
+    gone.unlink()
+
+    said = _run(folder, NOWHERE)
+
+    assert clips[gone] == gone.read_bytes()
+    assert 4 == len(_prompts(sandbox))
+    assert "1 to restore" in said
