@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from decimal import Decimal
 
 from rich.console import Console
@@ -13,7 +14,13 @@ from rich.table import Table
 
 from pipeline.model import Event
 
-_QUIET = frozenset({"polled", "uploaded", "staging"})
+_QUIET = frozenset({"polled", "uploaded", "staging", "submitting", "waiting", "fetching", "done"})
+"""Steps on the way, and what the next line says better: a clip that is done is shown."""
+
+_IN_FLIGHT = frozenset({"submitting", "waiting", "fetching"})
+_AT_REST = frozenset(
+    {"planned", "held", "in_doubt", "overdue", "done", "off_spec", "failed", "abandoned"}
+)
 
 
 @contextmanager
@@ -58,39 +65,45 @@ class Panel(Watcher):
     """A table of lanes that redraws itself."""
 
     def __init__(self) -> None:
-        self._counts: Counter[tuple[str, str]] = Counter()
-        self._usd: dict[tuple[str, str], Decimal] = {}
-        self._last: Mapping[str, str] = {}
+        self._lanes: dict[str, _Lane] = {}
 
     def __call__(self, event: Event) -> None:
         """Count the event."""
-        lane = event.provider
-        self._counts[lane, event.name] += 1
-        for figure in ("reserved_usd", "charged_usd"):
-            if figure in event.detail:
-                key = (lane, figure)
-                self._usd[key] = self._usd.get(key, Decimal(0)) + Decimal(event.detail[figure])
-        self._last = {**self._last, lane: f"{event.name} {event.address}"}
+        if event.provider:
+            self._lanes.setdefault(event.provider, _Lane()).take(event)
 
     def __rich__(self) -> Table:
         """Draw the lanes."""
         table = Table(box=None, padding=(0, 2))
         for title in ("provider", "in flight", "done", "failed", "charged", "latest"):
             table.add_column(title, justify="left" if title in {"provider", "latest"} else "right")
-        for lane in sorted({lane for lane, _ in self._counts if lane}):
-            table.add_row(*self._cells(lane))
+        for name, lane in sorted(self._lanes.items()):
+            table.add_row(name, *lane.cells())
         return table
 
-    def _cells(self, lane: str) -> tuple[str, ...]:
-        done = self._counts[lane, "done"] + self._counts[lane, "off_spec"]
-        failed = self._counts[lane, "failed"] + self._counts[lane, "in_doubt"]
-        in_flight = max(0, self._counts[lane, "submitting"] - done - failed)
-        charged = self._usd.get((lane, "charged_usd"), Decimal(0))
-        return (
-            lane,
-            str(in_flight),
-            str(done),
-            str(failed),
-            f"{charged:.2f} USD",
-            self._last[lane],
-        )
+
+@dataclass(slots=True)
+class _Lane:
+    """What one lane has done since the run began."""
+
+    counts: Counter[str] = field(default_factory=Counter)
+    in_flight: set[str] = field(default_factory=set)
+    charged_usd: Decimal = Decimal(0)
+    latest: str = ""
+
+    def take(self, event: Event) -> None:
+        """Count the event; an item is in flight from its intent until it comes to rest."""
+        self.counts[event.name] += 1
+        if event.name in _IN_FLIGHT:
+            self.in_flight.add(event.address)
+        elif event.name in _AT_REST:
+            self.in_flight.discard(event.address)
+        self.charged_usd += event.detail.get("charged_usd", 0)
+        self.latest = f"{event.name} {event.address}"
+
+    def cells(self) -> tuple[str, ...]:
+        """Return the lane as it is drawn."""
+        done = self.counts["done"] + self.counts["off_spec"]
+        failed = self.counts["failed"] + self.counts["in_doubt"]
+        charged = f"{self.charged_usd:.2f} USD"
+        return (str(len(self.in_flight)), str(done), str(failed), charged, self.latest)

@@ -11,6 +11,7 @@ from pipeline.model import Event
 from pipeline.providers.base import Done, Fault
 from pipeline.run.ledger.jobs import Job, Purchase, move
 from pipeline.run.ledger.purchases import Booking, bought, close
+from pipeline.run.ledger.tables import usd
 from pipeline.run.lifecycle import Phase, Signal, State
 from pipeline.run.means import Means, Station
 from pipeline.run.pacing import backoff
@@ -60,16 +61,24 @@ class Life:
         exceeded = await self.means.ledger.write(
             partial(close, job=self.job, after=after, booking=booking, run_id=run_id)
         )
-        self.stands(after, cause=booking.cause, message=booking.message)
+        self._takes_over(after, cause=booking.cause, message=booking.message)
+        self._tell_state(charged_usd=usd(booking.charged_microusd))
         self.means.till.came_back()
         if exceeded:
             self.means.till.closed = True
-            self.tell("overcharged", charged_microusd=booking.charged_microusd)
+            self.tell("overcharged", charged_usd=usd(booking.charged_microusd))
 
     def stands(self, state: State, **known: Any) -> None:
         """Take over what the ledger has just been told."""
+        self._takes_over(state, **known)
+        self._tell_state()
+
+    def _takes_over(self, state: State, **known: Any) -> None:
         self.job = replace(self.job, state=state, **known)
-        self.tell(state.value, cause=self.job.cause, message=self.job.message)
+
+    def _tell_state(self, **detail: Any) -> None:
+        job = self.job
+        self.tell(job.state.value, cause=job.cause, message=job.message, **detail)
 
     async def take_slot(self) -> bool:
         """Wait until it may be submitted; False if nothing more is."""

@@ -1,0 +1,53 @@
+"""What a person sees of a run while it lasts."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from decimal import Decimal
+from io import StringIO
+from typing import Any
+
+from rich.console import Console
+
+from pipeline.cli.panel import Lines, Panel
+from pipeline.model import Event
+
+AT = datetime(2026, 11, 21, 12, 30, 5, tzinfo=UTC)
+
+
+def _event(name: str, address: str = "spin[A]#1", **detail: Any) -> Event:
+    return Event(name=name, at=AT, provider="runware", address=address, detail=detail)
+
+
+def _drawn(thing: Panel) -> list[str]:
+    told = StringIO()
+    Console(file=told, width=100).print(thing)
+    return told.getvalue().splitlines()
+
+
+def test_the_panel_counts_what_flies_what_came_back_and_what_it_cost() -> None:
+    """An item is in flight from its intent until it rests; charges add up as they arrive."""
+    panel = Panel()
+    for address in ("a#1", "b#1", "c#1"):
+        for name in ("staging", "submitting", "waiting"):
+            panel(_event(name, address))
+    panel(_event("fetching", "a#1"))
+    panel(_event("done", "a#1", charged_usd=Decimal("0.42")))
+    panel(_event("failed", "b#1", charged_usd=Decimal("0.21")))
+
+    assert ["runware", "1", "1", "1", "0.63", "USD", "failed", "b#1"] == _drawn(panel)[1].split()
+
+
+def test_a_log_has_a_line_for_each_clip() -> None:
+    """Without a terminal only what came of an item is told, with its path or its cause."""
+    told = StringIO()
+    lines = Lines(Console(file=told, width=80))
+    for name in ("staging", "submitting", "waiting", "polled", "fetching", "done"):
+        lines(_event(name))
+    lines(_event("shown", path="x/spin/A.mp4"))
+    lines(_event("failed", cause="refused", message="not [this]"))
+
+    assert told.getvalue().splitlines() == [
+        "12:30:05 shown runware spin[A]#1 path=x/spin/A.mp4",
+        "12:30:05 failed runware spin[A]#1 cause=refused message=not [this]",
+    ]
