@@ -7,6 +7,7 @@ CallsheetError
 ├── LedgerInUse         another process holds this root
 ├── LedgerDamaged       the ledger file cannot be trusted
 ├── Unusable            the machine does not allow it: disk full, read-only root
+├── Undecidable         what a person decided does not fit how the item stands
 └── TransportFault
     ├── NotSent         proven: no byte of the request left this machine
     ├── NoReply         the request may have arrived; the outcome is unknown
@@ -69,6 +70,10 @@ class LedgerDamaged(CallsheetError):  # noqa: N818
 
 class Unusable(CallsheetError):  # noqa: N818
     """The machine does not allow it (disk, rights, clock); the text says what to do."""
+
+
+class Undecidable(CallsheetError):  # noqa: N818
+    """A person's word does not fit how the item stands."""
 
 
 class TransportFault(CallsheetError):  # noqa: N818

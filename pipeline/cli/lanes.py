@@ -20,13 +20,17 @@ _PROVEN = frozenset({"runware"})
 """Providers whose adapter is held against the sandbox; with others no money may be spent yet."""
 
 
+def providers_at_work(job: Job, admission: Admission) -> frozenset[str]:
+    """Return the providers that a run has something to do with."""
+    wanted = MAKES | UNSETTLED | ({Status.FAILED} if job.retry else set())
+    return frozenset(line.provider for line in admission.lines if line.status in wanted)
+
+
 @contextmanager
 def open_lanes(
-    job: Job, campaign: Campaign, admission: Admission, console: Console
+    job: Job, campaign: Campaign, names: frozenset[str], console: Console
 ) -> Iterator[Mapping[str, Lane]]:
-    """Yield a lane for each provider that has work; a rehearsal's lead to its own sandbox."""
-    wanted = MAKES | UNSETTLED | ({Status.FAILED} if job.retry else set())
-    names = {line.provider for line in admission.lines if line.status in wanted}
+    """Yield a lane for each of these providers; a rehearsal's lead to its own sandbox."""
     unproven = sorted(names - _PROVEN)
     if unproven:
         raise usage(

@@ -12,7 +12,7 @@ from rich.console import Console
 
 from pipeline.cli.campaign import Campaign
 from pipeline.cli.exits import Exit, Leave
-from pipeline.cli.lanes import open_lanes
+from pipeline.cli.lanes import open_lanes, providers_at_work
 from pipeline.cli.options import Job
 from pipeline.cli.panel import watching
 from pipeline.media import probe
@@ -35,8 +35,32 @@ def made(
         retry=job.retry,
         address_header=job.asked.rehearse,
     )
+    return _carried_out(order, job, campaign, providers_at_work(job, admission), ledger, console)
+
+
+def settled(
+    job: Job, campaign: Campaign, names: frozenset[str], ledger: Ledger, console: Console
+) -> Outcome:
+    """Collect and settle what was sent through these providers; buy nothing."""
+    order = Order(
+        campaign=campaign.name,
+        policy=campaign.manifest.policy,
+        address_header=job.asked.rehearse,
+        settle_only=True,
+    )
+    return _carried_out(order, job, campaign, names, ledger, console)
+
+
+def _carried_out(
+    order: Order,
+    job: Job,
+    campaign: Campaign,
+    names: frozenset[str],
+    ledger: Ledger,
+    console: Console,
+) -> Outcome:
     with (
-        open_lanes(job, campaign, admission, console) as lanes,
+        open_lanes(job, campaign, names, console) as lanes,
         watching(console, quiet=job.quiet) as watcher,
     ):
         return asyncio.run(_interruptible(ledger, order, lanes=lanes, job=job, watcher=watcher))

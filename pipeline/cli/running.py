@@ -34,7 +34,8 @@ from pipeline.cli.options import (
     usage,
 )
 from pipeline.cli.planning import priced, told
-from pipeline.cli.reporting import has_report, write_report, written_files
+from pipeline.cli.report_files import has_report, written_files
+from pipeline.cli.reporting import write_report
 from pipeline.model import Budget
 from pipeline.report import show_summary
 from pipeline.run import UNSETTLED, Admission, Ledger, RealFiles, Status, admit

@@ -46,6 +46,8 @@ class Advice:
     title: str
     todo: str
     options: str | None = None
+    verb: str = "run"
+    """The command that helps."""
 
 
 _AGAIN = "run again: it goes on where it stopped, and buys nothing twice"
@@ -108,13 +110,15 @@ _OF_STATE: Mapping[str, Advice] = MappingProxyType(
         "failed": Advice(title="failed", todo="buy these again with", options="--retry {cause}"),
         "in_doubt": Advice(
             title="nobody knows whether the provider took it; its money stays reserved",
-            todo="run again to ask the provider; it is not bought twice",
+            todo="ask the provider again, or decide it",
             options="",
+            verb="reconcile",
         ),
         "overdue": Advice(
             title="no clip before the deadline; its money stays reserved",
-            todo="run again to ask for it; it is not bought again",
+            todo="ask for it again; it is not bought again",
             options="",
+            verb="reconcile",
         ),
         "held": Advice(title="held back", todo=_AGAIN, options=""),
         "abandoned": Advice(title="given up by a person's word", todo="nothing is to be done"),

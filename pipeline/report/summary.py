@@ -248,10 +248,11 @@ def _group(state: str, cause: str, pile: _Pile, command: str) -> Group:
 
 
 def _command(state: str, cause: str, command: str, tally: _Tally) -> str:
-    options = advice(state, cause).options
-    if options is None or not command:
+    known = advice(state, cause)
+    if known.options is None or not command:
         return ""
-    return f"{command} {options}".format(cause=cause, limit=_enough(tally)).strip()
+    helpful = command.replace(" run ", f" {known.verb} ", 1)
+    return f"{helpful} {known.options}".format(cause=cause, limit=_enough(tally)).strip()
 
 
 def _enough(tally: _Tally) -> int:

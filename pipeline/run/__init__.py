@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from pipeline.run.admission import MAKES, UNSETTLED, Admission, PlanLine, Status, Totals
     from pipeline.run.admitting import admit
     from pipeline.run.clock import Clock, RealClock
+    from pipeline.run.deciding import Sent, abandon, adopt, resubmit, sent
     from pipeline.run.dispatch import Order, Tools, run
     from pipeline.run.files.store import Store
     from pipeline.run.files.views import RealFiles
@@ -38,15 +39,20 @@ __all__ = [
     "PlanLine",
     "RealClock",
     "RealFiles",
+    "Sent",
     "State",
     "Status",
     "Store",
     "Tools",
     "Totals",
     "Transport",
+    "abandon",
     "admit",
+    "adopt",
+    "resubmit",
     "run",
     "scrubber",
+    "sent",
 ]
 
 _HOMES = {
@@ -70,7 +76,12 @@ _HOMES = {
     "Tools": "dispatch",
     "Totals": "admission",
     "Transport": "transport.transport",
+    "abandon": "deciding",
     "admit": "admitting",
+    "adopt": "deciding",
+    "resubmit": "deciding",
+    "sent": "deciding",
+    "Sent": "deciding",
     "run": "dispatch",
     "scrubber": "transport.lane",
 }

@@ -37,7 +37,7 @@ async def planned(life: Life) -> None:
     """Begin, unless nothing more is submitted: then leave it planned, or hold it and say why."""
     if life.station.stopped:
         await life.move(State.HELD, cause=LANE, message=life.station.stopped)
-    elif life.means.stop.is_set():
+    elif life.means.stop.is_set() or life.means.settle_only:
         life.parked = True
     elif why := _unaffordable(life):
         await life.move(State.HELD, cause=BUDGET, message=why)

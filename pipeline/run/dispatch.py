@@ -53,6 +53,8 @@ class Order:
     """Causes of failures that are bought again although they may cost, or fail, again."""
     address_header: bool = False
     """Tell each item's address with its submit: for a rehearsal's sandbox only."""
+    settle_only: bool = False
+    """Collect and settle what was sent; buy nothing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,7 +91,8 @@ async def run(
     begun = partial(purchases.begin, campaign=order.campaign, at=_unix(tools))
     run_id = await ledger.write(begun)
     means = _means(ledger, order, tools=tools, watch=watch, stations=stations, run_id=run_id)
-    await ledger.write(_revival(order))
+    if not order.settle_only:
+        await ledger.write(_revival(order))
     try:
         restored = await restore(means)
         await _work(means)
@@ -148,14 +151,20 @@ async def _work_lane(means: Means, name: str) -> None:
         sent = asyncio.Semaphore(_UNSETTLED_AT_ONCE)
         async for job in _read(means, partial(jobs.unsettled, provider=name)):
             await _start(group, sent, Life(job=job, means=means, station=station))
-        seats = asyncio.Semaphore(2 * station.lane.concurrency + _AHEAD)
-        async for job in _read(means, partial(jobs.planned, provider=name)):
-            if means.stop.is_set() or station.stopped:
-                break
-            await _start(group, seats, Life(job=job, means=means, station=station))
-    if station.stopped:
+        if not means.settle_only:
+            await _buy(group, means, name)
+    if station.stopped and not means.settle_only:
         rest = partial(jobs.hold, campaign=means.campaign, provider=name)
         await means.ledger.write(partial(rest, cause=LANE, message=station.stopped))
+
+
+async def _buy(group: asyncio.TaskGroup, means: Means, name: str) -> None:
+    station = means.stations[name]
+    seats = asyncio.Semaphore(2 * station.lane.concurrency + _AHEAD)
+    async for job in _read(means, partial(jobs.planned, provider=name)):
+        if means.stop.is_set() or station.stopped:
+            break
+        await _start(group, seats, Life(job=job, means=means, station=station))
 
 
 async def _read(means: Means, window: Callable[..., list[Job]]) -> AsyncIterator[Job]:
@@ -209,6 +218,7 @@ def _means(
         observer=watch,
         stations=stations,
         address_header=order.address_header,
+        settle_only=order.settle_only,
     )
 
 

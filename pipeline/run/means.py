@@ -114,5 +114,7 @@ class Means:
     stations: Mapping[str, Station]
     address_header: bool = False
     """Whether a submit tells the item's address: to the sandbox only."""
+    settle_only: bool = False
+    """Whether nothing is bought: what was sent is collected and settled."""
     till: Till = field(default_factory=Till)
     fetching: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_FETCHES_AT_ONCE))

@@ -17,6 +17,8 @@ from pipeline.run.lifecycle import CRASHED, TRANSITIONS, State
 
 UNSETTLED = (State.IN_DOUBT, State.WAITING, State.OVERDUE, State.FETCHING)
 """Was sent, and has not ended."""
+_ALL = -1
+"""As SQLite's LIMIT: no limit."""
 _FROM_CRASH = "the process ended while this job was being worked on"
 
 
@@ -175,6 +177,23 @@ def unsettled(
         )
     )
     return _page(connection, query.where(items.c.id > after), items.c.id, limit)
+
+
+def sent(connection: Connection, *, campaign: str, address: str = "") -> list[Job]:
+    """Return the campaign's jobs that were sent and have not ended, oldest first.
+
+    Those of earlier plans too: they were paid for. `address` leaves only the jobs of one item.
+    """
+    query = (
+        _loading(items.c.id, items.join(jobs, jobs.c.item_id == items.c.id))
+        .join(campaigns, campaigns.c.id == items.c.campaign_id)
+        .where(
+            campaigns.c.name == campaign,
+            jobs.c.state.in_([state.value for state in UNSETTLED]),
+            *([items.c.address == address] if address else []),
+        )
+    )
+    return _page(connection, query, items.c.id, _ALL)
 
 
 def hold(connection: Connection, *, campaign: str, provider: str, cause: str, message: str) -> None:

@@ -122,9 +122,16 @@ class Studio:
         retry: tuple[str, ...] = (),
         stop: asyncio.Event | None = None,
         checkpoint: Callable[[str], None] | None = None,
+        settle_only: bool = False,
     ) -> Outcome:
         """Run what was admitted."""
-        order = Order(campaign=CAMPAIGN, policy=self.policy, budget=self.budget, retry=retry)
+        order = Order(
+            campaign=CAMPAIGN,
+            policy=self.policy,
+            budget=self.budget,
+            retry=retry,
+            settle_only=settle_only,
+        )
         lane = type(LANE)(
             provider="shop",
             key="key-1",

@@ -1,0 +1,137 @@
+"""`reconcile`: settle what was sent and has no known end; say what only a person can decide."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from pipeline.cli.app import app
+from pipeline.cli.campaign import Campaign, open_campaign
+from pipeline.cli.exits import Exit, Leave
+from pipeline.cli.options import (
+    DEFAULT_ROOT,
+    Asked,
+    BaseUrls,
+    EnvFile,
+    Job,
+    ManifestPath,
+    Overrides,
+    Profile,
+    Quiet,
+    Rehearse,
+    Root,
+)
+from pipeline.cli.planning import money
+from pipeline.cli.reporting import asked_again, write_report
+from pipeline.run import Ledger, Sent, State, abandon, adopt, resubmit, sent
+
+_UNKNOWN = frozenset({State.IN_DOUBT, State.OVERDUE})
+
+
+@app.command(
+    epilog="Example: callsheet reconcile campaign.yaml --task 'spin[SKU-1001,calm]#1=task-8f2c'"
+)
+def reconcile(
+    manifest: ManifestPath,
+    profile: Profile = "",
+    overrides: Overrides = None,
+    root: Root = DEFAULT_ROOT,
+    rehearse: Rehearse = False,
+    env_file: EnvFile = None,
+    base_url: BaseUrls = None,
+    task: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--task",
+            metavar="[ADDRESS=]ID",
+            help="The item in doubt is this task at the provider: collect it.",
+        ),
+    ] = None,
+    resubmitted: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--resubmit", metavar="ADDRESS", help="Buy it again, whatever became of the first."
+        ),
+    ] = None,
+    abandoned: Annotated[
+        list[str] | None,
+        typer.Option("--abandon", metavar="ADDRESS", help="Give it up: neither ask nor buy."),
+    ] = None,
+    quiet: Quiet = False,
+) -> None:
+    """Settle doubts and overdue clips with the provider, and collect what is finished.
+
+    Nothing is bought. What no machine can find out is listed with the commands that decide it.
+    """
+    asked = Asked(
+        manifest=manifest,
+        profile=profile,
+        overrides=tuple(overrides or ()),
+        root=root,
+        rehearse=rehearse,
+        env_file=env_file,
+        base_urls=tuple(base_url or ()),
+    )
+    campaign = open_campaign(asked)
+    console = Console(highlight=False, quiet=quiet)
+    with Ledger.open(asked.home) as ledger:
+        _decide(ledger, campaign.name, task or (), resubmitted or (), abandoned or ())
+        raise Leave(_settle(Job(asked=asked, quiet=quiet), campaign, ledger, console))
+
+
+def _decide(
+    ledger: Ledger,
+    campaign: str,
+    tasks: Sequence[str],
+    resubmitted: Sequence[str],
+    abandoned: Sequence[str],
+) -> None:
+    now = datetime.now(UTC)
+    for told in tasks:
+        address, _, found = told.rpartition("=")
+        adopt(ledger, campaign, address, task=found, now=now)
+    for address in resubmitted:
+        resubmit(ledger, campaign, address, now=now)
+    for address in abandoned:
+        abandon(ledger, campaign, address, now=now)
+
+
+def _settle(job: Job, campaign: Campaign, ledger: Ledger, console: Console) -> Exit:
+    from pipeline.cli.making import settled  # noqa: PLC0415 - slow to load, seldom needed
+
+    names = frozenset(task.provider for task in sent(ledger, campaign.name))
+    if names:
+        settled(job, campaign, names, ledger, console)
+        write_report(ledger, campaign)
+    left = [task for task in sent(ledger, campaign.name) if task.state in _UNKNOWN]
+    _tell(left, campaign, console)
+    planned = sum(record.state == State.PLANNED for record in ledger.records(campaign.name))
+    if planned:
+        console.print(f"{planned} to be made: {asked_again(campaign.asked)}", soft_wrap=True)
+    return Exit.UNKNOWN if left else Exit.OK
+
+
+def _tell(left: Sequence[Sent], campaign: Campaign, console: Console) -> None:
+    """List what only a person can decide, with all that is known and the commands for it."""
+    command = asked_again(campaign.asked, "reconcile")
+    lines = [line for task in left for line in _case(task, command)]
+    for line in lines or ["nothing is in doubt or overdue"]:
+        console.print(line, markup=False, soft_wrap=True)
+
+
+def _case(task: Sent, command: str) -> Iterator[str]:
+    state, address = task.state.replace("_", " "), shlex.quote(task.address)
+    yield f"{task.address}  {state} at {task.provider}, {money(task.reserved_usd)} USD reserved"
+    yield f"    sent {task.sent_at:%Y-%m-%d %H:%M:%S} UTC as {task.client_id}: {task.message}"
+    yield f"    prompt: {task.prompt}"
+    if task.state is State.IN_DOUBT:
+        yield f"    the provider has it:      {command} --task {address}=ID"
+        yield f"    the provider has it not:  {command} --resubmit {address}"
+    else:
+        yield f"    task {task.task}; to ask again:  {command}"
+        yield f"    to give it up:  {command} --abandon {address}"

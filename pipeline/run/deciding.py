@@ -1,0 +1,124 @@
+"""A person's word on a task whose outcome no machine can find out: adopt, buy again, give up.
+
+Nothing is sent here. Money that may have been spent stays counted, as possible: a word is no proof.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal
+from functools import partial
+
+import orjson
+
+from pipeline.errors import Undecidable
+from pipeline.run.ledger import jobs
+from pipeline.run.ledger.jobs import Job
+from pipeline.run.ledger.ledger import Ledger
+from pipeline.run.ledger.prepared import Clashed
+from pipeline.run.ledger.purchases import Booking, accept, bought, close
+from pipeline.run.ledger.tables import usd
+from pipeline.run.lifecycle import TRANSITIONS, State
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sent:
+    """A task that was sent and has no known end: all that is known of it."""
+
+    address: str
+    provider: str
+    state: State
+    message: str
+    prompt: str
+    """As it was sent."""
+    reserved_usd: Decimal
+    sent_at: datetime
+    client_id: str
+    task: str = ""
+
+
+def sent(ledger: Ledger, campaign: str) -> list[Sent]:
+    """Return what was sent for a campaign, under this plan or an earlier one, and has not ended."""
+    return [_sent(job) for job in ledger.read(partial(jobs.sent, campaign=campaign))]
+
+
+def _sent(job: Job) -> Sent:
+    purchase = bought(job)
+    return Sent(
+        address=job.address,
+        provider=job.provider,
+        state=job.state,
+        message=job.message,
+        prompt=orjson.loads(job.payload)["sent_prompt"],
+        reserved_usd=usd(purchase.reserved_microusd),
+        sent_at=datetime.fromtimestamp(purchase.intent_at, UTC),
+        client_id=purchase.client_id,
+        task=purchase.task,
+    )
+
+
+RESUBMITTED = "resubmitted"
+ABANDONED = "abandoned"
+
+
+def adopt(ledger: Ledger, campaign: str, address: str, *, task: str, now: datetime) -> None:
+    """Write that the item in doubt is the provider's task of that id; it is collected from there.
+
+    `address` may be empty where one item alone is in doubt. Raise Undecidable if the item is not
+    in doubt, or the task is another item's.
+    """
+    job = _doubted(ledger, campaign, address) if address else _only_doubt(ledger, campaign)
+    _allowed(job, State.WAITING)
+    try:
+        ledger.write_now(partial(accept, job=job, task=task, at=now.timestamp()))
+    except Clashed:
+        raise Undecidable(f"task {task} belongs to another item: see `callsheet status`") from None
+
+
+def resubmit(ledger: Ledger, campaign: str, address: str, *, now: datetime) -> None:
+    """Write that the item is to be bought again, whatever became of its first task."""
+    _end(ledger, campaign, address, after=State.PLANNED, outcome=RESUBMITTED, now=now)
+
+
+def abandon(ledger: Ledger, campaign: str, address: str, *, now: datetime) -> None:
+    """Write that the item is given up: it is neither asked for nor bought again."""
+    _end(ledger, campaign, address, after=State.ABANDONED, outcome=ABANDONED, now=now)
+
+
+def _end(
+    ledger: Ledger, campaign: str, address: str, *, after: State, outcome: str, now: datetime
+) -> None:
+    job = _doubted(ledger, campaign, address)
+    _allowed(job, after)
+    booking = Booking(
+        possible_microusd=bought(job).reserved_microusd,
+        outcome=outcome,
+        at=now.timestamp(),
+        cause="" if after is State.PLANNED else outcome,
+        message=job.message,
+    )
+    ledger.write_now(partial(close, job=job, after=after, booking=booking, run_id=0))
+
+
+def _doubted(ledger: Ledger, campaign: str, address: str) -> Job:
+    found = ledger.read(partial(jobs.sent, campaign=campaign, address=address))
+    if not found:
+        raise Undecidable(f"{address} is not in doubt, overdue or in flight: nothing is to decide")
+    return found[-1]
+
+
+def _only_doubt(ledger: Ledger, campaign: str) -> Job:
+    found = ledger.read(partial(jobs.sent, campaign=campaign))
+    doubts = [job for job in found if job.state is State.IN_DOUBT]
+    if len(doubts) != 1:
+        count = f"{len(doubts)} items are" if doubts else "no item is"
+        raise Undecidable(f"{count} in doubt: say which one, as --task ADDRESS=ID")
+    return doubts[0]
+
+
+def _allowed(job: Job, after: State) -> None:
+    if after not in TRANSITIONS[job.state]:
+        doing = {State.WAITING: "given a task", State.PLANNED: "bought again"}
+        word = doing.get(after, "given up")
+        raise Undecidable(f"{job.address} is {job.state.replace('_', ' ')}: it cannot be {word}")
