@@ -4,10 +4,19 @@ from __future__ import annotations
 
 import sys
 
-from pipeline.cli import planning, reconciling, reporting, running, sandbox
+from pipeline.cli import planning, providing, reconciling, reporting, running, sandbox
 from pipeline.cli.app import invoke
 
-__all__ = ["invoke", "main", "planning", "reconciling", "reporting", "running", "sandbox"]
+__all__ = [
+    "invoke",
+    "main",
+    "planning",
+    "providing",
+    "reconciling",
+    "reporting",
+    "running",
+    "sandbox",
+]
 
 
 def main() -> None:

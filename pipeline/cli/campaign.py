@@ -19,7 +19,7 @@ from pipeline.manifest import load_manifest
 from pipeline.media import Inspector
 from pipeline.model import Entry, Manifest
 from pipeline.plan import Rates, entries, expand, parse_rates
-from pipeline.providers import OFFERS, compose
+from pipeline.providers import OFFERS, compose, sent_prompt
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +57,7 @@ class Campaign:
             rates=rates(),
             budget=manifest.budget,
             compose=compose,
+            sent_prompt=sent_prompt,
             provider_settings=manifest.providers,
         )
 

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from pipeline.report.html import poster_path, to_html
     from pipeline.report.junit import to_junit
     from pipeline.report.markdown import to_markdown
+    from pipeline.report.offers import Prices, capabilities, to_markdown_table
     from pipeline.report.results import to_results
     from pipeline.report.summary import Case, Group, Money, Report, Share, summarise
     from pipeline.report.terminal import render_text, show_summary
@@ -19,8 +20,10 @@ __all__ = [
     "Case",
     "Group",
     "Money",
+    "Prices",
     "Report",
     "Share",
+    "capabilities",
     "csv_line",
     "poster_path",
     "render_text",
@@ -31,10 +34,14 @@ __all__ = [
     "to_json",
     "to_junit",
     "to_markdown",
+    "to_markdown_table",
     "to_results",
 ]
 
 _HOMES = {
+    "Prices": "offers",
+    "capabilities": "offers",
+    "to_markdown_table": "offers",
     "Case": "summary",
     "Group": "summary",
     "Money": "summary",

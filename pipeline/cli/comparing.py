@@ -1,0 +1,86 @@
+"""`plan --compare`: one manifest at every provider, side by side; nothing is sent or written."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from decimal import Decimal
+from pathlib import Path
+
+from rich.console import Console
+
+from pipeline.cli.campaign import Campaign
+from pipeline.cli.planning import money
+from pipeline.diagnostics import Diagnostic
+from pipeline.model import Entry
+from pipeline.providers import OFFERS
+
+
+@dataclass(slots=True)
+class Comparison:
+    """What one provider would make of a manifest."""
+
+    items: int = 0
+    unpriced: int = 0
+    low_usd: Decimal = Decimal(0)
+    expected_usd: Decimal = Decimal(0)
+    high_usd: Decimal = Decimal(0)
+    obstacles: dict[str, str] = field(default_factory=dict)
+    """What it cannot honour, each once, with the place that asks for it."""
+
+    def add(self, found: Entry | Diagnostic) -> None:
+        """Count an item, or note what stands in its way."""
+        if isinstance(found, Diagnostic):
+            place = f"{Path(found.span.file).name}:{found.span.line}"
+            rows = f" ({len(found.rows)} rows)" if found.rows else ""
+            self.obstacles.setdefault(f"{found.message}{rows}", place)
+            return
+        self.items += 1
+        if found.price is None:
+            self.unpriced += 1
+            return
+        self.low_usd += found.price.low_usd
+        self.expected_usd += found.price.expected_usd
+        self.high_usd += found.price.high_usd
+
+    @property
+    def price(self) -> str:
+        """What it would cost, as far as it is known."""
+        if self.items and self.items == self.unpriced:
+            return "price unknown"
+        sums = dict.fromkeys(map(money, (self.low_usd, self.expected_usd, self.high_usd)))
+        unknown = f", and {self.unpriced} of unknown price" if self.unpriced else ""
+        return f"{' / '.join(sums)} USD{unknown}"
+
+
+def compare(campaign: Campaign) -> Mapping[str, Comparison]:
+    """Return what each provider would make of the campaign, by its name."""
+    found = {name: Comparison() for name in OFFERS}
+    told = {finding.message for finding in campaign.findings}
+    with tempfile.TemporaryDirectory() as assets:
+        for name, comparison in found.items():
+            asked = replace(campaign.asked, provider=name)
+            for entry in replace(campaign, asked=asked).entries(Path(assets)):
+                # What is wrong with the manifest itself is no provider's doing.
+                if isinstance(entry, Entry) or entry.message not in told:
+                    comparison.add(entry)
+    return found
+
+
+def show_comparison(console: Console, found: Mapping[str, Comparison]) -> None:
+    """Print who could make how much, at what price, and what each cannot honour."""
+    for line in _lines(found):
+        console.print(line, markup=False, soft_wrap=True)
+
+
+def _lines(found: Mapping[str, Comparison]) -> Iterator[str]:
+    most = max((comparison.items for comparison in found.values()), default=0)
+    order = sorted(found, key=lambda name: (-found[name].items, found[name].expected_usd, name))
+    for name in order:
+        comparison = found[name]
+        whole = "all" if comparison.items == most and not comparison.obstacles else "only"
+        makes = f"{whole} {comparison.items} items, {comparison.price}"
+        yield f"{OFFERS[name].title}: {makes if comparison.items else 'nothing of it'}"
+        for message, place in comparison.obstacles.items():
+            yield f"    {message}  ({place})"
