@@ -10,6 +10,9 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 _ROWS_SHOWN = 3
+_LINE_SHOWN = 120
+_BEFORE = 40
+"""Of a line that is longer, what is shown in all, and before the place."""
 
 
 class Severity(StrEnum):
@@ -100,8 +103,19 @@ def _excerpt(finding: Diagnostic, source: str) -> list[str]:
     hint = f" {finding.hint}" if finding.hint else ""
     if not 1 <= span.line <= len(lines) or finding.row or finding.column:
         return [f"     {hint}"] if hint else []
-    gutter = f"{span.line:>5} | "
-    text = lines[span.line - 1].replace("\t", " ")
-    width = max(1, min(span.end_column - span.column, len(text) - span.column + 1))
+    text, column, width = _clipped(lines[span.line - 1].replace("\t", " "), span)
     caret = "^" + "~" * (width - 1)
-    return [f"{gutter}{text}", f"      | {' ' * (span.column - 1)}{caret}{hint}"]
+    return [f"{span.line:>5} | {text}", f"      | {' ' * (column - 1)}{caret}{hint}"]
+
+
+def _clipped(text: str, span: Span) -> tuple[str, int, int]:
+    """Return what is shown of a line, and where in it the caret stands, and how wide it is."""
+    column = span.column
+    width = max(1, min(span.end_column - column, len(text) - column + 1))
+    if column + width > _LINE_SHOWN:
+        cut = max(column - 1 - _BEFORE, 0)
+        text = f"…{text[cut + 1 :]}" if cut else text
+        column -= cut
+    if len(text) > _LINE_SHOWN:
+        text = f"{text[: _LINE_SHOWN - 1]}…"
+    return text, column, max(1, min(width, len(text) - column + 1))

@@ -17,7 +17,7 @@ from pipeline.diagnostics import Diagnostic
 from pipeline.errors import InvalidInput
 from pipeline.manifest import load_manifest
 from pipeline.media import Inspector
-from pipeline.model import Entry, Manifest
+from pipeline.model import EMPTY, Entry, Manifest
 from pipeline.plan import Rates, entries, expand, parse_rates
 from pipeline.providers import OFFERS, compose, sent_prompt
 
@@ -42,8 +42,13 @@ class Campaign:
         profile = self.manifest.profile
         return f"{self.manifest.name}@{profile}" if profile else self.manifest.name
 
-    def entries(self, assets: Path) -> Iterator[Entry | Diagnostic]:
-        """Yield what reading found, then the priced plan; fitted frames go to `assets`."""
+    def entries(
+        self, assets: Path, stopped: Mapping[str, str] = EMPTY
+    ) -> Iterator[Entry | Diagnostic]:
+        """Yield what reading found, then the priced plan; fitted frames go to `assets`.
+
+        Providers that are `stopped` (name to reason) are passed over where another can do it.
+        """
         manifest = self.manifest
         yield from self.findings
         plan = expand(
@@ -51,6 +56,7 @@ class Campaign:
             OFFERS,
             Inspector(manifest.folder, manifest.allow, assets),
             provider=self.asked.provider,
+            stopped=stopped,
         )
         yield from entries(
             plan,

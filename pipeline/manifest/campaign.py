@@ -8,6 +8,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+from pipeline.diagnostics import Span
 from pipeline.manifest.nodes import Node
 from pipeline.model import Budget, Policy, ProviderSettings, Value
 from pipeline.model.items import EMPTY
@@ -52,7 +53,9 @@ def policy(node: Node | None) -> Policy:
 
 def providers(node: Node | None) -> dict[str, ProviderSettings]:
     """Return the manifest's settings by provider."""
-    return {name: _provider(item) for name, item in (node.entries() if node else ())}
+    if node is None:
+        return {}
+    return {name: _provider(item, node.key_span(name)) for name, item in node.entries()}
 
 
 def allowed(node: Node | None) -> tuple[Path, ...]:
@@ -61,7 +64,7 @@ def allowed(node: Node | None) -> tuple[Path, ...]:
     return tuple(item.folder / str(item.value) for item in (listed.items() if listed else ()))
 
 
-def _provider(node: Node) -> ProviderSettings:
+def _provider(node: Node, place: Span) -> ProviderSettings:
     options = node.get("options")
     many = node.get("concurrency")
     return ProviderSettings(
@@ -70,6 +73,7 @@ def _provider(node: Node) -> ProviderSettings:
         options=options.plain() if options else EMPTY,
         base_url=_value(node.get("base_url")),
         upload_url=_value(node.get("upload_url")),
+        spans={"": place, **(options.keys if options else EMPTY)},
     )
 
 

@@ -15,6 +15,7 @@ import yaml
 from pipeline.diagnostics import Diagnostic, Span
 from pipeline.manifest.nodes import Node
 from pipeline.manifest.positions import Source
+from pipeline.manifest.wording import did_you_mean
 
 MAX_DEPTH = 40
 MAX_SCALAR = 65_536
@@ -22,6 +23,8 @@ MAX_NODES = 400_000
 # Nodes that aliases may add by being expanded; a bomb of nine levels has a thousand million.
 MAX_ALIASED = 20_000
 
+_ONE = "take the '---' and what follows into a file of its own"
+_SHORTER = "what is long belongs into a table"
 _WORDS: Mapping[str, bool | None] = {
     "": None,
     "~": None,
@@ -77,14 +80,17 @@ class Composer:
         for event in self._events:
             match event:
                 case yaml.DocumentStartEvent() if root is not None:
-                    raise self._refused("many-documents", "the file holds a second document", event)
+                    raise self._refused(
+                        "many-documents", "a second document begins here", event, _ONE
+                    )
                 case yaml.DocumentStartEvent():
                     root = self._node(next(self._events), 0)
         if root is not None:
             return root
-        message = "the file is empty"
+        message = "the file says nothing"
         place = Span(file=self.source.shown)
-        raise Refused(Diagnostic(slug="empty-file", message=message, span=place))
+        hint = "a manifest begins with callsheet: 1"
+        raise Refused(Diagnostic(slug="empty-file", message=message, span=place, hint=hint))
 
     def _check_characters(self) -> None:
         found = _CONTROL.search(self.source.text)
@@ -100,8 +106,10 @@ class Composer:
     def _node(self, event: _Event, depth: int) -> Node:
         self._nodes += 1
         if depth > MAX_DEPTH or self._nodes > MAX_NODES:
-            what = f"{MAX_DEPTH} levels deep" if depth > MAX_DEPTH else f"{MAX_NODES:,} values"
-            raise self._refused("too-large", f"the file has more than {what}", event)
+            deep = depth > MAX_DEPTH
+            what = f"{MAX_DEPTH} levels of nesting" if deep else f"{MAX_NODES:,} values"
+            hint = "" if deep else _SHORTER
+            raise self._refused("too-large", f"the file has more than {what}", event, hint)
         if isinstance(event, yaml.AliasEvent):
             return self._alias(event)
         if getattr(event, "tag", None) is not None:
@@ -128,18 +136,22 @@ class Composer:
         node = self._anchors.get(event.anchor)
         if node is None:
             inside = event.anchor in self._anchors
-            what = "refers to itself" if inside else "refers to no anchor"
-            raise self._refused("bad-alias", f"'*{event.anchor}' {what}", event)
+            what = "repeats itself" if inside else f"has no '&{event.anchor}' above it"
+            hint = "" if inside else did_you_mean(f"*{event.anchor}", self._aliases())
+            raise self._refused("bad-alias", f"'*{event.anchor}' {what}", event, hint)
         self._aliased += node.size
         if self._aliased > MAX_ALIASED:
             message = f"aliases repeat more than {MAX_ALIASED:,} values"
-            raise self._refused("alias-bomb", message, event)
+            raise self._refused("alias-bomb", message, event, "write a table, and one shot for it")
         return node
+
+    def _aliases(self) -> list[str]:
+        return [f"*{name}" for name in self._anchors]
 
     def _scalar(self, event: _Event) -> Node:
         if len(event.value) > MAX_SCALAR:
             message = f"a text has {len(event.value):,} characters; at most {MAX_SCALAR:,} are read"
-            raise self._refused("too-large", message, event)
+            raise self._refused("too-large", message, event, _SHORTER)
         plain = event.style in {None, ""}
         return Node(
             value=resolved(event.value) if plain else event.value,
@@ -193,8 +205,11 @@ class Composer:
 
     def _duplicate(self, name: str, place: Span, first: Span) -> None:
         message = f"'{name}' is given twice"
+        hint = "keep one of them"
         self.findings.append(
-            Diagnostic(slug="duplicate-key", message=message, span=place, related=(first,))
+            Diagnostic(
+                slug="duplicate-key", message=message, span=place, hint=hint, related=(first,)
+            )
         )
 
     def _span(self, start: _Event, end: _Event | None = None) -> Span:

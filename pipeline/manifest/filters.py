@@ -129,9 +129,23 @@ def plain(text: str) -> str:
     while (start := text.find("<", place)) >= 0:
         pieces.append(text[place:start])
         place = _tag_end(text, start)
-        pieces.append(" " if place > start + 1 else "<")
+        pieces.append(_instead(text, start, place))
     pieces.append(text[place:])
     return " ".join(html.unescape("".join(pieces)).split())
+
+
+# Tags within a sentence, which leave no gap: `<b>wool</b>, soft` is `wool, soft`.
+_INLINE = re.compile(
+    r"</?(?:a|abbr|b|code|del|em|font|i|ins|mark|q|s|small|span|strong|sub|sup|u)(?=[\s/>])",
+    re.IGNORECASE,
+)
+
+
+def _instead(text: str, start: int, end: int) -> str:
+    """Return what a text has in place of a tag; the sign itself where it opens none."""
+    if end == start + 1:
+        return "<"
+    return "" if _INLINE.match(text, start) else " "
 
 
 _HIDDEN = {"<!--": "-->", "<script": "</script", "<style": "</style"}

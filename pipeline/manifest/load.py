@@ -7,7 +7,7 @@ and every part that is left is read, so that no finding hides another where it c
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ from pipeline.manifest.schema import checked
 from pipeline.manifest.secrets import hidden, secrets
 from pipeline.manifest.shots import Stage, open_scope, read_shot
 from pipeline.manifest.tabling import Tables
-from pipeline.manifest.takes import take_faults
+from pipeline.manifest.takes import apart, take_faults
 from pipeline.manifest.values import Values, not_templatable
 from pipeline.model import Loaded, Manifest, Shot
 
@@ -113,8 +113,9 @@ class _Reading:
             selectors=data.get("selectors", {}),
             span=self.node.span,
         )
-        self.findings += take_faults((shot for shot, _ in shots), manifest)
-        return manifest
+        faults = take_faults((shot for shot, _ in shots), manifest)
+        self.findings += faults.values()
+        return replace(manifest, shots=apart(manifest.shots, faults))
 
     def _part(self, key: str) -> Node:
         found = self.node.get(key)
@@ -152,7 +153,7 @@ class _Reading:
             result = read_shot(node, stage)
             self.findings += [*result.findings, *_repeated(node, places)]
             if result.shot is not None:
-                found.append((result.shot, result.whole))
+                found.append((_told_apart(result.shot, places), result.whole))
         return found
 
     def _unused_bundles(self, stage: Stage) -> None:
@@ -181,5 +182,20 @@ def _repeated(node: Node, places: dict[str, Span]) -> Iterator[Diagnostic]:
     name: Any = found.value
     first = places.setdefault(name, found.span)
     if first != found.span:
-        message = f"two shots are named '{name}'"
-        yield Diagnostic(slug="duplicate-id", message=message, span=found.span, related=(first,))
+        yield Diagnostic(
+            slug="duplicate-id",
+            message=f"two shots are named '{name}'",
+            span=found.span,
+            hint="give one of them another id: it is part of every address",
+            related=(first,),
+        )
+
+
+def _told_apart(shot: Shot, places: Mapping[str, Span]) -> Shot:
+    """Return a shot whose id another one has under an id that none can have.
+
+    Its items would clash with the other's, address by address: one fault, told many times.
+    """
+    if places.get(shot.id, shot.span) == shot.span:
+        return shot
+    return replace(shot, id=f"{shot.id} (line {shot.span.line})")

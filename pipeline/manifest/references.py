@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from pipeline.manifest.wording import did_you_mean, nearest
-from pipeline.model import Mention
+from pipeline.model import MOST_LISTED, Mention
 from pipeline.model.items import EMPTY
 
 OPEN, CLOSE = "\ue000", "\ue001"
@@ -43,6 +43,13 @@ class References:
     elements: tuple[str, ...] = ()
     complete: bool = True
     """False where a bundle could not be read, so that any name may be right."""
+
+    def asked(self) -> frozenset[str] | None:
+        """Return the names under `refs` in a template; None where they cannot be known."""
+        if not self.complete:
+            return None
+        numbered = {f"{name}_{n}" for name in self.lists for n in range(1, MOST_LISTED + 1)}
+        return self.names | self.lists | numbered
 
     def fault(self, name: str) -> tuple[str, str, str] | None:
         """Return None for a name that can be mentioned, else slug, message and hint."""

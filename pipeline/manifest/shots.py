@@ -101,8 +101,16 @@ def _shot(reading: _Reading, values: Values, prompt: Template | None) -> Shot | 
         tags=strings(node.get("tags")),
         extra=extra.plain() if extra else {},
         span=shot_id.span,
-        field_spans=dict(node.keys),
+        field_spans={**node.keys, **(dict(_leaves(extra, "extra")) if extra else {})},
     )
+
+
+def _leaves(node: Node, above: str) -> Iterator[tuple[str, Span]]:
+    """Yield where each key below a map is written, under its dotted name."""
+    for key, item in node.entries():
+        name = f"{above}.{key}"
+        yield name, node.key_span(key)
+        yield from _leaves(item, name)
 
 
 def _table(reading: _Reading) -> str | None:
@@ -175,9 +183,8 @@ def _prompt(reading: _Reading, named: tuple[Named, ...], scope: Scope) -> Templa
     if node is None:
         return None
     known = references(named)
-    names = frozenset((*known.names, *known.lists)) if known.complete else None
     inside = Scope(
-        names={**scope.names, "refs": names},
+        names={**scope.names, "refs": known.asked()},
         elsewhere=scope.elsewhere,
         rows=scope.rows,
     )

@@ -25,6 +25,10 @@ MAX_COLUMNS = 2_000
 MAX_MARKS = 150_000
 MAX_FINDINGS = 20
 """As many findings of one cause are told one by one; of the others, how many there are."""
+_RELATED = 10
+
+
+_QUOTE = "put quotes around a cell with a delimiter in it"
 
 
 class _TooWide(Exception):  # noqa: N818 - never leaves this module
@@ -70,7 +74,8 @@ def read_sheet(text: str, *, shown_as: str, written: str | None) -> Sheet | Diag
         return records.refused or records.broken[0]
     if not records.header:
         message = "the table is empty: its first line must name the columns"
-        return Diagnostic(slug="empty-table", message=message, span=Span(file=shown_as))
+        hint = "is this the right file?"
+        return Diagnostic(slug="empty-table", message=message, span=Span(file=shown_as), hint=hint)
     return _sheet(records, mark)
 
 
@@ -175,35 +180,44 @@ def _unusable(records: _Records, position: int, first: int | None) -> Diagnostic
     place = records.places.cell(records.header_line, position)
     if first is None:
         message = f"column {position + 1} has cells, but no name"
-        return Diagnostic(slug="empty-header", message=message, span=place)
+        hint = "name it in the first line, or delete the column"
+        return Diagnostic(slug="empty-header", message=message, span=place, hint=hint)
     return Diagnostic(
         slug="duplicate-header",
         message=f"two columns are named {shown(records.header[position])}",
         span=place,
+        hint="rename one of them",
         related=(records.places.cell(records.header_line, first),),
     )
 
 
 def _ragged(records: _Records) -> Iterator[Diagnostic]:
-    width = len(records.header)
-    for line, count in records.ragged[:MAX_FINDINGS]:
-        wide = count > width
-        places = records.places
+    """Yield a finding for each width that rows have and should not have."""
+    by_count: dict[int, list[int]] = {}
+    for line, count in records.ragged:
+        by_count.setdefault(count, []).append(line)
+    width = _cells(len(records.header))
+    for count, lines in list(by_count.items())[:MAX_FINDINGS]:
+        places = [_beyond(records, line, count) for line in lines[: 1 + _RELATED]]
+        who = "the row has" if len(lines) == 1 else f"{len(lines):,} rows have"
         yield Diagnostic(
             slug="ragged-row",
-            message=f"the row has {_cells(count)}, the header {_cells(width)}",
-            span=places.cell(line, width) if wide else places.last(line),
-            hint="put quotes around a cell with a delimiter in it" if wide else "",
+            message=f"{who} {_cells(count)}, the header {width}",
+            span=places[0],
+            hint=_QUOTE if count > len(records.header) else "an empty cell needs its delimiter too",
+            related=tuple(places[1:]),
         )
-    left = len(records.ragged) - MAX_FINDINGS
-    if left > 0:
-        message = f"{left} more {_rows(left)} not {_cells(width)} wide"
-        place = records.places.line(records.ragged[MAX_FINDINGS][0])
-        yield Diagnostic(slug="ragged-row", message=message, span=place)
+    rest = [line for lines in list(by_count.values())[MAX_FINDINGS:] for line in lines]
+    if rest:
+        message = f"{len(rest)} more {'row is' if len(rest) == 1 else 'rows are'} not {width} wide"
+        yield Diagnostic(slug="ragged-row", message=message, span=records.places.line(rest[0]))
 
 
-def _rows(count: int) -> str:
-    return "row is" if count == 1 else "rows are"
+def _beyond(records: _Records, line: int, count: int) -> Span:
+    """Return the place of the first cell too many, or of the last one before those that lack."""
+    width = len(records.header)
+    places = records.places
+    return places.cell(line, width) if count > width else places.last(line)
 
 
 def _cells(count: int) -> str:

@@ -36,6 +36,7 @@ from pipeline.model import EMPTY, Row, Table, Template, Value
 
 __all__ = ["joined_tables", "read_table"]
 
+_NO_ROWS = "a shot for this table makes nothing"
 _ABSENT: Mapping[type, str] = {
     FileNotFoundError: "there is no file",
     IsADirectoryError: "a folder is no table:",
@@ -175,7 +176,7 @@ class _Reading:
                 hint="write group_by: with the column that the lines of one product share",
             )
         if not self.sheet.lines and not has_errors(self.findings):
-            yield self._warning("empty-table", "the table has no rows", "file")
+            yield self._warning("no-rows", "the table has no rows", "file", hint=_NO_ROWS)
 
     def _chosen(
         self,
@@ -207,7 +208,8 @@ class _Reading:
                 faults.append((making.rows.keys[row], fault))
         self.findings += condition_findings(faults)
         if len(rows) and not passing and not faults:
-            self.findings.append(self._warning("empty-table", "no row passes 'where'", "where"))
+            found = self._warning("no-rows", "no row passes 'where'", "where", hint=_NO_ROWS)
+            self.findings.append(found)
         return np.array(passing, dtype=np.intp)
 
     def _warning(self, slug: str, message: str, key: str, *, hint: str = "") -> Diagnostic:

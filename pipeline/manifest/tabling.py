@@ -77,10 +77,11 @@ class Tables:
         if other not in self._open:
             self._need(other)
             return
-        itself = "itself" if other == name else f"'{other}', which joins it"
+        itself = "itself" if other == name else f"'{other}', which waits for it"
         message = f"the table '{name}' joins {itself}"
         place = spec.key_span("join")
-        self.findings.append(Diagnostic(slug="join-loop", message=message, span=place))
+        hint = "take out one of the joins"
+        self.findings.append(Diagnostic(slug="join-loop", message=message, span=place, hint=hint))
 
     def _condition(self, spec: Node) -> tuple[Template | None, tuple[Diagnostic, ...]]:
         node = spec.get("where")

@@ -2,25 +2,47 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from pipeline.diagnostics import Diagnostic, Span
-from pipeline.model import Manifest, Shot, Value
+from pipeline.model import Manifest, Shot, Template, Value
 
 
-def take_faults(shots: Iterable[Shot], manifest: Manifest) -> Iterator[Diagnostic]:
-    """Yield a finding per shot that wants several takes and whose path has no `take`."""
+def take_faults(shots: Iterable[Shot], manifest: Manifest) -> Mapping[Span, Diagnostic]:
+    """Return the findings for shots that want several takes and whose path has no `take`."""
+    found: dict[Span, Diagnostic] = {}
     for shot in shots:
         place = _several(manifest, shot)
         if place is not None and "take" not in shot.output.names:
-            yield Diagnostic(
+            found[shot.span] = Diagnostic(
                 slug="path-without-take",
                 message=f"the takes of shot '{shot.id}' would share one file",
                 span=shot.output.span,
                 hint="put {{ take }} into the path, as in {{ cell }}_t{{ take }}.{{ ext }}",
                 related=(place,),
             )
+    return found
+
+
+def apart(shots: Iterable[Shot], faults: Mapping[Span, Diagnostic]) -> tuple[Shot, ...]:
+    """Return the shots; further takes of those with a fault go where nothing else can be.
+
+    That their takes clash is told once, here, and not again for each item.
+    """
+    return tuple(
+        replace(shot, output=_numbered(shot.output)) if shot.span in faults else shot
+        for shot in shots
+    )
+
+
+def _numbered(path: Template) -> Template:
+    def render(context: Mapping[str, Any]) -> str:
+        take = context["take"]
+        return str(path.render(context)) + (f"#{take}" if take > 1 else "")
+
+    return replace(path, render=render, names=path.names | {"take"})
 
 
 def _several(manifest: Manifest, shot: Shot) -> Span | None:

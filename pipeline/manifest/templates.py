@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from jinja2 import nodes
 
-from pipeline.diagnostics import Diagnostic, Severity
+from pipeline.diagnostics import Diagnostic, Severity, Span
 from pipeline.errors import TemplateFault
 from pipeline.manifest.expressions import NOT_ALLOWED, SyntaxFault, parsed
 from pipeline.manifest.filters import MAX_TEXT, ValueFault, as_text, entries
@@ -43,8 +43,10 @@ def compile_prompt(node: Node, scope: Scope, references: References) -> Compiled
     body, findings = analysed(node, scope, prompt=True)
     if body is None:
         return None, findings
-    told, mentioned = _tokens(body, node, references)
-    told += [_mention_fault(node, name, offset, references) for name, offset in body.read.mentions]
+    told, places = _tokens(body, node, references)
+    for name, offset in body.read.mentions:
+        told.append(_mention_fault(node, name, offset, references))
+        places.setdefault(name, node.at(offset, len(name)))
     found = [finding for finding in told if finding is not None]
     if found or findings:
         return None, (*findings, *found)
@@ -57,9 +59,8 @@ def compile_prompt(node: Node, scope: Scope, references: References) -> Compiled
                 _refuse_foreign(part, runner, references)
         return rendered
 
-    mentioned |= {name for name, _ in body.read.mentions}
-    unmentioned = () if body.read.computed else _unmentioned(node, mentioned, references)
-    return _template(node, body.read, render), unmentioned
+    unmentioned = () if body.read.computed else _unmentioned(node, set(places), references)
+    return replace(_template(node, body.read, render), mentions=places), unmentioned
 
 
 def compile_text(node: Node, scope: Scope) -> Compiled:
@@ -184,18 +185,19 @@ def _files(value: Any) -> tuple[str, ...]:
 
 def _tokens(
     body: Body, node: Node, references: References
-) -> tuple[list[Diagnostic | None], set[str]]:
-    """Return what is wrong with the tokens in a prompt's own text, and the names they mention."""
+) -> tuple[list[Diagnostic | None], dict[str, Span]]:
+    """Return what is wrong with the tokens in a prompt's own text, and where each name stands."""
     told: list[Diagnostic | None] = []
-    mentioned: set[str] = set()
+    places: dict[str, Span] = {}
     for data in body.tree.find_all(nodes.TemplateData):
         told += _foreign(data, node, references)
         for token in _tokens_in(data, body.text):
             if token["name"]:
                 offset = data.lineno + token.start() - _before(data, body.text)
-                mentioned.add(token["name"])
-                told.append(_mention_fault(node, token["name"], offset, references))
-    return told, mentioned
+                name = token["name"]
+                places.setdefault(name, node.at(offset, len(name) + 1))
+                told.append(_mention_fault(node, name, offset, references))
+    return told, places
 
 
 def with_mentions(tree: nodes.Template, text: str) -> nodes.Template:

@@ -100,6 +100,7 @@ def _twice(node: Node) -> Iterator[Diagnostic]:
                 slug="duplicate-axis",
                 message=f"the axis '{key}' is in 'matrix' and in 'pairs'",
                 span=pairs.key_span(key),
+                hint="keep one of them",
                 related=(matrix.key_span(key),),
             )
 
@@ -116,6 +117,7 @@ def _unequal(pairs: Node | None) -> Iterator[Diagnostic]:
                 slug="unequal-pairs",
                 message=f"'{key}' and '{first}' go together, but have {counts} values",
                 span=pairs.key_span(key),
+                hint="give them as many values, or put one of them under 'matrix'",
                 related=(pairs.key_span(first),),
             )
 
@@ -138,6 +140,7 @@ def _incomplete(node: Node, axes: tuple[str, ...]) -> Iterator[Diagnostic]:
             slug="incomplete-cell",
             message=f"a cell that is added gives every axis; {', '.join(lacking)} is missing",
             span=node.span,
+            hint=f"add {', '.join(f'{axis}: …' for axis in lacking)}",
         )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pipeline.model.authored import (
+    MOST_LISTED,
     Axis,
     Budget,
     Bundle,
@@ -54,6 +55,7 @@ from pipeline.model.records import (
 __all__ = [
     "EMPTY",
     "MODEL",
+    "MOST_LISTED",
     "Axis",
     "Budget",
     "Bundle",

@@ -28,6 +28,8 @@ class Template:
     names: frozenset[str]
     """Dotted names it reads, e.g. `product.name`: a template is a function of these alone."""
     render: Callable[[Mapping[str, Any]], Any]
+    mentions: Mapping[str, Span] = field(default_factory=lambda: EMPTY)
+    """Where a prompt first mentions a reference in its own text, by name."""
     from_row: bool = False
     """Its value is taken whole from the row: a relative path in it is relative to the table."""
 
@@ -80,6 +82,10 @@ class Table:
     """How the file was read, in words: encoding, delimiter, rows."""
     complete: bool = True
     """Whether `rows` is all there is; False where a finding left some out."""
+
+
+MOST_LISTED = 7
+"""The last image of a list that a template can ask for, as in `refs.view_7`: no model takes more."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -216,6 +222,8 @@ class ProviderSettings:
     options: Mapping[str, Any] = field(default_factory=lambda: EMPTY)
     base_url: Value | None = None
     upload_url: Value | None = None
+    spans: Mapping[str, Span] = field(default_factory=lambda: EMPTY)
+    """Where its options are written, by name; its own name is under an empty one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

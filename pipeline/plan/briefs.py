@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any
 
-from pipeline.diagnostics import Diagnostic
+from pipeline.diagnostics import Diagnostic, Severity
 from pipeline.model import EMPTY, Kind, Media, Offer, Reference, Settings, Shot, Spec
 from pipeline.plan import key
 from pipeline.plan.compatible import Misfit, Wish, forbidden, inexpressible, kind_of
@@ -24,6 +25,15 @@ from pipeline.plan.rules import KIND_WORDS, USES
 from pipeline.plan.scope import Scope
 from pipeline.plan.usable import unusable
 from pipeline.plan.wishes import settings_for, short_side, spec_for, wish_for
+
+_ADVICE: Mapping[str, str] = MappingProxyType(
+    {
+        "duration": "take it out: an edit is as long as its clip",
+        "aspect_ratio": "take it out: an edit has the ratio of its clip",
+        "keep_audio": "take it out: there is no clip whose sound could be kept",
+    }
+)
+"""What to do with a setting that its kind does not use."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -163,9 +173,21 @@ class Briefs:
             message="; ".join(dict.fromkeys(each.message for each in misfits)),
             part=misfits[0].part,
         )
-        hint = f"{' and '.join(others)} could" if others else ""
+        hint = f"{_listed(others)} could" if others else ""
         level = self._levels.brief | (self._levels.prompt if by_prompt else 0)
         self._places.tell(told, brief.wanted, attached, level, hint=hint)
+
+    def tell_left_out(self, brief: Brief, misfit: Misfit, attached: Attached) -> None:
+        """Warn that a run with one provider leaves the item to others, who could make it."""
+        by_prompt = misfit.part == "prompt"
+        others = [candidate.offer.title for candidate in brief.candidates if not candidate.misfits]
+        others += [] if by_prompt else self.others(brief, attached)
+        could = f"; {_listed(list(dict.fromkeys(others)))} could" if others else ""
+        hint = f"left out of this run{could}"
+        level = self._levels.brief | (self._levels.prompt if by_prompt else 0)
+        self._places.tell(
+            misfit, brief.wanted, attached, level, hint=hint, severity=Severity.WARNING
+        )
 
     def _judge(self, wish: Wish) -> Judged:
         known = self._judged.get(wish)
@@ -227,8 +249,12 @@ class Briefs:
             if written.layer in OWN and name not in USES[kind]
         ]
         for name, written in idle:
-            message = f"'{name}' has no meaning for {KIND_WORDS[kind]}"
-            finding = Diagnostic(slug="unused-setting", message=message, span=written.span)
+            finding = Diagnostic(
+                slug="unused-setting",
+                message=f"'{name}' has no meaning for {KIND_WORDS[kind]}",
+                span=written.span,
+                hint=_ADVICE.get(name, "take it out"),
+            )
             self._scope.tell(finding, self._levels.settings)
         return not idle
 
@@ -250,3 +276,8 @@ class Briefs:
         return self._scope.once(
             "described", self._levels.references, lambda: key.described(references)
         )
+
+
+def _listed(names: list[str]) -> str:
+    *rest, last = names
+    return f"{', '.join(rest)} and {last}" if rest else last

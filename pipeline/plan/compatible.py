@@ -41,7 +41,7 @@ class Wish:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Misfit:
-    """Why something cannot be said: `part` is a setting's or reference's name, or "kind"."""
+    """Why something cannot be said: `part` is the setting's or the reference's name."""
 
     slug: str
     message: str
@@ -83,7 +83,7 @@ def forbidden(wish: Wish) -> Iterator[Misfit]:
     """Yield what the model itself does not do, whoever sells it."""
     for rule in COMBINATIONS:
         if rule.present <= wish.parts and not rule.absent & wish.parts:
-            part = "last" if "last" in rule.present else "first"
+            part = next((name for name in ("last", "first") if name in rule.present), "video")
             yield Misfit(slug=rule.slug, message=rule.message, part=part)
     yield from _misfits(wish, MODEL_TERMS[wish.kind], MODEL_TITLE)
 
@@ -93,7 +93,7 @@ def inexpressible(wish: Wish, offer: Offer) -> Iterator[Misfit]:
     terms = offer.kinds.get(wish.kind)
     if terms is None:
         message = f"{offer.title} makes no clips from {KIND_WORDS[wish.kind]}"
-        yield Misfit(slug="kind", message=message, part="kind")
+        yield Misfit(slug="kind", message=message, part="provider")
         return
     yield from _misfits(wish, terms, offer.title)
     for name in sorted(wish.options - offer.settings):
@@ -113,10 +113,10 @@ def wrong_length(length: int, terms: Terms, who: str) -> Misfit | None:
 
 
 def _misfits(wish: Wish, terms: Terms, who: str) -> Iterator[Misfit]:
-    for slug, part, check in CHECKS:
-        message = check(wish, terms)
+    for check in CHECKS:
+        message = check.says(wish, terms)
         if message:
-            yield Misfit(slug=slug, message=f"{who} {message}", part=part)
+            yield Misfit(slug=check.slug, message=f"{who} {message}", part=check.part)
 
 
 def _mode(wish: Wish, terms: Terms) -> str | None:
@@ -189,18 +189,26 @@ def _keep_audio(wish: Wish, terms: Terms) -> str | None:
     return "cannot keep the sound of the clip" if lost else None
 
 
-CHECKS: tuple[tuple[str, str, Callable[[Wish, Terms], str | None]], ...] = (
-    ("mode", "mode", _mode),
-    ("duration", "duration", _duration),
-    ("aspect-ratio", "aspect_ratio", _ratio),
-    ("ratio-not-stated", "aspect_ratio", _ratio_stated),
-    ("ratio-needed", "aspect_ratio", _ratio_needed),
-    ("first-frame", "first", _first_frame),
-    ("too-many-references", "images", _references),
-    ("too-many-elements", "elements", _elements),
-    ("keep-audio", "keep_audio", _keep_audio),
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Check:
+    """What is read against the model's terms and an offer's, and the part it is about."""
+
+    slug: str
+    part: str
+    says: Callable[[Wish, Terms], str | None]
+
+
+CHECKS: tuple[Check, ...] = (
+    Check(slug="mode", part="mode", says=_mode),
+    Check(slug="duration", part="duration", says=_duration),
+    Check(slug="aspect-ratio", part="aspect_ratio", says=_ratio),
+    Check(slug="ratio-not-stated", part="aspect_ratio", says=_ratio_stated),
+    Check(slug="ratio-needed", part="aspect_ratio", says=_ratio_needed),
+    Check(slug="first-frame", part="first", says=_first_frame),
+    Check(slug="too-many-references", part="images", says=_references),
+    Check(slug="too-many-elements", part="elements", says=_elements),
+    Check(slug="keep-audio", part="keep_audio", says=_keep_audio),
 )
-"""Slug, the part it is about, and the check: read against the model's terms and an offer's."""
 
 
 def _either(words: Iterable[str]) -> str:

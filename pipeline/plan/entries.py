@@ -12,6 +12,9 @@ from pipeline.model import Budget, Entry, Item, Price, ProviderSettings
 from pipeline.model.items import EMPTY
 from pipeline.plan.findings import Findings
 from pipeline.plan.price import Rates, assumed, price
+from pipeline.plan.rules import KIND_WORDS
+
+_AT_ITS_KEY = frozenset({"unknown-option", "bad-option", "extra-reserved"})
 
 
 class Compose(Protocol):
@@ -37,15 +40,19 @@ def entries(
     """
     findings = Findings()
     options = {name: settings.options for name, settings in provider_settings.items()}
+    told: set[str] = set()
     for item in plan:
         if isinstance(item, Diagnostic):
+            told.add(item.slug)
             yield item
             continue
         try:
             request = compose(item, options.get(item.provider, EMPTY))
         except InvalidInput as invalid:
             for finding in invalid.findings:
-                findings.add(finding, item.row_key)
+                # The plan tells these at the key itself; here only the shot is known.
+                if finding.slug not in told & _AT_ITS_KEY:
+                    findings.add(finding, item.row_key)
             continue
         found = price(item, rates) or (budget.assume_usd and assumed(budget.assume_usd)) or None
         for finding in _money(item, found, budget):
@@ -60,14 +67,17 @@ def _money(item: Item, found: Price | None, budget: Budget) -> Iterator[Diagnost
     if found is None and _capped(budget):
         yield Diagnostic(
             slug="unpriced",
-            message=f"no price is known for {item.kind} in {item.settings.mode} at {item.provider}",
+            message=(
+                f"no price is known for {KIND_WORDS[item.kind]}"
+                f" in mode {item.settings.mode} at {item.provider}"
+            ),
             span=budget.span or item.origin.shot,
             hint="write unpriced: {assume: 0.60 USD} into the budget, or ask another provider",
             related=(item.origin.shot,) if budget.span else (),
         )
     if found is None or budget.per_item_usd is None or found.high_usd <= budget.per_item_usd:
         return
-    most = f"{_usd(found.high_usd)}, over per_item, {_usd(budget.per_item_usd)}"
+    most = f"{_usd(found.high_usd)}; per_item allows {_usd(budget.per_item_usd)}"
     yield Diagnostic(
         slug="over-per-item",
         message=f"an item of shot '{item.shot}' may cost {most}",
@@ -83,4 +93,5 @@ def _capped(budget: Budget) -> bool:
 
 
 def _usd(amount: Decimal) -> str:
-    return f"{amount.normalize():f} USD"
+    exact = amount.normalize()
+    return f"{exact:.{max(2, -int(exact.as_tuple().exponent))}f} USD"

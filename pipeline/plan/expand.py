@@ -8,13 +8,14 @@ come after its items; an item that has an error is not among them.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from pipeline.diagnostics import Diagnostic
-from pipeline.model import Item, Manifest, Offer
+from pipeline.model import EMPTY, Item, Manifest, Offer
 from pipeline.plan.findings import Findings
 from pipeline.plan.looking import Inspector
 from pipeline.plan.shots import ShotPlan
+from pipeline.plan.switches import extra_faults, switch_faults
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,9 +26,12 @@ class Plan:
     offers: Mapping[str, Offer]
     inspector: Inspector
     provider: str = ""
+    stopped: Mapping[str, str] = field(default_factory=lambda: EMPTY)
 
     def __iter__(self) -> Iterator[Item | Diagnostic]:
+        yield from switch_faults(self.manifest, self.offers)
         for shot in self.manifest.shots:
+            yield from extra_faults(shot, self.offers)
             findings = Findings()
             yield from ShotPlan(
                 self.manifest,
@@ -35,6 +39,7 @@ class Plan:
                 self.offers,
                 inspector=self.inspector,
                 provider=self.provider,
+                stopped=self.stopped,
                 findings=findings,
             ).items()
             yield from findings.drain()
@@ -46,9 +51,17 @@ def expand(
     inspector: Inspector,
     *,
     provider: str = "",
+    stopped: Mapping[str, str] = EMPTY,
 ) -> Plan:
     """Return the plan of a manifest; `offers` are all that are known, by provider.
 
-    `provider` is the only one to be asked, whatever the manifest says.
+    `provider` is the only one to be asked, whatever the manifest says; `stopped` are providers that
+    are passed over where another can make an item, each with the reason.
     """
-    return Plan(manifest=manifest, offers=offers, inspector=inspector, provider=provider)
+    return Plan(
+        manifest=manifest,
+        offers=offers,
+        inspector=inspector,
+        provider=provider,
+        stopped=stopped,
+    )

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
-from pipeline.diagnostics import Diagnostic
+from pipeline.diagnostics import Diagnostic, Span
 from pipeline.errors import MediaFault, TemplateFault
 from pipeline.model import Media, Template, Value
 from pipeline.plan.scope import Scope
@@ -76,13 +76,25 @@ class Looking:
             return media
         if not media.local:
             return replace(media, digest=pin)
-        self.fault(value, "pin-mismatch", f"{file!r} is not the file that `pin` names")
+        message = f"{file!r} is not the file that `pin` names"
+        hint = f"write pin: {media.digest} if it is the right one"
+        self.fault(value, "pin-mismatch", message, hint)
         return None
 
-    def fault(self, value: Value, slug: str, message: str, hint: str = "") -> None:
+    def fault(
+        self,
+        value: Value,
+        slug: str,
+        message: str,
+        hint: str = "",
+        *,
+        related: tuple[Span, ...] = (),
+    ) -> None:
         """Tell what is wrong with a value, at the table's cell if it is nothing but that cell."""
         self.broken = True
-        finding = Diagnostic(slug=slug, message=message, span=value.span, hint=hint)
+        finding = Diagnostic(
+            slug=slug, message=message, span=value.span, hint=hint, related=related
+        )
         self.scope.tell(in_cell(finding, value, self.scope), self.scope.level_of((value,)))
 
 
@@ -93,4 +105,6 @@ def in_cell(finding: Diagnostic, value: Value, scope: Scope) -> Diagnostic:
     place = row.cells.get(column) if row else None
     if row is None or place is None:
         return finding
-    return replace(finding, span=place, row=row.key, column=column, related=(finding.span,))
+    return replace(
+        finding, span=place, row=row.key, column=column, related=(finding.span, *finding.related)
+    )

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from pipeline.diagnostics import Diagnostic, Span
+from types import MappingProxyType
+
+from pipeline.diagnostics import Diagnostic, Severity, Span
 from pipeline.model import Reference, Shot
 from pipeline.plan.compatible import Misfit
-from pipeline.plan.layers import Wanted, Written
+from pipeline.plan.layers import OWN, Wanted, Written
 from pipeline.plan.looking import in_cell
 from pipeline.plan.references import Attached
 from pipeline.plan.scope import Scope
+
+_PART_OF = MappingProxyType({"keep_audio": "video"})
+"""What is written as a part of a reference, for want of a place of its own."""
 
 
 class Places:
@@ -19,17 +24,28 @@ class Places:
         self._scope = scope
 
     def tell(
-        self, misfit: Misfit, wanted: Wanted, attached: Attached, level: int, *, hint: str = ""
+        self,
+        misfit: Misfit,
+        wanted: Wanted,
+        attached: Attached,
+        level: int,
+        *,
+        hint: str = "",
+        severity: Severity = Severity.ERROR,
     ) -> None:
         """Tell a misfit at the setting or reference it is about, else at the shot."""
         written = wanted.get(misfit.part)
+        if written and misfit.part == "provider" and written.layer not in OWN:
+            # The providers of all shots are no mistake; that this one is not made by them is.
+            written = None
         span = self._span(misfit.part, written, attached)
-        there = attached.spans.get(misfit.part)
+        there = attached.spans.get(_PART_OF.get(misfit.part, misfit.part))
         finding = Diagnostic(
             slug=misfit.slug,
             message=misfit.message,
             span=span,
             hint=hint,
+            severity=severity,
             row=written.row if written else "",
             column=written.column if written else "",
             related=(there,) if there and there != span else (),
@@ -61,6 +77,7 @@ class Places:
         if part == "prompt":
             return self._shot.prompt.span
         spans = self._shot.field_spans
+        part = _PART_OF.get(part, part)
         if part in attached.spans:
             return spans.get("use") or spans.get("references") or self._shot.span
         return spans.get(part, self._shot.span)

@@ -23,7 +23,11 @@ class Asked:
 def asked(
     shot: Shot, wanted: Wanted, offers: Mapping[str, Offer], *, only: str = ""
 ) -> Asked | Diagnostic:
-    """Return who is asked, or what is wrong; `only` is the provider of the command line."""
+    """Return who is asked, or what is wrong.
+
+    `only` is the provider of the command line: it is asked first. What it cannot make stays with
+    the manifest's own, so that a clip made there before stays in the plan.
+    """
     written = wanted.get("provider")
     names: tuple[str, ...] = written.data if written else USUAL["provider"]  # type: ignore[assignment]
     span = written.span if written else shot.span
@@ -31,12 +35,12 @@ def asked(
     for group, place in ((names, span), (tuple(shot.extra), extra), ((only,) * bool(only), span)):
         unknown = next((name for name in group if name not in offers), None)
         if unknown is not None:
-            return _unknown(unknown, offers, place)
+            return unknown_provider(unknown, offers, place)
     pinned = _pinned(shot, wanted)
     if shot.extra:
         names = tuple(name for name in names if name in shot.extra)
-    if only:
-        names = tuple(name for name in names if name == only) if pinned else (only,)
+    if only and (not pinned or only in names):
+        names = (only, *(name for name in names if name != only and not pinned))
     if not names:
         return _elsewhere(shot, only, extra if shot.extra else span)
     return Asked(offers=tuple(offers[name] for name in names), pinned=pinned)
@@ -49,7 +53,8 @@ def _pinned(shot: Shot, wanted: Wanted) -> bool:
     return bool(shot.extra) or on_axis or (pin is not None and pin.data)
 
 
-def _unknown(name: str, offers: Mapping[str, Offer], span: Span) -> Diagnostic:
+def unknown_provider(name: str, offers: Mapping[str, Offer], span: Span) -> Diagnostic:
+    """Return the finding for a provider that nobody knows, with the nearest name."""
     close = get_close_matches(name, offers, n=1)
     known = ", ".join(sorted(offers))
     return Diagnostic(
@@ -63,7 +68,7 @@ def _unknown(name: str, offers: Mapping[str, Offer], span: Span) -> Diagnostic:
 def _elsewhere(shot: Shot, only: str, span: Span) -> Diagnostic:
     if shot.extra:
         message = f"'extra' is for {', '.join(sorted(shot.extra))}, which is not asked"
-        hint = "name it under 'provider'" if not only else ""
+        hint = f"write provider: {min(shot.extra)}" if not only else ""
     else:
         message, hint = f"the item is pinned to another provider than {only}", ""
     return Diagnostic(slug="pinned-provider", message=message, span=span, hint=hint)

@@ -13,6 +13,7 @@ from types import MappingProxyType
 
 from pipeline.diagnostics import Span
 from pipeline.model import (
+    MOST_LISTED,
     Bundle,
     ElementSpec,
     FramesSpec,
@@ -138,14 +139,20 @@ class _Desk:
 
     def _image(self, owner: str, spec: ImageSpec) -> None:
         files = self.look.files(spec.file)
+        if files == () and not spec.optional:
+            self._blank(spec.file, f"'{spec.name}'", "say optional: true if it may be missing")
+            files = None
         self._note(owner, spec.name, attached=files != ())
         if files is None:
-            self._add(Role.IMAGE, owner, spec.name, (), span=spec.span)
+            # It is meant to be there: that the prompt mentions it is no second fault.
+            name = f"{spec.name}_1" if spec.each else spec.name
+            self._note_each(owner, spec, 1)
+            self._add(Role.IMAGE, owner, name, (), span=spec.span)
             return
-        if not files and not spec.optional:
-            self._blank(spec.file, f"'{spec.name}'", "say optional: true if it may be missing")
         say = self.look.text(spec.say) if files else ""
-        for number, file in enumerate(files[: spec.max if spec.each else 1], 1):
+        taken = files[: spec.max if spec.each else 1]
+        self._note_each(owner, spec, len(taken))
+        for number, file in enumerate(taken, 1):
             name = f"{spec.name}_{number}" if spec.each else spec.name
             media = self.look.look(spec.file, file, "image", spec.pin)
             self._add(Role.IMAGE, owner, name, (media,), say=say, span=spec.span)
@@ -178,7 +185,8 @@ class _Desk:
         """Attach what there can be one of."""
         if role in self.counts:
             message = f"there can be only one {_SINGLE[role]}"
-            self.look.fault(value, "two-references", message)
+            first = self.values[role.value].span
+            self.look.fault(value, "two-references", message, "leave one out", related=(first,))
             return None
         files = self.look.files(value)
         if files == ():
@@ -194,6 +202,10 @@ class _Desk:
         self.refs[name] = attached
         if owner:
             self.refs[f"{owner}.{name}"] = attached
+
+    def _note_each(self, owner: str, spec: ImageSpec, count: int) -> None:
+        for number in range(1, MOST_LISTED + 1) if spec.each else ():
+            self._note(owner, f"{spec.name}_{number}", attached=number <= count)
 
     def _add(
         self,

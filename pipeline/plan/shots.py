@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from pipeline.diagnostics import Diagnostic, Severity
@@ -21,6 +21,9 @@ from pipeline.plan.scope import ROW, TAKE, Scope, table_alias
 from pipeline.plan.variants import Cell, cells
 
 _Passed = tuple[tuple[str, str], ...]
+
+
+_PINNED = "the item is pinned to another provider than {}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,10 +48,13 @@ class ShotPlan:
         *,
         inspector: Inspector,
         provider: str,
+        stopped: Mapping[str, str],
         findings: Findings,
     ) -> None:
         self._manifest = manifest
         self._shot = shot
+        self._stopped = stopped
+        self._only = provider
         self._inspector = inspector
         self._cells, faults = cells(shot.variants)
         for fault in faults:
@@ -186,8 +192,8 @@ class ShotPlan:
             finding = Diagnostic(
                 slug="reference-not-attached",
                 message=f"the prompt mentions '@{name}', which is not attached",
-                span=template.span,
-                hint=f"put it inside {{% if refs['{name}'] %}}",
+                span=template.mentions.get(name, template.span),
+                hint=f"put what says so inside {{% if {_ref(name)} %}} … {{% endif %}}",
             )
             self._scope.tell(finding, self._levels.prompt)
         return None if lacking else prompts.neutral(rendered, attached.tokens)
@@ -202,17 +208,40 @@ class ShotPlan:
     def _chosen(
         self, brief: Brief, length: int, attached: Attached
     ) -> tuple[Offer, _Passed] | None:
-        """Return who makes the item, and who came before with the reason."""
+        """Return who makes the item, and who came before with the reason.
+
+        A provider whose lane was stopped is passed over where another can make the item; where
+        nobody else can, the item waits for it.
+        """
         wrong = wrong_length(length, MODEL_TERMS[brief.kind], MODEL_TITLE)
         reasons: list[tuple[str, Misfit]] = []
+        waiting: Offer | None = None
         for candidate in brief.candidates if wrong is None else ():
+            offer = candidate.offer
             misfit = _misfit(candidate, brief, length)
+            if misfit is None and offer.provider in self._stopped and not brief.pinned:
+                waiting = waiting or offer
+                why = self._stopped[offer.provider]
+                misfit = Misfit(slug="stopped", message=why, part="provider")
             if misfit is None:
-                return candidate.offer, tuple([(name, each.message) for name, each in reasons])
-            reasons.append((candidate.offer.provider, misfit))
+                self._left_out(brief, offer, reasons, attached)
+                return offer, tuple([(name, each.message) for name, each in reasons])
+            reasons.append((offer.provider, misfit))
+        if waiting is not None:
+            return waiting, ()
         misfits = [wrong] if wrong else [each for _, each in reasons]
         self._briefs.tell_nobody(brief, misfits, attached)
         return None
+
+    def _left_out(
+        self, brief: Brief, offer: Offer, reasons: Sequence[tuple[str, Misfit]], attached: Attached
+    ) -> None:
+        """Warn that the provider of the command line does not make the item, and why."""
+        if not self._only or offer.provider == self._only:
+            return
+        pinned = Misfit(slug="pinned-provider", message=_PINNED.format(self._only), part="provider")
+        why = next((misfit for name, misfit in reasons if name == self._only), pinned)
+        self._briefs.tell_left_out(brief, why, attached)
 
     def _same_work(self, first: Cell, cell: Cell) -> None:
         """Warn that two cells of a row are the same work: some axis changes nothing."""
@@ -235,6 +264,11 @@ def _misfit(candidate: Candidate, brief: Brief, length: int) -> Misfit | None:
         return candidate.misfits[0]
     terms = candidate.offer.kinds[brief.kind]
     return wrong_length(length, terms, candidate.offer.title)
+
+
+def _ref(name: str) -> str:
+    """Return how a template asks whether a reference is attached."""
+    return f"refs.{name}" if name.isidentifier() else f"refs['{name}']"
 
 
 def _row_tags(row: Row) -> tuple[str, ...]:

@@ -23,7 +23,7 @@ from pipeline.run.ledger.jobs import Purchase
 from pipeline.run.ledger.prepared import Clashed
 from pipeline.run.ledger.purchases import Booking, accept, intend
 from pipeline.run.life import UNREACHABLE, Life
-from pipeline.run.lifecycle import LANE, POLICY, Phase, State
+from pipeline.run.lifecycle import LANE, POLICY, Phase, Signal, State
 from pipeline.run.transport.wire import encoded, filled
 
 STALE_S = 30.0
@@ -176,6 +176,8 @@ async def _unreachable(life: Life, message: str) -> None:
     fault = Fault(kind=FaultKind.UNAVAILABLE, message=message)
     await _release(life, State.PLANNED, fault.kind, message)
     if life.used_up(Phase.SUBMITTING):
+        # Thousands more would find the same: the lane is stopped, and says so once.
+        life.heed(Signal.STOP, fault)
         await life.move(State.HELD, cause=UNREACHABLE, message=message)
     else:
         await life.rest(life.pause_s(Phase.SUBMITTING, fault))

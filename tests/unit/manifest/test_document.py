@@ -83,7 +83,7 @@ def test_a_duplicate_key_names_both_places() -> None:
         (
             "m.yaml:3:1: duplicate-key: 'a' is given twice\n"
             "    3 | a: 3\n"
-            "      | ^\n"
+            "      | ^ keep one of them\n"
             "      also at m.yaml:1:1"
         )
     ] == findings
@@ -237,23 +237,35 @@ def test_values_without_quotes_do_not_hide_each_other() -> None:
         ),
         (
             "a: *x\n",
-            "m.yaml:1:4: bad-alias: '*x' refers to no anchor\n    1 | a: *x\n      |    ^~",
+            "m.yaml:1:4: bad-alias: '*x' has no '&x' above it\n    1 | a: *x\n      |    ^~",
+        ),
+        (
+            "a: &mood calm\nb: *mod\n",
+            (
+                "m.yaml:2:4: bad-alias: '*mod' has no '&mod' above it\n"
+                "    2 | b: *mod\n"
+                "      |    ^~~~ did you mean '*mood'?"
+            ),
         ),
         (
             "a: &x [*x]\n",
-            "m.yaml:1:8: bad-alias: '*x' refers to itself\n    1 | a: &x [*x]\n      |        ^~",
+            "m.yaml:1:8: bad-alias: '*x' repeats itself\n    1 | a: &x [*x]\n      |        ^~",
         ),
         (
             "a: 1\n---\nb: 2\n",
             (
-                "m.yaml:2:1: many-documents: the file holds a second document\n"
+                "m.yaml:2:1: many-documents: a second document begins here\n"
                 "    2 | ---\n"
-                "      | ^~~"
+                "      | ^~~ take the '---' and what follows into a file of its own"
             ),
         ),
         (
             "# nothing\n",
-            "m.yaml:1:1: empty-file: the file is empty\n    1 | # nothing\n      | ^",
+            (
+                "m.yaml:1:1: empty-file: the file says nothing\n"
+                "    1 | # nothing\n"
+                "      | ^ a manifest begins with callsheet: 1"
+            ),
         ),
     ],
 )
@@ -292,7 +304,7 @@ def test_deep_nesting_is_refused(depth: int) -> None:
     """A document nested without end is one finding, not a crash."""
     _, findings = document("[" * depth)
 
-    assert ["m.yaml:1:42: too-large: the file has more than 40 levels deep"] == [
+    assert ["m.yaml:1:42: too-large: the file has more than 40 levels of nesting"] == [
         finding.splitlines()[0] for finding in findings
     ]
 

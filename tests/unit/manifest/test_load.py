@@ -406,9 +406,8 @@ def test_tables_that_join_each_other_are_refused(tmp_path: Path) -> None:
         "  b: {file: b.csv, key: k, join: {table: a, on: k}}\n",
     )
 
-    assert ["m.yaml:6:28: join-loop: the table 'b' joins 'a', which joins it"] == lines(
-        loaded, tmp_path
-    )
+    told = ["m.yaml:6:28: join-loop: the table 'b' joins 'a', which waits for it"]
+    assert told == [line.splitlines()[0] for line in lines(loaded, tmp_path)]
 
 
 def test_a_table_is_read_after_those_it_joins(tmp_path: Path) -> None:

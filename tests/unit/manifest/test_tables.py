@@ -214,7 +214,10 @@ def test_where_leaves_rows_out() -> None:
         ).keys
     )
     assert [
-        "m.yaml/where:1:1: warning: empty-table: no row passes 'where'",
+        (
+            "m.yaml/where:1:1: warning: no-rows: no row passes 'where'\n"
+            "      a shot for this table makes nothing"
+        )
     ] == read(text, where="product.market == 'it'").told
 
 

@@ -149,26 +149,41 @@ def test_a_cell_knows_its_place() -> None:
 
 def test_ragged_rows_are_left_out() -> None:
     """A row with a cell too many or too few is told with both counts, and shifts nothing."""
-    found = read("sku,a,b\nA,1,2\nB,1,2,3\nC,1\n\nD,1,2\n")
+    found = read("sku,a,b\nA,1,2\nB,1,2,3\nC\n\nD,1,2\n")
 
     assert [
         (
             "t.csv:3:7: ragged-row: the row has 4 cells, the header 3 cells\n"
             "      put quotes around a cell with a delimiter in it"
         ),
-        "t.csv:4:3: ragged-row: the row has 2 cells, the header 3 cells",
+        (
+            "t.csv:4:1: ragged-row: the row has 1 cell, the header 3 cells\n"
+            "      an empty cell needs its delimiter too"
+        ),
     ] == found.told
     assert ["A", "D"] == found.keys
     assert found.table is not None
     assert not found.table.complete
 
 
-def test_many_ragged_rows_are_not_told_one_by_one() -> None:
+def test_rows_that_are_ragged_in_one_way_are_one_finding() -> None:
+    """What an export does wrong 300 times is told once, with the first ten other places."""
+    found = read("sku,a\n" + "A\n" * 300 + "B,1,2\n")
+
+    assert 2 == len(found.told)
+    first, second = (line.splitlines() for line in found.told)
+    assert "t.csv:2:1: ragged-row: 300 rows have 1 cell, the header 2 cells" == first[0]
+    assert "      also at t.csv:3:1" == first[2]
+    assert 12 == len(first)
+    assert "t.csv:302:5: ragged-row: the row has 3 cells, the header 2 cells" == second[0]
+
+
+def test_rows_that_are_ragged_in_many_ways_are_not_told_one_by_one() -> None:
     """After twenty findings of one cause comes how many there are."""
-    found = read("sku,a\n" + "A\n" * 300)
+    found = read("sku\n" + "".join(f"A{',' * width}x\n" for width in range(1, 31)))
 
     assert 21 == len(found.told)
-    assert "t.csv:22:1: ragged-row: 280 more rows are not 2 cells wide" == found.told[-1]
+    assert "t.csv:22:1: ragged-row: 10 more rows are not 1 cell wide" == found.told[-1]
 
 
 @pytest.mark.parametrize(
@@ -176,9 +191,23 @@ def test_many_ragged_rows_are_not_told_one_by_one() -> None:
     [
         (
             "sku,name,sku\nA,x,B\n",
-            ["t.csv:1:10: duplicate-header: two columns are named 'sku'\n      also at t.csv:1:1"],
+            [
+                (
+                    "t.csv:1:10: duplicate-header: two columns are named 'sku'\n"
+                    "      rename one of them\n"
+                    "      also at t.csv:1:1"
+                )
+            ],
         ),
-        ("sku,,b\nA,x,y\n", ["t.csv:1:5: empty-header: column 2 has cells, but no name"]),
+        (
+            "sku,,b\nA,x,y\n",
+            [
+                (
+                    "t.csv:1:5: empty-header: column 2 has cells, but no name\n"
+                    "      name it in the first line, or delete the column"
+                )
+            ],
+        ),
         ("sku;b;;\nA;x;;\n", []),
     ],
 )
@@ -236,12 +265,14 @@ def test_an_empty_file_is_told(data: str) -> None:
     """A table needs at least the names of its columns."""
     message = "t.csv:1:1: empty-table: the table is empty: its first line must name the columns"
 
-    assert [message] == read(data).told
+    assert [f"{message}\n      is this the right file?"] == read(data).told
 
 
 def test_a_table_without_rows_is_a_warning() -> None:
     """A header alone makes no clip, which may be meant."""
-    assert ["m.yaml/file:1:1: warning: empty-table: the table has no rows"] == read("sku\n").told
+    message = "m.yaml/file:1:1: warning: no-rows: the table has no rows"
+
+    assert [f"{message}\n      a shot for this table makes nothing"] == read("sku\n").told
 
 
 def test_what_is_too_large_is_refused() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.diagnostics import Diagnostic, Span
+from pipeline.diagnostics import Diagnostic, Severity, Span
 from pipeline.model import Bundle, ElementSpec, Item, Kind, Terms
 from tests.unit.plan import builders as build
 
@@ -347,12 +347,35 @@ def test_an_unknown_provider_is_told_with_the_nearest() -> None:
     assert ["unknown-provider"] == build.slugs(campaign(extra={"fal": {"seed": 1}}))
 
 
-def test_a_provider_of_the_command_line_is_the_only_candidate() -> None:
+def test_a_provider_of_the_command_line_is_asked_first() -> None:
     """Whatever the manifest says; it pins nothing."""
     (item,) = build.items(campaign({"provider": ["runware"]}), provider="unifically")
 
     assert ("unifically", False) == (item.provider, item.pinned)
-    assert ["kind"] == build.slugs(campaign(video=build.video("guide")), provider="unifically")
+
+
+def test_what_the_provider_of_the_command_line_cannot_make_stays_where_it_was() -> None:
+    """The item keeps its place in the plan; a warning tells why, and who could make it."""
+    guided = campaign(video=build.video("guide"))
+
+    (item,) = build.items(guided, provider="unifically")
+    warning = one(build.findings(guided, provider="unifically"))
+
+    assert "runware" == item.provider
+    assert ("kind", Severity.WARNING) == (warning.slug, warning.severity)
+    assert "left out of this run; Runware could" == warning.hint
+
+
+def test_a_stopped_provider_is_passed_over_where_another_can() -> None:
+    """With nobody else to make it, or pinned, the item waits for the one that was stopped."""
+    stopped = {"runware": "no credit"}
+
+    (moved,) = build.items(campaign({"provider": PAIR}), stopped=stopped)
+    (waits,) = build.items(campaign({"provider": ["runware"]}), stopped=stopped)
+    (pinned,) = build.items(campaign({"provider": PAIR, "pin_provider": True}), stopped=stopped)
+
+    assert ("unifically", (("runware", "no credit"),)) == (moved.provider, moved.passed_over)
+    assert ["runware", "runware"] == [waits.provider, pinned.provider]
 
 
 @pytest.mark.parametrize(

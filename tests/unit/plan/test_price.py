@@ -174,7 +174,7 @@ def test_an_unpriced_item_under_a_cap_is_a_finding(limit: str) -> None:
     found = admitted(capped)
 
     assert ["unpriced"] == slugs(found)
-    assert "no price is known for text in std at runware" == found[-1].message  # type: ignore[union-attr]
+    assert "no price is known for text alone in mode std at runware" == found[-1].message  # type: ignore[union-attr]
     assert build.at(70) == found[-1].span  # type: ignore[union-attr]
     assert [] == slugs(admitted(Budget()))
 
@@ -196,7 +196,7 @@ def test_an_item_over_per_item_is_a_finding() -> None:
     (*_, finding) = found = admitted(Budget(per_item_usd=Decimal("0.8")), rate, shot=shot)
 
     assert ["over-per-item"] == slugs(found)
-    assert "an item of shot 'spin' may cost 0.84 USD, over per_item, 0.8 USD" == finding.message  # type: ignore[union-attr]
+    assert "an item of shot 'spin' may cost 0.84 USD; per_item allows 0.80 USD" == finding.message  # type: ignore[union-attr]
     assert [] == slugs(admitted(Budget(per_item_usd=Decimal("0.84")), rate, shot=shot))
 
 
