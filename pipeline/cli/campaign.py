@@ -13,13 +13,14 @@ from pathlib import Path
 import yaml
 
 from pipeline.cli.options import Asked
+from pipeline.cli.selecting import named_findings, selection_sources, sieve_of
 from pipeline.diagnostics import Diagnostic
 from pipeline.errors import InvalidInput
 from pipeline.manifest import load_manifest
 from pipeline.media import Inspector
 from pipeline.model import EMPTY, Entry, Manifest
-from pipeline.plan import Rates, entries, expand, parse_rates
-from pipeline.providers import OFFERS, compose, sent_prompt
+from pipeline.plan import Rates, Sieve, entries, expand, parse_rates
+from pipeline.providers import GUEST_RATES, OFFERS, compose, sent_prompt
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +42,13 @@ class Campaign:
         """The campaign's name in ledger and file system: a profile has a folder of its own."""
         profile = self.manifest.profile
         return f"{self.manifest.name}@{profile}" if profile else self.manifest.name
+
+    def sieve(self) -> Sieve | None:
+        """Return what tells the selected items from the others; None where all are meant.
+
+        InvalidInput where the selection cannot be understood.
+        """
+        return sieve_of(self.asked, self.manifest, self.sources)
 
     def entries(
         self, assets: Path, stopped: Mapping[str, str] = EMPTY
@@ -78,12 +86,13 @@ def open_campaign(asked: Asked) -> Campaign:
     return Campaign(
         asked=asked,
         manifest=loaded.manifest,
-        findings=loaded.findings,
-        sources=loaded.sources,
+        findings=(*loaded.findings, *named_findings(loaded.manifest)),
+        sources={**loaded.sources, **selection_sources(asked)},
     )
 
 
 def rates() -> Rates:
-    """Return the price list that is shipped with the package."""
+    """Return the price list that is shipped with the package, with what guests bring along."""
     text = files("pipeline.providers").joinpath("rates.yaml").read_text("utf-8")
-    return parse_rates(yaml.safe_load(text))
+    data = yaml.safe_load(text)
+    return parse_rates({**data, "rates": [*data["rates"], *GUEST_RATES]})

@@ -5,7 +5,14 @@ Pure: no network, no clock, no keys. Adapters are tables and functions; `rates.y
 
 from __future__ import annotations
 
-from pipeline.providers.catalog import OFFERS, PROVIDERS, compose, composed, sent_prompt
+from pipeline.providers.catalog import (
+    GUEST_RATES,
+    OFFERS,
+    PROVIDERS,
+    compose,
+    composed,
+    sent_prompt,
+)
 from pipeline.providers.wire import complaint
 
-__all__ = ["OFFERS", "PROVIDERS", "complaint", "compose", "composed", "sent_prompt"]
+__all__ = ["GUEST_RATES", "OFFERS", "PROVIDERS", "complaint", "compose", "composed", "sent_prompt"]

@@ -6,7 +6,7 @@ retries, the ledger remembers. A reply is read from status, headers and body tog
 
 from __future__ import annotations
 
-from collections.abc import Collection, Generator, Mapping
+from collections.abc import Collection, Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
@@ -195,6 +195,15 @@ class Provider(Protocol):
     def read_status(self, task: TaskRef, response: Response) -> TaskState:
         """Read the reply to a status request."""
         ...
+
+
+class Guest(Provider, Protocol):
+    """A provider from another package: it brings along what this one ships for its own."""
+
+    wire_schema: Mapping[str, Any]
+    """Closed JSON Schema of the body of a submit, in placeholder form."""
+    rates: Sequence[Mapping[str, Any]]
+    """Its prices, as entries of rates.yaml."""
 
 
 class Uploads(Protocol):

@@ -17,19 +17,28 @@ from pipeline.providers import extras, wire
 from pipeline.providers.apimart import APIMart
 from pipeline.providers.base import ASSET, CLIENT_ID, Provider, plain
 from pipeline.providers.evolink import EvoLink
+from pipeline.providers.guests import guests
 from pipeline.providers.inference import Inference
 from pipeline.providers.runware import Runware
 from pipeline.providers.unifically import Unifically
 
+_OWN: tuple[Provider, ...] = (APIMart(), EvoLink(), Inference(), Runware(), Unifically())
+_GUESTS = tuple(guests(provider.offer.provider for provider in _OWN))
+for _guest in _GUESTS:
+    wire.bring(_guest.offer.provider, _guest.wire_schema)
+
 PROVIDERS: Mapping[str, Provider] = MappingProxyType(
-    {
-        provider.offer.provider: provider
-        for provider in (APIMart(), EvoLink(), Inference(), Runware(), Unifically())
-    }
+    {provider.offer.provider: provider for provider in (*_OWN, *_GUESTS)}
 )
 OFFERS: Mapping[str, Offer] = MappingProxyType(
     {name: provider.offer for name, provider in PROVIDERS.items()}
 )
+
+
+GUEST_RATES: tuple[Mapping[str, Any], ...] = tuple(
+    rate for guest in _GUESTS for rate in guest.rates
+)
+"""Prices that providers from other packages bring along, as entries of rates.yaml."""
 
 
 def compose(item: Item, options: Mapping[str, Any]) -> dict[str, Any]:

@@ -6,6 +6,7 @@ Several providers ignore unknown fields, so a typo would silently buy their defa
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
@@ -14,6 +15,13 @@ from jsonschema import Draft202012Validator
 from jsonschema.exceptions import best_match
 
 from pipeline.schemas import schema
+
+_BROUGHT: dict[str, Mapping[str, Any]] = {}
+
+
+def bring(provider: str, found: Mapping[str, Any]) -> None:
+    """Take the schema that a provider from another package brings along."""
+    _BROUGHT[provider] = found
 
 
 def admits(provider: str, body: Any) -> bool:
@@ -38,4 +46,5 @@ def _compiled(provider: str) -> jsonschema_rs.Draft202012Validator:
 
 
 def _schema(provider: str) -> dict[str, Any]:
-    return schema(f"providers/{provider}")
+    brought = _BROUGHT.get(provider)
+    return schema(f"providers/{provider}") if brought is None else dict(brought)

@@ -1,18 +1,23 @@
-"""One run of a campaign that kills itself: `child.py MANIFEST ROOT BASE_URL NAME NTH`.
+"""One run of a campaign in a process of its own, that may kill itself at a checkpoint.
 
-It dies by SIGKILL, as from outside, when it comes to the checkpoint of that name for the NTH time.
-No name: it lives.
+It dies by SIGKILL, as from outside, when it comes to a checkpoint of that name for the nth time.
+With --hurry time runs faster, the same for every child that is told the same beginning.
 """
 
 from __future__ import annotations
 
+import argparse
+import asyncio
 import os
 import signal
 import sys
+import time
+from datetime import UTC, datetime
 from pathlib import Path
 
 from pipeline.cli.options import Asked, Job, Spending
 from pipeline.cli.running import make
+from pipeline.run import RealClock
 
 
 class Bomb:
@@ -30,12 +35,59 @@ class Bomb:
                 os.kill(os.getpid(), signal.SIGKILL)
 
 
-def main(manifest: str, root: str, base_url: str, name: str = "", nth: str = "1") -> int:
+class HurriedClock:
+    """The real time since a beginning, some times as fast: it goes on from child to child."""
+
+    def __init__(self, factor: float, beginning: float) -> None:
+        self._factor = factor
+        self._beginning = beginning
+
+    def now(self) -> datetime:
+        """Return the wall clock's time, as far as it has run."""
+        return datetime.fromtimestamp(self._beginning + self.monotonic(), UTC)
+
+    def monotonic(self) -> float:
+        """Return the hurried seconds that have passed since the beginning."""
+        return (time.time() - self._beginning) * self._factor
+
+    async def sleep(self, seconds: float) -> None:
+        """Return when so many hurried seconds have passed."""
+        await asyncio.sleep(max(0.0, seconds) / self._factor)
+
+
+def main() -> int:
     """Run the campaign against the sandbox as against a real provider."""
-    asked = Asked(manifest=Path(manifest), root=Path(root), base_urls=(base_url,))
-    job = Job(asked=asked, spending=Spending(yes=True), checkpoint=Bomb(name, int(nth)))
+    words = _words().parse_args()
+    asked = Asked(
+        manifest=words.manifest,
+        root=words.root,
+        provider=words.provider,
+        base_urls=tuple(words.base_url),
+        overrides=tuple(words.set),
+    )
+    bomb, nth = words.bomb
+    job = Job(
+        asked=asked,
+        spending=Spending(yes=True),
+        quiet=words.quiet,
+        checkpoint=Bomb(bomb, int(nth)),
+        clock=HurriedClock(*words.hurry) if words.hurry else RealClock(),
+    )
     return int(make(job))
 
 
+def _words() -> argparse.ArgumentParser:
+    words = argparse.ArgumentParser()
+    words.add_argument("manifest", type=Path)
+    words.add_argument("root", type=Path)
+    words.add_argument("--provider", default="")
+    words.add_argument("--base-url", action="append", default=[])
+    words.add_argument("--set", action="append", default=[])
+    words.add_argument("--bomb", nargs=2, default=("", "1"), metavar=("NAME", "NTH"))
+    words.add_argument("--hurry", nargs=2, type=float, metavar=("FACTOR", "BEGINNING"))
+    words.add_argument("--quiet", action="store_true")
+    return words
+
+
 if __name__ == "__main__":
-    sys.exit(main(*sys.argv[1:]))
+    sys.exit(main())

@@ -1,0 +1,39 @@
+"""Providers from other packages, by the entry-point group `callsheet.providers`.
+
+An entry point names a class without arguments (`base.Guest`). One that cannot be used is left out
+with a warning: a broken package must not keep a campaign with other providers from running.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterable, Iterator
+from importlib.metadata import EntryPoint, entry_points
+
+from pipeline.providers.base import Guest
+
+GROUP = "callsheet.providers"
+
+
+def guests(taken: Iterable[str], found: Iterable[EntryPoint] | None = None) -> Iterator[Guest]:
+    """Yield the providers that are installed beside this package; `taken` names are refused."""
+    names = set(taken)
+    for point in entry_points(group=GROUP) if found is None else found:
+        try:
+            guest: Guest = point.load()()
+            name = guest.offer.provider
+            brought = (guest.wire_schema, guest.rates)
+        except Exception as error:  # noqa: BLE001 - whatever a foreign package raises
+            _left_out(point, f"{type(error).__name__}: {error}")
+            continue
+        if name in names or not all(brought):
+            _left_out(
+                point, f"{name!r} is taken" if name in names else "it brings no schema or rates"
+            )
+            continue
+        names.add(name)
+        yield guest
+
+
+def _left_out(point: EntryPoint, why: str) -> None:
+    warnings.warn(f"provider {point.value} is left out: {why}", RuntimeWarning, stacklevel=3)

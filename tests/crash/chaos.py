@@ -1,0 +1,262 @@
+"""A campaign over every provider, under faults and kill -9 at random instants, and its reckoning.
+
+`play` runs it to the end and says what the sandbox counted: tasks paid twice, items lost, clips
+that are not what was asked for, and by how much the limit was exceeded at the worst instant.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+from pathlib import Path
+from random import Random
+from typing import Any
+
+from PIL import Image
+
+from pipeline.model import Feature, Record
+from pipeline.providers import OFFERS
+from pipeline.run import Ledger
+from tests.conformance.stage import plays, task_of
+from tests.sandboxes import PLAIN, Sandbox
+
+KEY = "key-of-the-chaos-test"
+CAMPAIGN = "chaos"
+HURRY = 5.0
+_ROUNDS = 30
+_MANIFEST = """\
+callsheet: 1
+name: chaos
+tables: {{numbers: {{file: numbers.csv, key: number, as: line}}}}
+bundles: {{opening: {{frames: {{first: box.png}}}}}}
+defaults: {{mode: pro, duration: 5, prompt: x}}
+shots:
+{shots}
+providers:
+{providers}
+policy: {{purchases: 1, stop: off, deadline: 30m}}
+budget: {{limit: {limit} USD, unpriced: {{assume: 1.00 USD}}}}
+"""
+_TEXT = """\
+  - id: {name}
+    for: numbers
+    provider: {name}
+    aspect_ratio: "9:16"
+    prompt: "{name} shows the number <{{{{ line.number }}}}> on a wall, no text."
+"""
+_FRAME = """\
+  - id: {name}
+    for: numbers
+    provider: {name}
+    use: [opening]
+    aspect_ratio: auto
+    prompt: "{name} shows the number <{{{{ line.number }}}}> on a wall, no text."
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Drill:
+    """What is to be played."""
+
+    seed: int
+    jobs: int
+    kills: int
+    faults: float = 0.2
+    providers: tuple[str, ...] = tuple(OFFERS)
+    limit_usd: Decimal = Decimal(5000)
+
+    @property
+    def scenario(self) -> Mapping[str, Any]:
+        """The sandbox's scenario."""
+        return {**PLAIN, "chaos": {"rate": self.faults, "seed": self.seed}}
+
+
+@dataclass(slots=True, kw_only=True)
+class Reckoning:
+    """What came of it, by the sandbox's own count."""
+
+    items: int = 0
+    states: Counter[str] = field(default_factory=Counter)
+    tasks: int = 0
+    kills: int = 0
+    doubts: int = 0
+    paid_twice: list[str] = field(default_factory=list)
+    lost: list[str] = field(default_factory=list)
+    wrong: list[str] = field(default_factory=list)
+    over_limit_usd: Decimal = Decimal(0)
+    unbalanced: list[str] = field(default_factory=list)
+    """Instants at which known ≤ billed ≤ known + in doubt did not hold."""
+    known_usd: Decimal = Decimal(0)
+    billed_usd: Decimal = Decimal(0)
+    seconds: float = 0.0
+
+    @property
+    def sentence(self) -> str:
+        """All of it in one line."""
+        states = ", ".join(f"{n} {state}" for state, n in sorted(self.states.items()))
+        return (
+            f"{self.items} items ({states}), {self.tasks} tasks, {self.kills} kills,"
+            f" {self.doubts} doubts decided: {len(self.paid_twice)} paid twice,"
+            f" {len(self.lost)} lost, {len(self.wrong)} wrong, {len(self.unbalanced)} instants"
+            f" out of balance, {self.over_limit_usd} USD over the limit,"
+            f" known {self.known_usd} billed {self.billed_usd} USD, {self.seconds:.0f} s"
+        )
+
+
+@dataclass(slots=True, kw_only=True)
+class Player:
+    """Plays one drill in one folder against one sandbox."""
+
+    drill: Drill
+    folder: Path
+    sandbox: Sandbox
+    result: Reckoning = field(default_factory=Reckoning)
+    began: float = field(default_factory=time.time)
+
+    def play(self) -> Reckoning:
+        """Run, kill and run again until nothing changes any more; then count."""
+        self._write()
+        chance = Random(self.drill.seed)  # noqa: S311 - a drill
+        while self.result.kills < self.drill.kills and self._killed(chance):
+            self._weigh()
+        self._finish()
+        self._count()
+        self.result.seconds = time.time() - self.began
+        return self.result
+
+    def _write(self) -> None:
+        rows = self.drill.jobs // len(self.drill.providers)
+        numbers = "\n".join(str(number) for number in range(rows))
+        (self.folder / "numbers.csv").write_text(f"number\n{numbers}\n", "utf-8")
+        Image.new("RGB", (720, 1280), (180, 120, 60)).save(self.folder / "box.png")
+        shots = "".join(
+            (_FRAME if name == "evolink" else _TEXT).format(name=name)
+            for name in self.drill.providers
+        )
+        lanes = "\n".join(
+            f"  {name}: {{concurrency: 10, submit_rate: 100/s}}" for name in self.drill.providers
+        )
+        text = _MANIFEST.format(shots=shots, providers=lanes, limit=self.drill.limit_usd)
+        (self.folder / "chaos.yaml").write_text(text.replace(", prompt: x", ""), "utf-8")
+
+    def _start(self) -> subprocess.Popen[bytes]:
+        command = [sys.executable, "-m", "tests.crash.child", str(self.folder / "chaos.yaml")]
+        command += [str(self.folder / "root"), "--quiet", "--hurry", str(HURRY), str(self.began)]
+        command += [word for url in self._addresses() for word in ("--base-url", url)]
+        with (self.folder / "runs.log").open("ab") as log:
+            return subprocess.Popen(command, env=_environment(), stdout=log, stderr=log)
+
+    def _addresses(self) -> Iterator[str]:
+        for name in self.drill.providers:
+            told = self.sandbox.addresses[name]
+            yield f"{name}={told['base_url']}"
+            if "upload_url" in told:
+                yield f"{name}.upload={told['upload_url']}"
+
+    def _killed(self, chance: Random) -> bool:
+        """Start a run and kill it at a random instant; tell whether it was still running."""
+        process = self._start()
+        try:
+            process.wait(chance.uniform(1.5, 8.0))
+        except subprocess.TimeoutExpired:
+            process.send_signal(signal.SIGKILL)
+            process.wait()
+            self.result.kills += 1
+            if chance.random() < 1 / 5:
+                self.sandbox.restart(kill=True)
+            return True
+        return bool(self._open())
+
+    def _open(self) -> list[Record]:
+        """Return the items that another run would still do something about."""
+        done = {"done", "off_spec", "failed", "abandoned", "in_doubt"}
+        return [record for record in self._records() if record.state not in done]
+
+    def _finish(self) -> None:
+        for _ in range(_ROUNDS):
+            self._start().wait()
+            doubts = [record for record in self._records() if record.state == "in_doubt"]
+            if doubts:
+                self._decide(doubts)
+            elif not self._open():
+                return
+
+    def _decide(self, doubts: Sequence[Record]) -> None:
+        """Decide as a person would who looks at each provider's list of tasks."""
+        self.result.doubts += len(doubts)
+        known = {_subject(task["prompt"]): task["task"] for _, task in self._tasks()}
+        words = []
+        for record in doubts:
+            task = known.get(_subject(record.prompt))
+            words += ["--task", f"{record.address}={task}"] if task else []
+            words += [] if task else ["--resubmit", record.address]
+        urls = [word for url in self._addresses() for word in ("--base-url", url)]
+        command = [sys.executable, "-m", "pipeline", "reconcile", str(self.folder / "chaos.yaml")]
+        command += ["--root", str(self.folder / "root"), "--quiet", *urls, *words]
+        with (self.folder / "runs.log").open("ab") as log:
+            subprocess.run(command, env=_environment(), check=False, stdout=log, stderr=log)
+
+    def _records(self) -> list[Record]:
+        ledger = Ledger.reader(self.folder / "root")
+        if ledger is None:
+            return []
+        with ledger:
+            return list(ledger.records(CAMPAIGN))
+
+    def _tasks(self) -> list[tuple[str, dict[str, Any]]]:
+        names = self.drill.providers
+        return [(name, task) for name in names for task in self.sandbox.tasks(name, KEY)]
+
+    def _weigh(self) -> None:
+        """Hold the sandbox's bills against the ledger at this instant."""
+        told = [name for name in self.drill.providers if Feature.COST in OFFERS[name].features]
+        records = [record for record in self._records() if record.provider in told]
+        billed = sum((Decimal(t["usd"]) for name, t in self._tasks() if name in told), Decimal(0))
+        known = sum((record.charged_usd for record in records), Decimal(0))
+        open_ = sum((r.reserved_usd + r.possible_usd for r in records), Decimal(0))
+        if not known <= billed <= known + open_:
+            self.result.unbalanced.append(f"{known} <= {billed} <= {known + open_}")
+        over = sum((Decimal(task["usd"]) for _, task in self._tasks()), Decimal(0))
+        self.result.over_limit_usd = max(self.result.over_limit_usd, over - self.drill.limit_usd)
+        self.result.known_usd, self.result.billed_usd = known, billed
+
+    def _count(self) -> None:
+        self._weigh()
+        result, records, tasks = self.result, self._records(), self._tasks()
+        result.items, result.tasks = len(records), len(tasks)
+        result.states = Counter(record.state for record in records)
+        bought = Counter(_subject(task["prompt"]) for _, task in tasks if Decimal(task["usd"]))
+        result.paid_twice = [subject for subject, number in bought.items() if number > 1]
+        rows = self.drill.jobs // len(self.drill.providers) * len(self.drill.providers)
+        missing = [str(n) for n in range(rows - len(records))]
+        ended = {"done", "failed", "off_spec", "abandoned"}
+        result.lost = missing + [r.address for r in records if r.state not in ended]
+        result.wrong = [r.address for r in records if r.state == "done" and not self._right(r)]
+
+    def _right(self, record: Record) -> bool:
+        clip = self.folder / "root" / CAMPAIGN / (record.path or "missing")
+        own = {task["task"]: task["prompt"] for _, task in self._tasks_of(record.provider)}
+        if not clip.is_file() or task_of(clip) != record.task or not plays(clip):
+            return False
+        return _subject(own.get(record.task, "")) == _subject(record.prompt)
+
+    def _tasks_of(self, provider: str) -> list[tuple[str, dict[str, Any]]]:
+        return [(provider, task) for task in self.sandbox.tasks(provider, KEY)]
+
+
+def _subject(prompt: str) -> str:
+    """Return what a prompt is about, however a provider has it: its provider and number."""
+    name = prompt[: prompt.index(" shows")].rsplit(" ", 1)[-1] if " shows" in prompt else ""
+    return f"{name} {prompt[prompt.find('<') + 1 : prompt.find('>')]}"
+
+
+def _environment() -> dict[str, str]:
+    keys = {offer.key_env: KEY for offer in OFFERS.values()}
+    return {**os.environ, **keys}
