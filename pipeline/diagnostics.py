@@ -7,9 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from difflib import get_close_matches
 from enum import StrEnum
+from functools import lru_cache
 
 _ROWS_SHOWN = 3
+_CLOSE = 0.6
+"""How alike two names must be for one to be taken for the other, misspelt."""
+_COMPARED = 100
+"""With how many names one is compared: a table may have thousands of columns."""
+_LISTED = 20
 _LINE_SHOWN = 120
 _BEFORE = 40
 """Of a line that is longer, what is shown in all, and before the place."""
@@ -67,6 +74,25 @@ def has_errors(findings: Iterable[Diagnostic]) -> bool:
     return any(finding.severity is Severity.ERROR for finding in findings)
 
 
+def nearest(name: str, known: Iterable[str]) -> str:
+    """Return the known name that was probably meant, or an empty text."""
+    names = {candidate.casefold(): candidate for candidate in known}
+    folded = name.casefold()[:100]
+    near = sorted(names, key=lambda each: abs(len(each) - len(folded)))[:_COMPARED]
+    found = get_close_matches(folded, near, n=1, cutoff=_CLOSE)
+    return names[found[0]] if found else ""
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """Return a hint with the nearest known name, or with all of them where there are few."""
+    names = sorted(set(known))
+    close = nearest(name, names)
+    if close:
+        return f"did you mean '{close}'?"
+    more = ", …" if len(names) > _LISTED else ""
+    return f"known here: {', '.join(names[:_LISTED])}{more}" if names else ""
+
+
 def render(finding: Diagnostic, sources: Mapping[str, str]) -> str:
     """Return the finding as text, with the line and a caret where the source is at hand."""
     head = f"{finding.span.file}:{finding.span.line}:{finding.span.column}"
@@ -99,13 +125,20 @@ def _rows(finding: Diagnostic) -> str:
 
 def _excerpt(finding: Diagnostic, source: str) -> list[str]:
     span = finding.span
-    lines = source.splitlines()
+    lines = _lines(source)
     hint = f" {finding.hint}" if finding.hint else ""
     if not 1 <= span.line <= len(lines) or finding.row or finding.column:
         return [f"     {hint}"] if hint else []
-    text, column, width = _clipped(lines[span.line - 1].replace("\t", " "), span)
+    text, column, width = _clipped(lines[span.line - 1], span)
     caret = "^" + "~" * (width - 1)
+    text = text.replace("\t", " ")
     return [f"{span.line:>5} | {text}", f"      | {' ' * (column - 1)}{caret}{hint}"]
+
+
+@lru_cache(maxsize=4)
+def _lines(source: str) -> list[str]:
+    """Return a text's lines: asked for once a finding, and there may be thousands of them."""
+    return source.splitlines()
 
 
 def _clipped(text: str, span: Span) -> tuple[str, int, int]:
@@ -114,7 +147,8 @@ def _clipped(text: str, span: Span) -> tuple[str, int, int]:
     width = max(1, min(span.end_column - column, len(text) - column + 1))
     if column + width > _LINE_SHOWN:
         cut = max(column - 1 - _BEFORE, 0)
-        text = f"…{text[cut + 1 :]}" if cut else text
+        # One line may be a whole file: it is never copied as a whole.
+        text = f"…{text[cut + 1 : cut + 1 + _LINE_SHOWN]}" if cut else text[: _LINE_SHOWN + 1]
         column -= cut
     if len(text) > _LINE_SHOWN:
         text = f"{text[: _LINE_SHOWN - 1]}…"

@@ -4,11 +4,27 @@ from __future__ import annotations
 
 import sys
 
-from pipeline.cli import planning, providing, reconciling, reporting, running, sandbox
+from pipeline.cli import (
+    explaining,
+    ledgers,
+    listing,
+    planning,
+    providing,
+    reconciling,
+    reporting,
+    running,
+    sandbox,
+    showing,
+    starting,
+    status,
+)
 from pipeline.cli.app import invoke
 
 __all__ = [
+    "explaining",
     "invoke",
+    "ledgers",
+    "listing",
     "main",
     "planning",
     "providing",
@@ -16,6 +32,9 @@ __all__ = [
     "reporting",
     "running",
     "sandbox",
+    "showing",
+    "starting",
+    "status",
 ]
 
 

@@ -12,6 +12,7 @@ import typer
 from pipeline.cli.exits import Exit, Leave
 from pipeline.cli.findings import counted, written
 from pipeline.errors import CallsheetError, InvalidInput, LedgerInUse
+from pipeline.run import is_the_machine, unwritten
 
 app = typer.Typer(
     name="callsheet",
@@ -51,6 +52,9 @@ def _told(error: Exception) -> Exit:
             if text:
                 _say(text)
             return code
+    if isinstance(error, OSError) and is_the_machine(error):
+        _say(unwritten(error))
+        return Exit.STOPPED
     _say(f"this is a bug in callsheet: {type(error).__name__}: {error}")
     _say("run again with --debug to see where, and please report it")
     return Exit.BUG

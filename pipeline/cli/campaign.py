@@ -5,18 +5,19 @@ This file and `running` are the architecture: each stage is handed what the stag
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from importlib.resources import files
 from pathlib import Path
 
 import yaml
 
+from pipeline.cli.detours import Detours
 from pipeline.cli.options import Asked
-from pipeline.cli.selecting import named_findings, selection_sources, sieve_of
+from pipeline.cli.selecting import AtOne, named_findings, selection_sources, sieve_of
 from pipeline.diagnostics import Diagnostic
 from pipeline.errors import InvalidInput
-from pipeline.manifest import load_manifest
+from pipeline.manifest import contents, load_manifest
 from pipeline.media import Inspector
 from pipeline.model import EMPTY, Entry, Manifest
 from pipeline.plan import Rates, Sieve, entries, expand, parse_rates
@@ -36,6 +37,8 @@ class Campaign:
     findings: tuple[Diagnostic, ...]
     sources: Mapping[str, str]
     """What was read, for excerpts; secrets are starred out."""
+    detours: Detours = field(default_factory=Detours)
+    """What the last plan gave to others than the provider named first."""
 
     @property
     def name(self) -> str:
@@ -49,6 +52,14 @@ class Campaign:
         InvalidInput where the selection cannot be understood.
         """
         return sieve_of(self.asked, self.manifest, self.sources)
+
+    def choice(self) -> Sieve | AtOne | None:
+        """Return what tells the items that a run may buy from the others; None: it may buy all.
+
+        A provider of the command line buys what it can make; the rest stays as it is.
+        """
+        sieve = self.sieve()
+        return AtOne(self.asked.provider, sieve) if self.asked.provider else sieve
 
     def entries(
         self, assets: Path, stopped: Mapping[str, str] = EMPTY
@@ -66,7 +77,7 @@ class Campaign:
             provider=self.asked.provider,
             stopped=stopped,
         )
-        yield from entries(
+        priced = entries(
             plan,
             rates=rates(),
             budget=manifest.budget,
@@ -74,12 +85,13 @@ class Campaign:
             sent_prompt=sent_prompt,
             provider_settings=manifest.providers,
         )
+        yield from self.detours.watching(priced)
 
 
-def open_campaign(asked: Asked) -> Campaign:
+def open_campaign(asked: Asked, read: Callable[[Path], bytes] = contents) -> Campaign:
     """Read the manifest and its tables; InvalidInput if nothing can be made of it."""
     loaded = load_manifest(
-        asked.manifest, profile=asked.profile, overrides=asked.overrides, read=Path.read_bytes
+        asked.manifest, profile=asked.profile, overrides=asked.overrides, read=read
     )
     if loaded.manifest is None:
         raise InvalidInput(loaded.findings, loaded.sources)

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from rich.console import Console
 
+from pipeline.cli.amounts import money
 from pipeline.cli.campaign import Campaign
-from pipeline.cli.planning import money
 from pipeline.diagnostics import Diagnostic
 from pipeline.model import Entry
 from pipeline.providers import OFFERS
@@ -22,6 +22,7 @@ class Comparison:
     """What one provider would make of a manifest."""
 
     items: int = 0
+    elsewhere: int = 0
     unpriced: int = 0
     low_usd: Decimal = Decimal(0)
     expected_usd: Decimal = Decimal(0)
@@ -29,12 +30,16 @@ class Comparison:
     obstacles: dict[str, str] = field(default_factory=dict)
     """What it cannot honour, each once, with the place that asks for it."""
 
-    def add(self, found: Entry | Diagnostic) -> None:
-        """Count an item, or note what stands in its way."""
-        if isinstance(found, Diagnostic):
-            place = f"{Path(found.span.file).name}:{found.span.line}"
-            rows = f" ({len(found.rows)} rows)" if found.rows else ""
-            self.obstacles.setdefault(f"{found.message}{rows}", place)
+    def note(self, found: Diagnostic) -> None:
+        """Note what stands in the way of an item."""
+        place = f"{Path(found.span.file).name}:{found.span.line}"
+        rows = f" ({len(found.rows)} rows)" if found.rows else ""
+        self.obstacles.setdefault(f"{found.message}{rows}", place)
+
+    def add(self, found: Entry, *, own: bool) -> None:
+        """Count an item, unless others make it."""
+        if not own:
+            self.elsewhere += 1
             return
         self.items += 1
         if found.price is None:
@@ -54,7 +59,7 @@ class Comparison:
         return f"{' / '.join(sums)} USD{unknown}"
 
 
-def compare(campaign: Campaign) -> Mapping[str, Comparison]:
+def compared(campaign: Campaign) -> Mapping[str, Comparison]:
     """Return what each provider would make of the campaign, by its name."""
     found = {name: Comparison() for name in OFFERS}
     told = {finding.message for finding in campaign.findings}
@@ -63,8 +68,10 @@ def compare(campaign: Campaign) -> Mapping[str, Comparison]:
             asked = replace(campaign.asked, provider=name)
             for entry in replace(campaign, asked=asked).entries(Path(assets)):
                 # What is wrong with the manifest itself is no provider's doing.
-                if isinstance(entry, Entry) or entry.message not in told:
-                    comparison.add(entry)
+                if isinstance(entry, Entry):
+                    comparison.add(entry, own=entry.item.provider == name)
+                elif entry.message not in told:
+                    comparison.note(entry)
     return found
 
 

@@ -16,14 +16,17 @@ from pipeline.model import Offer
 from pipeline.providers import OFFERS
 from pipeline.run import MAKES, UNSETTLED, Admission, Lane, Status
 
-_PROVEN = frozenset({"runware"})
+_PROVEN = frozenset({"apimart", "evolink", "inference", "runware", "unifically"})
 """Providers whose adapter is held against the sandbox; with others no money may be spent yet."""
 
 
 def providers_at_work(job: Job, admission: Admission) -> frozenset[str]:
     """Return the providers that a run has something to do with."""
     wanted = MAKES | UNSETTLED | ({Status.FAILED} if job.retry else set())
-    return frozenset(line.provider for line in admission.lines if line.status in wanted)
+    lines = [line for line in admission.lines if line.status in wanted]
+    # What was sent is collected, whatever is selected now.
+    lines += [line for line in admission.others if line.status in UNSETTLED]
+    return frozenset(line.provider for line in lines)
 
 
 @contextmanager

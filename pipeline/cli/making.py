@@ -7,6 +7,7 @@ import signal
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from decimal import Decimal
 
 from rich.console import Console
 
@@ -15,6 +16,7 @@ from pipeline.cli.exits import Exit, Leave
 from pipeline.cli.lanes import open_lanes, providers_at_work
 from pipeline.cli.options import Job
 from pipeline.cli.panel import watching
+from pipeline.cli.planning import admitted
 from pipeline.media import probe
 from pipeline.providers import PROVIDERS
 from pipeline.run import Admission, Lane, Ledger, Order, Outcome, Store, Tools, Transport, run
@@ -23,19 +25,49 @@ from pipeline.run import Admission, Lane, Ledger, Order, Outcome, Store, Tools, 
 def made(
     job: Job, campaign: Campaign, admission: Admission, ledger: Ledger, console: Console
 ) -> Outcome:
-    """Make what the admission says is missing; Leave on a second Ctrl-C."""
+    """Make what the admission says is missing; Leave on a second Ctrl-C.
+
+    With a fallback in the manifest's policy, what a stopped provider leaves goes to the next one
+    that can make it; each such round has a provider less.
+    """
+    order = _order(job, campaign)
+    names, stopped = providers_at_work(job, admission), dict[str, str]()
+    while True:
+        outcome = _carried_out(order, job, campaign, names - stopped.keys(), ledger, console)
+        newly = {name: why for name, why in outcome.stopped.items() if name not in stopped}
+        if not campaign.manifest.policy.fallback or not newly or outcome.interrupted:
+            return outcome
+        stopped |= newly
+        order = _less(order, outcome)
+        moved = admitted(campaign, ledger, stopped=stopped)
+        names = providers_at_work(job, moved)
+        if not names - stopped.keys():
+            return outcome
+        for name, why in newly.items():
+            console.print(f"{name} was stopped ({why}): what others can make goes to them")
+
+
+def _order(job: Job, campaign: Campaign) -> Order:
     budget = campaign.manifest.budget
     if job.spending.max_cost_usd is not None:
         caps = [job.spending.max_cost_usd, budget.per_run_usd]
         budget = replace(budget, per_run_usd=min(cap for cap in caps if cap is not None))
-    order = Order(
+    return Order(
         campaign=campaign.name,
         policy=campaign.manifest.policy,
         budget=budget,
         retry=job.retry,
         address_header=job.asked.rehearse,
     )
-    return _carried_out(order, job, campaign, providers_at_work(job, admission), ledger, console)
+
+
+def _less(order: Order, outcome: Outcome) -> Order:
+    """Return the order for another round of the same run: its own limit is partly used up."""
+    limit_usd = order.budget.per_run_usd
+    if limit_usd is None:
+        return order
+    left = max(Decimal(0), limit_usd - outcome.bound_usd)
+    return replace(order, budget=replace(order.budget, per_run_usd=left))
 
 
 def settled(
@@ -81,6 +113,7 @@ async def _interruptible(
             transport=transport,
             store=Store(job.asked.home),
             probe=probe,
+            clock=job.clock,
             observer=watcher,
             checkpoint=job.checkpoint,
             stop=stop,

@@ -12,6 +12,7 @@ import typer
 
 from pipeline.diagnostics import Diagnostic, Span
 from pipeline.errors import InvalidInput
+from pipeline.run import Clock, RealClock
 
 ManifestPath = Annotated[Path, typer.Argument(metavar="M", help="The manifest, a YAML file.")]
 Profile = Annotated[str, typer.Option("--profile", help="Lay this profile over the manifest.")]
@@ -20,6 +21,20 @@ Overrides = Annotated[
     typer.Option("--set", metavar="PATH=VALUE", help="Set one value, last of all."),
 ]
 ProviderName = Annotated[str, typer.Option("--provider", help="Who makes what is missing.")]
+Select = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--select",
+        metavar="WHAT",
+        help="Only these items: 'tag:hero,status:new', 'spin[*,9x16-*]', @name.",
+    ),
+]
+Exclude = Annotated[
+    list[str] | None, typer.Option("--exclude", metavar="WHAT", help="But not these items.")
+]
+Limit = Annotated[
+    int | None, typer.Option("--limit", metavar="N", min=1, help="Only the first N of them.")
+]
 Root = Annotated[Path, typer.Option("--root", help="Where clips, store and ledger live.")]
 Rehearse = Annotated[bool, typer.Option("--rehearse", help="Use the sandbox: no key, no cost.")]
 EnvFile = Annotated[Path | None, typer.Option("--env-file", help="Read keys from this file too.")]
@@ -57,6 +72,16 @@ class Asked:
     rehearse: bool = False
     env_file: Path | None = None
     base_urls: tuple[str, ...] = ()
+    address: str = ""
+    """Which item, or a pattern of several; what is selected must also fit it."""
+    select: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+    limit: int | None = None
+
+    @property
+    def selects(self) -> bool:
+        """Tell whether anything but the whole campaign was asked for."""
+        return bool(self.address or self.select or self.exclude or self.limit is not None)
 
     @property
     def home(self) -> Path:
@@ -74,7 +99,7 @@ class Spending:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
-    """A run as it was asked for; tests bring their own checkpoint."""
+    """A run as it was asked for; tests bring their own checkpoint and clock."""
 
     asked: Asked
     spending: Spending = field(default_factory=Spending)
@@ -83,6 +108,7 @@ class Job:
     chaos: float = 0.0
     quiet: bool = False
     checkpoint: Callable[[str], None] = lambda _: None
+    clock: Clock = field(default_factory=RealClock)
 
 
 def dollars(text: str) -> Decimal:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import tempfile
-from decimal import Decimal
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -11,22 +12,30 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from pipeline.cli.amounts import money
 from pipeline.cli.app import app
 from pipeline.cli.campaign import Campaign, open_campaign
+from pipeline.cli.comparing import compared, show_comparison
 from pipeline.cli.exits import Exit, Leave
 from pipeline.cli.findings import Format, counted, written
 from pipeline.cli.options import (
     DEFAULT_ROOT,
     Asked,
+    BaseUrls,
+    EnvFile,
+    Exclude,
+    Limit,
     ManifestPath,
     Overrides,
     Profile,
     ProviderName,
     Rehearse,
     Root,
+    Select,
 )
 from pipeline.diagnostics import has_errors
 from pipeline.errors import InvalidInput
+from pipeline.model import EMPTY
 from pipeline.run import MAKES, Admission, Ledger, PlanLine, RealFiles, Status, Totals, admit
 
 
@@ -58,6 +67,17 @@ def plan(
     provider: ProviderName = "",
     root: Root = DEFAULT_ROOT,
     rehearse: Rehearse = False,
+    select: Select = None,
+    exclude: Exclude = None,
+    limit: Limit = None,
+    compare: Annotated[
+        bool, typer.Option("--compare", help="All providers side by side; nothing is sent.")
+    ] = False,
+    quote: Annotated[
+        bool, typer.Option("--quote", help="Ask for prices by dry run where a provider has it.")
+    ] = False,
+    env_file: EnvFile = None,
+    base_url: BaseUrls = None,
     detailed: Annotated[
         bool, typer.Option("--detailed-exitcode", help="Exit 2 if there is work.")
     ] = False,
@@ -70,25 +90,59 @@ def plan(
         provider=provider,
         root=root,
         rehearse=rehearse,
+        select=tuple(select or ()),
+        exclude=tuple(exclude or ()),
+        limit=limit,
+        env_file=env_file,
+        base_urls=tuple(base_url or ()),
     )
-    campaign = open_campaign(asked)
+    campaign, console = open_campaign(asked), Console(highlight=False)
+    if compare:
+        show_comparison(console, compared(campaign))
+        return
     admission = foreseen(campaign)
-    told(admission, campaign, Console(highlight=False))
+    told(admission, campaign, console)
+    if quote:
+        from pipeline.cli.quoting import show_quotes  # noqa: PLC0415 - slow to load, seldom needed
+
+        show_quotes(campaign, console)
     if detailed and (admission.to_make.items or admission.restore):
         raise Leave(Exit.WORK)
 
 
 def foreseen(campaign: Campaign) -> Admission:
     """Return what admitting the campaign would come to, without writing anything."""
+    with tried(campaign) as (admission, _):
+        return admission
+
+
+@contextmanager
+def tried(campaign: Campaign) -> Iterator[tuple[Admission, Ledger]]:
+    """Yield what admitting the campaign would come to, and a private ledger that admitted it."""
     home = campaign.asked.home
     with tempfile.TemporaryDirectory() as assets, Ledger.memory(home) as ledger:
-        return admit(
-            campaign.entries(Path(assets)),
-            ledger,
-            campaign=campaign.name,
-            budget=campaign.manifest.budget,
-            files=RealFiles(home),
-        )
+        yield admitted(campaign, ledger, Path(assets)), ledger
+
+
+def admitted(
+    campaign: Campaign,
+    ledger: Ledger,
+    assets: Path | None = None,
+    stopped: Mapping[str, str] = EMPTY,
+) -> Admission:
+    """Write the campaign's plan into a ledger, and return what it comes to.
+
+    Providers that are `stopped` (name to reason) are passed over where another can do it.
+    """
+    home, choice = campaign.asked.home, campaign.choice()
+    return admit(
+        campaign.entries(assets or home / ".callsheet" / "assets", stopped),
+        ledger,
+        campaign=campaign.name,
+        budget=campaign.manifest.budget,
+        files=RealFiles(home),
+        choice=choice,
+    )
 
 
 def told(admission: Admission, campaign: Campaign, console: Console) -> None:
@@ -99,6 +153,9 @@ def told(admission: Admission, campaign: Campaign, console: Console) -> None:
         print(written(admission.findings, campaign.sources))
     console.print(drawn(admission))
     console.print(sentence(admission))
+    # With a provider of the command line the warnings have told it already.
+    for line in () if campaign.asked.provider else campaign.detours.lines():
+        console.print(line, markup=False, soft_wrap=True)
     for address in admission.orphaned:
         console.print(f"orphaned: {address} is in no plan any more; its clip stays in the store")
 
@@ -117,7 +174,8 @@ def sentence(admission: Admission) -> str:
     """Return the plan in one sentence."""
     total = admission.to_make
     ready = admission.count(Status.REUSED, Status.OFF_SPEC)
-    parts = [f"{admission.items} items", f"{total.items} to make"]
+    others = f"{admission.selected} of " if admission.others else ""
+    parts = [f"{others}{admission.items} items", f"{total.items} to make"]
     parts += [f"{ready} ready"] if ready else []
     parts += [f"{admission.restore} to restore from the store"] if admission.restore else []
     shared = admission.count(Status.SHARED)
@@ -133,13 +191,6 @@ def priced(total: Totals) -> str:
     if not known:
         return "price unknown"
     return f"{text}, and {total.unpriced} of unknown price" if total.unpriced else text
-
-
-def money(usd: Decimal) -> str:
-    """Return an amount with two decimals, or more where it needs them."""
-    exact = usd.normalize()
-    places = max(2, -int(exact.as_tuple().exponent))
-    return f"{usd:.{places}f}"
 
 
 _WORDS = frozenset({"shot", "provider", "status"})

@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from pipeline.cli.amounts import money
 from pipeline.cli.app import app
 from pipeline.cli.campaign import Campaign, open_campaign
 from pipeline.cli.exits import Exit, Leave
@@ -26,7 +27,6 @@ from pipeline.cli.options import (
     Rehearse,
     Root,
 )
-from pipeline.cli.planning import money
 from pipeline.cli.reporting import asked_again, write_report
 from pipeline.run import Ledger, Sent, State, abandon, adopt, resubmit, sent
 

@@ -22,6 +22,7 @@ from pipeline.report import (
     to_markdown,
     to_results,
 )
+from pipeline.run import writing
 
 FOLDER = "report"
 _AT_ONCE = 4
@@ -38,19 +39,22 @@ def folder_of(campaign: Campaign) -> Path:
 def write_files(report: Report, campaign: Campaign, records: Records) -> None:
     """Write every file of the report; posters of clips that have none are made first."""
     folder = folder_of(campaign)
-    folder.mkdir(parents=True, exist_ok=True)
+    with writing(folder):
+        folder.mkdir(parents=True, exist_ok=True)
     posters = _posters(folder, records())
     for name, lines in _files(campaign, posters).items():
-        part = folder / f".{name}.part"
-        with part.open("wb") as file:
-            for line in lines(report, records):
-                file.write(line if isinstance(line, bytes) else line.encode())
-        part.replace(folder / name)
+        part = _part(folder / name)
+        with writing(folder / name):
+            with part.open("wb") as file:
+                for line in lines(report, records):
+                    file.write(line if isinstance(line, bytes) else line.encode())
+            part.replace(folder / name)
 
 
 def has_report(campaign: Campaign) -> bool:
-    """Tell whether every file of the report is there."""
-    return all((folder_of(campaign) / name).is_file() for name in _files(campaign))
+    """Tell whether every file of the report is there, and none was left half written."""
+    files = [folder_of(campaign) / name for name in _files(campaign)]
+    return all(file.is_file() and not _part(file).exists() for file in files)
 
 
 def written_files(campaign: Campaign) -> tuple[str, ...]:
@@ -58,6 +62,10 @@ def written_files(campaign: Campaign) -> tuple[str, ...]:
     page, *others = _files(campaign)
     folder = folder_of(campaign)
     return (str(folder / page), f"{folder}/{{{','.join(others)}}}")
+
+
+def _part(file: Path) -> Path:
+    return file.with_name(f".{file.name}.part")
 
 
 def _files(campaign: Campaign, posters: frozenset[str] = frozenset()) -> Mapping[str, Lines]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Annotated
 
@@ -14,14 +16,21 @@ from pipeline.cli.campaign import Campaign, open_campaign
 from pipeline.cli.options import (
     DEFAULT_ROOT,
     Asked,
+    Exclude,
+    Limit,
     ManifestPath,
     Overrides,
     Profile,
     Rehearse,
     Root,
+    Select,
     usage,
 )
 from pipeline.cli.report_files import write_files, written_files
+from pipeline.cli.selecting import as_typed, selection_of, sifted
+from pipeline.diagnostics import has_errors
+from pipeline.errors import InvalidInput
+from pipeline.model import Record
 from pipeline.report import Report, show_summary, summarise
 from pipeline.run import Ledger
 
@@ -33,7 +42,13 @@ def report(
     overrides: Overrides = None,
     root: Root = DEFAULT_ROOT,
     rehearse: Rehearse = False,
-    write: Annotated[bool, typer.Option(help="Write the report's files too.")] = True,
+    select: Select = None,
+    exclude: Exclude = None,
+    limit: Limit = None,
+    write: Annotated[
+        bool | None,
+        typer.Option(help="Write the report's files too; so it does, unless items are selected."),
+    ] = None,
 ) -> None:
     """Write the report of a campaign again, from the ledger."""
     asked = Asked(
@@ -42,27 +57,58 @@ def report(
         overrides=tuple(overrides or ()),
         root=root,
         rehearse=rehearse,
+        select=tuple(select or ()),
+        exclude=tuple(exclude or ()),
+        limit=limit,
     )
     campaign = open_campaign(asked)
+    writes = write if write is not None else not asked.selects
+    with opened(asked) as ledger:
+        made = summary(selected(ledger, campaign), campaign)
+        if writes:
+            write_files(made, campaign, lambda: selected(ledger, campaign))
+    show_summary(Console(highlight=False), made, written_files(campaign) if writes else ())
+
+
+def opened(asked: Asked) -> Ledger:
+    """Open the ledger to read, beside whoever works in it; a usage fault if there is none."""
     ledger = Ledger.reader(asked.home)
     if ledger is None:
         raise usage(f"there is no ledger in {asked.home}: nothing was run there")
-    with ledger:
-        made = write_report(ledger, campaign) if write else _summary(ledger, campaign)
-    show_summary(Console(highlight=False), made, written_files(campaign) if write else ())
+    return ledger
+
+
+def selected(ledger: Ledger, campaign: Campaign) -> Iterator[Record]:
+    """Yield the ledger's items that the command line selects, as they stand.
+
+    InvalidInput where the selection asks for what a table knows that cannot be read.
+    """
+    sieve = campaign.sieve()
+    if sieve and sieve.needs_rows and has_errors(campaign.findings):
+        raise InvalidInput(campaign.findings, campaign.sources)
+    return sifted(ledger.records(campaign.name), sieve, campaign.sources)
 
 
 def write_report(ledger: Ledger, campaign: Campaign, elapsed_s: float | None = None) -> Report:
-    """Write the report's files beside the clips, and return the report."""
-    made = _summary(ledger, campaign, elapsed_s)
+    """Write the files of the whole campaign's report; return the report of what was asked for.
+
+    The ledger knows what that was: a selection may have meant other items before the run.
+    """
+    whole = replace(campaign, asked=replace(campaign.asked, select=(), exclude=(), limit=None))
+    made = summary(ledger.records(campaign.name), whole, elapsed_s)
     write_files(made, campaign, lambda: ledger.records(campaign.name))
-    return made
+    if not campaign.asked.selects:
+        return made
+    return summary(ledger.records(campaign.name, selected=True), campaign, elapsed_s)
 
 
-def _summary(ledger: Ledger, campaign: Campaign, elapsed_s: float | None = None) -> Report:
+def summary(
+    records: Iterator[Record], campaign: Campaign, elapsed_s: float | None = None
+) -> Report:
+    """Return the report of these records of a campaign."""
     asked = campaign.asked
     return summarise(
-        ledger.records(campaign.name),
+        records,
         campaign=campaign.name,
         now=datetime.now(UTC),
         manifest=str(asked.manifest),
@@ -71,7 +117,17 @@ def _summary(ledger: Ledger, campaign: Campaign, elapsed_s: float | None = None)
         profile=asked.profile,
         rehearsal=asked.rehearse,
         elapsed_s=elapsed_s,
+        selection=_selection(campaign),
     )
+
+
+def _selection(campaign: Campaign) -> str:
+    """Return what is to be selected by a command that goes on with the same items."""
+    asked = campaign.asked
+    if not asked.selects:
+        return ""
+    lasting = selection_of(asked, campaign.manifest, campaign.sources).lasting
+    return shlex.join(as_typed(asked)) if lasting else "--select state:{state}"
 
 
 def asked_again(asked: Asked, verb: str = "run") -> str:

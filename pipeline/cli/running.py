@@ -17,7 +17,9 @@ from pipeline.cli.options import (
     BaseUrls,
     Chaos,
     EnvFile,
+    Exclude,
     Job,
+    Limit,
     ManifestPath,
     MaxCost,
     Overrides,
@@ -28,17 +30,18 @@ from pipeline.cli.options import (
     Retry,
     Root,
     Scenario,
+    Select,
     Spending,
     Yes,
     dollars,
     usage,
 )
-from pipeline.cli.planning import priced, told
+from pipeline.cli.planning import admitted, priced, told
 from pipeline.cli.report_files import has_report, written_files
 from pipeline.cli.reporting import write_report
 from pipeline.model import Budget
 from pipeline.report import show_summary
-from pipeline.run import UNSETTLED, Admission, Ledger, RealFiles, Status, admit
+from pipeline.run import Admission, Ledger, Status
 
 
 @app.command(epilog="Example: callsheet run manifests/spring-sneakers/campaign.yaml --rehearse")
@@ -54,6 +57,9 @@ def run(
     retry: Retry = None,
     env_file: EnvFile = None,
     base_url: BaseUrls = None,
+    select: Select = None,
+    exclude: Exclude = None,
+    limit: Limit = None,
     scenario: Scenario = None,
     chaos: Chaos = 0.0,
     quiet: Quiet = False,
@@ -68,6 +74,9 @@ def run(
         rehearse=rehearse,
         env_file=env_file,
         base_urls=tuple(base_url or ()),
+        select=tuple(select or ()),
+        exclude=tuple(exclude or ()),
+        limit=limit,
     )
     if not rehearse and (scenario is not None or chaos):
         raise usage("--scenario and --chaos make the sandbox misbehave: they need --rehearse")
@@ -86,18 +95,12 @@ def make(job: Job) -> Exit:
     """Run one campaign from manifest to report, and return the exit code."""
     console = Console(highlight=False, quiet=job.quiet)
     campaign = open_campaign(job.asked)
-    home = job.asked.home
-    with Ledger.open(home) as ledger:
-        admission = admit(
-            campaign.entries(home / ".callsheet" / "assets"),
-            ledger,
-            campaign=campaign.name,
-            budget=campaign.manifest.budget,
-            files=RealFiles(home),
-        )
+    with Ledger.open(job.asked.home) as ledger:
+        admission = admitted(campaign, ledger)
         told(admission, campaign, console)
         if not _work(admission, job):
-            console.print(f"nothing to do: {admission.items} items are there; no request was sent")
+            there = f"{admission.selected} items are there"
+            console.print(f"nothing to do: {there}; no request was sent")
             if not has_report(campaign):
                 write_report(ledger, campaign)
             return Exit.OK
@@ -117,11 +120,7 @@ def _work(admission: Admission, job: Job) -> bool:
         for line in admission.lines
         if line.status is Status.FAILED and line.cause in job.retry
     )
-    return bool(admission.to_make.items or admission.restore or retried or _unsettled(admission))
-
-
-def _unsettled(admission: Admission) -> int:
-    return admission.count(*UNSETTLED)
+    return bool(admission.to_make.items or admission.restore or retried or admission.unsettled)
 
 
 def _agreed(job: Job, admission: Admission, budget: Budget, console: Console) -> None:

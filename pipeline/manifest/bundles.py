@@ -74,6 +74,7 @@ def bundle_faults(node: Node) -> Iterator[Diagnostic]:
                 slug="duplicate-reference",
                 message=f"'{key}' is both an image and an element of this bundle",
                 span=elements.key_span(key),
+                hint="give one of them another name",
                 related=(images.key_span(key),),
             )
 

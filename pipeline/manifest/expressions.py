@@ -17,7 +17,7 @@ from jinja2 import StrictUndefined, TemplateSyntaxError, UndefinedError, nodes
 from jinja2.lexer import Lexer
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-from pipeline.manifest.filters import FILTERS, entries
+from pipeline.manifest.filters import FILTERS, added, entries, joined
 from pipeline.manifest.wording import did_you_mean
 from pipeline.model import Shot
 
@@ -25,8 +25,8 @@ NOT_ALLOWED = "is not allowed in a template"
 # The one tag that Jinja's parser never sees: its lexer takes what is inside as text.
 _RAW = re.compile(r"\{%[-+]?\s*(raw)\b")
 _SHOT = frozenset({"id", "tags"})
-EACH = "each entry"
-"""Filter put around what a `for` goes through; its name cannot be written in a template."""
+EACH, TOGETHER, PLUS = "each entry", "put together", "plus"
+"""Filters that stand in for `for`, `~` and `+`, with bounds that Python's own do not have."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +35,7 @@ class SyntaxFault:
 
     offset: int
     message: str
+    hint: str = ""
 
 
 class UnknownName(UndefinedError):  # noqa: N818 - named for what it says, like its base's kin
@@ -94,12 +95,14 @@ class Environment(ImmutableSandboxedEnvironment):
             finalize=finalize,
             keep_trailing_newline=True,
             autoescape=False,
+            # Working constants out when compiling would do work that nothing bounds.
+            optimized=False,
         )
         self.globals.clear()
         self.tests.clear()
         self.filters.clear()
         self.filters.update(FILTERS)
-        self.filters[EACH] = entries
+        self.filters |= {EACH: entries, TOGETHER: joined, PLUS: added}
 
     @cached_property
     def lexer(self) -> Lexer:
@@ -148,7 +151,8 @@ def parsed(text: str) -> nodes.Template | SyntaxFault:
     try:
         return tree_of(text)
     except TemplateSyntaxError as error:
-        return SyntaxFault(offset=error.lineno, message=_told(str(error.message)))
+        message = _told(str(error.message))
+        return SyntaxFault(offset=error.lineno, message=message, hint=_hint(message))
     except (RecursionError, MemoryError):
         return SyntaxFault(offset=0, message="the template is nested too deeply")
     except (ValueError, OverflowError):
@@ -159,6 +163,29 @@ def _told(message: str) -> str:
     tag = re.match(r"Encountered unknown tag ('\w+')", message)
     if tag:
         return f"{tag[1]} {NOT_ALLOWED}"
+    block = re.search(r"innermost block that needs to be closed is '(\w+)'", message)
+    if block:
+        return f"'{block[1]}' is never closed"
     for jinja, sign in (("'end of print statement'", "'}}'"), ("'end of statement block'", "'%}'")):
         message = message.replace(jinja, sign)
-    return message[:1].lower() + message[1:].rstrip(".")
+    message = message[:1].lower() + message[1:].rstrip(".")
+    return _UNCLOSED.get(message, message)
+
+
+_UNCLOSED = {
+    "unexpected end of template, expected '}}'": "'{{' is never closed",
+    "unexpected end of template, expected '%}'": "'{%' is never closed",
+}
+_ADVICE = (
+    ("unexpected '}'", "close the value with '}}'"),
+    ("expected token '}}'", "between '{{' and '}}' stands one value, perhaps with filters"),
+    ("expected token '%}'", "between '{%' and '%}' stands one 'if' or 'for'"),
+    ("'{{' is never closed", "close it with '}}'"),
+    ("'{%' is never closed", "close it with '%}'"),
+    ("'if' is never closed", "end it with {% endif %}"),
+    ("'for' is never closed", "end it with {% endfor %}"),
+)
+
+
+def _hint(message: str) -> str:
+    return next((hint for start, hint in _ADVICE if message.startswith(start)), "")

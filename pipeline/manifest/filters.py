@@ -17,8 +17,10 @@ from jinja2 import Undefined
 from jinja2.utils import pass_environment
 
 MAX_TEXT = 20_000
-MAX_ENTRIES = 10_000
+# More than the variants and pictures that any shop lets one product have.
+MAX_ENTRIES = 2_500
 MAX_DIGITS = 12
+MAX_EXPONENT = 1_000
 
 
 class ValueFault(Exception):  # noqa: N818 - becomes a TemplateFault, which knows the place
@@ -81,7 +83,7 @@ def _number(value: Any) -> Decimal:
         number = Decimal(str(value).strip())
     except InvalidOperation:
         number = Decimal("nan")
-    if isinstance(value, bool) or not number.is_finite() or abs(number.adjusted()) > MAX_ENTRIES:
+    if isinstance(value, bool) or not number.is_finite() or abs(number.adjusted()) > MAX_EXPONENT:
         raise ValueFault("bad-template-value", "a value that should be a number is none", "")
     return number
 
@@ -148,11 +150,14 @@ def _instead(text: str, start: int, end: int) -> str:
     return "" if _INLINE.match(text, start) else " "
 
 
+_TAG = re.compile(r"</?[A-Za-z!?]")
 _HIDDEN = {"<!--": "-->", "<script": "</script", "<style": "</style"}
 
 
 def _tag_end(text: str, start: int) -> int:
     """Where a tag ends; one character on if this is no tag (`a < b`)."""
+    if not _TAG.match(text, start):
+        return start + 1
     for opening, closing in _HIDDEN.items():
         if text[start : start + len(opening)].lower() == opening:
             # Two words at most are looked for, so this stays linear however the text is made.
@@ -160,8 +165,6 @@ def _tag_end(text: str, start: int) -> int:
             hidden = min((end for end in ends if end >= 0), default=len(text))
             end = text.find(">", hidden)
             return len(text) if end < 0 else end + 1
-    if not re.match(r"</?[A-Za-z!?]", text[start : start + 3]):
-        return start + 1
     end = text.find(">", start)
     return start + 1 if end < 0 else end + 1
 
@@ -183,6 +186,20 @@ def join(value: Any, separator: str = "") -> str:
     mark = as_text(separator)
     _bounded(sum(map(len, parts)) + len(mark) * len(parts))
     return mark.join(parts)
+
+
+def joined(values: list[Any]) -> str:
+    """Return values as one text: what `~` means."""
+    parts = [as_text(value) for value in values]
+    _bounded(sum(map(len, parts)))
+    return "".join(parts)
+
+
+def added(value: Any, other: Any) -> Any:
+    """Return two values added, numbers, texts or lists: what `+` means."""
+    for each in (value, other):
+        _bounded(len(each) if isinstance(each, str | list | tuple) else 0)
+    return value + other
 
 
 @pass_environment

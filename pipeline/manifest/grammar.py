@@ -16,7 +16,6 @@ HARMLESS = (
     nodes.TemplateData,
     nodes.If,
     nodes.CondExpr,
-    nodes.Const,
     nodes.Compare,
     nodes.Operand,
     nodes.And,
@@ -57,5 +56,11 @@ WORDS: Mapping[type[nodes.Node], str] = {
 }
 HINTS: Mapping[type[nodes.Node], str] = {
     nodes.Test: "compare instead, as in `x == 'y'`; `if refs.name` asks for a reference",
-    nodes.Mul: "put the result into a column of the table",
+    **dict.fromkeys(
+        (nodes.Mul, nodes.Pow, nodes.Mod, nodes.FloorDiv),
+        "put the result into a column of the table",
+    ),
+    nodes.Assign: "put the value under `vars`, or into a column of the table",
+    nodes.Slice: "write first, last or words(10)",
+    nodes.Dict: "put the values under `vars`, or into columns of the table",
 }

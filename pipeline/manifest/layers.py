@@ -12,7 +12,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from pipeline.diagnostics import Diagnostic, Span
+from pipeline.manifest.composer import MAX_DEPTH
 from pipeline.manifest.document import read_document, read_file
+from pipeline.manifest.files import reason_of, slug_of
 from pipeline.manifest.nodes import Node
 from pipeline.manifest.wording import did_you_mean
 
@@ -28,6 +30,8 @@ class Layers:
     read: Callable[[Path], bytes]
     sources: dict[str, str] = field(default_factory=dict)
     findings: list[Diagnostic] = field(default_factory=list)
+    _bases_read: int = 0
+    """In all, not in depth: two files that each name two bases twice would soon be thousands."""
 
     def document(self, path: Path, shown: str) -> Node | None:
         """Return a manifest with the files it extends underneath, or None if it cannot be read."""
@@ -63,17 +67,20 @@ class Layers:
     def _base(self, base: Node, inside: tuple[Path, ...]) -> Node | None:
         path = base.folder / str(base.value)
         if _real(path) in inside:
-            self._say("extends-loop", f"'{base.value}' extends itself", base.span)
+            hint = "take one of the `extends` out"
+            self._say("extends-loop", f"'{base.value}' extends itself", base.span, hint)
             return None
-        if len(inside) > MAX_BASES:
-            self._say("too-large", f"more than {MAX_BASES} files extend each other", base.span)
+        self._bases_read += 1
+        if self._bases_read > MAX_BASES:
+            if self._bases_read == MAX_BASES + 1:
+                self._say("too-large", f"more than {MAX_BASES} files are extended", base.span)
             return None
         shown = shown_path(base)
         try:
             return self._file(path, shown, inside)
-        except OSError as error:
-            reason = error.strerror or type(error).__name__
-            self._say("missing-file", f"'{base.value}' cannot be read: {reason}", base.span)
+        except (OSError, ValueError) as error:
+            message = f"'{base.value}' cannot be read: {reason_of(error)}"
+            self._say(slug_of(error), message, base.span)
             return None
 
     def profiled(self, node: Node, profile: str) -> Node:
@@ -97,7 +104,7 @@ class Layers:
             path, sign, _ = line.partition("=")
             place = Span(file=SET, line=index + 1, end_column=len(path) + 1)
             steps = [step.strip() for step in path.split(".")]
-            if not sign or not all(steps):
+            if not sign or not all(steps) or len(steps) > MAX_DEPTH:
                 self._say("bad-set", "--set takes path=value", place, "as in vars.season=autumn")
                 continue
             value = self._value(lines, index, folder)
@@ -191,4 +198,7 @@ def shown_path(node: Node) -> str:
 
 
 def _real(path: Path) -> Path:
-    return path.resolve()
+    try:
+        return path.resolve()
+    except (OSError, RuntimeError, ValueError):  # a loop of links, a NUL: reading it will tell
+        return path

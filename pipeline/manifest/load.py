@@ -14,15 +14,16 @@ from typing import Any
 from pipeline.diagnostics import Diagnostic, Span, grouped
 from pipeline.manifest.bundles import bundle, bundle_faults
 from pipeline.manifest.campaign import allowed, budget, policy, providers
+from pipeline.manifest.files import reason_of, slug_of
 from pipeline.manifest.layers import Layers, without_nothing
 from pipeline.manifest.nodes import Node
-from pipeline.manifest.schema import checked
+from pipeline.manifest.schema import checked, idle
 from pipeline.manifest.secrets import hidden, secrets
 from pipeline.manifest.shots import Stage, open_scope, read_shot
 from pipeline.manifest.tabling import Tables
 from pipeline.manifest.takes import apart, take_faults
 from pipeline.manifest.values import Values, not_templatable
-from pipeline.model import Loaded, Manifest, Shot
+from pipeline.model import Loaded, Manifest, Shot, Value
 
 Read = Callable[[Path], bytes]
 
@@ -53,16 +54,18 @@ def load_manifest(
 def _layered(layers: Layers, path: Path, profile: str, overrides: Sequence[str]) -> Node | None:
     try:
         node = layers.document(path, str(path))
-    except OSError as error:
-        message = f"the manifest cannot be read: {error.strerror or type(error).__name__}"
+    except (OSError, ValueError) as error:
+        message = f"the manifest cannot be read: {reason_of(error)}"
         place = Span(file=str(path))
-        layers.findings.append(Diagnostic(slug="missing-file", message=message, span=place))
+        layers.findings.append(Diagnostic(slug=slug_of(error), message=message, span=place))
         return None
     if node is None:
         return None
     if profile:
         node = layers.profiled(node, profile)
-    return without_nothing(layers.set(node, overrides, path.parent))
+    node = layers.set(node, overrides, path.parent)
+    layers.findings += idle(node)
+    return without_nothing(node)
 
 
 def _shown(sources: Mapping[str, str], places: Iterable[Span]) -> dict[str, str]:
@@ -110,7 +113,7 @@ class _Reading:
             allow=allowed(self.node.get("files")),
             deliver=data.get("output", {}).get("deliver", "all"),
             profile=self.profile,
-            selectors=data.get("selectors", {}),
+            selectors=_selectors(self._part("selectors")),
             span=self.node.span,
         )
         faults = take_faults((shot for shot, _ in shots), manifest)
@@ -172,6 +175,10 @@ class _Reading:
             inline = shot.get("references")
             self.findings += bundle_faults(inline) if inline else ()
         self.findings += outside.findings
+
+
+def _selectors(node: Node) -> dict[str, Value]:
+    return {name: Value(data=text.value, span=text.at(0)) for name, text in node.entries()}
 
 
 def _repeated(node: Node, places: dict[str, Span]) -> Iterator[Diagnostic]:

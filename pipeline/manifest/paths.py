@@ -36,7 +36,7 @@ _EXT_MARK, _EMPTY_MARK = "\ue002", "\ue003"
 _UNSAFE = re.compile(r"[\x00-\x1f\x7f-\x9f/\\:*?\"<>|{}\u2028\u2029\ue000-\ue00f]")
 _GLUE = r"[-_ ,+]*"
 _EMPTY_FIRST = re.compile(f"^(?:{_EMPTY_MARK}{_GLUE})+")
-_EMPTY_LATER = re.compile(f"{_GLUE}{_EMPTY_MARK}")
+_EMPTY_LATER = re.compile(f"(?<![-_ ,+]){_GLUE}+{_EMPTY_MARK}")
 # Names that Windows keeps for devices, with or without an extension.
 _DEVICE = re.compile(r"(?:con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³])(?=\.|$)", re.IGNORECASE)
 
@@ -116,9 +116,9 @@ def _literal_faults(tree: nodes.Template, node: Node) -> Iterable[Diagnostic]:
             return
     written = str(node.value)
     if written.startswith(("/", "~")) or re.match(r"[A-Za-z]:", written):
-        yield _bad_path(node, "an output path is relative to <root>/<name>/")
+        yield _bad_path(node, "an output path is relative to <root>/<name>/", _ROOT)
     if any(part == ".." for part in written.split("/")):
-        yield _bad_path(node, "an output path does not leave its folder")
+        yield _bad_path(node, "an output path does not leave its folder", _ROOT)
     if written.split("/", maxsplit=1)[0].casefold() == RESERVED:
         yield Diagnostic(
             slug="reserved-path",
@@ -128,8 +128,11 @@ def _literal_faults(tree: nodes.Template, node: Node) -> Iterable[Diagnostic]:
         )
 
 
-def _bad_path(node: Node, message: str) -> Diagnostic:
-    return Diagnostic(slug="bad-path", message=message, span=node.span)
+_ROOT = "--root says where the folders of all campaigns are"
+
+
+def _bad_path(node: Node, message: str, hint: str = "") -> Diagnostic:
+    return Diagnostic(slug="bad-path", message=message, span=node.span, hint=hint)
 
 
 def _ext_faults(tree: nodes.Template, node: Node) -> Iterable[Diagnostic]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from bisect import bisect_left, bisect_right
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 
 from pipeline.diagnostics import Span
@@ -60,8 +61,12 @@ def source(text: str, *, shown: str, folder: Path, inserted: tuple[int, ...] = (
     return Source(shown=shown, text=text, folder=folder, inserted=inserted, starts=starts)
 
 
-def offsets(text: str, extent: tuple[int, int], style: str, value: str) -> list[int]:
-    """Return where each character of a scalar's value stands in the file's text."""
+@lru_cache(maxsize=8)
+def offsets(text: str, extent: tuple[int, int], style: str, value: str) -> tuple[int, ...]:
+    """Return where each character of a scalar's value stands in the file's text.
+
+    Kept for a while: a text that has one fault may have a thousand.
+    """
     start, end = extent
     visible = iter(_visible(text, extent, style))
     places: list[int] = []
@@ -75,7 +80,7 @@ def offsets(text: str, extent: tuple[int, int], style: str, value: str) -> list[
             found = next(visible, (place, place + 1))
             places.append(found[0])
             place = found[1]
-    return places
+    return tuple(places)
 
 
 def _visible(text: str, extent: tuple[int, int], style: str) -> list[tuple[int, int]]:

@@ -18,7 +18,7 @@ from jinja2.runtime import Context
 
 from pipeline.diagnostics import Diagnostic, Severity, Span
 from pipeline.errors import TemplateFault
-from pipeline.manifest.expressions import EACH, Environment, UnknownName, tree_of
+from pipeline.manifest.expressions import EACH, PLUS, TOGETHER, Environment, UnknownName, tree_of
 from pipeline.manifest.filters import MAX_TEXT, ValueFault, as_text
 from pipeline.manifest.nodes import Node
 from pipeline.manifest.references import OPEN, PRIVATE, TOKEN, References, marked
@@ -29,7 +29,8 @@ _RESULT = "result"
 _PROGRAM = "the program"
 WARN = "__warn__"
 """Key of a context under which a caller may hand a function that takes warnings."""
-_GAP = re.compile(r"[-+]?\s*")
+# What stands between `{%` and the expression that it is about.
+_GAP = re.compile(r"[-+]?\s*(?:(?:el)?if\b\s*)?")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,6 +148,8 @@ class _Mark(str):
 def written(context: Context, value: Any) -> Any:
     """Return a value as it goes into a text; a blank one is a warning."""
     if type(value) is str:
+        if len(value) > MAX_TEXT:
+            raise ValueFault("too-long", f"a value has more than {MAX_TEXT:,} characters")
         if OPEN in value:
             value = PRIVATE.sub("", value)
         if not value or value.isspace():
@@ -259,7 +262,7 @@ def kept(tree: nodes.Template, text: str) -> nodes.Template:  # noqa: ARG001 - o
 
 
 def _without_calls(node: nodes.Node) -> nodes.Node:
-    """Turn `ref(x)` into a filter and guard what a loop goes through: no call is left."""
+    """Turn `ref(x)`, `~` and `+` into filters, and guard what a loop goes through."""
     for name, value in list(node.iter_fields()):
         if isinstance(value, nodes.Node):
             setattr(node, name, _without_calls(value))
@@ -268,8 +271,15 @@ def _without_calls(node: nodes.Node) -> nodes.Node:
             setattr(node, name, changed)
     if isinstance(node, nodes.For):
         node.iter = _filtered(node.iter, EACH)
-    return _filtered(node.args[0], "ref") if isinstance(node, nodes.Call) else node
+    match node:
+        case nodes.Call():
+            return _filtered(node.args[0], "ref")
+        case nodes.Concat():
+            return _filtered(nodes.List(node.nodes, lineno=node.lineno), TOGETHER)
+        case nodes.Add():
+            return _filtered(node.left, PLUS, node.right)
+    return node
 
 
-def _filtered(node: Any, name: str) -> nodes.Filter:
-    return nodes.Filter(node, name, [], [], None, None, lineno=node.lineno)
+def _filtered(node: Any, name: str, *arguments: Any) -> nodes.Filter:
+    return nodes.Filter(node, name, [*arguments], [], None, None, lineno=node.lineno)

@@ -33,7 +33,36 @@ def checked(root: Node) -> tuple[Node, tuple[Diagnostic, ...]]:
         for gone, finding in told(error, root):
             findings.append(finding)
             removed.add(gone)
-    return _without(root, removed, ()), tuple(findings)
+    touched = {gone[:depth] for gone in removed for depth in range(len(gone) + 1)}
+    return _without(root, removed, touched, ()), tuple(findings)
+
+
+def idle(root: Node) -> tuple[Diagnostic, ...]:
+    """Return a finding for each unknown key of a document that has no value.
+
+    A key without a value counts as absent, and is taken out before `checked`: a misspelt one would
+    go unseen.
+    """
+    if not _has_nothing(root):
+        return ()
+    return tuple(
+        finding
+        for error in _leaves(_explainer().iter_errors(root.plain()))
+        if error.validator == "additionalProperties"
+        for path, finding in told(error, root)
+        if _at(root, path).value is None
+    )
+
+
+def _has_nothing(node: Node) -> bool:
+    inner = (*(item for _, item in node.entries()), *node.items())
+    return node.value is None or any(map(_has_nothing, inner))
+
+
+def _at(node: Node, path: Path) -> Node:
+    for step in path:
+        node = node.value[step]
+    return node
 
 
 @cache
@@ -77,21 +106,21 @@ def _count(branch: Any) -> int:
     return len(branch)
 
 
-def _without(node: Node, removed: set[Path], path: Path) -> Node:
+def _without(node: Node, removed: set[Path], touched: set[Path], path: Path) -> Node:
     """Return the document without the removed parts; what lost one, however deep, is broken."""
-    if not any(gone[: len(path)] == path for gone in removed):
+    if path not in touched:
         return node
     match node.value:
         case tuple():
             kept = tuple(
-                _without(item, removed, (*path, index))
+                _without(item, removed, touched, (*path, index))
                 for index, item in enumerate(node.value)
                 if (*path, index) not in removed
             )
             return replace(node, value=kept, broken=True)
         case Mapping():
             values = {
-                key: _without(item, removed, (*path, key))
+                key: _without(item, removed, touched, (*path, key))
                 for key, item in node.value.items()
                 if (*path, key) not in removed
             }

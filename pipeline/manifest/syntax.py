@@ -20,8 +20,9 @@ from pipeline.manifest.positions import Source, source
 _HEAD = re.compile(r"\s*(?:-\s+)*(?:(?:\"[^\"]*\"|'[^']*'|[^\s#'\"{\[][^#'\"{\[]*?):\s+)?")
 _OPENS = re.compile(r"(?:^|[\[{,]|[-:?]\s)\s*$")
 _BARE = ("@", "{{", "{%", "{#", "`")
-_END_IN_FLOW = re.compile(r"\s*(?:[,\]]|\}(?!\}))")
-_COMMENT = re.compile(r"\s+#.*$")
+# Both begin where white space begins, and never within it: a line may hold millions of spaces.
+_END_IN_FLOW = re.compile(r"(?<!\s)\s*+(?:[,\]]|\}(?!\}))")
+_COMMENT = re.compile(r"(?<!\s)\s++#.*$")
 _UNCLOSED = "found unexpected end of stream"
 _MESSAGES = {
     "mapping values are not allowed in this context": (

@@ -84,7 +84,14 @@ def _listed(entry: ColumnType, written: Mapping[str, Any], *, optional: bool) ->
     return ColumnType(read=read, blank=(), optional=optional, wanted="a list")
 
 
+_NOTHING = frozenset({"-", "--", "–", "?", "n/a", "na", "nan", "none", "null", "tbd", "#n/a"})
+"""What people and programs write into a cell for want of a value."""
+_LEAVE_BLANK = "leave the cell blank, and make the column optional"
+
+
 def _misfit(text: str, wanted: str, hint: str = "") -> Misfit:
+    if text.casefold() in _NOTHING:
+        hint = hint or _LEAVE_BLANK
     return Misfit(message=f"{shown(text)} is not {wanted}", hint=hint)
 
 

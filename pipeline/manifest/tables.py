@@ -18,6 +18,7 @@ import numpy as np
 
 from pipeline.diagnostics import Diagnostic, Severity, has_errors
 from pipeline.errors import TemplateFault
+from pipeline.manifest.files import reason_of, slug_of
 from pipeline.manifest.table_findings import (
     cell_findings,
     condition_findings,
@@ -100,8 +101,11 @@ def _uncollected() -> Iterator[None]:
 
 
 def _missing(error: Exception, file: str, span_of: SpanOf) -> Diagnostic:
-    said = _ABSENT.get(type(error), "this cannot be read:")
-    return Diagnostic(slug="missing-file", message=f"{said} {quoted(file)}", span=span_of("file"))
+    said = _ABSENT.get(type(error))
+    message = (
+        f"{said} {quoted(file)}" if said else f"{quoted(file)} cannot be read: {reason_of(error)}"
+    )
+    return Diagnostic(slug=slug_of(error), message=message, span=span_of("file"))
 
 
 @dataclass(slots=True, kw_only=True)

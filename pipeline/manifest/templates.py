@@ -114,11 +114,12 @@ def analysed(
     if isinstance(tree, SyntaxFault):
         slug = "forbidden-template" if NOT_ALLOWED in tree.message else "template-syntax"
         span = node.at(max(tree.offset - shift, 0))
-        return None, (Diagnostic(slug=slug, message=tree.message, span=span),)
+        return None, (Diagnostic(slug=slug, message=tree.message, span=span, hint=tree.hint),)
     found = read(tree, text, scope, prompt=prompt)
-    return Body(text=text, tree=tree, read=found), tuple(
-        _told(node, fault, shift) for fault in found.faults
-    )
+    told = tuple(_told(node, fault, shift) for fault in found.faults)
+    # What is nested too deeply for the reader is too deep for whoever would come after it.
+    large = any(fault.slug == "too-large" for fault in found.faults)
+    return None if large else Body(text=text, tree=tree, read=found), told
 
 
 _PRIVATE = "a character from U+E000 to U+E00F is not allowed here"

@@ -80,7 +80,14 @@ def _value(node: Node) -> Value:
 
 
 def _cells(node: Node, key: str) -> tuple[Match, ...]:
-    return tuple(Match(axes=item.plain(), span=item.span) for item in _listed(node, key))
+    return tuple(
+        Match(
+            axes=item.plain(),
+            spans={axis: value.span for axis, value in item.entries()},
+            span=item.span,
+        )
+        for item in _listed(node, key)
+    )
 
 
 def _extension(node: Node) -> Match:
@@ -136,9 +143,10 @@ def _unknown_axes(node: Node | None, axes: tuple[str, ...]) -> Iterator[Diagnost
 def _incomplete(node: Node, axes: tuple[str, ...]) -> Iterator[Diagnostic]:
     lacking = [axis for axis in axes if node.get(axis) is None]
     if lacking:
+        named = " and ".join(lacking) + (" is" if len(lacking) == 1 else " are")
         yield Diagnostic(
             slug="incomplete-cell",
-            message=f"a cell that is added gives every axis; {', '.join(lacking)} is missing",
+            message=f"a cell that is added gives every axis; {named} missing",
             span=node.span,
             hint=f"add {', '.join(f'{axis}: …' for axis in lacking)}",
         )

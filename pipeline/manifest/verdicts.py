@@ -6,6 +6,7 @@ A schema's `title` is the noun of a sentence ("a shot has no 'duraton'") or what
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -44,6 +45,8 @@ def told(error: ValidationError, root: Node) -> Iterator[tuple[Path, Diagnostic]
         case _ if "propertyNames" in error.absolute_schema_path:
             key = str(error.instance)
             yield (*path, key), _bad_name(error, node, key)
+        case "oneOf" if _meant(error):
+            return
         case "oneOf" | "minProperties":
             # The map stays, marked as broken by the loss of a key that it never had.
             yield (*path, ""), _bad_value(error, node, path)
@@ -98,6 +101,13 @@ def _missing(error: ValidationError) -> list[str]:
     return [key for key in limit if key not in found and key not in misspelt]
 
 
+def _meant(error: ValidationError) -> bool:
+    """Whether one of the forms is there misspelt, which is told as an unknown key."""
+    forms: Any = error.validator_value
+    keys = [str(form["required"][0]) for form in forms]
+    return any(nearest(key, keys) and key not in keys for key in _unknown(error))
+
+
 def _unknown_key(error: ValidationError, node: Node, key: str) -> Diagnostic:
     known = _known(error)
     close = nearest(key, known)
@@ -147,7 +157,18 @@ def _subject(path: Path) -> str:
 
 def _wrong_type(error: ValidationError, subject: str) -> Words:
     message = f"{subject} must be {_forms(error)}, not {kind_of(error.instance)}"
-    return "wrong-type", message, ""
+    return "wrong-type", message, _as_text(error)
+
+
+def _as_text(error: ValidationError) -> str:
+    """Return how to write a number that should be a text, where it only lacks quotes or a unit."""
+    wanted, found = _wanted(error), error.instance
+    if wanted.get("type") != "string" or isinstance(found, bool) or not isinstance(found, int):
+        return ""
+    pattern = str(wanted.get("pattern", ""))
+    if re.search(pattern, str(found)):
+        return f'write "{found}": in quotes it is text'
+    return f"write {found} USD" if re.search(pattern, f"{found} USD") else ""
 
 
 def _one_of(error: ValidationError, subject: str) -> Words:
@@ -182,6 +203,12 @@ def _bound(words: str) -> Callable[[ValidationError, str], Words]:
     return say
 
 
+def _too_few(error: ValidationError, subject: str) -> Words:
+    least = error.validator_value
+    few = "is empty" if least == 1 else f"has fewer entries than {least}"
+    return "bad-value", f"{subject} {few}", "add an entry"
+
+
 def _counted(words: str) -> Callable[[ValidationError, str], Words]:
     def say(error: ValidationError, subject: str) -> Words:
         return "bad-value", f"{subject} has {words.format(error.validator_value)}", ""
@@ -191,8 +218,10 @@ def _counted(words: str) -> Callable[[ValidationError, str], Words]:
 
 def _exactly_one(error: ValidationError, subject: str) -> Words:
     forms: Any = error.validator_value
+    found: Any = error.instance
     keys = [str(form["required"][0]) for form in forms]
-    return "bad-value", f"{_title(error) or subject} needs exactly one of {', '.join(keys)}", ""
+    hint = "keep one of them" if any(key in found for key in keys) else f"add '{keys[0]}: …'"
+    return "bad-value", f"{_title(error) or subject} has either {either(keys)}", hint
 
 
 def _never(error: ValidationError, subject: str) -> Words:
@@ -214,7 +243,7 @@ _SAYINGS: Mapping[str, Callable[[ValidationError, str], Words]] = {
     "exclusiveMinimum": _bound("more than"),
     "maximum": _bound("at most"),
     "maxLength": _counted("more than {} characters"),
-    "minItems": _counted("fewer entries than {}"),
+    "minItems": _too_few,
     "maxItems": _counted("more entries than {}"),
     "minProperties": _counted("no entries"),
     "uniqueItems": _counted("an entry twice"),

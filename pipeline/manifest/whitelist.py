@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from math import isfinite
 from typing import Any
 
 from jinja2 import nodes
@@ -109,6 +110,10 @@ class _Reader:
 
     def name(self, node: nodes.Name, level: int) -> None:  # noqa: ARG002 - one shape for all
         self._path(node, node.name, "", node.lineno)
+
+    def constant(self, node: nodes.Const, level: int) -> None:  # noqa: ARG002 - the same
+        if isinstance(node.value, float) and not isfinite(node.value):
+            self._fault("template-syntax", "a number in the template is too large", node)
 
     def attribute(self, node: nodes.Getattr | nodes.Getitem, level: int) -> None:
         if isinstance(node, nodes.Getitem):
@@ -274,6 +279,7 @@ def _outermost(node: nodes.Node) -> Iterator[nodes.Node]:
 
 _SPECIAL: Mapping[type[nodes.Node], Callable[[_Reader, Any, int], None]] = {
     nodes.Name: _Reader.name,
+    nodes.Const: _Reader.constant,
     nodes.Getattr: _Reader.attribute,
     nodes.Getitem: _Reader.attribute,
     nodes.Filter: _Reader.filter,

@@ -2,30 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from difflib import get_close_matches
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from pipeline.diagnostics import did_you_mean, nearest
 from pipeline.manifest.secrets import masked
 
+__all__ = ["did_you_mean", "either", "kind_of", "nearest", "shown"]
+
 _SHOWN = 40
-_CLOSE = 0.6
-
-
-def nearest(name: str, known: Iterable[str]) -> str:
-    """Return the known name that was probably meant, or an empty text."""
-    names = {candidate.casefold(): candidate for candidate in known}
-    found = get_close_matches(name.casefold()[:100], names, n=1, cutoff=_CLOSE)
-    return names[found[0]] if found else ""
-
-
-def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """Return a hint with the nearest known name, or with all of them where there are few."""
-    names = sorted(set(known))
-    close = nearest(name, names)
-    if close:
-        return f"did you mean '{close}'?"
-    return f"known here: {', '.join(names[:12])}" if names else ""
 
 
 def either(words: Sequence[str]) -> str:

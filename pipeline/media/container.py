@@ -34,6 +34,7 @@ _OTHERS = (
     (b"PK\x03\x04", 0, "a ZIP archive"),
     (b"AVI ", 8, "an AVI video"),
 )
+_AGAIN = "copy or export it again"
 _MIN_BOX = 8
 _LARGE_BOX = 16
 
@@ -73,9 +74,10 @@ def require_whole(path: Path, kind: str) -> None:
     with path.open("rb") as file:
         stated = _segment_end(file) if kind == "webm" else _boxes_end(file, size)
     if stated is None:
-        raise MediaFault("damaged", f"{path.name} has no complete video in it")
+        raise MediaFault("damaged", f"{path.name} has no complete video in it", _AGAIN)
     if stated > size:
-        raise MediaFault("damaged", f"{path.name} ends early: it has {size:,} of {stated:,} bytes")
+        message = f"{path.name} ends early: it has {size:,} of {stated:,} bytes"
+        raise MediaFault("damaged", message, _AGAIN)
 
 
 def _boxes_end(file: BinaryIO, size: int) -> int | None:

@@ -100,9 +100,8 @@ def _missing(path: Path, file: str) -> MediaFault:
     if path.is_dir():
         return MediaFault("missing-file", f"{file!r} is a folder")
     near = _nearest(path)
-    return MediaFault(
-        "missing-file", f"{file!r} does not exist", near and f"did you mean {near!r}?"
-    )
+    meant = near and f"did you mean {str(Path(file).with_name(near))!r}?"
+    return MediaFault("missing-file", f"{file!r} does not exist", meant)
 
 
 def _nearest(path: Path) -> str:

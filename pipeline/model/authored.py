@@ -85,7 +85,7 @@ class Table:
 
 
 MOST_LISTED = 7
-"""The last image of a list that a template can ask for, as in `refs.view_7`: no model takes more."""
+"""The last image of a list that a template can ask for (`refs.view_7`): no model takes more."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -163,6 +163,8 @@ class Match:
     """A partial cell (axis to value), as `exclude`, `add` and `extend` write it."""
 
     axes: Mapping[str, Any]
+    spans: Mapping[str, Span] = field(default_factory=lambda: EMPTY)
+    """Where the values of the axes are written."""
     set: Mapping[str, Value] = field(default_factory=lambda: EMPTY)
     span: Span
 
@@ -259,7 +261,8 @@ class Manifest:
     """Folders besides `folder` from which media may be read."""
     deliver: str = "all"
     profile: str = ""
-    selectors: Mapping[str, str] = field(default_factory=lambda: EMPTY)
+    selectors: Mapping[str, Value] = field(default_factory=lambda: EMPTY)
+    """Selections by name, as texts."""
     span: Span
 
 

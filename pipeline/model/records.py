@@ -37,11 +37,15 @@ class Record:
     key: str
     state: str
     """A word of `run.lifecycle.State`."""
+    status: str = ""
+    """Where it stands before a run, as a plan tells it: a word of `run.status.Status`."""
     cause: str = ""
     """A word of `providers.base.FaultKind`, or of the hold (`budget`, `lane`)."""
     message: str = ""
     path: str | None = None
     """The clip, relative to `<root>/<campaign>/`; None until it is there."""
+    output: str = ""
+    """Where the clip is to be, relative to the same folder."""
     sha256: str = ""
     bytes: int = 0
     seconds: float | None = None

@@ -8,6 +8,8 @@ from pipeline.plan.expand import Plan, expand
 from pipeline.plan.key import RECIPE
 from pipeline.plan.looking import Inspector
 from pipeline.plan.price import Rate, Rates, parse_rates, price
+from pipeline.plan.select import Selection, parse_selection, selector_findings
+from pipeline.plan.sieve import Sieve
 
 __all__ = [
     "RECIPE",
@@ -16,10 +18,14 @@ __all__ = [
     "Plan",
     "Rate",
     "Rates",
+    "Selection",
+    "Sieve",
     "address",
     "encoded",
     "entries",
     "expand",
     "parse_rates",
+    "parse_selection",
     "price",
+    "selector_findings",
 ]

@@ -23,7 +23,7 @@ from pipeline.plan.providers import Asked, asked
 from pipeline.plan.references import Attached
 from pipeline.plan.rules import KIND_WORDS, USES
 from pipeline.plan.scope import Scope
-from pipeline.plan.usable import unusable
+from pipeline.plan.usable import ADVICE, unusable
 from pipeline.plan.wishes import settings_for, short_side, spec_for, wish_for
 
 _ADVICE: Mapping[str, str] = MappingProxyType(
@@ -217,7 +217,8 @@ class Briefs:
     ) -> bool:
         found = self._media(kind, references, attached, None)
         for reference, misfit in found:
-            self._places.tell_media(reference, misfit, attached, self._levels.brief)
+            advice = ADVICE.get(misfit.slug, "")
+            self._places.tell_media(reference, misfit, attached, self._levels.brief, hint=advice)
         return not found
 
     def _media(

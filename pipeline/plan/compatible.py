@@ -120,7 +120,7 @@ def _misfits(wish: Wish, terms: Terms, who: str) -> Iterator[Misfit]:
 
 
 def _mode(wish: Wish, terms: Terms) -> str | None:
-    return None if wish.mode in terms.modes else f"has {_either(terms.modes)}, not {wish.mode!r}"
+    return None if wish.mode in terms.modes else f"has mode {_either(terms.modes)}, not {wish.mode}"
 
 
 def _duration(wish: Wish, terms: Terms) -> str | None:

@@ -14,7 +14,7 @@ from pipeline.plan.findings import Findings
 from pipeline.plan.price import Rates, assumed, price
 from pipeline.plan.rules import KIND_WORDS
 
-_AT_ITS_KEY = frozenset({"unknown-option", "bad-option", "extra-reserved"})
+_OPTIONS = frozenset({"unknown-option", "bad-option"})
 
 
 class Compose(Protocol):
@@ -46,12 +46,14 @@ def entries(
             told.add(item.slug)
             yield item
             continue
+        # Options that the plan has told something about are left out: they hide nothing else.
+        chosen = EMPTY if told & _OPTIONS else options.get(item.provider, EMPTY)
         try:
-            request = compose(item, options.get(item.provider, EMPTY))
+            request = compose(item, chosen)
         except InvalidInput as invalid:
             for finding in invalid.findings:
-                # The plan tells these at the key itself; here only the shot is known.
-                if finding.slug not in told & _AT_ITS_KEY:
+                # The plan tells it at the key itself; here only the shot is known.
+                if finding.slug != "extra-reserved" or finding.slug not in told:
                     findings.add(finding, item.row_key)
             continue
         found = price(item, rates) or (budget.assume_usd and assumed(budget.assume_usd)) or None

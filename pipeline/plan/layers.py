@@ -14,7 +14,8 @@ from typing import Any
 from pipeline.diagnostics import Diagnostic, Span
 from pipeline.errors import TemplateFault
 from pipeline.model import Manifest, Shot, Value
-from pipeline.plan.scope import CELL, ROW, TAKE, Scope
+from pipeline.plan.looking import in_cell
+from pipeline.plan.scope import CELL, ROW, TAKE, Scope, as_finding
 from pipeline.plan.variants import SETTABLE, Cell
 
 OWN = frozenset({"shot", "axis"})
@@ -80,8 +81,9 @@ class Layers:
             try:
                 data = self._scope.value(value)
             except TemplateFault as fault:
-                self._scope.told(fault, level)
-                return Diagnostic(slug=fault.slug, message=fault.message, span=fault.span)
+                finding = in_cell(as_finding(fault), value, self._scope)
+                self._scope.tell(finding, level)
+                return finding
             if data is None or data == "":
                 continue
             return self._read(name, layer, Value(data=data, span=value.span), level)

@@ -65,7 +65,7 @@ class Places:
         finding = Diagnostic(
             slug=misfit.slug, message=misfit.message, span=reference.span, hint=hint
         )
-        value = attached.values.get(reference.name)
+        value = attached.values.get(reference.span)
         # A message that names no file is the same for all rows: one finding at the frame itself.
         if value is not None and misfit.slug != "frame-ratio":
             finding = in_cell(finding, value, self._scope)

@@ -12,7 +12,8 @@ from types import MappingProxyType
 
 from pipeline.model import Mention, Reference, Role, Token
 
-_LINE_END_SPACE = re.compile(r"[^\S\n]+(?=\n)")
+# It begins where the space begins, and never within it: a cell may hold thousands of spaces.
+_LINE_END_SPACE = re.compile(r"(?<![^\S\n])[^\S\n]++(?=\n)")
 _WORDS: Mapping[Role, str] = MappingProxyType(
     {Role.FIRST: "the first frame", Role.LAST: "the last frame", Role.VIDEO: "the video"}
 )

@@ -54,8 +54,8 @@ class Attached:
     keep_audio: bool
     seconds: float | None
     """Length of the input clip; None where there is none, or nobody said."""
-    values: Mapping[str, Value]
-    """The values that name first, last and video."""
+    values: Mapping[Span, Value]
+    """The values that name files, by where their reference is written."""
     spans: Mapping[str, Span]
     """Where first, last, images, elements and video are written."""
     broken: bool
@@ -96,7 +96,7 @@ class _Desk:
     parts: set[str] = field(default_factory=set)
     tokens: dict[str, Token] = field(default_factory=dict)
     refs: dict[str, bool] = field(default_factory=dict)
-    values: dict[str, Value] = field(default_factory=dict)
+    values: dict[Span, Value] = field(default_factory=dict)
     spans: dict[str, Span] = field(default_factory=dict)
     fit: str = ""
     keep_audio: bool = False
@@ -149,6 +149,7 @@ class _Desk:
             self._note_each(owner, spec, 1)
             self._add(Role.IMAGE, owner, name, (), span=spec.span)
             return
+        self.values[spec.span] = spec.file
         say = self.look.text(spec.say) if files else ""
         taken = files[: spec.max if spec.each else 1]
         self._note_each(owner, spec, len(taken))
@@ -185,7 +186,7 @@ class _Desk:
         """Attach what there can be one of."""
         if role in self.counts:
             message = f"there can be only one {_SINGLE[role]}"
-            first = self.values[role.value].span
+            first = self.spans[_PARTS.get(role, role.value)]
             self.look.fault(value, "two-references", message, "leave one out", related=(first,))
             return None
         files = self.look.files(value)
@@ -193,7 +194,7 @@ class _Desk:
             self._blank(value, f"the {_SINGLE[role]}")
         media_type = "video" if role is Role.VIDEO else "image"
         media = self.look.look(value, files[0], media_type, pin) if files else None
-        self.values[role.value] = value
+        self.values[value.span] = value
         self._note(owner, role.value, attached=True)
         self._add(role, owner, role.value, (media,), span=value.span)
         return media

@@ -118,10 +118,7 @@ class Scope:
 
     def told(self, fault: TemplateFault, level: int) -> None:
         """Keep a fault as a finding, with the row if it can be the row's."""
-        finding = Diagnostic(
-            slug=fault.slug, message=fault.message, span=fault.span, hint=fault.hint
-        )
-        self.tell(finding, level)
+        self.tell(as_finding(fault), level)
 
     def tell(self, finding: Diagnostic, level: int) -> None:
         """Keep a finding, with the row if it depends on rows."""
@@ -145,6 +142,11 @@ class Scope:
 
     def _warn(self, finding: Diagnostic) -> None:
         self.tell(finding, self._rendering)
+
+
+def as_finding(fault: TemplateFault) -> Diagnostic:
+    """Return a fault as a finding, at its place in the manifest."""
+    return Diagnostic(slug=fault.slug, message=fault.message, span=fault.span, hint=fault.hint)
 
 
 def table_alias(manifest: Manifest, shot: Shot) -> str:

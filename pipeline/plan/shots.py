@@ -245,18 +245,17 @@ class ShotPlan:
 
     def _same_work(self, first: Cell, cell: Cell) -> None:
         """Warn that two cells of a row are the same work: some axis changes nothing."""
-        names = [name for name in cell.axes if cell.axes[name] != first.axes.get(name)]
         variants = self._shot.variants
-        axes = (*variants.matrix, *variants.pairs) if variants else ()
-        span = next((axis.span for axis in axes if axis.name in names), self._shot.span)
-        finding = Diagnostic(
-            slug="same-work",
-            message=f"the cells '{first.name}' and '{cell.name}' are the same work, bought once",
-            span=span,
-            severity=Severity.WARNING,
-            hint=f"nothing that is sent depends on {' or '.join(names)}",
-        )
-        self._scope.tell(finding, ROW)
+        for axis in (*variants.matrix, *variants.pairs) if variants else ():
+            if cell.axes[axis.name] != first.axes[axis.name]:
+                finding = Diagnostic(
+                    slug="same-work",
+                    message=f"nothing that is sent depends on '{axis.name}'",
+                    span=axis.span,
+                    severity=Severity.WARNING,
+                    hint="such items are bought once, and the clip is shown at each path",
+                )
+                self._scope.tell(finding, ROW)
 
 
 def _misfit(candidate: Candidate, brief: Brief, length: int) -> Misfit | None:

@@ -6,10 +6,9 @@ The request is checked again when it is composed; there the place is not known a
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from difflib import get_close_matches
 from urllib.parse import urlsplit
 
-from pipeline.diagnostics import Diagnostic, Span
+from pipeline.diagnostics import Diagnostic, Span, did_you_mean
 from pipeline.model import Manifest, Offer, ProviderSettings, Shot, Value
 from pipeline.plan.providers import unknown_provider
 
@@ -62,7 +61,12 @@ def _options(offer: Offer, settings: ProviderSettings) -> Iterator[Diagnostic]:
         span = settings.spans[name]
         allowed = offer.option_values.get(name)
         if name not in offer.options:
-            yield _unknown_option(offer, name, span)
+            yield Diagnostic(
+                slug="unknown-option",
+                message=f"{offer.title} has no option '{name}'",
+                span=span,
+                hint=did_you_mean(name, offer.options),
+            )
         elif allowed is not None and value not in allowed:
             yield Diagnostic(
                 slug="bad-option",
@@ -70,17 +74,6 @@ def _options(offer: Offer, settings: ProviderSettings) -> Iterator[Diagnostic]:
                 span=span,
                 hint=f"it is {' or '.join(sorted(allowed))}",
             )
-
-
-def _unknown_option(offer: Offer, name: str, span: Span) -> Diagnostic:
-    close = get_close_matches(name, offer.options, n=1)
-    known = ", ".join(sorted(offer.options))
-    return Diagnostic(
-        slug="unknown-option",
-        message=f"{offer.title} has no option '{name}'",
-        span=span,
-        hint=f"did you mean '{close[0]}'?" if close else f"it has: {known}",
-    )
 
 
 def _address(offer: Offer, address: Value) -> Iterator[Diagnostic]:

@@ -116,6 +116,14 @@ def _pixels(media: Media) -> str:
     return f"is {media.width} × {media.height}"
 
 
+ADVICE: dict[str, str] = {
+    "extreme-ratio": "crop it",
+    "too-small": "use a larger picture",
+    "clip-size": "scale the video",
+    "clip-seconds": "cut the video",
+    "clip-rate": "convert it to 24, 25, 30 or 60 frames a second",
+}
+"""What to do where the model itself does not take a file."""
 _HAS: dict[str, Callable[[Media], str]] = {
     "wrong-media": lambda media: f"is {media.format.upper()}",
     "too-large": lambda media: f"has {media.bytes / _MEGA:.1f} MB",

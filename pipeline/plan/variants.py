@@ -120,7 +120,10 @@ def _near_miss(match: Match, axes: Iterable[Axis]) -> str:
 
 
 def _added(match: Match) -> _Axes:
-    return {name: Value(data=data, span=match.span) for name, data in match.axes.items()}
+    return {
+        name: Value(data=data, span=match.spans.get(name, match.span))
+        for name, data in match.axes.items()
+    }
 
 
 def _cell(axes: _Axes, variants: Variants) -> Cell:

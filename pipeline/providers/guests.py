@@ -26,13 +26,13 @@ def guests(taken: Iterable[str], found: Iterable[EntryPoint] | None = None) -> I
         except Exception as error:  # noqa: BLE001 - whatever a foreign package raises
             _left_out(point, f"{type(error).__name__}: {error}")
             continue
-        if name in names or not all(brought):
-            _left_out(
-                point, f"{name!r} is taken" if name in names else "it brings no schema or rates"
-            )
-            continue
-        names.add(name)
-        yield guest
+        if name in names:
+            _left_out(point, f"there is a provider {name!r} already")
+        elif not all(brought):
+            _left_out(point, "it brings no wire_schema, or no rates")
+        else:
+            names.add(name)
+            yield guest
 
 
 def _left_out(point: EntryPoint, why: str) -> None:

@@ -185,11 +185,13 @@ def summarise(  # noqa: PLR0913 - each names one line of the report's head
     profile: str = "",
     rehearsal: bool = False,
     elapsed_s: float | None = None,
+    selection: str = "",
 ) -> Report:
     """Return how the campaign stands.
 
     `command` is what runs it again, as the user would type it (`callsheet run M --rehearse`): the
-    commands that a report suggests are made from it.
+    commands that a report suggests are made from it. They must not do more than was asked for:
+    `selection` is added to those that run, with a group's state for `{state}`.
     """
     tally = _Tally()
     for record in records:
@@ -207,7 +209,7 @@ def summarise(  # noqa: PLR0913 - each names one line of the report's head
         money=tally.money,
         by_provider=_sorted(tally.providers),
         by_shot=tuple(tally.shots.values()),
-        groups=_groups(tally, command),
+        groups=_groups(tally, command, selection),
         clips=tuple(tally.clips),
         clip_count=tally.clip_count,
         shared=tally.shared,
@@ -224,9 +226,9 @@ def _sorted(shares: dict[str, Share]) -> tuple[Share, ...]:
     return tuple(shares[name] for name in sorted(shares))
 
 
-def _groups(tally: _Tally, command: str) -> tuple[Group, ...]:
+def _groups(tally: _Tally, command: str, selection: str) -> tuple[Group, ...]:
     groups = [
-        _group(state, cause, pile, _command(state, cause, command, tally))
+        _group(state, cause, pile, _command((state, cause), command, selection, tally))
         for (state, cause), pile in tally.piles.items()
     ]
     return tuple(sorted(groups, key=lambda group: (place(group.state), -group.items, group.cause)))
@@ -247,12 +249,15 @@ def _group(state: str, cause: str, pile: _Pile, command: str) -> Group:
     )
 
 
-def _command(state: str, cause: str, command: str, tally: _Tally) -> str:
+def _command(group: tuple[str, str], command: str, selection: str, tally: _Tally) -> str:
+    state, cause = group
     known = advice(state, cause)
     if known.options is None or not command:
         return ""
     helpful = command.replace(" run ", f" {known.verb} ", 1)
-    return f"{helpful} {known.options}".format(cause=cause, limit=_enough(tally)).strip()
+    words = [helpful, selection.replace("{state}", state) if known.verb == "run" else ""]
+    words.append(known.options.format(cause=cause, limit=_enough(tally)))
+    return " ".join(word for word in words if word)
 
 
 def _enough(tally: _Tally) -> int:

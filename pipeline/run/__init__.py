@@ -11,16 +11,22 @@ from typing import TYPE_CHECKING
 from pipeline.exports import lazily
 
 if TYPE_CHECKING:
-    from pipeline.run.admission import MAKES, UNSETTLED, Admission, PlanLine, Status, Totals
+    from pipeline.run.admission import Admission, PlanLine, Totals
     from pipeline.run.admitting import admit
     from pipeline.run.clock import Clock, RealClock
     from pipeline.run.deciding import Sent, abandon, adopt, resubmit, sent
     from pipeline.run.dispatch import Order, Tools, run
+    from pipeline.run.files.disk import is_the_machine, unwritten, writing
     from pipeline.run.files.store import Store
     from pipeline.run.files.views import RealFiles
+    from pipeline.run.ledger.backup import back_up
+    from pipeline.run.ledger.checking import damage
+    from pipeline.run.ledger.events import Notable
     from pipeline.run.ledger.ledger import Ledger
     from pipeline.run.lifecycle import POLICY, TRANSITIONS, State
-    from pipeline.run.outcome import Outcome
+    from pipeline.run.outcome import Outcome, ending
+    from pipeline.run.quoting import Quoted, grouped, quote
+    from pipeline.run.status import MAKES, UNSETTLED, Status
     from pipeline.run.transport.lane import Lane, scrubber
     from pipeline.run.transport.transport import Limits, Transport
 
@@ -34,9 +40,11 @@ __all__ = [
     "Lane",
     "Ledger",
     "Limits",
+    "Notable",
     "Order",
     "Outcome",
     "PlanLine",
+    "Quoted",
     "RealClock",
     "RealFiles",
     "Sent",
@@ -49,10 +57,18 @@ __all__ = [
     "abandon",
     "admit",
     "adopt",
+    "back_up",
+    "damage",
+    "ending",
+    "grouped",
+    "is_the_machine",
+    "quote",
     "resubmit",
     "run",
     "scrubber",
     "sent",
+    "unwritten",
+    "writing",
 ]
 
 _HOMES = {
@@ -61,7 +77,8 @@ _HOMES = {
     "Lane": "transport.lane",
     "Ledger": "ledger.ledger",
     "Limits": "transport.transport",
-    "MAKES": "admission",
+    "MAKES": "status",
+    "Notable": "ledger.events",
     "Order": "dispatch",
     "Outcome": "outcome",
     "POLICY": "lifecycle",
@@ -69,21 +86,30 @@ _HOMES = {
     "RealClock": "clock",
     "RealFiles": "files.views",
     "State": "lifecycle",
-    "Status": "admission",
+    "Status": "status",
     "Store": "files.store",
     "TRANSITIONS": "lifecycle",
-    "UNSETTLED": "admission",
+    "UNSETTLED": "status",
     "Tools": "dispatch",
     "Totals": "admission",
     "Transport": "transport.transport",
+    "Quoted": "quoting",
     "abandon": "deciding",
+    "grouped": "quoting",
+    "quote": "quoting",
     "admit": "admitting",
     "adopt": "deciding",
+    "back_up": "ledger.backup",
+    "damage": "ledger.checking",
+    "ending": "outcome",
     "resubmit": "deciding",
     "sent": "deciding",
     "Sent": "deciding",
+    "is_the_machine": "files.disk",
     "run": "dispatch",
     "scrubber": "transport.lane",
+    "unwritten": "files.disk",
+    "writing": "files.disk",
 }
 
 __getattr__ = lazily(__name__, _HOMES)

@@ -2,59 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from decimal import Decimal
-from enum import StrEnum
-from types import MappingProxyType
 
 from pipeline.diagnostics import Diagnostic, has_errors
 from pipeline.run.ledger.summary import Line
 from pipeline.run.ledger.tables import usd
-from pipeline.run.lifecycle import State
-
-
-class Status(StrEnum):
-    """Where an item stands before a run, as a plan tells it."""
-
-    NEW = "new"
-    CHANGED = "changed"
-    """To be made, and its address was made from something else before."""
-    AGAIN = "again"
-    """Failed, known to be free and transient."""
-    HELD = "held"
-    IN_FLIGHT = "in_flight"
-    IN_DOUBT = "in_doubt"
-    OVERDUE = "overdue"
-    FAILED = "failed"
-    ABANDONED = "abandoned"
-    OFF_SPEC = "off_spec"
-    REUSED = "reused"
-    SHARED = "shared"
-    """The same work as an earlier item of the plan: bought once."""
-
-
-MAKES = frozenset({Status.NEW, Status.CHANGED, Status.AGAIN, Status.HELD})
-"""What the next run would buy."""
-UNSETTLED = frozenset({Status.IN_FLIGHT, Status.IN_DOUBT, Status.OVERDUE})
-"""What a run settles before it buys anything new."""
-
-_STATUS: Mapping[State, Status] = MappingProxyType(
-    {
-        State.PLANNED: Status.NEW,
-        State.HELD: Status.HELD,
-        State.STAGING: Status.IN_FLIGHT,
-        State.SUBMITTING: Status.IN_FLIGHT,
-        State.IN_DOUBT: Status.IN_DOUBT,
-        State.WAITING: Status.IN_FLIGHT,
-        State.OVERDUE: Status.OVERDUE,
-        State.FETCHING: Status.IN_FLIGHT,
-        State.DONE: Status.REUSED,
-        State.OFF_SPEC: Status.OFF_SPEC,
-        State.FAILED: Status.FAILED,
-        State.ABANDONED: Status.ABANDONED,
-    }
-)
+from pipeline.run.status import MAKES, UNSETTLED, Status, status_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,7 +45,11 @@ class Admission:
     campaign: str
     findings: tuple[Diagnostic, ...] = ()
     items: int = 0
+    """All items of the plan, selected or not."""
     lines: tuple[PlanLine, ...] = ()
+    """What is selected: everything, unless something else was asked for."""
+    others: tuple[PlanLine, ...] = ()
+    """What is not selected: it is neither bought nor held, but what was sent is collected."""
     restore: int = 0
     """Finished items whose output path is empty: put back from the store, without a request."""
     orphaned: tuple[str, ...] = field(default=())
@@ -113,8 +72,19 @@ class Admission:
             high_usd=sum((line.high_usd for line in lines), Decimal(0)),
         )
 
+    @property
+    def selected(self) -> int:
+        """Count the items that are selected."""
+        return sum(line.items for line in self.lines)
+
+    @property
+    def unsettled(self) -> int:
+        """Count the items that were sent and have no known end, selected or not."""
+        every = (*self.lines, *self.others)
+        return sum(line.items for line in every if line.status in UNSETTLED)
+
     def count(self, *statuses: Status) -> int:
-        """Count the items of these statuses."""
+        """Count the selected items of these statuses."""
         return sum(line.items for line in self.lines if line.status in statuses)
 
 
@@ -124,7 +94,7 @@ def plan_lines(lines: Iterable[Line]) -> tuple[PlanLine, ...]:
         PlanLine(
             shot=line.shot,
             provider=line.provider,
-            status=_status(line),
+            status=status_of(line.state, free=line.free, shared=line.shared, changed=line.changed),
             cause=line.cause,
             items=line.items,
             unpriced=line.unpriced,
@@ -134,13 +104,3 @@ def plan_lines(lines: Iterable[Line]) -> tuple[PlanLine, ...]:
         )
         for line in lines
     )
-
-
-def _status(line: Line) -> Status:
-    if line.shared:
-        return Status.SHARED
-    if line.state is State.PLANNED and line.changed:
-        return Status.CHANGED
-    if line.state is State.FAILED and line.free:
-        return Status.AGAIN
-    return _STATUS[line.state]

@@ -8,17 +8,17 @@ from __future__ import annotations
 
 import hashlib
 import unicodedata
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import islice
-from typing import Any
+from typing import Any, Protocol
 
 from sqlalchemy import Connection
 
 from pipeline.diagnostics import Diagnostic, Severity, Span, grouped, has_errors
-from pipeline.model import Budget, Entry
+from pipeline.model import Budget, Entry, Record
 from pipeline.run.admission import Admission, plan_lines
-from pipeline.run.files.views import Files, Standing, inspect
+from pipeline.run.files.views import Files, Found, Standing, inspect
 from pipeline.run.ledger import outputs, payload, summary
 from pipeline.run.ledger.items import Clash, Plan, Planned
 from pipeline.run.ledger.ledger import Ledger
@@ -30,6 +30,18 @@ _CLASHES: Mapping[str, str] = {
     "address": "same-address",
     "output": "same-output",
 }
+
+
+class Choice(Protocol):
+    """What a run is asked to make, of all that is in its plan; `plan.Sieve` is one."""
+
+    def __call__(self, record: Record) -> bool:
+        """Tell whether an item is selected; asked once for each, in plan order."""
+        ...
+
+    def findings(self) -> Iterable[Diagnostic]:
+        """Return what is wrong with the choice, once every item was asked for."""
+        ...
 
 
 class _Refused(Exception):  # noqa: N818 - undoes the transaction; never leaves this module
@@ -44,13 +56,17 @@ def admit(
     campaign: str,
     budget: Budget | None = None,
     files: Files | None = None,
+    choice: Choice | None = None,
 ) -> Admission:
     """Write a campaign's plan into the ledger; return findings and what the plan comes to.
 
     With an error among the findings nothing is written. `files` lets it see foreign files at
-    output paths, and finished clips that are missing there.
+    output paths, and finished clips that are missing there. The whole plan is admitted, whatever
+    the `choice` is: it says what the next run may buy; without one that is everything.
     """
-    operation = partial(_admitted, entries=entries, campaign=campaign, budget=budget, files=files)
+    operation = partial(
+        _admitted, entries=entries, campaign=campaign, budget=budget, files=files, choice=choice
+    )
     try:
         return ledger.write_now(operation)
     except _Refused as refused:
@@ -64,6 +80,7 @@ def _admitted(
     campaign: str,
     budget: Budget | None,
     files: Files | None,
+    choice: Choice | None,
 ) -> Admission:
     plan = Plan(connection, campaign)
     findings: list[Diagnostic] = []
@@ -74,19 +91,36 @@ def _admitted(
     plan.finish()
     findings += _same_work(connection, campaign)
     findings += _rows_over(connection, campaign, budget)
+    # Where items are missing for a fault of theirs, nobody knows what a selection would find.
+    if choice is not None and not has_errors(findings):
+        plan.choose(choice)
+        findings += choice.findings()
     restore = 0
-    for slug in _standing(connection, campaign, files):
-        if isinstance(slug, Diagnostic):
-            findings.append(slug)
+    for found in _standing(connection, campaign, files):
+        if isinstance(found, Diagnostic):
+            findings.append(found)
         else:
-            restore += 1
+            restore += found.view.selected
     if has_errors(findings):
         raise _Refused(grouped(findings))
+    return _admission(connection, campaign, findings, count=count, restore=restore)
+
+
+def _admission(
+    connection: Connection,
+    campaign: str,
+    findings: Sequence[Diagnostic],
+    *,
+    count: int,
+    restore: int,
+) -> Admission:
+    lines = summary.lines(connection, campaign=campaign)
     return Admission(
         campaign=campaign,
         findings=grouped(findings),
         items=count,
-        lines=plan_lines(summary.lines(connection, campaign=campaign)),
+        lines=plan_lines(line for line in lines if line.selected),
+        others=plan_lines(line for line in lines if not line.selected),
         restore=restore,
         orphaned=tuple(summary.orphans(connection, campaign=campaign)),
     )
@@ -189,7 +223,7 @@ def _rows_over(
 
 def _standing(
     connection: Connection, campaign: str, files: Files | None
-) -> Iterator[Diagnostic | Standing]:
+) -> Iterator[Diagnostic | Found]:
     if files is None:
         return
 
@@ -206,7 +240,7 @@ def _standing(
                 hint="move it away, or change the output path: it is never overwritten",
             )
         elif found.standing is Standing.MISSING:
-            yield found.standing
+            yield found
 
 
 def _place(kept: Mapping[str, Any]) -> Span:

@@ -17,6 +17,7 @@ import orjson
 
 from pipeline.errors import NotSent, TransportFault
 from pipeline.providers.base import CLIENT_ID, Accepted, Fault, FaultKind, Request, Uploads
+from pipeline.run.clock import boot
 from pipeline.run.ledger import payload
 from pipeline.run.ledger.budgets import BUDGET, Denied
 from pipeline.run.ledger.jobs import Purchase
@@ -35,7 +36,9 @@ _CLOSED = "a charge was above its reservation: nothing more is bought in this ru
 
 async def planned(life: Life) -> None:
     """Begin, unless nothing more is submitted: then leave it planned, or hold it and say why."""
-    if life.station.stopped:
+    if not life.job.selected:
+        life.parked = True
+    elif life.station.stopped:
         await life.move(State.HELD, cause=LANE, message=life.station.stopped)
     elif life.means.stop.is_set() or life.means.settle_only:
         life.parked = True
@@ -47,21 +50,21 @@ async def planned(life: Life) -> None:
 
 async def staging(life: Life) -> None:
     """Upload what the provider does not have yet, wait for a slot, and write the intent."""
-    kept = payload.thawed(life.job.payload)
-    station = life.station
-    staged = await life.means.staging.stage(
-        station.lane,
-        cast("Uploads", station.provider),
-        kept.assets,
-        lifetime_s=station.provider.offer.upload_lifetime_s,
-    )
+    kept, clock = payload.thawed(life.job.payload), life.means.clock
+    staged, staged_at = await _staged(life, kept), clock.monotonic()
+    if not isinstance(staged, Fault):
+        if not await life.take_slot():
+            life.leave_slot()
+            await life.move(State.PLANNED)
+            return
+        if clock.monotonic() - staged_at > STALE_S:
+            # An upload may not have outlived the wait, nor a sleep of the machine.
+            staged = await _staged(life, kept)
     if isinstance(staged, Fault):
-        await _unstaged(life, staged)
-    elif await life.take_slot():
-        await _intend(life, _frozen(life, kept.request, staged))
-    else:
         life.leave_slot()
-        await life.move(State.PLANNED)
+        await _unstaged(life, staged)
+    else:
+        await _intend(life, _frozen(life, kept.request, staged))
 
 
 async def submitting(life: Life) -> None:
@@ -139,7 +142,14 @@ def _frozen(life: Life, request: Mapping[str, object], values: Mapping[str, str]
     purchase = Purchase(
         provider=job.provider,
         client_id=life.means.new_client_id(),
-        request=orjson.dumps({"request": request, "values": dict(values)}),
+        request=orjson.dumps(
+            {
+                "request": request,
+                "values": dict(values),
+                # The wall clock may be set; this one tells a doubt's age whatever happens to that.
+                "uptime": {"boot": boot(), "s": life.means.clock.monotonic()},
+            }
+        ),
         body_sha256="",
         reserved_microusd=job.high_microusd or 0,
         estimate_microusd=job.expected_microusd,
@@ -163,6 +173,16 @@ async def _intend(life: Life, purchase: Purchase) -> None:
     life.intended_at = means.clock.monotonic()
     means.checkpoint("intended")
     life.stands(State.SUBMITTING, purchase=written, cause="", message="")
+
+
+async def _staged(life: Life, kept: payload.Kept) -> Mapping[str, str] | Fault:
+    provider = life.station.provider
+    return await life.means.staging.stage(
+        life.station.lane,
+        cast("Uploads", provider),
+        kept.assets,
+        lifetime_s=provider.offer.upload_lifetime_s,
+    )
 
 
 async def _unstaged(life: Life, fault: Fault) -> None:

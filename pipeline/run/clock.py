@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import time
+from contextlib import suppress
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Protocol
 
 
@@ -44,4 +46,15 @@ class RealClock:
         await asyncio.sleep(seconds)
 
 
+def boot() -> str:
+    """Return what names this boot of the machine; empty where the system does not say.
+
+    Within one boot `RealClock.monotonic` is the same clock for all processes.
+    """
+    with suppress(OSError):
+        return _BOOT.read_text("ascii").strip()
+    return ""
+
+
+_BOOT = Path("/proc/sys/kernel/random/boot_id")
 _GROWING = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)

@@ -248,6 +248,7 @@ def _outcome(means: Means, watch: _Watch, *, restored: int) -> Outcome:
         campaign=campaign,
         counts=read(partial(jobs.counts, campaign=campaign)),
         spent_usd=read(partial(purchases.spent, run_id=means.run_id)),
+        bound_usd=read(partial(purchases.bound, run_id=means.run_id)),
         committed_usd=read(partial(budgets.committed, campaign=campaign)),
         stopped={name: station.stopped for name, station in stations if station.stopped},
         restored=restored,

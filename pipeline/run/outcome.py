@@ -26,6 +26,8 @@ class Outcome:
     """Jobs by state and cause."""
     spent_usd: Decimal
     """Charged for what was bought in this run."""
+    bound_usd: Decimal
+    """Charged + reserved + possible for what was bought in this run."""
     committed_usd: Decimal
     """Charged + reserved + possible, over the campaign's life."""
     stopped: Mapping[str, str]
@@ -39,7 +41,7 @@ class Outcome:
 
     def count(self, *states: State) -> int:
         """Count the jobs in these states."""
-        return sum(number for (state, _), number in self.counts.items() if state in states)
+        return _count(self.counts, *states)
 
     @property
     def states(self) -> Mapping[State, int]:
@@ -49,14 +51,35 @@ class Outcome:
     @property
     def exit_code(self) -> int:
         """Return the exit code: of several that apply, what matters most."""
-        held_by_budget = self.counts.get((State.HELD, BUDGET), 0)
         unfinished = self.count(State.PLANNED, State.STAGING, *_UNKNOWN)
-        ranked = (
-            (INTERRUPTED, self.interrupted and bool(unfinished)),
-            (UNKNOWN, self.count(*_UNKNOWN)),
-            (STOPPED, self.stopped or self.count(State.HELD) > held_by_budget),
-            (STOPPED, self.count(State.PLANNED, State.STAGING)),
-            (HELD, held_by_budget or self.overcharged),
-            (FAILED, self.count(*_FAILED) or self.not_shown),
+        if self.interrupted and unfinished:
+            return INTERRUPTED
+        return ending(
+            self.counts,
+            stopped=bool(self.stopped),
+            overcharged=self.overcharged,
+            not_shown=bool(self.not_shown),
         )
-        return next((code for code, applies in ranked if applies), DONE)
+
+
+def ending(
+    counts: Mapping[tuple[State, str], int],
+    *,
+    stopped: bool = False,
+    overcharged: bool = False,
+    not_shown: bool = False,
+) -> int:
+    """Return the exit code of jobs that stand like this, counted by state and cause."""
+    held_by_budget = counts.get((State.HELD, BUDGET), 0)
+    ranked = (
+        (UNKNOWN, _count(counts, *_UNKNOWN)),
+        (STOPPED, stopped or _count(counts, State.HELD) > held_by_budget),
+        (STOPPED, _count(counts, State.PLANNED, State.STAGING)),
+        (HELD, held_by_budget or overcharged),
+        (FAILED, _count(counts, *_FAILED) or not_shown),
+    )
+    return next((code for code, applies in ranked if applies), DONE)
+
+
+def _count(counts: Mapping[tuple[State, str], int], *states: State) -> int:
+    return sum(number for (state, _), number in counts.items() if state in states)

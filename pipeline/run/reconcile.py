@@ -6,24 +6,33 @@ the provider still knows them. Absence in a look-up proves nothing. Nothing else
 
 from __future__ import annotations
 
+from functools import partial
 from typing import cast
+
+import orjson
 
 from pipeline.errors import TransportFault
 from pipeline.model import Feature
 from pipeline.providers.base import Absent, Accepted, Fault, FaultKind, Finds
 from pipeline.run.buying import accepted, post, request_of
+from pipeline.run.clock import boot
+from pipeline.run.ledger.purchases import tasks
 from pipeline.run.life import Life
 from pipeline.run.lifecycle import POLICY, Phase, State
 
+_EARLIER_S = 3600.0
+"""How far back tasks are looked for that are other purchases': clocks differ."""
 _LOOK_UPS = frozenset({Feature.FIND, Feature.LISTING})
 
 
 async def in_doubt(life: Life) -> None:
     """Find out whether it was accepted; what cannot be found out waits for a person."""
-    task = await _sent_again(life) or await _looked_up(life)
-    if task:
+    task, seen = await _sent_again(life) or await _looked_up(life), set[str]()
+    while task and task not in seen:
+        seen.add(task)
         await accepted(life, task)
-    # Also where the task turned out to be another purchase's.
+        # Another doubt of the same kind may have claimed this task first: there may be one more.
+        task = await _looked_up(life) if life.job.state is State.IN_DOUBT else ""
     life.parked = life.job.state is State.IN_DOUBT
 
 
@@ -50,7 +59,15 @@ def _deduplicated(life: Life) -> bool:
     """Tell whether the provider still knows the client id; not if the clock was turned back."""
     offer = life.station.provider.offer
     age_s = life.now() - life.purchase.intent_at
-    return Feature.IDEMPOTENT in offer.features and 0 <= age_s < offer.dedupe_for_s
+    young = 0 <= age_s < offer.dedupe_for_s and _passed_s(life) < offer.dedupe_for_s
+    return Feature.IDEMPOTENT in offer.features and young
+
+
+def _passed_s(life: Life) -> float:
+    """Return the time since the intent by the clock that nobody sets; 0 if that began anew."""
+    began = orjson.loads(life.purchase.request).get("uptime") or {}
+    same_boot = began.get("boot") == boot() != ""
+    return life.means.clock.monotonic() - began["s"] if same_boot else 0.0
 
 
 async def _looked_up(life: Life) -> str:
@@ -73,7 +90,10 @@ async def _looked_up(life: Life) -> str:
 async def _found(life: Life) -> Accepted | Absent | Fault:
     purchase, lane = life.purchase, life.station.lane
     provider = cast("Finds", life.station.provider)
-    steps = provider.find(purchase.client_id, request_of(purchase), purchase.intent_at)
+    since = purchase.intent_at
+    query = partial(tasks, provider=purchase.provider, since=since - _EARLIER_S)
+    known = life.means.ledger.read(query)
+    steps = provider.find(purchase.client_id, request_of(purchase), since, known)
     try:
         request = next(steps)
         while True:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from math import inf
 from pathlib import Path
 from types import MappingProxyType
 from typing import Protocol
@@ -63,7 +64,7 @@ class Staging:
         retries: int = 4,
         new_id: Callable[[], str] = lambda: str(uuid4()),
     ) -> None:
-        self._transport = transport
+        self.transport = transport
         self._store = store
         self._shelf = shelf
         self._clock = clock
@@ -73,6 +74,7 @@ class Staging:
         self._locks: WeakValueDictionary[_Place, asyncio.Lock] = WeakValueDictionary()
         self._widths: dict[str, asyncio.Semaphore] = {}
         self._refused: dict[_Place, Fault] = {}
+        self._fresh: dict[_Place, float] = {}
 
     async def stage(
         self,
@@ -106,7 +108,7 @@ class Staging:
         # Kept in a local name as well: the dictionary forgets a lock that nobody holds.
         lock = self._locks.setdefault(place, asyncio.Lock())
         async with lock:
-            known = self._known(place)
+            known = self._known(place, lifetime_s)
             if known is not None:
                 return known
             width = self._widths.setdefault(lane.account, asyncio.Semaphore(_AT_ONCE))
@@ -118,17 +120,22 @@ class Staging:
                 return uploaded
             life_s = uploaded.lifetime_s or lifetime_s or _UNSTATED_LIFE_S
             until = self._clock.now().timestamp() + life_s / 2
+            self._fresh[place] = self._clock.monotonic() + life_s / 2
             await self._shelf.record_upload(*place, uri=uploaded.uri, expires_at=until)
             return uploaded.uri
 
-    def _known(self, place: _Place) -> str | Fault | None:
+    def _known(self, place: _Place, lifetime_s: float | None) -> str | Fault | None:
         if place in self._refused:
             return self._refused[place]
         known = self._shelf.uploaded(*place)
         if known is None:
             return None
         uri, until = known
-        return uri if until is not None and self._clock.now().timestamp() < until else None
+        left_s = (until or 0.0) - self._clock.now().timestamp()
+        # With more life left than it ever had, the clock was set back: nobody knows its age.
+        turned_back = lifetime_s is not None and left_s > lifetime_s / 2
+        fresh = self._clock.monotonic() < self._fresh.get(place, inf)
+        return uri if left_s > 0 and fresh and not turned_back else None
 
     async def _uploaded(self, lane: Lane, provider: Uploads, medium: Media) -> Uploaded | Fault:
         try:
@@ -147,7 +154,7 @@ class Staging:
     ) -> Uploaded | Fault:
         """Go through a provider's upload from its first step."""
         steps = provider.upload(medium)
-        send = partial(self._transport.send, lane, content=kept, content_type=_content_type(medium))
+        send = partial(self.transport.send, lane, content=kept, content_type=_content_type(medium))
         try:
             request = next(steps)
             while True:

@@ -18,6 +18,8 @@ from pipeline.sandbox.books import ledger
 from pipeline.sandbox.desk import Desk
 from pipeline.sandbox.dialects import DIALECTS
 from pipeline.sandbox.exchange import Reply
+from pipeline.sandbox.intake import PUBLIC, keep
+from pipeline.sandbox.intake import address as public_address
 from pipeline.sandbox.mediahost import media_host
 from pipeline.sandbox.scenario import BadScenario
 
@@ -76,8 +78,14 @@ def _controls(desk: Desk) -> list[Route]:
         desk.world.put_forward(float(told["advance_s"]))
         return Reply(body={"now": desk.world.now()}).response()
 
+    async def publish(request: Request) -> Response:
+        provider, key = PUBLIC
+        kept = await keep(desk, await request.body(), provider=provider, key=key)
+        return Reply(body={"url": public_address(desk, kept)}).response()
+
     return [
         Route("/health", health),
+        Route("/web", publish, methods=["POST"]),
         Route("/ledger", books),
         Route("/scenario", scenario, methods=["GET", "POST"]),
         Route("/reset", reset, methods=["POST"]),

@@ -8,6 +8,7 @@ from typing import Any
 
 from pipeline.sandbox.desk import MICRO, Desk
 from pipeline.sandbox.dialects import DIALECTS
+from pipeline.sandbox.intake import PUBLIC
 from pipeline.sandbox.orders import State
 from pipeline.sandbox.records import Task
 
@@ -22,6 +23,8 @@ def ledger(desk: Desk) -> dict[str, Any]:
         cost = billed[f"{task.provider}\n{task.account}\n{task.id}"]
         _account(providers, task.provider, task.account)["tasks"].append(_entry(task, state, cost))
     for upload in desk.world.uploads():
+        if (upload.provider, upload.account) == PUBLIC:
+            continue
         told = {"id": upload.id, "digest": upload.digest, "media_type": upload.media_type}
         _account(providers, upload.provider, upload.account)["uploads"].append(told)
     for name, provider in providers.items():

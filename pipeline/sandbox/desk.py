@@ -10,7 +10,9 @@ import asyncio
 import random
 import secrets
 import sys
+from collections.abc import Coroutine
 from decimal import Decimal
+from typing import Any
 
 from pipeline.sandbox.director import Director
 from pipeline.sandbox.faults import Effect
@@ -40,7 +42,7 @@ class Desk:
         self.studio = studio
         self.media_origin = media_origin
         self._keys = world.accounts()
-        self._running: set[asyncio.Task[None]] = set()
+        self._running: set[asyncio.Task[Any]] = set()
 
     def resume(self) -> None:
         """Have the clips made that were not finished when the sandbox last stopped."""
@@ -107,6 +109,12 @@ class Desk:
         self._settle(task, failed=False, refunds=refunds)
         return Progress(state=State.DONE, percent=100)
 
+    def go_on(self, work: Coroutine[Any, Any, Any]) -> None:
+        """Do this, though nobody waits for it."""
+        running = asyncio.get_running_loop().create_task(work)
+        self._running.add(running)
+        running.add_done_callback(self._running.discard)
+
     def links(self, task: Task) -> list[Link]:
         """Return where a finished task's results are: the same addresses each time."""
         found = self.world.links(task)
@@ -128,6 +136,10 @@ class Desk:
     def url(self, task: Task, link: Link) -> str:
         """Return a link as clients see it."""
         return f"{self.media_origin}/{task.provider}/video/{link.token}.{task.reel['format']}"
+
+    def serves(self, url: str) -> bool:
+        """Tell whether an address is one of the result host's."""
+        return url.startswith(f"{self.media_origin}/")
 
     def _account(self, key: str) -> Account:
         return self.director.scenario.accounts.get(key, Account())
@@ -151,7 +163,7 @@ class Desk:
             usd=int(order.usd * factor * MICRO),
             created_at=now,
             ready_at=now + runs_s + (options["seconds"] if name == "slow" else 0),
-            fate={"name": name, **options} if name else {},
+            fate={"name": name, **options} if name else _doom(order),
             reel=shown,
             extra={
                 **order.extra,
@@ -172,9 +184,7 @@ class Desk:
         self.world.settle(task, owed - (task.usd if scenario.bill == "accept" else 0))
 
     def _commission(self, task: Task) -> None:
-        running = asyncio.get_running_loop().create_task(self._render(task))
-        self._running.add(running)
-        running.add_done_callback(self._running.discard)
+        self.go_on(self._render(task))
 
     async def _render(self, task: Task) -> None:
         try:
@@ -183,6 +193,10 @@ class Desk:
             print(f"sandbox: task {task.id} was not rendered: {error}", file=sys.stderr)  # noqa: T201 - its log
             clip = _NOT_RENDERED
         self.world.keep_clip(task, clip)
+
+
+def _doom(order: Order) -> dict[str, str]:
+    return {"name": "failed", "message": order.doomed} if order.doomed else {}
 
 
 def _under_way(task: Task, now: float) -> Progress:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
@@ -49,7 +50,8 @@ class Reply:
 
 
 Costume = Callable[[str, int], Reply]
-"""How a dialect words a trouble (throttled, error, no-credit, bad-key) with an HTTP status."""
+"""How a dialect words a trouble with an HTTP status: throttled, error, no-credit, bad-key, or any
+code of its provider's that a scenario names."""
 _STATUS: Mapping[str, int] = MappingProxyType({"throttled": 429, "no-credit": 402, "bad-key": 401})
 
 
@@ -60,14 +62,28 @@ async def exchange(
     subject: Subject,
     costume: Costume,
     work: Callable[[], Awaitable[Reply]],
+    turn: AbstractContextManager[Any] | None = None,
 ) -> Response:
-    """Answer a request by doing its work, unless the scenario has other plans."""
+    """Answer a request by doing its work, unless the scenario has other plans.
+
+    `turn` is held from the moment the work begins until its reply leaves.
+    """
     fault = desk.director.strike(stage, _WHOLE_REPLY, subject)
     if fault is not None and fault.kind.effect is Effect.INSTEAD:
         return _instead(fault, costume)
-    reply = await work()
-    if stage == "submit":
-        await asyncio.sleep(random.uniform(*desk.director.scenario.accept_s))  # noqa: S311 - a drill
+
+    async def carried_out() -> Reply:
+        with turn or nullcontext():
+            reply = await work()
+            if stage == "submit":
+                accept_s = desk.director.scenario.accept_s
+                await asyncio.sleep(random.uniform(*accept_s))  # noqa: S311 - a drill
+            return reply
+
+    if fault is not None and fault.name == "drop-early":
+        desk.go_on(carried_out())
+        return Dropped()
+    reply = await carried_out()
     return reply.response() if fault is None else _after(fault, reply, costume)
 
 
@@ -97,7 +113,8 @@ def _instead(fault: Fault, costume: Costume) -> Response:
     lost = spoilt(fault)
     if lost is not None:
         return lost
-    reply = costume(fault.name, fault.options.get("status", _STATUS.get(fault.name, 500)))
+    trouble = fault.options["code"] if fault.name == "code" else fault.name
+    reply = costume(trouble, fault.options.get("status", _STATUS.get(fault.name, 500)))
     response = reply.response()
     if fault.options.get("retry_after") is not None:
         response.headers["retry-after"] = str(fault.options["retry_after"])

@@ -33,6 +33,8 @@ _EXTENSIONS: Mapping[str, str] = MappingProxyType(
         "video/quicktime": "mov",
     }
 )
+PUBLIC = ("web", "")
+"""Provider and account of what is on the web for all to see."""
 _DATA_URI = re.compile(r"data:[\w.+-]+/[\w.+-]+(?:;[\w=.+-]+)*;base64,", re.ASCII)
 
 
@@ -53,9 +55,15 @@ def decoded(text: str) -> bytes:
 
 
 async def keep(
-    desk: Desk, content: bytes, *, provider: str, key: str, lives_s: float | None = None
+    desk: Desk,
+    content: bytes,
+    *,
+    provider: str,
+    key: str,
+    lives_s: float | None = None,
+    upload_id: str = "",
 ) -> Upload:
-    """Keep a medium for an account; raises NotMedia."""
+    """Keep a medium for an account, under a new id unless one is given; raises NotMedia."""
     digest = hashlib.sha256(content).hexdigest()
     path = desk.world.upload_path(digest)
     looked = _picture(content) if content[4:8] != b"ftyp" else None
@@ -66,7 +74,7 @@ async def keep(
             looked = {**await desk.studio.probe(path), "media_type": _movie_type(content)}
         except NotRendered as error:
             raise NotMedia(str(error)) from error
-    upload_id = str(uuid.uuid4())
+    upload_id = upload_id or str(uuid.uuid4())
     upload = Upload(
         id=upload_id,
         provider=provider,
@@ -88,7 +96,7 @@ def address(desk: Desk, upload: Upload) -> str:
 
 def at_address(desk: Desk, url: str) -> Upload | None:
     """Return the medium that is stored at an address of ours."""
-    if not url.startswith(f"{desk.media_origin}/"):
+    if not desk.serves(url):
         return None
     name = urlsplit(url).path.rpartition("/")[2]
     return desk.world.upload(name.partition(".")[0])

@@ -14,10 +14,12 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Route
 
+from pipeline.sandbox import deposits
 from pipeline.sandbox.desk import Desk
-from pipeline.sandbox.director import Subject
 from pipeline.sandbox.exchange import Cut, spoilt
 from pipeline.sandbox.faults import Effect
+from pipeline.sandbox.intake import NotMedia
+from pipeline.sandbox.orders import about
 from pipeline.sandbox.records import Task
 from pipeline.sandbox.reels import stamp
 from pipeline.sandbox.scenario import Fault
@@ -44,8 +46,12 @@ def media_host(desk: Desk) -> Starlette:
         content = desk.world.upload_path(upload.digest).read_bytes()
         return _served(request, content, upload.media_type)
 
+    async def deposit(request: Request) -> Response:
+        return await _deposit(desk, request)
+
     return Starlette(
         routes=[
+            Route("/{provider}/uploads/{name}", deposit, methods=["PUT"]),
             Route("/{provider}/video/{name}", video),
             Route("/{provider}/uploads/{name}", stored),
         ]
@@ -62,15 +68,28 @@ def clip_bytes(desk: Desk, task: Task) -> bytes:
     return stamped(content, **told, size=desk.director.scenario.clip_bytes)
 
 
+async def _deposit(desk: Desk, request: Request) -> Response:
+    try:
+        await deposits.deliver(
+            desk,
+            request.path_params["name"].partition(".")[0],
+            signature=request.query_params.get("signature", ""),
+            content_type=request.headers.get("content-type", ""),
+            content=await request.body(),
+        )
+    except deposits.Refused as refused:
+        return PlainTextResponse(str(refused), 403)
+    except NotMedia as wrong:
+        return PlainTextResponse(str(wrong), 400)
+    return Response(b"", 200)
+
+
 def _video(desk: Desk, request: Request) -> Response:
     link = desk.world.link(request.path_params["name"].partition(".")[0])
     task = link and desk.world.task(link.provider, link.account, link.task)
     if not link or not task:
         return _gone(404)
-    subject = Subject(
-        provider=task.provider, key=task.account, address=task.address, prompt=task.prompt
-    )
-    fault = desk.director.strike("download", _EFFECTS, subject)
+    fault = desk.director.strike("download", _EFFECTS, about(task))
     instead = None if fault is None else _instead(fault, request)
     if instead is not None:
         return instead

@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import Any
 
 from pipeline.sandbox.director import Subject
+from pipeline.sandbox.records import Task
 
 
 class State(StrEnum):
@@ -69,4 +70,13 @@ class Order:
     format: str = "mp4"
     link_ttl_s: float | None = None
     results: int = 1
+    doomed: str = ""
+    """Why it will fail, though it is taken."""
     extra: Mapping[str, Any] = field(default_factory=dict)
+
+
+def about(task: Task) -> Subject:
+    """Return whom the scenario sees in a request about a task."""
+    return Subject(
+        provider=task.provider, key=task.account, address=task.address, prompt=task.prompt
+    )

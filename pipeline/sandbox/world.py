@@ -205,7 +205,7 @@ class World:
         return None if found is None else orjson.loads(found[0])
 
     def keep_note(self, name: str, value: Any) -> None:
-        """Note something across restarts."""
+        """Note something across restarts; what is about one thing ("deposit 7") is forgotten."""
         self._db.execute(
             "INSERT INTO notes VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value=excluded.value",
             (name, orjson.dumps(value)),
@@ -215,6 +215,7 @@ class World:
         """Drop every task, bill, upload and leak, and set the clock right; rendered clips stay."""
         for table in _CONTENT:
             self._db.execute(f"DELETE FROM {table}")  # noqa: S608
+        self._db.execute("DELETE FROM notes WHERE name LIKE '% %'")
         for path in (self.root / "uploads").iterdir():
             with suppress(FileNotFoundError):
                 path.unlink()

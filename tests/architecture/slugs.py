@@ -63,8 +63,9 @@ def _takers(tree: ast.Module) -> Iterator[tuple[str, int]]:
 
 def _slugs(node: ast.AST, tree: ast.Module, takers: Takers) -> Iterator[str]:
     match node:
-        case ast.keyword(arg="slug", value=value) | ast.Assign(
-            targets=[ast.Name(id="slug")], value=value
+        case (
+            ast.keyword(arg="slug", value=value)
+            | ast.Assign(targets=[ast.Name(id="slug")], value=value)
         ):
             yield from _texts(value, tree)
         case ast.Call(func=ast.Name(id=name) | ast.Attribute(attr=name), args=arguments):

@@ -289,15 +289,16 @@ class ForgetsTheKey(Faithful):
 class TakesBusyForNo(Faithful):
     """Takes APIMart's 409 "still being handled" for a refusal.
 
-    Caught by *reply dropped after acceptance*: the repeat meets the first request, which goes on to
-    make a task; the item must not be planned anew or failed.
+    Caught by *reply dropped early*: the repeat meets the first request, which goes on to make a
+    task; the item must not stay in doubt, be planned anew or failed. (Only the `accepted` of its
+    fault wrong would do no harm: the run knows that its kind proves nothing.)
     """
 
     def read_submit(self, response: Response, client_id: str) -> Accepted | Fault:
         """Read every 409 as a proof that nothing was taken."""
         found = super().read_submit(response, client_id)
         if isinstance(found, Fault) and response.status == 409:
-            return replace(found, accepted=False)
+            return replace(found, kind=FaultKind.REJECTED, accepted=False)
         return found
 
 
@@ -343,8 +344,8 @@ class ReadsNumbers(Faithful):
 class HandsOutTwice(Faithful):
     """inference.sh's listing without regard to whose task it is.
 
-    Caught by *reply dropped after acceptance* for two takes at once: both would claim one task,
-    which the ledger reports as an alarm, and one paid clip would be lost.
+    Caught by *twins*: two doubts with one prompt would claim one task, which the ledger refuses;
+    one paid clip would be lost.
     """
 
     def find(

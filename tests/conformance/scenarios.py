@@ -10,13 +10,25 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from types import MappingProxyType
 
-from pipeline.model import Feature, Policy
-from tests.conformance.stage import Played, Stage, plays, task_ids, task_of
+from pipeline.model import Feature, Kind, Policy
+from tests.conformance.stage import (
+    Colour,
+    Played,
+    Stage,
+    colour,
+    ends,
+    plays,
+    task_ids,
+    task_of,
+)
 
 Scenario = Callable[[Stage], Awaitable[None]]
 # Time is hurried: half a day leaves a slow machine minutes to render, an hour is over in seconds.
 _ONCE_MORE = Policy(purchases=1, stop=False, deadline_s=43_200)
 _SOON_S = 1800
+_TOLERANCE = 16
+"""How far the colours of an encoded picture may be from its original's."""
+_LOOK_UPS = frozenset({Feature.FIND, Feature.LISTING})
 
 
 def _all_right(played: Played, *, count: int) -> None:
@@ -33,8 +45,9 @@ def _all_right(played: Played, *, count: int) -> None:
 
 
 def _settled(stage: Stage, played: Played, *, accepted: bool) -> None:
-    """A lost outcome is settled by the same id where the provider has one, else it is in doubt."""
-    if Feature.IDEMPOTENT in stage.provider.offer.features:
+    """A lost outcome is settled by the same id, or found; where neither can be, it is in doubt."""
+    features = stage.provider.offer.features
+    if Feature.IDEMPOTENT in features or (accepted and features & _LOOK_UPS):
         _all_right(played, count=len(played.records))
         return
     in_doubt = [record for record in played.records if record.state == "in_doubt"]
@@ -60,6 +73,26 @@ async def happy(stage: Stage) -> None:
         assert task["address"] == record.address
     if Feature.COST in stage.provider.offer.features:
         assert played.billed_usd == played.charged_usd
+
+
+async def frames(stage: Stage) -> None:
+    """A clip between two frames begins with the first and ends with the last."""
+    if Kind.FRAMES not in stage.provider.offer.kinds:
+        return
+    stage.sandbox.set(render="full")
+    item = stage.item(1, Kind.FRAMES)
+
+    played = await stage.play(item)
+
+    _all_right(played, count=1)
+    begins, ends_with = ends(played.clip(played.records[0]))
+    first, last = (colour(reference.media[0]) for reference in item.references)
+    assert _alike(first, begins)
+    assert _alike(last, ends_with)
+
+
+def _alike(one: Colour, other: Colour) -> bool:
+    return all(abs(a - b) <= _TOLERANCE for a, b in zip(one, other, strict=True))
 
 
 async def again(stage: Stage) -> None:
@@ -113,6 +146,29 @@ async def error_after(stage: Stage) -> None:
 async def drop_after(stage: Stage) -> None:
     """A reply that is lost after the task was accepted never buys it a second time."""
     stage.sandbox.play("drop-after")
+
+    played = await stage.play(*stage.items(2))
+
+    _settled(stage, played, accepted=True)
+
+
+async def twins(stage: Stage) -> None:
+    """Two takes with one prompt, both replies lost: each task is found by one of them."""
+    first, second = stage.items(2)
+    stage.sandbox.play("drop-after", times=2)
+
+    played = await stage.play(first, replace(second, prompt=first.prompt))
+
+    if Feature.LISTING in stage.provider.offer.features:
+        _all_right(played, count=2)
+    assert 2 == len(played.tasks)
+
+
+async def drop_early(stage: Stage) -> None:
+    """A reply that is lost while its request is still in hand never buys it a second time."""
+    stage.sandbox.set(timing={"accept_s": 0.3, "run_s": 0})
+    stage.sandbox.play("drop-early")
+    stage = replace(stage, policy=replace(stage.policy, request_retries=200))
 
     played = await stage.play(*stage.items(2))
 
@@ -241,12 +297,15 @@ SCENARIOS: Mapping[str, Scenario] = MappingProxyType(
         play.__name__: play
         for play in (
             happy,
+            frames,
             again,
             slow,
             throttled,
             unavailable_before,
             error_after,
             drop_after,
+            drop_early,
+            twins,
             truncated_reply,
             garbage_reply,
             unknown_status,

@@ -15,6 +15,7 @@ from typing import Any
 import av
 import httpx
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 from pipeline.media import probe
@@ -50,9 +51,12 @@ from tests.unit.providers.samples import item
 
 CAMPAIGN = "conformance"
 _HURRY = 200.0
+_AHEAD_S = 1800
+"""The stage's clock runs ahead of the sandbox's: what happens there must not look older than it."""
 FILM_S = 7
 """Every film of the stage lasts so long, in seconds: what an edit's length follows."""
 _PIXELS = {"std": 720, "pro": 1080}
+Colour = tuple[int, int, int]
 _RATIOS = {"9:16": 9 / 16, "16:9": 16 / 9, "1:1": 1.0}
 
 
@@ -131,6 +135,7 @@ class Stage:
         """Admit the items and run them to their end."""
         seen: list[Event] = []
         clock = HurriedClock()
+        self.sandbox.advance(_AHEAD_S)
         with Ledger.open(self.root) as ledger:
             admission = admit(
                 map(self._entry, items), ledger, campaign=CAMPAIGN, files=RealFiles(self.root)
@@ -161,12 +166,19 @@ class Stage:
             root=self.root,
         )
 
-    def items(self, count: int, kind: Kind = Kind.TEXT, **more: Any) -> list[Item]:
+    @property
+    def kind(self) -> Kind:
+        """The simplest kind that this provider offers; its request states the length."""
+        kinds = (Kind.TEXT, Kind.FIRST_FRAME)
+        return next(kind for kind in kinds if kind in self.provider.offer.kinds)
+
+    def items(self, count: int, kind: Kind | None = None, **more: Any) -> list[Item]:
         """Return items that differ in their prompt, for what this provider offers."""
         return [self.item(number, kind, **more) for number in range(1, count + 1)]
 
-    def item(self, number: int, kind: Kind = Kind.TEXT, **more: Any) -> Item:
+    def item(self, number: int, kind: Kind | None = None, **more: Any) -> Item:
         """Return one item with real media, in a mode, length and ratio its terms allow."""
+        kind = kind or self.kind
         terms = self.provider.offer.kinds[kind]
         mode = more.pop("mode", max(terms.modes))
         stated = terms.ratio == "stated"
@@ -227,7 +239,8 @@ class Stage:
             path = path.with_suffix(".mp4")
             if not path.exists():
                 film(path)
-            return probe(path)
+            takes = "video" in self.provider.offer.uploads
+            return probe(path) if takes else self._published(medium, path)
         path = path.with_suffix(".png")
         if not path.exists():
             colour = hashlib.sha256(path.name.encode()).digest()[:3]
@@ -241,6 +254,14 @@ class Stage:
             width=720,
             height=1280,
         )
+
+    def _published(self, medium: Media, path: Path) -> Media:
+        """Return a medium that is on the web, for a provider that stores none of its kind."""
+        web = httpx.URL(self.sandbox.base_urls[self.name]).copy_with(path="/_sandbox/web")
+        told = httpx.post(web, content=path.read_bytes(), trust_env=False, timeout=30)
+        url = told.raise_for_status().json()["url"]
+        digest = hashlib.sha256(url.encode()).hexdigest()
+        return replace(medium, source=url, local=False, digest=digest, format="")
 
 
 def film(path: Path, *, seconds: int = FILM_S) -> None:
@@ -265,6 +286,32 @@ def plays(clip: Path) -> bool:
     """Tell whether a clip can be decoded to its end."""
     with av.open(str(clip)) as container:
         return sum(1 for _ in container.decode(video=0)) > 0
+
+
+def ends(clip: Path) -> tuple[Colour, Colour]:
+    """Return the colours in the middle of a clip's first and last pictures."""
+    with av.open(str(clip)) as container:
+        pictures = container.decode(video=0)
+        first = last = next(pictures)
+        for last in pictures:  # noqa: B007 - the last one is what is wanted
+            pass
+        return _middle(_pixels(first)), _middle(_pixels(last))
+
+
+def colour(medium: Media) -> Colour:
+    """Return the colour in the middle of a local image."""
+    with Image.open(medium.source) as image:
+        return _middle(np.asarray(image.convert("RGB")))
+
+
+def _pixels(frame: av.VideoFrame) -> NDArray[np.uint8]:
+    return frame.to_ndarray(format="rgb24").astype(np.uint8)
+
+
+def _middle(pixels: NDArray[np.uint8]) -> Colour:
+    tall, wide, _ = pixels.shape
+    red, green, blue = pixels[tall // 2, wide // 2].tolist()
+    return red, green, blue
 
 
 def task_ids(tasks: Iterable[Mapping[str, Any]]) -> set[str]:

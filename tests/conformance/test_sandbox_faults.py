@@ -12,7 +12,8 @@ import httpx
 import pytest
 
 from pipeline.sandbox.faults import KINDS
-from tests.conformance.test_sandbox_runware import KEY, Runware, codes, new, order, picture
+from tests.conformance.clients import KEY, picture
+from tests.conformance.test_sandbox_runware import Runware, codes, new, order
 from tests.sandboxes import Sandbox
 
 
@@ -77,10 +78,21 @@ def test_no_credit_and_a_bad_key_can_be_played(sandbox: Sandbox, runware: Runwar
     assert [] == sandbox.tasks("runware")
 
 
+def test_any_code_of_the_providers_can_be_played(sandbox: Sandbox, runware: Runware) -> None:
+    """In its envelope, under the status the scenario gives; nothing is bought."""
+    sandbox.play("code", code="concurrencyLimit", status=409)
+
+    assert (409, [("concurrencyLimit", "")]) == (
+        (told := runware.post(order()))[0],
+        codes(told[1]),
+    )
+    assert [] == sandbox.tasks("runware")
+
+
 # --- The reply is lost: before or after acceptance, the client cannot tell
 
 
-@pytest.mark.parametrize(("fault", "bought"), [("drop", 0), ("drop-after", 1)])
+@pytest.mark.parametrize(("fault", "bought"), [("drop", 0), ("drop-after", 1), ("drop-early", 1)])
 def test_a_dropped_reply_is_no_reply(
     sandbox: Sandbox, runware: Runware, fault: str, bought: int
 ) -> None:

@@ -7,7 +7,6 @@ the adapter; what the pages leave open is the sandbox's choice and is said so.
 from __future__ import annotations
 
 import base64
-import time
 import uuid
 from collections.abc import Iterator
 from io import BytesIO
@@ -16,33 +15,34 @@ from typing import Any
 import av
 import httpx
 import pytest
-from PIL import Image
 
+from tests.conformance.clients import (
+    KEY,
+    OTHER_KEY,
+    URL,
+    Answer,
+    answer,
+    client,
+    eventually,
+    movie,
+    picture,
+    without,
+)
 from tests.sandboxes import Sandbox
 
-KEY = "key-of-the-conformance-test"
 STANDARD = "klingai:kling@o1-standard"
-_PATIENCE_S = 60
-_PAUSE_S = 0.02
-Answer = tuple[int, dict[str, Any]]
 
 
 class Runware:
     """Talks to the sandbox as Runware's clients do."""
 
     def __init__(self, sandbox: Sandbox, key: str = KEY) -> None:
-        self.client = httpx.Client(
-            base_url=sandbox.base_urls["runware"],
-            headers={"Authorization": f"Bearer {key}"},
-            timeout=30,
-            trust_env=False,
-        )
+        self.client = client(sandbox, "runware", key)
 
     def post(self, *tasks: Any, **headers: str) -> Answer:
         """Send an array of tasks; header names are written with underscores."""
         told = {name.replace("_", "-"): value for name, value in headers.items()}
-        reply = self.client.post("/v1", json=list(tasks), headers=told)
-        return reply.status_code, reply.json()
+        return answer(self.client.post("/v1", json=list(tasks), headers=told))
 
     def poll(self, task_uuid: str) -> Answer:
         """Ask for a task once."""
@@ -50,13 +50,14 @@ class Runware:
 
     def finished(self, task_uuid: str) -> dict[str, Any]:
         """Ask until a task has a result or an error."""
-        deadline = time.monotonic() + _PATIENCE_S
-        while time.monotonic() < deadline:
+
+        def ended() -> dict[str, Any]:
             _, body = self.poll(task_uuid)
-            if body.get("errors") or [d for d in body["data"] if d["status"] != "processing"]:
-                return body
-            time.sleep(_PAUSE_S)
-        raise AssertionError("the task did not end")
+            over = [told for told in body.get("data", ()) if told["status"] != "processing"]
+            return body if over or body.get("errors") else {}
+
+        found: dict[str, Any] = eventually(ended)
+        return found
 
     def upload(self, content: bytes) -> dict[str, Any]:
         """Store a medium, and return what is said of it."""
@@ -93,34 +94,6 @@ def order(**fields: Any) -> dict[str, Any]:
         "duration": 5,
         **fields,
     }
-
-
-def without(task: dict[str, Any], *names: str) -> dict[str, Any]:
-    """Return a task without some fields."""
-    return {name: value for name, value in task.items() if name not in names}
-
-
-def picture(width: int = 320, height: int = 480) -> bytes:
-    """Return a PNG."""
-    content = BytesIO()
-    Image.new("RGB", (width, height), (200, 40, 40)).save(content, "PNG")
-    return content.getvalue()
-
-
-def movie(width: int = 720, height: int = 720, seconds: int = 4) -> bytes:
-    """Return an MP4."""
-    content = BytesIO()
-    with av.open(content, "w", format="mp4") as container:
-        stream = container.add_stream("libx264", rate=24, options={"preset": "ultrafast"})
-        stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
-        frame = av.VideoFrame(width, height, "yuv420p")
-        for plane in frame.planes:
-            plane.update(bytes([128]) * plane.buffer_size)
-        for number in range(seconds * 24):
-            frame.pts = number
-            container.mux(stream.encode(frame))
-        container.mux(stream.encode(None))
-    return content.getvalue()
 
 
 def codes(body: dict[str, Any]) -> list[tuple[str, str]]:
@@ -209,7 +182,7 @@ def test_accounts_do_not_see_each_other(sandbox: Sandbox, runware: Runware) -> N
     """Another key knows nothing of a task, and may use its id."""
     task = order()
     runware.post(task)
-    other = Runware(sandbox, "key-of-somebody-else")
+    other = Runware(sandbox, OTHER_KEY)
 
     assert (200, {"data": []}) == other.poll(task["taskUUID"])
     assert 200 == other.post(task)[0]
@@ -296,7 +269,6 @@ def test_what_is_no_array_of_tasks_is_refused(runware: Runware, body: bytes) -> 
 IMAGE = base64.b64encode(picture()).decode()
 FRAME = {"image": IMAGE, "frame": "first"}
 LAST = {"image": IMAGE, "frame": "last"}
-URL = "https://example.com/clip.mp4"
 UNSIZED = without(order(), "width", "height")
 
 
@@ -424,7 +396,7 @@ def test_a_stored_medium_can_be_used_and_fetched(sandbox: Sandbox, runware: Runw
 def test_a_stored_medium_belongs_to_its_account(sandbox: Sandbox, runware: Runware) -> None:
     """Another account cannot use its UUID."""
     stored = runware.upload(picture())
-    other = Runware(sandbox, "key-of-somebody-else")
+    other = Runware(sandbox, OTHER_KEY)
     task = {**UNSIZED, "inputs": {"frameImages": [stored["mediaUUID"]]}}
 
     assert (400, [("mediaNotFound", "inputs.frameImages")]) == (

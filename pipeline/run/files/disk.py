@@ -28,8 +28,10 @@ _ADVICE: Mapping[int, str] = MappingProxyType(
         errno.EROFS: _NO_RIGHT,
         errno.EACCES: _NO_RIGHT,
         errno.EPERM: _NO_RIGHT,
+        errno.EIO: "the disk reports an error: check it, then run again",
         errno.EMFILE: "raise the limit of open files (ulimit -n), or lower the concurrency",
         errno.ENAMETOOLONG: "shorten the output path",
+        errno.EXDEV: "let everything below .callsheet be on one disk",
     }
 )
 
@@ -40,9 +42,19 @@ def writing(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as exc:
-        advice = _ADVICE.get(exc.errno or 0, "see to it, then run again")
-        told = exc.strerror or type(exc).__name__
-        raise Unusable(f"cannot write {path}: {told}; {advice}") from exc
+        raise Unusable(unwritten(exc, path)) from exc
+
+
+def unwritten(fault: OSError, path: Path | str = "") -> str:
+    """Return what a failure to write means and what to do."""
+    advice = _ADVICE.get(fault.errno or 0, "see to it, then run again")
+    place = path or fault.filename or "a file"
+    return f"cannot write {place}: {fault.strerror or type(fault).__name__}; {advice}"
+
+
+def is_the_machine(fault: OSError) -> bool:
+    """Tell whether an error is the machine's doing: full, read-only, worn out, or forbidden."""
+    return fault.errno in _ADVICE
 
 
 def digest(path: Path) -> str:

@@ -17,9 +17,9 @@ from typing import Any
 
 import orjson
 
+from pipeline.run.clock import boot
 from pipeline.run.files.disk import CHUNK, beside, writing
 
-_BOOT = Path("/proc/sys/kernel/random/boot_id")
 _CONTENT_RANGE = re.compile(r"bytes (\d+)-\d+/(\d+|\*)")
 _HEAD = 64
 _PARTIAL = 206
@@ -51,7 +51,7 @@ class Part:
         """Return how many bytes need not be asked for again, after reading and hashing them."""
         notes = self._read()
         self._begin("", None)
-        if not notes.get("validator") or notes.get("boot") != _boot():
+        if not notes.get("validator") or notes.get("boot") != boot():
             return 0
         try:
             with self.path.open("rb") as file:
@@ -79,7 +79,7 @@ class Part:
             self._begin(_validator(headers), _length(headers))
             with writing(self.path):
                 self.path.unlink(missing_ok=True)
-                self._write({"validator": self.validator, "length": self.length, "boot": _boot()})
+                self._write({"validator": self.validator, "length": self.length, "boot": boot()})
         with writing(self.path), self.path.open("ab", buffering=CHUNK) as file:
 
             def write(chunk: bytes) -> None:
@@ -148,10 +148,3 @@ def _validator(headers: Mapping[str, str]) -> str:
 def _length(headers: Mapping[str, str]) -> int | None:
     stated = headers.get("content-length", "")
     return int(stated) if stated.isdecimal() else None
-
-
-def _boot() -> str:
-    """Return what names this boot of the machine; empty where the system does not say."""
-    with suppress(OSError):
-        return _BOOT.read_text("ascii").strip()
-    return ""

@@ -21,15 +21,16 @@ async def show(means: Means, key: str) -> None:
 
 
 async def restore(means: Means) -> int:
-    """Put finished clips back where they are missing, without a request; return how many."""
+    """Put selected clips back where they are missing, without a request; return how many."""
     files = RealFiles(means.store.root)
     restored = 0
     for found in inspect(
         means.ledger.read, partial(_known, means), campaign=means.campaign, files=files
     ):
-        if found.view.clip is None or found.standing is Standing.FOREIGN:
+        view = found.view
+        if view.clip is None or found.standing is Standing.FOREIGN or not view.selected:
             continue
-        await place(means, found.view)
+        await place(means, view)
         restored += found.standing is Standing.MISSING
     return restored
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
 import orjson
-from sqlalchemy import Connection, insert
+from sqlalchemy import Connection, func, insert, select
 
 from pipeline.model import Event
-from pipeline.run.ledger.tables import events
+from pipeline.run.ledger.tables import campaigns, events, items
 
 NOTABLE = frozenset(
     {
@@ -33,3 +36,44 @@ def note(connection: Connection, *, event: Event) -> None:
             detail=orjson.dumps(dict(event.detail), default=str),
         )
     )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Notable:
+    """What happened in a lane, how often, and when and why the last time."""
+
+    provider: str
+    name: str
+    times: int
+    last_at: datetime
+    message: str
+
+
+def notable(connection: Connection, *, campaign: str) -> list[Notable]:
+    """Return what was written down about the campaign's items, by provider."""
+    own = (
+        select(items.c.address)
+        .join(campaigns, campaigns.c.id == items.c.campaign_id)
+        .where(campaigns.c.name == campaign)
+    )
+    last = (
+        select(func.max(events.c.id).label("id"), func.count().label("times"))
+        .where(events.c.address.in_(own))
+        .group_by(events.c.provider, events.c.name)
+        .subquery()
+    )
+    query = (
+        select(events, last.c.times)
+        .join_from(events, last, last.c.id == events.c.id)
+        .order_by(events.c.provider, events.c.name)
+    )
+    return [
+        Notable(
+            provider=row.provider,
+            name=row.name,
+            times=row.times,
+            last_at=datetime.fromtimestamp(row.at, UTC),
+            message=str(orjson.loads(row.detail).get("message", "")),
+        )
+        for row in connection.execute(query)
+    ]

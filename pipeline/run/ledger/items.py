@@ -5,7 +5,7 @@ Uniqueness of addresses and output paths is an index; what clashes is told with 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,13 +16,17 @@ from sqlalchemy import (
     Row,
     and_,
     bindparam,
+    case,
     func,
     insert,
     literal,
+    null,
     select,
     update,
 )
 
+from pipeline.model import Record
+from pipeline.run.ledger import records
 from pipeline.run.ledger.budgets import campaign_scope, open_scope
 from pipeline.run.ledger.prepared import Clashed, execute_many
 from pipeline.run.ledger.sqlite import upsert
@@ -70,6 +74,7 @@ class Plan:
 
     def __init__(self, connection: Connection, campaign: str) -> None:
         self._connection = connection
+        self._campaign = campaign
         connection.execute(upsert(campaigns).values(name=campaign).on_conflict_do_nothing())
         here = campaigns.c.name == campaign
         connection.execute(
@@ -99,9 +104,29 @@ class Plan:
     def finish(self) -> None:
         """Let items of one key share one job, and plan the jobs that are not in the making."""
         self._share()
+        self._lead(self._current)
+
+    def choose(self, wanted: Callable[[Record], bool]) -> None:
+        """Select only what is wanted; the rest stays as it is, in the plan and in the ledger.
+
+        A shared job is bought if any of its items is selected, as the first of those wants it.
+        """
+        self._connection.execute(update(items).where(self._current).values(selected=0))
+        after: int | None = -1
+        while after is not None:
+            page, after = records.page(self._connection, campaign=self._campaign, after=after)
+            chosen = [record.address for record in page if wanted(record)]
+            own = [{"b_campaign": self.campaign_id, "b_address": address} for address in chosen]
+            execute_many(self._connection, _CHOOSE, own)
+        self._share()
+        shared = select(items.c.key).where(self._current, items.c.shared_with.is_not(None))
+        self._lead(and_(self._current, items.c.key.in_(shared)))
+
+    def _lead(self, these: ColumnElement[bool]) -> None:
+        """Plan the job of each key among these items for the first one of the key."""
         leaders = (
             select(items.c.key, items.c.id, items.c.provider, literal(State.PLANNED.value))
-            .where(self._current, items.c.shared_with.is_(None))
+            .where(these, items.c.shared_with.is_(None))
             .order_by(items.c.key)
         )
         statement = upsert(jobs).from_select(["key", "item_id", "provider", "state"], leaders)
@@ -124,7 +149,7 @@ class Plan:
         first = (
             select(twins.c.id)
             .where(same_plan, twins.c.key == items.c.key)
-            .order_by(twins.c.position)
+            .order_by(twins.c.selected.desc(), twins.c.position)
             .limit(1)
             .scalar_subquery()
         )
@@ -133,8 +158,8 @@ class Plan:
         )
         self._connection.execute(
             update(items)
-            .where(self._current, items.c.key.in_(several), items.c.id != first)
-            .values(shared_with=first)
+            .where(self._current, items.c.key.in_(several))
+            .values(shared_with=case((items.c.id == first, null()), else_=first))
         )
 
     def _known(self, addresses: Sequence[str]) -> dict[str, Any]:
@@ -216,16 +241,24 @@ _OWN = tuple(name for name in Planned.__dataclass_fields__ if name != "payload")
 _CHANGING = ("campaign_id", "generation", *_OWN, "previous_key")
 _INSERT = insert(items).values(
     previous_key="",
+    selected=1,
     **{name: bindparam(name) for name in ("id", "campaign_id", "generation", *_OWN)},
 )
 _UPDATE = (
     update(items)
     .where(items.c.id == bindparam("b_id"))
-    .values(shared_with=None, **{name: bindparam(f"b_{name}") for name in _CHANGING})
+    .values(shared_with=None, selected=1, **{name: bindparam(f"b_{name}") for name in _CHANGING})
 )
 _INSERT_PAYLOAD = insert(payloads).values(item_id=bindparam("item_id"), data=bindparam("data"))
 _UPDATE_PAYLOAD = (
     update(payloads)
     .where(payloads.c.item_id == bindparam("b_item"))
     .values(data=bindparam("b_data"))
+)
+_CHOOSE = (
+    update(items)
+    .where(
+        items.c.campaign_id == bindparam("b_campaign"), items.c.address == bindparam("b_address")
+    )
+    .values(selected=1)
 )

@@ -56,6 +56,8 @@ class Job:
     cause: str = ""
     message: str = ""
     purchase: Purchase | None = None
+    selected: bool = True
+    """Whether it may be bought in this run; what was sent is settled either way."""
 
 
 class Moved(Exception):  # noqa: N818 - said from the worker's side
@@ -110,7 +112,10 @@ def revive(
     purchases_allowed: int,
     causes: Iterable[str] = (),
 ) -> None:
-    """Plan again what may be tried again: held; failed free and transient; failed as named."""
+    """Plan again what is selected and may be tried again.
+
+    That is what is held, what failed free and transient, and what failed for one of the causes.
+    """
     again = or_(
         jobs.c.state == State.HELD.value,
         (jobs.c.state == State.FAILED.value)
@@ -121,7 +126,7 @@ def revive(
     )
     connection.execute(
         update(jobs)
-        .where(again, jobs.c.key.in_(_wanted_keys(campaign)))
+        .where(again, jobs.c.key.in_(_selected_keys(campaign)))
         .values(state=State.PLANNED.value, cause="", message="", free=0)
     )
 
@@ -133,10 +138,10 @@ def states(connection: Connection, *, keys: Sequence[str]) -> dict[str, State]:
 
 
 def counts(connection: Connection, *, campaign: str) -> dict[tuple[State, str], int]:
-    """Count the jobs of the campaign's plan by state and cause."""
+    """Count the jobs of the campaign's selected items by state and cause."""
     rows = connection.execute(
         select(jobs.c.state, jobs.c.cause, func.count().label("n"))
-        .where(jobs.c.key.in_(_wanted_keys(campaign)))
+        .where(jobs.c.key.in_(_selected_keys(campaign)))
         .group_by(jobs.c.state, jobs.c.cause)
     )
     return {(State(row.state), row.cause): row.n for row in rows}
@@ -145,7 +150,7 @@ def counts(connection: Connection, *, campaign: str) -> dict[tuple[State, str], 
 def planned(
     connection: Connection, *, campaign: str, provider: str, after: int, limit: int
 ) -> list[Job]:
-    """Return a provider's next jobs to be made, in plan order, from after a cursor on."""
+    """Return a provider's next selected jobs to be made, in plan order, from after a cursor on."""
     query = (
         _loading(items.c.position, items.join(jobs, jobs.c.key == items.c.key))
         .join(campaigns, campaigns.c.id == items.c.campaign_id)
@@ -153,6 +158,7 @@ def planned(
             campaigns.c.name == campaign,
             campaigns.c.generation == items.c.generation,
             items.c.shared_with.is_(None),
+            items.c.selected == 1,
             jobs.c.provider == provider,
             jobs.c.state == State.PLANNED.value,
         )
@@ -197,14 +203,14 @@ def sent(connection: Connection, *, campaign: str, address: str = "") -> list[Jo
 
 
 def hold(connection: Connection, *, campaign: str, provider: str, cause: str, message: str) -> None:
-    """Hold what is still planned for a provider whose lane has stopped."""
+    """Hold what is selected and still planned for a provider whose lane has stopped."""
     check(State.PLANNED, State.HELD)
     connection.execute(
         update(jobs)
         .where(
             jobs.c.state == State.PLANNED.value,
             jobs.c.provider == provider,
-            jobs.c.key.in_(_wanted_keys(campaign)),
+            jobs.c.key.in_(_selected_keys(campaign)),
         )
         .values(state=State.HELD.value, cause=cause, message=message)
     )
@@ -213,7 +219,7 @@ def hold(connection: Connection, *, campaign: str, provider: str, cause: str, me
 def _loading(cursor: Any, source: Any) -> Any:
     return select(
         *(jobs.c[name] for name in ("key", "state", "provider", "cause", "message")),
-        *(items.c[name] for name in ("campaign_id", "address", "row_key")),
+        *(items.c[name] for name in ("campaign_id", "address", "row_key", "selected")),
         *(items.c[name] for name in ("expected_microusd", "high_microusd")),
         cursor.label("cursor"),
         payloads.c.data.label("payload"),
@@ -243,10 +249,13 @@ _PURCHASE = tuple(purchases.c[name] for name in Purchase.__dataclass_fields__)
 
 def _job(row: RowMapping) -> Job:
     own = {
-        name: row[name] for name in Job.__dataclass_fields__ if name not in {"state", "purchase"}
+        name: row[name]
+        for name in Job.__dataclass_fields__
+        if name not in {"state", "purchase", "selected"}
     }
     return Job(
         state=State(row["state"]),
+        selected=bool(row["selected"]),
         purchase=_purchase(row),
         **own,
     )
@@ -267,3 +276,7 @@ def _wanted_keys(campaign: str) -> Any:
         # It stands for itself, also inside a query over the same tables.
         .correlate(None)
     )
+
+
+def _selected_keys(campaign: str) -> Any:
+    return _wanted_keys(campaign).where(items.c.selected == 1)

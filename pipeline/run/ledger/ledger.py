@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from asyncio import Future
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, closing
 from functools import partial
 from pathlib import Path
 from threading import Lock
@@ -20,10 +20,11 @@ from sqlalchemy import Connection
 from pipeline.errors import LedgerDamaged
 from pipeline.model import Record
 from pipeline.run.clock import Clock, RealClock
-from pipeline.run.ledger import jobs, records, scratch, uploads
-from pipeline.run.ledger.root import FOLDER, LEDGER, Occupancy, prepare
-from pipeline.run.ledger.sqlite import connect, told
-from pipeline.run.ledger.tables import Newer, migrate
+from pipeline.run.ledger import events, jobs, records, scratch, uploads
+from pipeline.run.ledger.events import Notable
+from pipeline.run.ledger.root import FOLDER, LEDGER, Occupancy, missing, prepare
+from pipeline.run.ledger.sqlite import be_patient, connect, quickly_checked, told
+from pipeline.run.ledger.tables import VERSION, Foreign, Newer, migrate, version
 from pipeline.run.ledger.writer import Operation, Writer
 from pipeline.run.lifecycle import State
 
@@ -56,37 +57,48 @@ class Ledger:
         Raises LedgerInUse if another process works in this root, LedgerDamaged or Unusable.
         """
         path = prepare(root)
-        occupancy = Occupancy(root, since=(clock or RealClock()).now())
-        try:
+        with ExitStack() as undo:
+            occupancy = Occupancy(root, since=(clock or RealClock()).now())
+            undo.callback(occupancy.release)
             with told(path):
-                writing, reading = connect(path), connect(path, readonly=True)
+                reading = undo.enter_context(closing(connect(path, readonly=True)))
+                # First of all: what is damaged, or not ours, is not written to.
+                with reading.begin():
+                    quickly_checked(reading)
+                    _version(path, reading)
+                writing = undo.enter_context(closing(connect(path)))
                 ledger = cls(path, writing=writing, reading=reading, occupancy=occupancy)
-                ledger.write_now(_migrate)
-                ledger.write_now(jobs.recover)
-        except BaseException:
-            occupancy.release()
-            raise
+                ledger.write_now(_begin)
+            undo.pop_all()
         return ledger
 
     @classmethod
     def memory(cls, root: Path | None = None) -> Self:
         """Open a private ledger that knows what the root's knows, and writes nothing to it."""
         ledger = cls(None, writing=connect(None))
-        ledger.write_now(_migrate)
+        ledger.write_now(migrate)
         path = root / FOLDER / LEDGER if root else None
-        if path and path.is_file() and path.stat().st_size:
-            with told(path), _borrowed(path) as source:
-                ledger.write_now(partial(scratch.copy, source))
+        if path and not missing(path):
+            with told(path), closing(connect(path, readonly=True)) as source, source.begin():
+                if _version(path, source):
+                    ledger.write_now(partial(scratch.copy, source))
         return ledger
 
     @classmethod
     def reader(cls, root: Path) -> Self | None:
         """Open the root's ledger to read, beside whoever works in it; None if there is none."""
         path = root / FOLDER / LEDGER
-        if not path.is_file() or not path.stat().st_size:
+        if missing(path):
             return None
-        with told(path):
-            return cls(path, writing=connect(path, readonly=True))
+        with ExitStack() as undo, told(path):
+            reading = undo.enter_context(closing(connect(path, readonly=True)))
+            with reading.begin():
+                found = _version(path, reading)
+            if found == VERSION:
+                undo.pop_all()
+                return cls(path, writing=reading)
+        # Only who works in a root brings its ledger up to date.
+        return cls.memory(root) if found else None
 
     def __enter__(self) -> Self:
         return self
@@ -136,12 +148,20 @@ class Ledger:
             found |= self.read(partial(jobs.states, keys=wanted[start : start + _KEYS_AT_ONCE]))
         return found
 
-    def records(self, campaign: str) -> Iterator[Record]:
-        """Yield the campaign's items in plan order, as they stand."""
+    def records(self, campaign: str, *, selected: bool = False) -> Iterator[Record]:
+        """Yield the campaign's items in plan order, as they stand.
+
+        `selected` leaves out those that the last admission did not select.
+        """
+        pages = partial(records.page, campaign=campaign, selected=selected)
         after: int | None = -1
         while after is not None:
-            page, after = self.read(partial(records.page, campaign=campaign, after=after))
+            page, after = self.read(partial(pages, after=after))
             yield from page
+
+    def notable(self, campaign: str) -> list[Notable]:
+        """Return what was written down about the campaign's lanes: lanes stopped, limits met."""
+        return self.read(partial(events.notable, campaign=campaign))
 
     def uploaded(self, digest: str, provider: str, account: str) -> tuple[str, float | None] | None:
         """Return where a medium is at a provider and when that dies (unix seconds), if known."""
@@ -163,20 +183,22 @@ def _forget(future: Future[None]) -> None:
         future.exception()
 
 
-def _migrate(connection: Connection) -> None:
+def _begin(connection: Connection) -> None:
+    """Make the ledger ready for work: up to date, and what a crash left behind settled."""
+    migrate(connection)
+    jobs.recover(connection)
+    be_patient(connection)
+
+
+def _version(path: Path, connection: Connection) -> int:
     try:
-        migrate(connection)
+        return version(connection)
     except Newer as newer:
         raise LedgerDamaged(
-            "this ledger was written by a newer Callsheet: update Callsheet, then run again"
+            f"{path}: it was written by a newer Callsheet: update Callsheet, then run again"
         ) from newer
-
-
-@contextmanager
-def _borrowed(path: Path) -> Iterator[Connection]:
-    source = connect(path, readonly=True)
-    try:
-        with source.begin():
-            yield source
-    finally:
-        source.close()
+    except Foreign as foreign:
+        raise LedgerDamaged(
+            f"{path}: it is another program's database, and is left as it is: put a backup of the"
+            " ledger in its place"
+        ) from foreign

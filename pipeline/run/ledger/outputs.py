@@ -45,6 +45,7 @@ class View:
     path: str
     clip: Clip | None
     placed: str
+    selected: bool = True
 
 
 def land(
@@ -82,6 +83,7 @@ def views(
             items.c.position,
             items.c.address,
             items.c.output,
+            items.c.selected,
             items.c.extension.label("expected"),
             *clips.c,
             outputs.c.path,
@@ -122,6 +124,7 @@ def _view(campaign: str, row: RowMapping) -> View:
         path=path,
         clip=clip,
         placed=row["placed"] if row["path"] == path else "",
+        selected=bool(row["selected"]),
     )
 
 

@@ -59,6 +59,24 @@ def spent(connection: Connection, *, run_id: int) -> Decimal:
     return usd(connection.scalar(select(charged).where(purchases.c.run_id == run_id)) or 0)
 
 
+def tasks(connection: Connection, *, provider: str, since: float) -> frozenset[str]:
+    """Return a provider's tasks that were accepted since then: each is some purchase's."""
+    found = connection.scalars(
+        select(purchases.c.task).where(
+            purchases.c.provider == provider, purchases.c.accepted_at >= since
+        )
+    )
+    return frozenset(task for task in found if task)
+
+
+def bound(connection: Connection, *, run_id: int) -> Decimal:
+    """Return what the purchases of a run bind: charged, reserved and possible."""
+    figures = ("charged", "reserved", "possible")
+    every = sum(purchases.c[f"{figure}_microusd"] for figure in figures)
+    total = select(func.coalesce(func.sum(every), 0)).where(purchases.c.run_id == run_id)
+    return usd(connection.scalar(total) or 0)
+
+
 def intend(
     connection: Connection, *, job: Job, purchase: Purchase, run_id: int, limits: Limits
 ) -> Purchase | Denied:

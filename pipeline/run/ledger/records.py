@@ -12,6 +12,7 @@ from sqlalchemy import Connection, RowMapping, select
 
 from pipeline.diagnostics import Span
 from pipeline.model import Record
+from pipeline.run.ledger.outputs import EXTENSION
 from pipeline.run.ledger.summary import current
 from pipeline.run.ledger.tables import (
     campaigns,
@@ -24,6 +25,7 @@ from pipeline.run.ledger.tables import (
     usd,
 )
 from pipeline.run.lifecycle import State
+from pipeline.run.status import Status, status_of
 
 _PAGE = 500
 _SAME = ("address", "shot", "row_key", "key")
@@ -31,15 +33,22 @@ _SAME = ("address", "shot", "row_key", "key")
 _TOLD = ("cell", "take", "axes", "kind", "mode", "prompt", "sent_prompt", "settings")
 
 
-def page(connection: Connection, *, campaign: str, after: int) -> tuple[list[Record], int | None]:
-    """Return the next records from after a position on, and where to go on; None at the end."""
+def page(
+    connection: Connection, *, campaign: str, after: int, selected: bool = False
+) -> tuple[list[Record], int | None]:
+    """Return the next records from after a position on, and where to go on; None at the end.
+
+    `selected` leaves out what the last admission did not select.
+    """
     first = items.alias("first")
     query = (
         select(
             *(items.c[name] for name in (*_SAME, "position", "provider", "expected_microusd")),
-            *(jobs.c[name] for name in ("state", "cause", "message")),
+            *(items.c[name] for name in ("output", "extension", "previous_key")),
+            *(jobs.c[name] for name in ("state", "cause", "message", "free")),
             jobs.c.provider.label("maker"),
             first.c.address.label("first_address"),
+            clips.c.extension.label("received"),
             *(clips.c[name] for name in ("sha256", "bytes", "seconds", "width", "height", "fps")),
             payloads.c.data,
             outputs.c.path,
@@ -54,6 +63,8 @@ def page(connection: Connection, *, campaign: str, after: int) -> tuple[list[Rec
         .order_by(items.c.position)
         .limit(_PAGE)
     )
+    if selected:
+        query = query.where(items.c.selected == 1)
     rows = connection.execute(query).mappings().all()
     paid = _paid(connection, [row["key"] for row in rows])
     found = [_record(campaign, row, paid.get(row["key"], [])) for row in rows]
@@ -85,9 +96,11 @@ def _record(campaign: str, row: RowMapping, paid: Sequence[RowMapping]) -> Recor
         tags=tuple(payload["tags"]),
         provider=_maker(row),
         state=row["state"],
+        status=_status(row),
         cause=row["cause"],
         message=row["message"],
         path=_path(campaign, row),
+        output=row["output"].replace(EXTENSION, row["received"] or row["extension"]),
         **_measures(row),
         estimate_usd=None if row["expected_microusd"] is None else usd(row["expected_microusd"]),
         **_money([] if shared else own),
@@ -102,6 +115,15 @@ def _record(campaign: str, row: RowMapping, paid: Sequence[RowMapping]) -> Recor
 def _maker(row: RowMapping) -> str:
     planned = row["state"] in {State.PLANNED, State.HELD}
     return str(row["provider"] if planned else row["maker"])
+
+
+def _status(row: RowMapping) -> Status:
+    return status_of(
+        State(row["state"]),
+        free=bool(row["free"]),
+        shared=row["first_address"] is not None,
+        changed=row["previous_key"] not in {"", row["key"]},
+    )
 
 
 def _path(campaign: str, row: RowMapping) -> str | None:

@@ -15,11 +15,12 @@ from datetime import datetime
 from pathlib import Path
 from typing import BinaryIO
 
-from pipeline.errors import LedgerInUse, Unusable
+from pipeline.errors import LedgerDamaged, LedgerInUse, Unusable
 
 FOLDER = ".callsheet"
 LEDGER = "ledger.db"
 _LOCK = "lock"
+_STORE = "store"
 _README = "README"
 _PRIVATE_FOLDER = 0o700
 _PRIVATE_FILE = 0o600
@@ -40,6 +41,7 @@ being made, and could not settle a doubt. Back it up with the clips.
 def prepare(root: Path) -> Path:
     """Return the ledger's path below the root, with its folder made, private and explained."""
     folder = root / FOLDER
+    missing(folder / LEDGER)
     try:
         folder.mkdir(mode=_PRIVATE_FOLDER, parents=True, exist_ok=True)
         folder.chmod(_PRIVATE_FOLDER)
@@ -55,6 +57,22 @@ def prepare(root: Path) -> Path:
             " make it writable, or choose another --root"
         ) from failure
     return ledger
+
+
+def missing(ledger: Path) -> bool:
+    """Tell whether nothing was bought here yet: there is no ledger, nor any clip.
+
+    Raises LedgerDamaged where there are clips without one: all of them would be bought again.
+    """
+    if ledger.is_file() and ledger.stat().st_size:
+        return False
+    store = ledger.parent / _STORE
+    if not any(store.glob("*/*")):
+        return True
+    raise LedgerDamaged(
+        f"{ledger}: it is gone or empty, but {store} has clips that were paid for: put a backup in"
+        f" its place; to buy every clip again, move {ledger.parent} away"
+    )
 
 
 class Occupancy:

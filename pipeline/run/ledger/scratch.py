@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Connection, Table, insert, select
+from sqlalchemy import Connection, Table, insert, inspect, select
 
 from pipeline.run.ledger.tables import (
     budgets,
@@ -29,8 +29,10 @@ _ROWS_AT_ONCE = 5000
 
 
 def copy(source: Connection, target: Connection) -> None:
-    """Copy everything that decides what a plan comes to."""
+    """Copy everything that decides what a plan comes to; the source may be of an older version."""
     for table in _COPIED:
-        rows = source.execution_options(yield_per=_ROWS_AT_ONCE).execute(select(table))
+        there = {column["name"] for column in inspect(source).get_columns(table.name)}
+        columns = [column for column in table.c if column.name in there]
+        rows = source.execution_options(yield_per=_ROWS_AT_ONCE).execute(select(*columns))
         for part in rows.mappings().partitions():
             target.execute(insert(table), [dict(row) for row in part])

@@ -5,12 +5,14 @@ All that is SQLite's own lives here: pragmas, transactions, upserts, and what it
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from contextvars import ContextVar
 from functools import cache
 from pathlib import Path
+from urllib.parse import quote
 
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.dialects.sqlite import insert as upsert
@@ -19,26 +21,43 @@ from sqlalchemy.pool import NullPool
 
 from pipeline.errors import LedgerDamaged, LedgerInUse, Unusable
 
-__all__ = ["connect", "told", "upsert"]
+__all__ = ["be_patient", "connect", "copy", "quickly_checked", "told", "upsert"]
 
 _SCRATCH = ""
 """SQLite's name for a private database that spills to a temporary file and dies with its owner."""
 _PRAGMAS = (
     # Before anything is written, a commit is on the disk: an intent may never be lost.
     "PRAGMA synchronous=FULL",
-    "PRAGMA busy_timeout=30000",
+    # Somebody waits for the answer: `be_patient` is for when work is under way.
+    "PRAGMA busy_timeout=5000",
     "PRAGMA foreign_keys=ON",
     "PRAGMA cache_size=-65536",
+)
+_DAMAGED = (
+    "it is damaged, and is left as it is: put a backup in its place; what was bought after the"
+    " backup is not in it, and would be bought again"
 )
 _REMEDIES = (
     ("disk is full", Unusable, "the disk is full: free some space, then run again"),
     ("readonly", Unusable, "it is read-only: make it writable, or choose another --root"),
     ("unable to open", Unusable, "it cannot be opened: check that it exists and is yours"),
-    ("disk i/o error", Unusable, "the disk reports an error: check it, then run again"),
-    ("locked", LedgerInUse, "another program holds it: close that, then run again"),
-    ("malformed", LedgerDamaged, "it is damaged: put a backup in its place"),
-    ("not a database", LedgerDamaged, "it is not a ledger: put a backup in its place"),
-    ("corrupt", LedgerDamaged, "it is damaged: put a backup in its place"),
+    (
+        "disk i/o error",
+        Unusable,
+        "the disk reports an error: check it, its space, and `ulimit -f`, then run again",
+    ),
+    (
+        "locked",
+        LedgerInUse,
+        "another program holds it (a database browser, a backup): close that, then run again",
+    ),
+    ("malformed", LedgerDamaged, _DAMAGED),
+    (
+        "not a database",
+        LedgerDamaged,
+        "it is not a ledger, and is left as it is: put a backup in its place",
+    ),
+    ("corrupt", LedgerDamaged, _DAMAGED),
 )
 
 
@@ -49,6 +68,40 @@ def connect(path: Path | None, *, readonly: bool = False) -> Connection:
         return _engine().connect().execution_options(callsheet_readonly=readonly)
     finally:
         _WANTED.reset(wanted)
+
+
+def copy(path: Path, target: Path) -> None:
+    """Copy one moment of a database to an empty file, and check the copy.
+
+    Who writes to the database meanwhile does not wait for it, and is not waited for.
+    """
+    with closing(sqlite3.connect(_address(path, readonly=True), uri=True)) as source:
+        with told(path):
+            source.execute("SELECT count(*) FROM sqlite_master")
+        with told(target), closing(sqlite3.connect(target)) as copied:
+            source.backup(copied)
+            # A single file, that can be read where nothing can be written.
+            copied.execute("PRAGMA journal_mode=DELETE")
+            with told(path):
+                _refuse_unless_ok(copied.execute("PRAGMA integrity_check(1)").fetchone()[0])
+
+
+def be_patient(connection: Connection) -> None:
+    """Wait longer for others from now on: what is under way is worth it."""
+    connection.exec_driver_sql("PRAGMA busy_timeout=30000")
+
+
+def quickly_checked(connection: Connection) -> None:
+    """Raise LedgerDamaged if a page is not what it should be, before anything is written.
+
+    Measured: 0.2 s for 50,000 items; reading the plan of as many takes forty times as long.
+    """
+    _refuse_unless_ok(connection.exec_driver_sql("PRAGMA quick_check(1)").scalar())
+
+
+def _refuse_unless_ok(found: str | None) -> None:
+    if found != "ok":
+        raise sqlite3.DatabaseError(f"malformed: {found}")
 
 
 @contextmanager
@@ -82,7 +135,10 @@ def _opened() -> sqlite3.Connection:
     path, readonly = _WANTED.get()
     # The writer's thread and the caller's take turns (writer.Writer holds the lock).
     raw = sqlite3.connect(
-        str(path) if path else _SCRATCH, check_same_thread=False, isolation_level=None
+        _address(path, readonly=readonly) if path else _SCRATCH,
+        check_same_thread=False,
+        isolation_level=None,
+        uri=path is not None,
     )
     # In WAL, readers never wait for the writer.
     pragmas = ("PRAGMA journal_mode=WAL", *_PRAGMAS) if path and not readonly else _PRAGMAS
@@ -91,6 +147,13 @@ def _opened() -> sqlite3.Connection:
     if readonly:
         raw.execute("PRAGMA query_only=ON")
     return raw
+
+
+def _address(path: Path, *, readonly: bool) -> str:
+    """Return the database's URI; on a read-only disk SQLite must be told that nothing changes."""
+    wal = path.with_name(f"{path.name}-wal")
+    unchanging = readonly and not os.access(path.parent, os.W_OK) and not wal.exists()
+    return f"file:{quote(str(path.absolute()))}" + ("?immutable=1" if unchanging else "")
 
 
 _WANTED: ContextVar[tuple[Path | None, bool]] = ContextVar("wanted", default=(None, False))

@@ -17,7 +17,10 @@ _SUMS = ("low_microusd", "expected_microusd", "high_microusd")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Line:
-    """Items of one shot and provider that stand alike; money in micro-USD."""
+    """Items of one shot and provider that stand alike; money in micro-USD.
+
+    The provider is the one that makes them, or made them.
+    """
 
     shot: str
     provider: str
@@ -26,6 +29,7 @@ class Line:
     free: bool
     shared: bool
     changed: bool
+    selected: bool
     items: int
     unpriced: int
     low_microusd: int
@@ -38,9 +42,9 @@ def lines(connection: Connection, *, campaign: str) -> list[Line]:
     shared = items.c.shared_with.is_not(None).label("shared")
     changed = and_(items.c.previous_key != "", items.c.previous_key != items.c.key).label("changed")
     group = (
-        *(items.c.shot, items.c.provider),
+        *(items.c.shot, jobs.c.provider),
         *(jobs.c.state, jobs.c.cause, jobs.c.free),
-        *(shared, changed),
+        *(shared, changed, items.c.selected),
     )
     query = (
         select(
@@ -59,7 +63,7 @@ def lines(connection: Connection, *, campaign: str) -> list[Line]:
             **{
                 **row,
                 "state": State(row["state"]),
-                **{name: bool(row[name]) for name in ("free", "shared", "changed")},
+                **{name: bool(row[name]) for name in ("free", "shared", "changed", "selected")},
             }
         )
         for row in connection.execute(query).mappings()

@@ -62,10 +62,14 @@ items = Table(
     Column("expected_microusd", BigInteger),
     Column("high_microusd", BigInteger),
     Column("payload_digest", Text, nullable=False),
+    Column("selected", Integer, nullable=False, server_default="1"),
     UniqueConstraint("campaign_id", "address", name="one_item_per_address"),
     UniqueConstraint("campaign_id", "generation", "output_folded", name="one_item_per_output"),
 )
-"""What was asked for. An item of an older generation than its campaign's is orphaned."""
+"""What was asked for. An item of an older generation than its campaign's is orphaned.
+
+`selected` tells whether the next run may buy it: each admission says so anew.
+"""
 
 Index("items_in_order", items.c.campaign_id, items.c.generation, items.c.position)
 Index("items_by_key", items.c.key, items.c.campaign_id, items.c.generation, items.c.position)
@@ -188,7 +192,14 @@ events = Table(
 _versions = Table("versions", _METADATA, Column("version", Integer, primary_key=True))
 
 Migration = Callable[[Connection], None]
-MIGRATIONS: tuple[Migration, ...] = ()
+
+
+def _add_selected(connection: Connection) -> None:
+    added = "ALTER TABLE items ADD COLUMN selected INTEGER NOT NULL DEFAULT 1"
+    connection.exec_driver_sql(added)
+
+
+MIGRATIONS: tuple[Migration, ...] = (_add_selected,)
 """What changed since version 1, in order; only ever appended to."""
 VERSION = 1 + len(MIGRATIONS)
 
@@ -197,18 +208,33 @@ class Newer(Exception):  # noqa: N818 - said in the ledger's own words by its ca
     """The ledger was written by a later version than this one."""
 
 
-def migrate(connection: Connection) -> None:
-    """Create the tables, or bring those of an older version up to date."""
-    if not inspect(connection).has_table(_versions.name):
-        _METADATA.create_all(connection)
-        connection.execute(insert(_versions).values(version=VERSION))
-        return
+class Foreign(Exception):  # noqa: N818 - the same
+    """The database has tables, but it is not a ledger."""
+
+
+def version(connection: Connection) -> int:
+    """Return the version of a ledger, 0 for an empty database; raise Newer or Foreign."""
+    names = inspect(connection).get_table_names()
+    if not names:
+        return 0
+    if _versions.name not in names:
+        raise Foreign
     found = connection.scalar(select(_versions.c.version).order_by(_versions.c.version.desc()))
     if found is None or found > VERSION:
         raise Newer
-    for version in range(found, VERSION):
-        MIGRATIONS[version - 1](connection)
-        connection.execute(insert(_versions).values(version=version + 1))
+    return int(found)
+
+
+def migrate(connection: Connection) -> None:
+    """Create the tables, or bring those of an older version up to date."""
+    found = version(connection)
+    if not found:
+        _METADATA.create_all(connection)
+        connection.execute(insert(_versions).values(version=VERSION))
+        return
+    for older in range(found, VERSION):
+        MIGRATIONS[older - 1](connection)
+        connection.execute(insert(_versions).values(version=older + 1))
 
 
 def micro(usd: Decimal) -> int:

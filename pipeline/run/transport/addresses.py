@@ -51,7 +51,9 @@ def refusal(url: httpx.URL, *, loopback: bool) -> str:
 def is_public(address: _Address) -> bool:
     """Tell whether an address is on the public internet, whatever it is wrapped in."""
     inner = _unwrapped(address)
-    return inner.is_global and not inner.is_multicast and not inner.is_reserved
+    # Python calls the site-local addresses of old (fec0::/10) global.
+    local = isinstance(inner, ipaddress.IPv6Address) and inner.is_site_local
+    return inner.is_global and not (inner.is_multicast or inner.is_reserved or local)
 
 
 class PublicResolver(AbstractResolver):

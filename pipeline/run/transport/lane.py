@@ -7,6 +7,7 @@ the URL it really leads to must have that host's origin. `scrub` takes keys out 
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -16,13 +17,15 @@ from urllib.parse import quote
 import httpx
 
 from pipeline.errors import Forbidden, Unusable
-from pipeline.providers.base import Request
+from pipeline.providers.base import Request, Response
 from pipeline.run.transport.addresses import is_loopback
 
 _VISIBLE = re.compile(r"[\x21-\x7e]+")
 _BEARER = re.compile(r"(?i)\b(bearer\s+)[^\s\"',;]+")
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 HIDDEN = "[key]"
+_SHORTEST = 8
+"""No provider's key is shorter; a word that short would be found where it is no key."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,7 +96,7 @@ def _origin_of(base: str) -> tuple[str, bytes, int | None]:
 
 def scrubber(lanes: Iterable[Lane]) -> Callable[[str], str]:
     """Return the function that takes every lane's key out of a text, however it is quoted."""
-    keys = {form for lane in lanes for form in (lane.key, quote(lane.key, safe=""))}
+    keys = {form for lane in lanes for form in _forms(lane.key)}
     # Longest first: one key may be the beginning of another.
     ordered = sorted(keys, key=len, reverse=True)
     pattern = re.compile("|".join(map(re.escape, ordered)) or r"(?!)")
@@ -102,6 +105,24 @@ def scrubber(lanes: Iterable[Lane]) -> Callable[[str], str]:
         return _BEARER.sub(rf"\g<1>{HIDDEN}", pattern.sub(HIDDEN, text))
 
     return scrub
+
+
+def scrubbed(lane: Lane, reply: Response) -> Response:
+    """Return a reply without the lane's key: some providers quote the key that they refuse."""
+    if len(lane.key) < _SHORTEST:
+        return reply
+    body, headers = reply.body, dict(reply.headers)
+    for form in _forms(lane.key):
+        body = body.replace(form.encode(), HIDDEN.encode())
+        headers = {name: value.replace(form, HIDDEN) for name, value in headers.items()}
+    return Response(status=reply.status, headers=headers, body=body)
+
+
+@lru_cache(maxsize=64)
+def _forms(key: str) -> tuple[str, ...]:
+    """Return a key as it may stand in a header, in a URL or in JSON; the longest first."""
+    forms = {key, quote(key, safe=""), key.replace("/", "\\/"), json.dumps(key)[1:-1]}
+    return tuple(sorted(forms, key=len, reverse=True))
 
 
 def _check_base(provider: str, name: str, base: str) -> None:

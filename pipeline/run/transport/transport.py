@@ -24,8 +24,9 @@ from pipeline.model import EMPTY
 from pipeline.providers.base import Request, Response
 from pipeline.run.transport.addresses import refusal
 from pipeline.run.transport.connections import Connections, Limits
-from pipeline.run.transport.lane import Lane, scrubber, signature, url_of
+from pipeline.run.transport.lane import Lane, scrubbed, scrubber, signature, url_of
 from pipeline.run.transport.wire import carries_file, file_request, plain_request
+from pipeline.run.transport.wording import explained
 
 __all__ = ["Download", "Lane", "Limits", "Transport"]
 
@@ -60,6 +61,11 @@ class Download:
 
     async def chunks(self) -> AsyncIterator[bytes]:
         """Yield the bytes as they come; TransportFault if they stop, Forbidden if too many."""
+        stated = self.headers.get("content-length", "")
+        if stated.isdecimal() and int(stated) > self._left:
+            raise Forbidden(
+                f"{self._lane.provider}: a result of that size ({stated} bytes) is not fetched"
+            )
         while chunk := await self._chunk():
             self._left -= len(chunk)
             if self._left < 0:
@@ -117,13 +123,15 @@ class Transport:
             wire.headers["connection"] = "close"
             transport = self._connections.fresh(url)
         except (TransportFault, httpx.InvalidURL, ImportError, ValueError) as exc:
-            fault: TransportFault = NotSent(_told(lane, exc))
+            fault: TransportFault = NotSent(_told(lane, exc, request))
         else:
             try:
-                return await self._exchange(transport, wire, self.limits.total_s)
+                return scrubbed(lane, await self._exchange(transport, wire, self.limits.total_s))
             except Exception as exc:  # noqa: BLE001 - whatever it is, the request may have arrived
                 proven = isinstance(exc, _NEVER_SENT)
-                fault = NotSent(_told(lane, exc)) if proven else NoReply(_told(lane, exc))
+                fault = (NotSent if proven else NoReply)(
+                    _told(lane, exc, request, reached=not proven)
+                )
             finally:
                 await _close(transport)
         raise fault
@@ -155,9 +163,10 @@ class Transport:
                 )
             transport = self._connections.shared(url, guard=None if request.host else lane.loopback)
             upload_s = int(wire.headers.get("content-length", 0)) / _UPLOAD_BYTES_PER_S
-            return await self._exchange(transport, wire, self.limits.total_s + upload_s)
+            total_s = self.limits.total_s + upload_s
+            return scrubbed(lane, await self._exchange(transport, wire, total_s))
         except Exception as exc:  # noqa: BLE001 - aiohttp's own exceptions leak through httpx
-            fault = _fault(lane, exc)
+            fault = _fault(lane, exc, request)
         raise fault
 
     @contextlib.asynccontextmanager
@@ -182,7 +191,7 @@ class Transport:
         try:
             return await self._followed(lane, request, headers)
         except Exception as exc:  # noqa: BLE001 - aiohttp's own exceptions leak through httpx
-            fault = _fault(lane, exc)
+            fault = _fault(lane, exc, request)
         raise fault
 
     async def _followed(
@@ -251,12 +260,15 @@ async def _close(thing: httpx.Response | httpx.AsyncBaseTransport) -> None:
         await thing.aclose()
 
 
-def _fault(lane: Lane, exc: Exception) -> TransportFault:
+def _fault(lane: Lane, exc: Exception, request: Request | None = None) -> TransportFault:
     kind = Forbidden if isinstance(exc, Forbidden) else TransportFault
-    return kind(_told(lane, exc))
+    return kind(_told(lane, exc, request))
 
 
-def _told(lane: Lane, exc: Exception) -> str:
+def _told(
+    lane: Lane, exc: Exception, request: Request | None = None, *, reached: bool = False
+) -> str:
     """Return what went wrong as text without a key (h11 quotes the headers it refuses)."""
     text = str(exc) if isinstance(exc, CallsheetError) else f"{type(exc).__name__}: {exc}"
+    text = text if request is None or reached else explained(text, lane, request)
     return scrubber([lane])(f"{lane.provider}: {text}".rstrip(": "))

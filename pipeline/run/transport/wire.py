@@ -75,7 +75,9 @@ async def file_request(
         return await asyncio.to_thread(_form, request, url, file=file, headers=headers)
     if request.content:
         size = (await asyncio.to_thread(file.stat)).st_size
-        sized = {"content-length": str(size), "content-type": content_type, **headers}
+        # Names of headers know no case: a provider's own Content-Type takes the place of ours.
+        own = {name.lower(): value for name, value in headers.items()}
+        sized = {"content-length": str(size), "content-type": content_type, **own}
         return httpx.Request(request.method, url, headers=sized, content=_chunks(file))
     inlined = await asyncio.to_thread(_inlined, request.body, file, content_type)
     return plain_request(replace(request, body=inlined), url, headers)

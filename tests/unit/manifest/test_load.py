@@ -79,10 +79,18 @@ def whole(tmp_path: Path) -> Manifest:
     return loaded.manifest
 
 
+def _at(text: str) -> tuple[int, int]:
+    """Return line and column of a text in the manifest."""
+    before, _, _ = WHOLE.partition(text)
+    return before.count("\n") + 1, len(before) - before.rfind("\n")
+
+
 def test_a_whole_manifest_is_read(whole: Manifest, tmp_path: Path) -> None:
     """Every part of a manifest becomes its record; what is not said is built in."""
     assert ("spring-sneakers", {"season": "spring"}) == (whole.name, whole.vars)
-    assert ("picked", {"hero": "tag:hero"}) == (whole.deliver, whole.selectors)
+    assert "picked" == whole.deliver
+    hero = whole.selectors["hero"]
+    assert ("tag:hero", _at("tag:hero")) == (hero.data, (hero.span.line, hero.span.column))
     assert (tmp_path / "../shared",) == whole.allow
     assert Decimal(40) == whole.budget.limit_usd
     assert Decimal("1.50") == whole.budget.per_item_usd
@@ -462,3 +470,48 @@ def test_a_table_with_a_bad_condition_gives_no_rows(tmp_path: Path) -> None:
     ] == lines(loaded, tmp_path)
     assert loaded.manifest is not None
     assert ({}, ()) == (loaded.manifest.tables, loaded.manifest.shots)
+
+
+def test_a_shot_whose_id_is_taken_clashes_with_nothing_else(tmp_path: Path) -> None:
+    """Its items have addresses of their own, so that one fault is not told for each of them."""
+    shots = "shots:\n- {id: a, prompt: b}\n- {id: a, prompt: c}\n- {id: a, prompt: d}\n"
+
+    loaded = load(tmp_path, f"{HEAD}{shots}")
+
+    assert loaded.manifest is not None
+    assert ["a", "a (line 5)", "a (line 6)"] == [shot.id for shot in loaded.manifest.shots]
+    assert ["duplicate-id", "duplicate-id"] == [finding.slug for finding in loaded.findings]
+
+
+def test_takes_that_share_a_path_are_kept_apart(tmp_path: Path) -> None:
+    """The first keeps its path, so that a clash with another shot is still told."""
+    shots = "shots: [{id: a, takes: 2, prompt: b, output: {path: 'a.{{ ext }}'}}]\n"
+
+    loaded = load(tmp_path, f"{HEAD}{shots}")
+
+    assert loaded.manifest is not None
+    (shot,) = loaded.manifest.shots
+    assert "take" in shot.output.names
+    assert ["a.{ext}", "a.{ext}#2"] == [
+        shot.output.render({"ext": "{ext}", "take": take}) for take in (1, 2)
+    ]
+
+
+def test_a_misspelt_key_without_a_value_is_told_too(tmp_path: Path) -> None:
+    """`duration:` alone means absent; `duraton:` alone is as wrong as with a value."""
+    loaded = load(
+        tmp_path, f"{HEAD}shots: [{{id: a, prompt: b, duration: , duraton: , takes: ~}}]\n"
+    )
+
+    assert ["m.yaml:3:40: unknown-key: a shot has no 'duraton'"] == lines(loaded, tmp_path)
+
+
+def test_an_added_cells_values_have_places_of_their_own(tmp_path: Path) -> None:
+    """A value that cannot be used is told at the value, not at its cell."""
+    cells = "{matrix: {mood: [a]}, add: [{mood: wild}]}"
+    loaded = load(tmp_path, f"{HEAD}shots: [{{id: a, prompt: b, variants: {cells}}}]\n")
+
+    assert loaded.manifest is not None
+    variants = loaded.manifest.shots[0].variants
+    assert variants is not None
+    assert {"mood": 73} == {name: span.column for name, span in variants.add[0].spans.items()}

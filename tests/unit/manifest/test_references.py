@@ -195,6 +195,7 @@ def test_names_of_frames_and_video_are_kept_for_them() -> None:
         ),
         (
             "m.yaml:1:50: duplicate-reference: 'x' is both an image and an element of this bundle\n"
+            "      give one of them another name\n"
             "      also at m.yaml:1:28"
         ),
     ] == told(bundle_faults(node))

@@ -91,7 +91,7 @@ def findings(text: str) -> list[str]:
         ),
         (
             "tables: {p: {file: a.csv, key: k, columns: {c: {optional: true}}}}",
-            "m.yaml:4:48: bad-value: a column type needs exactly one of type, enum, list",
+            "m.yaml:4:48: bad-value: a column type has either type, enum or list | add 'type: …'",
         ),
         (
             "bundles: {b: {images: {front bad: a.png}}}",
@@ -109,7 +109,7 @@ def findings(text: str) -> list[str]:
         ),
         (
             "bundles: {b: {images: {c: {say: x}}}}",
-            "m.yaml:4:27: bad-value: an image needs exactly one of file, each",
+            "m.yaml:4:27: bad-value: an image has either file or each | add 'file: …'",
         ),
         (
             "bundles: {b: {elements: {e: {description: d, images: [a, b, c, d, e]}}}}",
@@ -127,7 +127,7 @@ def findings(text: str) -> list[str]:
             "budget: {limit: 40}",
             (
                 "m.yaml:4:17: wrong-type: 'limit' must be an amount in US dollars,"
-                " such as '40 USD', not the number 40"
+                " such as '40 USD', not the number 40 | write 40 USD"
             ),
         ),
         (
@@ -157,6 +157,21 @@ def findings(text: str) -> list[str]:
             (
                 "m.yaml:4:1: unknown-key: the manifest has no '<<'"
                 " | merge keys are not read; `defaults` and `extends` do what they are for"
+            ),
+        ),
+        (
+            "bundles: {b: {images: {c: {fil: x.png}}}}",
+            "m.yaml:4:28: unknown-key: an image has no 'fil' | did you mean 'file'?",
+        ),
+        (
+            "bundles: {b: {images: {c: {file: x.png, each: '{{ y }}'}}}}",
+            "m.yaml:4:27: bad-value: an image has either file or each | keep one of them",
+        ),
+        (
+            "output: {path: 5}",
+            (
+                "m.yaml:4:16: wrong-type: 'path' must be text, not the number 5"
+                ' | write "5": in quotes it is text'
             ),
         ),
         (
@@ -194,7 +209,7 @@ def test_a_schema_error_is_told_in_words(part: str, expected: str) -> None:
         ),
         (
             "callsheet: 1\nname: x\nshots: []\n",
-            "m.yaml:3:8: bad-value: 'shots' has fewer entries than 1",
+            "m.yaml:3:8: bad-value: 'shots' is empty | add an entry",
         ),
         (
             "callsheet: 1\nname: x\nshots: [5]\n",

@@ -65,8 +65,16 @@ def test_a_number_prints_as_it_is_written() -> None:
 @pytest.mark.parametrize(
     ("kind", "cell", "finding"),
     [
-        ("number", "n/a", "'n/a' is not a number"),
-        ("number", "nan", "'nan' is not a number"),
+        (
+            "number",
+            "n/a",
+            "'n/a' is not a number\n      leave the cell blank, and make the column optional",
+        ),
+        (
+            "number",
+            "nan",
+            "'nan' is not a number\n      leave the cell blank, and make the column optional",
+        ),
         ("number", "1e5", "'1e5' is not a number"),
         ("number", "9" * 5_000, f"'{'9' * 39}…' is not a number"),
         (
@@ -111,7 +119,12 @@ def test_a_bad_cell_after_a_quoted_newline() -> None:
     """Line and column are those where the cell begins in the file."""
     found = read('sku,text,price\nA,"one\ntwo",n/a\nB,x,1\n', columns={"price": "number"})
 
-    assert ["t.csv:3:6 (row A, column price): bad-cell: 'n/a' is not a number"] == found.told
+    assert [
+        (
+            "t.csv:3:6 (row A, column price): bad-cell: 'n/a' is not a number\n"
+            "      leave the cell blank, and make the column optional"
+        )
+    ] == found.told
     assert ["B"] == found.keys
 
 
@@ -121,7 +134,11 @@ def test_one_fault_in_many_rows_is_one_finding() -> None:
     found = read(f"sku,price\n{rows}", columns={"price": "number"})
 
     assert [
-        ("t.csv:2:4 (column price): bad-cell: 'n/a' is not a number (rows S0, S1, S2 and 297 more)")
+        (
+            "t.csv:2:4 (column price): bad-cell: 'n/a' is not a number"
+            " (rows S0, S1, S2 and 297 more)\n"
+            "      leave the cell blank, and make the column optional"
+        )
     ] == found.told
 
 

@@ -233,10 +233,10 @@ def test_what_is_not_listed_is_forbidden(text: str, place: str, message: str) ->
     [
         (
             "'{{ row.name '",
-            "m.yaml:1:12: template-syntax: unexpected end of template, expected '}}'",
+            "m.yaml:1:12: template-syntax: '{{' is never closed",
         ),
         ("'{{ row.name }'", "m.yaml:1:17: template-syntax: unexpected '}'"),
-        ("'{% if take %}x'", "m.yaml:1:18: template-syntax: unexpected end of template"),
+        ("'{% if take %}x'", "m.yaml:1:18: template-syntax: 'if' is never closed"),
         ("'{{ }}'", "m.yaml:1:8: template-syntax: expected an expression, got '}}'"),
     ],
 )
@@ -609,3 +609,39 @@ def test_html_without_end_is_read_in_linear_time() -> None:
 
     for piece in ("<", "<a", "<script", "<!--", "&"):
         assert template.render({"row": {"x": piece * 30_000}}) is not None
+
+
+def test_a_prompt_knows_where_it_mentions_a_reference() -> None:
+    """Whether a mention is attached is only known per row; its place is known here."""
+    template, _ = prompt("turn @front, then @@ and {{ ref('front') }} of @front")
+
+    assert template is not None
+    assert {"front": (9, 15)} == {
+        name: (span.column, span.end_column) for name, span in template.mentions.items()
+    }
+
+
+def test_the_place_of_a_condition_is_its_expression() -> None:
+    """`if` is not part of what cannot be worked out."""
+    template, _ = prompt("so {% if row.price > 1 %}a{% endif %}")
+    assert template is not None
+
+    with pytest.raises(TemplateFault) as caught:
+        template.render({"row": {"price": "5"}})
+
+    assert (13, 26) == (caught.value.span.column, caught.value.span.end_column)
+
+
+@pytest.mark.parametrize(
+    ("text", "hint"),
+    [
+        ("so {{ shot.id }, no", "close the value with '}}'"),
+        ("so {{ shot.id }} {% if vars.x %} open", "end it with {% endif %}"),
+        ("so {{ shot id }}", "between '{{' and '}}' stands one value, perhaps with filters"),
+    ],
+)
+def test_bad_syntax_says_what_to_write(text: str, hint: str) -> None:
+    """The words of a parser help nobody at night."""
+    _, findings = prompt(text)
+
+    assert [hint] == [finding.hint for finding in findings]

@@ -142,7 +142,7 @@ def test_a_missing_file_names_its_nearest(inspector: Inspector, folder: Path) ->
     fault = _fault(inspector, "refs/runer-front.jpg", folder)
 
     assert "missing-file" == fault.slug
-    assert "did you mean 'runner-front.jpg'?" == fault.hint
+    assert "did you mean 'refs/runner-front.jpg'?" == fault.hint
 
 
 @pytest.mark.parametrize("file", ["refs", "nothing/at/all.png", "a\0b.png", "x" * 300, "loop"])

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from pipeline.errors import TemplateFault
 from pipeline.model import Item, Terms
 from tests.unit.plan import builders as build
 
@@ -176,3 +177,18 @@ def test_sound_is_kept_only_where_there_is_a_clip() -> None:
     assert True is one(bundles=(clip,)).settings.keep_audio
     assert None is one().settings.keep_audio
     assert ["unused-setting"] == build.slugs(build.manifest(build.shot(variants=variants)))[:1]
+
+
+def test_a_row_value_of_the_wrong_type_is_told_at_its_cell() -> None:
+    """What the setting cannot be is the table's fault, not the template's."""
+
+    def render(_: Any) -> None:
+        raise TemplateFault("wrong-type", "'duration' must be a whole number", build.at(20))
+
+    template = build.template("{{ product.seconds }}", render, 20, from_row=True)
+    shot = build.shot(table="products", settings={"duration": template})
+
+    (finding,) = build.findings(build.manifest(shot, rows=[build.row("A", seconds="five")]))
+
+    assert ("wrong-type", "A", "seconds") == (finding.slug, finding.row, finding.column)
+    assert ("products.csv", 20) == (finding.span.file, finding.related[0].line)

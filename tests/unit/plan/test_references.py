@@ -264,3 +264,35 @@ def test_only_what_is_said_of_an_image_is_kept() -> None:
     assert [Role.IMAGE] == [
         each.role for each in made(build.bundle(front), rows=rows)[0].references
     ]
+
+
+def test_a_blank_reference_is_told_once() -> None:
+    """That the prompt mentions it is no second fault: it was meant to be there."""
+    bundle = Bundle(
+        name="all", images=(build.image("front", "{{ product.hero }}"),), span=build.PLACE
+    )
+    shot = build.shot("@front turns.", table="products", bundles=(bundle,))
+
+    assert ["blank-reference"] == build.slugs(build.manifest(shot, rows=ROWS), offers=ANY)
+
+
+def test_a_second_first_frame_names_the_first() -> None:
+    """Both places are told, since either may be the one too many."""
+    one, two = (build.bundle(name=name, frames=build.frames("a.png")) for name in ("a", "b"))
+
+    (finding,) = build.findings(campaign(one, two), offers=ANY)
+
+    assert ("two-references", 1) == (finding.slug, len(finding.related))
+
+
+def test_an_unfit_image_is_told_at_its_cell_with_all_rows() -> None:
+    """The same small picture in three rows is one finding, where the table names it first."""
+    rows = [build.row(key, hero="small.png") for key in ("A", "B", "C")]
+    album = build.Album(sizes={"small.png": (128, 128)})
+    bundle = build.bundle(build.image("front", "{{ product.hero }}"))
+
+    (finding,) = build.findings(campaign(bundle, rows=rows), album, offers=ANY)
+
+    assert ("too-small", "use a larger picture") == (finding.slug, finding.hint)
+    assert ("products.csv", "hero") == (finding.span.file, finding.column)
+    assert ("A", "B", "C") == finding.rows

@@ -137,7 +137,7 @@ def test_an_upload_is_announced_then_put_unsigned() -> None:
         method="PUT",
         path="https://store.example/p?sig=1",
         host="",
-        headers={"Content-Type": "image/png"},
+        headers={"content-type": "image/png"},
         content=True,
     )
     with pytest.raises(StopIteration) as end:
@@ -191,6 +191,17 @@ def test_a_task_from_before_the_intent_is_not_ours(at: str) -> None:
 def test_a_slow_clock_of_theirs_is_allowed_for() -> None:
     """A minute behind ours is still after the intent."""
     assert Accepted(task="t-1") == look([listed("t-1", "2026-08-07T11:59:00.123456789Z")])
+
+
+def test_the_newest_tasks_are_asked_for_first() -> None:
+    """In which order a listing comes by itself is not written down."""
+    steps = INFERENCE.find("", SENT, since=NOON)
+
+    first = next(steps)
+    second = steps.send(said({"data": {"items": [], "next_cursor": "next"}}))
+
+    assert [{"field": "created_at", "dir": "desc"}] == list(first.body["sort"])
+    assert {**first.body, "cursor": "next"} == second.body
 
 
 def test_further_pages_are_looked_through_three_at_most() -> None:

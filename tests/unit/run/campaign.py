@@ -31,7 +31,7 @@ from pipeline.model import (
     Token,
 )
 from pipeline.run.admission import Admission
-from pipeline.run.admitting import admit
+from pipeline.run.admitting import Choice, admit
 from pipeline.run.dispatch import Order, Tools, run
 from pipeline.run.files.store import Store
 from pipeline.run.files.views import RealFiles
@@ -105,7 +105,9 @@ class Studio:
     def __post_init__(self) -> None:
         self.shop = Shop(self.clock)
 
-    def admit(self, entries: Iterable[Entry | Diagnostic]) -> Admission:
+    def admit(
+        self, entries: Iterable[Entry | Diagnostic], choice: Choice | None = None
+    ) -> Admission:
         """Admit a plan to the ledger of this root."""
         with Ledger.open(self.root) as ledger:
             return admit(
@@ -114,6 +116,7 @@ class Studio:
                 campaign=CAMPAIGN,
                 budget=self.budget,
                 files=RealFiles(self.root),
+                choice=choice,
             )
 
     async def run(

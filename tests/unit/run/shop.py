@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import json
 from collections import deque
-from collections.abc import AsyncGenerator, Generator, Mapping
+from collections.abc import AsyncGenerator, Collection, Generator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -232,9 +232,9 @@ class Provider:
         return Uploaded(uri=json.loads(reply.body)["uri"], lifetime_s=86400.0)
 
     def find(
-        self, client_id: str, request: Request, since: float
+        self, client_id: str, request: Request, since: float, known: Collection[str] = ()
     ) -> Generator[Request, Response, Accepted | Absent | Fault]:
-        """Look for the task of a client id."""
+        """Look for the task of a client id, whoever else may have it."""
         reply = yield Request(method="GET", path=f"/clients/{client_id}")
         task = json.loads(reply.body)["task"]
         return Accepted(task=task) if task else Absent()

@@ -10,10 +10,11 @@ import pytest
 
 from pipeline.diagnostics import Diagnostic, Severity, Span
 from pipeline.model import Budget
-from pipeline.run.admission import Admission, Status
+from pipeline.run.admission import Admission
 from pipeline.run.admitting import admit
 from pipeline.run.ledger.ledger import Ledger
 from pipeline.run.ledger.root import FOLDER
+from pipeline.run.status import Status
 from tests.unit.run.campaign import CAMPAIGN, Studio, entry
 
 

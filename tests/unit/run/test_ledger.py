@@ -15,7 +15,7 @@ import pytest
 from sqlalchemy import Connection, text
 
 from pipeline.errors import LedgerDamaged, LedgerInUse, Unusable
-from pipeline.run.ledger import budgets, jobs
+from pipeline.run.ledger import budgets, jobs, purchases
 from pipeline.run.ledger.ledger import Ledger
 from pipeline.run.ledger.root import FOLDER, LEDGER
 from pipeline.run.ledger.tables import micro, micro_exact, usd
@@ -213,6 +213,20 @@ async def test_a_record_tells_the_whole_story(tmp_path: Path) -> None:
     assert ("turn a", ("hero",)) == (record.prompt, record.tags)
     assert ("campaign.yaml", 7) == (record.origin_shot.file, record.origin_shot.line)
     assert datetime(2026, 3, 1, 9, 0, tzinfo=UTC).date() == record.submitted_at.date()  # type: ignore[union-attr]
+
+
+async def test_the_tasks_of_a_provider_are_known_by_their_time(tmp_path: Path) -> None:
+    """Those accepted since a time, of one provider: a look-up must not hand them out again."""
+    studio = Studio(tmp_path)
+    await studio.make("a")
+    later = studio.clock.now().timestamp() + 1
+
+    def tasks(provider: str, since: float) -> frozenset[str]:
+        with Ledger.open(tmp_path) as ledger:
+            return ledger.read(partial(purchases.tasks, provider=provider, since=since))
+
+    assert {"t1"} == tasks("shop", 0)
+    assert set() == tasks("shop", later) == tasks("elsewhere", 0)
 
 
 async def test_records_come_in_plan_order_however_many(tmp_path: Path) -> None:

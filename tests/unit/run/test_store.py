@@ -241,7 +241,8 @@ def test_a_reference_that_is_gone_is_told(store: Store, tmp_path: Path) -> None:
         (errno.EROFS, "--root"),
         (errno.EACCES, "--root"),
         (errno.EMFILE, "ulimit"),
-        (errno.EIO, "see to it"),
+        (errno.EIO, "check it"),
+        (errno.EBUSY, "see to it"),
     ],
 )
 def test_a_disk_that_does_not_allow_it_says_what_to_do(number: int, advice: str) -> None:

@@ -19,9 +19,10 @@ from pipeline.sandbox.desk import Desk
 from pipeline.sandbox.dialect import Dialect
 from pipeline.sandbox.dialects.runware import replies
 from pipeline.sandbox.dialects.runware.models import Problem
-from pipeline.sandbox.dialects.runware.tasks import TASKS, Visit, about, unsupported
+from pipeline.sandbox.dialects.runware.tasks import TASKS, Visit, unsupported
 from pipeline.sandbox.director import Subject
 from pipeline.sandbox.exchange import Reply, address, bearer, exchange
+from pipeline.sandbox.orders import about
 
 __all__ = ["RUNWARE"]
 

@@ -1,7 +1,6 @@
 """The two Runware models that are Kling O1, what they cost, and what media they take.
 
-From the provider's model pages (`klingai-video-o1-pro`, `-standard`, read in 2026); the limits of
-media are the model's own, which Runware passes on.
+From the provider's model pages (`klingai-video-o1-pro`, `-standard`, read in 2026).
 """
 
 from __future__ import annotations
@@ -11,14 +10,9 @@ from dataclasses import dataclass
 from decimal import Decimal
 from types import MappingProxyType
 
-CLIP_SECONDS = (3.0, 10.0)
+from pipeline.sandbox.kling import SIZES, Size
+
 FAST_CLIP_SECONDS = (6.0, 20.0)
-CLIP_SIDES = (720, 2160)
-CLIP_FPS = (24.0, 60.0)
-CLIP_BYTES = 200_000_000
-IMAGE_SIDE = 300
-IMAGE_RATIO = (0.4, 2.5)
-IMAGE_BYTES = 10_000_000
 UPLOAD_LIVES_S = 30 * 86_400.0
 """Stored media are dropped 30 days after their last use."""
 
@@ -37,7 +31,7 @@ class Problem:
 class Model:
     """One of the two models: its pixels, and its price a second without and with a video."""
 
-    sizes: tuple[tuple[int, int], ...]
+    sizes: tuple[Size, ...]
     usd: Decimal
     usd_with_video: Decimal
 
@@ -45,12 +39,12 @@ class Model:
 MODELS: Mapping[str, Model] = MappingProxyType(
     {
         "klingai:kling@o1": Model(
-            sizes=((1920, 1080), (1440, 1440), (1080, 1920)),
+            sizes=tuple(SIZES["pro"].values()),
             usd=Decimal("0.112"),
             usd_with_video=Decimal("0.168"),
         ),
         "klingai:kling@o1-standard": Model(
-            sizes=((1280, 720), (960, 960), (720, 1280)),
+            sizes=tuple(SIZES["std"].values()),
             usd=Decimal("0.084"),
             usd_with_video=Decimal("0.126"),
         ),

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from pipeline.sandbox import intake
+from pipeline.sandbox import intake, kling
 from pipeline.sandbox.desk import Desk
 from pipeline.sandbox.dialects.runware import models
 from pipeline.sandbox.dialects.runware.fields import flattened, is_uuid4, misfits
@@ -19,8 +19,6 @@ from pipeline.sandbox.director import Subject
 from pipeline.sandbox.orders import Order
 from pipeline.sandbox.records import Upload
 
-UNKNOWN_SECONDS = 5.0
-"""The length of a video nobody can look into."""
 Found = list[tuple[str, str, Upload | str]]
 """Field, role, and the medium: ours, or the address of one that is not."""
 
@@ -113,50 +111,26 @@ def _unfit(fields: Mapping[str, Any], found: tuple[str, str, Upload | str]) -> I
             code="invalidMediaType", message=f"{name} cannot be {medium.media_type}", parameter=name
         )
         return
-    fast = bool(fields.get("providerSettings.klingai.fast"))
-    limits = _clip_limits(medium, fast=fast) if is_clip else _image_limits(medium)
-    for fits, message in limits:
-        if not fits:
-            yield Problem(code="invalidMedia", message=f"{name}: {message}", parameter=name)
+    seconds = _clip_seconds(fields)
+    for message in kling.misfits(medium, clip_seconds=seconds):
+        yield Problem(code="invalidMedia", message=f"{name}: {message}", parameter=name)
 
 
-def _image_limits(image: Upload) -> Iterator[tuple[bool, str]]:
-    low, high = models.IMAGE_RATIO
-    yield min(image.width, image.height) >= models.IMAGE_SIDE, "each side must be 300 px or more"
-    yield low <= image.width / image.height <= high, "its ratio must be within 1:2.5 and 2.5:1"
-    yield image.size <= models.IMAGE_BYTES, "at most 10 MB"
-    yield image.media_type != "image/gif", "jpeg, png or webp"
-
-
-def _clip_limits(clip: Upload, *, fast: bool) -> Iterator[tuple[bool, str]]:
-    low, high = models.FAST_CLIP_SECONDS if fast else models.CLIP_SECONDS
-    smallest, largest = models.CLIP_SIDES
-    slowest, fastest = models.CLIP_FPS
-    sides = sorted((clip.width, clip.height))
-    yield clip.size <= models.CLIP_BYTES, "at most 200 MB"
-    yield smallest <= sides[0] and sides[1] <= largest, "each side must be 720 to 2160 px"
-    yield clip.seconds is None or low <= clip.seconds <= high, f"must last {low:g} to {high:g} s"
-    yield not clip.fps or slowest <= clip.fps <= fastest, "must have 24 to 60 frames per second"
-
-
-def _size(fields: Mapping[str, Any], media: Found) -> tuple[int, int]:
+def _size(fields: Mapping[str, Any], media: Found) -> kling.Size:
     sizes = MODELS[fields["model"]].sizes
     if "width" in fields:
         return fields["width"], fields["height"]
-    leading = media[0][2]
-    if isinstance(leading, str):
-        return sizes[0]
-    ratio = leading.width / leading.height
-    if "inputs.video" not in fields:
-        # Not stated; the size of the model's that is nearest to the first picture.
-        return min(sizes, key=lambda size: abs(size[0] / size[1] - ratio))
-    short = min(sizes[0])
-    long = round(short * max(ratio, 1 / ratio) / 2) * 2
-    return (long, short) if ratio >= 1 else (short, long)
+    follow = kling.edited if "inputs.video" in fields else kling.nearest
+    return follow(sizes, media[0][2])
+
+
+def _clip_seconds(fields: Mapping[str, Any]) -> tuple[float, float]:
+    fast = bool(fields.get("providerSettings.klingai.fast"))
+    return models.FAST_CLIP_SECONDS if fast else kling.CLIP_SECONDS
 
 
 def _seconds(fields: Mapping[str, Any], media: Found) -> float:
     if "inputs.video" not in fields:
         return float(duration(fields))
     clip = next(found for name, _, found in media if name == "inputs.video")
-    return (not isinstance(clip, str) and clip.seconds) or UNKNOWN_SECONDS
+    return kling.seconds_of(clip, least=_clip_seconds(fields)[0])

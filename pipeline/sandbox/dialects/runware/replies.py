@@ -30,7 +30,7 @@ TROUBLES: Mapping[str, tuple[str, str]] = MappingProxyType(
 
 def costume(trouble: str, status: int) -> Reply:
     """Return how Runware words a trouble."""
-    code, message = TROUBLES[trouble]
+    code, message = TROUBLES.get(trouble, (trouble, trouble))
     if trouble == "bad-key":
         told = {"parameter": "apiKey", "taskType": "authentication"}
         return Reply(status=status, body={"errors": [{"code": code, "message": message, **told}]})

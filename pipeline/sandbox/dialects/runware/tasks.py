@@ -19,6 +19,7 @@ from pipeline.sandbox.dialects.runware.models import UPLOAD_LIVES_S, Problem
 from pipeline.sandbox.dialects.runware.orders import order_of
 from pipeline.sandbox.director import Subject
 from pipeline.sandbox.faults import Effect
+from pipeline.sandbox.orders import about
 from pipeline.sandbox.records import Task, Upload
 
 PROVIDER = "runware"
@@ -44,11 +45,6 @@ class Visit:
     def known(self, task: Mapping[str, Any]) -> Task | None:
         """Return the account's task that an element of the array names."""
         return self.desk.world.task(PROVIDER, self.key, str(task.get("taskUUID")))
-
-
-def about(task: Task) -> Subject:
-    """Return whom the scenario sees in a request about a task."""
-    return Subject(provider=PROVIDER, key=task.account, address=task.address, prompt=task.prompt)
 
 
 async def _submit(visit: Visit, task: dict[str, Any]) -> Found:

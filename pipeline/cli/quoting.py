@@ -1,0 +1,53 @@
+"""`plan --quote`: what the providers themselves say a clip costs, before any money."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from pipeline.cli.amounts import money
+from pipeline.cli.campaign import Campaign
+from pipeline.cli.lanes import open_lanes
+from pipeline.cli.options import Job
+from pipeline.model import Entry
+from pipeline.providers import PROVIDERS
+from pipeline.run import Ledger, Quoted, Store, grouped, quote
+
+
+def show_quotes(campaign: Campaign, console: Console) -> None:
+    """Ask each provider that has a dry run, and print its price beside the price list's."""
+    home = campaign.asked.home
+    groups = grouped(_entries(campaign, home / ".callsheet" / "assets"))
+    names = frozenset(alike[0] for alike in groups)
+    with (
+        Ledger.open(home) as ledger,
+        open_lanes(Job(asked=campaign.asked), campaign, names, console) as lanes,
+    ):
+        asked = quote(
+            groups.values(), providers=PROVIDERS, lanes=lanes, ledger=ledger, store=Store(home)
+        )
+        console.print(_drawn(asyncio.run(asked)))
+
+
+def _entries(campaign: Campaign, assets: Path) -> Iterator[Entry]:
+    for entry in campaign.entries(assets):
+        if isinstance(entry, Entry):
+            yield entry
+
+
+def _drawn(quotes: Sequence[Quoted]) -> Table:
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
+    for title in ("provider", "kind", "mode", "seconds", "items", "listed", "quoted"):
+        table.add_column(title, justify="right" if title in {"items", "listed"} else "left")
+    for quoted in quotes:
+        provider, kind, mode, seconds = quoted.alike
+        price = quoted.example.price
+        listed = "unknown" if price is None else money(price.expected_usd)
+        told = quoted.message if quoted.usd is None else f"{money(quoted.usd)} USD"
+        length = "as its clip" if seconds is None else f"{seconds:g}"
+        table.add_row(provider, kind, mode, length, str(quoted.items), listed, told)
+    return table

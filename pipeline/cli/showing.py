@@ -1,0 +1,122 @@
+"""`show`: one item, down to the request that would be sent for it. Nothing is sent."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from dataclasses import replace
+from itertools import islice
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pipeline.cli.app import app
+from pipeline.cli.campaign import Campaign, open_campaign
+from pipeline.cli.describing import described, lines
+from pipeline.cli.exits import Exit, Leave
+from pipeline.cli.listing import Form, Listing, show_list
+from pipeline.cli.options import (
+    DEFAULT_ROOT,
+    Asked,
+    Exclude,
+    Limit,
+    ManifestPath,
+    Overrides,
+    Profile,
+    Rehearse,
+    Root,
+    Select,
+)
+from pipeline.cli.planning import tried
+from pipeline.diagnostics import Diagnostic
+from pipeline.errors import InvalidInput
+from pipeline.model import Entry, Record
+from pipeline.providers import OFFERS
+
+
+@app.command(epilog="Example: callsheet show campaign.yaml 'spin[SKU-1001,calm]#1'")
+def show(
+    manifest: ManifestPath,
+    address: Annotated[
+        str, typer.Argument(metavar="ADDRESS", help="The item; a pattern of several lists them.")
+    ] = "",
+    profile: Profile = "",
+    overrides: Overrides = None,
+    provider: Annotated[
+        str, typer.Option("--provider", help="Show what this one would be sent, or why it is not.")
+    ] = "",
+    root: Root = DEFAULT_ROOT,
+    rehearse: Rehearse = False,
+    select: Select = None,
+    exclude: Exclude = None,
+    limit: Limit = None,
+    form: Listing = Form.TEXT,
+) -> None:
+    """Show one item: prompt, references, settings, key, price, and the request as it is sent."""
+    asked = Asked(
+        manifest=manifest,
+        profile=profile,
+        overrides=tuple(overrides or ()),
+        root=root,
+        rehearse=rehearse,
+        address=address,
+        select=tuple(select or ()),
+        exclude=tuple(exclude or ()),
+        limit=limit,
+    )
+    campaign = open_campaign(asked)
+    with tried(campaign) as (admission, ledger):
+        if not admission.ok:
+            raise InvalidInput(admission.findings, campaign.sources)
+        first = list(islice(ledger.records(campaign.name, selected=True), 2))
+        if len(first) != 1:
+            show_list(ledger.records(campaign.name, selected=True), campaign, form)
+            return
+    _show(first[0], campaign, provider, form)
+
+
+def _show(record: Record, campaign: Campaign, provider: str, form: Form) -> None:
+    with tempfile.TemporaryDirectory() as assets:
+        entry = _entry(record, _narrowed(record, campaign, provider), Path(assets))
+        if provider and entry.item.provider != provider:
+            print(
+                f"{OFFERS[provider].title} cannot make {record.address}: {_reason(entry, provider)}"
+            )
+            raise Leave(Exit.INVALID)
+        if form is Form.JSON:
+            print(json.dumps(described(entry, record, campaign), ensure_ascii=False, indent=2))
+            return
+        for line in lines(described(entry, record, campaign)):
+            print(line)
+
+
+def _narrowed(record: Record, campaign: Campaign, provider: str) -> Campaign:
+    """Return the campaign with no other shot and row than the item's, for one provider."""
+    manifest = campaign.manifest
+    shots = tuple(shot for shot in manifest.shots if shot.id == record.shot)
+    tables = {
+        name: replace(table, rows=tuple(row for row in table.rows if row.key == record.row_key))
+        for name, table in manifest.tables.items()
+    }
+    return replace(
+        campaign,
+        asked=replace(campaign.asked, provider=provider),
+        manifest=replace(manifest, shots=shots, tables=tables),
+        findings=(),
+    )
+
+
+def _entry(record: Record, campaign: Campaign, assets: Path) -> Entry:
+    findings: list[Diagnostic] = []
+    for found in campaign.entries(assets):
+        if isinstance(found, Diagnostic):
+            findings.append(found)
+        elif found.item.address == record.address:
+            return found
+    raise InvalidInput(findings, campaign.sources)
+
+
+def _reason(entry: Entry, provider: str) -> str:
+    reasons = dict(entry.item.passed_over)
+    return reasons.get(provider, f"it is pinned to {entry.item.provider}")

@@ -1,0 +1,102 @@
+"""`status`: where a campaign stands, from its ledger alone, beside whoever works in it."""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from rich.console import Console
+
+from pipeline.cli.app import app
+from pipeline.cli.campaign import Campaign, open_campaign
+from pipeline.cli.exits import Exit, Leave
+from pipeline.cli.options import (
+    DEFAULT_ROOT,
+    Asked,
+    Exclude,
+    Limit,
+    ManifestPath,
+    Overrides,
+    Profile,
+    Rehearse,
+    Root,
+    Select,
+    usage,
+)
+from pipeline.cli.reporting import opened, selected, summary
+from pipeline.cli.selecting import selection_of
+from pipeline.manifest import contents
+from pipeline.report import Report, show_summary
+from pipeline.run import Notable, State, ending
+
+_DOCUMENTS = frozenset({".yaml", ".yml"})
+
+
+@app.command(epilog="Example: callsheet status campaign.yaml --rehearse")
+def status(
+    manifest: ManifestPath,
+    profile: Profile = "",
+    overrides: Overrides = None,
+    root: Root = DEFAULT_ROOT,
+    rehearse: Rehearse = False,
+    select: Select = None,
+    exclude: Exclude = None,
+    limit: Limit = None,
+) -> None:
+    """Tell where a campaign stands, what it cost, and what to do next; exit as its run would.
+
+    It reads the ledger alone: neither tables nor media, and beside a run that is under way.
+    """
+    asked = Asked(
+        manifest=manifest,
+        profile=profile,
+        overrides=tuple(overrides or ()),
+        root=root,
+        rehearse=rehearse,
+        select=tuple(select or ()),
+        exclude=tuple(exclude or ()),
+        limit=limit,
+    )
+    campaign = _named(asked)
+    with opened(asked) as ledger:
+        report = summary(selected(ledger, campaign), campaign)
+        notable = ledger.notable(campaign.name)
+    if not report.items:
+        raise usage(f"the ledger in {asked.home} has no items of '{campaign.name}'")
+    console = Console(highlight=False)
+    show_summary(console, report)
+    for line in _lanes(notable):
+        console.print(line, markup=False, soft_wrap=True)
+    raise Leave(_exit(report))
+
+
+def _named(asked: Asked) -> Campaign:
+    """Read the manifest without its tables, unless the selection asks for what only they know."""
+    campaign = open_campaign(asked, _documents)
+    needs_rows = selection_of(asked, campaign.manifest, campaign.sources).needs_rows
+    return open_campaign(asked) if needs_rows else campaign
+
+
+def _documents(path: Path) -> bytes:
+    """Return the bytes of a manifest; a table is as if it were not there."""
+    if path.suffix.lower() in _DOCUMENTS:
+        return contents(path)
+    raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(path))
+
+
+def _lanes(notable: Sequence[Notable]) -> Iterator[str]:
+    if notable:
+        yield ""
+    for each in notable:
+        name = each.name.replace("_", " ")
+        times = f" {each.times} times, last" if each.times > 1 else ""
+        why = f": {each.message}" if each.message else ""
+        yield f"{each.provider} {name}{times} on {each.last_at:%Y-%m-%d %H:%M:%S} UTC{why}"
+
+
+def _exit(report: Report) -> Exit:
+    """Return how a run would end that left everything as it is."""
+    counts = {(State(group.state), group.cause): group.items for group in report.groups}
+    return Exit(ending(counts))

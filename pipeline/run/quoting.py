@@ -1,0 +1,115 @@
+"""Prices that a provider names itself, by its own dry run: nothing is made and nothing is charged.
+
+One request stands for all items that cost the same: same provider, model kind, mode and length.
+What the dry run needs to see is uploaded first, once per content, as a purchase would.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from random import Random
+from typing import cast
+from uuid import uuid4
+
+from pipeline.errors import TransportFault
+from pipeline.model import Entry, Feature, Item
+from pipeline.providers.base import CLIENT_ID, Fault, Provider, Quote, Quotes, Request, Uploads
+from pipeline.run.clock import RealClock
+from pipeline.run.files.store import Store
+from pipeline.run.ledger import payload
+from pipeline.run.ledger.ledger import Ledger
+from pipeline.run.staging import Staging
+from pipeline.run.transport.lane import Lane
+from pipeline.run.transport.transport import Transport
+from pipeline.run.transport.wire import filled
+
+Alike = tuple[str, str, str, float | None]
+"""Provider, kind, mode and seconds: what a price depends on."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Quoted:
+    """What a provider says of items that cost the same, beside what the price list says."""
+
+    alike: Alike
+    items: int
+    example: Entry
+    usd: Decimal | None = None
+    """For one of them; None where no figure was told."""
+    message: str = ""
+    """Why there is no figure."""
+
+
+def grouped(entries: Iterable[Entry]) -> dict[Alike, Quoted]:
+    """Return one example for each group of items that cost the same."""
+    found: dict[Alike, Quoted] = {}
+    for entry in entries:
+        alike = _alike(entry.item)
+        known = found.get(alike) or Quoted(alike=alike, items=0, example=entry)
+        found[alike] = replace(known, items=known.items + 1)
+    return found
+
+
+async def quote(
+    wanted: Iterable[Quoted],
+    *,
+    providers: Mapping[str, Provider],
+    lanes: Mapping[str, Lane],
+    ledger: Ledger,
+    store: Store,
+) -> list[Quoted]:
+    """Return the groups with what their providers say; those without dry runs say nothing."""
+    async with Transport() as transport:
+        staging = Staging(
+            transport=transport,
+            store=store,
+            shelf=ledger,
+            clock=RealClock(),
+            chance=Random(),  # noqa: S311 - it spreads retries
+        )
+        found = []
+        for group in wanted:
+            name = group.alike[0]
+            provider = providers[name]
+            if Feature.QUOTE not in provider.offer.features:
+                found.append(replace(group, message="it has no dry run"))
+                continue
+            told = await _asked(group.example, provider, lanes[name], staging=staging)
+            found.append(_taken(group, told))
+    return found
+
+
+def _alike(item: Item) -> Alike:
+    return (item.provider, item.kind.value, item.settings.mode, item.spec.seconds)
+
+
+async def _asked(
+    entry: Entry, provider: Provider, lane: Lane, *, staging: Staging
+) -> Quote | Fault | str:
+    kept = payload.thawed(payload.frozen(entry))
+    lifetime_s = provider.offer.upload_lifetime_s
+    places = await staging.stage(
+        lane, cast("Uploads", provider), kept.assets, lifetime_s=lifetime_s
+    )
+    if isinstance(places, Fault):
+        return places
+    quotes = cast("Quotes", provider)
+    request = quotes.quote_request(payload.request(kept.request))
+    try:
+        reply = await staging.transport.send(lane, _complete(request, places))
+    except TransportFault as lost:
+        return str(lost)
+    return quotes.read_quote(reply)
+
+
+def _complete(request: Request, places: Mapping[str, str]) -> Request:
+    # A dry run must not use up an id that a purchase may want.
+    return filled(request, {**places, CLIENT_ID: str(uuid4())})
+
+
+def _taken(group: Quoted, told: Quote | Fault | str) -> Quoted:
+    if isinstance(told, Quote):
+        return replace(group, usd=told.charge.usd, message="")
+    return replace(group, message=told if isinstance(told, str) else told.message)

@@ -1,0 +1,144 @@
+"""`status` reads the ledger alone: no tables, no media, and beside a run."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from pipeline.cli.app import invoke
+from pipeline.model import Budget
+from pipeline.run import Ledger
+from tests.unit.run.campaign import CAMPAIGN, Studio, entry
+
+MANIFEST = f"""\
+callsheet: 1
+name: {CAMPAIGN}
+tables: {{products: {{file: nowhere.csv, key: sku, as: product}}}}
+shots:
+  - {{id: spin, for: products, prompt: "{{{{ product.name }}}} turns."}}
+selectors: {{hero: "tag:hero"}}
+"""
+
+
+@pytest.fixture
+def studio(tmp_path: Path) -> Studio:
+    """Return an empty root, a shop and a clock, with a manifest whose table is not there."""
+    (tmp_path / "spring.yaml").write_text(MANIFEST, "utf-8")
+    return Studio(tmp_path / "root")
+
+
+def status(studio: Studio, *more: str) -> int:
+    """Ask for the status of the studio's campaign; return the exit code."""
+    manifest = studio.root.parent / "spring.yaml"
+    return int(invoke(["status", str(manifest), "--root", str(studio.root), *more]))
+
+
+async def test_all_done_is_0(studio: Studio, capsys: pytest.CaptureFixture[str]) -> None:
+    """What there is and what it cost."""
+    await studio.make("a", "b")
+
+    assert 0 == status(studio)
+    said = capsys.readouterr().out
+    assert "2 done" in said
+    assert "1.12" in said
+
+
+async def test_failures_are_10_with_what_to_do(
+    studio: Studio, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """By cause, with the command that helps."""
+    studio.shop.script.append("refused")
+    await studio.make("a", "b")
+
+    assert 10 == status(studio)
+    said = capsys.readouterr().out
+    assert "1 failed · refused" in said
+    assert "--retry refused" in said
+
+
+async def test_held_by_the_budget_is_11(studio: Studio, capsys: pytest.CaptureFixture[str]) -> None:
+    """With the limit that would be enough."""
+    studio.budget = Budget(limit_usd=Decimal("0.60"))
+    await studio.make("a", "b")
+
+    assert 11 == status(studio)
+    assert "budget.limit=2 USD" in capsys.readouterr().out
+
+
+async def test_a_stopped_lane_is_12_and_its_events_are_told(
+    studio: Studio, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What happened in the lane is remembered, with its time and its reason."""
+    studio.concurrency = 1
+    studio.shop.script.extend(["throttled", "ok", "unpaid"])
+    await studio.make("a", "b")
+
+    assert 12 == status(studio)
+    said = capsys.readouterr().out
+    assert "shop throttled on 20" in said
+    assert "shop lane stopped on 20" in said
+    assert "it is unpaid" in said
+
+
+async def test_what_is_overdue_is_13(studio: Studio, capsys: pytest.CaptureFixture[str]) -> None:
+    """Its money stays reserved, and `reconcile` is what helps."""
+    studio.shop.endings.append("stuck")
+    await studio.make("a")
+
+    assert 13 == status(studio)
+    said = capsys.readouterr().out
+    assert "reserved" in said
+    assert "callsheet reconcile" in said
+
+
+def test_what_was_never_begun_is_12(studio: Studio) -> None:
+    """As a run ends that was stopped before."""
+    assert studio.admit([entry("a")]).ok
+
+    assert 12 == status(studio)
+
+
+async def test_a_selection_has_a_status_of_its_own(
+    studio: Studio, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Of those items alone: counts, money and exit code; what it suggests is for them alone."""
+    studio.shop.script.extend(["ok", "refused"])
+    studio.concurrency = 1
+    await studio.make("a", "b")
+
+    assert 0 == status(studio, "--select", "spin[a]")
+    assert "1 done" in capsys.readouterr().out
+    assert 10 == status(studio, "--select", "@hero,spin[b]")
+    assert "--select '@hero,spin[b]' --retry refused" in capsys.readouterr().out
+    assert 3 == status(studio, "--select", "spin[c]")
+    assert "did you mean 'spin[" in capsys.readouterr().err
+
+
+async def test_what_only_the_table_knows_needs_the_table(
+    studio: Studio, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A selection by a column says that the table is missing, not that nothing fits."""
+    await studio.make("a")
+
+    assert 3 == status(studio, "--select", "row.colour:red")
+    assert "there is no file 'nowhere.csv'" in capsys.readouterr().err
+
+
+async def test_it_reads_beside_a_run(studio: Studio) -> None:
+    """Whoever works in the root is not disturbed, and does not disturb."""
+    await studio.make("a")
+
+    with Ledger.open(studio.root):
+        assert 0 == status(studio)
+
+
+async def test_a_campaign_that_was_not_run_here_is_said(
+    studio: Studio, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The ledger knows others, not this one."""
+    await studio.make("a")
+
+    assert 3 == status(studio, "--set", "name=summer")
+    assert "has no items of 'summer'" in capsys.readouterr().err

@@ -1,0 +1,127 @@
+"""A manifest that names two providers: each item where it can be made, both lanes side by side."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from tests.architecture.source import REPOSITORY
+from tests.sandboxes import Sandbox
+
+SNEAKERS = REPOSITORY / "manifests" / "spring-sneakers" / "campaign.yaml"
+KEYS = {"RUNWARE_API_KEY": "key-of-runware-here", "UNIFICALLY_API_KEY": "key-of-unifically"}
+BOTH = (
+    "defaults.provider=[runware, unifically]",
+    "shots.spin.aspect_ratio=1:1",
+    "budget.unpriced={assume: 0.50 USD}",
+    "budget.limit=40 USD",
+    "tables.products.limit=3",
+)
+"""Runware cannot be told the ratio of a clip from references: the spins go to the other."""
+TEXTS = """\
+callsheet: 1
+name: fallback
+tables: {words: {file: words.csv, key: word, as: line}}
+shots:
+  - id: plain
+    for: words
+    provider: [runware, unifically]
+    duration: 5
+    aspect_ratio: "9:16"
+    prompt: "The word {{ line.word }}, no text."
+policy: {fallback: same_model}
+budget: {limit: 20 USD, unpriced: {assume: 1 USD}}
+"""
+
+
+def _callsheet(*words: str, sandbox: Sandbox) -> subprocess.CompletedProcess[str]:
+    urls: list[str] = []
+    for name in ("runware", "unifically"):
+        told = sandbox.addresses[name]
+        urls.append(f"{name}={told['base_url']}")
+        urls += [f"{name}.upload={told['upload_url']}"] if "upload_url" in told else []
+    return subprocess.run(
+        [sys.executable, "-m", "pipeline", *words, *(f"--base-url={url}" for url in urls)],
+        env={**os.environ, **KEYS, "COLUMNS": "120"},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=170,
+    )
+
+
+def _items(root: Path, campaign: str) -> list[Mapping[str, Any]]:
+    report = json.loads((root / campaign / "report" / "report.json").read_text("utf-8"))
+    items: list[Mapping[str, Any]] = report["items"]
+    return items
+
+
+def test_each_item_lands_where_it_can_be_made(sandbox: Sandbox, tmp_path: Path) -> None:
+    """The plan says who, and why not the first; the run keeps both lanes at work."""
+    settings = [word for text in BOTH for word in ("--set", text)]
+    root = ["--root", str(tmp_path / "root")]
+
+    planned = _callsheet("plan", str(SNEAKERS), *settings, *root, sandbox=sandbox)
+    ran = _callsheet("run", str(SNEAKERS), *settings, *root, "--yes", sandbox=sandbox)
+
+    assert 0 == planned.returncode, planned.stderr
+    assert "spin: 6 items at unifically, because" in planned.stdout
+    reason = "not runware: Runware cannot be told an aspect ratio for reference images"
+    assert reason in planned.stdout
+    assert 0 == ran.returncode, ran.stdout + ran.stderr
+    items = _items(tmp_path / "root", "spring-sneakers")
+    assert {"reveal": {"runware"}, "spin": {"unifically"}} == {
+        shot: {item["provider"] for item in items if item["shot"] == shot}
+        for shot in ("reveal", "spin")
+    }
+    assert {"done"} == {item["state"] for item in items}
+    spans = {
+        name: [
+            (item["submitted_at"], item["finished_at"])
+            for item in items
+            if item["provider"] == name
+        ]
+        for name in ("runware", "unifically")
+    }
+    first, last = ({name: f(pair) for name, pair in spans.items()} for f in (min, max))
+    # Neither waited for the other to end.
+    assert first["runware"][0] < last["unifically"][1]
+    assert first["unifically"][0] < last["runware"][1]
+    for name in spans:
+        assert 6 == len(sandbox.tasks(name))
+
+
+def test_a_stopped_provider_hands_over(sandbox: Sandbox, tmp_path: Path) -> None:
+    """Without credit at the first, a fallback makes everything at the second, and says so once."""
+    sandbox.set(accounts={KEYS["RUNWARE_API_KEY"]: {"balance_usd": 0.9}})
+    (tmp_path / "words.csv").write_text("word\na\nb\nc\nd\ne\nf\n", "utf-8")
+    (tmp_path / "m.yaml").write_text(TEXTS, "utf-8")
+    root = tmp_path / "root"
+
+    ran = _callsheet("run", str(tmp_path / "m.yaml"), "--root", str(root), "--yes", sandbox=sandbox)
+
+    assert 0 == ran.returncode, ran.stdout + ran.stderr
+    assert 1 == ran.stdout.count("runware was stopped (")
+    made = [item["provider"] for item in _items(root, "fallback")]
+    assert {"runware": 2, "unifically": 4} == {name: made.count(name) for name in made}
+    assert 2 == len(sandbox.tasks("runware"))
+    assert 4 == len(sandbox.tasks("unifically"))
+
+
+def test_without_a_fallback_the_rest_is_held(sandbox: Sandbox, tmp_path: Path) -> None:
+    """A stopped lane holds its items (exit 12): nobody else is paid unless the manifest says so."""
+    sandbox.set(accounts={KEYS["RUNWARE_API_KEY"]: {"balance_usd": 0.9}})
+    (tmp_path / "words.csv").write_text("word\na\nb\nc\n", "utf-8")
+    (tmp_path / "m.yaml").write_text(TEXTS.replace("policy: {fallback: same_model}\n", ""), "utf-8")
+    root = tmp_path / "root"
+
+    ran = _callsheet("run", str(tmp_path / "m.yaml"), "--root", str(root), "--yes", sandbox=sandbox)
+
+    assert 12 == ran.returncode
+    assert ["done", "done", "held"] == sorted(item["state"] for item in _items(root, "fallback"))
+    assert 0 == len(sandbox.tasks("unifically"))
