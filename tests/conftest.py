@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from tests.sandboxes import Sandbox
+
+_MEMORY = Path("/dev/shm")  # noqa: S108 - Linux's file system in memory
+_ENOUGH_BYTES = 4 * 2**30
+if _MEMORY.is_dir() and shutil.disk_usage(_MEMORY).free > _ENOUGH_BYTES:
+    # Thousands of durable commits wait for a disk that no test is about: kill -9 loses no page.
+    os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(_MEMORY))
 
 
 @pytest.fixture(scope="session")

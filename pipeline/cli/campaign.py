@@ -53,12 +53,13 @@ class Campaign:
         """
         return sieve_of(self.asked, self.manifest, self.sources)
 
-    def choice(self) -> Sieve | AtOne | None:
+    def choice(self, *, again: bool = False) -> Sieve | AtOne | None:
         """Return what tells the items that a run may buy from the others; None: it may buy all.
 
-        A provider of the command line buys what it can make; the rest stays as it is.
+        A provider of the command line buys what it can make; the rest stays as it is. `again` is
+        for a run that goes on: what it selected was decided when it began.
         """
-        sieve = self.sieve()
+        sieve = None if again else self.sieve()
         return AtOne(self.asked.provider, sieve) if self.asked.provider else sieve
 
     def entries(

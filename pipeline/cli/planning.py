@@ -132,16 +132,18 @@ def admitted(
 ) -> Admission:
     """Write the campaign's plan into a ledger, and return what it comes to.
 
-    Providers that are `stopped` (name to reason) are passed over where another can do it.
+    Providers that are `stopped` (name to reason) are passed over where another can do it: that is
+    a run that goes on, with what it selected when it began.
     """
-    home, choice = campaign.asked.home, campaign.choice()
+    home, again = campaign.asked.home, bool(stopped)
     return admit(
         campaign.entries(assets or home / ".callsheet" / "assets", stopped),
         ledger,
         campaign=campaign.name,
         budget=campaign.manifest.budget,
         files=RealFiles(home),
-        choice=choice,
+        choice=campaign.choice(again=again),
+        again=again,
     )
 
 

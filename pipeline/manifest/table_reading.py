@@ -20,6 +20,7 @@ from pipeline.manifest.table_places import Places
 from pipeline.manifest.wording import shown
 
 MAX_CELLS = 5_000_000
+MAX_LINES = 3_000_000
 MAX_COLUMNS = 2_000
 # More delimiters in one line than columns, and than a cell may have characters.
 MAX_MARKS = 150_000
@@ -33,6 +34,13 @@ _QUOTE = "put quotes around a cell with a delimiter in it"
 
 class _TooWide(Exception):  # noqa: N818 - never leaves this module
     """A line has more cells than any table."""
+
+
+class _TooLong(Exception):  # noqa: N818 - the same
+    """There are more lines than in any table."""
+
+
+_TOO_WIDE = f"at most {MAX_COLUMNS:,} columns and {MAX_CELLS:,} cells are read"
 
 
 _NOTHING = np.array([], dtype=np.object_)
@@ -89,7 +97,8 @@ class _Records:
     cells: list[str] = field(default_factory=list)
     """All cells of all records, one after the other: thin, and cut into columns at once."""
     lines: array[int] = field(default_factory=lambda: array("q"))
-    ragged: list[tuple[int, int]] = field(default_factory=list)
+    ragged: dict[int, array[int]] = field(default_factory=dict)
+    """The lines of records that are not as wide as the header, by their width."""
     broken: list[Diagnostic] = field(default_factory=list)
     refused: Diagnostic | None = None
 
@@ -113,16 +122,19 @@ class _Records:
             self.broken.append(_broken(self.places, line))
         except _TooWide:
             self._refuse(line)
+        except _TooLong:
+            self._refuse(MAX_LINES, f"at most {MAX_LINES:,} lines are read")
 
     def _bounded(self, mark: str) -> Iterator[str]:
         """Yield the physical lines; one that would make millions of cells is not even split."""
-        for line in self.places.lines():
+        for number, line in enumerate(self.places.lines()):
+            if number == MAX_LINES:
+                raise _TooLong
             if line.count(mark) > MAX_MARKS:
                 raise _TooWide
             yield line
 
-    def _refuse(self, line: int) -> None:
-        message = f"at most {MAX_COLUMNS:,} columns and {MAX_CELLS:,} cells are read"
+    def _refuse(self, line: int, message: str = _TOO_WIDE) -> None:
         place = self.places.line(line)
         self.refused = Diagnostic(slug="too-large", message=message, span=place)
 
@@ -133,7 +145,7 @@ class _Records:
                 self.lines.append(line)
         elif "".join(record).strip():
             if self.header:
-                self.ragged.append((line, len(record)))
+                self.ragged.setdefault(len(record), array("q")).append(line)
             else:
                 self.header, self.header_line = [name.strip() for name in record], line
 
@@ -193,11 +205,8 @@ def _unusable(records: _Records, position: int, first: int | None) -> Diagnostic
 
 def _ragged(records: _Records) -> Iterator[Diagnostic]:
     """Yield a finding for each width that rows have and should not have."""
-    by_count: dict[int, list[int]] = {}
-    for line, count in records.ragged:
-        by_count.setdefault(count, []).append(line)
     width = _cells(len(records.header))
-    for count, lines in list(by_count.items())[:MAX_FINDINGS]:
+    for count, lines in list(records.ragged.items())[:MAX_FINDINGS]:
         places = [_beyond(records, line, count) for line in lines[: 1 + _RELATED]]
         who = "the row has" if len(lines) == 1 else f"{len(lines):,} rows have"
         yield Diagnostic(
@@ -207,7 +216,7 @@ def _ragged(records: _Records) -> Iterator[Diagnostic]:
             hint=_QUOTE if count > len(records.header) else "an empty cell needs its delimiter too",
             related=tuple(places[1:]),
         )
-    rest = [line for lines in list(by_count.values())[MAX_FINDINGS:] for line in lines]
+    rest = [line for lines in list(records.ragged.values())[MAX_FINDINGS:] for line in lines]
     if rest:
         message = f"{len(rest)} more {'row is' if len(rest) == 1 else 'rows are'} not {width} wide"
         yield Diagnostic(slug="ragged-row", message=message, span=records.places.line(rest[0]))

@@ -37,6 +37,8 @@ _OTHERS = (
 _AGAIN = "copy or export it again"
 _MIN_BOX = 8
 _LARGE_BOX = 16
+_MOST_BOXES = 100_000
+"""Top-level boxes of an MP4: a fragmented one has two for each second or so."""
 
 
 def file_format(path: Path) -> str:
@@ -83,7 +85,9 @@ def require_whole(path: Path, kind: str) -> None:
 def _boxes_end(file: BinaryIO, size: int) -> int | None:
     """Return where the last top-level box of an MP4 ends; None without index or frames."""
     end, names = 0, set()
-    while end < size:
+    for _ in range(_MOST_BOXES):
+        if end >= size:
+            break
         length, name = _box(file, end, size)
         if length < _MIN_BOX:
             return None

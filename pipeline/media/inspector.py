@@ -20,6 +20,9 @@ from pipeline.media.still import measure_image
 from pipeline.model import Media
 
 _NAMES_COMPARED = 2000
+_MEGA = 1_000_000
+_MOST_BYTES = {"image": 50 * _MEGA, "video": 500 * _MEGA}
+"""More than any provider takes: what is larger is not even opened."""
 
 
 def _video(path: Path) -> Media:
@@ -89,6 +92,10 @@ def _look(path: Path, file: str, media_type: str) -> Media | MediaFault:
     try:
         if not path.is_file():
             return _missing(path, file)
+        size, most = path.stat().st_size, _MOST_BYTES[media_type]
+        if size > most:
+            message = f"{file!r} has {size / _MEGA:,.0f} MB; no provider takes {most / _MEGA:.0f}"
+            return MediaFault("too-large", message, "scale it down")
         return _READERS[media_type](path)
     except MediaFault as fault:
         return fault
@@ -99,6 +106,8 @@ def _look(path: Path, file: str, media_type: str) -> Media | MediaFault:
 def _missing(path: Path, file: str) -> MediaFault:
     if path.is_dir():
         return MediaFault("missing-file", f"{file!r} is a folder")
+    if path.exists():
+        return MediaFault("missing-file", f"{file!r} is a pipe or a device, not a file")
     near = _nearest(path)
     meant = near and f"did you mean {str(Path(file).with_name(near))!r}?"
     return MediaFault("missing-file", f"{file!r} does not exist", meant)

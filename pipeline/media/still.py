@@ -20,6 +20,11 @@ _FORMATS = ("PNG", "JPEG", "WEBP", "GIF")
 _IMAGE_FORMATS = frozenset(name.lower() for name in _FORMATS)
 # Eight bits of RGB for this many pixels are 300 MB; a bomb of a few kB can unpack to far more.
 _MAX_PIXELS = 100_000_000
+# Depth maps and previews may stand before a JPEG's picture; Pillow looks for it byte by byte.
+_LONGEST_HEAD = 10_000_000
+_BARE_MARKERS = frozenset({0x00, 0x01, 0xFF, *range(0xD0, 0xDA)})
+"""Second bytes after 0xFF that no length follows (ITU-T T.81, B.1.1.3)."""
+_START_OF_SCAN = 0xDA
 _ORIENTATION = 0x0112
 _TURNED = frozenset({5, 6, 7, 8})
 """EXIF orientations that exchange width and height (CIPA DC-008, tag 274)."""
@@ -38,6 +43,8 @@ def measure_image(path: Path) -> Media:
         raise MediaFault(
             "wrong-media", f"{path.name} is {noun}, not a picture", "save it as PNG or JPEG"
         )
+    if kind == "jpeg" and not _has_scan(content):
+        raise MediaFault("damaged", f"{path.name} has no picture in it", "save it again")
     width, height = _size(path.name, content)
     return Media(
         media_type="image",
@@ -49,6 +56,19 @@ def measure_image(path: Path) -> Media:
         width=width,
         height=height,
     )
+
+
+def _has_scan(content: bytes) -> bool:
+    """Tell whether a JPEG's picture begins where it should, going from marker to marker."""
+    at = content.find(b"\xff", 2, _LONGEST_HEAD)
+    while 0 <= at < len(content) - 1:
+        marker = content[at + 1]
+        if marker == _START_OF_SCAN:
+            return True
+        bare = marker in _BARE_MARKERS
+        at += 1 if bare else 2 + int.from_bytes(content[at + 2 : at + 4], "big")
+        at = content.find(b"\xff", at, _LONGEST_HEAD)
+    return False
 
 
 def open_image(path: Path) -> Image.Image:

@@ -64,7 +64,7 @@ def _holds(union: Union, record: Record, row: Row) -> bool:
     return any(all(each.holds(record, row) for each in every) for every in union)
 
 
-def parse_selection(  # noqa: PLR0913 - each is an option of the command line
+def parse_selection(
     select: Sequence[Value],
     exclude: Sequence[Value] = (),
     *,

@@ -39,6 +39,9 @@ class Cell:
     span: Span | None = None
 
 
+_MOST_CELLS = 100_000
+"""What `max_cells` may be, by the manifest's schema."""
+_COUNTED = 10**12
 WHOLE = Cell()
 """The only cell of a shot without variants."""
 _Axes = dict[str, Value]
@@ -174,9 +177,12 @@ def _same(first: Cell, second: Cell, variants: Variants) -> Diagnostic:
 
 
 def _too_many(variants: Variants, count: int) -> Diagnostic:
+    # Thousands of axes make a number with thousands of digits, which Python does not print.
+    many = f"{count:,}" if count <= _COUNTED else f"more than {_COUNTED:,}"
+    fewer = "put what multiplies into a table, a row each"
     return Diagnostic(
         slug="too-many-cells",
-        message=f"{count:,} cells; a shot has at most {variants.max_cells:,}",
+        message=f"{many} cells; a shot has at most {variants.max_cells:,}",
         span=variants.span,
-        hint=f"write max_cells: {count} if you mean it",
+        hint=f"write max_cells: {count} if you mean it" if count <= _MOST_CELLS else fewer,
     )

@@ -23,7 +23,8 @@ from pipeline.model import Record
 from pipeline.report.summary import Group, Money, Report, Share
 
 UNKNOWN = "unknown"
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_FORMULA = tuple("=+-@\t\r\n\uff1d\uff0b\uff0d\uff20")
+"""Some spreadsheets read the full-width signs as well."""
 _NUMBER = re.compile(r"[+-]?\d+([.,]\d+)*([eE][+-]?\d+)?")
 
 _COLUMNS: Mapping[str, Callable[[Record], Any]] = MappingProxyType(

@@ -57,15 +57,23 @@ def admit(
     budget: Budget | None = None,
     files: Files | None = None,
     choice: Choice | None = None,
+    again: bool = False,
 ) -> Admission:
     """Write a campaign's plan into the ledger; return findings and what the plan comes to.
 
     With an error among the findings nothing is written. `files` lets it see foreign files at
     output paths, and finished clips that are missing there. The whole plan is admitted, whatever
-    the `choice` is: it says what the next run may buy; without one that is everything.
+    the `choice` is: it says what the next run may buy; without one that is everything. `again` is
+    for a run that goes on: then it is what that run selected, less what the choice leaves out.
     """
     operation = partial(
-        _admitted, entries=entries, campaign=campaign, budget=budget, files=files, choice=choice
+        _admitted,
+        entries=entries,
+        campaign=campaign,
+        budget=budget,
+        files=files,
+        choice=choice,
+        again=again,
     )
     try:
         return ledger.write_now(operation)
@@ -81,8 +89,9 @@ def _admitted(
     budget: Budget | None,
     files: Files | None,
     choice: Choice | None,
+    again: bool,
 ) -> Admission:
-    plan = Plan(connection, campaign)
+    plan = Plan(connection, campaign, again=again)
     findings: list[Diagnostic] = []
     count = 0
     for batch in _batches(_planned(entries, findings)):

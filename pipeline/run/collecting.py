@@ -48,10 +48,12 @@ async def waiting(life: Life) -> None:
     while True:
         spread = life.means.chance.uniform(1 - _SPREAD, 1 + _SPREAD)
         await clock.sleep(max(0.0, min(pause_s * spread, until - clock.monotonic())))
+        asked_at = clock.monotonic()
         pause_s = await _asked(life, gap_s)
         if life.job.state is not State.WAITING or life.parked:
             return
-        if clock.monotonic() >= until:
+        # An answer from before the deadline does not count: the machine may have slept since.
+        if asked_at >= until:
             await life.move(State.OVERDUE, message="not finished by its deadline")
             life.parked = True
             return
@@ -79,7 +81,8 @@ async def fetching(life: Life) -> None:
         await _landed(life, fetched)
         return
     ruling = POLICY[Phase.FETCHING][fetched.kind]
-    life.damaged = life.damaged or fetched.kind is FaultKind.DAMAGED
+    if fetched.kind is FaultKind.DAMAGED:
+        life.damaged = fetched.code
     if ruling.again and not life.used_up(Phase.FETCHING):
         await life.means.clock.sleep(life.pause_s(Phase.FETCHING, fetched))
         return
@@ -175,8 +178,7 @@ async def _fetched(life: Life, done: Done) -> Fetched | Fault:
     wanted = Wanted(
         name=life.purchase.client_id,
         spec=payload.thawed(life.job.payload).spec,
-        # A file that still does not play is kept and shown: it was paid for.
-        keep_damaged=life.damaged,
+        damaged=life.damaged,
     )
     async with means.fetching:
         return await fetch(

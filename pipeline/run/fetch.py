@@ -16,7 +16,7 @@ from pipeline.errors import Forbidden, MediaFault, TransportFault
 from pipeline.model import Media, Spec
 from pipeline.providers.base import Done, Fault, FaultKind, Request
 from pipeline.run.files.disk import digest
-from pipeline.run.files.parts import Part, container
+from pipeline.run.files.parts import UNKNOWN, Part, container
 from pipeline.run.files.store import Store
 from pipeline.run.pacing import retry_after
 from pipeline.run.transport.transport import Download, Lane, Transport
@@ -51,12 +51,13 @@ class Fetched:
 class Wanted:
     """What to fetch: `name` is the task's own (a resumed download goes by it), and what it must be.
 
-    `keep_damaged`: a whole file that does not play is kept, as off-spec, instead of a Fault.
+    `damaged` is the content of a whole file that came before and did not play: when the very same
+    bytes come again they are what was made, and are kept as off-spec instead of a Fault.
     """
 
     name: str
     spec: Spec
-    keep_damaged: bool = False
+    damaged: str = ""
 
 
 def _no_checkpoint(_: str) -> None:
@@ -76,7 +77,8 @@ async def fetch(
     """Return the clip that a finished task links to, in the store, or what is wrong.
 
     EXPIRED: the link is dead, or may not be followed: ask for a fresh one. UNAVAILABLE: try again
-    later, what was had is kept. DAMAGED: it ends early every time, or does not play. Raises
+    later, what was had is kept. DAMAGED: it ends early every time, or does not
+    play; then `code` is the content that did not. Raises
     Unusable if the disk does not allow it. Call `forget` when the ledger knows the clip.
     """
     part = Part(store.part(wanted.name))
@@ -208,14 +210,20 @@ def _adopted(
 ) -> Fetched | Fault:
     known = (part.sha256, container(part.path))
     fetched = _measured(part.path, known, wanted=wanted, probe=probe)
-    if fetched.media is None and not wanted.keep_damaged:
+    if fetched.media is None and not _is_what_was_made(known, wanted):
         part.drop()
-        return Fault(kind=FaultKind.DAMAGED, message=fetched.off_spec)
+        return Fault(kind=FaultKind.DAMAGED, message=fetched.off_spec, code=fetched.sha256)
     part.sign(*known)
     checkpoint("renaming")
     store.adopt(part.path, *known)
     checkpoint("renamed")
     return fetched
+
+
+def _is_what_was_made(known: tuple[str, str], wanted: Wanted) -> bool:
+    """Tell a clip that was made badly from an error page or a bad day of the line."""
+    sha256, extension = known
+    return sha256 == wanted.damaged and extension != UNKNOWN
 
 
 def _measured(

@@ -37,8 +37,8 @@ class Life:
     done: Done | None = None
     fresh_links: int = 0
     """Times its status was asked for another link."""
-    damaged: bool = False
-    """What was fetched did not play."""
+    damaged: str = ""
+    """The content of what was fetched last and did not play."""
     words: set[str] = field(default_factory=set)
     """Status words that nobody documented."""
     _slot: bool = False

@@ -128,6 +128,10 @@ class Part:
         new.replace(self._notes)
 
 
+UNKNOWN = "bin"
+"""The extension of a file that is no video."""
+
+
 def container(path: Path) -> str:
     """Return the extension that a file's first bytes call for; `bin` for none we know."""
     with path.open("rb") as file:
@@ -136,7 +140,7 @@ def container(path: Path) -> str:
         return "mov" if head[8:12] == b"qt  " else "mp4"
     if head.startswith(b"\x1a\x45\xdf\xa3"):
         return "webm" if b"webm" in head else "mkv"
-    return "bin"
+    return UNKNOWN
 
 
 def _validator(headers: Mapping[str, str]) -> str:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import orjson
@@ -70,10 +71,14 @@ class Clash:
 
 
 class Plan:
-    """The plan of a campaign while it is being written, inside one transaction."""
+    """The plan of a campaign while it is being written, inside one transaction.
 
-    def __init__(self, connection: Connection, campaign: str) -> None:
+    `again` is for a run that goes on: only what it selected before can be selected.
+    """
+
+    def __init__(self, connection: Connection, campaign: str, *, again: bool = False) -> None:
         self._connection = connection
+        self._narrowing = again
         self._campaign = campaign
         connection.execute(upsert(campaigns).values(name=campaign).on_conflict_do_nothing())
         here = campaigns.c.name == campaign
@@ -111,13 +116,17 @@ class Plan:
 
         A shared job is bought if any of its items is selected, as the first of those wants it.
         """
-        self._connection.execute(update(items).where(self._current).values(selected=0))
+        if not self._narrowing:
+            self._connection.execute(update(items).where(self._current).values(selected=0))
+        pages = partial(records.page, campaign=self._campaign, selected=self._narrowing)
         after: int | None = -1
         while after is not None:
-            page, after = records.page(self._connection, campaign=self._campaign, after=after)
-            chosen = [record.address for record in page if wanted(record)]
-            own = [{"b_campaign": self.campaign_id, "b_address": address} for address in chosen]
-            execute_many(self._connection, _CHOOSE, own)
+            page, after = pages(self._connection, after=after)
+            # Of what is selected those that are not wanted go; else of nothing those that are come.
+            changing = [each.address for each in page if wanted(each) is not self._narrowing]
+            own = {"b_campaign": self.campaign_id, "b_selected": int(not self._narrowing)}
+            rows = [{**own, "b_address": address} for address in changing]
+            execute_many(self._connection, _CHOOSE, rows)
         self._share()
         shared = select(items.c.key).where(self._current, items.c.shared_with.is_not(None))
         self._lead(and_(self._current, items.c.key.in_(shared)))
@@ -184,7 +193,9 @@ class Plan:
                 continue
             if row.generation == self.generation:
                 raise Clashed(planned.address)
-            rows[_UPDATE].append(_again(self._row(planned), row))
+            selected = row.selected if self._narrowing else 1
+            again = {**_again(self._row(planned), row), "b_selected": selected}
+            rows[_UPDATE].append(again)
             if row.payload_digest != planned.payload_digest:
                 rows[_UPDATE_PAYLOAD].append({"b_item": row.id, "b_data": planned.payload})
         for statement, values in rows.items():
@@ -238,7 +249,7 @@ def _again(row: dict[str, Any], known: Row[Any]) -> dict[str, Any]:
 
 
 _OWN = tuple(name for name in Planned.__dataclass_fields__ if name != "payload")
-_CHANGING = ("campaign_id", "generation", *_OWN, "previous_key")
+_CHANGING = ("campaign_id", "generation", *_OWN, "previous_key", "selected")
 _INSERT = insert(items).values(
     previous_key="",
     selected=1,
@@ -247,7 +258,7 @@ _INSERT = insert(items).values(
 _UPDATE = (
     update(items)
     .where(items.c.id == bindparam("b_id"))
-    .values(shared_with=None, selected=1, **{name: bindparam(f"b_{name}") for name in _CHANGING})
+    .values(shared_with=None, **{name: bindparam(f"b_{name}") for name in _CHANGING})
 )
 _INSERT_PAYLOAD = insert(payloads).values(item_id=bindparam("item_id"), data=bindparam("data"))
 _UPDATE_PAYLOAD = (
@@ -260,5 +271,5 @@ _CHOOSE = (
     .where(
         items.c.campaign_id == bindparam("b_campaign"), items.c.address == bindparam("b_address")
     )
-    .values(selected=1)
+    .values(selected=bindparam("b_selected"))
 )

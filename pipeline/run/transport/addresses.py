@@ -22,6 +22,9 @@ _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 # "2130706433", "127.1" and "0x7f.1" are addresses to the C library, though not to `ipaddress`.
 _NUMERIC = re.compile(r"(0x[0-9a-f]*|[0-9]+)(\.(0x[0-9a-f]*|[0-9]+))*\.?", re.IGNORECASE)
 
+# The name, and all names below it, are this machine's (RFC 6761, 6.3).
+_LOCAL = re.compile(r"(.*\.)?localhost\.?", re.IGNORECASE)
+
 
 def is_loopback(host: str) -> bool:
     """Tell whether a host as written in a URL is this machine."""
@@ -43,7 +46,7 @@ def refusal(url: httpx.URL, *, loopback: bool) -> str:
     address = _literal(url.host)
     if address is not None:
         return "" if is_public(address) else "it leads to a private address"
-    if is_loopback(url.host) or _NUMERIC.fullmatch(url.host):
+    if _LOCAL.fullmatch(url.host) or _NUMERIC.fullmatch(url.host):
         return "it leads to a private address"
     return ""
 

@@ -106,7 +106,11 @@ class Studio:
         self.shop = Shop(self.clock)
 
     def admit(
-        self, entries: Iterable[Entry | Diagnostic], choice: Choice | None = None
+        self,
+        entries: Iterable[Entry | Diagnostic],
+        choice: Choice | None = None,
+        *,
+        again: bool = False,
     ) -> Admission:
         """Admit a plan to the ledger of this root."""
         with Ledger.open(self.root) as ledger:
@@ -117,6 +121,7 @@ class Studio:
                 budget=self.budget,
                 files=RealFiles(self.root),
                 choice=choice,
+                again=again,
             )
 
     async def run(

@@ -63,14 +63,14 @@ class Kit:
         self.checkpoints: list[str] = []
         self.checkpoint: Callable[[str], None] = self.checkpoints.append
 
-    async def fetch(self, url: str, spec: Spec = SPEC, *, keep: bool = False) -> Fetched | Fault:
+    async def fetch(self, url: str, spec: Spec = SPEC, *, damaged: str = "") -> Fetched | Fault:
         """Fetch what a link leads to."""
         return await fetch(
             self.transport,
             Lane(provider="runware", key="k-1", hosts={"api": "http://127.0.0.1:1"}),
             Done(output=Request(method="GET", path=url, host="")),
             store=self.store,
-            wanted=Wanted(name="task-1", spec=spec, keep_damaged=keep),
+            wanted=Wanted(name="task-1", spec=spec, damaged=damaged),
             probe=probe,
             checkpoint=self.checkpoint,
         )
@@ -301,17 +301,30 @@ async def test_a_host_that_cannot_be_reached_is_unavailable(case: str, kit: Kit)
 
 
 async def test_a_clip_that_does_not_play_is_dropped_or_kept_as_off_spec(kit: Kit) -> None:
-    """It is fetched anew next time; on the last try it is kept and shown, but is no success."""
-    async with raw_server(answer(http(200, CLIP[:-1] + b"?", ETAG))) as server:
+    """It is fetched anew; when the very same bytes come again they are kept, but are no success."""
+    spoilt = CLIP[:-1] + b"?"
+    async with raw_server(answer(http(200, spoilt, ETAG))) as server:
         first = await kit.fetch(server.url)
         left = kit.part
-        last = await kit.fetch(server.url, keep=True)
+        other = await kit.fetch(server.url, damaged="0" * 64)
+        last = await kit.fetch(server.url, damaged=hashlib.sha256(spoilt).hexdigest())
 
     assert isinstance(first, Fault)
     assert (FaultKind.DAMAGED, b"") == (first.kind, left)
+    assert first == other
     assert isinstance(last, Fetched)
     assert (None, "the clip does not play") == (last.media, last.off_spec)
     assert kit.store.has(last.sha256, "mp4")
+
+
+async def test_an_error_page_is_no_clip_however_often_it_comes(kit: Kit) -> None:
+    """The same page twice is a bad day of the result host, not what was made: ask again."""
+    page = b"<html><body>come back later</body></html>"
+    async with raw_server(answer(http(200, page, ETAG))) as server:
+        fetched = await kit.fetch(server.url, damaged=hashlib.sha256(page).hexdigest())
+
+    assert isinstance(fetched, Fault)
+    assert FaultKind.DAMAGED is fetched.kind
 
 
 async def test_a_clip_out_of_spec_is_kept_with_the_reason(kit: Kit) -> None:
