@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from decimal import ROUND_HALF_UP, Decimal
 
 from pipeline.report.summary import Money
@@ -24,6 +25,13 @@ def estimate(money: Money) -> str:
         return usd(money.estimate_usd)
     known = f"{usd(money.estimate_usd)} + " if money.estimate_usd else ""
     return f"{known}{money.unknown} unknown"
+
+
+def native(sums: Iterable[tuple[str, Decimal]]) -> str:
+    """Return amounts in units of the providers' own: 84 credits."""
+    return ", ".join(
+        f"{amount.normalize():f} {unit}{'' if amount == 1 else 's'}" for unit, amount in sums
+    )
 
 
 def duration(seconds: float) -> str:

@@ -132,6 +132,7 @@ def _share(share: Share) -> dict[str, Any]:
         "items": share.items,
         "done": share.done,
         "money": _money(share.money),
+        "native": {unit: _plain(amount) for unit, amount in share.native},
     }
 
 

@@ -54,6 +54,8 @@ class Share:
     items: int = 0
     done: int = 0
     money: Money = Money()
+    native: tuple[tuple[str, Decimal], ...] = ()
+    """What providers told in units of their own (credits), by unit."""
 
     def plus(self, record: Record) -> Share:
         """Return the share with one more record."""
@@ -62,7 +64,19 @@ class Share:
             items=self.items + 1,
             done=self.done + (record.state == DONE),
             money=self.money.plus(record),
+            native=_native(self.native, record),
         )
+
+
+def _native(
+    known: tuple[tuple[str, Decimal], ...], record: Record
+) -> tuple[tuple[str, Decimal], ...]:
+    if record.charged_native is None or record.shared_with:
+        return known
+    sums = dict(known)
+    unit = record.native_unit or "units"
+    sums[unit] = sums.get(unit, _NOTHING) + record.charged_native
+    return tuple(sorted(sums.items()))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,7 +15,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from pipeline.report.amounts import counted, duration, estimate, usd
+from pipeline.report.amounts import counted, duration, estimate, native, usd
 from pipeline.report.causes import DONE, spoken
 from pipeline.report.summary import Case, Report, Share
 from pipeline.report.summary import Group as Cause
@@ -109,6 +109,7 @@ def _costs(report: Report) -> Table:
     table = Table(box=None, padding=(0, 3, 0, 0), pad_edge=False)
     table.add_column("USD", style="", header_style=_QUIET, no_wrap=True, max_width=34)
     names = ["clips", "estimate", "charged", *(name for name, sum_ in further.items() if sum_)]
+    names += ["in units"] if any(share.native for share in report.by_provider) else []
     for name in names:
         table.add_column(name, justify="right", header_style=_QUIET, no_wrap=True)
     shares = [*report.by_shot, *(report.by_provider if len(report.by_provider) > 1 else ())]
@@ -126,6 +127,7 @@ def _cost_row(share: Share, names: Sequence[str]) -> list[str]:
         "charged": usd(share.money.charged_usd),
         "reserved": _or_blank(share.money.reserved_usd),
         "possible": _or_blank(share.money.possible_usd),
+        "in units": native(share.native),
     }
     return [share.name, *(figures[name] for name in names)]
 

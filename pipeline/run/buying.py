@@ -16,7 +16,7 @@ from urllib.parse import quote
 import orjson
 
 from pipeline.errors import NotSent, TransportFault
-from pipeline.providers.base import CLIENT_ID, Accepted, Fault, FaultKind, Request, Uploads
+from pipeline.providers.base import CLIENT_ID, Accepted, Charge, Fault, FaultKind, Request, Uploads
 from pipeline.run.clock import boot
 from pipeline.run.ledger import payload
 from pipeline.run.ledger.budgets import BUDGET, Denied
@@ -76,9 +76,9 @@ async def submitting(life: Life) -> None:
         await doubt(life, "too long between the intent and sending: the machine may have slept")
     else:
         match await post(life):
-            case Accepted(task=task):
+            case Accepted(task=task, reserved=reserved):
                 life.station.gate.went_well()
-                await accepted(life, task)
+                await accepted(life, task, reserved)
             case NotSent() as never:
                 await _unreachable(life, str(never))
             case Fault() as fault:
@@ -99,11 +99,17 @@ async def post(life: Life) -> Accepted | Fault | NotSent:
     return station.provider.read_submit(reply, purchase.client_id)
 
 
-async def accepted(life: Life, task: str) -> None:
-    """Make the task id durable: nothing is asked of the provider before."""
+async def accepted(life: Life, task: str, reserved: Charge | None = None) -> None:
+    """Make the task id durable: nothing is asked of the provider before.
+
+    `reserved` is what the provider says it set aside, in its own unit.
+    """
     at = life.now()
+    native = "" if reserved is None or reserved.native is None else str(reserved.native)
+    unit = reserved.unit if reserved is not None and native else ""
+    writing = partial(accept, job=life.job, task=task, at=at, native=native, unit=unit)
     try:
-        await life.means.ledger.write(partial(accept, job=life.job, task=task, at=at))
+        await life.means.ledger.write(writing)
     except Clashed:
         # Two purchases would be one task: a reply was mixed up, there or here.
         await doubt(life, f"the provider named task {task}, which is another purchase's")

@@ -101,10 +101,16 @@ def intend(
     return written
 
 
-def accept(connection: Connection, *, job: Job, task: str, at: float) -> None:
-    """Write the provider's task id; Clashed if another purchase already has it."""
+def accept(
+    connection: Connection, *, job: Job, task: str, at: float, native: str = "", unit: str = ""
+) -> None:
+    """Write the provider's task id; Clashed if another purchase already has it.
+
+    `native` is what the provider set aside in its own unit: all that some ever tell.
+    """
     move(connection, key=job.key, before=job.state, after=State.WAITING)
-    execute(connection, _ACCEPT, {"b_id": bought(job).id, "b_task": task, "b_at": at})
+    values = {"b_id": bought(job).id, "b_task": task, "b_at": at}
+    execute(connection, _ACCEPT, {**values, "b_native": native, "b_unit": unit})
 
 
 def close(connection: Connection, *, job: Job, after: State, booking: Booking, run_id: int) -> bool:
@@ -193,7 +199,12 @@ _INTEND = (
 _ACCEPT = (
     update(purchases)
     .where(purchases.c.id == bindparam("b_id"))
-    .values(task=bindparam("b_task"), accepted_at=bindparam("b_at"))
+    .values(
+        task=bindparam("b_task"),
+        accepted_at=bindparam("b_at"),
+        charged_native=bindparam("b_native"),
+        native_unit=bindparam("b_unit"),
+    )
 )
 _BOUND = select(
     *(purchases.c[name] for name in ("campaign_id", "run_id", "row_key", "address")),
@@ -207,8 +218,11 @@ _BOOK = (
         charged_microusd=bindparam("b_charged"),
         possible_microusd=bindparam("b_possible"),
         reserved_microusd=0,
-        charged_native=bindparam("b_native"),
-        native_unit=bindparam("b_unit"),
+        # What was told at acceptance stands where the end says nothing.
+        charged_native=func.coalesce(
+            func.nullif(bindparam("b_native"), ""), purchases.c.charged_native
+        ),
+        native_unit=func.coalesce(func.nullif(bindparam("b_unit"), ""), purchases.c.native_unit),
         charge_source=bindparam("b_source"),
         outcome=bindparam("b_outcome"),
         ended_at=bindparam("b_at"),
