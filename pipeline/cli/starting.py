@@ -75,7 +75,7 @@ def show_schema(
         print("\n".join(names()))
         return
     if name not in names():
-        near = get_close_matches(name, names(), n=3, cutoff=0.4)
+        near = get_close_matches(name, names(), n=3, cutoff=0.55)
         hint = f"did you mean {' or '.join(near)}?" if near else "`callsheet schema --list`"
         raise InvalidInput(
             [

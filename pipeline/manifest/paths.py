@@ -33,7 +33,10 @@ MAX_VALUE_BYTES = 120
 MAX_PART_BYTES = 240
 
 _EXT_MARK, _EMPTY_MARK = "\ue002", "\ue003"
-_UNSAFE = re.compile(r"[\x00-\x1f\x7f-\x9f/\\:*?\"<>|{}\u2028\u2029\ue000-\ue00f]")
+# The marks that turn the direction of writing make a name read as another one.
+_UNSAFE = re.compile(
+    r"[\x00-\x1f\x7f-\x9f/\\:*?\"<>|{}\u2028-\u202e\u2066-\u2069\ue000-\ue00f\ufeff]"
+)
 _GLUE = r"[-_ ,+]*"
 _EMPTY_FIRST = re.compile(f"^(?:{_EMPTY_MARK}{_GLUE})+")
 _EMPTY_LATER = re.compile(f"(?<![-_ ,+]){_GLUE}+{_EMPTY_MARK}")

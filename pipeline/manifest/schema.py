@@ -67,12 +67,21 @@ def _at(node: Node, path: Path) -> Node:
 
 @cache
 def _judge() -> Any:
-    return jsonschema_rs.Draft202012Validator(schema("manifest"))
+    return jsonschema_rs.Draft202012Validator(_rules())
 
 
 @cache
 def _explainer() -> Draft202012Validator:
-    return Draft202012Validator(schema("manifest"))
+    return Draft202012Validator(_rules())
+
+
+def _rules() -> dict[str, Any]:
+    """Return the rules for a manifest with all that it extends: now nobody else will say more.
+
+    An editor sees one file, so the schema lets a manifest leave required keys to its bases.
+    """
+    whole = schema("manifest")
+    return {**whole, "if": True, "required": whole["then"]["required"], "then": True}
 
 
 def _leaves(errors: Iterable[ValidationError]) -> Iterator[ValidationError]:

@@ -56,7 +56,7 @@ def cells(variants: Variants | None) -> tuple[tuple[Cell, ...], tuple[Diagnostic
         return (), (_too_many(variants, count),)
     kept, findings = _kept(variants)
     known = set(_names(variants))
-    added = (_added(match) for match in variants.add if set(match.axes) == known)
+    added = (_added(match, variants) for match in variants.add if set(match.axes) == known)
     found = [_cell(axes, variants) for axes in chain(kept, added)]
     if len(found) > variants.max_cells:
         return (), (_too_many(variants, len(found)),)
@@ -122,9 +122,17 @@ def _near_miss(match: Match, axes: Iterable[Axis]) -> str:
     return ""
 
 
-def _added(match: Match) -> _Axes:
+def _added(match: Match, variants: Variants) -> _Axes:
+    """Return a further cell; a value that an axis has already, map and all, is named by its id."""
+    known = {
+        (axis.name, shown(value.data)): value.data
+        for axis in (*variants.matrix, *variants.pairs)
+        for value in axis.values
+    }
     return {
-        name: Value(data=data, span=match.spans.get(name, match.span))
+        name: Value(
+            data=known.get((name, shown(data)), data), span=match.spans.get(name, match.span)
+        )
         for name, data in match.axes.items()
     }
 

@@ -28,6 +28,16 @@ def known() -> References:
     return references(value(TEXT).entries())
 
 
+def test_a_template_may_ask_for_an_image_of_a_list() -> None:
+    """`refs.gallery_2` is a name; whether it is attached depends on the row."""
+    asked = known().asked()
+
+    assert asked is not None
+    assert {"front", "gallery", "gallery_1", "gallery_7", "look.studio"} <= asked
+    assert "gallery_8" not in asked
+    assert References(complete=False).asked() is None
+
+
 @pytest.mark.parametrize(
     ("text", "expected"),
     [

@@ -91,6 +91,7 @@ def test_a_prompt_gives_texts_and_mentions_in_order() -> None:
     ("text", "expected"),
     [
         ("'{{ product[\"Body (HTML)\"] | plain }}'", "Soft & light"),
+        ("'{{ \"<b>Wool</b>, <i>so</i>ft<br>a <b\" | plain }}'", "Wool, soft a <b"),
         ("'{% if variant.mood == \"calm\" %}slow{% else %}fast{% endif %}'", "slow"),
         ('\'{{ "slow" if variant.mood == "calm" else "fast" }}\'', "slow"),
         ("'{% for r in product.rows %}{{ r.name }};{% endfor %}'", "one;two;"),
@@ -278,6 +279,12 @@ def test_white_space_control_does_not_shift_places() -> None:
     ("text", "given", "shown"),
     [
         ("{{ row.x }}", None, "m.yaml:1:8: bad-template-value: a value in this text is absent"),
+        ("{{ row.x ~ 1 }}", None, "m.yaml:1:8: bad-template-value: a value in this text is absent"),
+        (
+            "{{ row.x }}",
+            "x" * 20_001,
+            "m.yaml:1:8: too-long: a value has more than 20,000 characters",
+        ),
         ("{{ row.x }}", [1], "m.yaml:1:8: bad-template-value: a value in this text is a list"),
         ("{{ row.x }}", {"y": 1}, "m.yaml:1:8: bad-template-value: a value in this text is a map"),
         ("a {{ row.x.y }}", {"z": 1}, "m.yaml:1:10: undefined-name: 'y' is not known"),

@@ -143,6 +143,20 @@ def test_templates_see_whether_an_optional_reference_is_attached() -> None:
     assert [("True",), ("False",)] == [item.prompt for item in build.items(campaign)]
 
 
+def test_templates_see_how_many_images_a_list_has() -> None:
+    """`refs.view_2` is false where a product has one photo: its prompt can do without the other."""
+    rows = (build.row("A", views=("a.png", "b.png", "c.png")), build.row("B", views=("d.png",)))
+    views = build.image("view", "{{ product.views }}", each=True, max=2)
+    prompt = "{{ refs.view_1 }}{{ refs.view_2 }}{{ refs.view_3 }}"
+    campaign = build.manifest(
+        build.shot(prompt, table="products", bundles=(build.bundle(views),)), rows=rows
+    )
+
+    assert [("TrueTrueFalse",), ("TrueFalseFalse",)] == [
+        item.prompt for item in build.items(campaign)
+    ]
+
+
 def test_one_fault_in_300_rows_is_one_finding() -> None:
     """It names the rows, once, and none of them becomes an item."""
     rows = [build.row(f"R{number}") for number in range(300)]

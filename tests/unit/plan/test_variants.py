@@ -82,6 +82,18 @@ def test_add_is_a_whole_new_cell_named_in_the_order_of_the_axes() -> None:
     assert ["a-x", "b-y"] == names(matrix={"m": ["a"], "n": ["x"]}, add=[{"n": "y", "m": "b"}])
 
 
+def test_add_takes_a_value_that_an_axis_has_by_its_id() -> None:
+    """The map behind `beach` belongs to the added cell, too."""
+    scene = {"id": "beach", "light": "low sun"}
+
+    found, _ = cells(
+        variants({"scene": [scene], "lens": ["wide"]}, add=[{"scene": "beach", "lens": "long"}])
+    )
+
+    assert [scene, scene] == [cell.values["scene"] for cell in found]
+    assert ["beach-wide", "beach-long"] == [cell.name for cell in found]
+
+
 def test_extend_adds_values_and_leaves_the_name_and_the_axes_alone() -> None:
     """What it adds is seen by templates, and sets what is named like a setting."""
     (calm, bold), _ = cells(

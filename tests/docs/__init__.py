@@ -1,0 +1,1 @@
+"""The documents hold: what the guide shows is run, and what is generated is as the code has it."""
