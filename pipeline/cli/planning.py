@@ -177,12 +177,17 @@ def sentence(admission: Admission) -> str:
     total = admission.to_make
     ready = admission.count(Status.REUSED, Status.OFF_SPEC)
     others = f"{admission.selected} of " if admission.others else ""
-    parts = [f"{others}{admission.items} items", f"{total.items} to make"]
+    parts = [f"{others}{counted_items(admission.items)}", f"{total.items} to make"]
     parts += [f"{ready} ready"] if ready else []
     parts += [f"{admission.restore} to restore from the store"] if admission.restore else []
     shared = admission.count(Status.SHARED)
     parts += [f"{shared} sharing another's clip"] if shared else []
     return f"{', '.join(parts)}; {priced(total)}" if total.items else f"{', '.join(parts)}"
+
+
+def counted_items(number: int) -> str:
+    """Return a number of items: 1 item, 2 items."""
+    return f"{number} item" if number == 1 else f"{number} items"
 
 
 def priced(total: Totals) -> str:

@@ -36,12 +36,14 @@ from pipeline.cli.options import (
     dollars,
     usage,
 )
-from pipeline.cli.planning import admitted, priced, told
+from pipeline.cli.planning import admitted, counted_items, priced, told
 from pipeline.cli.report_files import has_report, written_files
-from pipeline.cli.reporting import write_report
+from pipeline.cli.reporting import asked_again, write_report
 from pipeline.model import Budget
 from pipeline.report import show_summary
 from pipeline.run import Admission, Ledger, Status
+
+_NOT_THERE = (Status.FAILED, Status.OFF_SPEC, Status.ABANDONED)
 
 
 @app.command(epilog="Example: callsheet run manifests/spring-sneakers/campaign.yaml --rehearse")
@@ -99,11 +101,9 @@ def make(job: Job) -> Exit:
         admission = admitted(campaign, ledger)
         told(admission, campaign, console)
         if not _work(admission, job):
-            there = f"{admission.selected} items are there"
-            console.print(f"nothing to do: {there}; no request was sent")
             if not has_report(campaign):
                 write_report(ledger, campaign)
-            return Exit.OK
+            return _nothing_to_do(admission, job.asked, console)
         _agreed(job, admission, campaign.manifest.budget, console)
         began = time.monotonic()
         from pipeline.cli.making import made  # noqa: PLC0415 - slow to load, seldom needed
@@ -112,6 +112,19 @@ def make(job: Job) -> Exit:
         report = write_report(ledger, campaign, elapsed_s=time.monotonic() - began)
         show_summary(console, report, written_files(campaign))
         return Exit(outcome.exit_code)
+
+
+def _nothing_to_do(admission: Admission, asked: Asked, console: Console) -> Exit:
+    """Say so, and return the exit code: what failed before is no success for being old."""
+    left = {status: admission.count(status) for status in _NOT_THERE}
+    there = counted_items(admission.selected - sum(left.values()))
+    verb = "is" if there.startswith("1 ") else "are"
+    others = "".join(f", {n} {status.replace('_', ' ')}" for status, n in left.items() if n)
+    console.print(f"nothing to do: {there} {verb} there{others}; no request was sent")
+    if not others:
+        return Exit.OK
+    console.print(f"to see why: {asked_again(asked, 'status')}", soft_wrap=True)
+    return Exit.FAILURES
 
 
 def _work(admission: Admission, job: Job) -> bool:

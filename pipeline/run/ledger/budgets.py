@@ -53,12 +53,16 @@ class Denied:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Payer:
-    """Who a purchase is booked on: its campaign, run, row and item."""
+    """Who a purchase is booked on: its campaign, run, row and item.
+
+    An item is its work, not its address: a clip that is made from something else is another one,
+    while all tries at the same work count together.
+    """
 
     campaign_id: int
     run_id: int
     row_key: str
-    address: str
+    key: str
 
     def scope(self, name: str) -> str:
         """Return the payer's scope of that name (campaign, run, row, item)."""
@@ -66,7 +70,7 @@ class Payer:
             "campaign": campaign_scope(self.campaign_id),
             "run": run_scope(self.run_id),
             "row": f"row:{self.campaign_id}:{self.row_key}",
-            "item": f"item:{self.campaign_id}:{self.address}",
+            "item": f"item:{self.campaign_id}:{self.key}",
         }
         return own[name]
 
@@ -165,7 +169,7 @@ def _ensure(connection: Connection, payer: Payer, name: str) -> None:
         return
     own = {
         "row": purchases.c.row_key == payer.row_key,
-        "item": purchases.c.address == payer.address,
+        "item": purchases.c.key == payer.key,
     }
     sofar = connection.scalar(
         select(bound()).where(purchases.c.campaign_id == payer.campaign_id, own[name])

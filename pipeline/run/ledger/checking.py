@@ -40,7 +40,7 @@ _SCOPES: Mapping[str, ColumnElement[str]] = MappingProxyType(
         "campaign:": literal("campaign:") + _CAMPAIGN,
         "run:": literal("run:") + cast(purchases.c.run_id, String),
         "row:": literal("row:") + _CAMPAIGN + ":" + purchases.c.row_key,
-        "item:": literal("item:") + _CAMPAIGN + ":" + purchases.c.address,
+        "item:": literal("item:") + _CAMPAIGN + ":" + purchases.c.key,
     }
 )
 """What a purchase is booked on, by kind of scope (`budgets.Payer.scope`)."""

@@ -86,9 +86,7 @@ def intend(
     not staged any more: only the winner of this compare-and-set may send.
     """
     check(job.state, State.SUBMITTING)
-    payer = Payer(
-        campaign_id=job.campaign_id, run_id=run_id, row_key=job.row_key, address=job.address
-    )
+    payer = Payer(campaign_id=job.campaign_id, run_id=run_id, row_key=job.row_key, key=job.key)
     denied = money.reserve(connection, payer, limits, purchase.reserved_microusd)
     if denied is not None:
         why = {"cause": money.BUDGET, "message": denied.message}
@@ -137,7 +135,7 @@ def _inserted(connection: Connection, job: Job, purchase: Purchase, payer: Payer
         "key": job.key,
         "campaign_id": payer.campaign_id,
         "run_id": payer.run_id,
-        "address": payer.address,
+        "address": job.address,
         "row_key": payer.row_key,
         **{name: getattr(purchase, name) for name in _OWN},
     }
@@ -148,8 +146,8 @@ def _inserted(connection: Connection, job: Job, purchase: Purchase, payer: Payer
 def _book(connection: Connection, purchase_id: int, booking: Booking, *, run_id: int) -> bool:
     """Replace what the purchase binds; a charge told twice is booked once."""
     (known,) = execute(connection, _BOUND, {"b_id": purchase_id}).fetchall()
-    campaign_id, its_run, row_key, address, bound, estimate = known
-    payer = Payer(campaign_id=campaign_id, run_id=its_run, row_key=row_key, address=address)
+    campaign_id, its_run, row_key, key, bound, estimate = known
+    payer = Payer(campaign_id=campaign_id, run_id=its_run, row_key=row_key, key=key)
     now = booking.charged_microusd + booking.possible_microusd
     money.adjust_all(connection, payer, now - bound)
     values = {
@@ -207,7 +205,7 @@ _ACCEPT = (
     )
 )
 _BOUND = select(
-    *(purchases.c[name] for name in ("campaign_id", "run_id", "row_key", "address")),
+    *(purchases.c[name] for name in ("campaign_id", "run_id", "row_key", "key")),
     purchases.c.charged_microusd + purchases.c.reserved_microusd + purchases.c.possible_microusd,
     purchases.c.estimate_microusd,
 ).where(purchases.c.id == bindparam("b_id"))

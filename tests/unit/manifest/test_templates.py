@@ -300,8 +300,8 @@ def test_white_space_control_does_not_shift_places() -> None:
             "m.yaml:1:8: bad-template-value: only a list can be gone through",
         ),
         (
-            "{{ row.x }}",
-            "y" * 20_001,
+            "{{ row.x }}{{ row.x }}",
+            "x" * 15_000,
             "m.yaml:1:4: too-long: the text grows over 20,000 characters",
         ),
         (
