@@ -18,7 +18,7 @@ from pipeline.cli import (
     starting,
     status,
 )
-from pipeline.cli.app import invoke
+from pipeline.cli.app import app, invoke
 
 __all__ = [
     "explaining",
@@ -36,6 +36,16 @@ __all__ = [
     "starting",
     "status",
 ]
+
+
+_ORDER = (
+    *("init", "check", "plan", "ls", "show", "run", "status", "report", "reconcile"),
+    *("providers", "schema", "explain", "sandbox"),
+)
+"""The commands as a person meets them, in the help and in the reference."""
+app.registered_commands.sort(
+    key=lambda command: _ORDER.index(command.name or getattr(command.callback, "__name__", ""))
+)
 
 
 def main() -> None:

@@ -27,8 +27,10 @@ from pipeline.cli.options import (
     Rehearse,
     Root,
     Select,
+    usage,
 )
 from pipeline.cli.planning import tried
+from pipeline.cli.resolving import resolved_lines
 from pipeline.diagnostics import Diagnostic
 from pipeline.errors import InvalidInput
 from pipeline.model import Entry, Record
@@ -52,6 +54,12 @@ def show(
     exclude: Exclude = None,
     limit: Limit = None,
     form: Listing = Form.TEXT,
+    resolved: Annotated[
+        bool, typer.Option("--resolved", help="The manifest with base, profile and --set applied.")
+    ] = False,
+    origin: Annotated[
+        bool, typer.Option("--origin", help="With --resolved: where each value was written.")
+    ] = False,
 ) -> None:
     """Show one item: prompt, references, settings, key, price, and the request as it is sent."""
     asked = Asked(
@@ -65,6 +73,12 @@ def show(
         exclude=tuple(exclude or ()),
         limit=limit,
     )
+    if origin and not resolved:
+        raise usage("--origin says where values come from: it needs --resolved")
+    if resolved:
+        for line in resolved_lines(asked, origin=origin):
+            print(line)
+        return
     campaign = open_campaign(asked)
     with tried(campaign) as (admission, ledger):
         if not admission.ok:

@@ -17,6 +17,7 @@ from pipeline.manifest.campaign import allowed, budget, policy, providers
 from pipeline.manifest.files import reason_of, slug_of
 from pipeline.manifest.layers import Layers, without_nothing
 from pipeline.manifest.nodes import Node
+from pipeline.manifest.resolving import resolved
 from pipeline.manifest.schema import checked, idle
 from pipeline.manifest.secrets import hidden, secrets
 from pipeline.manifest.shots import Stage, open_scope, read_shot
@@ -42,13 +43,13 @@ def load_manifest(
         return Loaded(
             manifest=None, findings=grouped(layers.findings), sources=_shown(layers.sources, ())
         )
-    suspects = secrets(node)
+    suspects, written = secrets(node), tuple(resolved(node))
     sound, findings = checked(node)
     reading = _Reading(path=path, profile=profile, node=sound, layers=layers)
     manifest = reading.manifest()
     found = (*layers.findings, *suspects, *findings, *reading.findings)
     sources = _shown(layers.sources, [finding.span for finding in suspects])
-    return Loaded(manifest=manifest, findings=grouped(found), sources=sources)
+    return Loaded(manifest=manifest, findings=grouped(found), sources=sources, written=written)
 
 
 def _layered(layers: Layers, path: Path, profile: str, overrides: Sequence[str]) -> Node | None:

@@ -23,6 +23,7 @@ from pipeline.model.authored import (
     Value,
     Variants,
     VideoSpec,
+    Written,
 )
 from pipeline.model.items import (
     EMPTY,
@@ -94,4 +95,5 @@ __all__ = [
     "Value",
     "Variants",
     "VideoSpec",
+    "Written",
 ]

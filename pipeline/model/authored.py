@@ -267,6 +267,15 @@ class Manifest:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Written:
+    """One value of a manifest, where it stands in the whole, and where it was written."""
+
+    steps: tuple[str | int, ...]
+    value: Any
+    span: Span
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Loaded:
     """What reading a manifest gives: the manifest as far as it could be read, and every finding.
 
@@ -278,3 +287,5 @@ class Loaded:
     findings: tuple[Diagnostic, ...]
     sources: Mapping[str, str] = field(default_factory=lambda: EMPTY)
     """Text of each file read, by the name its spans use: for excerpts."""
+    written: tuple[Written, ...] = ()
+    """Every value, once bases, profile and overrides are laid over each other."""
