@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -120,8 +121,11 @@ def foreseen(campaign: Campaign) -> Admission:
 def tried(campaign: Campaign) -> Iterator[tuple[Admission, Ledger]]:
     """Yield what admitting the campaign would come to, and a private ledger that admitted it."""
     home = campaign.asked.home
-    with tempfile.TemporaryDirectory() as assets, Ledger.memory(home) as ledger:
-        yield admitted(campaign, ledger, Path(assets)), ledger
+    kept = home / ".callsheet" / "assets"
+    with tempfile.TemporaryDirectory() as fresh, Ledger.memory(home) as ledger:
+        # Frames that a run made to fit are looked at again, not made again.
+        assets = kept if os.access(kept, os.W_OK) else Path(fresh)
+        yield admitted(campaign, ledger, assets), ledger
 
 
 def admitted(
