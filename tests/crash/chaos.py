@@ -6,15 +6,12 @@ that are not what was asked for, and by how much the limit was exceeded at the w
 
 from __future__ import annotations
 
-import os
-import signal
-import subprocess
-import sys
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
+from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -25,6 +22,7 @@ from pipeline.model import Feature, Record
 from pipeline.providers import OFFERS
 from pipeline.run import Ledger
 from tests.conformance.stage import plays, task_of
+from tests.crash.kit import addressed, callsheet, campaign_run, started
 from tests.sandboxes import PLAIN, Sandbox
 
 KEY = "key-of-the-chaos-test"
@@ -71,6 +69,8 @@ class Drill:
     faults: float = 0.2
     providers: tuple[str, ...] = tuple(OFFERS)
     limit_usd: Decimal = Decimal(5000)
+    lives_s: tuple[float, float] = (1.0, 6.0)
+    """How long a run lives at least and at most before it is killed."""
 
     @property
     def scenario(self) -> Mapping[str, Any]:
@@ -147,28 +147,25 @@ class Player:
         text = _MANIFEST.format(shots=shots, providers=lanes, limit=self.drill.limit_usd)
         (self.folder / "chaos.yaml").write_text(text.replace(", prompt: x", ""), "utf-8")
 
-    def _start(self) -> subprocess.Popen[bytes]:
-        command = [sys.executable, "-m", "tests.crash.child", str(self.folder / "chaos.yaml")]
-        command += [str(self.folder / "root"), "--quiet", "--hurry", str(HURRY), str(self.began)]
-        command += [word for url in self._addresses() for word in ("--base-url", url)]
-        with (self.folder / "runs.log").open("ab") as log:
-            return subprocess.Popen(command, env=_environment(), stdout=log, stderr=log)
+    def _start(self) -> ForkServerProcess:
+        words = [str(self.folder / "chaos.yaml"), str(self.folder / "root"), "--quiet"]
+        words += ["--hurry", str(HURRY), str(self.began), *self._addresses()]
+        return started(campaign_run, words, _keys(), self._log)
 
-    def _addresses(self) -> Iterator[str]:
-        for name in self.drill.providers:
-            told = self.sandbox.addresses[name]
-            yield f"{name}={told['base_url']}"
-            if "upload_url" in told:
-                yield f"{name}.upload={told['upload_url']}"
+    @property
+    def _log(self) -> Path:
+        return self.folder / "runs.log"
+
+    def _addresses(self) -> list[str]:
+        return addressed(self.sandbox, self.drill.providers)
 
     def _killed(self, chance: Random) -> bool:
         """Start a run and kill it at a random instant; tell whether it was still running."""
         process = self._start()
-        try:
-            process.wait(chance.uniform(1.5, 8.0))
-        except subprocess.TimeoutExpired:
-            process.send_signal(signal.SIGKILL)
-            process.wait()
+        process.join(chance.uniform(*self.drill.lives_s))
+        if process.is_alive():
+            process.kill()
+            process.join()
             self.result.kills += 1
             if chance.random() < 1 / 5:
                 self.sandbox.restart(kill=True)
@@ -182,7 +179,7 @@ class Player:
 
     def _finish(self) -> None:
         for _ in range(_ROUNDS):
-            self._start().wait()
+            self._start().join()
             doubts = [record for record in self._records() if record.state == "in_doubt"]
             if doubts:
                 self._decide(doubts)
@@ -198,11 +195,9 @@ class Player:
             task = known.get(_subject(record.prompt))
             words += ["--task", f"{record.address}={task}"] if task else []
             words += [] if task else ["--resubmit", record.address]
-        urls = [word for url in self._addresses() for word in ("--base-url", url)]
-        command = [sys.executable, "-m", "pipeline", "reconcile", str(self.folder / "chaos.yaml")]
-        command += ["--root", str(self.folder / "root"), "--quiet", *urls, *words]
-        with (self.folder / "runs.log").open("ab") as log:
-            subprocess.run(command, env=_environment(), check=False, stdout=log, stderr=log)
+        words += ["--root", str(self.folder / "root"), "--quiet", *self._addresses()]
+        command = ["reconcile", str(self.folder / "chaos.yaml"), *words]
+        started(callsheet, command, _keys(), self._log).join()
 
     def _records(self) -> list[Record]:
         ledger = Ledger.reader(self.folder / "root")
@@ -258,6 +253,5 @@ def _subject(prompt: str) -> str:
     return f"{name} {prompt[prompt.find('<') + 1 : prompt.find('>')]}"
 
 
-def _environment() -> dict[str, str]:
-    keys = {offer.key_env: KEY for offer in OFFERS.values()}
-    return {**os.environ, **keys}
+def _keys() -> dict[str, str]:
+    return {offer.key_env: KEY for offer in OFFERS.values()}

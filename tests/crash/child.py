@@ -1,7 +1,8 @@
-"""One run of a campaign in a process of its own, that may kill itself at a checkpoint.
+"""One run of a campaign in a process of its own, that may end itself at a moment of a job's life.
 
-It dies by SIGKILL, as from outside, when it comes to a checkpoint of that name for the nth time.
-With --hurry time runs faster, the same for every child that is told the same beginning.
+With --bomb it dies by SIGKILL, as from outside, when it comes to a checkpoint of that name for the
+nth time; with --point it ends at once at a named point. With --hurry time runs faster, the same for
+every child that is told the same beginning.
 """
 
 from __future__ import annotations
@@ -12,12 +13,14 @@ import os
 import signal
 import sys
 import time
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
 from pipeline.cli.options import Asked, Job, Spending
 from pipeline.cli.running import make
 from pipeline.run import RealClock
+from tests.crash import mutants, points
 
 
 class Bomb:
@@ -55,9 +58,13 @@ class HurriedClock:
         await asyncio.sleep(max(0.0, seconds) / self._factor)
 
 
-def main() -> int:
+def main(arguments: Sequence[str] | None = None) -> int:
     """Run the campaign against the sandbox as against a real provider."""
-    words = _words().parse_args()
+    words = _words().parse_args(arguments)
+    if words.mutant:
+        mutants.MUTANTS[words.mutant]()
+    if words.point or words.trace:
+        points.install(points.Points(words.point, words.trace))
     asked = Asked(
         manifest=words.manifest,
         root=words.root,
@@ -84,6 +91,9 @@ def _words() -> argparse.ArgumentParser:
     words.add_argument("--base-url", action="append", default=[])
     words.add_argument("--set", action="append", default=[])
     words.add_argument("--bomb", nargs=2, default=("", "1"), metavar=("NAME", "NTH"))
+    words.add_argument("--point", default="")
+    words.add_argument("--trace", type=Path)
+    words.add_argument("--mutant", default="", choices=["", *mutants.MUTANTS])
     words.add_argument("--hurry", nargs=2, type=float, metavar=("FACTOR", "BEGINNING"))
     words.add_argument("--quiet", action="store_true")
     return words

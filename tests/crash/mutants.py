@@ -1,0 +1,44 @@
+"""The run, deliberately broken: what the crash kit must find."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from functools import partial
+from unittest.mock import patch
+
+from pipeline.providers.base import Accepted
+from pipeline.run import buying
+from pipeline.run.ledger import jobs
+from pipeline.run.ledger.jobs import Purchase
+from pipeline.run.ledger.purchases import intend
+from pipeline.run.life import Life
+from pipeline.run.lifecycle import CRASHED, State
+
+
+def intent_after_submit() -> None:
+    """Send the request first, and write the intent once it was answered."""
+
+    async def intended(life: Life, purchase: Purchase) -> None:
+        life.job = replace(life.job, purchase=purchase)
+        reply = await buying.post(life)
+        assert isinstance(reply, Accepted)
+        means = life.means
+        writing = partial(intend, job=life.job, purchase=purchase, run_id=means.run_id)
+        written = await means.ledger.write(partial(writing, limits=means.limits))
+        assert isinstance(written, Purchase)
+        life.stands(State.SUBMITTING, purchase=written)
+        await buying.accepted(life, reply.task)
+
+    patch.object(buying, "_intend", intended).start()
+
+
+def a_crash_proves_nothing_was_sent() -> None:
+    """Take what was being submitted when the process ended for never sent."""
+    patch.object(jobs, "CRASHED", {**CRASHED, State.SUBMITTING: State.PLANNED}).start()
+
+
+MUTANTS: Mapping[str, Callable[[], None]] = {
+    "intent-after-submit": intent_after_submit,
+    "crash-means-not-sent": a_crash_proves_nothing_was_sent,
+}
