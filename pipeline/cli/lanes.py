@@ -16,6 +16,9 @@ from pipeline.model import Offer
 from pipeline.providers import OFFERS
 from pipeline.run import MAKES, UNSETTLED, Admission, Lane, Status
 
+_MOST = 16
+"""How many clips at once a lane may grow to if the manifest says nothing: no provider publishes
+its limit (as of 2026-11), and what waits in a provider's own queue is not made any sooner."""
 _PROVEN = frozenset({"apimart", "evolink", "inference", "runware", "unifically"})
 """Providers whose adapter is held against the sandbox; with others no money may be spent yet."""
 
@@ -82,12 +85,13 @@ def _rehearsed(offer: Offer, campaign: Campaign, addresses: Mapping[str, str]) -
 
 def _lane(offer: Offer, campaign: Campaign, key: str, hosts: Mapping[str, str]) -> Lane:
     settings = campaign.manifest.providers.get(offer.provider)
-    concurrency = settings.concurrency if settings else None
+    stated = settings.concurrency if settings else None
     pace = settings.submit_per_s if settings else None
     return Lane(
         provider=offer.provider,
         key=key,
         hosts=hosts,
-        concurrency=concurrency or offer.concurrency,
+        concurrency=stated or offer.concurrency,
+        most=stated or _MOST,
         submit_per_s=pace or offer.submit_per_s,
     )

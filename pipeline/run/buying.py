@@ -77,7 +77,7 @@ async def submitting(life: Life) -> None:
     else:
         match await post(life):
             case Accepted(task=task, reserved=reserved):
-                life.station.gate.went_well()
+                life.went_well()
                 await accepted(life, task, reserved)
             case NotSent() as never:
                 await _unreachable(life, str(never))

@@ -160,7 +160,7 @@ async def _work_lane(means: Means, name: str) -> None:
 
 async def _buy(group: asyncio.TaskGroup, means: Means, name: str) -> None:
     station = means.stations[name]
-    seats = asyncio.Semaphore(2 * station.lane.concurrency + _AHEAD)
+    seats = asyncio.Semaphore(2 * (station.lane.most or station.lane.concurrency) + _AHEAD)
     async for job in _read(means, partial(jobs.planned, provider=name)):
         if means.stop.is_set() or station.stopped:
             break
@@ -185,7 +185,8 @@ async def _start(group: asyncio.TaskGroup, seats: asyncio.Semaphore, life: Life)
 
 
 def _station(order: Order, provider: Provider, lane: Lane, tools: Tools) -> Station:
-    gate = Gate(concurrency=lane.concurrency, per_s=lane.submit_per_s, clock=tools.clock)
+    pace = {"concurrency": lane.concurrency, "most": lane.most}
+    gate = Gate(**pace, per_s=lane.submit_per_s, clock=tools.clock)
     return Station(provider=provider, lane=lane, gate=gate, brake=Brake(order.policy))
 
 

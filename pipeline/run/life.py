@@ -125,9 +125,16 @@ class Life:
         """Tell the lane what a fault means for it."""
         if signal is Signal.SLOW:
             self.station.gate.throttled(fault.retry_after_s)
-            self.tell("throttled", message=fault.message, width=self.station.gate.width)
+            width = self.station.gate.width
+            self.tell("throttled", message=f"{fault.message}; now {width} at once", width=width)
         elif signal is Signal.STOP and self.station.stop(fault.message):
             self.tell("lane_stopped", cause=fault.kind.value, message=fault.message)
+
+    def went_well(self) -> None:
+        """Tell the lane that its provider took one more at once."""
+        gate = self.station.gate
+        if gate.went_well():
+            self.tell("widened", message=f"{gate.width} clips at once")
 
     def brake(self, why: str) -> None:
         """Stop the lane if the brake says why."""

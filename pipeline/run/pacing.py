@@ -1,8 +1,8 @@
 """How long to wait and how much at once: pure figures, and the gate that acts on them.
 
 A wait is what the provider asked for, else it grows with the tries and is spread by chance, so that
-what failed together does not come back together. A lane's width is halved by a 429 or a full queue,
-and grows back by about one for each width of successes.
+what failed together does not come back together. A lane's width grows by about one for each width
+of successes, up to a most, and is halved by a 429 or a full queue.
 """
 
 from __future__ import annotations
@@ -91,13 +91,17 @@ async def repeated(
 class Gate:
     """One lane's pace: how many at once, and how often; the provider's replies set it.
 
-    Those who wait may be cancelled at any time, and leave nothing behind.
+    It begins with `concurrency` and grows to `most`, which is the same unless it is given. Those
+    who wait may be cancelled at any time, and leave nothing behind.
     """
 
-    def __init__(self, *, concurrency: int, per_s: float, clock: Clock) -> None:
+    def __init__(
+        self, *, concurrency: int, per_s: float, clock: Clock, most: int | None = None
+    ) -> None:
         self.in_flight = 0
-        self._most = max(1, concurrency)
-        self._width = float(self._most)
+        self._width = float(max(1, concurrency))
+        self._most = max(self.width, most or 0)
+        self._widest = self.width
         self._gap_s = 1.0 / per_s if per_s > 0 else 0.0
         self._clock = clock
         self._free_at = clock.monotonic()
@@ -145,10 +149,12 @@ class Gate:
         if retry_after_s is not None:
             self._free_at = max(self._free_at, now + min(retry_after_s, RETRY_AFTER_MAX_S))
 
-    def went_well(self) -> None:
-        """Let the width grow back a little."""
+    def went_well(self) -> bool:
+        """Let the width grow a little; tell whether it is wider than it ever was."""
         self._width = grown(self._width, self._most)
         self._admit()
+        wider, self._widest = self.width > self._widest, max(self.width, self._widest)
+        return wider
 
     def _admit(self) -> None:
         while self._waiting and self.in_flight < self.width:

@@ -31,6 +31,7 @@ HALF = "in the middle of the body"
 WHOLE = "after the body"
 REPLY = "in the middle of the reply"
 ON_THE_WIRE = (BEFORE, HEAD, HALF, WHOLE, REPLY)
+_METHODS = (b"GET ", b"POST ", b"PUT ")
 _END = b"\r\n\r\n"
 _FEW_BYTES = 20
 _KIND: ContextVar[str] = ContextVar("kind", default="")
@@ -179,7 +180,8 @@ def _on_the_wire(reach: Reach) -> None:
         exchange = exchanges.get(self)
         begun = exchange is not None and exchange.in_body
         if not begun:
-            if not _KIND.get():
+            if not _KIND.get() or not bytes(data).startswith(_METHODS):
+                # Another's, or the loop's own: it wakes itself up over a socket.
                 return really_send(self, data, *flags)
             exchange = exchanges[self] = _Exchange(_KIND.get())
             reach(f"{exchange.kind}, {BEFORE}")

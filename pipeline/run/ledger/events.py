@@ -14,6 +14,7 @@ from pipeline.run.ledger.tables import campaigns, events, items
 NOTABLE = frozenset(
     {
         "throttled",
+        "widened",
         "lane_stopped",
         "unknown_word",
         "overcharged",

@@ -40,6 +40,8 @@ class Lane:
     key: str = field(repr=False)
     hosts: Mapping[str, str]
     concurrency: int = 2
+    most: int | None = None
+    """How many at once it may grow to; None: no more than it begins with."""
     submit_per_s: float = 2.0
 
     def __post_init__(self) -> None:

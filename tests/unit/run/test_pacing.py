@@ -142,6 +142,20 @@ async def test_after_a_refusal_fewer_get_in() -> None:
     assert [(7, False), (6, False), (5, False), (4, False), (4, True)] == seen
 
 
+async def test_a_lane_grows_until_it_is_refused_and_then_recovers() -> None:
+    """From three it grows by one for each width of successes, to its most; it tells each step."""
+    gate = Gate(concurrency=3, per_s=0, clock=JumpingClock(), most=5)
+
+    told = [gate.width for _ in range(20) if gate.went_well()]
+    gate.throttled()
+    cut = gate.width
+    again = [gate.width for _ in range(40) if gate.went_well()]
+
+    assert [4, 5] == told
+    assert 2 == cut
+    assert ([], 5) == (again, gate.width)
+
+
 async def test_refusals_of_one_moment_are_one_event() -> None:
     """Eight jobs refused together halve the width once; a later refusal halves it again."""
     clock = JumpingClock()
