@@ -248,7 +248,8 @@ def _standing(
                 span=_place(kept),
                 hint="move it away, or change the output path: it is never overwritten",
             )
-        elif found.standing is Standing.MISSING:
+        else:
+            # Missing, or a crash came between landing and showing: an older clip may stand there.
             yield found
 
 

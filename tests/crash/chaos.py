@@ -28,6 +28,7 @@ from tests.sandboxes import PLAIN, Sandbox
 KEY = "key-of-the-chaos-test"
 CAMPAIGN = "chaos"
 HURRY = 5.0
+_ENOUGH_USD = Decimal(10_000)
 _ROUNDS = 30
 _MANIFEST = """\
 callsheet: 1
@@ -68,7 +69,9 @@ class Drill:
     kills: int
     faults: float = 0.2
     providers: tuple[str, ...] = tuple(OFFERS)
-    limit_usd: Decimal = Decimal(5000)
+    usd_per_job: Decimal = Decimal("0.40")
+    """The budget at first: not enough for all of them, so that it is met; it is raised at the end.
+    """
     lives_s: tuple[float, float] = (1.0, 6.0)
     """How long a run lives at least and at most before it is killed."""
 
@@ -91,7 +94,11 @@ class Reckoning:
     paid_twice: list[str] = field(default_factory=list)
     lost: list[str] = field(default_factory=list)
     wrong: list[str] = field(default_factory=list)
-    over_limit_usd: Decimal = Decimal(0)
+    peak_usd: Decimal = Decimal(0)
+    """The most that was ever billed before the budget was raised."""
+    limit_usd: Decimal = Decimal(0)
+    held: int = 0
+    """Items that waited for the budget to be raised."""
     unbalanced: list[str] = field(default_factory=list)
     """Instants at which known ≤ billed ≤ known + in doubt did not hold."""
     known_usd: Decimal = Decimal(0)
@@ -106,7 +113,8 @@ class Reckoning:
             f"{self.items} items ({states}), {self.tasks} tasks, {self.kills} kills,"
             f" {self.doubts} doubts decided: {len(self.paid_twice)} paid twice,"
             f" {len(self.lost)} lost, {len(self.wrong)} wrong, {len(self.unbalanced)} instants"
-            f" out of balance, {self.over_limit_usd} USD over the limit,"
+            f" out of balance, {self.held} held at a limit of {self.limit_usd} USD with"
+            f" {self.peak_usd} USD billed at the most;"
             f" known {self.known_usd} billed {self.billed_usd} USD, {self.seconds:.0f} s"
         )
 
@@ -123,16 +131,26 @@ class Player:
 
     def play(self) -> Reckoning:
         """Run, kill and run again until nothing changes any more; then count."""
-        self._write()
+        self._write(self.drill.usd_per_job * self.drill.jobs)
         chance = Random(self.drill.seed)  # noqa: S311 - a drill
-        while self.result.kills < self.drill.kills and self._killed(chance):
+        while self.result.kills < self.drill.kills and self._plays(chance):
             self._weigh()
         self._finish()
+        if not self.result.limit_usd:
+            self._raise_the_budget()
+            self._finish()
         self._count()
         self.result.seconds = time.time() - self.began
         return self.result
 
-    def _write(self) -> None:
+    def _raise_the_budget(self) -> None:
+        self._weigh()
+        self.result.held = sum(record.state == "held" for record in self._records())
+        self.result.peak_usd = Decimal(self.sandbox.ledger()["peak_billed_usd"])
+        self.result.limit_usd = self.drill.usd_per_job * self.drill.jobs
+        self._write(_ENOUGH_USD)
+
+    def _write(self, limit_usd: Decimal) -> None:
         rows = self.drill.jobs // len(self.drill.providers)
         numbers = "\n".join(str(number) for number in range(rows))
         (self.folder / "numbers.csv").write_text(f"number\n{numbers}\n", "utf-8")
@@ -144,7 +162,7 @@ class Player:
         lanes = "\n".join(
             f"  {name}: {{concurrency: 10, submit_rate: 100/s}}" for name in self.drill.providers
         )
-        text = _MANIFEST.format(shots=shots, providers=lanes, limit=self.drill.limit_usd)
+        text = _MANIFEST.format(shots=shots, providers=lanes, limit=limit_usd)
         (self.folder / "chaos.yaml").write_text(text.replace(", prompt: x", ""), "utf-8")
 
     def _start(self) -> ForkServerProcess:
@@ -159,8 +177,8 @@ class Player:
     def _addresses(self) -> list[str]:
         return addressed(self.sandbox, self.drill.providers)
 
-    def _killed(self, chance: Random) -> bool:
-        """Start a run and kill it at a random instant; tell whether it was still running."""
+    def _plays(self, chance: Random) -> bool:
+        """Run, and kill it at a random instant; tell whether another run would do something."""
         process = self._start()
         process.join(chance.uniform(*self.drill.lives_s))
         if process.is_alive():
@@ -170,7 +188,14 @@ class Player:
             if chance.random() < 1 / 5:
                 self.sandbox.restart(kill=True)
             return True
+        if not self.result.limit_usd and self._waits_for_money():
+            self._raise_the_budget()
         return bool(self._open())
+
+    def _waits_for_money(self) -> bool:
+        """Tell whether there is something left to do, and only the budget is in its way."""
+        left = self._open()
+        return bool(left) and all(record.cause == "budget" for record in left)
 
     def _open(self) -> list[Record]:
         """Return the items that another run would still do something about."""
@@ -178,12 +203,13 @@ class Player:
         return [record for record in self._records() if record.state not in done]
 
     def _finish(self) -> None:
+        """Run, and decide what is in doubt, until all has ended or is held by the budget."""
         for _ in range(_ROUNDS):
             self._start().join()
             doubts = [record for record in self._records() if record.state == "in_doubt"]
             if doubts:
                 self._decide(doubts)
-            elif not self._open():
+            elif self._waits_for_money() or not self._open():
                 return
 
     def _decide(self, doubts: Sequence[Record]) -> None:
@@ -219,8 +245,6 @@ class Player:
         open_ = sum((r.reserved_usd + r.possible_usd for r in records), Decimal(0))
         if not known <= billed <= known + open_:
             self.result.unbalanced.append(f"{known} <= {billed} <= {known + open_}")
-        over = sum((Decimal(task["usd"]) for _, task in self._tasks()), Decimal(0))
-        self.result.over_limit_usd = max(self.result.over_limit_usd, over - self.drill.limit_usd)
         self.result.known_usd, self.result.billed_usd = known, billed
 
     def _count(self) -> None:

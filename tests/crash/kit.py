@@ -120,6 +120,20 @@ class Trial:
         assert 0 == ended
         self._all_right()
 
+    def reword(self, old: str, new: str) -> None:
+        """Change the words of its prompts."""
+        text = self._manifest.read_text("utf-8")
+        assert old in text
+        self._manifest.write_text(text.replace(old, new), "utf-8")
+
+    def shows_what_it_holds(self) -> None:
+        """Hold the clip at each item's path against the task that it is of."""
+        for record in self.records().values():
+            assert record.path, f"{record.address} is shown nowhere"
+            clip = self.root / CAMPAIGN / record.path
+            assert record.task == task_of(clip), f"{record.address} shows another clip"
+            assert plays(clip)
+
     def balance(self) -> None:
         """Hold the bills against the ledger: known ≤ billed ≤ known + in doubt."""
         if Feature.COST not in OFFERS[self.provider].features:
@@ -164,10 +178,8 @@ class Trial:
         assert self.items == len(tasks)
         assert sorted(records) == sorted(address_of(task) for task in tasks)
         for task in tasks:
-            record = records[address_of(task)]
-            clip = self.root / CAMPAIGN / (record.path or "missing")
-            assert record.task == task["task"] == task_of(clip)
-            assert plays(clip)
+            assert records[address_of(task)].task == task["task"]
+        self.shows_what_it_holds()
         if Feature.COST in OFFERS[self.provider].features:
             billed = sum((Decimal(task["usd"]) for task in tasks), Decimal(0))
             assert billed == sum((record.charged_usd for record in records.values()), Decimal(0))

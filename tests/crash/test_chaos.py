@@ -22,7 +22,8 @@ def _hold(drill: Drill, folder: Path) -> None:
     assert [] == found.lost
     assert [] == found.wrong
     assert [] == found.unbalanced
-    assert found.over_limit_usd <= 0
+    assert found.held
+    assert found.peak_usd <= found.limit_usd
     assert found.known_usd == found.billed_usd
 
 

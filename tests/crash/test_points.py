@@ -87,6 +87,25 @@ def test_the_kit_bites(mutant: str, sandbox: Sandbox, tmp_path: Path) -> None:
         _ends(trial, BITES[mutant])
 
 
+@pytest.mark.parametrize(
+    "point", ["before the replace to the outputs/*.mp4", "after the replace to the outputs/*.mp4"]
+)
+def test_a_new_clip_takes_the_place_of_the_old_one(
+    point: str, sandbox: Sandbox, tmp_path: Path
+) -> None:
+    """Ended between landing and showing, the next run shows the new clips, and buys none."""
+    trial = _trial("runware", sandbox, tmp_path / "campaign")
+    assert 0 == trial.run()
+    trial.reword("slowly", "quickly")
+
+    assert DIED == trial.run("--point", point)
+    bought = len(trial.tasks())
+    assert 0 == trial.run()
+
+    assert (bought, 3) == (len(trial.tasks()), bought)
+    trial.shows_what_it_holds()
+
+
 @pytest.mark.drill
 @pytest.mark.timeout(1800)
 @pytest.mark.parametrize("provider", PROVIDERS)

@@ -21,7 +21,10 @@ async def show(means: Means, key: str) -> None:
 
 
 async def restore(means: Means) -> int:
-    """Put selected clips back where they are missing, without a request; return how many."""
+    """Put selected clips where they are not, or are not known to be; return how many.
+
+    Nothing is asked of a provider.
+    """
     files = RealFiles(means.store.root)
     restored = 0
     for found in inspect(
@@ -31,7 +34,7 @@ async def restore(means: Means) -> int:
         if view.clip is None or found.standing is Standing.FOREIGN or not view.selected:
             continue
         await place(means, view)
-        restored += found.standing is Standing.MISSING
+        restored += 1
     return restored
 
 
