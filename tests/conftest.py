@@ -11,6 +11,8 @@ import pytest
 
 from tests.sandboxes import Sandbox
 
+FIGURE = "figure"
+"""The property of a test whose value is printed at the end of the run, passed or not."""
 _MEMORY = Path("/dev/shm")  # noqa: S108 - Linux's file system in memory
 _ENOUGH_BYTES = 4 * 2**30
 if _MEMORY.is_dir() and shutil.disk_usage(_MEMORY).free > _ENOUGH_BYTES:
@@ -34,3 +36,12 @@ def sandbox(_running_sandbox: Sandbox) -> Sandbox:
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add the switch that writes the cases of `tests/cli` anew."""
     parser.addoption("--rewrite-cases", action="store_true", help="write what is printed now")
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print the figures that tests measured, from whatever process they ran in."""
+    for outcome in ("passed", "failed"):
+        for report in terminalreporter.getreports(outcome):
+            for name, value in report.user_properties:
+                if name == FIGURE:
+                    terminalreporter.write_line(str(value))

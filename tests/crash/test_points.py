@@ -5,11 +5,13 @@ Which points a provider's jobs pass is found by letting one campaign pass them a
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from pipeline.providers import PROVIDERS
+from tests.conftest import FIGURE
 from tests.crash.kit import Trial
 from tests.crash.points import BEFORE, DIED, HALF, HEAD, ON_THE_WIRE, REPLY, WHOLE
 from tests.sandboxes import Sandbox
@@ -27,9 +29,9 @@ THE_LIFE = [
             "commit of move to staging",
             "commit of intend",
             "commit of accept",
-            "commit of move to fetching",
+            "commit of close to fetching",
+            "commit of land to done",
             "replace to store/*.mp4",
-            "link to the outputs/*.part",
             "replace to the outputs/*.mp4",
         )
     ),
@@ -109,7 +111,12 @@ def test_a_new_clip_takes_the_place_of_the_old_one(
 @pytest.mark.drill
 @pytest.mark.timeout(1800)
 @pytest.mark.parametrize("provider", PROVIDERS)
-def test_ended_at_every_point(provider: str, sandbox: Sandbox, tmp_path: Path) -> None:
+def test_ended_at_every_point(
+    provider: str,
+    sandbox: Sandbox,
+    tmp_path: Path,
+    record_property: Callable[[str, object], None],
+) -> None:
     """Every point that a whole campaign passes, one after another."""
     trace = tmp_path / "trace.txt"
     assert 0 == _trial(provider, sandbox, tmp_path / "whole").run("--trace", str(trace))
@@ -119,6 +126,6 @@ def test_ended_at_every_point(provider: str, sandbox: Sandbox, tmp_path: Path) -
     for number, point in enumerate(points):
         _ends(_trial(provider, sandbox, tmp_path / f"point-{number}"), point)
 
-    print(f"{provider}: ended at {len(points)} points")  # noqa: T201 - the figure is the point
+    record_property(FIGURE, f"{provider}: ended at {len(points)} points")
     assert set() == set(THE_LIFE) - set(points)
     assert set() == set(THE_UPLOAD) - set(points)
