@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,11 +14,35 @@ from tests.sandboxes import Sandbox
 
 FIGURE = "figure"
 """The property of a test whose value is printed at the end of the run, passed or not."""
+_KEY = re.compile(rb"key-of-[a-z]")
+_SCENARIO = "scenario.json"
 _MEMORY = Path("/dev/shm")  # noqa: S108 - Linux's file system in memory
 _ENOUGH_BYTES = 4 * 2**30
 if _MEMORY.is_dir() and shutil.disk_usage(_MEMORY).free > _ENOUGH_BYTES:
     # Thousands of durable commits wait for a disk that no test is about: kill -9 loses no page.
     os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(_MEMORY))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_key_is_left(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Hold everything the tests left behind against their keys, which are all called "key-of-…"."""
+    yield
+    left = [path for path in _left(tmp_path_factory.getbasetemp()) if _holds_a_key(path)]
+    assert not left, f"a key was written to {left[:10]}"
+
+
+def _left(folder: Path) -> Iterator[Path]:
+    """Yield every file below a folder, but not a sandbox's: a provider knows its customers."""
+    for place, folders, names in os.walk(folder):
+        if _SCENARIO in names:
+            folders.clear()
+            continue
+        yield from (Path(place, name) for name in names)
+
+
+def _holds_a_key(path: Path) -> bool:
+    readable = path.is_file() and os.access(path, os.R_OK)
+    return readable and _KEY.search(path.read_bytes()) is not None
 
 
 @pytest.fixture(scope="session")
