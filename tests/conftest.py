@@ -23,12 +23,12 @@ if _MEMORY.is_dir() and shutil.disk_usage(_MEMORY).free > _ENOUGH_BYTES:
     os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(_MEMORY))
 
 
-@pytest.fixture(scope="session", autouse=True)
-def _no_key_is_left(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Hold everything the tests left behind against their keys, which are all called "key-of-…"."""
-    yield
-    left = [path for path in _left(tmp_path_factory.getbasetemp()) if _holds_a_key(path)]
-    assert not left, f"a key was written to {left[:10]}"
+@pytest.fixture
+def tmp_path(tmp_path: Path) -> Iterator[Path]:
+    """Return pytest's own folder; what a test leaves there holds none of its keys ("key-of-…")."""
+    yield tmp_path
+    left = [str(path) for path in _left(tmp_path) if _holds_a_key(path)]
+    assert not left, f"a key was written to {left}"
 
 
 def _left(folder: Path) -> Iterator[Path]:
