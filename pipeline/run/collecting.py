@@ -25,8 +25,9 @@ from pipeline.providers.base import (
 from pipeline.run.fetch import Fetched, Wanted, fetch, forget
 from pipeline.run.files.showing import show
 from pipeline.run.ledger import payload
+from pipeline.run.ledger.jobs import CHARGED
 from pipeline.run.ledger.outputs import Clip, land
-from pipeline.run.ledger.purchases import Booking
+from pipeline.run.ledger.purchases import REPORTED, Booking
 from pipeline.run.ledger.tables import micro_exact
 from pipeline.run.life import Life
 from pipeline.run.lifecycle import POLICY, TRANSIENT, Phase, State
@@ -137,22 +138,27 @@ def _unanswered(life: Life, fault: Fault) -> float:
 async def _finished(life: Life, done: Done) -> None:
     life.done = done
     booking = _charged(life, done.charge)
-    await life.close(State.FETCHING, replace(booking, outcome="charged"))
+    await life.close(State.FETCHING, replace(booking, outcome=CHARGED))
 
 
 async def _failed(life: Life, failed: Failed) -> None:
-    """Book what the failure cost: as said, else nothing if the offer says so, else perhaps all."""
+    """Book what the failure cost: as said, else nothing if the offer says so, else perhaps all.
+
+    A clip that was finished before was paid for: no term makes that free.
+    """
     fault, purchase = failed.fault, life.purchase
     free_by_terms = Feature.FREE_FAILURES in life.station.provider.offer.features
     if failed.charge is not None and failed.charge.usd is not None:
         booking = _charged(life, failed.charge)
-    elif free_by_terms:
+        free = not booking.charged_microusd
+    elif free_by_terms and not purchase.charged:
         booking = Booking(source="estimated", outcome="failed", at=life.now())
+        free = True
     else:
         booking = Booking(
             possible_microusd=purchase.reserved_microusd, outcome="failed", at=life.now()
         )
-    free = not booking.charged_microusd and not booking.possible_microusd
+        free = False
     again = free and fault.kind in TRANSIENT
     booking = replace(booking, outcome="failed", free=again)
     booking = replace(booking, cause=fault.kind.value, message=fault.message)
@@ -166,9 +172,9 @@ def _charged(life: Life, charge: Charge | None) -> Booking:
     """Return what is booked for a charge; the estimate, marked as such, where none is reported."""
     native = "" if charge is None or charge.native is None else str(charge.native)
     unit = "" if charge is None else charge.unit
-    booking = Booking(outcome="charged", native=native, unit=unit, at=life.now())
+    booking = Booking(outcome=CHARGED, native=native, unit=unit, at=life.now())
     if charge is not None and charge.usd is not None:
-        return replace(booking, charged_microusd=micro_exact(charge.usd), source="reported")
+        return replace(booking, charged_microusd=micro_exact(charge.usd), source=REPORTED)
     estimate = life.purchase.estimate_microusd
     return replace(booking, charged_microusd=estimate or 0, source="estimated")
 

@@ -61,12 +61,15 @@ class Life:
         exceeded = await self.means.ledger.write(
             partial(close, job=self.job, after=after, booking=booking, run_id=run_id)
         )
-        self._takes_over(after, cause=booking.cause, message=booking.message)
-        self._tell_state(charged_usd=usd(booking.charged_microusd))
+        before, charged_usd = self.purchase, usd(booking.charged_microusd)
+        ended = replace(before, outcome=booking.outcome)
+        self._takes_over(after, cause=booking.cause, message=booking.message, purchase=ended)
+        # Watchers add up what they are told: a clip that is asked for again is charged once.
+        self._tell_state(**({} if before.charged else {"charged_usd": charged_usd}))
         self.means.till.came_back()
         if exceeded:
             self.means.till.closed = True
-            self.tell("overcharged", charged_usd=usd(booking.charged_microusd))
+            self.tell("overcharged", charged_usd=charged_usd)
 
     def stands(self, state: State, **known: Any) -> None:
         """Take over what the ledger has just been told."""

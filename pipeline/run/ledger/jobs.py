@@ -17,6 +17,8 @@ from pipeline.run.lifecycle import CRASHED, TRANSITIONS, State
 
 UNSETTLED = (State.IN_DOUBT, State.WAITING, State.OVERDUE, State.FETCHING)
 """Was sent, and has not ended."""
+CHARGED = "charged"
+"""What became of a paid try whose clip was finished."""
 _ALL = -1
 """As SQLite's LIMIT: no limit."""
 _FROM_CRASH = "the process ended while this job was being worked on"
@@ -36,6 +38,13 @@ class Purchase:
     estimate_microusd: int | None
     intent_at: float
     accepted_at: float | None = None
+    outcome: str = ""
+    """What became of it so far; CHARGED once its clip was finished."""
+
+    @property
+    def charged(self) -> bool:
+        """Tell whether its clip was finished: then it is paid for, whatever is said later."""
+        return self.outcome == CHARGED
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

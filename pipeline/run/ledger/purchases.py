@@ -13,10 +13,13 @@ from sqlalchemy import Connection, bindparam, func, insert, select, update
 
 from pipeline.run.ledger import budgets as money
 from pipeline.run.ledger.budgets import Denied, Limits, Payer
-from pipeline.run.ledger.jobs import Job, Moved, Purchase, check, move
+from pipeline.run.ledger.jobs import CHARGED, Job, Moved, Purchase, check, move
 from pipeline.run.ledger.prepared import execute
 from pipeline.run.ledger.tables import campaigns, jobs, purchases, runs, usd
 from pipeline.run.lifecycle import State
+
+REPORTED = "reported"
+"""The source of a charge that the provider named."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,9 +147,14 @@ def _inserted(connection: Connection, job: Job, purchase: Purchase, payer: Payer
 
 
 def _book(connection: Connection, purchase_id: int, booking: Booking, *, run_id: int) -> bool:
-    """Replace what the purchase binds; a charge told twice is booked once."""
+    """Replace what the purchase binds; a charge told twice is booked once.
+
+    What a finished clip was charged stands, until the provider itself names another sum.
+    """
     (known,) = execute(connection, _BOUND, {"b_id": purchase_id}).fetchall()
-    campaign_id, its_run, row_key, key, bound, estimate = known
+    campaign_id, its_run, row_key, key, bound, estimate, charged, outcome = known
+    if outcome == CHARGED and booking.source != REPORTED:
+        booking = replace(booking, charged_microusd=charged, possible_microusd=0, source="")
     payer = Payer(campaign_id=campaign_id, run_id=its_run, row_key=row_key, key=key)
     now = booking.charged_microusd + booking.possible_microusd
     money.adjust_all(connection, payer, now - bound)
@@ -207,7 +215,7 @@ _ACCEPT = (
 _BOUND = select(
     *(purchases.c[name] for name in ("campaign_id", "run_id", "row_key", "key")),
     purchases.c.charged_microusd + purchases.c.reserved_microusd + purchases.c.possible_microusd,
-    purchases.c.estimate_microusd,
+    *(purchases.c[name] for name in ("estimate_microusd", "charged_microusd", "outcome")),
 ).where(purchases.c.id == bindparam("b_id"))
 _BOOK = (
     update(purchases)
@@ -221,7 +229,9 @@ _BOOK = (
             func.nullif(bindparam("b_native"), ""), purchases.c.charged_native
         ),
         native_unit=func.coalesce(func.nullif(bindparam("b_unit"), ""), purchases.c.native_unit),
-        charge_source=bindparam("b_source"),
+        charge_source=func.coalesce(
+            func.nullif(bindparam("b_source"), ""), purchases.c.charge_source
+        ),
         outcome=bindparam("b_outcome"),
         ended_at=bindparam("b_at"),
     )
