@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Annotated
@@ -119,13 +120,19 @@ def _settle(job: Job, campaign: Campaign, ledger: Ledger, console: Console) -> E
 def _tell(left: Sequence[Sent], campaign: Campaign, console: Console) -> None:
     """List what only a person can decide, with all that is known and the commands for it."""
     command = asked_again(campaign.asked, "reconcile")
-    lines = [line for task in left for line in _case(task, command)]
+    times = Counter(task.address for task in left)
+    lines = [
+        line
+        for task in left
+        for line in _case(task, command, task.client_id if times[task.address] > 1 else "")
+    ]
     for line in lines or ["nothing is in doubt or overdue"]:
         console.print(line, markup=False, soft_wrap=True)
 
 
-def _case(task: Sent, command: str) -> Iterator[str]:
-    state, address = task.state.replace("_", " "), shlex.quote(task.address)
+def _case(task: Sent, command: str, client_id: str) -> Iterator[str]:
+    """Yield what is known of a task; where its address means others too it goes by `client_id`."""
+    state, address = task.state.replace("_", " "), shlex.quote(client_id or task.address)
     yield f"{task.address}  {state} at {task.provider}, {money(task.reserved_usd)} USD reserved"
     yield f"    sent {task.sent_at:%Y-%m-%d %H:%M:%S} UTC as {task.client_id}: {task.message}"
     yield f"    prompt: {task.prompt}"

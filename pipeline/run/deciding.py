@@ -5,10 +5,12 @@ Nothing is sent here. Money that may have been spent stays counted, as possible:
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
 from functools import partial
+from types import MappingProxyType
 
 import orjson
 
@@ -19,7 +21,7 @@ from pipeline.run.ledger.ledger import Ledger
 from pipeline.run.ledger.prepared import Clashed
 from pipeline.run.ledger.purchases import Booking, accept, bought, close
 from pipeline.run.ledger.tables import usd
-from pipeline.run.lifecycle import TRANSITIONS, State
+from pipeline.run.lifecycle import State
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,10 +68,16 @@ def adopt(ledger: Ledger, campaign: str, address: str, *, task: str, now: dateti
     """Write that the item in doubt is the provider's task of that id; it is collected from there.
 
     `address` may be empty where one item alone is in doubt. Raise Undecidable if the item is not
-    in doubt, or the task is another item's.
+    in doubt, or the task is another item's, or none.
     """
-    job = _doubted(ledger, campaign, address) if address else _only_doubt(ledger, campaign)
-    _allowed(job, State.WAITING)
+    if not task.strip():
+        raise Undecidable("no task is named: say which one the provider has, as --task ADDRESS=ID")
+    job = (
+        _doubted(ledger, campaign, address, State.WAITING)
+        if address
+        else _only_doubt(ledger, campaign)
+    )
+    task = task.strip()
     try:
         ledger.write_now(partial(accept, job=job, task=task, at=now.timestamp()))
     except Clashed:
@@ -89,8 +97,7 @@ def abandon(ledger: Ledger, campaign: str, address: str, *, now: datetime) -> No
 def _end(
     ledger: Ledger, campaign: str, address: str, *, after: State, outcome: str, now: datetime
 ) -> None:
-    job = _doubted(ledger, campaign, address)
-    _allowed(job, after)
+    job = _doubted(ledger, campaign, address, after)
     booking = Booking(
         possible_microusd=bought(job).reserved_microusd,
         outcome=outcome,
@@ -101,11 +108,18 @@ def _end(
     ledger.write_now(partial(close, job=job, after=after, booking=booking, run_id=0))
 
 
-def _doubted(ledger: Ledger, campaign: str, address: str) -> Job:
+def _doubted(ledger: Ledger, campaign: str, address: str, after: State) -> Job:
+    """Return the one job that an address, or the id it was sent under, can mean."""
     found = ledger.read(partial(jobs.sent, campaign=campaign, address=address))
     if not found:
         raise Undecidable(f"{address} is not in doubt, overdue or in flight: nothing is to decide")
-    return found[-1]
+    fitting = [job for job in found if after in _BY_WORD[job.state]]
+    if not fitting:
+        raise _impossible(found[-1], after)
+    if len(fitting) > 1:
+        ids = ", ".join(bought(job).client_id for job in fitting)
+        raise Undecidable(f"{address} was sent {len(fitting)} times: say which, as one of {ids}")
+    return fitting[0]
 
 
 def _only_doubt(ledger: Ledger, campaign: str) -> Job:
@@ -117,8 +131,20 @@ def _only_doubt(ledger: Ledger, campaign: str) -> Job:
     return doubts[0]
 
 
-def _allowed(job: Job, after: State) -> None:
-    if after not in TRANSITIONS[job.state]:
-        doing = {State.WAITING: "given a task", State.PLANNED: "bought again"}
-        word = doing.get(after, "given up")
-        raise Undecidable(f"{job.address} is {job.state.replace('_', ' ')}: it cannot be {word}")
+def _impossible(job: Job, after: State) -> Undecidable:
+    doing = {State.WAITING: "given a task", State.PLANNED: "bought again"}
+    word = doing.get(after, "given up")
+    return Undecidable(f"{job.address} is {job.state.replace('_', ' ')}: it cannot be {word}")
+
+
+_BY_WORD: Mapping[State, frozenset[State]] = MappingProxyType(
+    {
+        State.IN_DOUBT: frozenset({State.WAITING, State.PLANNED, State.ABANDONED}),
+        # Its task may have been named wrongly before.
+        State.OVERDUE: frozenset({State.WAITING, State.ABANDONED}),
+        State.WAITING: frozenset({State.ABANDONED}),
+        # Its clip is made and paid for: it is fetched, whoever says what.
+        State.FETCHING: frozenset(),
+    }
+)
+"""Where a person's word can put what was sent: less than the lifecycle allows a worker."""

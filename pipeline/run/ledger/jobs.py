@@ -6,11 +6,12 @@ A move is a compare-and-set: it happens only if the job still stands where its w
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, bindparam, func, or_, select, update
+from sqlalchemy import Connection, RowMapping, and_, bindparam, func, or_, select, update
 
+from pipeline.run.ledger.payload import as_bought
 from pipeline.run.ledger.prepared import execute
 from pipeline.run.ledger.tables import campaigns, items, jobs, payloads, purchases
 from pipeline.run.lifecycle import CRASHED, TRANSITIONS, State
@@ -66,7 +67,7 @@ class Job:
     message: str = ""
     purchase: Purchase | None = None
     selected: bool = True
-    """Whether it may be bought in this run; what was sent is settled either way."""
+    """Whether it may be bought in this run, as its item is now; what was sent is settled anyway."""
 
 
 class Moved(Exception):  # noqa: N818 - said from the worker's side
@@ -160,17 +161,13 @@ def planned(
     connection: Connection, *, campaign: str, provider: str, after: int, limit: int
 ) -> list[Job]:
     """Return a provider's next selected jobs to be made, in plan order, from after a cursor on."""
-    query = (
-        _loading(items.c.position, items.join(jobs, jobs.c.key == items.c.key))
-        .join(campaigns, campaigns.c.id == items.c.campaign_id)
-        .where(
-            campaigns.c.name == campaign,
-            campaigns.c.generation == items.c.generation,
-            items.c.shared_with.is_(None),
-            items.c.selected == 1,
-            jobs.c.provider == provider,
-            jobs.c.state == State.PLANNED.value,
-        )
+    query = _loading(items.c.position, jobs.c.key == items.c.key, campaign).where(
+        campaigns.c.name == campaign,
+        campaigns.c.generation == items.c.generation,
+        items.c.shared_with.is_(None),
+        items.c.selected == 1,
+        jobs.c.provider == provider,
+        jobs.c.state == State.PLANNED.value,
     )
     return _page(connection, query.where(items.c.position > after), items.c.position, limit)
 
@@ -182,33 +179,20 @@ def unsettled(
 
     Those of the plan, and those of earlier plans of the campaign: they were paid for.
     """
-    query = (
-        _loading(items.c.id, items.join(jobs, jobs.c.item_id == items.c.id))
-        .join(campaigns, campaigns.c.id == items.c.campaign_id)
-        .where(
-            (campaigns.c.name == campaign) | jobs.c.key.in_(_wanted_keys(campaign)),
-            jobs.c.provider == provider,
-            jobs.c.state.in_([state.value for state in UNSETTLED]),
-        )
-    )
-    return _page(connection, query.where(items.c.id > after), items.c.id, limit)
+    query = _sent(campaign).where(jobs.c.provider == provider, jobs.c.purchase_id > after)
+    return _as_bought(_page(connection, query, jobs.c.purchase_id, limit))
 
 
 def sent(connection: Connection, *, campaign: str, address: str = "") -> list[Job]:
     """Return the campaign's jobs that were sent and have not ended, oldest first.
 
-    Those of earlier plans too: they were paid for. `address` leaves only the jobs of one item.
+    Those of earlier plans too: they were paid for. `address` leaves only the jobs of one item, or
+    the one that was sent under that client id.
     """
-    query = (
-        _loading(items.c.id, items.join(jobs, jobs.c.item_id == items.c.id))
-        .join(campaigns, campaigns.c.id == items.c.campaign_id)
-        .where(
-            campaigns.c.name == campaign,
-            jobs.c.state.in_([state.value for state in UNSETTLED]),
-            *([items.c.address == address] if address else []),
-        )
-    )
-    return _page(connection, query, items.c.id, _ALL)
+    query = _sent(campaign)
+    if address:
+        query = query.where((items.c.address == address) | (purchases.c.client_id == address))
+    return _as_bought(_page(connection, query, jobs.c.purchase_id, _ALL))
 
 
 def hold(connection: Connection, *, campaign: str, provider: str, cause: str, message: str) -> None:
@@ -225,20 +209,45 @@ def hold(connection: Connection, *, campaign: str, provider: str, cause: str, me
     )
 
 
-def _loading(cursor: Any, source: Any) -> Any:
+def _sent(campaign: str) -> Any:
+    """Return the query of a campaign's unsettled jobs, with the items they were sent for."""
+    return _loading(jobs.c.purchase_id, jobs.c.item_id == items.c.id, campaign).where(
+        (campaigns.c.name == campaign) | jobs.c.key.in_(_wanted_keys(campaign)),
+        jobs.c.state.in_([state.value for state in UNSETTLED]),
+    )
+
+
+def _loading(cursor: Any, of_item: Any, campaign: str) -> Any:
+    # An item may have been changed, or have left the plan, since its job was sent.
+    as_planned = and_(
+        campaigns.c.name == campaign,
+        campaigns.c.generation == items.c.generation,
+        items.c.key == jobs.c.key,
+        items.c.provider == jobs.c.provider,
+        items.c.selected == 1,
+    )
     return select(
         *(jobs.c[name] for name in ("key", "state", "provider", "cause", "message")),
-        *(items.c[name] for name in ("campaign_id", "address", "row_key", "selected")),
+        *(items.c[name] for name in ("campaign_id", "address", "row_key")),
         *(items.c[name] for name in ("expected_microusd", "high_microusd")),
         cursor.label("cursor"),
+        as_planned.label("selected"),
         payloads.c.data.label("payload"),
         _tries().label("tries"),
         *(column.label(f"purchase_{column.name}") for column in _PURCHASE),
     ).select_from(
-        source.join(payloads, payloads.c.item_id == items.c.id).outerjoin(
-            purchases, purchases.c.id == jobs.c.purchase_id
-        )
+        items.join(jobs, of_item)
+        .join(campaigns, campaigns.c.id == items.c.campaign_id)
+        .join(payloads, payloads.c.item_id == items.c.id)
+        .outerjoin(purchases, purchases.c.id == jobs.c.purchase_id)
     )
+
+
+def _as_bought(found: list[Job]) -> list[Job]:
+    return [
+        replace(job, payload=as_bought(job.payload, job.purchase.request)) if job.purchase else job
+        for job in found
+    ]
 
 
 def _tries() -> Any:

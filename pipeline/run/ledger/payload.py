@@ -62,6 +62,20 @@ def thawed(payload: bytes) -> Kept:
     )
 
 
+def bought_as(data: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return what a purchase keeps of the item it is for, which may be another by its end."""
+    return {name: data[name] for name in _BOUGHT}
+
+
+def as_bought(payload: bytes, purchase: bytes) -> bytes:
+    """Return an item's payload with what it was when this purchase was made."""
+    kept = orjson.loads(purchase).get("item") or {}
+    return orjson.dumps({**orjson.loads(payload), **kept}) if kept else payload
+
+
+_BOUGHT = ("spec", "sent_prompt")
+
+
 def _media(item: Item) -> list[Media]:
     every = (media for reference in item.references for media in reference.media)
     return list({media.digest: media for media in every}.values())

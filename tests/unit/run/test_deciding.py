@@ -103,6 +103,7 @@ async def test_a_word_that_does_not_fit_changes_nothing(doubting: Studio) -> Non
     words = {
         "2 items are in doubt: say which one": partial(adopt, address="", task="x"),
         "spin[c] is not in doubt": partial(resubmit, address="spin[c]"),
+        "no task is named": partial(adopt, address="spin[a]", task=" "),
         "spin[nobody] is not in doubt": partial(abandon, address="spin[nobody]"),
         f"task {taken} belongs to another item": partial(adopt, address="spin[b]", task=taken),
     }

@@ -1,0 +1,139 @@
+"""An item that is changed, or leaves the plan, while its task is at the provider."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from decimal import Decimal
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from pipeline.errors import Undecidable
+from pipeline.model import Entry, Spec
+from pipeline.run import Ledger, admit, adopt, resubmit, sent
+from tests.unit.run.campaign import CAMPAIGN, SPEC, Studio, entry
+from tests.unit.run.shop import OFFER, Provider, clip_of
+
+
+@pytest.fixture
+async def studio(tmp_path: Path) -> Studio:
+    """Return a studio where `a` is still at the provider, past its deadline."""
+    studio = Studio(tmp_path)
+    studio.policy = replace(studio.policy, deadline_s=60.0)
+    studio.shop.endings.append("stuck")
+    await studio.make("a")
+    assert ["overdue"] == studio.states()
+    return studio
+
+
+@pytest.fixture
+def doubting(tmp_path: Path) -> Studio:
+    """Return a studio whose shop takes what is sent, says nothing, and knows no client ids."""
+    studio = Studio(tmp_path, provider=Provider(replace(OFFER, features=frozenset())))
+    studio.shop.forgets = True
+    studio.shop.script.extend(["drop", "drop"])
+    return studio
+
+
+def _reworded(words: str, spec: Spec = SPEC) -> Entry:
+    """Return item `a` with another prompt, and so another key."""
+    new = entry("a", key=words)
+    item = replace(new.item, prompt=(words,), spec=spec)
+    body = {"id": "client:id", "prompt": words}
+    return replace(new, item=item, request={**new.request, "body": body})
+
+
+async def test_what_fails_after_its_item_was_reworded_is_not_bought_again(studio: Studio) -> None:
+    """The old words are wanted no more, and the new ones are bought once, not under both keys."""
+    studio.shop.tasks["t1"].ending = "failed_free"
+    assert studio.admit([_reworded("run")]).ok
+
+    await studio.run()
+
+    assert ["a", "run"] == [task.body["prompt"] for task in studio.shop.tasks.values()]
+    assert ["done"] == studio.states()
+
+
+async def test_what_fails_after_its_item_left_the_plan_is_not_bought_again(studio: Studio) -> None:
+    """Nobody asks for it any more: a free failure of it costs nothing more."""
+    studio.shop.tasks["t1"].ending = "failed_free"
+    assert studio.admit([entry("b")]).ok
+
+    await studio.run()
+
+    assert ["a", "b"] == [task.body["prompt"] for task in studio.shop.tasks.values()]
+
+
+async def test_what_fails_after_its_item_moved_is_not_bought_where_it_was(studio: Studio) -> None:
+    """Another provider is to make it by now: its request is none for the one that failed."""
+    studio.shop.tasks["t1"].ending = "failed_free"
+    elsewhere = entry("a")
+    assert studio.admit([replace(elsewhere, item=replace(elsewhere.item, provider="other"))]).ok
+
+    await studio.run()
+
+    assert 1 == studio.shop.submits
+    assert ["planned"] == studio.states()
+
+
+async def test_work_that_two_campaigns_want_is_settled_by_either(doubting: Studio) -> None:
+    """A doubt of one is a doubt of the other, and told in both; its money is the first one's."""
+    await doubting.make("a")
+    with Ledger.open(doubting.root) as ledger:
+        assert admit([entry("a")], ledger, campaign="autumn").ok
+
+        (doubt,) = sent(ledger, "autumn")
+        adopt(ledger, "autumn", "spin[a]", task="t1", now=doubting.clock.now())
+
+    assert "client-0" == doubt.client_id
+    assert Decimal("0.56") == doubting.records()[0].reserved_usd
+    assert ["waiting"] == doubting.states()
+
+
+async def test_a_clip_is_judged_by_what_was_bought(studio: Studio) -> None:
+    """Five seconds were bought and came: that the item is ten seconds long by now is no matter."""
+    studio.shop.tasks["t1"].ending = "done"
+    assert studio.admit([_reworded("run", replace(SPEC, seconds=10.0))]).ok
+    await studio.run()
+
+    await studio.make("a")
+
+    assert ["done"] == studio.states()
+    assert clip_of("t1") == studio.clip("a").read_bytes()
+
+
+async def test_a_doubt_is_told_in_the_words_that_were_sent(doubting: Studio) -> None:
+    """Whoever looks for it at the provider must know what it was, not what it became since."""
+    await doubting.make("a")
+    assert doubting.admit([_reworded("run")]).ok
+
+    with Ledger.open(doubting.root) as ledger:
+        (doubt,) = sent(ledger, CAMPAIGN)
+
+    assert "turn a" == doubt.prompt
+
+
+async def test_two_tasks_of_one_address_are_told_apart(doubting: Studio) -> None:
+    """Sent, changed and sent again: a word must say which of the two it is about."""
+    await doubting.make("a")
+    assert doubting.admit([_reworded("run")]).ok
+    await doubting.run()
+    now = doubting.clock.now()
+
+    with Ledger.open(doubting.root) as ledger:
+        old, new = sent(ledger, CAMPAIGN)
+        assert ("turn a", "run") == (old.prompt, new.prompt)
+        for word in (partial(adopt, task="t1"), resubmit):
+            complaint = "spin[a] was sent 2 times: say which, as one of client-0, client-1"
+            with pytest.raises(Undecidable, match=re.escape(complaint)):
+                word(ledger, CAMPAIGN, "spin[a]", now=now)
+        adopt(ledger, CAMPAIGN, "client-1", task="t2", now=now)
+        adopt(ledger, CAMPAIGN, "client-0", task="t1", now=now)
+    await doubting.run()
+
+    assert clip_of("t2") == doubting.clip("a").read_bytes()
+    await doubting.make("a")
+    assert clip_of("t1") == doubting.clip("a").read_bytes()
+    assert 2 == doubting.shop.submits
