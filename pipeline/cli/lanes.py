@@ -29,7 +29,8 @@ def providers_at_work(job: Job, admission: Admission) -> frozenset[str]:
     lines = [line for line in admission.lines if line.status in wanted]
     # What was sent is collected, whatever is selected now.
     lines += [line for line in admission.others if line.status in UNSETTLED]
-    return frozenset(line.provider for line in lines)
+    earlier = (provider for _, provider, _ in admission.left_behind)
+    return frozenset(line.provider for line in lines) | frozenset(earlier)
 
 
 @contextmanager

@@ -162,8 +162,15 @@ def told(admission: Admission, campaign: Campaign, console: Console) -> None:
     # With a provider of the command line the warnings have told it already.
     for line in () if campaign.asked.provider else campaign.detours.lines():
         console.print(line, markup=False, soft_wrap=True)
+    for address, provider, state in admission.left_behind:
+        standing = state.replace("_", " ")
+        line = (
+            f"left behind: {address} was sent to {provider} for an earlier plan, and is {standing}"
+        )
+        console.print(line, markup=False, soft_wrap=True)
     for address in admission.orphaned:
-        console.print(f"orphaned: {address} is in no plan any more; its clip stays in the store")
+        line = f"orphaned: {address} is in no plan any more; its clip stays in the store"
+        console.print(line, markup=False)
 
 
 def drawn(admission: Admission) -> Table:

@@ -9,6 +9,7 @@ from decimal import Decimal
 from pipeline.diagnostics import Diagnostic, has_errors
 from pipeline.run.ledger.summary import Line
 from pipeline.run.ledger.tables import usd
+from pipeline.run.lifecycle import State
 from pipeline.run.status import MAKES, UNSETTLED, Status, status_of
 
 
@@ -54,6 +55,8 @@ class Admission:
     """Finished items whose output path is empty: put back from the store, without a request."""
     orphaned: tuple[str, ...] = field(default=())
     """Addresses that an earlier plan had, and this one does not."""
+    left_behind: tuple[tuple[str, str, State], ...] = ()
+    """Address, provider and state of what earlier plans sent, and this one does not want."""
 
     @property
     def ok(self) -> bool:
@@ -79,9 +82,13 @@ class Admission:
 
     @property
     def unsettled(self) -> int:
-        """Count the items that were sent and have no known end, selected or not."""
+        """Count the items that were sent and have no known end, selected or not.
+
+        Those of earlier plans too: they were paid for.
+        """
         every = (*self.lines, *self.others)
-        return sum(line.items for line in every if line.status in UNSETTLED)
+        sent = sum(line.items for line in every if line.status in UNSETTLED)
+        return sent + len(self.left_behind)
 
     def count(self, *statuses: Status) -> int:
         """Count the selected items of these statuses."""

@@ -132,6 +132,7 @@ def _admission(
         others=plan_lines(line for line in lines if not line.selected),
         restore=restore,
         orphaned=tuple(summary.orphans(connection, campaign=campaign)),
+        left_behind=tuple(summary.left_behind(connection, campaign=campaign)),
     )
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import orjson
 from sqlalchemy import ColumnElement, Connection, and_, case, func, select
 
+from pipeline.run.ledger.jobs import UNSETTLED
 from pipeline.run.ledger.tables import campaigns, items, jobs, payloads
 from pipeline.run.lifecycle import State
 
@@ -99,6 +100,26 @@ def orphans(connection: Connection, *, campaign: str) -> list[str]:
         .order_by(items.c.address)
     )
     return list(connection.scalars(query))
+
+
+def left_behind(connection: Connection, *, campaign: str) -> list[tuple[str, str, State]]:
+    """Return address, provider and state of what earlier plans sent, and this one does not want.
+
+    It has not ended, and it was paid for.
+    """
+    wanted = select(items.c.key).where(current(connection, campaign)).correlate(None)
+    query = (
+        select(items.c.address, jobs.c.provider, jobs.c.state)
+        .join_from(items, jobs, jobs.c.item_id == items.c.id)
+        .join(campaigns, campaigns.c.id == items.c.campaign_id)
+        .where(
+            campaigns.c.name == campaign,
+            jobs.c.state.in_([state.value for state in UNSETTLED]),
+            jobs.c.key.not_in(wanted),
+        )
+        .order_by(jobs.c.purchase_id)
+    )
+    return [(row.address, row.provider, State(row.state)) for row in connection.execute(query)]
 
 
 def sharing(
