@@ -163,10 +163,8 @@ def told(admission: Admission, campaign: Campaign, console: Console) -> None:
     for line in () if campaign.asked.provider else campaign.detours.lines():
         console.print(line, markup=False, soft_wrap=True)
     for address, provider, state in admission.left_behind:
-        standing = state.replace("_", " ")
-        line = (
-            f"left behind: {address} was sent to {provider} for an earlier plan, and is {standing}"
-        )
+        sent = f"{address} was sent to {provider} for an earlier plan"
+        line = f"left behind: {sent}, and is {state.replace('_', ' ')}"
         console.print(line, markup=False, soft_wrap=True)
     for address in admission.orphaned:
         line = f"orphaned: {address} is in no plan any more; its clip stays in the store"

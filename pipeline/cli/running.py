@@ -128,17 +128,14 @@ def _nothing_to_do(admission: Admission, asked: Asked, console: Console) -> Exit
 
 
 def _work(admission: Admission, job: Job) -> bool:
-    retried = sum(
-        line.items
-        for line in admission.lines
-        if line.status is Status.FAILED and line.cause in job.retry
-    )
-    return bool(admission.to_make.items or admission.restore or retried or admission.unsettled)
+    buys = admission.to_buy(job.retry).items
+    return bool(buys or admission.restore or admission.unsettled)
 
 
 def _agreed(job: Job, admission: Admission, budget: Budget, console: Console) -> None:
     """Ask before money is spent, or leave: nothing is bought that nobody agreed to."""
-    if job.asked.rehearse or not admission.to_make.items:
+    buys = admission.to_buy(job.retry)
+    if job.asked.rehearse or not buys.items:
         return
     if job.spending.yes:
         if budget.limit_usd is None and job.spending.max_cost_usd is None:
@@ -146,6 +143,6 @@ def _agreed(job: Job, admission: Admission, budget: Budget, console: Console) ->
         return
     if not sys.stdin.isatty():
         raise usage("nobody is there to ask: say --yes with a limit, or --rehearse")
-    console.print(f"This spends real money: {priced(admission.to_make)}.")
+    console.print(f"This spends real money: {priced(buys)}.")
     if not typer.confirm("Make it?", default=False):
         raise Leave(Exit.STOPPED)

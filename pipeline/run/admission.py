@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from decimal import Decimal
 
@@ -66,7 +66,15 @@ class Admission:
     @property
     def to_make(self) -> Totals:
         """Return what the next run would buy."""
-        lines = [line for line in self.lines if line.status in MAKES]
+        return self.to_buy()
+
+    def to_buy(self, retried: Collection[str] = ()) -> Totals:
+        """Return what the next run would buy that is told to buy failures of these causes again."""
+        lines = [
+            line
+            for line in self.lines
+            if line.status in MAKES or (line.status is Status.FAILED and line.cause in retried)
+        ]
         return Totals(
             items=sum(line.items for line in lines),
             unpriced=sum(line.unpriced for line in lines),

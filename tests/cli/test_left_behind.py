@@ -27,7 +27,7 @@ budget: {limit: 20 USD}
 AN_HOUR_S = 3600
 
 
-def _callsheet(verb: str, folder: Path, sandbox: Sandbox, *words: str) -> tuple[int, str]:
+def _callsheet(verb: str, folder: Path, *words: str) -> tuple[int, str]:
     command = [sys.executable, "-m", "pipeline", verb, str(folder / "left.yaml")]
     done = subprocess.run(
         [*command, "--root", str(folder / "root"), *words],
@@ -49,15 +49,15 @@ def test_what_left_the_manifest_is_collected_by_the_next_run(
     table = tmp_path / "cups.csv"
     (tmp_path / "left.yaml").write_text(MANIFEST, "utf-8")
     table.write_text("sku,colour\nA,red\n", "utf-8")
-    assert 0 == _callsheet("run", tmp_path, sandbox, *run)[0]
+    assert 0 == _callsheet("run", tmp_path, *run)[0]
     sandbox.set(timing={"accept_s": 0, "run_s": AN_HOUR_S})
     table.write_text("sku,colour\nA,red\nB,blue\n", "utf-8")
-    assert 13 == _callsheet("run", tmp_path, sandbox, *run)[0]
+    assert 13 == _callsheet("run", tmp_path, *run)[0]
 
     table.write_text("sku,colour\nA,red\n", "utf-8")
-    _, planned = _callsheet("plan", tmp_path, sandbox)
+    _, planned = _callsheet("plan", tmp_path)
     sandbox.advance(AN_HOUR_S)
-    code, said = _callsheet("run", tmp_path, sandbox, *run)
+    code, said = _callsheet("run", tmp_path, *run)
 
     told = "left behind: plain[B]#1 was sent to runware for an earlier plan, and is overdue"
     assert told in planned
@@ -65,7 +65,5 @@ def test_what_left_the_manifest_is_collected_by_the_next_run(
     assert 2 == len(sandbox.tasks("runware", KEY))
     # Wanted again, it is there.
     table.write_text("sku,colour\nA,red\nB,blue\n", "utf-8")
-    code, said = _callsheet(
-        "run", tmp_path, sandbox, "--yes", "--base-url=runware=http://127.0.0.1:9"
-    )
+    code, said = _callsheet("run", tmp_path, "--yes", "--base-url=runware=http://127.0.0.1:9")
     assert (0, True) == (code, "1 to restore from the store" in said), said

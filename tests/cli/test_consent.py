@@ -1,0 +1,62 @@
+"""Nobody's money is spent without a word: what a run buys, it asks for first."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.sandboxes import Sandbox
+
+KEY = "key-of-the-consent-test"
+MANIFEST = """\
+callsheet: 1
+name: consent
+shots:
+  - id: plain
+    provider: runware
+    duration: 5
+    aspect_ratio: "9:16"
+    prompt: "A red cup turns, no text."
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Return a folder with a manifest of one clip, without a budget."""
+    (tmp_path / "m.yaml").write_text(MANIFEST, "utf-8")
+    return tmp_path
+
+
+def _run(folder: Path, sandbox: Sandbox, *words: str) -> tuple[int, str]:
+    command = [sys.executable, "-m", "pipeline", "run", str(folder / "m.yaml")]
+    base_url = f"runware={sandbox.base_urls['runware']}"
+    done = subprocess.run(
+        [*command, "--root", str(folder / "root"), "--base-url", base_url, *words],
+        env={**os.environ, "RUNWARE_API_KEY": KEY, "COLUMNS": "100"},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    return done.returncode, done.stdout + done.stderr
+
+
+def test_a_failure_is_not_bought_again_unasked(sandbox: Sandbox, folder: Path) -> None:
+    """`--retry` spends money like any run: it needs a person, or `--yes` with a limit."""
+    sandbox.play("refused")
+    assert 10 == _run(folder, sandbox, "--yes", "--max-cost", "1")[0]
+    before = len(sandbox.tasks("runware", KEY))
+
+    unasked, why = _run(folder, sandbox, "--retry", "refused")
+    unlimited, why_not = _run(folder, sandbox, "--retry", "refused", "--yes")
+
+    assert (3, 3) == (unasked, unlimited)
+    assert "nobody is there to ask" in why
+    assert "--yes needs a limit" in why_not
+    assert before == len(sandbox.tasks("runware", KEY))
+    assert 0 == _run(folder, sandbox, "--retry", "refused", "--yes", "--max-cost", "1")[0]
