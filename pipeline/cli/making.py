@@ -28,14 +28,17 @@ def made(
     """Make what the admission says is missing; Leave on a second Ctrl-C.
 
     With a fallback in the manifest's policy, what a stopped provider leaves goes to the next one
-    that can make it; each such round has a provider less.
+    that can make it; each such round has a provider less. After a charge above its reservation
+    there is none.
     """
     order = _order(job, campaign)
     names, stopped = providers_at_work(job, admission), dict[str, str]()
     while True:
         outcome = _carried_out(order, job, campaign, names - stopped.keys(), ledger, console)
         newly = {name: why for name, why in outcome.stopped.items() if name not in stopped}
-        if not campaign.manifest.policy.fallback or not newly or outcome.interrupted:
+        if not campaign.manifest.policy.fallback or not newly:
+            return outcome
+        if outcome.interrupted or outcome.overcharged:
             return outcome
         stopped |= newly
         order = _less(order, outcome)
@@ -62,8 +65,11 @@ def _order(job: Job, campaign: Campaign) -> Order:
 
 
 def _less(order: Order, outcome: Outcome) -> Order:
-    """Return the order for another round of the same run: its own limit is partly used up."""
-    limit_usd = order.budget.per_run_usd
+    """Return the order for another round of the same run: its own limit is partly used up.
+
+    What it was told to buy again it has bought again.
+    """
+    order, limit_usd = replace(order, retry=()), order.budget.per_run_usd
     if limit_usd is None:
         return order
     left = max(Decimal(0), limit_usd - outcome.bound_usd)

@@ -151,7 +151,7 @@ async def _failed(life: Life, failed: Failed) -> None:
     if failed.charge is not None and failed.charge.usd is not None:
         booking = _charged(life, failed.charge)
         free = not booking.charged_microusd
-    elif free_by_terms and not purchase.charged:
+    elif free_by_terms and purchase.outcome != CHARGED:
         booking = Booking(source="estimated", outcome="failed", at=life.now())
         free = True
     else:

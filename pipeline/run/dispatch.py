@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -92,7 +92,7 @@ async def run(
     run_id = await ledger.write(begun)
     means = _means(ledger, order, tools=tools, watch=watch, stations=stations, run_id=run_id)
     if not order.settle_only:
-        await ledger.write(_revival(order))
+        await ledger.write(_revival(order, providers=list(stations)))
     try:
         restored = await restore(means)
         await _work(means)
@@ -235,11 +235,9 @@ _HANDED_ON = (
 )
 
 
-def _revival(order: Order) -> Callable[[Connection], None]:
-    allowed = order.policy.purchases
-    return partial(
-        jobs.revive, campaign=order.campaign, purchases_allowed=allowed, causes=order.retry
-    )
+def _revival(order: Order, providers: Collection[str]) -> Callable[[Connection], None]:
+    revived = partial(jobs.revive, campaign=order.campaign, providers=providers)
+    return partial(revived, purchases_allowed=order.policy.purchases, causes=order.retry)
 
 
 def _outcome(means: Means, watch: _Watch, *, restored: int) -> Outcome:

@@ -9,7 +9,7 @@ from typing import Any
 
 from pipeline.model import Event
 from pipeline.providers.base import Done, Fault
-from pipeline.run.ledger.jobs import Job, Purchase, move
+from pipeline.run.ledger.jobs import CHARGED, Job, Purchase, move
 from pipeline.run.ledger.purchases import Booking, bought, close
 from pipeline.run.ledger.tables import usd
 from pipeline.run.lifecycle import Phase, Signal, State
@@ -65,7 +65,7 @@ class Life:
         ended = replace(before, outcome=booking.outcome)
         self._takes_over(after, cause=booking.cause, message=booking.message, purchase=ended)
         # Watchers add up what they are told: a clip that is asked for again is charged once.
-        self._tell_state(**({} if before.charged else {"charged_usd": charged_usd}))
+        self._tell_state(**({} if before.outcome == CHARGED else {"charged_usd": charged_usd}))
         self.means.till.came_back()
         if exceeded:
             self.means.till.closed = True

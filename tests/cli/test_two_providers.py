@@ -125,3 +125,62 @@ def test_without_a_fallback_the_rest_is_held(sandbox: Sandbox, tmp_path: Path) -
     assert 12 == ran.returncode
     assert ["done", "done", "held"] == sorted(item["state"] for item in _items(root, "fallback"))
     assert 0 == len(sandbox.tasks("unifically"))
+
+
+def test_a_charge_above_its_reservation_ends_a_run_with_a_fallback_too(
+    sandbox: Sandbox, tmp_path: Path
+) -> None:
+    """After such a charge nothing more is bought in the run (exit 11): not at the next provider."""
+    sandbox.play("overcharged", provider="runware", prompt="word a")
+    sandbox.play("no-credit", provider="runware", prompt="word b", stage="submit")
+    (tmp_path / "words.csv").write_text("word\na\nb\n", "utf-8")
+    (tmp_path / "m.yaml").write_text(TEXTS, "utf-8")
+    root = tmp_path / "root"
+
+    ran = _callsheet("run", str(tmp_path / "m.yaml"), "--root", str(root), "--yes", sandbox=sandbox)
+
+    assert 12 == ran.returncode, ran.stdout + ran.stderr
+    assert "overcharged" in ran.stdout
+    assert 1 == len(sandbox.tasks("runware"))
+    assert 0 == len(sandbox.tasks("unifically"))
+
+
+def test_a_failure_is_retried_once_in_a_run_with_a_fallback_too(
+    sandbox: Sandbox, tmp_path: Path
+) -> None:
+    """`--retry` buys again once: what fails alike is not bought a third time at the next."""
+    sandbox.play("refused", prompt="word a", times=3)
+    (tmp_path / "words.csv").write_text("word\na\n", "utf-8")
+    (tmp_path / "m.yaml").write_text(TEXTS, "utf-8")
+    words = ("run", str(tmp_path / "m.yaml"), "--root", str(tmp_path / "root"), "--yes")
+    assert 10 == _callsheet(*words, sandbox=sandbox).returncode
+    (tmp_path / "words.csv").write_text("word\na\nb\n", "utf-8")
+    sandbox.play("no-credit", provider="runware", prompt="word b", stage="submit")
+
+    ran = _callsheet(*words, "--retry", "refused", sandbox=sandbox)
+
+    assert 10 == ran.returncode, ran.stdout + ran.stderr
+    both = ("runware", "unifically")
+    made = [(task["prompt"], name) for name in both for task in sandbox.tasks(name)]
+    refused = [name for prompt, name in made if "word a" in prompt]
+    assert ["runware", "runware"] == refused
+    assert ["unifically"] == [name for prompt, name in made if "word b" in prompt]
+
+
+def test_what_no_fallback_can_make_stays_held_with_its_reason(
+    sandbox: Sandbox, tmp_path: Path
+) -> None:
+    """An item that only the stopped provider makes is held (exit 12), and the report says why."""
+    sandbox.play("no-credit", provider="runware", stage="submit")
+    (tmp_path / "words.csv").write_text("word\na\n", "utf-8")
+    only = '  - {id: only, provider: runware, duration: 5, aspect_ratio: "9:16", prompt: "Dots."}\n'
+    (tmp_path / "m.yaml").write_text(TEXTS.replace("policy:", f"{only}policy:"), "utf-8")
+    root = tmp_path / "root"
+
+    ran = _callsheet("run", str(tmp_path / "m.yaml"), "--root", str(root), "--yes", sandbox=sandbox)
+
+    assert 12 == ran.returncode, ran.stdout + ran.stderr
+    items = {item["shot"]: item for item in _items(root, "fallback")}
+    assert {"plain": "done", "only": "held"} == {name: i["state"] for name, i in items.items()}
+    assert "lane" == items["only"]["cause"]
+    assert "Insufficient credits" in items["only"]["message"]

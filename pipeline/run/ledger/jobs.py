@@ -42,11 +42,6 @@ class Purchase:
     outcome: str = ""
     """What became of it so far; CHARGED once its clip was finished."""
 
-    @property
-    def charged(self) -> bool:
-        """Tell whether its clip was finished: then it is paid for, whatever is said later."""
-        return self.outcome == CHARGED
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
@@ -119,10 +114,11 @@ def revive(
     connection: Connection,
     *,
     campaign: str,
+    providers: Iterable[str],
     purchases_allowed: int,
     causes: Iterable[str] = (),
 ) -> None:
-    """Plan again what is selected and may be tried again.
+    """Plan again what is selected and may be tried again with one of these providers.
 
     That is what is held, what failed free and transient, and what failed for one of the causes.
     """
@@ -136,7 +132,8 @@ def revive(
     )
     connection.execute(
         update(jobs)
-        .where(again, jobs.c.key.in_(_selected_keys(campaign)))
+        .where(again, jobs.c.provider.in_(list(providers)))
+        .where(jobs.c.key.in_(_selected_keys(campaign)))
         .values(state=State.PLANNED.value, cause="", message="", free=0)
     )
 
