@@ -31,7 +31,8 @@ from pipeline.cli.options import (
 from pipeline.cli.reporting import asked_again, write_report
 from pipeline.run import Ledger, Sent, State, abandon, adopt, resubmit, sent
 
-_UNKNOWN = frozenset({State.IN_DOUBT, State.OVERDUE})
+_GIVEN_UP = frozenset({State.OVERDUE, State.WAITING})
+"""What a person may want to be done with: a clip that is finished only has to be fetched."""
 
 
 @app.command(
@@ -82,6 +83,8 @@ def reconcile(
     console = Console(highlight=False, quiet=quiet)
     with Ledger.open(asked.home) as ledger:
         _decide(ledger, campaign.name, task or (), resubmitted or (), abandoned or ())
+        if task or resubmitted or abandoned:
+            write_report(ledger, campaign)
         raise Leave(_settle(Job(asked=asked, quiet=quiet), campaign, ledger, console))
 
 
@@ -109,7 +112,8 @@ def _settle(job: Job, campaign: Campaign, ledger: Ledger, console: Console) -> E
     if names:
         settled(job, campaign, names, ledger, console)
         write_report(ledger, campaign)
-    left = [task for task in sent(ledger, campaign.name) if task.state in _UNKNOWN]
+    # What is still in flight is no more settled than a doubt: a key may have been refused.
+    left = sent(ledger, campaign.name)
     _tell(left, campaign, console)
     planned = sum(record.state == State.PLANNED for record in ledger.records(campaign.name))
     if planned:
@@ -141,4 +145,5 @@ def _case(task: Sent, command: str, client_id: str) -> Iterator[str]:
         yield f"    the provider has it not:  {command} --resubmit {address}"
     else:
         yield f"    task {task.task}; to ask again:  {command}"
+    if task.state in _GIVEN_UP:
         yield f"    to give it up:  {command} --abandon {address}"

@@ -1,0 +1,74 @@
+"""`reconcile` tells what is true: what it could not find out, and how things stand afterwards."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.sandboxes import Sandbox
+
+KEY = "key-of-the-reconcile-test"
+AN_HOUR_S = 3600
+MANIFEST = """\
+callsheet: 1
+name: settle
+shots:
+  - id: plain
+    provider: runware
+    duration: 5
+    aspect_ratio: "9:16"
+    prompt: "A red cup turns, no text."
+policy: {deadline: 2s}
+budget: {limit: 20 USD}
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Return a folder with a manifest of one clip."""
+    (tmp_path / "m.yaml").write_text(MANIFEST, "utf-8")
+    return tmp_path
+
+
+def _callsheet(folder: Path, sandbox: Sandbox, verb: str, *words: str) -> tuple[int, str]:
+    base_url = f"runware={sandbox.base_urls['runware']}"
+    command = [sys.executable, "-m", "pipeline", verb, str(folder / "m.yaml"), *words]
+    done = subprocess.run(
+        [*command, "--root", str(folder / "root"), "--base-url", base_url],
+        env={**os.environ, "RUNWARE_API_KEY": KEY, "COLUMNS": "100"},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    return done.returncode, done.stdout + done.stderr
+
+
+def test_what_a_bad_key_leaves_in_flight_is_told(sandbox: Sandbox, folder: Path) -> None:
+    """A task that could not even be asked for is not settled: it is listed, exit 13."""
+    sandbox.play("bad-key", stage="status", times=2)
+    assert 13 == _callsheet(folder, sandbox, "run", "--yes")[0]
+
+    code, said = _callsheet(folder, sandbox, "reconcile")
+
+    assert 13 == code, said
+    assert "nothing is in doubt" not in said
+    assert "plain#1  waiting at runware" in said
+    assert 0 == _callsheet(folder, sandbox, "reconcile")[0]
+
+
+def test_a_decision_is_in_the_report(sandbox: Sandbox, folder: Path) -> None:
+    """The last thing in doubt is given up: the report tells so, and not what was before."""
+    sandbox.set(timing={"accept_s": 0, "run_s": AN_HOUR_S})
+    assert 13 == _callsheet(folder, sandbox, "run", "--yes")[0]
+
+    code, said = _callsheet(folder, sandbox, "reconcile", "--abandon", "plain#1")
+
+    assert 0 == code, said
+    report = json.loads((folder / "root/settle/report/report.json").read_text("utf-8"))
+    assert ["abandoned"] == [item["state"] for item in report["items"]]
