@@ -64,7 +64,7 @@ def report(
     campaign = open_campaign(asked)
     writes = write if write is not None else not asked.selects
     with opened(asked) as ledger:
-        made = summary(selected(ledger, campaign), campaign)
+        made = summary(selected(ledger, campaign), campaign, ledger)
         if writes:
             write_files(made, campaign, lambda: selected(ledger, campaign))
     show_summary(Console(highlight=False), made, written_files(campaign) if writes else ())
@@ -95,15 +95,15 @@ def write_report(ledger: Ledger, campaign: Campaign, elapsed_s: float | None = N
     The ledger knows what that was: a selection may have meant other items before the run.
     """
     whole = replace(campaign, asked=replace(campaign.asked, select=(), exclude=(), limit=None))
-    made = summary(ledger.records(campaign.name), whole, elapsed_s)
+    made = summary(ledger.records(campaign.name), whole, ledger, elapsed_s)
     write_files(made, campaign, lambda: ledger.records(campaign.name))
     if not campaign.asked.selects:
         return made
-    return summary(ledger.records(campaign.name, selected=True), campaign, elapsed_s)
+    return summary(ledger.records(campaign.name, selected=True), campaign, ledger, elapsed_s)
 
 
 def summary(
-    records: Iterator[Record], campaign: Campaign, elapsed_s: float | None = None
+    records: Iterator[Record], campaign: Campaign, ledger: Ledger, elapsed_s: float | None = None
 ) -> Report:
     """Return the report of these records of a campaign."""
     asked = campaign.asked
@@ -118,6 +118,7 @@ def summary(
         rehearsal=asked.rehearse,
         elapsed_s=elapsed_s,
         selection=_selection(campaign),
+        committed_usd=ledger.committed_usd(campaign.name),
     )
 
 

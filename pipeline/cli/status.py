@@ -61,7 +61,7 @@ def status(
     )
     campaign = _named(asked)
     with opened(asked) as ledger:
-        report = summary(selected(ledger, campaign), campaign)
+        report = summary(selected(ledger, campaign), campaign, ledger)
         notable = ledger.notable(campaign.name)
     if not report.items:
         raise usage(f"the ledger in {asked.home} has no items of '{campaign.name}'")

@@ -54,6 +54,8 @@ class Record:
     fps: float | None = None
     estimate_usd: Decimal | None = None
     """None where no price is known: never 0."""
+    high_usd: Decimal | None = None
+    """What is reserved to make it; None where no price is known."""
     reserved_usd: Decimal = Decimal(0)
     charged_usd: Decimal = Decimal(0)
     possible_usd: Decimal = Decimal(0)

@@ -159,7 +159,7 @@ def _item(record: Record) -> dict[str, Any]:
     }
 
 
-_APART = {"campaign", "origin_shot", "origin_row", "passed_over", "status", "output"}
+_APART = {"campaign", "origin_shot", "origin_row", "passed_over", "status", "output", "high_usd"}
 _FIELDS = tuple(name for name in Record.__dataclass_fields__ if name not in _APART)
 
 

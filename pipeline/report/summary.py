@@ -123,6 +123,8 @@ class Report:
     counts: tuple[tuple[str, int], ...]
     """State and number of items, in a fixed order, without zeros."""
     money: Money
+    earlier_usd: Decimal
+    """What the campaign has spent, or may have, on what is in its plan no longer."""
     by_provider: tuple[Share, ...]
     by_shot: tuple[Share, ...]
     groups: tuple[Group, ...]
@@ -141,7 +143,8 @@ class _Pile:
     providers: Counter[str] = field(default_factory=Counter)
     messages: Counter[str] = field(default_factory=Counter)
     cases: list[Case] = field(default_factory=list)
-    estimate_usd: Decimal = _NOTHING
+    needed_usd: Decimal = _NOTHING
+    """What is reserved if all of them are made."""
 
     def add(self, record: Record) -> None:
         self.items += 1
@@ -149,7 +152,7 @@ class _Pile:
         if record.message in self.messages or len(self.messages) < _MESSAGES_KEPT:
             self.messages[record.message] += 1
         if not record.shared_with:
-            self.estimate_usd += record.estimate_usd or _NOTHING
+            self.needed_usd += record.high_usd or record.estimate_usd or _NOTHING
         if len(self.cases) < ADDRESSES_KEPT:
             self.cases.append(
                 Case(
@@ -200,8 +203,11 @@ def summarise(  # noqa: PLR0913 - each names one line of the report's head
     rehearsal: bool = False,
     elapsed_s: float | None = None,
     selection: str = "",
+    committed_usd: Decimal = _NOTHING,
 ) -> Report:
     """Return how the campaign stands.
+
+    `committed_usd` is what it has spent over its life, or may have, whatever its plans were.
 
     `command` is what runs it again, as the user would type it (`callsheet run M --rehearse`): the
     commands that a report suggests are made from it. They must not do more than was asked for:
@@ -210,6 +216,8 @@ def summarise(  # noqa: PLR0913 - each names one line of the report's head
     tally = _Tally()
     for record in records:
         tally.add(record)
+    bound_usd = tally.money.charged_usd + tally.money.reserved_usd + tally.money.possible_usd
+    committed_usd = max(committed_usd, bound_usd)
     return Report(
         campaign=campaign,
         made_at=now,
@@ -221,9 +229,11 @@ def summarise(  # noqa: PLR0913 - each names one line of the report's head
         items=sum(tally.counts.values()),
         counts=tuple(sorted(tally.counts.items(), key=lambda pair: place(pair[0]))),
         money=tally.money,
+        # Of a selection's money nobody knows what the rest is: it may be that of other items.
+        earlier_usd=_NOTHING if selection else committed_usd - bound_usd,
         by_provider=_sorted(tally.providers),
         by_shot=tuple(tally.shots.values()),
-        groups=_groups(tally, command, selection),
+        groups=_groups(tally, command, selection, committed_usd),
         clips=tuple(tally.clips),
         clip_count=tally.clip_count,
         shared=tally.shared,
@@ -240,9 +250,12 @@ def _sorted(shares: dict[str, Share]) -> tuple[Share, ...]:
     return tuple(shares[name] for name in sorted(shares))
 
 
-def _groups(tally: _Tally, command: str, selection: str) -> tuple[Group, ...]:
+def _groups(
+    tally: _Tally, command: str, selection: str, committed_usd: Decimal
+) -> tuple[Group, ...]:
+    limit = _enough(tally, committed_usd)
     groups = [
-        _group(state, cause, pile, _command((state, cause), command, selection, tally))
+        _group(state, cause, pile, _command((state, cause), command, selection, limit))
         for (state, cause), pile in tally.piles.items()
     ]
     return tuple(sorted(groups, key=lambda group: (place(group.state), -group.items, group.cause)))
@@ -263,21 +276,18 @@ def _group(state: str, cause: str, pile: _Pile, command: str) -> Group:
     )
 
 
-def _command(group: tuple[str, str], command: str, selection: str, tally: _Tally) -> str:
+def _command(group: tuple[str, str], command: str, selection: str, limit: int) -> str:
     state, cause = group
     known = advice(state, cause)
     if known.options is None or not command:
         return ""
     helpful = command.replace(" run ", f" {known.verb} ", 1)
     words = [helpful, selection.replace("{state}", state) if known.verb == "run" else ""]
-    words.append(known.options.format(cause=cause, limit=_enough(tally)))
+    words.append(known.options.format(cause=cause, limit=limit))
     return " ".join(word for word in words if word)
 
 
-def _enough(tally: _Tally) -> int:
+def _enough(tally: _Tally, committed_usd: Decimal) -> int:
     """Return the least whole budget under which everything held could be made."""
-    spent = tally.money.charged_usd + tally.money.reserved_usd + tally.money.possible_usd
-    held = sum(
-        (p.estimate_usd for (state, _), p in tally.piles.items() if state == "held"), _NOTHING
-    )
-    return max(1, math.ceil(spent + held))
+    held = sum((p.needed_usd for (state, _), p in tally.piles.items() if state == "held"), _NOTHING)
+    return max(1, math.ceil(committed_usd + held))

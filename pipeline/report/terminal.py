@@ -59,6 +59,9 @@ def _blocks(report: Report, files: Sequence[str]) -> Iterator[RenderableType]:
         yield _counts(report)
         yield Text()
         yield _costs(report)
+    if report.earlier_usd:
+        told = f"{usd(report.earlier_usd)} USD more went into clips that are in the plan no longer"
+        yield Text(told, _QUIET)
     for group in report.groups:
         yield Text()
         yield from _cause(group)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 
@@ -62,6 +63,36 @@ async def test_held_by_the_budget_is_11(studio: Studio, capsys: pytest.CaptureFi
     """With the limit that would be enough."""
     studio.budget = Budget(limit_usd=Decimal("0.60"))
     await studio.make("a", "b")
+
+    assert 11 == status(studio)
+    assert "budget.limit=2 USD" in capsys.readouterr().out
+
+
+async def test_what_earlier_plans_spent_is_told_and_counts_towards_the_limit(
+    studio: Studio, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Three clips were bought under other prompts: the advised limit lets the fourth be made."""
+    studio.budget = Budget(limit_usd=Decimal("1.70"))
+    for words in ("one", "two", "three", "four"):
+        assert studio.admit([entry("a", key=words)]).ok
+        await studio.run()
+
+    assert 11 == status(studio)
+    said = capsys.readouterr().out
+    assert "budget.limit=3 USD" in said
+    assert "1.68 USD more went into clips that are in the plan no longer" in said
+
+
+async def test_the_limit_that_is_enough_lets_the_highest_price_be_reserved(
+    studio: Studio, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A clip that may cost more than expected needs room for all it may cost."""
+    studio.budget = Budget(limit_usd=Decimal("0.50"))
+    usual = entry("a", price="0.56")
+    assert usual.price is not None
+    price = replace(usual.price, high_usd=Decimal("1.20"))
+    assert studio.admit([replace(usual, price=price)]).ok
+    await studio.run()
 
     assert 11 == status(studio)
     assert "budget.limit=2 USD" in capsys.readouterr().out

@@ -9,6 +9,7 @@ from __future__ import annotations
 from asyncio import Future
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, closing
+from decimal import Decimal
 from functools import partial
 from pathlib import Path
 from threading import Lock
@@ -20,7 +21,7 @@ from sqlalchemy import Connection
 from pipeline.errors import LedgerDamaged
 from pipeline.model import Record
 from pipeline.run.clock import Clock, RealClock
-from pipeline.run.ledger import events, jobs, records, scratch, uploads
+from pipeline.run.ledger import budgets, events, jobs, records, scratch, uploads
 from pipeline.run.ledger.events import Notable
 from pipeline.run.ledger.root import FOLDER, LEDGER, Occupancy, missing, prepare
 from pipeline.run.ledger.sqlite import be_patient, connect, quickly_checked, told
@@ -162,6 +163,10 @@ class Ledger:
     def notable(self, campaign: str) -> list[Notable]:
         """Return what was written down about the campaign's lanes: lanes stopped, limits met."""
         return self.read(partial(events.notable, campaign=campaign))
+
+    def committed_usd(self, campaign: str) -> Decimal:
+        """Return what is charged, reserved and possible over a campaign's life."""
+        return self.read(partial(budgets.committed, campaign=campaign))
 
     def uploaded(self, digest: str, provider: str, account: str) -> tuple[str, float | None] | None:
         """Return where a medium is at a provider and when that dies (unix seconds), if known."""

@@ -43,7 +43,8 @@ def page(
     first = items.alias("first")
     query = (
         select(
-            *(items.c[name] for name in (*_SAME, "position", "provider", "expected_microusd")),
+            *(items.c[name] for name in (*_SAME, "position", "provider")),
+            *(items.c[name] for name in ("expected_microusd", "high_microusd")),
             *(items.c[name] for name in ("output", "extension", "previous_key")),
             *(jobs.c[name] for name in ("state", "cause", "message", "free")),
             jobs.c.provider.label("maker"),
@@ -102,7 +103,8 @@ def _record(campaign: str, row: RowMapping, paid: Sequence[RowMapping]) -> Recor
         path=_path(campaign, row),
         output=row["output"].replace(EXTENSION, row["received"] or row["extension"]),
         **_measures(row),
-        estimate_usd=None if row["expected_microusd"] is None else usd(row["expected_microusd"]),
+        estimate_usd=_price(row["expected_microusd"]),
+        high_usd=_price(row["high_microusd"]),
         **_money([] if shared else own),
         shared_with=shared,
         **_try(paid),
@@ -110,6 +112,10 @@ def _record(campaign: str, row: RowMapping, paid: Sequence[RowMapping]) -> Recor
         origin_row=_span(payload["origin"]["row"]) if payload["origin"]["row"] else None,
         passed_over=tuple((name, why) for name, why in payload["passed_over"]),
     )
+
+
+def _price(microusd: int | None) -> Decimal | None:
+    return None if microusd is None else usd(microusd)
 
 
 def _maker(row: RowMapping) -> str:
