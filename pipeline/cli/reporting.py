@@ -6,6 +6,7 @@ import shlex
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Annotated
 
 import typer
@@ -107,7 +108,7 @@ def summary(
 ) -> Report:
     """Return the report of these records of a campaign."""
     asked = campaign.asked
-    return summarise(
+    made = summarise(
         records,
         campaign=campaign.name,
         now=datetime.now(UTC),
@@ -120,21 +121,36 @@ def summary(
         selection=_selection(campaign),
         committed_usd=ledger.committed_usd(campaign.name),
     )
+    # Beside a selection's money stands that of other items, not only of earlier plans.
+    return replace(made, earlier_usd=Decimal(0)) if asked.selects else made
 
 
 def _selection(campaign: Campaign) -> str:
-    """Return what is to be selected by a command that goes on with the same items."""
+    """Return what a run is told that goes on with the same items, at the same provider."""
     asked = campaign.asked
+    maker = shlex.join(["--provider", asked.provider]) if asked.provider else ""
     if not asked.selects:
-        return ""
+        return maker
     lasting = selection_of(asked, campaign.manifest, campaign.sources).lasting
-    return shlex.join(as_typed(asked)) if lasting else "--select state:{state}"
+    chosen = shlex.join(as_typed(asked)) if lasting else "--select state:{state}"
+    return f"{chosen} {maker}".strip()
 
 
 def asked_again(asked: Asked, verb: str = "run") -> str:
-    """Return the command that does something more with the campaign, as it would be typed."""
+    """Return the command that does something more with the campaign, as it would be typed.
+
+    It is about the same plan: what was set for that is set again.
+    """
     words = ["callsheet", verb, str(asked.manifest)]
     words += ["--profile", asked.profile] if asked.profile else []
+    words += [word for text in asked.overrides for word in ("--set", text)]
     words += ["--root", str(asked.root)] if asked.root != DEFAULT_ROOT else []
     words += ["--rehearse"] if asked.rehearse else []
+    if verb in _SENDS:
+        words += ["--env-file", str(asked.env_file)] if asked.env_file else []
+        words += [word for text in asked.base_urls for word in ("--base-url", text)]
     return shlex.join(words)
+
+
+_SENDS = frozenset({"run", "reconcile"})
+"""Commands that go to providers: to the same addresses, with the same keys."""

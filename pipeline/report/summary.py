@@ -124,7 +124,7 @@ class Report:
     """State and number of items, in a fixed order, without zeros."""
     money: Money
     earlier_usd: Decimal
-    """What the campaign has spent, or may have, on what is in its plan no longer."""
+    """What the campaign has spent, or may have, on what is not among these items."""
     by_provider: tuple[Share, ...]
     by_shot: tuple[Share, ...]
     groups: tuple[Group, ...]
@@ -229,8 +229,7 @@ def summarise(  # noqa: PLR0913 - each names one line of the report's head
         items=sum(tally.counts.values()),
         counts=tuple(sorted(tally.counts.items(), key=lambda pair: place(pair[0]))),
         money=tally.money,
-        # Of a selection's money nobody knows what the rest is: it may be that of other items.
-        earlier_usd=_NOTHING if selection else committed_usd - bound_usd,
+        earlier_usd=committed_usd - bound_usd,
         by_provider=_sorted(tally.providers),
         by_shot=tuple(tally.shots.values()),
         groups=_groups(tally, command, selection, committed_usd),

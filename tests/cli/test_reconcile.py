@@ -72,3 +72,18 @@ def test_a_decision_is_in_the_report(sandbox: Sandbox, folder: Path) -> None:
     assert 0 == code, said
     report = json.loads((folder / "root/settle/report/report.json").read_text("utf-8"))
     assert ["abandoned"] == [item["state"] for item in report["items"]]
+
+
+def test_a_suggested_run_goes_where_this_one_went(sandbox: Sandbox, folder: Path) -> None:
+    """Same provider, same address, same file of keys: the money stays where it was meant to be."""
+    sandbox.play("refused")
+    keys = folder / "keys.env"
+    keys.write_text(f"RUNWARE_API_KEY={KEY}\n", "utf-8")
+
+    words = ("--yes", "--provider", "runware", "--env-file", str(keys))
+    code, said = _callsheet(folder, sandbox, "run", *words)
+
+    assert 10 == code, said
+    base_url = f"--base-url runware={sandbox.base_urls['runware']}"
+    (command,) = (line.strip() for line in said.splitlines() if "--retry refused" in line)
+    assert command.endswith(f"--env-file {keys} {base_url} --provider runware --retry refused")

@@ -98,6 +98,18 @@ async def test_the_limit_that_is_enough_lets_the_highest_price_be_reserved(
     assert "budget.limit=2 USD" in capsys.readouterr().out
 
 
+async def test_the_command_that_helps_is_about_the_same_plan(
+    studio: Studio, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What was set on the command line stays set: without it other clips would be bought."""
+    studio.shop.script.append("refused")
+    await studio.make("a", "b")
+
+    assert 10 == status(studio, "--set", "defaults.mode=pro", "--set", "vars.mood=very calm")
+    said = capsys.readouterr().out
+    assert "spring.yaml --set defaults.mode=pro --set 'vars.mood=very calm' --root" in said
+
+
 async def test_a_stopped_lane_is_12_and_its_events_are_told(
     studio: Studio, capsys: pytest.CaptureFixture[str]
 ) -> None:
