@@ -145,6 +145,7 @@ def admitted(
         ledger,
         campaign=campaign.name,
         budget=campaign.manifest.budget,
+        policy=campaign.manifest.policy,
         files=RealFiles(home),
         choice=campaign.choice(again=again),
         again=again,

@@ -116,7 +116,10 @@ def make(job: Job) -> Exit:
 
 def _nothing_to_do(admission: Admission, asked: Asked, console: Console) -> Exit:
     """Say so, and return the exit code: what failed before is no success for being old."""
-    left = {status: admission.count(status) for status in _NOT_THERE}
+    left = {
+        status: sum(line.items for line in admission.lines if line.stands is status)
+        for status in _NOT_THERE
+    }
     there = counted_items(admission.selected - sum(left.values()))
     verb = "is" if there.startswith("1 ") else "are"
     others = "".join(f", {n} {status.replace('_', ' ')}" for status, n in left.items() if n)
@@ -141,7 +144,7 @@ def _agreed(job: Job, admission: Admission, budget: Budget, console: Console) ->
         if budget.limit_usd is None and job.spending.max_cost_usd is None:
             raise usage("--yes needs a limit: `budget: {limit: …}` or --max-cost")
         return
-    if not sys.stdin.isatty():
+    if sys.stdin is None or not sys.stdin.isatty():
         raise usage("nobody is there to ask: say --yes with a limit, or --rehearse")
     console.print(f"This spends real money: {priced(buys)}.")
     if not typer.confirm("Make it?", default=False):

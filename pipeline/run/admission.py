@@ -20,6 +20,8 @@ class PlanLine:
     shot: str
     provider: str
     status: Status
+    stands: Status
+    """The same, except of items that share another's clip: where that one stands."""
     cause: str
     items: int
     unpriced: int
@@ -109,7 +111,8 @@ def plan_lines(lines: Iterable[Line]) -> tuple[PlanLine, ...]:
         PlanLine(
             shot=line.shot,
             provider=line.provider,
-            status=status_of(line.state, free=line.free, shared=line.shared, changed=line.changed),
+            status=Status.SHARED if line.shared else _stands(line),
+            stands=_stands(line),
             cause=line.cause,
             items=line.items,
             unpriced=line.unpriced,
@@ -119,3 +122,7 @@ def plan_lines(lines: Iterable[Line]) -> tuple[PlanLine, ...]:
         )
         for line in lines
     )
+
+
+def _stands(line: Line) -> Status:
+    return status_of(line.state, free=line.free, shared=False, changed=line.changed)

@@ -16,12 +16,13 @@ from typing import Any, Protocol
 from sqlalchemy import Connection
 
 from pipeline.diagnostics import Diagnostic, Severity, Span, grouped, has_errors
-from pipeline.model import Budget, Entry, Record
+from pipeline.model import Budget, Entry, Policy, Record
 from pipeline.run.admission import Admission, plan_lines
 from pipeline.run.files.views import Files, Found, Standing, inspect
 from pipeline.run.ledger import outputs, payload, summary
 from pipeline.run.ledger.items import Clash, Plan, Planned
 from pipeline.run.ledger.ledger import Ledger
+from pipeline.run.ledger.summary import Line
 from pipeline.run.ledger.tables import micro, usd
 
 _BATCH = 1000
@@ -49,12 +50,13 @@ class _Refused(Exception):  # noqa: N818 - undoes the transaction; never leaves 
         self.findings = findings
 
 
-def admit(
+def admit(  # noqa: PLR0913 - each is a part of the manifest or of the command
     entries: Iterable[Entry | Diagnostic],
     ledger: Ledger,
     *,
     campaign: str,
     budget: Budget | None = None,
+    policy: Policy | None = None,
     files: Files | None = None,
     choice: Choice | None = None,
     again: bool = False,
@@ -71,6 +73,7 @@ def admit(
         entries=entries,
         campaign=campaign,
         budget=budget,
+        policy=policy,
         files=files,
         choice=choice,
         again=again,
@@ -81,12 +84,13 @@ def admit(
         return Admission(campaign=campaign, findings=refused.findings)
 
 
-def _admitted(
+def _admitted(  # noqa: PLR0913 - the same
     connection: Connection,
     *,
     entries: Iterable[Entry | Diagnostic],
     campaign: str,
     budget: Budget | None,
+    policy: Policy | None,
     files: Files | None,
     choice: Choice | None,
     again: bool,
@@ -112,7 +116,10 @@ def _admitted(
             restore += found.view.selected
     if has_errors(findings):
         raise _Refused(grouped(findings))
-    return _admission(connection, campaign, findings, count=count, restore=restore)
+    lines = summary.lines(
+        connection, campaign=campaign, purchases_allowed=policy.purchases if policy else None
+    )
+    return _admission(connection, campaign, findings, lines=lines, count=count, restore=restore)
 
 
 def _admission(
@@ -120,10 +127,10 @@ def _admission(
     campaign: str,
     findings: Sequence[Diagnostic],
     *,
+    lines: Sequence[Line],
     count: int,
     restore: int,
 ) -> Admission:
-    lines = summary.lines(connection, campaign=campaign)
     return Admission(
         campaign=campaign,
         findings=grouped(findings),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -31,13 +32,14 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def _run(folder: Path, sandbox: Sandbox, *words: str) -> tuple[int, str]:
+def _run(folder: Path, sandbox: Sandbox, *words: str, closed: bool = False) -> tuple[int, str]:
     command = [sys.executable, "-m", "pipeline", "run", str(folder / "m.yaml")]
     base_url = f"runware={sandbox.base_urls['runware']}"
     done = subprocess.run(
         [*command, "--root", str(folder / "root"), "--base-url", base_url, *words],
         env={**os.environ, "RUNWARE_API_KEY": KEY, "COLUMNS": "100"},
         stdin=subprocess.DEVNULL,
+        preexec_fn=partial(os.close, 0) if closed else None,
         capture_output=True,
         text=True,
         check=False,
@@ -60,3 +62,27 @@ def test_a_failure_is_not_bought_again_unasked(sandbox: Sandbox, folder: Path) -
     assert "--yes needs a limit" in why_not
     assert before == len(sandbox.tasks("runware", KEY))
     assert 0 == _run(folder, sandbox, "--retry", "refused", "--yes", "--max-cost", "1")[0]
+
+
+def test_nobody_is_there_where_standard_input_is_closed(sandbox: Sandbox, folder: Path) -> None:
+    """Started without any standard input, as services are, a run that would ask is exit 3."""
+    code, said = _run(folder, sandbox, closed=True)
+
+    assert 3 == code, said
+    assert "nobody is there to ask" in said
+    assert 0 == len(sandbox.tasks("runware", KEY))
+
+
+def test_what_shares_a_failed_clip_is_not_there(sandbox: Sandbox, folder: Path) -> None:
+    """Two items want one clip, which was refused: neither is said to be there."""
+    text = MANIFEST.replace("shots:", "shots:\n" + MANIFEST.partition("shots:\n")[2]).replace(
+        "id: plain", "id: twin", 1
+    )
+    (folder / "m.yaml").write_text(text, "utf-8")
+    sandbox.play("refused")
+    words = ("--yes", "--max-cost", "1")
+    assert 10 == _run(folder, sandbox, *words)[0]
+
+    code, said = _run(folder, sandbox, *words)
+
+    assert (10, True) == (code, "nothing to do: 0 items are there, 2 failed" in said), said

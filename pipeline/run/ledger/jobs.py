@@ -126,7 +126,7 @@ def revive(
         jobs.c.state == State.HELD.value,
         (jobs.c.state == State.FAILED.value)
         & or_(
-            (jobs.c.free == 1) & (_tries() < purchases_allowed),
+            (jobs.c.free == 1) & (tries() < purchases_allowed),
             jobs.c.cause.in_(list(causes)),
         ),
     )
@@ -230,7 +230,7 @@ def _loading(cursor: Any, of_item: Any, campaign: str) -> Any:
         cursor.label("cursor"),
         as_planned.label("selected"),
         payloads.c.data.label("payload"),
-        _tries().label("tries"),
+        tries().label("tries"),
         *(column.label(f"purchase_{column.name}") for column in _PURCHASE),
     ).select_from(
         items.join(jobs, of_item)
@@ -247,7 +247,7 @@ def _as_bought(found: list[Job]) -> list[Job]:
     ]
 
 
-def _tries() -> Any:
+def tries() -> Any:
     """Return the expression of how often a job was bought: tries that were accepted."""
     tried = purchases.alias("tried")
     accepted = (tried.c.key == jobs.c.key) & tried.c.accepted_at.is_not(None)

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import orjson
-from sqlalchemy import ColumnElement, Connection, and_, case, func, select
+from sqlalchemy import ColumnElement, Connection, and_, case, func, select, true
 
-from pipeline.run.ledger.jobs import UNSETTLED
+from pipeline.run.ledger.jobs import UNSETTLED, tries
 from pipeline.run.ledger.tables import campaigns, items, jobs, payloads
 from pipeline.run.lifecycle import State
 
@@ -28,6 +28,7 @@ class Line:
     state: State
     cause: str
     free: bool
+    """Failed, and bought again by the next run."""
     shared: bool
     changed: bool
     selected: bool
@@ -38,13 +39,20 @@ class Line:
     high_microusd: int
 
 
-def lines(connection: Connection, *, campaign: str) -> list[Line]:
-    """Return the plan by shot, provider and standing, in the order of their first items."""
+def lines(
+    connection: Connection, *, campaign: str, purchases_allowed: int | None = None
+) -> list[Line]:
+    """Return the plan by shot, provider and standing, in the order of their first items.
+
+    What was bought as often as is allowed is not bought again by itself, free or not.
+    """
+    left = true() if purchases_allowed is None else tries() < purchases_allowed
+    free = case((and_(jobs.c.free == 1, left), 1), else_=0).label("free")
     shared = items.c.shared_with.is_not(None).label("shared")
     changed = and_(items.c.previous_key != "", items.c.previous_key != items.c.key).label("changed")
     group = (
         *(items.c.shot, jobs.c.provider),
-        *(jobs.c.state, jobs.c.cause, jobs.c.free),
+        *(jobs.c.state, jobs.c.cause, free),
         *(shared, changed, items.c.selected),
     )
     query = (

@@ -119,6 +119,7 @@ class Studio:
                 ledger,
                 campaign=CAMPAIGN,
                 budget=self.budget,
+                policy=self.policy,
                 files=RealFiles(self.root),
                 choice=choice,
                 again=again,

@@ -13,6 +13,7 @@ import pytest
 
 from pipeline.model import Feature, Media, Policy
 from pipeline.run.outcome import Outcome
+from pipeline.run.status import Status
 from tests.unit.run.campaign import Studio, entry
 from tests.unit.run.shop import OFFER, Provider, clip_of
 
@@ -226,6 +227,20 @@ async def test_a_free_failure_is_bought_again_within_its_purchases(studio: Studi
     assert 10 == outcome.exit_code
     assert 2 == studio.shop.submits
     assert Decimal(0) == outcome.committed_usd
+
+
+async def test_what_failed_as_often_as_is_allowed_is_not_promised_again(studio: Studio) -> None:
+    """The plan neither prices it nor counts it among what is to be made, until more is allowed."""
+    studio.shop.endings.extend(["failed_free"] * studio.policy.purchases)
+    await studio.make("a")
+
+    used_up = studio.admit([entry("a")])
+    studio.policy = replace(studio.policy, purchases=studio.policy.purchases + 1)
+    allowed = studio.admit([entry("a")])
+
+    assert (0, 1) == (used_up.to_make.items, used_up.count(Status.FAILED))
+    assert 1 == allowed.to_make.items
+    assert 0 == (await studio.run()).exit_code
 
 
 async def test_a_failure_of_unknown_cost_may_have_cost_all(studio: Studio) -> None:
