@@ -1,4 +1,4 @@
-"""Sums of money as the command line writes them."""
+"""Sums of money and counts as the command line writes them."""
 
 from __future__ import annotations
 
@@ -10,3 +10,8 @@ def money(usd: Decimal) -> str:
     exact = usd.normalize()
     places = max(2, -int(exact.as_tuple().exponent))
     return f"{usd:.{places}f}"
+
+
+def counted_items(number: int) -> str:
+    """Return a number of items: 1 item, 2 items."""
+    return f"{number} item" if number == 1 else f"{number} items"

@@ -10,9 +10,9 @@ from pathlib import Path
 
 from rich.console import Console
 
-from pipeline.cli.amounts import money
+from pipeline.cli.amounts import counted_items, money
 from pipeline.cli.campaign import Campaign
-from pipeline.diagnostics import Diagnostic
+from pipeline.diagnostics import Diagnostic, Severity
 from pipeline.model import Entry
 from pipeline.providers import OFFERS
 
@@ -25,7 +25,6 @@ class Comparison:
     elsewhere: int = 0
     unpriced: int = 0
     low_usd: Decimal = Decimal(0)
-    expected_usd: Decimal = Decimal(0)
     high_usd: Decimal = Decimal(0)
     obstacles: dict[str, str] = field(default_factory=dict)
     """What it cannot honour, each once, with the place that asks for it."""
@@ -46,7 +45,6 @@ class Comparison:
             self.unpriced += 1
             return
         self.low_usd += found.price.low_usd
-        self.expected_usd += found.price.expected_usd
         self.high_usd += found.price.high_usd
 
     @property
@@ -54,16 +52,16 @@ class Comparison:
         """What it would cost, as far as it is known."""
         if self.items and self.items == self.unpriced:
             return "price unknown"
-        sums = dict.fromkeys(map(money, (self.low_usd, self.expected_usd, self.high_usd)))
+        sums = dict.fromkeys(map(money, (self.low_usd, self.high_usd)))
         unknown = f", and {self.unpriced} of unknown price" if self.unpriced else ""
-        return f"{' / '.join(sums)} USD{unknown}"
+        return f"{' to '.join(sums)} USD{unknown}"
 
 
 def compared(campaign: Campaign) -> Mapping[str, Comparison]:
     """Return what each provider would make of the campaign, by its name."""
     found = {name: Comparison() for name in OFFERS}
-    told = {finding.message for finding in campaign.findings}
     with tempfile.TemporaryDirectory() as assets:
+        told = _warned(campaign, Path(assets))
         for name, comparison in found.items():
             asked = replace(campaign.asked, provider=name)
             for entry in replace(campaign, asked=asked).entries(Path(assets)):
@@ -75,6 +73,17 @@ def compared(campaign: Campaign) -> Mapping[str, Comparison]:
     return found
 
 
+def _warned(campaign: Campaign, assets: Path) -> frozenset[str]:
+    """Return what is said of the manifest whoever makes it: no provider can help that."""
+    planned = campaign.entries(assets)
+    warnings = {
+        each.message
+        for each in planned
+        if isinstance(each, Diagnostic) and each.severity is Severity.WARNING
+    }
+    return frozenset(warnings | {finding.message for finding in campaign.findings})
+
+
 def show_comparison(console: Console, found: Mapping[str, Comparison]) -> None:
     """Print who could make how much, at what price, and what each cannot honour."""
     for line in _lines(found):
@@ -82,12 +91,12 @@ def show_comparison(console: Console, found: Mapping[str, Comparison]) -> None:
 
 
 def _lines(found: Mapping[str, Comparison]) -> Iterator[str]:
-    most = max((comparison.items for comparison in found.values()), default=0)
-    order = sorted(found, key=lambda name: (-found[name].items, found[name].expected_usd, name))
+    whole = max(each.items + each.elsewhere for each in found.values())
+    order = sorted(found, key=lambda name: (-found[name].items, found[name].high_usd, name))
     for name in order:
         comparison = found[name]
-        whole = "all" if comparison.items == most and not comparison.obstacles else "only"
-        makes = f"{whole} {comparison.items} items, {comparison.price}"
+        much = "all" if comparison.items == whole else "only"
+        makes = f"{much} {counted_items(comparison.items)}, {comparison.price}"
         yield f"{OFFERS[name].title}: {makes if comparison.items else 'nothing of it'}"
         for message, place in comparison.obstacles.items():
             yield f"    {message}  ({place})"

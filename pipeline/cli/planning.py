@@ -6,6 +6,7 @@ import os
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from decimal import Decimal
 from pathlib import Path
 from typing import Annotated
 
@@ -13,7 +14,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from pipeline.cli.amounts import money
+from pipeline.cli.amounts import counted_items, money
 from pipeline.cli.app import app
 from pipeline.cli.campaign import Campaign, open_campaign
 from pipeline.cli.comparing import compared, show_comparison
@@ -36,7 +37,7 @@ from pipeline.cli.options import (
 )
 from pipeline.diagnostics import has_errors
 from pipeline.errors import InvalidInput
-from pipeline.model import EMPTY
+from pipeline.model import EMPTY, Budget
 from pipeline.run import MAKES, Admission, Ledger, PlanLine, RealFiles, Status, Totals, admit
 
 
@@ -160,6 +161,8 @@ def told(admission: Admission, campaign: Campaign, console: Console) -> None:
         print(written(admission.findings, campaign.sources))
     console.print(drawn(admission))
     console.print(sentence(admission))
+    for line in shortfalls(admission, campaign.manifest.budget):
+        console.print(line, soft_wrap=True)
     # With a provider of the command line the warnings have told it already.
     for line in () if campaign.asked.provider else campaign.detours.lines():
         console.print(line, markup=False, soft_wrap=True)
@@ -195,9 +198,20 @@ def sentence(admission: Admission) -> str:
     return f"{', '.join(parts)}; {priced(total)}" if total.items else f"{', '.join(parts)}"
 
 
-def counted_items(number: int) -> str:
-    """Return a number of items: 1 item, 2 items."""
-    return f"{number} item" if number == 1 else f"{number} items"
+def shortfalls(admission: Admission, budget: Budget) -> Iterator[str]:
+    """Yield, for each limit that may not do for what is to be made, how much is left of it."""
+    needed_usd = admission.to_make.high_usd
+    scopes = (
+        ("limit", budget.limit_usd, admission.committed_usd),
+        ("per_run", budget.per_run_usd, Decimal(0)),
+    )
+    for name, limit_usd, used_usd in scopes:
+        if limit_usd is not None and used_usd + needed_usd > limit_usd and needed_usd:
+            left_usd = max(Decimal(0), limit_usd - used_usd)
+            yield (
+                f"budget.{name}: {money(left_usd)} USD are left of {money(limit_usd)} USD,"
+                f" and {money(needed_usd)} USD are to be set aside: what does not fit is held"
+            )
 
 
 def priced(total: Totals) -> str:

@@ -8,6 +8,7 @@ import time
 import typer
 from rich.console import Console
 
+from pipeline.cli.amounts import counted_items
 from pipeline.cli.app import app
 from pipeline.cli.campaign import open_campaign
 from pipeline.cli.exits import Exit, Leave
@@ -36,7 +37,7 @@ from pipeline.cli.options import (
     dollars,
     usage,
 )
-from pipeline.cli.planning import admitted, counted_items, priced, told
+from pipeline.cli.planning import admitted, priced, told
 from pipeline.cli.report_files import has_report, written_files
 from pipeline.cli.reporting import asked_again, write_report
 from pipeline.model import Budget

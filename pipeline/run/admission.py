@@ -59,6 +59,8 @@ class Admission:
     """Addresses that an earlier plan had, and this one does not."""
     left_behind: tuple[tuple[str, str, State], ...] = ()
     """Address, provider and state of what earlier plans sent, and this one does not want."""
+    committed_usd: Decimal = Decimal(0)
+    """What the campaign has charged, reserved and possible so far, over its life."""
 
     @property
     def ok(self) -> bool:

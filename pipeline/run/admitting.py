@@ -15,11 +15,11 @@ from typing import Any, Protocol
 
 from sqlalchemy import Connection
 
-from pipeline.diagnostics import Diagnostic, Severity, Span, grouped, has_errors
+from pipeline.diagnostics import Diagnostic, Span, grouped, has_errors
 from pipeline.model import Budget, Entry, Policy, Record
 from pipeline.run.admission import Admission, plan_lines
 from pipeline.run.files.views import Files, Found, Standing, inspect
-from pipeline.run.ledger import outputs, payload, summary
+from pipeline.run.ledger import budgets, outputs, payload, summary
 from pipeline.run.ledger.items import Clash, Plan, Planned
 from pipeline.run.ledger.ledger import Ledger
 from pipeline.run.ledger.summary import Line
@@ -102,7 +102,6 @@ def _admitted(  # noqa: PLR0913 - the same
         findings += [_clash(clash) for clash in plan.add(batch)]
         count += len(batch)
     plan.finish()
-    findings += _same_work(connection, campaign)
     findings += _rows_over(connection, campaign, budget)
     # Where items are missing for a fault of theirs, nobody knows what a selection would find.
     if choice is not None and not has_errors(findings):
@@ -140,6 +139,7 @@ def _admission(
         restore=restore,
         orphaned=tuple(summary.orphans(connection, campaign=campaign)),
         left_behind=tuple(summary.left_behind(connection, campaign=campaign)),
+        committed_usd=budgets.committed(connection, campaign=campaign),
     )
 
 
@@ -199,26 +199,6 @@ def _clash(clash: Clash) -> Diagnostic:
         hint=f"the other comes from {there.file}:{there.line}",
         related=(there,),
     )
-
-
-def _same_work(connection: Connection, campaign: str) -> list[Diagnostic]:
-    """Warn of axes that change nothing; once per shot and axis, however many items share."""
-    found: dict[tuple[Span, str], Diagnostic] = {}
-    for mine, first in summary.sharing(connection, campaign=campaign):
-        axes = [name for name, value in mine["axes"].items() if first["axes"].get(name) != value]
-        span = _span(mine["origin"]["shot"])
-        for axis in axes:
-            found.setdefault(
-                (span, axis),
-                Diagnostic(
-                    slug="same-work",
-                    message=f"axis '{axis}' has values that change nothing the provider sees",
-                    span=span,
-                    hint="such items are bought once, and linked to each path",
-                    severity=Severity.WARNING,
-                ),
-            )
-    return list(found.values())
 
 
 def _rows_over(

@@ -19,8 +19,6 @@ from tests.architecture.source import REPOSITORY
 CASES = Path(__file__).parent / "cases"
 DOCUMENT = REPOSITORY / "docs" / "findings.md"
 PROVOKED = [page for page in pages().values() if not page.unprovoked]
-# The plan tells it at the axis, admitting once more at the shot; take it out when one does not.
-_TOLD_TWICE = {"same-work"}
 
 
 def _printed(page: Page) -> str:
@@ -67,9 +65,7 @@ def test_every_finding_has_a_case() -> None:
 @pytest.mark.parametrize("page", PROVOKED, ids=lambda page: page.slug)
 def test_a_case_tells_its_finding_and_nothing_else(page: Page) -> None:
     """One mistake is one finding, of the severity that its page states."""
-    times = 2 if page.slug in _TOLD_TWICE else 1
-
-    assert [(page.severity, page.slug)] * times == _told(_printed(page))
+    assert [(page.severity, page.slug)] == _told(_printed(page))
 
 
 @pytest.mark.parametrize("page", PROVOKED, ids=lambda page: page.slug)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -128,27 +128,6 @@ def left_behind(connection: Connection, *, campaign: str) -> list[tuple[str, str
         .order_by(jobs.c.purchase_id)
     )
     return [(row.address, row.provider, State(row.state)) for row in connection.execute(query)]
-
-
-def sharing(
-    connection: Connection, *, campaign: str
-) -> Iterator[tuple[Mapping[str, Any], Mapping[str, Any]]]:
-    """Yield the payloads of items that share a job with an earlier one of their shot and row."""
-    first, theirs = items.alias("first"), payloads.alias("theirs")
-    query = (
-        select(payloads.c.data, theirs.c.data.label("theirs"))
-        .join_from(items, first, first.c.id == items.c.shared_with)
-        .join(payloads, payloads.c.item_id == items.c.id)
-        .join(theirs, theirs.c.item_id == first.c.id)
-        .where(
-            current(connection, campaign),
-            items.c.shot == first.c.shot,
-            items.c.row_key == first.c.row_key,
-        )
-        .order_by(items.c.position)
-    )
-    for row in connection.execute(query):
-        yield orjson.loads(row.data), orjson.loads(row.theirs)
 
 
 def payload_of(connection: Connection, *, item_id: int) -> Mapping[str, Any]:
