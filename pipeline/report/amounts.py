@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from decimal import ROUND_HALF_UP, Decimal
 
-from pipeline.report.summary import Money
+from pipeline.report.summary import Money, Report
 
 _MINUTE = 60
 _HOUR = 3600
@@ -25,6 +25,11 @@ def estimate(money: Money) -> str:
         return usd(money.estimate_usd)
     known = f"{usd(money.estimate_usd)} + " if money.estimate_usd else ""
     return f"{known}{money.unknown} unknown"
+
+
+def earlier(report: Report) -> str:
+    """Return what was paid, or may have been, for work that is not among the items."""
+    return f"{usd(report.earlier_usd)} USD before, for work that is in the plan no more"
 
 
 def native(sums: Iterable[tuple[str, Decimal]]) -> str:

@@ -21,7 +21,7 @@ from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
 from pipeline.model import EMPTY, Record, Table
-from pipeline.report.amounts import estimate, native, usd
+from pipeline.report.amounts import earlier, estimate, native, usd
 from pipeline.report.causes import DONE, MARKS, NO_MARK, spoken
 from pipeline.report.results import cell_text
 from pipeline.report.summary import Report, Share, origin
@@ -66,6 +66,7 @@ def to_html(
     script = _asset("page.js")
     page: str = _template().render(
         report=report,
+        earlier=earlier(report),
         units=any(share.native for share in report.by_provider),
         name=report.campaign + (f"@{report.profile}" if report.profile else ""),
         made=f"{report.made_at:%Y-%m-%d %H:%M} UTC",

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
-from pipeline.report.amounts import counted, estimate, native, usd
+from pipeline.report.amounts import counted, earlier, estimate, native, usd
 from pipeline.report.causes import MARKS, NO_MARK, spoken
 from pipeline.report.summary import Group, Report, Share
 
@@ -34,6 +34,9 @@ def _lines(report: Report) -> Iterator[str]:
     yield from _costs("Shot", report.by_shot)
     yield ""
     yield from _costs("Provider", report.by_provider)
+    if report.earlier_usd:
+        yield ""
+        yield f"And {earlier(report)}."
     for group in report.groups:
         yield ""
         yield from _group(group)

@@ -15,7 +15,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from pipeline.report.amounts import counted, duration, estimate, native, usd
+from pipeline.report.amounts import counted, duration, earlier, estimate, native, usd
 from pipeline.report.causes import DONE, spoken
 from pipeline.report.summary import Case, Report, Share
 from pipeline.report.summary import Group as Cause
@@ -60,8 +60,7 @@ def _blocks(report: Report, files: Sequence[str]) -> Iterator[RenderableType]:
         yield Text()
         yield _costs(report)
     if report.earlier_usd:
-        told = f"{usd(report.earlier_usd)} USD more went into clips that are in the plan no longer"
-        yield Text(told, _QUIET)
+        yield Text(f"and {earlier(report)}", _QUIET)
     for group in report.groups:
         yield Text()
         yield from _cause(group)

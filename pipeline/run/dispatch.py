@@ -185,8 +185,12 @@ async def _start(group: asyncio.TaskGroup, seats: asyncio.Semaphore, life: Life)
 
 
 def _station(order: Order, provider: Provider, lane: Lane, tools: Tools) -> Station:
-    pace = {"concurrency": lane.concurrency, "most": lane.most}
-    gate = Gate(**pace, per_s=lane.submit_per_s, clock=tools.clock)
+    gate = Gate(
+        concurrency=lane.concurrency,
+        most=lane.most,
+        per_s=lane.submit_per_s,
+        clock=tools.clock,
+    )
     return Station(provider=provider, lane=lane, gate=gate, brake=Brake(order.policy))
 
 

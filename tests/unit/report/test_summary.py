@@ -128,3 +128,13 @@ def test_every_state_and_cause_has_words() -> None:
     known = [advice(state, cause) for state in states for cause in ("", *FaultKind)]
 
     assert [] == [words for words in known if not (words.title and words.todo)]
+
+
+def test_the_budget_advised_covers_what_was_paid_before() -> None:
+    """A command that is pasted helps: the limit counts work that is in the plan no more."""
+    report = summarise(
+        [held()], campaign="spring", now=NOON, command=COMMAND, committed_usd=Decimal(7)
+    )
+
+    (group,) = report.groups
+    assert "--set 'budget.limit=8 USD'" in group.command

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import shlex
+from decimal import Decimal
 
 from rich.console import Console
 
@@ -50,6 +51,16 @@ def test_a_finished_campaign_in_full() -> None:
         "  and 2 clips more\n"
         "outputs/spring-sneakers/report/report.json\n"
     )
+
+
+def test_what_was_paid_before_is_said_beside_the_sum() -> None:
+    """Money for work that the plan has no more is in no line above, and is not kept quiet."""
+    report = summarise([done()], campaign="spring", now=NOON, committed_usd=Decimal(2))
+
+    text = render_text(report)
+
+    assert "and 1.58 USD before, for work that is in the plan no more\n" in text
+    assert "before, for work" not in render_text(_report(done()))
 
 
 def test_a_failure_says_where_why_and_what_to_do() -> None:

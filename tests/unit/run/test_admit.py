@@ -116,6 +116,17 @@ def test_an_axis_that_changes_nothing_is_one_purchase(studio: Studio) -> None:
     assert Decimal("0.56") == admission.to_make.high_usd
 
 
+async def test_what_was_paid_for_and_left_the_plan_is_known(studio: Studio) -> None:
+    """An edited and a dropped item were paid for: the limit counts them, and the report says so."""
+    await studio.make("a", "b", "c")
+
+    admission = studio.admit([entry("a"), entry("b", key="b, edited")])
+
+    with Ledger.open(studio.root) as ledger:
+        paid = sum((record.charged_usd for record in ledger.records(CAMPAIGN)), Decimal(0))
+        assert admission.committed_usd == ledger.committed_usd(CAMPAIGN) == 3 * paid > 0
+
+
 async def test_what_is_done_is_reused_and_what_changed_says_so(studio: Studio) -> None:
     """A second plan tells reused, changed, new and orphaned items apart."""
     await studio.make("a", "b", "c")
