@@ -33,6 +33,7 @@ class Severity(StrEnum):
 class Span:
     """A place in a text file; lines and columns count from 1, in code points.
 
+    Line 0 is no file at all: what is wrong was typed, or is not there.
     `end_column` is exclusive and on the same line; equal to `column` where the extent is unknown.
     """
 
@@ -95,7 +96,8 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
 
 def render(finding: Diagnostic, sources: Mapping[str, str]) -> str:
     """Return the finding as text, with the line and a caret where the source is at hand."""
-    head = f"{finding.span.file}:{finding.span.line}:{finding.span.column}"
+    span = finding.span
+    head = f"{span.file}:{span.line}:{span.column}" if span.line else span.file
     label = "" if finding.severity is Severity.ERROR else f"{finding.severity}: "
     lines = [f"{head}{_cell(finding)}: {label}{finding.slug}: {finding.message}{_rows(finding)}"]
     lines += _excerpt(finding, sources.get(finding.span.file, ""))

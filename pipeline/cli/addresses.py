@@ -13,11 +13,12 @@ from pathlib import Path
 from types import MappingProxyType
 from urllib.parse import urlsplit
 
-from pipeline.diagnostics import Diagnostic, Span
+from pipeline.cli.options import mistyped, usage
+from pipeline.diagnostics import Diagnostic, Span, did_you_mean
 from pipeline.errors import InvalidInput
 from pipeline.model import Offer, ProviderSettings
+from pipeline.providers import OFFERS
 
-_COMMAND_LINE = Span(file="command line")
 _SETTINGS = MappingProxyType({"api": "base_url", "upload": "upload_url"})
 
 
@@ -27,8 +28,10 @@ def environment(variables: Mapping[str, str], env_file: Path | None) -> Mapping[
         return variables
     try:
         lines = env_file.read_text("utf-8").splitlines()
+    except UnicodeDecodeError as error:
+        raise mistyped("not-utf8", f"{env_file} is not UTF-8 text", "save it as UTF-8") from error
     except OSError as error:
-        raise _usage("missing-file", f"cannot read {env_file}: {error.strerror}") from error
+        raise mistyped("missing-file", f"cannot read {env_file}: {error.strerror}") from error
     pairs = (line.removeprefix("export ").partition("=") for line in lines if "=" in line)
     read = {name.strip(): value.strip().strip("'\"") for name, _, value in pairs if name[:1] != "#"}
     return {**read, **variables}
@@ -39,11 +42,8 @@ def key_of(offer: Offer, variables: Mapping[str, str]) -> str:
     key = variables.get(offer.key_env, "").strip()
     if key:
         return key
-    raise _usage(
-        "missing-key",
-        f"{offer.title} needs a key",
-        f"set {offer.key_env}, or name a file with --env-file, or try --rehearse",
-    )
+    hint = f"set {offer.key_env}, or name a file with --env-file, or try --rehearse"
+    raise mistyped("missing-key", f"{offer.title} needs a key", hint)
 
 
 def hosts_of(
@@ -78,7 +78,10 @@ def base_urls(values: Sequence[str]) -> Mapping[str, Mapping[str, str]]:
         name, sign, url = value.partition("=")
         provider, _, host = name.partition(".")
         if not sign or not url:
-            raise _usage("usage", f"--base-url takes PROVIDER=URL, not {value!r}")
+            raise usage(f"--base-url takes PROVIDER=URL, not {value!r}")
+        if provider not in OFFERS:
+            hint = did_you_mean(provider, OFFERS)
+            raise usage(f"--base-url: there is no provider {provider!r}", hint)
         read.setdefault(provider, {})[host or "api"] = url
     return read
 
@@ -106,7 +109,7 @@ def _trusted(url: str) -> str:
     secure = parts.scheme == "https" or (parts.scheme == "http" and loopback(parts.hostname or ""))
     if secure and parts.hostname:
         return url.rstrip("/")
-    raise _usage("foreign-address", f"{url} must be https (http only on loopback)")
+    raise mistyped("foreign-address", f"{url} must be https (http only on loopback)")
 
 
 def loopback(host: str) -> bool:
@@ -117,7 +120,3 @@ def loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
-
-
-def _usage(slug: str, message: str, hint: str = "") -> InvalidInput:
-    return InvalidInput([Diagnostic(slug=slug, message=message, span=_COMMAND_LINE, hint=hint)])

@@ -68,8 +68,13 @@ def _findings(error: Exception) -> str:
 
 
 def _usage(error: Exception) -> str:
-    # Without arguments typer prints the help itself and raises an error without text.
-    return f"usage: {error}" if str(error) else ""
+    text = error.format_message() if isinstance(error, typer.TyperException) else str(error)
+    # Without arguments what is told is the help itself.
+    if text.startswith("Usage:"):
+        return text
+    context = getattr(error, "ctx", None)
+    more = f"\n      {context.command_path} --help" if context else ""
+    return f"usage: {text.replace('Value error, ', '')}{more}"
 
 
 _ENDINGS: Mapping[type[Exception], tuple[Exit, Callable[[Exception], str]]] = MappingProxyType(

@@ -16,7 +16,8 @@ import typer
 import yaml
 
 from pipeline.cli.app import app
-from pipeline.diagnostics import Diagnostic, Severity, Span
+from pipeline.cli.options import usage
+from pipeline.diagnostics import Severity
 from pipeline.errors import InvalidInput
 
 _WIDTH = 80
@@ -84,9 +85,7 @@ def _page(slug: str, severity: str = "error", **said: str) -> Page:
 def _unknown(slug: str) -> InvalidInput:
     near = get_close_matches(slug, pages(), n=3)
     hint = f"did you mean {' or '.join(near)}?" if near else "`callsheet explain` lists all"
-    message = f"there is no finding '{slug}'"
-    place = Span(file="command line")
-    return InvalidInput([Diagnostic(slug="usage", message=message, span=place, hint=hint)])
+    return usage(f"there is no finding '{slug}'", hint)
 
 
 def _listed() -> str:

@@ -10,8 +10,9 @@ from typing import Annotated
 
 import typer
 
-from pipeline.diagnostics import Diagnostic, Span
+from pipeline.diagnostics import Diagnostic, Span, did_you_mean
 from pipeline.errors import InvalidInput
+from pipeline.providers.base import FaultKind
 from pipeline.run import Clock, RealClock
 
 ManifestPath = Annotated[Path, typer.Argument(metavar="M", help="The manifest, a YAML file.")]
@@ -58,6 +59,8 @@ Retry = Annotated[
 ]
 
 DEFAULT_ROOT = Path("outputs")
+COMMAND_LINE = Span(file="command line", line=0, column=0, end_column=0)
+"""Where a fault is that is in no file."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,12 +119,30 @@ def dollars(text: str) -> Decimal:
     try:
         amount = Decimal(text.upper().removesuffix("USD").strip())
     except InvalidOperation:
-        raise usage(f"{text!r} is no amount; write 12.50") from None
+        raise _no_amount(text) from None
     if not amount.is_finite() or amount < 0:
-        raise usage(f"{text!r} is no amount; write 12.50")
+        raise _no_amount(text)
     return amount
 
 
-def usage(message: str) -> InvalidInput:
+def causes(given: list[str] | None) -> tuple[str, ...]:
+    """Return the causes of `--retry`; a misspelt one would buy nothing and not say so."""
+    known = [kind.value for kind in FaultKind]
+    for cause in given or ():
+        if cause not in known:
+            raise usage(f"--retry: nothing fails for {cause!r}", did_you_mean(cause, known))
+    return tuple(given or ())
+
+
+def _no_amount(text: str) -> InvalidInput:
+    return usage(f"--max-cost takes dollars, such as 12.50, not {text!r}")
+
+
+def usage(message: str, hint: str = "") -> InvalidInput:
     """Return the fault of a command line that cannot be followed (exit 3)."""
-    return InvalidInput([Diagnostic(slug="usage", message=message, span=Span(file="command line"))])
+    return mistyped("usage", message, hint)
+
+
+def mistyped(slug: str, message: str, hint: str = "") -> InvalidInput:
+    """Return a fault whose place is the command line or the environment (exit 3)."""
+    return InvalidInput([Diagnostic(slug=slug, message=message, span=COMMAND_LINE, hint=hint)])

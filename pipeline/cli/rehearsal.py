@@ -15,9 +15,23 @@ from pathlib import Path
 
 import yaml
 
+from pipeline.cli.options import usage
 from pipeline.errors import Unusable
 
 _STOP_S = 10
+
+
+def checked(scenario: Path) -> None:
+    """Say what is wrong with a scenario while nothing has begun."""
+    from pipeline.sandbox import (  # noqa: PLC0415 - a server is a lot to load
+        BadScenario,
+        read_scenario,
+    )
+
+    try:
+        read_scenario(scenario)
+    except BadScenario as bad:
+        raise usage(f"--scenario {bad}") from None
 
 
 @contextmanager

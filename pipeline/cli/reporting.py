@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -64,19 +65,32 @@ def report(
     )
     campaign = open_campaign(asked)
     writes = write if write is not None else not asked.selects
-    with opened(asked) as ledger:
+    with opened(campaign, "report") as ledger:
         made = summary(selected(ledger, campaign), campaign, ledger)
         if writes:
             write_files(made, campaign, lambda: selected(ledger, campaign))
     show_summary(Console(highlight=False), made, written_files(campaign) if writes else ())
 
 
-def opened(asked: Asked) -> Ledger:
-    """Open the ledger to read, beside whoever works in it; a usage fault if there is none."""
-    ledger = Ledger.reader(asked.home)
+def opened(campaign: Campaign, verb: str) -> Ledger:
+    """Open the ledger to read, beside whoever works in it; a usage fault if it knows nothing."""
+    asked = campaign.asked
+    ledger = Ledger.reader(asked.home) if _known(asked.home, campaign.name) else None
+    if ledger is not None:
+        return ledger
+    rehearsal = replace(asked, rehearse=True)
+    rehearsed = not asked.rehearse and _known(rehearsal.home, campaign.name)
+    hint = f"it was rehearsed: {asked_again(rehearsal, verb)}" if rehearsed else ""
+    raise usage(f"nothing of '{campaign.name}' was run in {asked.home}", hint)
+
+
+def _known(home: Path, campaign: str) -> bool:
+    """Tell whether a root's ledger has items of a campaign."""
+    ledger = Ledger.reader(home)
     if ledger is None:
-        raise usage(f"there is no ledger in {asked.home}: nothing was run there")
-    return ledger
+        return False
+    with ledger:
+        return next(ledger.records(campaign), None) is not None
 
 
 def selected(ledger: Ledger, campaign: Campaign) -> Iterator[Record]:

@@ -34,10 +34,12 @@ from pipeline.cli.options import (
     Select,
     Spending,
     Yes,
+    causes,
     dollars,
     usage,
 )
 from pipeline.cli.planning import admitted, priced, told
+from pipeline.cli.rehearsal import checked
 from pipeline.cli.report_files import has_report, written_files
 from pipeline.cli.reporting import asked_again, write_report
 from pipeline.model import Budget
@@ -83,10 +85,12 @@ def run(
     )
     if not rehearse and (scenario is not None or chaos):
         raise usage("--scenario and --chaos make the sandbox misbehave: they need --rehearse")
+    if scenario is not None:
+        checked(scenario)
     job = Job(
         asked=asked,
         spending=Spending(yes=yes, max_cost_usd=dollars(max_cost) if max_cost else None),
-        retry=tuple(retry or ()),
+        retry=causes(retry),
         scenario=scenario,
         chaos=chaos,
         quiet=quiet,

@@ -92,7 +92,8 @@ def named_findings(manifest: Manifest) -> tuple[Diagnostic, ...]:
 def selection_sources(asked: Asked) -> Mapping[str, str]:
     """Return the texts of the command line by the names that findings give their places."""
     texts = {_ADDRESS: (asked.address,), "--select": asked.select, "--exclude": asked.exclude}
-    return {name: "\n".join(map(_line, given)) for name, given in texts.items() if given}
+    texts["--provider"] = (asked.provider,)
+    return {name: "\n".join(map(_line, given)) for name, given in texts.items() if any(given)}
 
 
 def as_typed(asked: Asked) -> list[str]:

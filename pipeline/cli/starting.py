@@ -13,12 +13,9 @@ import typer
 
 from pipeline.cli.app import app
 from pipeline.cli.options import usage
-from pipeline.diagnostics import Diagnostic, Span
-from pipeline.errors import InvalidInput
 from pipeline.schemas import names, schema
 
 _MANIFEST = "campaign.yaml"
-_PLACE = Span(file="command line")
 
 
 @app.command(epilog="Example: callsheet init mugs")
@@ -51,16 +48,8 @@ def _refuse_to_overwrite(folder: Path, made: Mapping[Path, bytes]) -> None:
         raise usage(f"{folder} is a file, not a folder")
     there = [str(path) for path in made if path.exists() or path.is_symlink()]
     if there:
-        raise InvalidInput(
-            [
-                Diagnostic(
-                    slug="usage",
-                    message=f"would overwrite {', '.join(there)}",
-                    span=_PLACE,
-                    hint="name another folder: callsheet init FOLDER",
-                )
-            ]
-        )
+        hint = "name another folder: callsheet init FOLDER"
+        raise usage(f"would overwrite {', '.join(there)}", hint)
 
 
 @app.command(name="schema", epilog="Example: callsheet schema > manifest.schema.json")
@@ -77,11 +66,5 @@ def show_schema(
     if name not in names():
         near = get_close_matches(name, names(), n=3, cutoff=0.55)
         hint = f"did you mean {' or '.join(near)}?" if near else "`callsheet schema --list`"
-        raise InvalidInput(
-            [
-                Diagnostic(
-                    slug="usage", message=f"there is no schema '{name}'", span=_PLACE, hint=hint
-                )
-            ]
-        )
+        raise usage(f"there is no schema '{name}'", hint)
     print(json.dumps(schema(name), ensure_ascii=False, indent=2))

@@ -23,7 +23,6 @@ from pipeline.cli.options import (
     Rehearse,
     Root,
     Select,
-    usage,
 )
 from pipeline.cli.reporting import opened, selected, summary
 from pipeline.cli.selecting import selection_of
@@ -60,11 +59,9 @@ def status(
         limit=limit,
     )
     campaign = _named(asked)
-    with opened(asked) as ledger:
+    with opened(campaign, "status") as ledger:
         report = summary(selected(ledger, campaign), campaign, ledger)
         notable = ledger.notable(campaign.name)
-    if not report.items:
-        raise usage(f"the ledger in {asked.home} has no items of '{campaign.name}'")
     console = Console(highlight=False)
     show_summary(console, report)
     for line in _lanes(notable):

@@ -19,6 +19,7 @@ from pipeline.manifest.nodes import Node
 from pipeline.manifest.wording import did_you_mean
 
 SET = "--set"
+PROFILE = "--profile"
 """What findings call the options given on the command line."""
 MAX_BASES = 32
 
@@ -90,8 +91,10 @@ class Layers:
         for name, layer in known:
             if name == profile and isinstance(layer.value, Mapping):
                 return laid_over(node, layer)
-        place = node.key_span("profiles") if profiles else Span(file=node.span.file)
-        hint = did_you_mean(profile, [name for name, _ in known])
+        typed = Span(file=PROFILE, end_column=len(profile) + 1)
+        place = node.key_span("profiles") if profiles else typed
+        self.sources[PROFILE] = profile
+        hint = did_you_mean(profile, [name for name, _ in known]) or "the manifest has no profiles"
         self._say("unknown-profile", f"there is no profile '{profile}'", place, hint)
         return node
 

@@ -32,7 +32,8 @@ def asked(
     names: tuple[str, ...] = written.data if written else USUAL["provider"]  # type: ignore[assignment]
     span = written.span if written else shot.span
     extra = shot.field_spans.get("extra", shot.span)
-    for group, place in ((names, span), (tuple(shot.extra), extra), ((only,) * bool(only), span)):
+    typed = Span(file="--provider", end_column=len(only) + 1)
+    for group, place in ((names, span), (tuple(shot.extra), extra), ((only,) * bool(only), typed)):
         unknown = next((name for name in group if name not in offers), None)
         if unknown is not None:
             return unknown_provider(unknown, offers, place)

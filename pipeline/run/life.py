@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field, replace
+from decimal import Decimal
 from functools import partial
 from typing import Any
 
@@ -65,7 +66,7 @@ class Life:
         ended = replace(before, outcome=booking.outcome)
         self._takes_over(after, cause=booking.cause, message=booking.message, purchase=ended)
         # Watchers add up what they are told: a clip that is asked for again is charged once.
-        self._tell_state(**({} if before.outcome == CHARGED else {"charged_usd": charged_usd}))
+        self._tell_state(**({} if before.outcome == CHARGED else _sums(booking)))
         self.means.till.came_back()
         if exceeded:
             self.means.till.closed = True
@@ -155,3 +156,10 @@ class Life:
     def now(self) -> float:
         """Return the wall clock's unix seconds."""
         return self.means.clock.now().timestamp()
+
+
+def _sums(booking: Booking) -> dict[str, Decimal]:
+    """Return what a try cost; what is unknown is no nought."""
+    sums = {"charged": booking.charged_microusd, "possible": booking.possible_microusd}
+    known = {f"{name}_usd": usd(microusd) for name, microusd in sums.items() if microusd}
+    return known or {"charged_usd": Decimal(0)}

@@ -6,7 +6,7 @@ rules from their pages for itself.
 
 from __future__ import annotations
 
-from pipeline.sandbox.scenario import BadScenario
+from pipeline.sandbox.scenario import BadScenario, read_scenario
 from pipeline.sandbox.server import serve
 
-__all__ = ["BadScenario", "serve"]
+__all__ = ["BadScenario", "read_scenario", "serve"]

@@ -99,9 +99,16 @@ def read_document(path: Path) -> dict[str, Any]:
     """Return a scenario file's content, YAML or JSON; raises BadScenario."""
     try:
         found = yaml.safe_load(path.read_text("utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+    except OSError as error:
+        raise BadScenario(f"{path}: {error.strerror}") from error
+    except (UnicodeDecodeError, yaml.YAMLError) as error:
         raise BadScenario(f"{path}: {error}") from error
     return _mapping(found if found is not None else {}, str(path))
+
+
+def read_scenario(path: Path) -> Scenario:
+    """Return the scenario of a file; raises BadScenario."""
+    return parse_scenario(read_document(path))
 
 
 def parse_scenario(document: Mapping[str, Any]) -> Scenario:

@@ -28,7 +28,7 @@ def _printed(page: Page) -> str:
 
 def _told(printed: str) -> list[tuple[Severity, str]]:
     """Return severity and slug of each finding in what a command printed."""
-    head = re.compile(r"^\S.*?:\d+:\d+(?: \(.*?\))?: (warning: )?([a-z0-9-]+): ", re.MULTILINE)
+    head = re.compile(r"^\S.*?(?::\d+:\d+)?(?: \(.*?\))?: (warning: )?([a-z0-9-]+): ", re.MULTILINE)
     return [
         (Severity.WARNING if warning else Severity.ERROR, slug)
         for warning, slug in head.findall(printed)

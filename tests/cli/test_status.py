@@ -184,4 +184,19 @@ async def test_a_campaign_that_was_not_run_here_is_said(
     await studio.make("a")
 
     assert 3 == status(studio, "--set", "name=summer")
-    assert "has no items of 'summer'" in capsys.readouterr().err
+    assert "nothing of 'summer' was run" in capsys.readouterr().err
+
+
+async def test_who_only_rehearsed_is_told_how_to_see_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """`--rehearse` forgotten is the likeliest reason why a root knows nothing of a campaign."""
+    (tmp_path / "spring.yaml").write_text(MANIFEST, "utf-8")
+    await Studio(tmp_path / "root" / "rehearsal").make("a")
+    real = Studio(tmp_path / "root")
+
+    assert 3 == status(real)
+    told = capsys.readouterr().err
+    assert f"nothing of '{CAMPAIGN}' was run in {real.root}" in told
+    assert f"spring.yaml --root {real.root} --rehearse" in told
+    assert 0 == status(real, "--rehearse")

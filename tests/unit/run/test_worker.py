@@ -253,6 +253,17 @@ async def test_a_failure_of_unknown_cost_may_have_cost_all(studio: Studio) -> No
     assert Decimal("0.56") == studio.records()[0].possible_usd == outcome.committed_usd
 
 
+async def test_an_unknown_charge_is_not_told_as_nought(studio: Studio) -> None:
+    """Whoever reads along sees what a failure may have cost, and a 0 only where it was free."""
+    studio.shop.endings.extend(["failed", "failed_free", "failed_free"])
+
+    await studio.make("a", "b")
+
+    told = [event.detail for event in studio.events if event.name in {"failed", "planned"}]
+    sums = {name: detail[name] for detail in told for name in detail if name.endswith("_usd")}
+    assert {"possible_usd": Decimal("0.56"), "charged_usd": Decimal(0)} == sums
+
+
 async def test_an_unknown_word_keeps_polling_until_the_deadline(studio: Studio) -> None:
     """A status nobody documented is no success and no failure: overdue, said once."""
     studio.shop.endings.append("baking")
