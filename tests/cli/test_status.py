@@ -80,7 +80,7 @@ async def test_what_earlier_plans_spent_is_told_and_counts_towards_the_limit(
     assert 11 == status(studio)
     said = capsys.readouterr().out
     assert "budget.limit=3 USD" in said
-    assert "1.68 USD more went into clips that are in the plan no longer" in said
+    assert "1.68 USD before, for work that is in the plan no more" in said
 
 
 async def test_the_limit_that_is_enough_lets_the_highest_price_be_reserved(
