@@ -98,7 +98,7 @@ _ROWS: Mapping[str, Callable[[Offer], str]] = MappingProxyType(
         "charge of a clip": _charge,
         "price by dry run": lambda o: "yes" if Feature.QUOTE in o.features else NO,
         "a lost reply": _doubt,
-        "clips at once": lambda o: str(o.concurrency),
+        "clips at once, at first": lambda o: str(o.concurrency),
         "key": lambda o: o.key_env,
     }
 )
