@@ -74,6 +74,11 @@ class Payer:
         }
         return own[name]
 
+    def limit(self, name: str, limits: Limits) -> int | None:
+        """Return the limit of that scope, if any; what has no row is no row together."""
+        limit: int | None = getattr(limits, name)
+        return None if name == "row" and not self.row_key else limit
+
 
 _NAMES = ("campaign", "run", "row", "item")
 _ALWAYS = frozenset({"campaign", "run"})
@@ -115,10 +120,12 @@ def reserve(connection: Connection, payer: Payer, limits: Limits, amount: int) -
     """Reserve an amount in every scope of the payer, or in none; return who denies it."""
     done: list[str] = []
     for name in _NAMES:
-        limit: int | None = getattr(limits, name)
+        scope, limit = payer.scope(name), payer.limit(name, limits)
         if limit is None and name not in _ALWAYS:
+            # One that an earlier limit made known still counts: the limit may come back.
+            adjust(connection, [scope], amount)
+            done.append(scope)
             continue
-        scope = payer.scope(name)
         if name not in _ALWAYS:
             _ensure(connection, payer, name)
         values = {"b_scope": scope, "b_amount": amount, "b_limit": limit}
