@@ -152,6 +152,7 @@ def _frozen(life: Life, request: Mapping[str, object], values: Mapping[str, str]
             {
                 "request": request,
                 "values": dict(values),
+                "account": life.station.lane.account,
                 "item": payload.bought_as(orjson.loads(job.payload)),
                 # The wall clock may be set; this one tells a doubt's age whatever happens to that.
                 "uptime": {"boot": boot(), "s": life.means.clock.monotonic()},

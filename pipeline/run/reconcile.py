@@ -6,8 +6,9 @@ the provider still knows them. Absence in a look-up proves nothing. Nothing else
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
-from typing import cast
+from typing import Any, cast
 
 import orjson
 
@@ -56,16 +57,21 @@ async def _sent_again(life: Life) -> str:
 
 
 def _deduplicated(life: Life) -> bool:
-    """Tell whether the provider still knows the client id; not if the clock was turned back."""
-    offer = life.station.provider.offer
+    """Tell whether the provider still knows the client id; not if the clock was turned back.
+
+    Another account than the one it was sent from never did.
+    """
+    offer, kept = life.station.provider.offer, orjson.loads(life.purchase.request)
     age_s = life.now() - life.purchase.intent_at
-    young = 0 <= age_s < offer.dedupe_for_s and _passed_s(life) < offer.dedupe_for_s
-    return Feature.IDEMPOTENT in offer.features and young
+    passed_s = _passed_s(life, kept.get("uptime") or {})
+    young = 0 <= age_s < offer.dedupe_for_s and passed_s < offer.dedupe_for_s
+    account = life.station.lane.account
+    same = kept.get("account", account) == account
+    return Feature.IDEMPOTENT in offer.features and young and same
 
 
-def _passed_s(life: Life) -> float:
+def _passed_s(life: Life, began: Mapping[str, Any]) -> float:
     """Return the time since the intent by the clock that nobody sets; 0 if that began anew."""
-    began = orjson.loads(life.purchase.request).get("uptime") or {}
     same_boot = began.get("boot") == boot() != ""
     return life.means.clock.monotonic() - began["s"] if same_boot else 0.0
 

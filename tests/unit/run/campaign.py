@@ -98,6 +98,7 @@ class Studio:
     budget: Budget = field(default_factory=Budget)
     provider: Provider = field(default_factory=Provider)
     concurrency: int = 4
+    key: str = "key-1"
     events: list[Event] = field(default_factory=list)
     checkpoints: list[str] = field(default_factory=list)
     _ids: itertools.count[int] = field(default_factory=itertools.count)
@@ -143,7 +144,7 @@ class Studio:
         )
         lane = type(LANE)(
             provider="shop",
-            key="key-1",
+            key=self.key,
             hosts=OFFER.hosts,
             concurrency=self.concurrency,
             submit_per_s=1000.0,

@@ -145,6 +145,27 @@ async def test_an_old_doubt_is_looked_up_and_never_sent_again(studio: Studio) ->
     assert submits == studio.shop.submits
 
 
+async def test_a_doubt_is_not_sent_again_with_another_key(studio: Studio) -> None:
+    """Another account does not know the client id and would make a second task: a person decides.
+
+    With the first key again it is settled.
+    """
+    studio.shop.script.extend(["drop", "lost", "lost", "lost", "lost", "lost"])
+    studio.provider = Provider(replace(OFFER, features=frozenset({Feature.IDEMPOTENT})))
+    await studio.make("a")
+    submits = studio.shop.submits
+
+    studio.key = "key-2"
+    elsewhere = await studio.run()
+    assert (13, submits) == (elsewhere.exit_code, studio.shop.submits)
+
+    studio.key = "key-1"
+    outcome = await studio.run()
+
+    assert 0 == outcome.exit_code
+    assert 1 == len(studio.shop.tasks)
+
+
 async def test_a_clock_that_was_turned_back_does_not_make_a_doubt_young(studio: Studio) -> None:
     """An intent from the future is not sent again: nobody knows how old it really is."""
     studio.provider = Provider(replace(OFFER, features=frozenset({Feature.IDEMPOTENT})))
