@@ -62,7 +62,7 @@ class Record:
     charged_native: Decimal | None = None
     native_unit: str = ""
     charge_source: str = ""
-    """"reported" by the provider, or "estimated" where it reports nothing."""
+    """"reported" by the provider, "estimated" where it reports nothing, or "unknown"."""
     shared_with: str = ""
     """Address of the item whose purchase this one shares; its money is counted there alone."""
     task: str = ""
@@ -74,6 +74,11 @@ class Record:
     origin_row: Span | None = None
     passed_over: tuple[tuple[str, str], ...] = ()
     settings: Mapping[str, Any] = field(default_factory=lambda: EMPTY)
+
+    @property
+    def charge_unknown(self) -> bool:
+        """Tell whether it was charged a sum that nobody knows."""
+        return self.charge_source == "unknown"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

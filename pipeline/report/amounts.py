@@ -21,10 +21,18 @@ def usd(amount: Decimal) -> str:
 
 def estimate(money: Money) -> str:
     """Return the estimate, and how many prices are unknown beside it."""
-    if not money.unknown:
-        return usd(money.estimate_usd)
-    known = f"{usd(money.estimate_usd)} + " if money.estimate_usd else ""
-    return f"{known}{money.unknown} unknown"
+    return _beside(money.estimate_usd, money.unknown)
+
+
+def charged(money: Money) -> str:
+    """Return what was charged, and how many charges are unknown beside it."""
+    return _beside(money.charged_usd, money.charges_unknown)
+
+
+def _beside(amount: Decimal, unknown: int) -> str:
+    if not unknown:
+        return usd(amount)
+    return f"{usd(amount)} + {unknown} unknown" if amount else f"{unknown} unknown"
 
 
 def earlier(report: Report) -> str:

@@ -52,7 +52,7 @@ _COLUMNS: Mapping[str, Callable[[Record], Any]] = MappingProxyType(
         "bytes": lambda r: r.bytes or None,
         "estimate_usd": lambda r: UNKNOWN if r.estimate_usd is None else r.estimate_usd,
         "reserved_usd": lambda r: r.reserved_usd,
-        "charged_usd": lambda r: r.charged_usd,
+        "charged_usd": lambda r: UNKNOWN if r.charge_unknown else r.charged_usd,
         "possible_usd": lambda r: r.possible_usd,
         "charged_native": lambda r: r.charged_native,
         "native_unit": lambda r: r.native_unit,
@@ -153,6 +153,7 @@ def _cause(group: Group) -> dict[str, Any]:
 
 def _item(record: Record) -> dict[str, Any]:
     fields = {name: _plain(getattr(record, name)) for name in _FIELDS}
+    fields |= {"charged_usd": None} if record.charge_unknown else {}
     return fields | {
         "manifest_line": _span(record.origin_shot),
         "table_line": _span(record.origin_row),

@@ -21,7 +21,7 @@ from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
 from pipeline.model import EMPTY, Record, Table
-from pipeline.report.amounts import earlier, estimate, native, usd
+from pipeline.report.amounts import charged, earlier, estimate, native, usd
 from pipeline.report.causes import DONE, MARKS, NO_MARK, spoken
 from pipeline.report.results import cell_text
 from pipeline.report.summary import Report, Share, origin
@@ -39,6 +39,7 @@ _ESCAPES = (("<", "\\u003c"), (">", "\\u003e"), ("&", "\\u0026"))
 _LINES = ((chr(0x2028), "\\u2028"), (chr(0x2029), "\\u2029"))
 _FILTERS = MappingProxyType(
     {
+        "charged": charged,
         "estimate": estimate,
         "native": native,
         "mark": lambda state: MARKS.get(state, NO_MARK),
@@ -154,7 +155,7 @@ def _clip(record: Record, row: str, prompt: int, posters: Collection[str]) -> di
         "src": f"../{quote(record.path)}" if record.path else None,
         "poster": poster_path(record.sha256) if record.sha256 in posters else None,
         "estimate": None if record.estimate_usd is None else usd(record.estimate_usd),
-        "charged": usd(record.charged_usd),
+        "charged": "unknown" if record.charge_unknown else usd(record.charged_usd),
         "reserved": usd(record.reserved_usd),
         "possible": usd(record.possible_usd),
         "shared": record.shared_with,

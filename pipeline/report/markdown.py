@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
-from pipeline.report.amounts import counted, earlier, estimate, native, usd
+from pipeline.report.amounts import charged, counted, earlier, estimate, native, usd
 from pipeline.report.causes import MARKS, NO_MARK, spoken
 from pipeline.report.summary import Group, Report, Share
 
@@ -52,7 +52,7 @@ def _costs(title: str, shares: Sequence[Share]) -> Iterator[str]:
     yield f"| :--- | ---: | ---: | ---: | ---: | ---: | ---: |{' ---: |' if units else ''}"
     for share in shares:
         money = share.money
-        sums = [usd(money.charged_usd), usd(money.reserved_usd), usd(money.possible_usd)]
+        sums = [charged(money), usd(money.reserved_usd), usd(money.possible_usd)]
         sums += [native(share.native)] if units else []
         cells = [escaped(share.name), f"{share.items:,}", f"{share.done:,}", estimate(money), *sums]
         yield f"| {' | '.join(cells)} |"

@@ -52,7 +52,8 @@ def _column(record: Record) -> str:
 
 
 def _facts(record: Record) -> tuple[str, ...]:
-    cost = "shared" if record.shared_with else str(record.charged_usd)
+    known = "unknown" if record.charge_unknown else str(record.charged_usd)
+    cost = "shared" if record.shared_with else known
     return record.state, record.path or "", cost, record.cause
 
 

@@ -31,6 +31,8 @@ class Money:
     """Items whose price nobody knows: they are not in the estimate."""
     reserved_usd: Decimal = _NOTHING
     charged_usd: Decimal = _NOTHING
+    charges_unknown: int = 0
+    """Items that were charged a sum nobody knows: it is not in `charged_usd`."""
     possible_usd: Decimal = _NOTHING
 
     def plus(self, record: Record) -> Money:
@@ -42,6 +44,7 @@ class Money:
             unknown=self.unknown + (record.estimate_usd is None),
             reserved_usd=self.reserved_usd + record.reserved_usd,
             charged_usd=self.charged_usd + record.charged_usd,
+            charges_unknown=self.charges_unknown + record.charge_unknown,
             possible_usd=self.possible_usd + record.possible_usd,
         )
 

@@ -15,7 +15,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from pipeline.report.amounts import counted, duration, earlier, estimate, native, usd
+from pipeline.report.amounts import charged, counted, duration, earlier, estimate, native, usd
 from pipeline.report.causes import DONE, spoken
 from pipeline.report.summary import Case, Report, Share
 from pipeline.report.summary import Group as Cause
@@ -126,7 +126,7 @@ def _cost_row(share: Share, names: Sequence[str]) -> list[str]:
     figures: dict[str, str] = {
         "clips": f"{share.items:,}",
         "estimate": estimate(share.money),
-        "charged": usd(share.money.charged_usd),
+        "charged": charged(share.money),
         "reserved": _or_blank(share.money.reserved_usd),
         "possible": _or_blank(share.money.possible_usd),
         "in units": native(share.native),

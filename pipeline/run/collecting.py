@@ -27,7 +27,7 @@ from pipeline.run.files.showing import show
 from pipeline.run.ledger import payload
 from pipeline.run.ledger.jobs import CHARGED
 from pipeline.run.ledger.outputs import Clip, land
-from pipeline.run.ledger.purchases import REPORTED, Booking
+from pipeline.run.ledger.purchases import REPORTED, UNKNOWN, Booking
 from pipeline.run.ledger.tables import micro_exact
 from pipeline.run.life import Life
 from pipeline.run.lifecycle import POLICY, TRANSIENT, Phase, State
@@ -169,14 +169,19 @@ async def _failed(life: Life, failed: Failed) -> None:
 
 
 def _charged(life: Life, charge: Charge | None) -> Booking:
-    """Return what is booked for a charge; the estimate, marked as such, where none is reported."""
+    """Return what is booked for a charge; the estimate, marked as such, where none is reported.
+
+    Where no price is known either, nobody knows the sum: it is booked as 0, and marked `unknown`.
+    """
     native = "" if charge is None or charge.native is None else str(charge.native)
     unit = "" if charge is None else charge.unit
     booking = Booking(outcome=CHARGED, native=native, unit=unit, at=life.now())
     if charge is not None and charge.usd is not None:
         return replace(booking, charged_microusd=micro_exact(charge.usd), source=REPORTED)
     estimate = life.purchase.estimate_microusd
-    return replace(booking, charged_microusd=estimate or 0, source="estimated")
+    if estimate is None:
+        return replace(booking, source=UNKNOWN)
+    return replace(booking, charged_microusd=estimate, source="estimated")
 
 
 async def _fetched(life: Life, done: Done) -> Fetched | Fault:

@@ -20,6 +20,8 @@ from pipeline.run.lifecycle import State
 
 REPORTED = "reported"
 """The source of a charge that the provider named."""
+UNKNOWN = "unknown"
+"""The source of a charge that neither the provider nor a price tells."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,6 +13,7 @@ from sqlalchemy import Connection, RowMapping, select
 from pipeline.diagnostics import Span
 from pipeline.model import Record
 from pipeline.run.ledger.outputs import EXTENSION
+from pipeline.run.ledger.purchases import UNKNOWN
 from pipeline.run.ledger.summary import current
 from pipeline.run.ledger.tables import (
     campaigns,
@@ -148,12 +149,13 @@ def _money(paid: Sequence[RowMapping]) -> dict[str, Any]:
         f"{figure}_usd": usd(sum(purchase[f"{figure}_microusd"] for purchase in paid))
         for figure in ("reserved", "charged", "possible")
     }
+    sources = [purchase["charge_source"] for purchase in paid]
     native = [Decimal(p["charged_native"]) for p in paid if p["charged_native"]]
     return {
         **sums,
         "charged_native": sum(native, Decimal(0)) if native else None,
         "native_unit": next((p["native_unit"] for p in paid if p["native_unit"]), ""),
-        "charge_source": next((p["charge_source"] for p in paid if p["charge_source"]), ""),
+        "charge_source": UNKNOWN if UNKNOWN in sources else next(filter(None, sources), ""),
     }
 
 

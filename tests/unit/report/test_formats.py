@@ -22,6 +22,7 @@ MIXED = (
     done(address="b", shared_with="spin[SKU-1,calm]", charged_native=Decimal("7.5")),
     failed(passed_over=(("runware", "cannot be told a ratio"),), origin_row=None),
     held(estimate_usd=None),
+    done(charged_usd=Decimal(0), charge_source="unknown"),
 )
 
 

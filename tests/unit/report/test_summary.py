@@ -6,7 +6,8 @@ from decimal import Decimal
 
 from pipeline.model import Record
 from pipeline.providers.base import FaultKind
-from pipeline.report import Report, summarise
+from pipeline.report import Report, render_text, summarise, to_markdown
+from pipeline.report.amounts import charged
 from pipeline.report.causes import STATES, advice
 from pipeline.run.lifecycle import State
 from tests.unit.report.records import NOON, done, failed, held
@@ -138,3 +139,15 @@ def test_the_budget_advised_covers_what_was_paid_before() -> None:
 
     (group,) = report.groups
     assert "--set 'budget.limit=8 USD'" in group.command
+
+
+def test_a_charge_nobody_knows_is_not_nothing() -> None:
+    """A clip that was paid for at an unknown price is counted beside the sum, never shown as 0."""
+    unknown = done(charged_usd=Decimal(0), charge_source="unknown", estimate_usd=None)
+    report = _report(done(), unknown)
+
+    assert (Decimal("0.42"), 1) == (report.money.charged_usd, report.money.charges_unknown)
+    assert "0.42 + 1 unknown" == charged(report.money)
+    lines = render_text(report).splitlines()
+    assert any("0.42 + 1 unknown" in line for line in lines if line.startswith("together"))
+    assert "| 0.42 + 1 unknown | 0.42 + 1 unknown |" in "".join(to_markdown(report))

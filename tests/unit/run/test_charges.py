@@ -114,9 +114,9 @@ async def test_a_failure_without_a_price_is_not_known_to_be_free(tmp_path: Path)
 class _Forgetful(Provider):
     """Tells what a clip was charged the first time it is asked."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, told: bool = False) -> None:
         super().__init__()
-        self._told = False
+        self._told = told
 
     def read_status(self, task: TaskRef, response: Response) -> TaskState:
         """Read the reply to a status request."""
@@ -125,3 +125,13 @@ class _Forgetful(Provider):
             state = replace(state, charge=None) if self._told else state
             self._told = True
         return state
+
+
+async def test_a_charge_that_neither_price_nor_provider_tells_is_unknown(tmp_path: Path) -> None:
+    """Paid for, at a price that nobody knows: that is no estimate of nothing."""
+    studio = Studio(tmp_path, provider=_Forgetful(told=True))
+
+    assert studio.admit([entry("a", price=None)]).ok
+    await studio.run()
+
+    assert ("done", "unknown") == (_only(studio).state, _only(studio).charge_source)
