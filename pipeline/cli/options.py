@@ -45,7 +45,7 @@ BaseUrls = Annotated[
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Say only what went wrong.")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask; needs a limit.")]
 MaxCost = Annotated[
-    str, typer.Option("--max-cost", metavar="USD", help="Spend no more in this run.")
+    str | None, typer.Option("--max-cost", metavar="USD", help="Spend no more in this run.")
 ]
 Scenario = Annotated[
     Path | None, typer.Option("--scenario", help="How the sandbox is to misbehave (YAML).")

@@ -58,7 +58,7 @@ def run(
     root: Root = DEFAULT_ROOT,
     rehearse: Rehearse = False,
     yes: Yes = False,
-    max_cost: MaxCost = "",
+    max_cost: MaxCost = None,
     retry: Retry = None,
     env_file: EnvFile = None,
     base_url: BaseUrls = None,
@@ -89,7 +89,7 @@ def run(
         checked(scenario)
     job = Job(
         asked=asked,
-        spending=Spending(yes=yes, max_cost_usd=dollars(max_cost) if max_cost else None),
+        spending=Spending(yes=yes, max_cost_usd=None if max_cost is None else dollars(max_cost)),
         retry=causes(retry),
         scenario=scenario,
         chaos=chaos,

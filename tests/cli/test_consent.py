@@ -86,3 +86,13 @@ def test_what_shares_a_failed_clip_is_not_there(sandbox: Sandbox, folder: Path) 
     code, said = _run(folder, sandbox, *words)
 
     assert (10, True) == (code, "nothing to do: 0 items are there, 2 failed" in said), said
+
+
+def test_an_empty_cap_is_no_cap_that_was_meant(sandbox: Sandbox, folder: Path) -> None:
+    """`--max-cost "$CAP"` with CAP unset is a fault of the command, not a run without a cap."""
+    (folder / "m.yaml").write_text(f"{MANIFEST}budget: {{limit: 20 USD}}\n", "utf-8")
+
+    code, said = _run(folder, sandbox, "--yes", "--max-cost", "")
+
+    assert (3, True) == (code, "'' is no amount; write 12.50" in said), said
+    assert 0 == len(sandbox.tasks("runware", KEY))
