@@ -22,7 +22,7 @@ from pipeline.providers.base import (
     TaskState,
     Unknown,
 )
-from pipeline.run.fetch import Fetched, Wanted, fetch, forget
+from pipeline.run.fetch import Fetched, Wanted, fetch, forget, received
 from pipeline.run.files.showing import show
 from pipeline.run.ledger import payload
 from pipeline.run.ledger.jobs import CHARGED
@@ -75,7 +75,11 @@ async def fetching(life: Life) -> None:
     """Fetch the clip and show it; a link that is dead is asked for again, never bought again."""
     life.leave_slot()
     if life.done is None:
-        await life.move(State.WAITING, message="asked again for its link")
+        kept = await received(life.means.store, wanted=_wanted(life), probe=life.means.probe)
+        if kept is not None:
+            await _landed(life, kept)
+        else:
+            await life.move(State.WAITING, message="asked again for its link")
         return
     fetched = await _fetched(life, life.done)
     if isinstance(fetched, Fetched):
@@ -186,21 +190,21 @@ def _charged(life: Life, charge: Charge | None) -> Booking:
 
 async def _fetched(life: Life, done: Done) -> Fetched | Fault:
     means = life.means
-    wanted = Wanted(
-        name=life.purchase.client_id,
-        spec=payload.thawed(life.job.payload).spec,
-        damaged=life.damaged,
-    )
     async with means.fetching:
         return await fetch(
             means.transport,
             life.station.lane,
             done,
             store=means.store,
-            wanted=wanted,
+            wanted=_wanted(life),
             probe=means.probe,
             checkpoint=means.checkpoint,
         )
+
+
+def _wanted(life: Life) -> Wanted:
+    spec = payload.thawed(life.job.payload).spec
+    return Wanted(name=life.purchase.client_id, spec=spec, damaged=life.damaged)
 
 
 async def _another_link(life: Life, fault: Fault) -> None:

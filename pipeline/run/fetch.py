@@ -81,10 +81,10 @@ async def fetch(
     play; then `code` is the content that did not. Raises
     Unusable if the disk does not allow it. Call `forget` when the ledger knows the clip.
     """
-    part = Part(store.part(wanted.name))
-    fetched = await asyncio.to_thread(_received, store, part, wanted=wanted, probe=probe)
+    fetched = await received(store, wanted=wanted, probe=probe)
     if fetched is not None:
         return fetched
+    part = Part(store.part(wanted.name))
     checkpoint("downloading")
     fault = await _downloaded(transport, lane, done.output, part)
     if fault is not None:
@@ -93,6 +93,14 @@ async def fetch(
     return await asyncio.to_thread(
         _adopted, store, part, wanted=wanted, probe=probe, checkpoint=checkpoint
     )
+
+
+async def received(
+    store: Store, *, wanted: Wanted, probe: Callable[[Path], Media]
+) -> Fetched | None:
+    """Return the clip that an earlier process put into the store, but could not write down."""
+    part = Part(store.part(wanted.name))
+    return await asyncio.to_thread(_received, store, part, wanted=wanted, probe=probe)
 
 
 def forget(store: Store, name: str) -> None:
@@ -190,7 +198,6 @@ def refused(status: int, headers: Mapping[str, str]) -> Fault | None:
 def _received(
     store: Store, part: Part, *, wanted: Wanted, probe: Callable[[Path], Media]
 ) -> Fetched | None:
-    """Return the clip that an earlier process put into the store, but could not write down."""
     receipt = part.receipt()
     if receipt is None:
         return None

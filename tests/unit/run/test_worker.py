@@ -446,3 +446,24 @@ async def test_killed_at_any_point_each_item_is_bought_once(studio: Studio, poin
     assert 0 == outcome.exit_code
     assert 5 == len(studio.shop.tasks)
     assert studio.shop.billed == outcome.committed_usd
+
+
+async def test_a_clip_in_the_store_is_landed_whatever_the_provider_still_knows(
+    studio: Studio,
+) -> None:
+    """Killed between store and ledger, it is paid for and here: nobody need be asked for it."""
+    assert studio.admit([entry("a")]).ok
+
+    def kill(name: str) -> None:
+        if name == "renamed":
+            raise Killed
+
+    with pytest.raises(Killed):
+        await studio.run(checkpoint=kill)
+    studio.shop.tasks.clear()
+    polls = studio.shop.polls
+    outcome = await studio.run()
+
+    assert (0, ["done"]) == (outcome.exit_code, studio.states())
+    assert polls == studio.shop.polls
+    assert clip_of("t1") == studio.clip("a").read_bytes()
