@@ -18,6 +18,7 @@ from sqlalchemy import (
     and_,
     bindparam,
     case,
+    delete,
     func,
     insert,
     literal,
@@ -31,7 +32,7 @@ from pipeline.run.ledger import records
 from pipeline.run.ledger.budgets import campaign_scope, open_scope
 from pipeline.run.ledger.prepared import Clashed, execute_many
 from pipeline.run.ledger.sqlite import upsert
-from pipeline.run.ledger.tables import campaigns, items, jobs, payloads
+from pipeline.run.ledger.tables import campaigns, items, jobs, outputs, payloads
 from pipeline.run.lifecycle import State
 
 _REPLANNED = (State.PLANNED.value, State.HELD.value, State.FAILED.value)
@@ -107,9 +108,15 @@ class Plan:
         return []
 
     def finish(self) -> None:
-        """Let items of one key share one job, and plan the jobs that are not in the making."""
+        """Let items of one key share one job, and plan the jobs that are not in the making.
+
+        What stands where an item was that left is no longer known: the path may be another's.
+        """
         self._share()
         self._lead(self._current)
+        left = and_(items.c.campaign_id == self.campaign_id, items.c.generation < self.generation)
+        gone = select(items.c.id).where(left)
+        self._connection.execute(delete(outputs).where(outputs.c.item_id.in_(gone)))
 
     def choose(self, wanted: Callable[[Record], bool]) -> None:
         """Select only what is wanted; the rest stays as it is, in the plan and in the ledger.
@@ -182,7 +189,8 @@ class Plan:
     def _write(self, batch: Sequence[Planned]) -> None:
         known = self._known([planned.address for planned in batch])
         rows: dict[Any, list[dict[str, Any]]] = {
-            statement: [] for statement in (_INSERT, _UPDATE, _INSERT_PAYLOAD, _UPDATE_PAYLOAD)
+            statement: []
+            for statement in (_INSERT, _UPDATE, _INSERT_PAYLOAD, _UPDATE_PAYLOAD, _FORGET)
         }
         for planned in batch:
             row = known.get(planned.address)
@@ -196,6 +204,8 @@ class Plan:
             selected = row.selected if self._narrowing else 1
             again = {**_again(self._row(planned), row), "b_selected": selected}
             rows[_UPDATE].append(again)
+            if row.output != planned.output:
+                rows[_FORGET].append({"b_item": row.id})
             if row.payload_digest != planned.payload_digest:
                 rows[_UPDATE_PAYLOAD].append({"b_item": row.id, "b_data": planned.payload})
         for statement, values in rows.items():
@@ -266,6 +276,8 @@ _UPDATE_PAYLOAD = (
     .where(payloads.c.item_id == bindparam("b_item"))
     .values(data=bindparam("b_data"))
 )
+_FORGET = delete(outputs).where(outputs.c.item_id == bindparam("b_item"))
+"""What stood at an item's old path may be another item's from now on."""
 _CHOOSE = (
     update(items)
     .where(

@@ -15,6 +15,7 @@ from pipeline.model import Entry, Spec
 from pipeline.run import Ledger, admit, adopt, resubmit, sent
 from tests.unit.run.campaign import CAMPAIGN, SPEC, Studio, entry
 from tests.unit.run.shop import OFFER, Provider, clip_of
+from tests.unit.run.test_selected import Only
 
 
 @pytest.fixture
@@ -137,3 +138,25 @@ async def test_two_tasks_of_one_address_are_told_apart(doubting: Studio) -> None
     await doubting.make("a")
     assert clip_of("t1") == doubting.clip("a").read_bytes()
     assert 2 == doubting.shop.submits
+
+
+@pytest.mark.parametrize("output", ["spin/a.{ext}", "spin/elsewhere.{ext}"])
+async def test_a_path_that_another_item_had_meanwhile_shows_the_right_clip_again(
+    tmp_path: Path, output: str
+) -> None:
+    """`a` gave its path to `b` and takes it back: what stands there is looked at, not remembered.
+
+    Both clips have the same size; `a` had left the plan, or was not selected where it went.
+    """
+    studio = Studio(tmp_path)
+    await studio.make("a")
+    taking = [entry("b", output="spin/a.{ext}")]
+    others = [entry("a", output=output)] if "elsewhere" in output else []
+    assert studio.admit([*taking, *others], choice=Only(("b",))).ok
+    await studio.run()
+    assert clip_of("t2") == studio.clip("a").read_bytes()
+
+    await studio.make("a")
+
+    assert clip_of("t1") == studio.clip("a").read_bytes()
+    assert 2 == studio.shop.submits
