@@ -12,6 +12,7 @@ from pipeline.cli.addresses import base_urls, environment, hosts_of, key_of
 from pipeline.cli.campaign import Campaign
 from pipeline.cli.options import Job, usage
 from pipeline.cli.rehearsal import sandbox_on_a_leash
+from pipeline.errors import InvalidInput
 from pipeline.model import Offer
 from pipeline.providers import OFFERS
 from pipeline.run import MAKES, UNSETTLED, Admission, Lane, Status
@@ -31,6 +32,20 @@ def providers_at_work(job: Job, admission: Admission) -> frozenset[str]:
     lines += [line for line in admission.others if line.status in UNSETTLED]
     earlier = (provider for _, provider, _ in admission.left_behind)
     return frozenset(line.provider for line in lines) | frozenset(earlier)
+
+
+def keyless(job: Job, names: frozenset[str]) -> Mapping[str, str]:
+    """Return which of these providers no lane can be opened to for want of a key, and why."""
+    if job.asked.rehearse:
+        return {}
+    variables, found = environment(os.environ, job.asked.env_file), dict[str, str]()
+    for name in sorted(names):
+        try:
+            key_of(OFFERS[name], variables)
+        except InvalidInput as fault:
+            (finding,) = fault.findings
+            found[name] = f"{finding.message}: {finding.hint}"
+    return found
 
 
 @contextmanager

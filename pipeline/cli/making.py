@@ -13,7 +13,7 @@ from rich.console import Console
 
 from pipeline.cli.campaign import Campaign
 from pipeline.cli.exits import Exit, Leave
-from pipeline.cli.lanes import open_lanes, providers_at_work
+from pipeline.cli.lanes import keyless, open_lanes, providers_at_work
 from pipeline.cli.options import Job
 from pipeline.cli.panel import watching
 from pipeline.cli.planning import admitted
@@ -42,12 +42,29 @@ def made(
             return outcome
         stopped |= newly
         order = _less(order, outcome)
-        moved = admitted(campaign, ledger, stopped=stopped)
-        names = providers_at_work(job, moved)
-        if not names - stopped.keys():
+        names = _left(job, campaign, ledger, stopped, console)
+        if not names:
             return outcome
         for name, why in newly.items():
             console.print(f"{name} was stopped ({why}): what others can make goes to them")
+
+
+def _left(
+    job: Job, campaign: Campaign, ledger: Ledger, stopped: dict[str, str], console: Console
+) -> frozenset[str]:
+    """Return who goes on when some were stopped; who has no key is passed over like them.
+
+    Clips were bought by now: that the next provider cannot be used is no fault of the command.
+    """
+    while True:
+        moved = admitted(campaign, ledger, stopped=stopped)
+        names = providers_at_work(job, moved) - stopped.keys()
+        unusable = keyless(job, names)
+        if not unusable:
+            return names
+        for name, why in unusable.items():
+            console.print(f"nothing goes to {name}: {why}", markup=False, soft_wrap=True)
+        stopped |= unusable
 
 
 def _order(job: Job, campaign: Campaign) -> Order:

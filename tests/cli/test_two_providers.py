@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests.architecture.source import REPOSITORY
 from tests.sandboxes import Sandbox
 
@@ -184,3 +186,21 @@ def test_what_no_fallback_can_make_stays_held_with_its_reason(
     assert {"plain": "done", "only": "held"} == {name: i["state"] for name, i in items.items()}
     assert "lane" == items["only"]["cause"]
     assert "Insufficient credits" in items["only"]["message"]
+
+
+def test_a_fallback_without_a_key_is_told_after_what_was_made(
+    sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Clips were bought before the first provider stopped: they are reported, the rest is held."""
+    monkeypatch.setitem(KEYS, "UNIFICALLY_API_KEY", "")
+    sandbox.set(accounts={KEYS["RUNWARE_API_KEY"]: {"balance_usd": 0.5}})
+    (tmp_path / "words.csv").write_text("word\na\nb\n", "utf-8")
+    (tmp_path / "m.yaml").write_text(TEXTS, "utf-8")
+    root = tmp_path / "root"
+
+    ran = _callsheet("run", str(tmp_path / "m.yaml"), "--root", str(root), "--yes", sandbox=sandbox)
+
+    assert "nothing was sent" not in ran.stdout + ran.stderr
+    assert "UNIFICALLY_API_KEY" in ran.stdout
+    assert 12 == ran.returncode, ran.stdout + ran.stderr
+    assert ["done", "held"] == sorted(item["state"] for item in _items(root, "fallback"))
