@@ -125,7 +125,7 @@ def close(connection: Connection, *, job: Job, after: State, booking: Booking, r
     move(connection, key=job.key, before=job.state, after=after, **why)
     if booking.free:
         connection.execute(update(jobs).where(jobs.c.key == job.key).values(free=1))
-    return _book(connection, bought(job).id, booking, run_id=run_id)
+    return _book(connection, bought(job), booking, run_id=run_id)
 
 
 def bought(job: Job) -> Purchase:
@@ -148,12 +148,12 @@ def _inserted(connection: Connection, job: Job, purchase: Purchase, payer: Payer
     return int(written[0])
 
 
-def _book(connection: Connection, purchase_id: int, booking: Booking, *, run_id: int) -> bool:
+def _book(connection: Connection, purchase: Purchase, booking: Booking, *, run_id: int) -> bool:
     """Replace what the purchase binds; a charge told twice is booked once.
 
     What a finished clip was charged stands, until the provider itself names another sum.
     """
-    (known,) = execute(connection, _BOUND, {"b_id": purchase_id}).fetchall()
+    (known,) = execute(connection, _BOUND, {"b_id": purchase.id}).fetchall()
     campaign_id, its_run, row_key, key, bound, estimate, charged, outcome = known
     if outcome == CHARGED and booking.source != REPORTED:
         booking = replace(booking, charged_microusd=charged, possible_microusd=0, source="")
@@ -161,7 +161,7 @@ def _book(connection: Connection, purchase_id: int, booking: Booking, *, run_id:
     now = booking.charged_microusd + booking.possible_microusd
     money.adjust_all(connection, payer, now - bound)
     values = {
-        "b_id": purchase_id,
+        "b_id": purchase.id,
         "b_charged": booking.charged_microusd,
         "b_possible": booking.possible_microusd,
         "b_native": booking.native,
@@ -172,7 +172,8 @@ def _book(connection: Connection, purchase_id: int, booking: Booking, *, run_id:
     }
     execute(connection, _BOOK, values)
     # Without a known price nothing was promised, so nothing can be exceeded.
-    exceeded = estimate is not None and now > bound
+    # What was booked as estimated first is less than what was reserved.
+    exceeded = estimate is not None and now > max(bound, purchase.reserved_microusd)
     if exceeded:
         money.close_scope(connection, money.run_scope(run_id))
     return exceeded

@@ -111,19 +111,36 @@ async def test_a_failure_without_a_price_is_not_known_to_be_free(tmp_path: Path)
     assert "failed" == _only(studio).state
 
 
-class _Forgetful(Provider):
-    """Tells what a clip was charged the first time it is asked."""
+async def test_a_charge_told_late_is_held_against_its_reservation(tmp_path: Path) -> None:
+    """Booked as estimated, then told as more, but no more than was reserved: nothing is stopped."""
+    studio = Studio(tmp_path, provider=_Forgetful(told=True, late=True))
+    studio.shop.price = Decimal("0.60")
+    studio.shop.links.append(410)
+    usual = entry("a")
+    assert usual.price is not None
+    price = replace(usual.price, high_usd=Decimal("1.20"))
+    assert studio.admit([replace(usual, price=price)]).ok
 
-    def __init__(self, *, told: bool = False) -> None:
+    outcome = await studio.run()
+
+    assert (0, False) == (outcome.exit_code, outcome.overcharged)
+    assert ("reported", Decimal("0.60")) == (_only(studio).charge_source, outcome.committed_usd)
+
+
+class _Forgetful(Provider):
+    """Tells what a clip was charged when it is asked first; `late`: when it is asked again."""
+
+    def __init__(self, *, told: bool = False, late: bool = False) -> None:
         super().__init__()
         self._told = told
+        self._late = late
 
     def read_status(self, task: TaskRef, response: Response) -> TaskState:
         """Read the reply to a status request."""
         state = super().read_status(task, response)
         if isinstance(state, Done):
             state = replace(state, charge=None) if self._told else state
-            self._told = True
+            self._told = not self._late
         return state
 
 
