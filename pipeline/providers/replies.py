@@ -22,6 +22,8 @@ from pipeline.providers.base import Fault, FaultKind, Request, Response
 RETRY_AFTER_MAX_S = 300.0
 """No provider documents Retry-After in general: honoured if sent, capped (providers.md §14 #2)."""
 _SHOWN = 500
+_ABSURD = 10**12
+"""No amount, price or time is so large: a ledger could not even write it down."""
 _WHOLE = 100
 _NOT_FOUND = 404
 _REQUEST_TIMEOUT = 408
@@ -89,14 +91,14 @@ def named(value: Any) -> str:
 
 
 def money(value: Any) -> Decimal | None:
-    """Return an amount as the provider wrote it; None for absent, negative or not a number."""
+    """Return an amount as the provider wrote it; None for absent, negative or no sum of money."""
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         return None
     try:
         amount = Decimal(str(value))
     except InvalidOperation:
         return None
-    return amount if amount.is_finite() and amount >= 0 else None
+    return amount if amount.is_finite() and 0 <= amount < _ABSURD else None
 
 
 def failure(kind: FaultKind, message: str, *, code: str = "") -> Fault:

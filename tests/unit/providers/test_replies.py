@@ -91,6 +91,8 @@ def test_a_wait_until_a_date_is_read_against_the_reply(until: str, expected: flo
         ("NaN", None),
         (float("inf"), None),
         ("three", None),
+        ("1e30", None),
+        ("1e999999999", None),
         ({}, None),
     ],
 )
