@@ -183,12 +183,14 @@ def unsettled(
 def sent(connection: Connection, *, campaign: str, address: str = "") -> list[Job]:
     """Return the campaign's jobs that were sent and have not ended, oldest first.
 
-    Those of earlier plans too: they were paid for. `address` leaves only the jobs of one item, or
-    the one that was sent under that client id.
+    Those of earlier plans too: they were paid for. `address` leaves only the jobs of one item, as
+    it was sent or as it is now, or the one that was sent under that client id.
     """
     query = _sent(campaign)
     if address:
-        query = query.where((items.c.address == address) | (purchases.c.client_id == address))
+        its_own = _wanted_keys(campaign).where(items.c.address == address)
+        named = (items.c.address == address) | (purchases.c.client_id == address)
+        query = query.where(named | jobs.c.key.in_(its_own))
     return _as_bought(_page(connection, query, jobs.c.purchase_id, _ALL))
 
 

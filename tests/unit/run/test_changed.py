@@ -160,3 +160,16 @@ async def test_a_path_that_another_item_had_meanwhile_shows_the_right_clip_again
 
     assert clip_of("t1") == studio.clip("a").read_bytes()
     assert 2 == studio.shop.submits
+
+
+async def test_a_doubt_is_decided_by_the_address_its_item_has_now(doubting: Studio) -> None:
+    """The row got another key, and its clip is the same: the word may use either address."""
+    await doubting.make("a")
+    assert doubting.admit([entry("z", key="a")]).ok
+
+    with Ledger.open(doubting.root) as ledger:
+        adopt(ledger, CAMPAIGN, "spin[z]", task="t1", now=doubting.clock.now())
+    await doubting.run()
+
+    assert clip_of("t1") == doubting.clip("z").read_bytes()
+    assert 1 == doubting.shop.submits
