@@ -9,9 +9,13 @@ from __future__ import annotations
 import errno
 import os
 import stat
+from itertools import islice
 from pathlib import Path
 
+from pipeline.diagnostics import nearest
 from pipeline.manifest.table_text import MAX_BYTES
+
+_NAMES_COMPARED = 2000
 
 
 def contents(path: Path) -> bytes:
@@ -37,6 +41,18 @@ def slug_of(error: Exception) -> str:
     """Return the slug of the finding for a file that could not be read."""
     large = isinstance(error, OSError) and error.errno == errno.EFBIG
     return "too-large" if large else "missing-file"
+
+
+def hint_for(path: Path) -> str:
+    """Return a hint at the file that was probably meant, of those in its folder."""
+    if path.exists():
+        return ""
+    try:
+        names = [entry.name for entry in islice(path.parent.iterdir(), _NAMES_COMPARED)]
+    except OSError:
+        return ""
+    near = nearest(path.name, names)
+    return f"did you mean '{near}'?" if near else ""
 
 
 def reason_of(error: Exception) -> str:

@@ -14,7 +14,7 @@ from pathlib import Path
 from pipeline.diagnostics import Diagnostic, Span
 from pipeline.manifest.composer import MAX_DEPTH
 from pipeline.manifest.document import read_document, read_file
-from pipeline.manifest.files import reason_of, slug_of
+from pipeline.manifest.files import hint_for, reason_of, slug_of
 from pipeline.manifest.nodes import Node
 from pipeline.manifest.wording import did_you_mean
 
@@ -81,7 +81,7 @@ class Layers:
             return self._file(path, shown, inside)
         except (OSError, ValueError) as error:
             message = f"'{base.value}' cannot be read: {reason_of(error)}"
-            self._say(slug_of(error), message, base.span)
+            self._say(slug_of(error), message, base.span, hint_for(path))
             return None
 
     def profiled(self, node: Node, profile: str) -> Node:

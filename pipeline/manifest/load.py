@@ -14,7 +14,7 @@ from typing import Any
 from pipeline.diagnostics import Diagnostic, Span, grouped
 from pipeline.manifest.bundles import bundle, bundle_faults
 from pipeline.manifest.campaign import allowed, budget, policy, providers
-from pipeline.manifest.files import reason_of, slug_of
+from pipeline.manifest.files import hint_for, reason_of, slug_of
 from pipeline.manifest.layers import Layers, without_nothing
 from pipeline.manifest.nodes import Node
 from pipeline.manifest.resolving import resolved
@@ -58,7 +58,10 @@ def _layered(layers: Layers, path: Path, profile: str, overrides: Sequence[str])
     except (OSError, ValueError) as error:
         message = f"the manifest cannot be read: {reason_of(error)}"
         place = Span(file=str(path))
-        layers.findings.append(Diagnostic(slug=slug_of(error), message=message, span=place))
+        hint = "name the manifest in it" if path.is_dir() else hint_for(path)
+        layers.findings.append(
+            Diagnostic(slug=slug_of(error), message=message, span=place, hint=hint)
+        )
         return None
     if node is None:
         return None

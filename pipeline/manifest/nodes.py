@@ -29,6 +29,8 @@ class Node:
     """Nodes in it, counted as often as aliases repeat them."""
     broken: bool = False
     """Something in it had a finding and was taken out, so it may not be complete."""
+    lost: frozenset[str] = frozenset()
+    """Keys of a map that were taken out."""
 
     @property
     def folder(self) -> Path:

@@ -133,5 +133,6 @@ def _without(node: Node, removed: set[Path], touched: set[Path], path: Path) -> 
                 for key, item in node.value.items()
                 if (*path, key) not in removed
             }
-            return replace(node, value=values, broken=True)
+            lost = node.value.keys() - values.keys()
+            return replace(node, value=values, broken=True, lost=frozenset(lost))
     return node

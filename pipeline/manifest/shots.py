@@ -138,6 +138,9 @@ def _bundles(reading: _Reading) -> tuple[Named, ...]:
             # A bundle without names, marked broken: any reference may be one of its.
             node = replace(item, value={}, broken=True)
         found.append((name, node))
+    if "use" in reading.node.lost:
+        # What it composes is not known: any reference may be one of its.
+        found.append(("", replace(reading.node, value={}, broken=True)))
     inline = reading.node.get("references")
     reading.lacking |= used is not None and used.broken
     return (*found, *([("", inline)] if inline else []))

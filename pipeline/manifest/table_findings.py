@@ -1,13 +1,14 @@
 """What is wrong with a table's cells and keys → findings, one for each cause.
 
-Equal faults of one column are one finding that names the rows; of different ones the first twenty
-are told, and how many more there are.
+Equal faults of one column, and many with one remedy, are one finding that names the rows; of
+different ones the first twenty are told, and how many more there are.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pipeline.diagnostics import Diagnostic, Span
 from pipeline.errors import TemplateFault
@@ -17,6 +18,8 @@ from pipeline.manifest.table_types import Misfit
 from pipeline.manifest.wording import shown
 
 _RELATED = 10
+_SINGLY = 5
+"""How many different cells are told one by one though one remedy is for all of them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,14 +39,32 @@ def cell_findings(faults: Iterable[CellFault], places: Places) -> Iterator[Diagn
     for fault in faults:
         columns.setdefault(fault.column, {}).setdefault(fault.misfit, []).append(fault)
     for causes in columns.values():
-        listed = list(causes.values())
-        for equal in listed[:MAX_FINDINGS]:
-            yield _cell_finding(equal, equal[0].misfit, places)
-        rest = [fault for equal in listed[MAX_FINDINGS:] for fault in equal]
+        listed = _by_remedy(causes)
+        for alike in listed[:MAX_FINDINGS]:
+            yield _cell_finding(alike, _together(alike), places)
+        rest = [fault for alike in listed[MAX_FINDINGS:] for fault in alike]
         if rest:
             one = len(rest) == 1
             message = f"{len(rest)} more {'cell is' if one else 'cells are'} not as they should be"
             yield _cell_finding(rest, Misfit(message=message), places)
+
+
+def _by_remedy(causes: Mapping[Misfit, list[CellFault]]) -> list[list[CellFault]]:
+    """Return a column's faults by cause: where one remedy is for many cells, that is the cause."""
+    remedies = Counter(misfit.hint for misfit in causes if misfit.hint)
+    found: dict[Misfit | str, list[CellFault]] = {}
+    for misfit, faults in causes.items():
+        cause = misfit.hint if remedies[misfit.hint] > _SINGLY else misfit
+        found.setdefault(cause, []).extend(faults)
+    return list(found.values())
+
+
+def _together(alike: Sequence[CellFault]) -> Misfit:
+    first = alike[0].misfit
+    others = sum(fault.misfit != first for fault in alike)
+    if not others:
+        return first
+    return replace(first, message=f"{first.message}, and {others} more cells are like it")
 
 
 def _cell_finding(equal: Sequence[CellFault], misfit: Misfit, places: Places) -> Diagnostic:

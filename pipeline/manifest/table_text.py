@@ -32,6 +32,9 @@ _OTHER_FORMATS: Mapping[bytes, str] = {
     b"\x1f\x8b": "a compressed file",
     b"%PDF": "a PDF",
 }
+_PAGES = (b"<!doctype html", b"<html")
+_BEGINNING = 100
+_PAGE_HINT = "open its address in a browser: perhaps it asks to log in, or shows a preview"
 _BREAK = re.compile(r"\r\n|\r|\n")
 
 
@@ -48,9 +51,9 @@ def decoded(data: bytes, *, shown: str, encoding: str | None) -> TableText | Dia
     if len(data) > MAX_BYTES:
         message = f"the file has {len(data):,} bytes; at most {MAX_BYTES:,} are read"
         return Diagnostic(slug="too-large", message=message, span=Span(file=shown))
-    for start, what in _OTHER_FORMATS.items():
-        if data.startswith(start):
-            return _not_text(shown, what)
+    foreign = _foreign(data)
+    if foreign:
+        return _not_text(shown, *foreign)
     codec, label, skipped = _codec(data, encoding)
     written = data[skipped:]
     if not codec.startswith("utf-16") and b"\0" in written:
@@ -63,6 +66,14 @@ def decoded(data: bytes, *, shown: str, encoding: str | None) -> TableText | Dia
     if "\0" in text:
         return _null(text[: text.index("\0")], codec, shown)
     return TableText(text=text, encoding=label)
+
+
+def _foreign(data: bytes) -> tuple[str, str] | None:
+    """Return what a file is instead of a table, and what to do."""
+    if data[:_BEGINNING].strip().lower().startswith(_PAGES):
+        return "a web page", _PAGE_HINT
+    found = (what for start, what in _OTHER_FORMATS.items() if data.startswith(start))
+    return next(((what, "save it as 'CSV UTF-8'") for what in found), None)
 
 
 def _codec(data: bytes, encoding: str | None) -> tuple[str, str, int]:
@@ -78,12 +89,12 @@ def _codec(data: bytes, encoding: str | None) -> tuple[str, str, int]:
     return codec, _LABELS[codec], 0
 
 
-def _not_text(shown: str, what: str) -> Diagnostic:
+def _not_text(shown: str, what: str, hint: str) -> Diagnostic:
     return Diagnostic(
         slug="bad-encoding",
         message=f"this is {what}, not CSV",
         span=Span(file=shown),
-        hint="save it as 'CSV UTF-8'",
+        hint=hint,
     )
 
 

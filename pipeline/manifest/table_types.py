@@ -100,6 +100,8 @@ _NUMBER = {
     ",": re.compile(r"([+-]?)([0-9]{1,18}|[0-9]{1,3}(?:\.[0-9]{3}){1,5}(?=,))(?:,([0-9]{1,15}))?"),
 }
 _OTHER = {".": ",", ",": "."}
+_UNIT = r"(?:[$€£¥₹%]|[A-Z]{3}|[kK][gr]|[cm]m|[cm]l)"
+_WITH_UNIT = re.compile(rf"(?:{_UNIT}\s?)?([+-]?[\d.,]+)(?:\s?{_UNIT})?")
 
 
 def _number(text: str, *, decimal: str) -> Any:
@@ -109,10 +111,16 @@ def _number(text: str, *, decimal: str) -> Any:
         whole = found[2].replace(_OTHER[decimal], "")
         sign = "-" if found[1] == "-" else ""
         return Decimal(f"{sign}{whole}.{found[3]}" if found[3] else f"{sign}{whole}")
-    sign = _OTHER[decimal]
-    other = _NUMBER[sign].fullmatch(text)
-    hint = f"write {{type: number, decimal: '{sign}'}} if that is its decimal sign" if other else ""
-    return _misfit(text, "a number", hint)
+    return _misfit(text, "a number", _number_hint(text, _OTHER[decimal]))
+
+
+def _number_hint(text: str, sign: str) -> str:
+    if _NUMBER[sign].fullmatch(text):
+        return f"write {{type: number, decimal: '{sign}'}} if that is its decimal sign"
+    amount = _WITH_UNIT.fullmatch(text)
+    if amount and any(form.fullmatch(amount[1]) for form in _NUMBER.values()):
+        return "a number has no unit: take it out of the cells, or let the column be text"
+    return ""
 
 
 def _integer(text: str, *, decimal: str) -> Any:

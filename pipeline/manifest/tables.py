@@ -18,7 +18,7 @@ import numpy as np
 
 from pipeline.diagnostics import Diagnostic, Severity, has_errors
 from pipeline.errors import TemplateFault
-from pipeline.manifest.files import reason_of, slug_of
+from pipeline.manifest.files import hint_for, reason_of, slug_of
 from pipeline.manifest.table_findings import (
     cell_findings,
     condition_findings,
@@ -72,7 +72,7 @@ def read_table(  # noqa: PLR0913 - all by name, each one thing that only the man
     try:
         data = read(path)
     except (OSError, ValueError) as error:
-        return None, (_missing(error, spec["file"], span_of),)
+        return None, (_missing(error, path, spec["file"], span_of),)
     text = decoded(data, shown=shown, encoding=spec.get("encoding"))
     del data
     if isinstance(text, Diagnostic):
@@ -100,12 +100,14 @@ def _uncollected() -> Iterator[None]:
             gc.enable()
 
 
-def _missing(error: Exception, file: str, span_of: SpanOf) -> Diagnostic:
+def _missing(error: Exception, path: Path, file: str, span_of: SpanOf) -> Diagnostic:
     said = _ABSENT.get(type(error))
     message = (
         f"{said} {quoted(file)}" if said else f"{quoted(file)} cannot be read: {reason_of(error)}"
     )
-    return Diagnostic(slug=slug_of(error), message=message, span=span_of("file"))
+    return Diagnostic(
+        slug=slug_of(error), message=message, span=span_of("file"), hint=hint_for(path)
+    )
 
 
 @dataclass(slots=True, kw_only=True)

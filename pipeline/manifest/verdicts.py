@@ -20,6 +20,9 @@ Path = tuple[str | int, ...]
 Words = tuple[str, str, str]
 """Slug, message, hint."""
 
+_WORD = re.compile(r"[\w-]+")
+_PIECE = re.compile(r"[0-9]+(?: USD)?")
+"""What is left of `1,50 USD` behind its comma."""
 _TYPES = {
     "string": "text",
     "integer": "a whole number",
@@ -112,6 +115,8 @@ def _unknown_key(error: ValidationError, node: Node, key: str) -> Diagnostic:
     known = _known(error)
     close = nearest(key, known)
     hint = f"did you mean '{close}'?" if close else f"it may have: {', '.join(known)}"
+    if _PIECE.fullmatch(key):
+        hint = "a ',' inside { } ends a value; an amount is written with a point: 1.50 USD"
     if key == "<<":
         hint = "merge keys are not read; `defaults` and `extends` do what they are for"
     return Diagnostic(
@@ -123,11 +128,12 @@ def _unknown_key(error: ValidationError, node: Node, key: str) -> Diagnostic:
 
 
 def _missing_key(error: ValidationError, node: Node, key: str) -> Diagnostic:
+    value = _wanted(error).get("properties", {}).get(key, {}).get("const", "…")
     return Diagnostic(
         slug="missing-key",
         message=f"{_title(error) or 'this map'} needs '{key}'",
         span=node.span,
-        hint=f"add '{key}: …'",
+        hint=f"add '{key}: {value}'",
     )
 
 
@@ -157,12 +163,15 @@ def _subject(path: Path) -> str:
 
 def _wrong_type(error: ValidationError, subject: str) -> Words:
     message = f"{subject} must be {_forms(error)}, not {kind_of(error.instance)}"
-    return "wrong-type", message, _as_text(error)
+    return "wrong-type", message, _as_wanted(error)
 
 
-def _as_text(error: ValidationError) -> str:
-    """Return how to write a number that should be a text, where it only lacks quotes or a unit."""
+def _as_wanted(error: ValidationError) -> str:
+    """Return how to write what is there, where it only lacks its brackets, quotes or unit."""
     wanted, found = _wanted(error), error.instance
+    if wanted.get("type") == "array":
+        word = isinstance(found, str) and _WORD.fullmatch(found)
+        return f"write [{found}]" if word else "begin each entry with '- '"
     if wanted.get("type") != "string" or isinstance(found, bool) or not isinstance(found, int):
         return ""
     pattern = str(wanted.get("pattern", ""))
@@ -185,8 +194,14 @@ def _one_of(error: ValidationError, subject: str) -> Words:
 
 
 def _other_than(error: ValidationError, subject: str) -> Words:
-    message = f"{subject} must be {error.validator_value}, not {shown(error.instance)}"
-    return "bad-value", message, ""
+    whole = error.parent if isinstance(error.parent, ValidationError) else error
+    message = f"{subject} must be {_forms(whole)}, not {shown(error.instance)}"
+    example = next((each for each in _wanted(whole).get("examples", ()) if each), None)
+    return "bad-value", message, f"such as {_flow(example)}" if isinstance(example, dict) else ""
+
+
+def _flow(example: Mapping[str, Any]) -> str:
+    return f"{{{', '.join(f'{key}: {value}' for key, value in example.items())}}}"
 
 
 def _shape(error: ValidationError, subject: str) -> Words:

@@ -34,6 +34,7 @@ _OTHERS = (
     (b"PK\x03\x04", 0, "a ZIP archive"),
     (b"AVI ", 8, "an AVI video"),
 )
+_PAGES = (b"<!doctype html", b"<html")
 _AGAIN = "copy or export it again"
 _MIN_BOX = 8
 _LARGE_BOX = 16
@@ -57,7 +58,9 @@ def format_of(content: bytes) -> str:
         return "mov" if head[8:10] == b"qt" else "mp4"
     if head[:4] == _EBML:
         return "webm"
-    return "a text file" if _reads_as_text(head) else "something unknown"
+    if not _reads_as_text(head):
+        return "something unknown"
+    return "a web page" if head.lstrip().lower().startswith(_PAGES) else "a text file"
 
 
 def sha256(path: Path) -> str:

@@ -30,6 +30,7 @@ def _video(path: Path) -> Media:
     return pipeline.media.measure(path)
 
 
+_WEB = "it begins with https://"
 _READERS: dict[str, Callable[[Path], Media]] = {"image": measure_image, "video": _video}
 
 
@@ -108,6 +109,8 @@ def _missing(path: Path, file: str) -> MediaFault:
         return MediaFault("missing-file", f"{file!r} is a folder")
     if path.exists():
         return MediaFault("missing-file", f"{file!r} is a pipe or a device, not a file")
+    if file.startswith("www."):
+        return MediaFault("missing-file", f"{file!r} does not exist", _WEB)
     near = _nearest(path)
     meant = near and f"did you mean {str(Path(file).with_name(near))!r}?"
     return MediaFault("missing-file", f"{file!r} does not exist", meant)
@@ -129,6 +132,6 @@ def _remote(url: str, media_type: str) -> Media:
     except ValueError:
         usable = False
     if not usable or any(character.isspace() for character in url):
-        raise MediaFault("wrong-media", f"{url!r} is no web address", "it begins with https://")
+        raise MediaFault("wrong-media", f"{url!r} is no web address", _WEB)
     digest = hashlib.sha256(url.encode()).hexdigest()
     return Media(media_type=media_type, source=url, local=False, digest=digest)

@@ -40,9 +40,8 @@ def measure_image(path: Path) -> Media:
     kind = format_of(content)
     if kind not in _IMAGE_FORMATS:
         noun = kind if " " in kind else f"a video ({kind})"
-        raise MediaFault(
-            "wrong-media", f"{path.name} is {noun}, not a picture", "save it as PNG or JPEG"
-        )
+        why = "which nobody takes" if noun.endswith(" image") else "not a picture"
+        raise MediaFault("wrong-media", f"{path.name} is {noun}, {why}", "save it as PNG or JPEG")
     if kind == "jpeg" and not _has_scan(content):
         raise MediaFault("damaged", f"{path.name} has no picture in it", "save it again")
     width, height = _size(path.name, content)

@@ -117,6 +117,7 @@ def _pixels(media: Media) -> str:
 
 
 ADVICE: dict[str, str] = {
+    "wrong-media": "save it as one of these",
     "extreme-ratio": "crop it",
     "too-small": "use a larger picture",
     "clip-size": "scale the video",

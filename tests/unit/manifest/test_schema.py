@@ -136,7 +136,17 @@ def findings(text: str) -> list[str]:
         ),
         (
             "policy: {stop: no}",
-            "m.yaml:4:16: bad-value: 'stop' must be off, not 'no'",
+            (
+                "m.yaml:4:16: bad-value: 'stop' must be off or a map, not 'no'"
+                " | such as {same_cause: 5, share: 20%, after: 50}"
+            ),
+        ),
+        (
+            "budget: {unpriced: 0.60 USD}",
+            (
+                "m.yaml:4:20: bad-value: 'unpriced' must be refuse or a map, not '0.60 USD'"
+                " | such as {assume: 0.60 USD}"
+            ),
         ),
         (
             "providers: {runware: {submit_rate: 2}}",

@@ -71,8 +71,15 @@ def test_encodings(data: bytes, encoding: str | None, decided: str) -> None:
                 "      save it as 'CSV UTF-8'"
             ),
         ),
+        (
+            b"\n<html><body>Sign in",
+            (
+                "t.csv:1:1: bad-encoding: this is a web page, not CSV\n"
+                "      open its address in a browser: perhaps it asks to log in, or shows a preview"
+            ),
+        ),
     ],
-    ids=["not UTF-8", "not marked", "cut", "a workbook"],
+    ids=["not UTF-8", "not marked", "cut", "a workbook", "a web page"],
 )
 def test_what_is_not_text_is_told_at_its_line(data: bytes, finding: str) -> None:
     """Bytes that the encoding does not have are a finding; Windows-1252 is never guessed."""

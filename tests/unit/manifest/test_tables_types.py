@@ -155,6 +155,22 @@ def test_different_faults_are_told_one_by_one_up_to_a_bound() -> None:
     ) == found.told[-1]
 
 
+def test_many_cells_with_one_remedy_are_one_finding() -> None:
+    """A column of prices with their currency is one mistake, not one a row; few are told apart."""
+    rows = "".join(f"S{number};{number},50 €\n" for number in range(40))
+    found = read(f"sku;price\n{rows}", columns={"price": {"type": "number", "decimal": ","}})
+
+    assert [
+        (
+            "t.csv:2:4 (column price): bad-cell: '0,50 €' is not a number,"
+            " and 39 more cells are like it (rows S0, S1, S2 and 37 more)\n"
+            "      a number has no unit: take it out of the cells, or let the column be text"
+        )
+    ] == found.told
+    few = read("sku;price\nA;1 USD\nB;2 USD\n", columns={"price": "number"})
+    assert ["A", "B"] == [finding.row for finding in few.findings]
+
+
 def test_every_column_is_checked() -> None:
     """A bad cell hides no other, in its row or elsewhere."""
     found = read("sku,a,b\nA,x,z\nB,1,z?\n", columns={"a": "number", "b": "boolean"})

@@ -158,6 +158,11 @@ def test_what_names_no_file_is_missing(inspector: Inspector, folder: Path, file:
     [
         (b"", "damaged: hero.png is empty"),
         (b"name,price\nRunner,99\n", "wrong-media: hero.png is a text file, not a picture"),
+        (b"\n<!DOCTYPE html><p>404", "wrong-media: hero.png is a web page, not a picture"),
+        (
+            b"\0\0\0\x18ftypheic" + bytes(20),
+            "wrong-media: hero.png is a HEIC image, which nobody takes",
+        ),
         (b"%PDF-1.7 ...", "wrong-media: hero.png is a PDF, not a picture"),
         (b"\x89PNG\r\n\x1a\nrubbish", "damaged: hero.png cannot be opened: its header is broken"),
         (bytes(range(200, 256)), "wrong-media: hero.png is something unknown, not a picture"),
