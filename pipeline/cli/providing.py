@@ -18,7 +18,7 @@ def providers() -> None:
     head, *rows = capabilities(OFFERS.values(), prices(rates()))
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
     for title in head:
-        table.add_column(title)
+        table.add_column(title, overflow="fold")
     for row in rows:
         table.add_row(*row)
     Console(highlight=False).print(table)

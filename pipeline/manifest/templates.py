@@ -44,6 +44,7 @@ def compile_prompt(node: Node, scope: Scope, references: References) -> Compiled
     if body is None:
         return None, findings
     told, places = _tokens(body, node, references)
+    told += _half_braced(body, node, scope)
     for name, offset in body.read.mentions:
         told.append(_mention_fault(node, name, offset, references))
         places.setdefault(name, node.at(offset, len(name)))
@@ -199,6 +200,24 @@ def _tokens(
                 places.setdefault(name, node.at(offset, len(name) + 1))
                 told.append(_mention_fault(node, name, offset, references))
     return told, places
+
+
+_HALF_BRACED = re.compile(r"(?<!\{)\{\s*([A-Za-z_]\w*)\.[\w.]+\s*\}(?!\})")
+
+
+def _half_braced(body: Body, node: Node, scope: Scope) -> list[Diagnostic]:
+    """Return what is no template for want of a brace: the clip would be paid for all the same."""
+    return [
+        Diagnostic(
+            slug="template-syntax",
+            message=f"'{found[0]}' is sent as it stands: a value has two braces on each side",
+            span=node.at(data.lineno + found.start(), len(found[0])),
+            hint=f"write {{{found[0]}}}",
+        )
+        for data in body.tree.find_all(nodes.TemplateData)
+        for found in _HALF_BRACED.finditer(data.data)
+        if found[1] in scope.names
+    ]
 
 
 def with_mentions(tree: nodes.Template, text: str) -> nodes.Template:

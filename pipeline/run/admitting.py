@@ -232,7 +232,7 @@ def _standing(
             kept = summary.payload_of(connection, item_id=found.view.item_id)
             yield Diagnostic(
                 slug="foreign-file",
-                message=f"{found.view.path} is not a clip of this ledger",
+                message=f"{files.shown(found.view.path)} is not a clip of this ledger",
                 span=_place(kept),
                 hint="move it away, or change the output path: it is never overwritten",
             )

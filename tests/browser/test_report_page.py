@@ -143,6 +143,17 @@ def test_everything_can_be_read(browser: Page, page_file: Path, *, dark: bool, w
     assert browser.value("document.documentElement.scrollWidth") <= width
 
 
+def test_no_name_is_broken_to_fit(browser: Page, page_file: Path) -> None:
+    """On a small screen the cost table is scrolled; names of shots and providers stay whole."""
+    browser.open(page_file, width=420)
+
+    heights = browser.value(
+        "[...document.querySelectorAll('.tables th:first-child')].map(each => each.offsetHeight)"
+    )
+    assert heights
+    assert max(heights) < 2 * min(heights)
+
+
 def test_filters_leave_what_they_name(page: Page) -> None:
     """A choice by a table's column and a word in the search both narrow the grid."""
     count = "document.querySelectorAll('.tile').length"

@@ -45,6 +45,10 @@ class Files(Protocol):
         """Return the SHA-256 of the file's bytes."""
         ...
 
+    def shown(self, path: str) -> str:
+        """Return a path relative to the root as a person finds it."""
+        ...
+
 
 class RealFiles:
     """The files below a real root."""
@@ -63,6 +67,10 @@ class RealFiles:
         """Return the SHA-256 of the file's bytes; empty for what is no regular file."""
         found = Path(self._root, path)
         return digest(found) if found.is_file() else _NO_FILE
+
+    def shown(self, path: str) -> str:
+        """Return a path relative to the root as a person finds it."""
+        return f"{self._root}/{path}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -652,3 +652,21 @@ def test_bad_syntax_says_what_to_write(text: str, hint: str) -> None:
     _, findings = prompt(text)
 
     assert [hint] == [finding.hint for finding in findings]
+
+
+@pytest.mark.parametrize("text", ["A { row.x } mug.", "A ${row.x} mug."])
+def test_a_value_with_one_brace_is_a_fault(text: str) -> None:
+    """What was meant as a value and would be sent as it stands is said before it is paid for."""
+    template, findings = prompt(f'"{text}"', References())
+
+    assert template is None
+    (finding,) = findings
+    assert "template-syntax" == finding.slug
+    assert "is sent as it stands" in finding.message
+    assert finding.hint.startswith("write {{")
+
+
+@pytest.mark.parametrize("text", ["A {blue} mug.", "A { nobody.knows } mug.", "{{ '{ row.x }' }}"])
+def test_other_braces_are_text(text: str) -> None:
+    """Braces mean nothing by themselves."""
+    assert compiled(prompt(f'"{text}"', References())) is not None
