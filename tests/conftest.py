@@ -32,12 +32,15 @@ def tmp_path(tmp_path: Path) -> Iterator[Path]:
 
 
 def _left(folder: Path) -> Iterator[Path]:
-    """Yield every file below a folder, but not a sandbox's: a provider knows its customers."""
+    """Yield every file below a folder, but for those that are to know keys.
+
+    A person's own file of keys, and a sandbox's books: a provider knows its customers.
+    """
     for place, folders, names in os.walk(folder):
         if _SCENARIO in names:
             folders.clear()
             continue
-        yield from (Path(place, name) for name in names)
+        yield from (Path(place, name) for name in names if not name.endswith(".env"))
 
 
 def _holds_a_key(path: Path) -> bool:

@@ -94,5 +94,5 @@ def test_an_empty_cap_is_no_cap_that_was_meant(sandbox: Sandbox, folder: Path) -
 
     code, said = _run(folder, sandbox, "--yes", "--max-cost", "")
 
-    assert (3, True) == (code, "'' is no amount; write 12.50" in said), said
+    assert (3, True) == (code, "--max-cost takes dollars, such as 12.50, not ''" in said), said
     assert 0 == len(sandbox.tasks("runware", KEY))

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
-from unittest.mock import patch
 
 from pipeline.providers.base import Accepted
 from pipeline.run import buying
@@ -14,6 +13,7 @@ from pipeline.run.ledger.jobs import Purchase
 from pipeline.run.ledger.purchases import intend
 from pipeline.run.life import Life
 from pipeline.run.lifecycle import CRASHED, State
+from tests.crash.points import put
 
 
 def intent_after_submit() -> None:
@@ -30,12 +30,12 @@ def intent_after_submit() -> None:
         life.stands(State.SUBMITTING, purchase=written)
         await buying.accepted(life, reply.task)
 
-    patch.object(buying, "_intend", intended).start()
+    put(buying, "_intend", intended)
 
 
 def a_crash_proves_nothing_was_sent() -> None:
     """Take what was being submitted when the process ended for never sent."""
-    patch.object(jobs, "CRASHED", {**CRASHED, State.SUBMITTING: State.PLANNED}).start()
+    put(jobs, "CRASHED", {**CRASHED, State.SUBMITTING: State.PLANNED})
 
 
 MUTANTS: Mapping[str, Callable[[], None]] = {

@@ -15,7 +15,6 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
-from unittest.mock import patch
 from weakref import WeakKeyDictionary
 
 from sqlalchemy import Connection
@@ -63,6 +62,11 @@ class Points:
             os._exit(DIED)
 
 
+def put(owner: Any, name: str, value: object) -> None:
+    """Put something in the place of an attribute, for as long as the process lives."""
+    setattr(owner, name, value)
+
+
 def install(reach: Reach) -> None:
     """Put the points into this process, for as long as it lives."""
     _around_commits(reach)
@@ -101,8 +105,8 @@ def _around_commits(reach: Reach) -> None:
         reach(f"after the commit of {name}")
         return found
 
-    patch.object(Writer, "_commit", commit).start()
-    patch.object(Writer, "write_now", write_now).start()
+    put(Writer, "_commit", commit)
+    put(Writer, "write_now", write_now)
 
 
 def _named(operation: Operation[Any]) -> str:
@@ -124,7 +128,7 @@ def _around_a_rename(name: str, reach: Reach) -> None:
         real(source, target, **options)
         reach(f"after the {point}")
 
-    patch.object(os, name, renamed).start()
+    put(os, name, renamed)
 
 
 def _place(path: Path) -> str:
@@ -146,7 +150,7 @@ def _around_a_request(name: str) -> None:
         finally:
             _KIND.reset(token)
 
-    patch.object(Transport, name, requested).start()
+    put(Transport, name, requested)
 
 
 def _in_downloads(reach: Reach) -> None:
@@ -157,7 +161,7 @@ def _in_downloads(reach: Reach) -> None:
         reach("download, some bytes came")
         return found
 
-    patch.object(Download, "_chunk", chunk).start()
+    put(Download, "_chunk", chunk)
 
 
 @dataclass(slots=True)
@@ -197,8 +201,8 @@ def _on_the_wire(reach: Reach) -> None:
         reach(f"{exchange.kind}, {REPLY}")
         return few
 
-    patch.object(socket.socket, "send", send).start()
-    patch.object(socket.socket, "recv", recv).start()
+    put(socket.socket, "send", send)
+    put(socket.socket, "recv", recv)
 
 
 def _pass(exchange: _Exchange, data: bytes, send: Callable[[bytes], int], reach: Reach) -> int:
