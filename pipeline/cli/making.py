@@ -23,15 +23,23 @@ from pipeline.run import Admission, Lane, Ledger, Order, Outcome, Store, Tools, 
 
 
 def made(
-    job: Job, campaign: Campaign, admission: Admission, ledger: Ledger, console: Console
+    job: Job,
+    campaign: Campaign,
+    admission: Admission,
+    ledger: Ledger,
+    console: Console,
+    *,
+    buys: bool,
 ) -> Outcome:
     """Make what the admission says is missing; Leave on a second Ctrl-C.
+
+    Unless it `buys`, it only collects what was sent, and puts back what the store has.
 
     With a fallback in the manifest's policy, what a stopped provider leaves goes to the next one
     that can make it; each such round has a provider less. After a charge above its reservation
     there is none.
     """
-    order = _order(job, campaign)
+    order = replace(_order(job, campaign), settle_only=not buys)
     names, stopped = providers_at_work(job, admission), dict[str, str]()
     while True:
         outcome = _carried_out(order, job, campaign, names - stopped.keys(), ledger, console)

@@ -109,11 +109,11 @@ def make(job: Job) -> Exit:
             if not has_report(campaign):
                 write_report(ledger, campaign)
             return _nothing_to_do(admission, job.asked, console)
-        _agreed(job, admission, campaign.manifest.budget, console)
+        buys = _agreed(job, admission, campaign.manifest.budget, console)
         began = time.monotonic()
         from pipeline.cli.making import made  # noqa: PLC0415 - slow to load, seldom needed
 
-        outcome = made(job, campaign, admission, ledger, console)
+        outcome = made(job, campaign, admission, ledger, console, buys=buys)
         report = write_report(ledger, campaign, elapsed_s=time.monotonic() - began)
         show_summary(console, report, written_files(campaign))
         return Exit(outcome.exit_code)
@@ -140,17 +140,23 @@ def _work(admission: Admission, job: Job) -> bool:
     return bool(buys or admission.restore or admission.unsettled)
 
 
-def _agreed(job: Job, admission: Admission, budget: Budget, console: Console) -> None:
-    """Ask before money is spent, or leave: nothing is bought that nobody agreed to."""
+def _agreed(job: Job, admission: Admission, budget: Budget, console: Console) -> bool:
+    """Ask before money is spent, or leave: nothing is bought that nobody agreed to.
+
+    Return whether anything may be bought: where nothing is to be made nobody is asked, and what
+    fails while it is collected is not bought again either.
+    """
+    limited = budget.limit_usd is not None or job.spending.max_cost_usd is not None
+    if job.asked.rehearse or (job.spending.yes and limited):
+        return True
     buys = admission.to_buy(job.retry)
-    if job.asked.rehearse or not buys.items:
-        return
+    if not buys.items:
+        return False
     if job.spending.yes:
-        if budget.limit_usd is None and job.spending.max_cost_usd is None:
-            raise usage("--yes needs a limit: `budget: {limit: …}` or --max-cost")
-        return
+        raise usage("--yes needs a limit: `budget: {limit: …}` or --max-cost")
     if sys.stdin is None or not sys.stdin.isatty():
         raise usage("nobody is there to ask: say --yes with a limit, or --rehearse")
     console.print(f"This spends real money: {priced(buys)}.")
     if not typer.confirm("Make it?", default=False):
         raise Leave(Exit.STOPPED)
+    return True

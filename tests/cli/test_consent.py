@@ -34,10 +34,10 @@ def folder(tmp_path: Path) -> Path:
 
 def _run(folder: Path, sandbox: Sandbox, *words: str, closed: bool = False) -> tuple[int, str]:
     command = [sys.executable, "-m", "pipeline", "run", str(folder / "m.yaml")]
-    base_url = f"runware={sandbox.base_urls['runware']}"
+    urls = [f"--base-url={name}={sandbox.base_urls[name]}" for name in ("runware", "apimart")]
     done = subprocess.run(
-        [*command, "--root", str(folder / "root"), "--base-url", base_url, *words],
-        env={**os.environ, "RUNWARE_API_KEY": KEY, "COLUMNS": "100"},
+        [*command, "--root", str(folder / "root"), *urls, *words],
+        env={**os.environ, "RUNWARE_API_KEY": KEY, "APIMART_API_KEY": KEY, "COLUMNS": "100"},
         stdin=subprocess.DEVNULL,
         preexec_fn=partial(os.close, 0) if closed else None,
         capture_output=True,
@@ -96,3 +96,24 @@ def test_an_empty_cap_is_no_cap_that_was_meant(sandbox: Sandbox, folder: Path) -
 
     assert (3, True) == (code, "--max-cost takes dollars, such as 12.50, not ''" in said), said
     assert 0 == len(sandbox.tasks("runware", KEY))
+
+
+def test_what_was_only_to_be_collected_is_not_bought_again_unasked(
+    sandbox: Sandbox, folder: Path
+) -> None:
+    """A clip in flight fails at no cost while a run collects it: buying it anew is asked first."""
+    slow = f"{MANIFEST}policy: {{deadline: 2s}}\n"
+    (folder / "m.yaml").write_text(slow.replace("runware", "apimart"), "utf-8")
+    sandbox.set(timing={"accept_s": 0, "run_s": 3600})
+    sandbox.play("failed")
+    words = ("--yes", "--max-cost", "2")
+    assert 13 == _run(folder, sandbox, *words)[0]
+    sandbox.advance(7200)
+
+    code, said = _run(folder, sandbox)
+
+    assert 12 == code, said
+    assert 1 == len(sandbox.tasks("apimart", KEY))
+    assert 3 == _run(folder, sandbox)[0]
+    sandbox.set(timing={"accept_s": 0, "run_s": 0})
+    assert 0 == _run(folder, sandbox, *words)[0]
