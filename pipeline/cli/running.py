@@ -106,7 +106,7 @@ def make(job: Job) -> Exit:
         admission = admitted(campaign, ledger)
         told(admission, campaign, console)
         if not _work(admission, job):
-            if not has_report(campaign):
+            if admission.changed or not has_report(campaign):
                 write_report(ledger, campaign)
             return _nothing_to_do(admission, job.asked, console)
         buys = _agreed(job, admission, campaign.manifest.budget, console)

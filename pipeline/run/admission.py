@@ -53,6 +53,8 @@ class Admission:
     """What is selected: everything, unless something else was asked for."""
     others: tuple[PlanLine, ...] = ()
     """What is not selected: it is neither bought nor held, but what was sent is collected."""
+    changed: bool = False
+    """Whether it is another plan than the campaign's last one."""
     restore: int = 0
     """Finished items whose output path is empty: put back from the store, without a request."""
     orphaned: tuple[str, ...] = field(default=())

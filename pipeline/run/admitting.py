@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from itertools import islice
 from typing import Any, Protocol
@@ -118,7 +119,8 @@ def _admitted(  # noqa: PLR0913 - the same
     lines = summary.lines(
         connection, campaign=campaign, purchases_allowed=policy.purchases if policy else None
     )
-    return _admission(connection, campaign, findings, lines=lines, count=count, restore=restore)
+    made = _admission(connection, campaign, findings, lines=lines, count=count, restore=restore)
+    return replace(made, changed=plan.changed)
 
 
 def _admission(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -92,3 +93,19 @@ def test_a_clip_that_was_deleted_comes_back(sandbox: Sandbox, folder: Path) -> N
     assert clips[gone] == gone.read_bytes()
     assert 4 == len(_prompts(sandbox))
     assert "1 to restore" in said
+
+
+def test_a_report_is_of_the_plan_as_it_is(sandbox: Sandbox, folder: Path) -> None:
+    """A row that was removed leaves nothing to do: it leaves the report too."""
+    _run(folder, sandbox.base_urls["runware"])
+    page = folder / "root/again/report/report.json"
+    assert 4 == len(json.loads(page.read_text("utf-8"))["items"])
+    (folder / "cups.csv").write_text("sku,name,colour\nA,Alba,red\n", "utf-8")
+
+    said = _run(folder, NOWHERE)
+
+    assert "nothing to do: 2 items are there" in said
+    assert 2 == len(json.loads(page.read_text("utf-8"))["items"])
+    written = page.stat().st_mtime_ns
+    _run(folder, NOWHERE)
+    assert written == page.stat().st_mtime_ns

@@ -89,6 +89,8 @@ class Plan:
         row = connection.execute(select(campaigns).where(here)).one()
         self.campaign_id: int = row.id
         self.generation: int = row.generation
+        self.changed = False
+        """Whether it is another plan than the last one; told once it is finished."""
         open_scope(connection, campaign_scope(self.campaign_id))
         self._last_id: int = connection.scalar(select(func.max(items.c.id))) or 0
         self._current = and_(
@@ -117,6 +119,8 @@ class Plan:
         left = and_(items.c.campaign_id == self.campaign_id, items.c.generation < self.generation)
         gone = select(items.c.id).where(left)
         self._connection.execute(delete(outputs).where(outputs.c.item_id.in_(gone)))
+        just_left = gone.where(items.c.generation == self.generation - 1).limit(1)
+        self.changed = self.changed or self._connection.scalar(just_left) is not None
 
     def choose(self, wanted: Callable[[Record], bool]) -> None:
         """Select only what is wanted; the rest stays as it is, in the plan and in the ledger.
@@ -195,6 +199,7 @@ class Plan:
         for planned in batch:
             row = known.get(planned.address)
             if row is None:
+                self.changed = True
                 self._last_id += 1
                 rows[_INSERT].append({**self._row(planned), "id": self._last_id})
                 rows[_INSERT_PAYLOAD].append({"item_id": self._last_id, "data": planned.payload})
@@ -207,6 +212,7 @@ class Plan:
             if row.output != planned.output:
                 rows[_FORGET].append({"b_item": row.id})
             if row.payload_digest != planned.payload_digest:
+                self.changed = True
                 rows[_UPDATE_PAYLOAD].append({"b_item": row.id, "b_data": planned.payload})
         for statement, values in rows.items():
             if values:
