@@ -106,11 +106,15 @@ def _decide(
 
 
 def _settle(job: Job, campaign: Campaign, ledger: Ledger, console: Console) -> Exit:
-    from pipeline.cli.making import settled  # noqa: PLC0415 - slow to load, seldom needed
+    from pipeline.cli.lanes import keyless  # noqa: PLC0415 - slow to load, seldom needed
+    from pipeline.cli.making import settled  # noqa: PLC0415 - the same
 
     names = frozenset(task.provider for task in sent(ledger, campaign.name))
-    if names:
-        settled(job, campaign, names, ledger, console)
+    unasked = keyless(job, names)
+    for name, why in unasked.items():
+        console.print(f"nothing is asked of {name}: {why}", markup=False, soft_wrap=True)
+    if names - unasked.keys():
+        settled(job, campaign, names - unasked.keys(), ledger, console)
         write_report(ledger, campaign)
     # What is still in flight is no more settled than a doubt: a key may have been refused.
     left = sent(ledger, campaign.name)

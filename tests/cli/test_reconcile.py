@@ -87,3 +87,18 @@ def test_a_suggested_run_goes_where_this_one_went(sandbox: Sandbox, folder: Path
     base_url = f"--base-url runware={sandbox.base_urls['runware']}"
     (command,) = (line.strip() for line in said.splitlines() if "--retry refused" in line)
     assert command.endswith(f"--env-file {keys} {base_url} --provider runware --retry refused")
+
+
+def test_without_a_key_what_was_sent_is_listed_all_the_same(
+    sandbox: Sandbox, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An account that is gone answers nothing: the words that decide its tasks are told (13)."""
+    sandbox.set(timing={"accept_s": 0, "run_s": AN_HOUR_S})
+    assert 13 == _callsheet(folder, sandbox, "run", "--yes")[0]
+    monkeypatch.setattr("tests.cli.test_reconcile.KEY", "")
+
+    code, said = _callsheet(folder, sandbox, "reconcile")
+
+    assert 13 == code, said
+    assert "nothing is asked of runware: Runware needs a key: set RUNWARE_API_KEY" in said
+    assert "--abandon 'plain#1'" in said
