@@ -35,6 +35,7 @@ from pipeline.cli.options import (
     Root,
     Select,
 )
+from pipeline.cli.reporting import left_behind
 from pipeline.diagnostics import has_errors
 from pipeline.errors import InvalidInput
 from pipeline.model import EMPTY, Budget
@@ -166,9 +167,7 @@ def told(admission: Admission, campaign: Campaign, console: Console) -> None:
     # With a provider of the command line the warnings have told it already.
     for line in () if campaign.asked.provider else campaign.detours.lines():
         console.print(line, markup=False, soft_wrap=True)
-    for address, provider, state in admission.left_behind:
-        sent = f"{address} was sent to {provider} for an earlier plan"
-        line = f"left behind: {sent}, and is {state.replace('_', ' ')}"
+    for line in left_behind(admission.left_behind):
         console.print(line, markup=False, soft_wrap=True)
     for address in admission.orphaned:
         line = f"orphaned: {address} is in no plan any more; its clip stays in the store"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -34,7 +34,7 @@ from pipeline.diagnostics import has_errors
 from pipeline.errors import InvalidInput
 from pipeline.model import Record
 from pipeline.report import Report, show_summary, summarise
-from pipeline.run import Ledger
+from pipeline.run import Ledger, State
 
 
 @app.command(epilog="Example: callsheet report manifests/spring-sneakers/campaign.yaml --rehearse")
@@ -168,3 +168,11 @@ def asked_again(asked: Asked, verb: str = "run") -> str:
 
 _SENDS = frozenset({"run", "reconcile"})
 """Commands that go to providers: to the same addresses, with the same keys."""
+
+
+def left_behind(sent: Iterable[tuple[str, str, State]], settle: str = "") -> Iterator[str]:
+    """Yield what to say of each task that an earlier plan sent; `settle` is what would help."""
+    for address, provider, state in sent:
+        told = f"{address} was sent to {provider} for an earlier plan, and is"
+        todo = f"; to settle it: {settle}" if settle else ""
+        yield f"left behind: {told} {state.replace('_', ' ')}{todo}"

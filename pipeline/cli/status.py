@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -24,7 +25,7 @@ from pipeline.cli.options import (
     Root,
     Select,
 )
-from pipeline.cli.reporting import opened, selected, summary
+from pipeline.cli.reporting import asked_again, left_behind, opened, selected, summary
 from pipeline.cli.selecting import selection_of
 from pipeline.manifest import contents
 from pipeline.report import Report, show_summary
@@ -61,12 +62,13 @@ def status(
     campaign = _named(asked)
     with opened(campaign, "status") as ledger:
         report = summary(selected(ledger, campaign), campaign, ledger)
-        notable = ledger.notable(campaign.name)
+        notable, left = ledger.notable(campaign.name), ledger.left_behind(campaign.name)
     console = Console(highlight=False)
     show_summary(console, report)
-    for line in _lanes(notable):
+    settle = asked_again(asked, "reconcile")
+    for line in (*left_behind(left, settle), *_lanes(notable)):
         console.print(line, markup=False, soft_wrap=True)
-    raise Leave(_exit(report))
+    raise Leave(_exit(report, left))
 
 
 def _named(asked: Asked) -> Campaign:
@@ -93,7 +95,8 @@ def _lanes(notable: Sequence[Notable]) -> Iterator[str]:
         yield f"{each.provider} {name}{times} on {each.last_at:%Y-%m-%d %H:%M:%S} UTC{why}"
 
 
-def _exit(report: Report) -> Exit:
+def _exit(report: Report, left: Sequence[tuple[str, str, State]]) -> Exit:
     """Return how a run would end that left everything as it is."""
-    counts = {(State(group.state), group.cause): group.items for group in report.groups}
+    counts = Counter({(State(group.state), group.cause): group.items for group in report.groups})
+    counts.update((state, "") for _, _, state in left)
     return Exit(ending(counts))

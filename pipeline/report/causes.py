@@ -88,6 +88,21 @@ _ADVICE: Mapping[tuple[str, str], Advice] = MappingProxyType(
             todo="raise the limit, in the manifest or with",
             options="--set 'budget.limit={limit} USD'",
         ),
+        ("held", "per_run"): Advice(
+            title="the limit of one run is used up",
+            todo="run again: each run has its limit anew",
+            options="",
+        ),
+        ("held", "per_row"): Advice(
+            title="the limit of a row is used up",
+            todo="raise budget.per_row, then run again",
+            options="",
+        ),
+        ("held", "per_item"): Advice(
+            title="the limit of a clip is used up",
+            todo="raise budget.per_item, then run again",
+            options="",
+        ),
         ("held", "lane"): Advice(
             title="the provider was stopped", todo="settle its cause, then run again", options=""
         ),

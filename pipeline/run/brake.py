@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from pipeline.model import Policy
 from pipeline.providers.base import FaultKind
-from pipeline.run.ledger.budgets import BUDGET
+from pipeline.run.ledger.budgets import BUDGETS
 from pipeline.run.lifecycle import LANE, State
 
 _GOOD = frozenset({State.DONE})
 _BAD = frozenset({State.FAILED, State.OFF_SPEC, State.IN_DOUBT})
-_OUR_OWN = frozenset({BUDGET, LANE})
+_OUR_OWN = BUDGETS | {LANE}
 """Held for a reason of ours: it says nothing of the provider."""
 _NOT_IN_A_ROW = frozenset({FaultKind.REFUSED.value})
 """A refusal is about the item's own content: it counts for the share only."""

@@ -43,7 +43,8 @@ async def planned(life: Life) -> None:
     elif life.means.stop.is_set() or life.means.settle_only:
         life.parked = True
     elif why := _unaffordable(life):
-        await life.move(State.HELD, cause=BUDGET, message=why)
+        cause, message = why
+        await life.move(State.HELD, cause=cause, message=message)
     else:
         await life.move(State.STAGING)
 
@@ -134,13 +135,15 @@ def request_of(purchase: Purchase) -> Request:
     return filled(payload.request(kept["request"]), values)
 
 
-def _unaffordable(life: Life) -> str:
+def _unaffordable(life: Life) -> tuple[str, str] | None:
+    """Return cause and message where reserving its price would be in vain."""
     price, means = life.job.high_microusd, life.means
     if means.till.closed:
-        return _CLOSED
+        return BUDGET, _CLOSED
     if price is None:
-        return _UNPRICED if means.limits.any else ""
-    return means.till.refuses(price)
+        return (BUDGET, _UNPRICED) if means.limits.any else None
+    denied = means.till.refuses(price)
+    return (denied.cause, denied.message) if denied else None
 
 
 def _frozen(life: Life, request: Mapping[str, object], values: Mapping[str, str]) -> Purchase:
@@ -176,7 +179,7 @@ async def _intend(life: Life, purchase: Purchase) -> None:
     written = await means.ledger.write(operation)
     if isinstance(written, Denied):
         means.till.deny(purchase.reserved_microusd, written)
-        life.stands(State.HELD, cause=BUDGET, message=written.message)
+        life.stands(State.HELD, cause=written.cause, message=written.message)
         return
     life.intended_at = means.clock.monotonic()
     means.checkpoint("intended")

@@ -246,10 +246,12 @@ def _revival(order: Order, providers: Collection[str]) -> Callable[[Connection],
 
 def _outcome(means: Means, watch: _Watch, *, restored: int) -> Outcome:
     read, campaign = means.ledger.read, means.campaign
+    counts = Counter(read(partial(jobs.counts, campaign=campaign)))
+    counts.update((state, "") for _, _, state in means.ledger.left_behind(campaign))
     stations = means.stations.items()
     return Outcome(
         campaign=campaign,
-        counts=read(partial(jobs.counts, campaign=campaign)),
+        counts=counts,
         spent_usd=read(partial(purchases.spent, run_id=means.run_id)),
         bound_usd=read(partial(purchases.bound, run_id=means.run_id)),
         committed_usd=read(partial(budgets.committed, campaign=campaign)),

@@ -29,18 +29,18 @@ class Till:
     def __init__(self) -> None:
         self.closed = False
         """A charge was above its reservation: nothing more is bought in this run."""
-        self._denied: tuple[int, str] | None = None
+        self._denied: tuple[int, Denied] | None = None
 
     def deny(self, microusd: int, denied: Denied) -> None:
         """Remember what a limit of the whole run denied, so that no more is tried in vain."""
         if denied.scope in {"campaign", "run"}:
-            self._denied = (microusd, denied.message)
+            self._denied = (microusd, denied)
 
-    def refuses(self, microusd: int) -> str:
-        """Return why trying to reserve so much would be in vain; empty if it may not be."""
+    def refuses(self, microusd: int) -> Denied | None:
+        """Return why trying to reserve so much would be in vain; None if it may not be."""
         if self._denied is not None and microusd >= self._denied[0]:
             return self._denied[1]
-        return ""
+        return None
 
     def came_back(self) -> None:
         """Let what was denied be tried again: something was released."""

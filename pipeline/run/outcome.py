@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 
-from pipeline.run.ledger.budgets import BUDGET
+from pipeline.run.ledger.budgets import BUDGETS
 from pipeline.run.lifecycle import State
 
 DONE, FAILED, HELD, STOPPED, UNKNOWN, INTERRUPTED = 0, 10, 11, 12, 13, 130
@@ -23,7 +23,7 @@ class Outcome:
 
     campaign: str
     counts: Mapping[tuple[State, str], int]
-    """Jobs by state and cause."""
+    """Jobs by state and cause; also those that earlier plans sent and that have not ended."""
     spent_usd: Decimal
     """Charged for what was bought in this run."""
     bound_usd: Decimal
@@ -70,7 +70,7 @@ def ending(
     not_shown: bool = False,
 ) -> int:
     """Return the exit code of jobs that stand like this, counted by state and cause."""
-    held_by_budget = counts.get((State.HELD, BUDGET), 0)
+    held_by_budget = sum(counts.get((State.HELD, cause), 0) for cause in BUDGETS)
     ranked = (
         (UNKNOWN, _count(counts, *_UNKNOWN)),
         (STOPPED, stopped or _count(counts, State.HELD) > held_by_budget),

@@ -56,11 +56,16 @@ def test_what_left_the_manifest_is_collected_by_the_next_run(
 
     table.write_text("sku,colour\nA,red\n", "utf-8")
     _, planned = _callsheet("plan", tmp_path)
+    early = _callsheet("run", tmp_path, *run)
+    status = _callsheet("status", tmp_path)
     sandbox.advance(AN_HOUR_S)
     code, said = _callsheet("run", tmp_path, *run)
 
     told = "left behind: plain[B]#1 was sent to runware for an earlier plan, and is overdue"
     assert told in planned
+    for left, words in (early, status):
+        # What may cost money is no success, though the plan has it no more.
+        assert (13, True) == (left, f"{told}; to settle it: callsheet reconcile" in words), words
     assert (0, False) == (code, "nothing to do" in said), said
     assert 2 == len(sandbox.tasks("runware", KEY))
     # Wanted again, it is there.

@@ -68,6 +68,19 @@ async def test_held_by_the_budget_is_11(studio: Studio, capsys: pytest.CaptureFi
     assert "budget.limit=2 USD" in capsys.readouterr().out
 
 
+async def test_what_one_run_may_not_spend_is_for_the_next(
+    studio: Studio, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Each limit has its own advice: a run's is not helped by raising the campaign's."""
+    studio.budget = Budget(limit_usd=Decimal(9), per_run_usd=Decimal("0.60"))
+    await studio.make("a", "b")
+
+    assert 11 == status(studio)
+    said = capsys.readouterr().out
+    assert "the limit of one run is used up" in said, said
+    assert "budget.limit" not in said
+
+
 async def test_what_earlier_plans_spent_is_told_and_counts_towards_the_limit(
     studio: Studio, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -6,9 +6,10 @@ conditional update, so no concurrency can leak past it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from types import MappingProxyType
 
 from sqlalchemy import BigInteger, ColumnElement, Connection, bindparam, func, select, update
 
@@ -18,7 +19,12 @@ from pipeline.run.ledger.sqlite import upsert
 from pipeline.run.ledger.tables import budgets, campaigns, micro, purchases, usd
 
 BUDGET = "budget"
-"""The cause of a job that is held for want of money."""
+"""The cause of a job that is held for want of money: the campaign's is used up."""
+_CAUSES: Mapping[str, str] = MappingProxyType(
+    {"campaign": BUDGET, "run": "per_run", "row": "per_row", "item": "per_item"}
+)
+BUDGETS = frozenset(_CAUSES.values())
+"""The causes of jobs that are held for want of money, by the limit that was met."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +48,11 @@ class Denied:
 
     scope: str
     limit_usd: Decimal | None
+
+    @property
+    def cause(self) -> str:
+        """Return the cause of the job that is held."""
+        return _CAUSES[self.scope]
 
     @property
     def message(self) -> str:

@@ -21,7 +21,7 @@ from sqlalchemy import Connection
 from pipeline.errors import LedgerDamaged
 from pipeline.model import Record
 from pipeline.run.clock import Clock, RealClock
-from pipeline.run.ledger import budgets, events, jobs, records, scratch, uploads
+from pipeline.run.ledger import budgets, events, jobs, records, scratch, summary, uploads
 from pipeline.run.ledger.events import Notable
 from pipeline.run.ledger.root import FOLDER, LEDGER, Occupancy, missing, prepare
 from pipeline.run.ledger.sqlite import be_patient, connect, quickly_checked, told
@@ -163,6 +163,10 @@ class Ledger:
     def notable(self, campaign: str) -> list[Notable]:
         """Return what was written down about the campaign's lanes: lanes stopped, limits met."""
         return self.read(partial(events.notable, campaign=campaign))
+
+    def left_behind(self, campaign: str) -> list[tuple[str, str, State]]:
+        """Return address, provider and state of what earlier plans sent, and has not ended."""
+        return self.read(partial(summary.left_behind, campaign=campaign))
 
     def committed_usd(self, campaign: str) -> Decimal:
         """Return what is charged, reserved and possible over a campaign's life."""

@@ -94,7 +94,7 @@ def intend(
     payer = Payer(campaign_id=job.campaign_id, run_id=run_id, row_key=job.row_key, key=job.key)
     denied = money.reserve(connection, payer, limits, purchase.reserved_microusd)
     if denied is not None:
-        why = {"cause": money.BUDGET, "message": denied.message}
+        why = {"cause": denied.cause, "message": denied.message}
         move(connection, key=job.key, before=job.state, after=State.HELD, **why)
         return denied
     written = replace(purchase, id=_inserted(connection, job, purchase, payer))
