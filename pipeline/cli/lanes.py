@@ -30,8 +30,10 @@ def providers_at_work(job: Job, admission: Admission) -> frozenset[str]:
     lines = [line for line in admission.lines if line.status in wanted]
     # What was sent is collected, whatever is selected now.
     lines += [line for line in admission.others if line.status in UNSETTLED]
-    earlier = (provider for _, provider, _ in admission.left_behind)
-    return frozenset(line.provider for line in lines) | frozenset(earlier)
+    names = frozenset(line.provider for line in lines)
+    earlier = frozenset(provider for _, provider, _ in admission.left_behind) - names
+    # What this plan does not want does not stop it for want of a key: it stays told.
+    return names | (earlier - keyless(job, earlier).keys())
 
 
 def keyless(job: Job, names: frozenset[str]) -> Mapping[str, str]:

@@ -27,11 +27,11 @@ budget: {limit: 20 USD}
 AN_HOUR_S = 3600
 
 
-def _callsheet(verb: str, folder: Path, *words: str) -> tuple[int, str]:
+def _callsheet(verb: str, folder: Path, *words: str, key: str = KEY) -> tuple[int, str]:
     command = [sys.executable, "-m", "pipeline", verb, str(folder / "left.yaml")]
     done = subprocess.run(
         [*command, "--root", str(folder / "root"), *words],
-        env={**os.environ, "RUNWARE_API_KEY": KEY, "COLUMNS": "100"},
+        env={**os.environ, "RUNWARE_API_KEY": key, "COLUMNS": "100"},
         capture_output=True,
         text=True,
         check=False,
@@ -56,6 +56,7 @@ def test_what_left_the_manifest_is_collected_by_the_next_run(
 
     table.write_text("sku,colour\nA,red\n", "utf-8")
     _, planned = _callsheet("plan", tmp_path)
+    keyless = _callsheet("run", tmp_path, *run, key="")
     early = _callsheet("run", tmp_path, *run)
     status = _callsheet("status", tmp_path)
     sandbox.advance(AN_HOUR_S)
@@ -63,8 +64,9 @@ def test_what_left_the_manifest_is_collected_by_the_next_run(
 
     told = "left behind: plain[B]#1 was sent to runware for an earlier plan, and is overdue"
     assert told in planned
-    for left, words in (early, status):
-        # What may cost money is no success, though the plan has it no more.
+    for left, words in (keyless, early, status):
+        # What may cost money is no success, though the plan has it no more; nor is it a fault of
+        # the command that its provider's key is gone.
         assert (13, True) == (left, f"{told}; to settle it: callsheet reconcile" in words), words
     assert (0, False) == (code, "nothing to do" in said), said
     assert 2 == len(sandbox.tasks("runware", KEY))
