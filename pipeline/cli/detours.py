@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 
 from pipeline.diagnostics import Diagnostic
@@ -37,9 +37,11 @@ class Detours:
                     group.addresses.append(item.address)
             yield entry
 
-    def lines(self) -> Iterator[str]:
+    def lines(self, shots: Collection[str]) -> Iterator[str]:
         """Yield what was counted: per shot, who makes it, why nobody before, and which items."""
         for (shot, provider, reasons), group in self._groups.items():
+            if shot not in shots:
+                continue
             count = f"{group.items} items" if group.items > 1 else "1 item"
             yield f"{shot}: {count} at {provider}, because"
             for name, why in reasons:

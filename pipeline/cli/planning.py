@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from decimal import Decimal
 from pathlib import Path
@@ -165,13 +165,24 @@ def told(admission: Admission, campaign: Campaign, console: Console) -> None:
     for line in shortfalls(admission, campaign.manifest.budget):
         console.print(line, soft_wrap=True)
     # With a provider of the command line the warnings have told it already.
-    for line in () if campaign.asked.provider else campaign.detours.lines():
+    selected = {line.shot for line in admission.lines}
+    for line in () if campaign.asked.provider else campaign.detours.lines(selected):
         console.print(line, markup=False, soft_wrap=True)
     for line in left_behind(admission.left_behind):
         console.print(line, markup=False, soft_wrap=True)
-    for address in admission.orphaned:
-        line = f"orphaned: {address} is in no plan any more; its clip stays in the store"
-        console.print(line, markup=False)
+    if admission.orphaned:
+        console.print(orphans(admission.orphaned), markup=False, soft_wrap=True)
+
+
+def orphans(addresses: Sequence[str]) -> str:
+    """Return what earlier plans had and this one has not, in one line however much it is."""
+    named = ", ".join(addresses[:_ORPHANS_SHOWN])
+    more = len(addresses) - _ORPHANS_SHOWN
+    verb = "is" if len(addresses) == 1 else "are"
+    return (
+        f"orphaned: {counted_items(len(addresses))} of earlier plans {verb} in this one no more;"
+        f" clips stay where they are: {named}{f' and {more} more' if more > 0 else ''}"
+    )
 
 
 def drawn(admission: Admission) -> Table:
@@ -223,6 +234,7 @@ def priced(total: Totals) -> str:
     return f"{text}, and {total.unpriced} of unknown price" if total.unpriced else text
 
 
+_ORPHANS_SHOWN = 4
 _WORDS = frozenset({"shot", "provider", "status"})
 
 
