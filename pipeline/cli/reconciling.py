@@ -28,7 +28,7 @@ from pipeline.cli.options import (
     Rehearse,
     Root,
 )
-from pipeline.cli.reporting import asked_again, write_report
+from pipeline.cli.reporting import asked_again, only_rehearsed, write_report
 from pipeline.run import Ledger, Sent, State, abandon, adopt, resubmit, sent
 
 _GIVEN_UP = frozenset({State.OVERDUE, State.WAITING})
@@ -119,6 +119,9 @@ def _settle(job: Job, campaign: Campaign, ledger: Ledger, console: Console) -> E
     # What is still in flight is no more settled than a doubt: a key may have been refused.
     left = sent(ledger, campaign.name)
     _tell(left, campaign, console)
+    hint = only_rehearsed(campaign, "reconcile")
+    if hint:
+        console.print(hint, markup=False, soft_wrap=True)
     planned = sum(record.state == State.PLANNED for record in ledger.records(campaign.name))
     if planned:
         console.print(f"{planned} to be made: {asked_again(campaign.asked)}", soft_wrap=True)

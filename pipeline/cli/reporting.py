@@ -74,14 +74,21 @@ def report(
 
 def opened(campaign: Campaign, verb: str) -> Ledger:
     """Open the ledger to read, beside whoever works in it; a usage fault if it knows nothing."""
-    asked = campaign.asked
-    ledger = Ledger.reader(asked.home) if _known(asked.home, campaign.name) else None
+    home = campaign.asked.home
+    ledger = Ledger.reader(home) if _known(home, campaign.name) else None
     if ledger is not None:
         return ledger
+    raise usage(f"nothing of '{campaign.name}' was run in {home}", only_rehearsed(campaign, verb))
+
+
+def only_rehearsed(campaign: Campaign, verb: str) -> str:
+    """Return the command that was meant, where a campaign was rehearsed and never run."""
+    asked = campaign.asked
     rehearsal = replace(asked, rehearse=True)
-    rehearsed = not asked.rehearse and _known(rehearsal.home, campaign.name)
-    hint = f"it was rehearsed: {asked_again(rehearsal, verb)}" if rehearsed else ""
-    raise usage(f"nothing of '{campaign.name}' was run in {asked.home}", hint)
+    if asked.rehearse or _known(asked.home, campaign.name):
+        return ""
+    rehearsed = _known(rehearsal.home, campaign.name)
+    return f"it was rehearsed: {asked_again(rehearsal, verb)}" if rehearsed else ""
 
 
 def _known(home: Path, campaign: str) -> bool:
