@@ -27,7 +27,7 @@ def environment(variables: Mapping[str, str], env_file: Path | None) -> Mapping[
     if env_file is None:
         return variables
     try:
-        lines = env_file.read_text("utf-8").splitlines()
+        lines = env_file.read_text("utf-8-sig").splitlines()
     except UnicodeDecodeError as error:
         raise mistyped("not-utf8", f"{env_file} is not UTF-8 text", "save it as UTF-8") from error
     except OSError as error:

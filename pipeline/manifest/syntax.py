@@ -24,8 +24,11 @@ _BARE = ("@", "{{", "{%", "{#", "`")
 _END_IN_FLOW = re.compile(r"(?<!\s)\s*+(?:[,\]]|\}(?!\}))")
 _COMMENT = re.compile(r"(?<!\s)\s++#.*$")
 _UNCLOSED = "found unexpected end of stream"
+_UNEXPECTED = "mapping values are not allowed in this context"
+# `callsheet:1` and `-id: spin` are texts to YAML; what is wrong shows on the next line.
+_CRAMPED = re.compile(r"\s*(?:-[^\s-]|[\w-]+:[^\s:]\S*\s*$)")
 _MESSAGES = {
-    "mapping values are not allowed in this context": (
+    _UNEXPECTED: (
         "a ': ' inside a value, or a key that is indented unlike its neighbours",
         "put the value in quotes, or line the keys up",
     ),
@@ -67,6 +70,8 @@ def explained(error: yaml.YAMLError, origin: Source) -> Diagnostic:
     if "cannot start any token" in problem or "tab character" in problem:
         message, hint = _stray(origin.text[mark.index : mark.index + 1])
         began = None
+    if problem == _UNEXPECTED and _CRAMPED.match(_line_before(origin, mark.line)):
+        hint = "write a space behind the '-' or ':' of the line before"
     # Where an unclosed quote or bracket began helps more than where the file ends.
     if problem == _UNCLOSED and began is not None:
         # Where the quotes open helps; that the file ends, at its end, does not.
@@ -79,6 +84,12 @@ def explained(error: yaml.YAMLError, origin: Source) -> Diagnostic:
         hint=hint,
         related=related,
     )
+
+
+def _line_before(origin: Source, index: int) -> str:
+    """Return the last line with something on it above a line, which is counted from 0."""
+    above = (origin.line(line) for line in range(index, 0, -1))
+    return next((line for line in above if line.strip()), "")
 
 
 def mended(origin: Source, index: int) -> Mended | None:

@@ -117,6 +117,8 @@ def _unknown_key(error: ValidationError, node: Node, key: str) -> Diagnostic:
     hint = f"did you mean '{close}'?" if close else f"it may have: {', '.join(known)}"
     if _PIECE.fullmatch(key):
         hint = "a ',' inside { } ends a value; an amount is written with a point: 1.50 USD"
+    if key != key.strip():
+        hint = "a no-break space cannot indent: write plain spaces"
     if key == "<<":
         hint = "merge keys are not read; `defaults` and `extends` do what they are for"
     return Diagnostic(

@@ -58,11 +58,12 @@ def unknown_provider(name: str, offers: Mapping[str, Offer], span: Span) -> Diag
     """Return the finding for a provider that nobody knows, with the nearest name."""
     close = get_close_matches(name, offers, n=1)
     known = ", ".join(sorted(offers))
+    hint = f"did you mean '{close[0]}'?" if close else f"there are: {known}"
     return Diagnostic(
         slug="unknown-provider",
         message=f"there is no provider {name!r}",
         span=span,
-        hint=f"did you mean '{close[0]}'?" if close else f"there are: {known}",
+        hint=f"several are a list: [{name}]" if "," in name else hint,
     )
 
 
