@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import shlex
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Annotated
 
@@ -29,7 +30,19 @@ from pipeline.cli.options import (
     Root,
 )
 from pipeline.cli.reporting import asked_again, only_rehearsed, write_report
-from pipeline.run import Ledger, Sent, State, abandon, adopt, resubmit, sent
+from pipeline.providers import PROVIDERS
+from pipeline.run import (
+    Ledger,
+    Sent,
+    State,
+    abandon,
+    adopt,
+    claim,
+    decidable,
+    resubmit,
+    sent,
+    verify,
+)
 
 _GIVEN_UP = frozenset({State.OVERDUE, State.WAITING})
 """What a person may want to be done with: a clip that is finished only has to be fetched."""
@@ -82,27 +95,54 @@ def reconcile(
     campaign = open_campaign(asked)
     console = Console(highlight=False, quiet=quiet)
     with Ledger.open(asked.home) as ledger:
-        _decide(ledger, campaign.name, task or (), resubmitted or (), abandoned or ())
+        job = Job(asked=asked, quiet=quiet)
+        words = {
+            State.PLANNED: resubmitted or (),
+            State.ABANDONED: abandoned or (),
+        }
+        if task:
+            _verify(job, campaign, ledger, task, console)
+        _decide(ledger, campaign.name, task or (), words)
         if task or resubmitted or abandoned:
             write_report(ledger, campaign)
-        raise Leave(_settle(Job(asked=asked, quiet=quiet), campaign, ledger, console))
+        raise Leave(_settle(job, campaign, ledger, console))
+
+
+def _verify(
+    job: Job, campaign: Campaign, ledger: Ledger, tasks: Sequence[str], console: Console
+) -> None:
+    """Ask the providers for the tasks that were named: what is mistyped is not written."""
+    from pipeline.cli.lanes import open_lanes  # noqa: PLC0415 - slow to load, seldom needed
+
+    claims = [claim(ledger, campaign.name, *_parted(told)) for told in tasks]
+    names = frozenset(each.provider for each in claims)
+    with open_lanes(job, campaign, names, console) as lanes:
+        asyncio.run(verify(claims, providers=PROVIDERS, lanes=lanes))
 
 
 def _decide(
     ledger: Ledger,
     campaign: str,
     tasks: Sequence[str],
-    resubmitted: Sequence[str],
-    abandoned: Sequence[str],
+    words: Mapping[State, Sequence[str]],
 ) -> None:
+    """Write what a person decided; nothing of it if one of the words cannot be followed."""
     now = datetime.now(UTC)
+    for after, addresses in words.items():
+        for address in addresses:
+            decidable(ledger, campaign, address, after)
     for told in tasks:
-        address, _, found = told.rpartition("=")
+        address, found = _parted(told)
         adopt(ledger, campaign, address, task=found, now=now)
-    for address in resubmitted:
+    for address in words[State.PLANNED]:
         resubmit(ledger, campaign, address, now=now)
-    for address in abandoned:
+    for address in words[State.ABANDONED]:
         abandon(ledger, campaign, address, now=now)
+
+
+def _parted(told: str) -> tuple[str, str]:
+    address, _, task = told.rpartition("=")
+    return address, task
 
 
 def _settle(job: Job, campaign: Campaign, ledger: Ledger, console: Console) -> Exit:

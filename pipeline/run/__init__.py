@@ -13,8 +13,9 @@ from pipeline.exports import lazily
 if TYPE_CHECKING:
     from pipeline.run.admission import Admission, PlanLine, Totals
     from pipeline.run.admitting import admit
+    from pipeline.run.claiming import verify
     from pipeline.run.clock import Clock, RealClock
-    from pipeline.run.deciding import Sent, abandon, adopt, resubmit, sent
+    from pipeline.run.deciding import Sent, abandon, adopt, claim, decidable, resubmit, sent
     from pipeline.run.dispatch import Order, Tools, run
     from pipeline.run.files.disk import is_the_machine, unwritten, writing
     from pipeline.run.files.store import Store
@@ -58,7 +59,9 @@ __all__ = [
     "admit",
     "adopt",
     "back_up",
+    "claim",
     "damage",
+    "decidable",
     "ending",
     "grouped",
     "is_the_machine",
@@ -68,6 +71,7 @@ __all__ = [
     "scrubber",
     "sent",
     "unwritten",
+    "verify",
     "writing",
 ]
 
@@ -99,6 +103,9 @@ _HOMES = {
     "quote": "quoting",
     "admit": "admitting",
     "adopt": "deciding",
+    "claim": "deciding",
+    "decidable": "deciding",
+    "verify": "claiming",
     "back_up": "ledger.backup",
     "damage": "ledger.checking",
     "ending": "outcome",

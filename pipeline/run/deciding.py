@@ -15,6 +15,7 @@ from types import MappingProxyType
 import orjson
 
 from pipeline.errors import Undecidable
+from pipeline.run.claiming import Claim
 from pipeline.run.ledger import jobs
 from pipeline.run.ledger.jobs import Job
 from pipeline.run.ledger.ledger import Ledger
@@ -64,20 +65,28 @@ RESUBMITTED = "resubmitted"
 ABANDONED = "abandoned"
 
 
+def claim(ledger: Ledger, campaign: str, address: str, task: str) -> Claim:
+    """Return what is to be asked before an item in doubt is taken for this task (`adopt`).
+
+    `address` may be empty where one item alone is in doubt. Raise Undecidable if the item is not
+    in doubt, or no task is named.
+    """
+    if not task.strip():
+        raise Undecidable("no task is named: say which one the provider has, as --task ADDRESS=ID")
+    job = _adopted(ledger, campaign, address)
+    client_id = bought(job).client_id
+    named = {"address": job.address, "provider": job.provider, "client_id": client_id}
+    return Claim(**named, task=task.strip())
+
+
 def adopt(ledger: Ledger, campaign: str, address: str, *, task: str, now: datetime) -> None:
     """Write that the item in doubt is the provider's task of that id; it is collected from there.
 
     `address` may be empty where one item alone is in doubt. Raise Undecidable if the item is not
     in doubt, or the task is another item's, or none.
     """
-    if not task.strip():
-        raise Undecidable("no task is named: say which one the provider has, as --task ADDRESS=ID")
-    job = (
-        _doubted(ledger, campaign, address, State.WAITING)
-        if address
-        else _only_doubt(ledger, campaign)
-    )
-    task = task.strip()
+    task = claim(ledger, campaign, address, task).task
+    job = _adopted(ledger, campaign, address)
     try:
         ledger.write_now(partial(accept, job=job, task=task, at=now.timestamp()))
     except Clashed:
@@ -120,6 +129,17 @@ def _doubted(ledger: Ledger, campaign: str, address: str, after: State) -> Job:
         ids = ", ".join(bought(job).client_id for job in fitting)
         raise Undecidable(f"{address} was sent {len(fitting)} times: say which, as one of {ids}")
     return fitting[0]
+
+
+def decidable(ledger: Ledger, campaign: str, address: str, after: State) -> None:
+    """Raise Undecidable unless a person's word can put what was sent for an address there."""
+    _doubted(ledger, campaign, address, after)
+
+
+def _adopted(ledger: Ledger, campaign: str, address: str) -> Job:
+    if not address:
+        return _only_doubt(ledger, campaign)
+    return _doubted(ledger, campaign, address, State.WAITING)
 
 
 def _only_doubt(ledger: Ledger, campaign: str) -> Job:

@@ -9,11 +9,15 @@ import sys
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
+from pipeline.providers import OFFERS
+from tests.crash.kit import addressed
 from tests.sandboxes import Sandbox
 
 KEY = "key-of-the-reconcile-test"
 AN_HOUR_S = 3600
+IN_DOUBT = 13
 MANIFEST = """\
 callsheet: 1
 name: settle
@@ -35,12 +39,13 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def _callsheet(folder: Path, sandbox: Sandbox, verb: str, *words: str) -> tuple[int, str]:
-    base_url = f"runware={sandbox.base_urls['runware']}"
+def _callsheet(
+    folder: Path, sandbox: Sandbox, verb: str, *words: str, provider: str = "runware"
+) -> tuple[int, str]:
     command = [sys.executable, "-m", "pipeline", verb, str(folder / "m.yaml"), *words]
     done = subprocess.run(
-        [*command, "--root", str(folder / "root"), "--base-url", base_url],
-        env={**os.environ, "RUNWARE_API_KEY": KEY, "COLUMNS": "100"},
+        [*command, "--root", str(folder / "root"), *addressed(sandbox, [provider])],
+        env={**os.environ, OFFERS[provider].key_env: KEY, "COLUMNS": "100"},
         capture_output=True,
         text=True,
         check=False,
@@ -102,3 +107,31 @@ def test_without_a_key_what_was_sent_is_listed_all_the_same(
     assert 13 == code, said
     assert "nothing is asked of runware: Runware needs a key: set RUNWARE_API_KEY" in said
     assert "--abandon 'plain#1'" in said
+
+
+@pytest.mark.parametrize("provider", ["evolink", "inference", "unifically"])
+def test_a_mistyped_task_changes_nothing(provider: str, sandbox: Sandbox, folder: Path) -> None:
+    """The provider is asked for a task that a person names; then the right one is collected."""
+    box = folder / "box.png"
+    Image.new("RGB", (720, 1280), (180, 120, 60)).save(box)
+    frames = "bundles: {opening: {frames: {first: box.png}}}\nshots:"
+    text = MANIFEST.replace("runware", f"{provider}\n    mode: pro\n    use: [opening]")
+    text = text.replace('    aspect_ratio: "9:16"\n', "").replace("shots:", frames)
+    text = text.replace("20 USD}", "20 USD, unpriced: {assume: 1.00 USD}}").replace("2s", "30s")
+    (folder / "m.yaml").write_text(text, "utf-8")
+    sandbox.play("drop-after")
+    code, said = _callsheet(folder, sandbox, "run", "--yes", provider=provider)
+    tasks = sandbox.tasks(provider, KEY)
+    assert 1 == len(tasks), said
+    (task,) = tasks
+
+    if code == IN_DOUBT:
+        named = ("reconcile", "--task", "plain#1=no-such-task")
+        code, said = _callsheet(folder, sandbox, *named, provider=provider)
+        assert 12 == code, said
+        assert f"{provider} knows no task 'no-such-task', named for plain#1" in said, said
+        named = ("reconcile", "--task", f"plain#1={task['task']}")
+        code, said = _callsheet(folder, sandbox, *named, provider=provider)
+
+    assert 0 == code, said
+    assert 1 == len(sandbox.tasks(provider, KEY))

@@ -1,0 +1,73 @@
+"""A task that a person names for an item in doubt: its provider is asked before it is believed.
+
+A slip of the pen would bind the item to a task that nobody has, and be polled until its deadline.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from random import Random
+
+from pipeline.errors import TransportFault, Undecidable
+from pipeline.providers.base import Absent, Fault, FaultKind, Provider, TaskRef, TaskState
+from pipeline.run.clock import RealClock
+from pipeline.run.lifecycle import POLICY, Phase
+from pipeline.run.pacing import repeated
+from pipeline.run.transport.lane import Lane
+from pipeline.run.transport.transport import Transport
+
+_TRIES = 4
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claim:
+    """What a person says: this provider's task is the item's."""
+
+    address: str
+    provider: str
+    client_id: str
+    task: str
+
+
+async def verify(
+    claims: Sequence[Claim], *, providers: Mapping[str, Provider], lanes: Mapping[str, Lane]
+) -> None:
+    """Ask for each task; raise Undecidable for those that are not there, or cannot be asked for."""
+    async with Transport() as transport:
+        denied = await asyncio.gather(
+            *(
+                _denied(claim, providers[claim.provider], lanes[claim.provider], transport)
+                for claim in claims
+            )
+        )
+    told = [why for why in denied if why]
+    if told:
+        raise Undecidable(f"{'; '.join(told)}; nothing was changed")
+
+
+async def _denied(claim: Claim, provider: Provider, lane: Lane, transport: Transport) -> str:
+    """Return why a claim is not believed; empty if the provider has such a task."""
+    state = await repeated(
+        partial(_state, claim, provider, lane, transport),
+        again=lambda fault, tries: POLICY[Phase.POLLING][fault.kind].again and tries < _TRIES,
+        clock=RealClock(),
+        chance=Random(),  # noqa: S311 - it spreads retries
+    )
+    match state:
+        case Absent() | Fault(kind=FaultKind.LOST):
+            return f"{claim.provider} knows no task '{claim.task}', named for {claim.address}"
+        case Fault(message=message):
+            return f"{claim.provider} could not be asked for task '{claim.task}' ({message})"
+    return ""
+
+
+async def _state(claim: Claim, provider: Provider, lane: Lane, transport: Transport) -> TaskState:
+    task = TaskRef(task=claim.task, client_id=claim.client_id)
+    try:
+        reply = await transport.send(lane, provider.status_request(task))
+    except TransportFault as lost:
+        return Fault(kind=FaultKind.UNAVAILABLE, message=str(lost))
+    return provider.read_status(task, reply)
