@@ -14,7 +14,9 @@ from rich.table import Table
 
 from pipeline.model import Event
 
-_QUIET = frozenset({"polled", "uploaded", "staging", "submitting", "waiting", "fetching", "done"})
+_QUIET = frozenset(
+    {"polled", "uploaded", "staging", "submitting", "waiting", "fetching", "done", "widened"}
+)
 """Steps on the way, and what the next line says better: a clip that is done is shown."""
 
 _IN_FLIGHT = frozenset({"submitting", "waiting", "fetching"})

@@ -31,6 +31,7 @@ from pipeline.manifest import contents
 from pipeline.report import Report, show_summary
 from pipeline.run import Notable, State, ending
 
+_GOOD_NEWS = frozenset({"widened"})
 _DOCUMENTS = frozenset({".yaml", ".yml"})
 
 
@@ -86,9 +87,10 @@ def _documents(path: Path) -> bytes:
 
 
 def _lanes(notable: Sequence[Notable]) -> Iterator[str]:
-    if notable:
+    worth = [each for each in notable if each.name not in _GOOD_NEWS]
+    if worth:
         yield ""
-    for each in notable:
+    for each in worth:
         name = each.name.replace("_", " ")
         times = f" {each.times} times, last" if each.times > 1 else ""
         why = f": {each.message}" if each.message else ""
