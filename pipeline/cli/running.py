@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from dataclasses import replace
 
 import typer
 from rich.console import Console
@@ -44,7 +45,7 @@ from pipeline.cli.report_files import has_report, written_files
 from pipeline.cli.reporting import asked_again, left_behind, write_report
 from pipeline.model import Budget
 from pipeline.report import show_summary
-from pipeline.run import Admission, Ledger, Status
+from pipeline.run import Admission, Ledger, Status, Totals
 
 _NOT_THERE = (Status.FAILED, Status.OFF_SPEC, Status.ABANDONED)
 
@@ -109,11 +110,12 @@ def make(job: Job) -> Exit:
             if admission.changed or not has_report(campaign):
                 write_report(ledger, campaign)
             return _nothing_to_do(admission, job.asked, console)
-        buys = _agreed(job, admission, campaign.manifest.budget, console)
+        agreed = _agreed(job, admission, campaign.manifest.budget, console)
         began = time.monotonic()
         from pipeline.cli.making import made  # noqa: PLC0415 - slow to load, seldom needed
 
-        outcome = made(job, campaign, admission, ledger, console, buys=buys)
+        buys = agreed is not None
+        outcome = made(agreed or job, campaign, admission, ledger, console, buys=buys)
         report = write_report(ledger, campaign, elapsed_s=time.monotonic() - began)
         show_summary(console, report, written_files(campaign))
         settle = asked_again(job.asked, "reconcile")
@@ -143,18 +145,18 @@ def _work(admission: Admission, job: Job) -> bool:
     return bool(buys or admission.restore or admission.unsettled)
 
 
-def _agreed(job: Job, admission: Admission, budget: Budget, console: Console) -> bool:
+def _agreed(job: Job, admission: Admission, budget: Budget, console: Console) -> Job | None:
     """Ask before money is spent, or leave: nothing is bought that nobody agreed to.
 
-    Return whether anything may be bought: where nothing is to be made nobody is asked, and what
-    fails while it is collected is not bought again either.
+    Return the job with what may be spent; None if nothing may: where nothing is to be made nobody
+    is asked, and what fails while it is collected is not bought again either.
     """
     limited = budget.limit_usd is not None or job.spending.max_cost_usd is not None
     if job.asked.rehearse or (job.spending.yes and limited):
-        return True
+        return job
     buys = admission.to_buy(job.retry)
     if not buys.items:
-        return False
+        return None
     if job.spending.yes:
         raise usage("--yes needs a limit: `budget: {limit: …}` or --max-cost")
     if sys.stdin is None or not sys.stdin.isatty():
@@ -162,4 +164,13 @@ def _agreed(job: Job, admission: Admission, budget: Budget, console: Console) ->
     console.print(f"This spends real money: {priced(buys)}.")
     if not typer.confirm("Make it?", default=False):
         raise Leave(Exit.STOPPED)
-    return True
+    return _capped(job, buys)
+
+
+def _capped(job: Job, agreed: Totals) -> Job:
+    """Return the job that spends no more than a person agreed to: a fallback may cost more."""
+    if agreed.unpriced:
+        return job
+    caps = [agreed.high_usd, job.spending.max_cost_usd]
+    cap = min(cap for cap in caps if cap is not None)
+    return replace(job, spending=replace(job.spending, max_cost_usd=cap))

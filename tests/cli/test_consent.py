@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import os
+import pty
 import subprocess
 import sys
 from functools import partial
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
+from pipeline.providers import OFFERS
+from tests.crash.kit import addressed
 from tests.sandboxes import Sandbox
 
 KEY = "key-of-the-consent-test"
+KEYED = ("runware", "apimart", "evolink")
 MANIFEST = """\
 callsheet: 1
 name: consent
@@ -32,13 +37,19 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def _run(folder: Path, sandbox: Sandbox, *words: str, closed: bool = False) -> tuple[int, str]:
+def _run(
+    folder: Path,
+    sandbox: Sandbox,
+    *words: str,
+    closed: bool = False,
+    stdin: int = subprocess.DEVNULL,
+) -> tuple[int, str]:
     command = [sys.executable, "-m", "pipeline", "run", str(folder / "m.yaml")]
-    urls = [f"--base-url={name}={sandbox.base_urls[name]}" for name in ("runware", "apimart")]
+    urls = addressed(sandbox, KEYED)
     done = subprocess.run(
         [*command, "--root", str(folder / "root"), *urls, *words],
-        env={**os.environ, "RUNWARE_API_KEY": KEY, "APIMART_API_KEY": KEY, "COLUMNS": "100"},
-        stdin=subprocess.DEVNULL,
+        env={**os.environ, **{OFFERS[name].key_env: KEY for name in KEYED}, "COLUMNS": "100"},
+        stdin=stdin,
         preexec_fn=partial(os.close, 0) if closed else None,
         capture_output=True,
         text=True,
@@ -117,3 +128,22 @@ def test_what_was_only_to_be_collected_is_not_bought_again_unasked(
     assert 3 == _run(folder, sandbox)[0]
     sandbox.set(timing={"accept_s": 0, "run_s": 0})
     assert 0 == _run(folder, sandbox, *words)[0]
+
+
+def test_what_a_person_agreed_to_is_what_may_be_spent(sandbox: Sandbox, folder: Path) -> None:
+    """Asked for 0.56 USD and told yes, a run does not go on with a provider that takes 0.59."""
+    Image.new("RGB", (720, 1280), (180, 120, 60)).save(folder / "box.png")
+    text = MANIFEST.replace("provider: runware", "provider: [runware, evolink]\n    mode: pro")
+    text = text.replace('aspect_ratio: "9:16"', "references: {frames: {first: box.png}}")
+    (folder / "m.yaml").write_text(f"{text}policy: {{fallback: same_model}}\n", "utf-8")
+    sandbox.play("no-credit")
+    ours, theirs = pty.openpty()
+    os.write(ours, b"y\n")
+
+    code, said = _run(folder, sandbox, stdin=theirs)
+
+    os.close(ours)
+    os.close(theirs)
+    assert "This spends real money: 0.56 USD" in said, said
+    assert (11, True) == (code, "the limit of one run is used up" in said), said
+    assert [] == [*sandbox.tasks("runware", KEY), *sandbox.tasks("evolink", KEY)]
