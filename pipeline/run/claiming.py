@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from functools import partial
 from random import Random
 
-from pipeline.errors import TransportFault, Undecidable
-from pipeline.providers.base import Absent, Fault, FaultKind, Provider, TaskRef, TaskState
+from pipeline.errors import Undecidable
+from pipeline.providers.base import Absent, Fault, FaultKind, Provider, TaskRef
 from pipeline.run.clock import RealClock
+from pipeline.run.collecting import state_of
 from pipeline.run.lifecycle import POLICY, Phase
 from pipeline.run.pacing import repeated
 from pipeline.run.transport.lane import Lane
@@ -50,8 +51,9 @@ async def verify(
 
 async def _denied(claim: Claim, provider: Provider, lane: Lane, transport: Transport) -> str:
     """Return why a claim is not believed; empty if the provider has such a task."""
+    task = TaskRef(task=claim.task, client_id=claim.client_id)
     state = await repeated(
-        partial(_state, claim, provider, lane, transport),
+        partial(state_of, task, provider, lane, transport),
         again=lambda fault, tries: POLICY[Phase.POLLING][fault.kind].again and tries < _TRIES,
         clock=RealClock(),
         chance=Random(),  # noqa: S311 - it spreads retries
@@ -62,12 +64,3 @@ async def _denied(claim: Claim, provider: Provider, lane: Lane, transport: Trans
         case Fault(message=message):
             return f"{claim.provider} could not be asked for task '{claim.task}' ({message})"
     return ""
-
-
-async def _state(claim: Claim, provider: Provider, lane: Lane, transport: Transport) -> TaskState:
-    task = TaskRef(task=claim.task, client_id=claim.client_id)
-    try:
-        reply = await transport.send(lane, provider.status_request(task))
-    except TransportFault as lost:
-        return Fault(kind=FaultKind.UNAVAILABLE, message=str(lost))
-    return provider.read_status(task, reply)

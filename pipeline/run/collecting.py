@@ -18,6 +18,7 @@ from pipeline.providers.base import (
     Failed,
     Fault,
     FaultKind,
+    Provider,
     TaskRef,
     TaskState,
     Unknown,
@@ -31,6 +32,8 @@ from pipeline.run.ledger.purchases import REPORTED, UNKNOWN, Booking
 from pipeline.run.ledger.tables import micro_exact
 from pipeline.run.life import Life
 from pipeline.run.lifecycle import POLICY, TRANSIENT, Phase, State
+from pipeline.run.transport.lane import Lane
+from pipeline.run.transport.transport import Transport
 
 FRESH_LINKS = 3
 """How often another link is asked for before a paid clip is left for the next run."""
@@ -114,10 +117,17 @@ async def _asked(life: Life, gap_s: float) -> float:
 
 
 async def _state(life: Life) -> TaskState:
-    purchase, provider = life.purchase, life.station.provider
+    purchase, station = life.purchase, life.station
     task = TaskRef(task=purchase.task, client_id=purchase.client_id)
+    return await state_of(task, station.provider, station.lane, life.means.transport)
+
+
+async def state_of(
+    task: TaskRef, provider: Provider, lane: Lane, transport: Transport
+) -> TaskState:
+    """Ask a provider for a task, once."""
     try:
-        reply = await life.means.transport.send(life.station.lane, provider.status_request(task))
+        reply = await transport.send(lane, provider.status_request(task))
     except TransportFault as lost:
         return Fault(kind=FaultKind.UNAVAILABLE, message=str(lost))
     return provider.read_status(task, reply)
