@@ -214,7 +214,8 @@ async def test_who_only_rehearsed_is_told_how_to_see_it(
     assert f"spring.yaml --root {real.root} --rehearse" in told
     assert 0 == status(real, "--rehearse")
     capsys.readouterr()
-    assert 0 == invoke(
+    assert 3 == invoke(
         ["reconcile", str(tmp_path / "spring.yaml"), "--root", str(tmp_path / "root")]
     )
-    assert f"--root {real.root} --rehearse" in capsys.readouterr().out
+    assert f"--root {real.root} --rehearse" in capsys.readouterr().err
+    assert not (real.root / ".callsheet").exists()
