@@ -55,5 +55,5 @@ def test_two_hundred_jobs_without_a_kill(tmp_path: Path, record_property: Tell) 
 @pytest.mark.timeout(7200)
 def test_the_chaos_benchmark(tmp_path: Path, record_property: Tell) -> None:
     """2,000 items over five providers, 20 % faults of all kinds, 30 kills at random instants."""
-    drill = Drill(seed=_seed(), jobs=2000, kills=30, lives_s=(1.0, 60.0))
+    drill = Drill(seed=_seed(), jobs=2000, kills=30, lives_s=(1.0, 40.0))
     _hold(drill, tmp_path, record_property)
