@@ -29,7 +29,7 @@ from pipeline.cli.options import (
     Rehearse,
     Root,
 )
-from pipeline.cli.reporting import asked_again, opened, write_report
+from pipeline.cli.reporting import asked_again, only_rehearsed, write_report
 from pipeline.providers import PROVIDERS
 from pipeline.run import (
     Ledger,
@@ -94,8 +94,6 @@ def reconcile(
     )
     campaign = open_campaign(asked)
     console = Console(highlight=False, quiet=quiet)
-    # Where nothing was run there is nothing to settle, and no ledger is made for it.
-    opened(campaign, "reconcile").close()
     with Ledger.open(asked.home) as ledger:
         job = Job(asked=asked, quiet=quiet)
         words = {
@@ -161,6 +159,9 @@ def _settle(job: Job, campaign: Campaign, ledger: Ledger, console: Console) -> E
     # What is still in flight is no more settled than a doubt: a key may have been refused.
     left = sent(ledger, campaign.name)
     _tell(left, campaign, console)
+    hint = only_rehearsed(campaign, "reconcile")
+    if hint:
+        console.print(hint, markup=False, soft_wrap=True)
     planned = sum(record.state == State.PLANNED for record in ledger.records(campaign.name))
     if planned:
         console.print(f"{planned} to be made: {asked_again(campaign.asked)}", soft_wrap=True)

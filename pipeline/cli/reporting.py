@@ -78,10 +78,10 @@ def opened(campaign: Campaign, verb: str) -> Ledger:
     ledger = Ledger.reader(home) if _known(home, campaign.name) else None
     if ledger is not None:
         return ledger
-    raise usage(f"nothing of '{campaign.name}' was run in {home}", _only_rehearsed(campaign, verb))
+    raise usage(f"nothing of '{campaign.name}' was run in {home}", only_rehearsed(campaign, verb))
 
 
-def _only_rehearsed(campaign: Campaign, verb: str) -> str:
+def only_rehearsed(campaign: Campaign, verb: str) -> str:
     """Return the command that was meant, where a campaign was rehearsed and never run."""
     asked = campaign.asked
     rehearsal = replace(asked, rehearse=True)
