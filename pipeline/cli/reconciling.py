@@ -126,7 +126,7 @@ def _decide(
     tasks: Sequence[str],
     words: Mapping[State, Sequence[str]],
 ) -> None:
-    """Write what a person decided; nothing of it if one of the words cannot be followed."""
+    """Write what a person decided, once each word was found to fit what was sent."""
     now = datetime.now(UTC)
     for after, addresses in words.items():
         for address in addresses:

@@ -71,9 +71,7 @@ def claim(ledger: Ledger, campaign: str, address: str, task: str) -> Claim:
     `address` may be empty where one item alone is in doubt. Raise Undecidable if the item is not
     in doubt, or no task is named.
     """
-    if not task.strip():
-        raise Undecidable("no task is named: say which one the provider has, as --task ADDRESS=ID")
-    job = _adopted(ledger, campaign, address)
+    job = _adopted(ledger, campaign, address, task)
     client_id = bought(job).client_id
     named = {"address": job.address, "provider": job.provider, "client_id": client_id}
     return Claim(**named, task=task.strip())
@@ -85,8 +83,7 @@ def adopt(ledger: Ledger, campaign: str, address: str, *, task: str, now: dateti
     `address` may be empty where one item alone is in doubt. Raise Undecidable if the item is not
     in doubt, or the task is another item's, or none.
     """
-    task = claim(ledger, campaign, address, task).task
-    job = _adopted(ledger, campaign, address)
+    job, task = _adopted(ledger, campaign, address, task), task.strip()
     try:
         ledger.write_now(partial(accept, job=job, task=task, at=now.timestamp()))
     except Clashed:
@@ -136,7 +133,9 @@ def decidable(ledger: Ledger, campaign: str, address: str, after: State) -> None
     _doubted(ledger, campaign, address, after)
 
 
-def _adopted(ledger: Ledger, campaign: str, address: str) -> Job:
+def _adopted(ledger: Ledger, campaign: str, address: str, task: str) -> Job:
+    if not task.strip():
+        raise Undecidable("no task is named: say which one the provider has, as --task ADDRESS=ID")
     if not address:
         return _only_doubt(ledger, campaign)
     return _doubted(ledger, campaign, address, State.WAITING)
