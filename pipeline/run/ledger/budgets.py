@@ -130,12 +130,11 @@ def close_scope(connection: Connection, scope: str) -> None:
 def reserve(connection: Connection, payer: Payer, limits: Limits, amount: int) -> Denied | None:
     """Reserve an amount in every scope of the payer, or in none; return who denies it."""
     done: list[str] = []
+    unlimited: list[str] = []
     for name in _NAMES:
         scope, limit = payer.scope(name), payer.limit(name, limits)
         if limit is None and name not in _ALWAYS:
-            # One that an earlier limit made known still counts: the limit may come back.
-            adjust(connection, [scope], amount)
-            done.append(scope)
+            unlimited.append(scope)
             continue
         if name not in _ALWAYS:
             _ensure(connection, payer, name)
@@ -146,6 +145,8 @@ def reserve(connection: Connection, payer: Payer, limits: Limits, amount: int) -
             over = None if closed or limit is None else usd(limit)
             return Denied(scope=name, limit_usd=over)
         done.append(scope)
+    # One that an earlier limit made known still counts: the limit may come back.
+    adjust(connection, unlimited, amount)
     return None
 
 
