@@ -9,8 +9,8 @@ import pytest
 
 from tests.architecture.source import PACKAGE, dotted, modules
 
-FUNCTION_LINES = 40
-MODULE_LINES = 300
+FUNCTION_LINES = 60
+MODULE_LINES = 600
 NAMELESS = {"utils", "helpers", "common", "manager", "handler", "misc"}
 STAGES = ("manifest", "plan", "providers", "run", "media", "report", "sandbox", "model", "cli")
 
@@ -22,7 +22,7 @@ def _length(node: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
 
 
 def test_functions_are_short() -> None:
-    """No function is longer than 40 lines, its docstring aside."""
+    """No function is longer than 60 lines, its docstring aside."""
     long = [
         f"{dotted(module)}.{node.name}: {_length(node)}"
         for module in modules()
@@ -35,7 +35,7 @@ def test_functions_are_short() -> None:
 
 
 def test_modules_are_short() -> None:
-    """No module is longer than 300 lines."""
+    """No module is longer than 600 lines."""
     lengths = {dotted(m): len(m.read_text("utf-8").splitlines()) for m in modules()}
 
     assert {} == {name: lines for name, lines in lengths.items() if lines > MODULE_LINES}
