@@ -11,6 +11,8 @@ CallsheetError
 └── TransportFault
     ├── NotSent         proven: no byte of the request left this machine
     ├── NoReply         the request may have arrived; the outcome is unknown
+    ├── UnreadableReply a reply came: too large, or coded in a way nobody asked for
+    ├── TooSlow         nothing came for too long, or too little
     └── Forbidden       our own rules refuse it (address, scheme, size): repeating it is useless
 
 A fault of a provider is a value (`providers.base.Fault`), not an exception.
@@ -86,6 +88,14 @@ class NotSent(TransportFault):
 
 class NoReply(TransportFault):
     """The request may have arrived: a paid one is in doubt."""
+
+
+class UnreadableReply(TransportFault):
+    """A reply came whose body cannot be had: too large, coded twice, no whole gzip."""
+
+
+class TooSlow(TransportFault):
+    """The other side sends nothing for too long, or too little to wait for its end."""
 
 
 class Forbidden(TransportFault):

@@ -6,6 +6,7 @@ A name proves nothing: a table cell may call a text file `hero.png`. Nothing is 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Collection
 from pathlib import Path
 from typing import BinaryIO
 
@@ -40,6 +41,13 @@ _MIN_BOX = 8
 _LARGE_BOX = 16
 _MOST_BOXES = 100_000
 """Top-level boxes of an MP4: a fragmented one has two for each second or so."""
+_TOP_LEVEL = frozenset(
+    b"ftyp styp moov mdat moof mfra sidx ssix free skip wide uuid meta udta emsg prft pdin".split()
+)
+"""What may stand at the top of an MP4 or MOV; a name that is none of these is no box there."""
+_LARGEST_INDEX = 16_000_000
+_ELEMENT_HEAD = 12
+_LONGEST_ID = 4
 
 
 def file_format(path: Path) -> str:
@@ -73,30 +81,85 @@ def require_whole(path: Path, kind: str) -> None:
     """Raise MediaFault `damaged` unless a video file is as long as it says itself.
 
     FFmpeg opens a file whose last bytes are missing without a word (measured with PyAV 18.1),
-    so a download that ends early has to be noticed here.
+    so a download that ends early has to be noticed here. What a container says: an MP4 the size of
+    each box, and where it has one the index of its fragments (`sidx`); a WebM the size of its
+    segment, or where that was unknown when it was begun, of each element. It says nothing where a
+    fragmented MP4 without `mfra` or `sidx`, or a WebM of unknown size and duration, ends exactly
+    between two fragments or blocks: such a file cannot be told from a shorter clip.
     """
     size = path.stat().st_size
     with path.open("rb") as file:
-        stated = _segment_end(file) if kind == "webm" else _boxes_end(file, size)
+        stated = _segment_end(file, size) if kind == "webm" else _boxes_end(file, size)
     if stated is None:
         raise MediaFault("damaged", f"{path.name} has no complete video in it", _AGAIN)
+    require_bytes(path, stated, size)
+
+
+def require_bytes(path: Path, stated: int, size: int) -> None:
+    """Raise MediaFault `damaged` if a file has fewer bytes than something in it states."""
     if stated > size:
         message = f"{path.name} ends early: it has {size:,} of {stated:,} bytes"
         raise MediaFault("damaged", message, _AGAIN)
 
 
+def fragmented_s(path: Path) -> float:
+    """Return how long an MP4 declares all its fragments to be, in seconds; 0 where it does not.
+
+    FFmpeg does not look at it (8.1, measured): it takes the length of the fragments that are there.
+    """
+    size, at = path.stat().st_size, 0
+    with path.open("rb") as file:
+        while at < size:
+            length, name = _box(file, at, size)
+            if length < _MIN_BOX:
+                break
+            if name == b"moov":
+                return _declared_s(_read(file, at, length, size))
+            at += length
+    return 0.0
+
+
+def _declared_s(moov: bytes) -> float:
+    """Read `mehd` in the time scale of `mvhd` (ISO/IEC 14496-12, 8.2.2 and 8.8.2)."""
+    header, declared = moov.find(b"mvhd") + 4, moov.find(b"mehd") + 4
+    if min(header, declared) < _MIN_BOX:
+        return 0.0
+    scale_at = header + (20 if moov[header] else 12)
+    scale = int.from_bytes(moov[scale_at : scale_at + 4], "big")
+    width = 8 if moov[declared] else 4
+    length = int.from_bytes(moov[declared + 4 : declared + 4 + width], "big")
+    return length / scale if scale else 0.0
+
+
 def _boxes_end(file: BinaryIO, size: int) -> int | None:
-    """Return where the last top-level box of an MP4 ends; None without index or frames."""
-    end, names = 0, set()
+    """Return how long an MP4 says that it is; None without index or frames.
+
+    What follows a whole clip and is no box, such as a server's error page, is not part of it.
+    """
+    end, stated = 0, 0
+    names: set[bytes] = set()
     for _ in range(_MOST_BOXES):
         if end >= size:
             break
         length, name = _box(file, end, size)
+        if _is_whole(names) and (length < _MIN_BOX or name not in _TOP_LEVEL):
+            return stated
         if length < _MIN_BOX:
             return None
         names.add(name)
+        if name == b"moov" and b"mvex" in _read(file, end, length, size):
+            names.add(b"mvex")
+        if name == b"sidx":
+            stated = max(stated, _indexed_end(_read(file, end, length, size), end + length))
         end += length
-    return end if {b"moov", b"mdat"} <= names or end > size else None
+        stated = max(stated, end)
+    return stated if {b"moov", b"mdat"} <= names or stated > size else None
+
+
+def _is_whole(names: Collection[bytes]) -> bool:
+    """Tell whether nothing more need come after these boxes: fragments may, until their index."""
+    last = b"mfra" if b"mvex" in names else b"mdat"
+    return b"moov" in names and last in names
 
 
 def _box(file: BinaryIO, start: int, size: int) -> tuple[int, bytes]:
@@ -110,17 +173,56 @@ def _box(file: BinaryIO, start: int, size: int) -> tuple[int, bytes]:
     return length, name
 
 
-def _segment_end(file: BinaryIO) -> int | None:
-    """Return where a WebM's segment ends, 0 if it does not say; None if there is none."""
+def _read(file: BinaryIO, start: int, length: int, size: int) -> bytes:
+    file.seek(start)
+    return file.read(min(length, size - start, _LARGEST_INDEX))
+
+
+def _indexed_end(sidx: bytes, after: int) -> int:
+    """Return where the last fragment of a segment index ends (ISO/IEC 14496-12, 8.16.3)."""
+    wide = 8 if sidx[8:9] != b"\0" else 4
+    at = 20 + 2 * wide
+    first = int.from_bytes(sidx[at - wide : at], "big")
+    count = int.from_bytes(sidx[at + 2 : at + 4], "big")
+    sizes = (sidx[n : n + 4] for n in range(at + 4, at + 4 + 12 * count, 12))
+    # The first bit tells whether what is indexed is another index.
+    return after + first + sum(int.from_bytes(each, "big") & 0x7FFFFFFF for each in sizes)
+
+
+def _segment_end(file: BinaryIO, size: int) -> int | None:
+    """Return how long a WebM says that it is; None if there is no segment in it."""
     head = file.read(_EBML_HEAD)
     length, at = _varint(head, len(_EBML))
     segment = at + length
     if head[segment : segment + len(_SEGMENT)] != _SEGMENT:
         return None
     length, at = _varint(head, segment + len(_SEGMENT))
-    # All ones: the length was unknown when the file was begun (RFC 8794, 6.2).
-    known = length != (1 << 7 * (at - segment - len(_SEGMENT))) - 1
-    return at + length if known else 0
+    known = not _is_unknown(length, at - segment - len(_SEGMENT))
+    return at + length if known else _elements_end(file, at, size)
+
+
+def _elements_end(file: BinaryIO, start: int, size: int) -> int | None:
+    """Return where the last element of a segment of unknown size ends; None for a broken one.
+
+    A cluster of unknown size is entered: its blocks stand in a row with what follows it.
+    """
+    end = start
+    while end < size:
+        file.seek(end)
+        head = file.read(_ELEMENT_HEAD)
+        name_width = 9 - head[0].bit_length()
+        if name_width > _LONGEST_ID:
+            return None
+        length, at = _varint(head, name_width)
+        if at > len(head):
+            return end + at
+        end += at if _is_unknown(length, at - name_width) else at + length
+    return end
+
+
+def _is_unknown(length: int, width: int) -> bool:
+    """Tell whether a length is all ones: not known when the file was begun (RFC 8794, 6.2)."""
+    return length == (1 << 7 * width) - 1
 
 
 def _varint(head: bytes, at: int) -> tuple[int, int]:

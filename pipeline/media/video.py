@@ -15,11 +15,18 @@ from typing import Literal
 
 import av
 from av.container import InputContainer
+from av.stream import Stream
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from pipeline.errors import MediaFault
-from pipeline.media.container import file_format, require_whole, sha256
+from pipeline.media.container import (
+    file_format,
+    fragmented_s,
+    require_bytes,
+    require_whole,
+    sha256,
+)
 from pipeline.media.units import holds_together, length_size
 from pipeline.model import Media
 
@@ -30,7 +37,7 @@ _STRICT = {"err_detect": "explode", "skip_loop_filter": "all"}
 # A decoder may keep a hidden frame back (VP8's alternate reference); a lost tail is longer.
 _TAIL_FRAMES = 3
 _EARLY_S = 0.5
-"""Sound may outlast the picture a little; a file that was cut falls shorter than that."""
+"""Headers round; a file that was cut falls shorter than that of the length they state."""
 _QUARTER_TURN = 90
 
 
@@ -111,23 +118,32 @@ def _opened(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
 
 
 def _packets(path: Path) -> list[_Packet]:
-    """Read every packet of the picture: a file that was cut gives short or missing ones."""
-    found = []
+    """Read every packet: a file that was cut gives short or missing ones, of picture or sound."""
+    found, reached = [], Fraction(0)
     with _opened(path) as (container, stream):
         codec = stream.codec_context
         size = length_size(codec.name, codec.extradata or b"")
-        for packet in container.demux(stream):
+        for packet in container.demux():
             if packet.pts is None or packet.is_discard:
                 continue
-            if packet.is_corrupt or (size and not holds_together(bytes(packet), size)):
+            of_picture = packet.stream is stream
+            if packet.is_corrupt or (
+                of_picture and size and not holds_together(bytes(packet), size)
+            ):
                 raise ValueError("a part of it is missing")
-            start = packet.pts * _base(stream)
-            length = packet.duration * _base(stream) if packet.duration else _step(stream)
-            found.append(_Packet(start, start + length))
-        stated = container.duration
+            start = packet.pts * _base(packet.stream)
+            end = start + (packet.duration or 0) * _base(packet.stream)
+            if of_picture:
+                found.append(_Packet(start, end if packet.duration else start + _step(stream)))
+            reached = max(reached, end)
+        stated_s = max((container.duration or 0) / av.time_base, fragmented_s(path))
+        entries = (entry for each in container.streams for entry in each.index_entries)
+        # A sample table may lead beyond the end of the file: FFmpeg just ends there.
+        indexed = max((entry.pos + entry.size for entry in entries), default=0)
+    require_bytes(path, indexed, path.stat().st_size)
     if not found:
         raise ValueError("it has no frames")
-    if stated and float(found[-1].end) < stated / av.time_base - _EARLY_S:
+    if max(reached, found[-1].end) < stated_s - _EARLY_S:
         raise ValueError("it ends early")
     return found
 
@@ -158,7 +174,7 @@ def _require_the_end(path: Path, packets: Sequence[_Packet], frames: Sequence[_F
         raise MediaFault("damaged", f"{path.name} does not play to its end")
 
 
-def _base(stream: VideoStream) -> Fraction:
+def _base(stream: Stream) -> Fraction:
     return stream.time_base or Fraction(1, 1000)
 
 

@@ -83,6 +83,24 @@ _ADVICE: Mapping[tuple[str, str], Advice] = MappingProxyType(
             todo="buy these again with",
             options="--retry damaged",
         ),
+        ("overdue", "damaged"): Advice(
+            title="what comes is cut or does not play; the clip is paid for",
+            todo="fetch it again, or give it up with `--abandon ADDRESS`; it is not bought again",
+            options="",
+            verb="reconcile",
+        ),
+        ("overdue", "expired"): Advice(
+            title="the link to the clip is dead; the clip is paid for",
+            todo="ask for another link, or give it up with `--abandon ADDRESS`",
+            options="",
+            verb="reconcile",
+        ),
+        ("overdue", "unavailable"): Advice(
+            title="the clip could not be fetched; it is paid for",
+            todo="fetch it again; it is not bought again",
+            options="",
+            verb="reconcile",
+        ),
         ("held", "budget"): Advice(
             title="the budget is used up",
             todo="raise the limit, in the manifest or with",

@@ -12,6 +12,8 @@ from pipeline.run.lifecycle import LANE, State
 
 _GOOD = frozenset({State.DONE})
 _BAD = frozenset({State.FAILED, State.OFF_SPEC, State.IN_DOUBT})
+_BAD_CAUSES = frozenset({(State.OVERDUE, FaultKind.DAMAGED.value)})
+"""Paid for, and nothing that plays came: more of it would be as bad."""
 _OUR_OWN = BUDGETS | {LANE}
 """Held for a reason of ours: it says nothing of the provider."""
 _NOT_IN_A_ROW = frozenset({FaultKind.REFUSED.value})
@@ -35,7 +37,8 @@ class Brake:
             self._ended += 1
             self._cause, self._in_a_row = "", 0
             return ""
-        if state not in _BAD and (state is not State.HELD or cause in _OUR_OWN):
+        bad = state in _BAD or (state, cause) in _BAD_CAUSES
+        if not bad and (state is not State.HELD or cause in _OUR_OWN):
             return ""
         self._ended += 1
         self._bad += 1

@@ -10,7 +10,7 @@ import asyncio
 from dataclasses import replace
 from functools import partial
 
-from pipeline.errors import TransportFault
+from pipeline.errors import TransportFault, UnreadableReply
 from pipeline.model import Feature
 from pipeline.providers.base import (
     Charge,
@@ -89,9 +89,7 @@ async def fetching(life: Life) -> None:
         await _landed(life, fetched)
         return
     ruling = POLICY[Phase.FETCHING][fetched.kind]
-    if fetched.kind is FaultKind.DAMAGED:
-        life.damaged = fetched.code
-    if ruling.again and not life.used_up(Phase.FETCHING):
+    if ruling.again and not life.used_up(Phase.FETCHING) and not _fetched_too_long(life):
         await life.means.clock.sleep(life.pause_s(Phase.FETCHING, fetched))
         return
     await _another_link(life, fetched)
@@ -128,6 +126,8 @@ async def state_of(
     """Ask a provider for a task, once."""
     try:
         reply = await transport.send(lane, provider.status_request(task))
+    except UnreadableReply as garbled:
+        return Fault(kind=FaultKind.UNREADABLE, message=str(garbled))
     except TransportFault as lost:
         return Fault(kind=FaultKind.UNAVAILABLE, message=str(lost))
     return provider.read_status(task, reply)
@@ -200,28 +200,43 @@ def _charged(life: Life, charge: Charge | None) -> Booking:
 
 async def _fetched(life: Life, done: Done) -> Fetched | Fault:
     means = life.means
-    async with means.fetching:
-        return await fetch(
-            means.transport,
-            life.station.lane,
-            done,
-            store=means.store,
-            wanted=_wanted(life),
-            probe=means.probe,
-            checkpoint=means.checkpoint,
-        )
+    async with life.station.downloads:
+        began = means.clock.monotonic()
+        try:
+            return await fetch(
+                means.transport,
+                life.station.lane,
+                done,
+                store=means.store,
+                wanted=_wanted(life),
+                probe=means.probe,
+                clock=means.clock,
+                checkpoint=means.checkpoint,
+            )
+        finally:
+            life.downloading_s += means.clock.monotonic() - began
 
 
 def _wanted(life: Life) -> Wanted:
     spec = payload.thawed(life.job.payload).spec
-    return Wanted(name=life.purchase.client_id, spec=spec, damaged=life.damaged)
+    left_s = life.means.policy.deadline_s - life.downloading_s
+    until = life.means.clock.monotonic() + left_s
+    return Wanted(name=life.purchase.client_id, spec=spec, until=until)
+
+
+def _fetched_too_long(life: Life) -> bool:
+    """Tell whether its downloads took as long in this run as its deadline allows, in all."""
+    return life.downloading_s >= life.means.policy.deadline_s
 
 
 async def _another_link(life: Life, fault: Fault) -> None:
-    """Ask the status for another link, a few times; then leave it for the next run."""
+    """Ask the status for another link, a few times; then leave it for the next run.
+
+    That is also for a clip that was cut each time: the whole of it may lie at the provider.
+    """
     life.done = None
     life.fresh_links += 1
-    if life.fresh_links > FRESH_LINKS:
+    if life.fresh_links > FRESH_LINKS or _fetched_too_long(life):
         await life.move(State.OVERDUE, cause=fault.kind.value, message=fault.message)
         life.parked = True
         return
@@ -236,10 +251,10 @@ async def _landed(life: Life, fetched: Fetched) -> None:
         sha256=fetched.sha256,
         extension=fetched.ext,
         bytes=fetched.bytes,
-        seconds=media.seconds if media else None,
-        width=media.width if media else 0,
-        height=media.height if media else 0,
-        fps=media.fps if media else None,
+        seconds=media.seconds,
+        width=media.width,
+        height=media.height,
+        fps=media.fps,
     )
     after = State.OFF_SPEC if fetched.off_spec else State.DONE
     cause = FaultKind.OFF_SPEC.value if fetched.off_spec else ""

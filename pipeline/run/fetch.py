@@ -1,28 +1,34 @@
 """A finished task's link becomes a verified clip in the store, or a Fault.
 
-Only bytes that were hashed, checked to play, judged and made durable are `Fetched`; only a reply
-whose validator is the one we began with continues an unfinished download. What was had survives a
-crash: the part, and once it is in the store the receipt for it.
+Only bytes that were hashed, play to their end, were judged and made durable are `Fetched`: a clip
+that was cut is never final, however often the same bytes come. Only a reply whose validator is the
+one we began with continues an unfinished download. What was had survives a crash: the part, and
+once it is in the store the receipt for it.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipeline.errors import Forbidden, MediaFault, TransportFault
+from pipeline.errors import Forbidden, MediaFault, TooSlow, TransportFault
 from pipeline.model import Media, Spec
 from pipeline.providers.base import Done, Fault, FaultKind, Request
+from pipeline.run.clock import Clock
 from pipeline.run.files.disk import digest
-from pipeline.run.files.parts import UNKNOWN, Part, container
+from pipeline.run.files.parts import Part, container
 from pipeline.run.files.store import Store
 from pipeline.run.pacing import retry_after
 from pipeline.run.transport.transport import Download, Lane, Transport
 
 _TRIES = 4
 """Times a download that breaks off is taken up again at once; later ones are the policy's."""
+_SLOWEST_BYTES_PER_S = 1000
+_PACE_S = 60.0
+"""How long a download may be slower than the slowest; silence is the transport's to bound."""
 _SECONDS_OFF = 0.5
 _RATIO_OFF = 0.02
 _SHORT_SIDE = 0.95
@@ -35,15 +41,12 @@ _SERVER_ERRORS = 500
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fetched:
-    """A clip in the store, durable. `off_spec` says why it is not what was asked for, if so.
-
-    `media` is None only for a file that cannot be played and was kept all the same.
-    """
+    """A clip in the store, durable. `off_spec` says why it is not what was asked for, if so."""
 
     sha256: str
     ext: str
     bytes: int
-    media: Media | None
+    media: Media
     off_spec: str = ""
 
 
@@ -51,20 +54,19 @@ class Fetched:
 class Wanted:
     """What to fetch: `name` is the task's own (a resumed download goes by it), and what it must be.
 
-    `damaged` is the content of a whole file that came before and did not play: when the very same
-    bytes come again they are what was made, and are kept as off-spec instead of a Fault.
+    At `until`, by the clock's monotonic time, a download that still runs is left for later.
     """
 
     name: str
     spec: Spec
-    damaged: str = ""
+    until: float
 
 
 def _no_checkpoint(_: str) -> None:
     """Do nothing: production has no checkpoints."""
 
 
-async def fetch(
+async def fetch(  # noqa: PLR0913 - all that it acts with is handed in
     transport: Transport,
     lane: Lane,
     done: Done,
@@ -72,21 +74,23 @@ async def fetch(
     store: Store,
     wanted: Wanted,
     probe: Callable[[Path], Media],
+    clock: Clock,
     checkpoint: Callable[[str], None] = _no_checkpoint,
 ) -> Fetched | Fault:
     """Return the clip that a finished task links to, in the store, or what is wrong.
 
     EXPIRED: the link is dead, or may not be followed: ask for a fresh one. UNAVAILABLE: try again
-    later, what was had is kept. DAMAGED: it ends early every time, or does not
-    play; then `code` is the content that did not. Raises
-    Unusable if the disk does not allow it. Call `forget` when the ledger knows the clip.
+    later, what was had is kept; so is what comes too slowly. DAMAGED: it ends early every time, or
+    does not play to its end; nothing of it is kept. Raises Unusable if the disk does not allow
+    it. Call `forget` when the ledger knows the clip.
     """
     fetched = await received(store, wanted=wanted, probe=probe)
     if fetched is not None:
         return fetched
     part = Part(store.part(wanted.name))
     checkpoint("downloading")
-    fault = await _downloaded(transport, lane, done.output, part)
+    pace = _Pace(clock, wanted.until)
+    fault = await _downloaded(transport, lane, done.output, part, pace=pace)
     if fault is not None:
         return fault
     checkpoint("downloaded")
@@ -139,19 +143,48 @@ def _side(spec: Spec, media: Media) -> str:
     return f"short side {side} px, not {spec.short_side} px" if too_small else ""
 
 
+class _Pace:
+    """Whether a download is quick enough to be waited for: 1 kB/s in each minute, and in time."""
+
+    def __init__(self, clock: Clock, until: float) -> None:
+        self._clock = clock
+        self._until = until
+        self._since, self._bytes = clock.monotonic(), 0
+
+    def begin(self) -> None:
+        """Begin a minute, with the first of it still to come."""
+        self._since, self._bytes = self._clock.monotonic(), 0
+
+    def count(self, size: int) -> None:
+        """Count bytes that came; raise TooSlow if they are too few, or come too late."""
+        now = self._clock.monotonic()
+        self._bytes += size
+        passed_s = now - self._since
+        if passed_s >= _PACE_S:
+            if self._bytes < _SLOWEST_BYTES_PER_S * passed_s:
+                raise TooSlow(
+                    f"the result comes too slowly: {self._bytes} bytes in {passed_s:.0f} s"
+                )
+            self.begin()
+        if now >= self._until:
+            raise TooSlow("the result did not come to its end in the time that it has")
+
+
 async def _downloaded(
-    transport: Transport, lane: Lane, output: Request, part: Part
+    transport: Transport, lane: Lane, output: Request, part: Part, *, pace: _Pace
 ) -> Fault | None:
     """Make the part whole; None if it is."""
     fault: Fault | None = None
     for _ in range(_TRIES):
-        fault = await _attempted(transport, lane, output, part)
+        fault = await _attempted(transport, lane, output, part, pace=pace)
         if fault is None or fault.kind is not FaultKind.DAMAGED:
             return fault
     return fault
 
 
-async def _attempted(transport: Transport, lane: Lane, output: Request, part: Part) -> Fault | None:
+async def _attempted(
+    transport: Transport, lane: Lane, output: Request, part: Part, *, pace: _Pace
+) -> Fault | None:
     offset = await asyncio.to_thread(part.resume)
     if part.whole:
         return None
@@ -161,23 +194,28 @@ async def _attempted(transport: Transport, lane: Lane, output: Request, part: Pa
             lane, output, offset=offset, if_range=part.validator
         ) as download:
             broken = FaultKind.DAMAGED
-            return await _taken(download, part)
+            return await _taken(download, part, pace)
     except Forbidden as exc:
         return Fault(kind=FaultKind.EXPIRED, message=str(exc), code="forbidden-link")
+    except TooSlow as exc:
+        return Fault(kind=FaultKind.UNAVAILABLE, message=str(exc))
     except TransportFault as exc:
         return Fault(kind=broken, message=str(exc))
 
 
-async def _taken(download: Download, part: Part) -> Fault | None:
+async def _taken(download: Download, part: Part, pace: _Pace) -> Fault | None:
     fault = refused(download.status, download.headers)
     if download.status == _UNSATISFIABLE or not part.continues(download.status, download.headers):
         part.drop()
         return Fault(kind=FaultKind.DAMAGED, message="the rest does not fit what was fetched")
     if fault is not None:
         return fault
+    pace.begin()
     with part.filling(download.status, download.headers) as write:
         async for chunk in download.chunks():
             write(chunk)
+            if not part.whole:
+                pace.count(len(chunk))
     if part.length is None or part.whole:
         return None
     return Fault(kind=FaultKind.DAMAGED, message=f"{part.size} of {part.length} bytes")
@@ -204,7 +242,9 @@ def _received(
     place = store.path(*receipt)
     if not place.is_file() or digest(place) != receipt[0]:
         return None
-    return _measured(place, receipt, wanted=wanted, probe=probe)
+    with suppress(MediaFault):  # an earlier version kept what did not play
+        return _measured(place, receipt, wanted=wanted, probe=probe)
+    return None
 
 
 def _adopted(
@@ -216,10 +256,12 @@ def _adopted(
     checkpoint: Callable[[str], None],
 ) -> Fetched | Fault:
     known = (part.sha256, container(part.path))
-    fetched = _measured(part.path, known, wanted=wanted, probe=probe)
-    if fetched.media is None and not _is_what_was_made(known, wanted):
+    try:
+        fetched = _measured(part.path, known, wanted=wanted, probe=probe)
+    except MediaFault as exc:
+        coded = f" (it was sent as {part.coding})" if part.coding else ""
         part.drop()
-        return Fault(kind=FaultKind.DAMAGED, message=fetched.off_spec, code=fetched.sha256)
+        return Fault(kind=FaultKind.DAMAGED, message=f"{exc.message}{coded}")
     part.sign(*known)
     checkpoint("renaming")
     store.adopt(part.path, *known)
@@ -227,20 +269,15 @@ def _adopted(
     return fetched
 
 
-def _is_what_was_made(known: tuple[str, str], wanted: Wanted) -> bool:
-    """Tell a clip that was made badly from an error page or a bad day of the line."""
-    sha256, extension = known
-    return sha256 == wanted.damaged and extension != UNKNOWN
-
-
 def _measured(
     path: Path, known: tuple[str, str], *, wanted: Wanted, probe: Callable[[Path], Media]
 ) -> Fetched:
-    media: Media | None = None
-    try:
-        media = probe(path)
-        why = judge(wanted.spec, media)
-    except MediaFault as exc:
-        why = exc.message
+    media = probe(path)
     sha256, ext = known
-    return Fetched(sha256=sha256, ext=ext, bytes=path.stat().st_size, media=media, off_spec=why)
+    return Fetched(
+        sha256=sha256,
+        ext=ext,
+        bytes=path.stat().st_size,
+        media=media,
+        off_spec=judge(wanted.spec, media),
+    )

@@ -38,8 +38,8 @@ class Life:
     done: Done | None = None
     fresh_links: int = 0
     """Times its status was asked for another link."""
-    damaged: str = ""
-    """The content of what was fetched last and did not play."""
+    downloading_s: float = 0.0
+    """How long its downloads took in this run, without the waits between them."""
     words: set[str] = field(default_factory=set)
     """Status words that nobody documented."""
     _slot: bool = False

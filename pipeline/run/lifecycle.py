@@ -71,9 +71,9 @@ TRANSITIONS: Mapping[State, Mapping[State, str]] = MappingProxyType(
         },
         _S.FETCHING: {
             _S.DONE: "verified on disk",
-            _S.OFF_SPEC: "kept, shown, not in spec",
-            _S.WAITING: "link expired: ask again",
-            _S.OVERDUE: "paid, link dead",
+            _S.OFF_SPEC: "plays, kept, shown, not in spec",
+            _S.WAITING: "link expired, or no whole clip comes: ask again",
+            _S.OVERDUE: "paid: link dead, or each time cut or too slow",
             _S.FAILED: "no clip can be had",
         },
         _S.DONE: {},
@@ -174,7 +174,8 @@ _POLLING: Mapping[FaultKind, Ruling] = {
 }
 
 _FETCHING: Mapping[FaultKind, Ruling] = {
-    # The clip is paid for: whatever is wrong with the link, the status may give a fresh one.
+    # The clip is paid for: whatever is wrong with the link, the status may give a fresh one. One
+    # that was cut is never final: the whole of it may lie at the provider.
     **{kind: _retry(_S.WAITING) for kind in FaultKind},
     _F.LOST: _rule(_S.WAITING),
     _F.EXPIRED: _rule(_S.WAITING),

@@ -20,7 +20,8 @@ from pipeline.run.staging import Staging
 from pipeline.run.transport.lane import Lane
 from pipeline.run.transport.transport import Transport
 
-_FETCHES_AT_ONCE = 16
+_DOWNLOADS_AT_ONCE = 8
+"""From one provider: a slow result host stops nobody else's clips."""
 
 
 class Till:
@@ -55,6 +56,7 @@ class Station:
         self.lane = lane
         self.gate = gate
         self.brake = brake
+        self.downloads = asyncio.Semaphore(_DOWNLOADS_AT_ONCE)
         self.stopped = ""
         """Why nothing more is submitted until a person acted; empty while it goes on."""
         self._waiting: set[asyncio.Future[None]] = set()
@@ -117,4 +119,3 @@ class Means:
     settle_only: bool = False
     """Whether nothing is bought: what was sent is collected and settled."""
     till: Till = field(default_factory=Till)
-    fetching: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_FETCHES_AT_ONCE))

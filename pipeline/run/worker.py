@@ -34,4 +34,6 @@ async def live(life: Life) -> None:
             await step(life)
     finally:
         life.leave_slot()
-    life.brake(life.station.brake.note(life.job.state, life.job.cause))
+    # What an earlier run left behind, and is still overdue, says nothing new of the provider.
+    if life.job.state is not State.OVERDUE or life.intended_at:
+        life.brake(life.station.brake.note(life.job.state, life.job.cause))

@@ -34,6 +34,8 @@ class Part:
         self.validator = ""
         self.length: int | None = None
         """How many bytes there will be, if the server said so."""
+        self.coding = ""
+        """The Content-Encoding that the bytes came with: they are kept as they are."""
         self._seen = hashlib.sha256()
         self._notes = path.with_suffix(".json")
 
@@ -75,6 +77,7 @@ class Part:
     @contextmanager
     def filling(self, status: int, headers: Mapping[str, str]) -> Iterator[Callable[[bytes], None]]:
         """Give the function that appends bytes, after beginning anew where a reply is the whole."""
+        self.coding = headers.get("content-encoding", "")
         if status != _PARTIAL:
             self._begin(_validator(headers), _length(headers))
             with writing(self.path):
@@ -128,10 +131,6 @@ class Part:
         new.replace(self._notes)
 
 
-UNKNOWN = "bin"
-"""The extension of a file that is no video."""
-
-
 def container(path: Path) -> str:
     """Return the extension that a file's first bytes call for; `bin` for none we know."""
     with path.open("rb") as file:
@@ -140,7 +139,7 @@ def container(path: Path) -> str:
         return "mov" if head[8:12] == b"qt  " else "mp4"
     if head.startswith(b"\x1a\x45\xdf\xa3"):
         return "webm" if b"webm" in head else "mkv"
-    return UNKNOWN
+    return "bin"
 
 
 def _validator(headers: Mapping[str, str]) -> str:

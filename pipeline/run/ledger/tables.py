@@ -199,7 +199,20 @@ def _add_selected(connection: Connection) -> None:
     connection.exec_driver_sql(added)
 
 
-MIGRATIONS: tuple[Migration, ...] = (_add_selected,)
+def _ask_again_for_what_does_not_play(connection: Connection) -> None:
+    """Make overdue what was final although it does not play: the whole clip may still be had.
+
+    Only such a clip has no width. Its row stays: its bytes are in the store, and at output paths.
+    """
+    message = "the file that came does not play: it is fetched again"
+    connection.exec_driver_sql(
+        "UPDATE jobs SET state = 'overdue', cause = 'damaged', message = ?, sha256 = ''"
+        " WHERE state = 'off_spec' AND sha256 IN (SELECT sha256 FROM clips WHERE width = 0)",
+        (message,),
+    )
+
+
+MIGRATIONS: tuple[Migration, ...] = (_add_selected, _ask_again_for_what_does_not_play)
 """What changed since version 1, in order; only ever appended to."""
 VERSION = 1 + len(MIGRATIONS)
 

@@ -36,7 +36,8 @@ class Limits:
     reply_bytes: int = 5_000_000
     clip_bytes: int = 2_000_000_000
     redirects: int = 5
-    connections: int = 128
+    connections: int = 64
+    """To one host, of what may be repeated: a host that hangs takes nobody else's."""
 
     def timeouts(self) -> dict[str, float | None]:
         """Return the limits in time as httpx's transports read them."""
@@ -124,7 +125,8 @@ class ExactTransport(AiohttpTransport):
         """Return the session that all requests share."""
         guard = self._guard
         connector = aiohttp.TCPConnector(
-            limit=self._connections,
+            limit=0,
+            limit_per_host=self._connections,
             ssl=self.ssl_context,
             resolver=None if guard is None else PublicResolver(loopback=guard),
         )

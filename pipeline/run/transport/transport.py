@@ -19,20 +19,27 @@ from typing import Self
 
 import httpx
 
-from pipeline.errors import CallsheetError, Forbidden, NoReply, NotSent, TransportFault
+from pipeline.errors import (
+    CallsheetError,
+    Forbidden,
+    NoReply,
+    NotSent,
+    TooSlow,
+    TransportFault,
+    UnreadableReply,
+)
 from pipeline.model import EMPTY
 from pipeline.providers.base import Request, Response
 from pipeline.run.transport.addresses import refusal
 from pipeline.run.transport.connections import Connections, Limits
 from pipeline.run.transport.lane import Lane, scrubbed, scrubber, signature, url_of
+from pipeline.run.transport.reply_body import PLAIN, read_body
 from pipeline.run.transport.wire import carries_file, file_request, plain_request
 from pipeline.run.transport.wording import explained
 
 __all__ = ["Download", "Lane", "Limits", "Transport"]
 
-_AGENT = {"user-agent": "callsheet", "accept": "*/*"}
-_PLAIN = {"accept-encoding": "identity"}
-"""A clip is fetched as it is: ranges and hashes are about its own bytes."""
+_AGENT = {"user-agent": "callsheet", "accept": "*/*", **PLAIN}
 _UPLOAD_BYTES_PER_S = 100_000
 """The slowest upload that is waited for."""
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
@@ -49,6 +56,10 @@ _NEVER_SENT = (
 )
 
 
+_SAID_ON = (Forbidden, UnreadableReply, TooSlow)
+"""Faults whose kind a caller asks for; all others are one."""
+
+
 class Download:
     """A result being read: status, headers (lower case) and, once, its bytes."""
 
@@ -60,7 +71,11 @@ class Download:
         self._left = limit
 
     async def chunks(self) -> AsyncIterator[bytes]:
-        """Yield the bytes as they come; TransportFault if they stop, Forbidden if too many."""
+        """Yield the bytes as they come, undecoded.
+
+        Raises TooSlow if nothing comes for too long, TransportFault if they end early, Forbidden
+        if they are too many.
+        """
         stated = self.headers.get("content-length", "")
         if stated.isdecimal() and int(stated) > self._left:
             raise Forbidden(
@@ -76,6 +91,8 @@ class Download:
         """Return the next bytes, none at the end."""
         try:
             return await anext(self._stream, b"")
+        except httpx.TimeoutException:
+            fault: TransportFault = TooSlow(f"{self._lane.provider}: the result stopped coming")
         except Exception as exc:  # noqa: BLE001 - aiohttp's own exceptions leak through httpx
             fault = _fault(self._lane, exc)
         raise fault
@@ -149,8 +166,9 @@ class Transport:
 
         `content` is the file that the request's `part`, `content` or `asset:<digest>` stands for;
         a request with none of these carries nothing.
-        Raises TransportFault if there is no reply, Forbidden if it may not be sent at all. A
-        request without a host (an upload link from a reply) goes unsigned, to public hosts only.
+        Raises TransportFault if there is no reply, UnreadableReply if there is one that cannot be
+        had, Forbidden if it may not be sent at all. A request without a host (an upload link from
+        a reply) goes unsigned, to public hosts only.
         """
         try:
             url = _permitted(lane, url_of(lane, request), guarded=not request.host)
@@ -177,7 +195,7 @@ class Transport:
 
         Redirects are followed, by https to public hosts only (a rehearsal's may be on this
         machine). Unsigned, unless the request names a host of the lane; after a redirect always.
-        Raises TransportFault if there is no reply, Forbidden if a link may not be followed.
+        Raises TransportFault if there is no reply in time, Forbidden if a link may not be followed.
         """
         response = await self._opened(lane, request, _range(offset, if_range))
         try:
@@ -189,7 +207,8 @@ class Transport:
         self, lane: Lane, request: Request, headers: Mapping[str, str]
     ) -> httpx.Response:
         try:
-            return await self._followed(lane, request, headers)
+            async with asyncio.timeout(self.limits.total_s):
+                return await self._followed(lane, request, headers)
         except Exception as exc:  # noqa: BLE001 - aiohttp's own exceptions leak through httpx
             fault = _fault(lane, exc, request)
         raise fault
@@ -202,7 +221,7 @@ class Transport:
         for _ in range(self.limits.redirects + 1):
             _permitted(lane, url, guarded=guarded)
             signed = {} if guarded else signature(lane, request, url)
-            wire = httpx.Request("GET", url, headers={**_AGENT, **_PLAIN, **headers, **signed})
+            wire = httpx.Request("GET", url, headers={**_AGENT, **headers, **signed})
             wire.extensions["timeout"] = self.limits.timeouts()
             transport = self._connections.shared(url, guard=lane.loopback if guarded else None)
             response = await transport.handle_async_request(wire)
@@ -220,7 +239,7 @@ class Transport:
         async with asyncio.timeout(total_s):
             response = await transport.handle_async_request(wire)
             try:
-                body = await _bounded(response, self.limits.reply_bytes)
+                body = await read_body(response, self.limits.reply_bytes)
             finally:
                 await _close(response)
         return Response(status=response.status_code, headers=dict(response.headers), body=body)
@@ -245,15 +264,6 @@ def _range(offset: int, if_range: str) -> dict[str, str]:
     return {"range": f"bytes={offset}-"} | ({"if-range": if_range} if if_range else {})
 
 
-async def _bounded(response: httpx.Response, limit: int) -> bytes:
-    body = bytearray()
-    async for chunk in response.aiter_bytes():
-        body += chunk
-        if len(body) > limit:
-            raise TransportFault(f"the reply is too large: more than {limit} bytes")
-    return bytes(body)
-
-
 async def _close(thing: httpx.Response | httpx.AsyncBaseTransport) -> None:
     # What was read is read: a connection that does not close well changes nothing about it.
     with contextlib.suppress(Exception):
@@ -261,7 +271,7 @@ async def _close(thing: httpx.Response | httpx.AsyncBaseTransport) -> None:
 
 
 def _fault(lane: Lane, exc: Exception, request: Request | None = None) -> TransportFault:
-    kind = Forbidden if isinstance(exc, Forbidden) else TransportFault
+    kind = next((kind for kind in _SAID_ON if isinstance(exc, kind)), TransportFault)
     return kind(_told(lane, exc, request))
 
 

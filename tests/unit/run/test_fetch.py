@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import gzip
 import hashlib
 import json
 import resource
@@ -17,13 +19,15 @@ from pipeline.providers.base import Done, Fault, FaultKind, Request
 from pipeline.run.fetch import Fetched, Wanted, fetch, forget, judge
 from pipeline.run.files.parts import container
 from pipeline.run.files.store import Store
-from pipeline.run.transport.transport import Lane, Transport
+from pipeline.run.transport.transport import Lane, Limits, Transport
+from tests.clocks import JumpingClock
 from tests.unit.run.rawserver import (
     Behaviour,
     Exchange,
     RawServer,
     answer,
     closed_port,
+    drip,
     http,
     public_trust,
     raw_server,
@@ -62,16 +66,18 @@ class Kit:
         self.transport = transport
         self.checkpoints: list[str] = []
         self.checkpoint: Callable[[str], None] = self.checkpoints.append
+        self.clock = JumpingClock()
 
-    async def fetch(self, url: str, spec: Spec = SPEC, *, damaged: str = "") -> Fetched | Fault:
+    async def fetch(self, url: str, spec: Spec = SPEC, *, until: float = 1800.0) -> Fetched | Fault:
         """Fetch what a link leads to."""
         return await fetch(
             self.transport,
             Lane(provider="runware", key="k-1", hosts={"api": "http://127.0.0.1:1"}),
             Done(output=Request(method="GET", path=url, host="")),
             store=self.store,
-            wanted=Wanted(name="task-1", spec=spec, damaged=damaged),
+            wanted=Wanted(name="task-1", spec=spec, until=until),
             probe=probe,
+            clock=self.clock,
             checkpoint=self.checkpoint,
         )
 
@@ -109,6 +115,11 @@ def cdn(*, etag: str = ETAG, cut: int = 0, cuts: int = 1) -> Behaviour:
         await exchange.reply(reply)
 
     return behave
+
+
+def cut_silently(part: bytes) -> bytes:
+    """Return a reply without a length: its end is where the connection closes."""
+    return b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n" + part
 
 
 def ranges(server: RawServer) -> list[str]:
@@ -300,31 +311,172 @@ async def test_a_host_that_cannot_be_reached_is_unavailable(case: str, kit: Kit)
     assert FaultKind.UNAVAILABLE == fault.kind
 
 
-async def test_a_clip_that_does_not_play_is_dropped_or_kept_as_off_spec(kit: Kit) -> None:
-    """It is fetched anew; when the very same bytes come again they are kept, but are no success."""
+async def test_a_cut_clip_is_never_final_however_often_the_same_bytes_come(kit: Kit) -> None:
+    """What does not play is dropped each time, and no byte of it gets into the store."""
+    replies = [*[cut_silently(CLIP[:-1])] * 3, http(200, CLIP)]
+
+    async def behave(exchange: Exchange) -> None:
+        await exchange.read_head()
+        await exchange.reply(replies.pop(0))
+
+    async with raw_server(behave) as server:
+        faults = [await kit.fetch(server.url) for _ in range(3)]
+        left, stored = kit.part, list(kit.store.root.rglob("store/*"))
+        whole = await kit.fetch(server.url)
+
+    damaged = Fault(kind=FaultKind.DAMAGED, message="the clip does not play")
+    assert ([damaged] * 3, b"", []) == (faults, left, stored)
+    assert isinstance(whole, Fetched)
+    assert (SHA, "") == (whole.sha256, whole.off_spec)
+
+
+async def test_a_damaged_part_does_not_cost_the_next_try_anything(kit: Kit) -> None:
+    """The next try begins at the first byte: nothing is built on what does not play."""
     spoilt = CLIP[:-1] + b"?"
     async with raw_server(answer(http(200, spoilt, ETAG))) as server:
+        await kit.fetch(server.url)
+        await kit.fetch(server.url)
+
+    assert ["", ""] == ranges(server)
+
+
+async def test_what_an_earlier_version_kept_is_fetched_again(kit: Kit) -> None:
+    """A receipt for a file in the store that does not play is worth nothing."""
+    spoilt = CLIP[:-1] + b"?"
+    sha256 = hashlib.sha256(spoilt).hexdigest()
+    part = kit.store.part("task-1")
+    part.write_bytes(spoilt)
+    kit.store.adopt(part, sha256, "mp4")
+    part.with_suffix(".json").write_text(json.dumps({"sha256": sha256, "ext": "mp4"}))
+
+    async with raw_server(cdn()) as server:
+        fetched = await kit.fetch(server.url)
+
+    assert isinstance(fetched, Fetched)
+    assert SHA == fetched.sha256
+
+
+@pytest.mark.parametrize(
+    ("coding", "body"), [("aws-chunked", CLIP), ("gzip", CLIP), ("identity", CLIP)]
+)
+async def test_the_bytes_of_a_clip_decide_whatever_coding_is_stated(
+    coding: str, body: bytes, kit: Kit
+) -> None:
+    """Some object stores state a coding that is not there: bytes that play are the clip."""
+    async with raw_server(answer(http(200, body, f"Content-Encoding: {coding}"))) as server:
+        fetched = await kit.fetch(server.url)
+
+    assert "identity" == server.seen[0].header("accept-encoding")
+    assert isinstance(fetched, Fetched)
+    assert SHA == fetched.sha256
+
+
+async def test_a_clip_that_was_compressed_is_refused_by_name(kit: Kit) -> None:
+    """Nothing of a result is ever decompressed: hashes and ranges are about its own bytes."""
+    packed = gzip.compress(gzip.compress(CLIP))
+    async with raw_server(answer(http(200, packed, "Content-Encoding: gzip, gzip"))) as server:
+        fault = await kit.fetch(server.url)
+
+    assert isinstance(fault, Fault)
+    assert FaultKind.DAMAGED == fault.kind
+    assert "the clip does not play (it was sent as gzip, gzip)" == fault.message
+
+
+def dribble(clock: JumpingClock, *, size: int, every_s: float) -> Behaviour:
+    """Serve the clip with ranges, so many bytes after so much time each."""
+
+    async def behave(exchange: Exchange) -> None:
+        await exchange.read_head()
+        asked = exchange.header("range")
+        start = int(asked[6:-1]) if asked else 0
+        rest = f"Content-Range: bytes {start}-{len(CLIP) - 1}/{len(CLIP)}"
+        whole = http(206 if start else 200, CLIP[start:], ETAG, *[rest] * bool(start))
+        head, _, body = whole.partition(b"\r\n\r\n")
+        await exchange.reply(head + b"\r\n\r\n")
+        for at in range(0, len(body), size):
+            clock.advance(every_s)
+            await exchange.reply(body[at : at + size])
+            await asyncio.sleep(0)
+
+    return behave
+
+
+async def test_a_download_that_dribbles_is_given_up_and_gone_on_with(kit: Kit) -> None:
+    """Less than 1 kB/s over a minute is too slow; what was had is not asked for again."""
+    async with raw_server(dribble(kit.clock, size=100, every_s=1.0)) as server:
         first = await kit.fetch(server.url)
-        left = kit.part
-        other = await kit.fetch(server.url, damaged="0" * 64)
-        last = await kit.fetch(server.url, damaged=hashlib.sha256(spoilt).hexdigest())
+        had = len(kit.part)
+    async with raw_server(cdn()) as server:
+        second = await kit.fetch(server.url)
 
     assert isinstance(first, Fault)
-    assert (FaultKind.DAMAGED, b"") == (first.kind, left)
-    assert first == other
-    assert isinstance(last, Fetched)
-    assert (None, "the clip does not play") == (last.media, last.off_spec)
-    assert kit.store.has(last.sha256, "mp4")
+    assert FaultKind.UNAVAILABLE == first.kind
+    assert first.message.startswith("the result comes too slowly: ")
+    assert 5_000 < had < len(CLIP)
+    assert [f"bytes={had}-"] == ranges(server)
+    assert isinstance(second, Fetched)
 
 
-async def test_an_error_page_is_no_clip_however_often_it_comes(kit: Kit) -> None:
-    """The same page twice is a bad day of the result host, not what was made: ask again."""
-    page = b"<html><body>come back later</body></html>"
-    async with raw_server(answer(http(200, page, ETAG))) as server:
-        fetched = await kit.fetch(server.url, damaged=hashlib.sha256(page).hexdigest())
+async def test_a_download_at_the_slowest_pace_is_waited_for(kit: Kit) -> None:
+    """1 kB/s is enough, if there is time for it."""
+    async with raw_server(dribble(kit.clock, size=1000, every_s=1.0)) as server:
+        fetched = await kit.fetch(server.url)
 
-    assert isinstance(fetched, Fault)
-    assert FaultKind.DAMAGED is fetched.kind
+    assert isinstance(fetched, Fetched)
+
+
+async def test_a_download_has_only_the_time_that_it_is_given(kit: Kit) -> None:
+    """Quick enough each minute, and still not done: the rest of it is for later."""
+    async with raw_server(dribble(kit.clock, size=1000, every_s=0.5)) as server:
+        fault = await kit.fetch(server.url, until=3.0)
+
+    assert isinstance(fault, Fault)
+    assert FaultKind.UNAVAILABLE == fault.kind
+    assert "did not come to its end in the time that it has" in fault.message
+    assert 0 < len(kit.part) < len(CLIP)
+
+
+async def test_the_last_bytes_are_never_too_late(kit: Kit) -> None:
+    """A clip that is whole is whole, however long it took."""
+    async with raw_server(dribble(kit.clock, size=len(CLIP), every_s=4000.0)) as server:
+        fetched = await kit.fetch(server.url)
+
+    assert isinstance(fetched, Fetched)
+
+
+async def test_a_result_that_stops_coming_is_unavailable(tmp_path: Path) -> None:
+    """Silence is no sign of a cut clip: try again later, from where it was."""
+    limits = Limits(read_s=0.2)
+
+    async def behave(exchange: Exchange) -> None:
+        await exchange.read_head()
+        await exchange.reply(http(200, CLIP, ETAG)[:-3000])
+        await asyncio.Event().wait()
+
+    async with (
+        raw_server(behave) as server,
+        Transport(limits=limits, proxies={}, tls=public_trust()) as transport,
+    ):
+        kit = Kit(tmp_path, transport)
+        fault = await kit.fetch(server.url)
+
+    assert isinstance(fault, Fault)
+    assert (FaultKind.UNAVAILABLE, 1) == (fault.kind, len(server.seen))
+    assert "the result stopped coming" in fault.message
+    assert len(CLIP) - 3000 == len(kit.part)
+
+
+async def test_a_result_whose_headers_never_end_is_unavailable(tmp_path: Path) -> None:
+    """The time for an answer to begin is bounded too, through all redirects."""
+    limits = Limits(total_s=0.3)
+    async with (
+        raw_server(drip) as server,
+        Transport(limits=limits, proxies={}, tls=public_trust()) as transport,
+    ):
+        fault = await Kit(tmp_path, transport).fetch(server.url)
+
+    assert isinstance(fault, Fault)
+    assert FaultKind.UNAVAILABLE == fault.kind
 
 
 async def test_a_clip_out_of_spec_is_kept_with_the_reason(kit: Kit) -> None:
