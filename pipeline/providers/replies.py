@@ -24,6 +24,8 @@ RETRY_AFTER_MAX_S = 300.0
 _SHOWN = 500
 _ABSURD = 10**12
 """No amount, price or time is so large: a ledger could not even write it down."""
+_DEEPEST = 64
+"""The deepest recorded reply has seven levels; orjson reads up to 1,024."""
 _WHOLE = 100
 _NOT_FOUND = 404
 _REQUEST_TIMEOUT = 408
@@ -50,11 +52,23 @@ _UNPAID = re.compile(r"balance|insufficient.{0,20}(credit|fund|quota)|payment", 
 
 
 def parsed(response: Response) -> Any:
-    """Return the body as JSON, or None where it is none."""
+    """Return the body as JSON, or None where it is none, or nested as no reply ever is."""
     try:
-        return orjson.loads(response.body)
+        found = orjson.loads(response.body)
     except orjson.JSONDecodeError:
         return None
+    return None if _is_too_deep(found) else found
+
+
+def _is_too_deep(value: Any) -> bool:
+    """Tell whether a value is nested so that showing it could exhaust Python's stack."""
+    level = [value] if isinstance(value, dict | list) else []
+    for _ in range(_DEEPEST):
+        inner = (each.values() if isinstance(each, dict) else each for each in level)
+        level = [child for each in inner for child in each if isinstance(child, dict | list)]
+        if not level:
+            return False
+    return True
 
 
 def mapping(response: Response) -> Mapping[str, Any] | None:

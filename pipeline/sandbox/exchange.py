@@ -7,10 +7,13 @@ faults, and that is their point.
 from __future__ import annotations
 
 import asyncio
+import gzip
 import random
+import zlib
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Any
 from urllib.parse import unquote
@@ -131,8 +134,19 @@ def _after(fault: Fault, reply: Reply, costume: Costume) -> Response:
             return Response(whole[: len(whole) // 2], media_type="application/json")
         case "garbage-reply":
             return Response(_GARBAGE, media_type="text/html")
+        case "gzip-bomb":
+            coded = {"content-encoding": "gzip, gzip"}
+            return Response(_bomb(fault.options["megabytes"]), headers=coded)
         case _:
             return spoilt(fault) or reply.response()
+
+
+@lru_cache(maxsize=4)
+def _bomb(megabytes: int) -> bytes:
+    """Return so many megabytes of zeros, compressed twice: a few kilobytes."""
+    packing = zlib.compressobj(level=1, wbits=16 + zlib.MAX_WBITS)
+    packed = [packing.compress(bytes(1_000_000)) for _ in range(megabytes)]
+    return gzip.compress(b"".join([*packed, packing.flush()]))
 
 
 class Dropped(Response):

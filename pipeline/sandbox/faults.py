@@ -59,6 +59,7 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
         "hang-after": Kind(effect=Effect.AFTER, stages=_REPLIES, options={"seconds": 3600}),
         "truncated-reply": Kind(effect=Effect.AFTER, stages=_REPLIES),
         "garbage-reply": Kind(effect=Effect.AFTER, stages=_REPLIES),
+        "gzip-bomb": Kind(effect=Effect.AFTER, stages=_REPLIES, options={"megabytes": 100}),
         "empty": Kind(effect=Effect.WORD, stages=("status",)),
         "unknown-status": Kind(effect=Effect.WORD, stages=("status",), options={"word": "paused"}),
         "failed": Kind(
@@ -81,6 +82,10 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
         "overcharged": Kind(effect=Effect.FATE, stages=("submit",), options={"factor": 2}),
         "expired-link": Kind(effect=Effect.BYTES, stages=("download",), options={"status": 403}),
         "truncated-download": Kind(effect=Effect.BYTES, stages=("download",)),
+        "cut-download": Kind(effect=Effect.BYTES, stages=("download",), options={"share": 0.5}),
+        "dribble": Kind(
+            effect=Effect.BYTES, stages=("download",), options={"bytes": 1, "every_s": 1}
+        ),
         "corrupt-download": Kind(effect=Effect.BYTES, stages=("download",)),
         "wrong-type": Kind(
             effect=Effect.BYTES, stages=("download",), options={"type": "text/html"}

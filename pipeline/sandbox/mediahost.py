@@ -6,12 +6,14 @@ and to nobody else.
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import re
+from collections.abc import AsyncIterator
 
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import PlainTextResponse, RedirectResponse, Response
+from starlette.responses import PlainTextResponse, RedirectResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from pipeline.sandbox import deposits
@@ -99,11 +101,31 @@ def _video(desk: Desk, request: Request) -> Response:
     if fault is not None and fault.name == "corrupt-download":
         content = _scrambled(content)
     whole = _served(request, content, _TYPES[task.reel["format"]])
-    if fault is not None and fault.name == "truncated-download":
-        return Cut(whole, _HALF)
-    if fault is not None and fault.name == "wrong-type":
-        return _page(whole, fault)
-    return whole
+    return whole if fault is None else _marred(whole, fault)
+
+
+def _marred(whole: Response, fault: Fault) -> Response:
+    match fault.name:
+        case "truncated-download":
+            return Cut(whole, _HALF)
+        case "cut-download":
+            # A whole HTTP message that says nothing of its length and holds a part of the clip, as
+            # a result host would serve what it got itself.
+            part = bytes(whole.body)[: int(len(whole.body) * fault.options["share"])]
+            return StreamingResponse(iter([part]), media_type=whole.media_type)
+        case "dribble":
+            return StreamingResponse(_drops(whole, fault), whole.status_code, whole.headers)
+        case "wrong-type":
+            return _page(whole, fault)
+        case _:
+            return whole
+
+
+async def _drops(whole: Response, fault: Fault) -> AsyncIterator[bytes]:
+    body, size = bytes(whole.body), fault.options["bytes"]
+    for at in range(0, len(body), size):
+        yield body[at : at + size]
+        await asyncio.sleep(fault.options["every_s"])
 
 
 def _instead(fault: Fault, request: Request) -> Response | None:

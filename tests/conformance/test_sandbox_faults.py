@@ -264,6 +264,18 @@ def test_a_cost_may_be_missing_or_too_high(sandbox: Sandbox, runware: Runware) -
     assert "1.68" == sandbox.ledger()["billed_usd"]
 
 
+def test_a_reply_may_be_a_bomb(sandbox: Sandbox, runware: Runware) -> None:
+    """A few kilobytes, compressed twice, hold a hundred megabytes; the task is there."""
+    sandbox.play("gzip-bomb")
+
+    with runware.client.stream("POST", "/v1", json=[order()]) as reply:
+        body = b"".join(reply.iter_raw())
+
+    assert "gzip, gzip" == reply.headers["content-encoding"]
+    assert len(body) < 10_000
+    assert 1 == len(sandbox.tasks("runware"))
+
+
 # --- Downloads
 
 
@@ -284,6 +296,29 @@ def test_a_download_may_be_cut(sandbox: Sandbox, runware: Runware) -> None:
     with pytest.raises(httpx.RemoteProtocolError, match="without sending complete"):
         httpx.get(url)
     assert 200 == httpx.get(url).status_code
+
+
+def test_a_download_may_be_cut_without_a_word(sandbox: Sandbox, runware: Runware) -> None:
+    """The message is whole, says nothing of its length, and holds a part of the clip."""
+    url = _url(runware)
+    sandbox.play("cut-download", share=0.25)
+
+    cut, whole = httpx.get(url), httpx.get(url)
+
+    assert "content-length" not in cut.headers
+    assert whole.content[: len(whole.content) // 4] == cut.content
+
+
+def test_a_download_may_dribble(sandbox: Sandbox, runware: Runware) -> None:
+    """A little comes, and a little later a little more; a range of it as well."""
+    url = _url(runware)
+    sandbox.play("dribble", bytes=200, every_s=0.001, times=2)
+
+    slow, rest = httpx.get(url), httpx.get(url, headers={"range": "bytes=400-"})
+    quick = httpx.get(url)
+
+    assert (200, 206) == (slow.status_code, rest.status_code)
+    assert (quick.content, quick.content[400:]) == (slow.content, rest.content)
 
 
 def test_a_download_may_be_corrupt(sandbox: Sandbox, runware: Runware) -> None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+from fractions import Fraction
 from pathlib import Path
 
 import av
+import numpy as np
 import pytest
 
 from pipeline.errors import MediaFault
@@ -120,6 +122,145 @@ def test_a_webm_that_ends_early_is_damaged(tmp_path: Path, missing: int) -> None
     whole = write_clip(tmp_path / "a.webm", codec="libvpx", seconds=3).read_bytes()
 
     assert "damaged" == _faults(tmp_path / "a.webm", whole[:-missing])
+
+
+def _repacked(source: Path, target: Path, **options: str) -> bytes:
+    """Return a clip's packets in another container."""
+    with av.open(str(source)) as old, av.open(str(target), "w", options=options) as new:
+        stream = new.add_stream_from_template(old.streams.video[0])
+        for packet in old.demux(video=0):
+            if packet.dts is not None:
+                packet.stream = stream
+                new.mux(packet)
+    return target.read_bytes()
+
+
+def _boxes(content: bytes, name: bytes) -> list[int]:
+    """Return where the top-level boxes of a name begin."""
+    at, found = 0, []
+    while at < len(content):
+        if content[at + 4 : at + 8] == name:
+            found.append(at)
+        at += int.from_bytes(content[at : at + 4], "big")
+    return found
+
+
+CUTS = (0.2, 0.5, 0.8, 0.95, 0.999)
+CONTAINERS: dict[str, tuple[str, dict[str, str]]] = {
+    "moov at the end": ("a.mp4", {}),
+    "moov at the front": ("a.mp4", {"movflags": "faststart"}),
+    "fragments": ("a.mp4", {"movflags": "frag_keyframe+empty_moov"}),
+    "fragments with an index each": (
+        "a.mp4",
+        {"movflags": "dash+empty_moov", "frag_duration": "300000"},
+    ),
+    "fragments with one index": (
+        "a.mp4",
+        {"movflags": "dash+global_sidx+empty_moov", "frag_duration": "300000"},
+    ),
+    "mov": ("a.mov", {}),
+    "webm": ("a.webm", {}),
+    "webm of unknown size": ("a.webm", {"live": "1"}),
+    "mkv": ("a.mkv", {}),
+}
+
+
+@pytest.mark.parametrize("container", CONTAINERS)
+def test_a_cut_clip_is_damaged_in_every_container(tmp_path: Path, container: str) -> None:
+    """A clip that ends early is never taken for a shorter one, wherever it was cut."""
+    name, options = CONTAINERS[container]
+    codec = "libx264" if name.startswith("a.m") and name != "a.mkv" else "libvpx"
+    source = write_clip(tmp_path / f"source{Path(name).suffix}", codec=codec, seconds=2)
+    whole = _repacked(source, tmp_path / name, **options)
+
+    assert "" == _faults(tmp_path / name, whole)
+    cuts = [*(int(len(whole) * share) for share in CUTS), *(len(whole) - n for n in (1, 5, 12))]
+    found = {cut: _faults(tmp_path / name, whole[:cut]) for cut in cuts}
+    assert dict.fromkeys(cuts, "damaged") == found
+
+
+def test_fragments_that_are_missing_are_noticed_where_an_index_names_them(tmp_path: Path) -> None:
+    """Cut exactly between two fragments, every box is whole: the index at the front tells."""
+    _, options = CONTAINERS["fragments with one index"]
+    whole = _repacked(write_clip(tmp_path / "s.mp4", seconds=2), tmp_path / "a.mp4", **options)
+    fragments = _boxes(whole, b"moof")
+
+    assert len(fragments) > 3
+    assert {"damaged"} == {_faults(tmp_path / "a.mp4", whole[:at]) for at in fragments[1:]}
+
+
+def test_fragments_that_are_missing_are_noticed_where_their_length_is_declared(
+    tmp_path: Path,
+) -> None:
+    """`mehd` says how long all fragments are together, which FFmpeg does not look at."""
+    options = {"movflags": "empty_moov", "frag_duration": "300000"}
+    whole = _repacked(write_clip(tmp_path / "s.mp4", seconds=2), tmp_path / "a.mp4", **options)
+    at = whole.index(b"mvex")
+    scale_at = whole.index(b"mvhd") + 16
+    scale = int.from_bytes(whole[scale_at : scale_at + 4], "big")
+    mehd = (16).to_bytes(4, "big") + b"mehd" + bytes(4) + (2 * scale).to_bytes(4, "big")
+    declared = bytearray(whole[: at + 4] + mehd + whole[at + 4 :])
+    for name in (b"mvex", b"moov"):
+        size_at = declared.index(name) - 4
+        size = int.from_bytes(declared[size_at : size_at + 4], "big") + len(mehd)
+        declared[size_at : size_at + 4] = size.to_bytes(4, "big")
+    third = _boxes(bytes(declared), b"moof")[2]
+
+    # Without `mehd`, `sidx` or `mfra` a file like this is a shorter clip: nothing tells otherwise.
+    assert "" == _faults(tmp_path / "b.mp4", whole[: _boxes(whole, b"moof")[2]])
+    assert "damaged" == _faults(tmp_path / "b.mp4", bytes(declared[:third]))
+
+
+def test_a_sample_table_that_leads_beyond_the_end_is_noticed(tmp_path: Path) -> None:
+    """An `mdat` that goes "to the end of the file" fits any length: its samples do not."""
+    options = {"movflags": "faststart"}
+    whole = _repacked(write_clip(tmp_path / "s.mp4"), tmp_path / "a.mp4", **options)
+    at = whole.index(b"mdat")
+    open_end = whole[: at - 4] + bytes(4) + whole[at:]
+
+    assert "" == _faults(tmp_path / "b.mp4", open_end)
+    with av.open(str(tmp_path / "b.mp4")) as opened:
+        borders = [packet.pos for packet in opened.demux(video=0) if packet.pos][1:]
+    found = {_faults(tmp_path / "b.mp4", open_end[:border]) for border in borders}
+    assert {"damaged"} == found
+
+
+@pytest.mark.parametrize(
+    "junk", [b"<html>upstream timed out</html>", b"\0\0\0", b"\xff" * 50, b"\r\n"]
+)
+@pytest.mark.parametrize("container", ["moov at the end", "moov at the front", "fragments"])
+def test_what_follows_a_whole_clip_is_not_part_of_it(
+    tmp_path: Path, container: str, junk: bytes
+) -> None:
+    """A clip with an error page behind it plays; where frames are missing it does not."""
+    _, options = CONTAINERS[container]
+    whole = _repacked(write_clip(tmp_path / "s.mp4"), tmp_path / "a.mp4", **options)
+
+    assert "" == _faults(tmp_path / "b.mp4", whole + junk)
+    assert "damaged" == _faults(tmp_path / "b.mp4", whole[: len(whole) // 2] + junk)
+
+
+def test_sound_that_outlasts_the_picture_is_no_damage(tmp_path: Path) -> None:
+    """A clip of 2 s with 4 s of sound is all there: it is judged by its picture."""
+    path = tmp_path / "a.mp4"
+    with av.open(str(path), "w") as container:
+        picture = container.add_stream("libx264", rate=24)
+        picture.width, picture.height, picture.pix_fmt = 96, 160, "yuv420p"
+        sound = container.add_stream("aac", rate=44100, layout="mono")
+        for _ in range(48):
+            frame = av.VideoFrame.from_ndarray(np.zeros((160, 96, 3), np.uint8), format="rgb24")
+            container.mux(picture.encode(frame))
+        for at in range(0, 4 * 44100, 1024):
+            silence = np.zeros((1, 1024), np.float32)
+            samples = av.AudioFrame.from_ndarray(silence, format="fltp", layout="mono")
+            samples.rate, samples.pts, samples.time_base = 44100, at, Fraction(1, 44100)
+            container.mux(sound.encode(samples))
+        container.mux(picture.encode())
+        container.mux(sound.encode())
+    whole = path.read_bytes()
+
+    assert 2.0 == pytest.approx(probe(path).seconds, abs=0.05)
+    assert "damaged" == _faults(path, whole[: len(whole) * 9 // 10])
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from typing import Any, cast, get_args
 
 import orjson
@@ -15,6 +15,7 @@ from pipeline.providers.base import (
     Absent,
     Accepted,
     Fault,
+    FaultKind,
     Finds,
     Provider,
     Quote,
@@ -83,6 +84,57 @@ def test_a_recording_with_one_value_replaced_is_an_answer(name: str, data: st.Da
         Response(status=found["status"], headers=found["headers"], body=raw),
         settles=found.get("settles"),
     )
+
+
+@pytest.mark.parametrize("name", sorted(PROVIDERS))
+@pytest.mark.parametrize("depth", [100, 1000, 100_000])
+@pytest.mark.parametrize(("opened", "closed"), [("[", "]"), ('{"data":', "}")])
+def test_a_reply_nested_without_end_is_an_answer(
+    name: str, depth: int, opened: str, closed: str
+) -> None:
+    """In any place of any documented reply: whoever reads or shows it has stack enough."""
+    nested = opened * depth + "1" + closed * depth
+    for recording in names(name):
+        found = load(name, recording)
+        for path in _places(found["body"]):
+            body = orjson.dumps(_put(found["body"], path, _MARK)).replace(
+                orjson.dumps(_MARK), nested.encode()
+            )
+            reply = Response(status=found["status"], headers=found["headers"], body=body)
+            _read(PROVIDERS[name], reply, settles=found.get("settles"))
+
+
+@pytest.mark.parametrize("name", sorted(PROVIDERS))
+def test_a_reply_that_is_nothing_but_nesting_is_unreadable(name: str) -> None:
+    """Nobody knows what it means: a submit is in doubt, a task is asked for again."""
+    reply = Response(status=200, headers={}, body=b"[" * 1000 + b"]" * 1000)
+    submitted = PROVIDERS[name].read_submit(reply, OWN)
+    asked = PROVIDERS[name].read_status(TASK, reply)
+
+    assert isinstance(submitted, Fault)
+    assert isinstance(asked, Fault)
+    assert (None, FaultKind.UNREADABLE) == (submitted.accepted, submitted.kind)
+    assert FaultKind.UNREADABLE == asked.kind
+
+
+_MARK = "here it is nested"
+
+
+def _places(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """Yield the path of every value in a reply."""
+    yield path
+    if isinstance(value, dict | list):
+        for step, inner in value.items() if isinstance(value, dict) else enumerate(value):
+            yield from _places(inner, (*path, step))
+
+
+def _put(value: Any, path: tuple[Any, ...], new: Any) -> Any:
+    """Return a reply with one value replaced."""
+    if not path:
+        return new
+    changed = dict(value) if isinstance(value, dict) else list(value)
+    changed[path[0]] = _put(value[path[0]], path[1:], new)
+    return changed
 
 
 def _read(provider: Provider, response: Response, settles: Any = None) -> None:

@@ -99,6 +99,7 @@ class Studio:
     provider: Provider = field(default_factory=Provider)
     concurrency: int = 4
     key: str = "key-1"
+    probe: Callable[[Path], Media] = probe
     events: list[Event] = field(default_factory=list)
     checkpoints: list[str] = field(default_factory=list)
     _ids: itertools.count[int] = field(default_factory=itertools.count)
@@ -152,7 +153,7 @@ class Studio:
         tools = Tools(
             transport=self.shop,
             store=Store(self.root),
-            probe=probe,
+            probe=self.probe,
             clock=self.clock,
             observer=self.events.append,
             checkpoint=checkpoint or self.checkpoints.append,
