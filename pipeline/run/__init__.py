@@ -12,7 +12,7 @@ from pipeline.exports import lazily
 
 if TYPE_CHECKING:
     from pipeline.run.admission import Admission, PlanLine, Totals
-    from pipeline.run.admitting import admit
+    from pipeline.run.admitting import admit, last_admission
     from pipeline.run.claiming import verify
     from pipeline.run.clock import Clock, RealClock
     from pipeline.run.deciding import Sent, abandon, adopt, claim, decidable, resubmit, sent
@@ -65,6 +65,7 @@ __all__ = [
     "ending",
     "grouped",
     "is_the_machine",
+    "last_admission",
     "quote",
     "resubmit",
     "run",
@@ -102,6 +103,7 @@ _HOMES = {
     "grouped": "quoting",
     "quote": "quoting",
     "admit": "admitting",
+    "last_admission": "admitting",
     "adopt": "deciding",
     "claim": "deciding",
     "decidable": "deciding",
