@@ -13,7 +13,7 @@ from pipeline.cli.exits import Exit, Interrupted, Leave
 from pipeline.cli.findings import counted, written
 from pipeline.cli.interrupts import INTERRUPTED
 from pipeline.errors import CallsheetError, InvalidInput, LedgerInUse
-from pipeline.run import is_the_machine, unwritten
+from pipeline.run import machine_fault
 
 app = typer.Typer(
     name="callsheet",
@@ -53,8 +53,9 @@ def _told(error: Exception) -> Exit:
             if text:
                 complain(text)
             return code
-    if isinstance(error, OSError) and is_the_machine(error):
-        complain(unwritten(error))
+    text = machine_fault(error)
+    if text:
+        complain(text)
         return Exit.STOPPED
     complain(f"this is a bug in callsheet: {type(error).__name__}: {error}")
     complain("run again with --debug to see where, and please report it")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import shlex
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -12,6 +13,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from pipeline.cli.addresses import environment
 from pipeline.cli.amounts import money
 from pipeline.cli.app import app
 from pipeline.cli.campaign import Campaign, open_campaign
@@ -99,7 +101,8 @@ def reconcile(
     campaign = open_campaign(asked)
     console = TerminalConsole(quiet=quiet)
     with Ledger.open(asked.home) as ledger:
-        job = Job(asked=asked, quiet=quiet)
+        variables = None if rehearse else environment(os.environ, env_file)
+        job = Job(asked=asked, quiet=quiet, variables=variables)
         words = {
             State.PLANNED: resubmitted or (),
             State.ABANDONED: abandoned or (),

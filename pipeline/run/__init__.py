@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pipeline.run.clock import Clock, RealClock
     from pipeline.run.deciding import Sent, abandon, adopt, claim, decidable, resubmit, sent
     from pipeline.run.dispatch import Order, Tools, run
-    from pipeline.run.files.disk import is_the_machine, unwritten, writing
+    from pipeline.run.files.disk import machine_fault, writing
     from pipeline.run.files.store import Store
     from pipeline.run.files.views import RealFiles
     from pipeline.run.ledger.backup import back_up
@@ -64,14 +64,13 @@ __all__ = [
     "decidable",
     "ending",
     "grouped",
-    "is_the_machine",
     "last_admission",
+    "machine_fault",
     "quote",
     "resubmit",
     "run",
     "scrubber",
     "sent",
-    "unwritten",
     "verify",
     "writing",
 ]
@@ -114,10 +113,9 @@ _HOMES = {
     "resubmit": "deciding",
     "sent": "deciding",
     "Sent": "deciding",
-    "is_the_machine": "files.disk",
+    "machine_fault": "files.disk",
     "run": "dispatch",
     "scrubber": "transport.lane",
-    "unwritten": "files.disk",
     "writing": "files.disk",
 }
 
