@@ -1,8 +1,26 @@
-"""`python -m pipeline` is the command `callsheet`."""
+"""`python -m pipeline` and the command `callsheet`: both begin here.
+
+Signals are minded before anything else is loaded: the imports take most of a short command's time,
+and nothing has begun that would have to end in order.
+"""
 
 from __future__ import annotations
 
-from pipeline.cli import main
+import os
+import signal
+
+_CODES = {signal.SIGINT: 130, signal.SIGTERM: 143, signal.SIGHUP: 143}
+
+
+def main() -> None:
+    """Run the command line of this process and end it with the exit code."""
+    for number, code in _CODES.items():
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, lambda *_, code=code: os._exit(code))
+    from pipeline.cli import main as run_command_line  # noqa: PLC0415 - see above
+
+    run_command_line()
+
 
 if __name__ == "__main__":
     main()

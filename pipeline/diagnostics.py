@@ -11,6 +11,8 @@ from difflib import get_close_matches
 from enum import StrEnum
 from functools import lru_cache
 
+from pipeline.foreign_text import one_column, printable_line, redacted
+
 _ROWS_SHOWN = 3
 _CLOSE = 0.6
 """How alike two names must be for one to be taken for the other, misspelt."""
@@ -45,7 +47,11 @@ class Span:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Diagnostic:
-    """One finding: what is wrong, where, and what to do about it."""
+    """One finding: what is wrong, where, and what to do about it.
+
+    What looks like a key is starred out of its texts, whoever wrote them: a table may be a file
+    of keys, and its columns are listed.
+    """
 
     slug: str
     message: str
@@ -57,6 +63,11 @@ class Diagnostic:
     rows: tuple[str, ...] = ()
     """Row keys concerned, in table order, where one cause shows in several rows."""
     related: tuple[Span, ...] = ()
+
+    def __post_init__(self) -> None:
+        for name in ("message", "hint", "row", "column"):
+            object.__setattr__(self, name, redacted(getattr(self, name)))
+        object.__setattr__(self, "rows", tuple(map(redacted, self.rows)))
 
 
 def grouped(findings: Iterable[Diagnostic]) -> tuple[Diagnostic, ...]:
@@ -99,7 +110,8 @@ def render(finding: Diagnostic, sources: Mapping[str, str]) -> str:
     span = finding.span
     head = f"{span.file}:{span.line}:{span.column}" if span.line else span.file
     label = "" if finding.severity is Severity.ERROR else f"{finding.severity}: "
-    lines = [f"{head}{_cell(finding)}: {label}{finding.slug}: {finding.message}{_rows(finding)}"]
+    told = f"{head}{_cell(finding)}: {label}{finding.slug}: {finding.message}{_rows(finding)}"
+    lines = [printable_line(told)]
     lines += _excerpt(finding, sources.get(finding.span.file, ""))
     lines += [f"      also at {span.file}:{span.line}:{span.column}" for span in finding.related]
     return "\n".join(lines)
@@ -130,10 +142,10 @@ def _excerpt(finding: Diagnostic, source: str) -> list[str]:
     lines = _lines(source)
     hint = f" {finding.hint}" if finding.hint else ""
     if not 1 <= span.line <= len(lines) or finding.row or finding.column:
-        return [f"     {hint}"] if hint else []
+        return [f"     {printable_line(hint)}"] if hint else []
     text, column, width = _clipped(lines[span.line - 1], span)
     caret = "^" + "~" * (width - 1)
-    text = text.replace("\t", " ")
+    text, hint = one_column(text), printable_line(hint)
     return [f"{span.line:>5} | {text}", f"      | {' ' * (column - 1)}{caret}{hint}"]
 
 

@@ -19,6 +19,9 @@ from pipeline.cli import (
     status,
 )
 from pipeline.cli.app import app, invoke
+from pipeline.cli.console import complain, open_standard_streams, unwritten_output
+from pipeline.cli.exits import Exit
+from pipeline.cli.interrupts import leave_on_signals, leave_quietly_on_signals
 
 __all__ = [
     "explaining",
@@ -50,4 +53,12 @@ app.registered_commands.sort(
 
 def main() -> None:
     """Run the command line of this process and end it with the exit code."""
-    sys.exit(invoke(sys.argv[1:]))
+    open_standard_streams()
+    leave_on_signals()
+    code = invoke(sys.argv[1:])
+    leave_quietly_on_signals()
+    fault = unwritten_output()
+    if fault is not None:
+        complain(f"not all of the output could be written: {fault.strerror}")
+        code = code or Exit.STOPPED
+    sys.exit(code)

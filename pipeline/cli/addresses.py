@@ -20,6 +20,8 @@ from pipeline.model import Offer, ProviderSettings
 from pipeline.providers import OFFERS
 
 _SETTINGS = MappingProxyType({"api": "base_url", "upload": "upload_url"})
+_MOST_BYTES = 1_000_000
+"""More than any file of keys has."""
 
 
 def environment(variables: Mapping[str, str], env_file: Path | None) -> Mapping[str, str]:
@@ -27,7 +29,12 @@ def environment(variables: Mapping[str, str], env_file: Path | None) -> Mapping[
     if env_file is None:
         return variables
     try:
-        lines = env_file.read_text("utf-8-sig").splitlines()
+        # It may be a pipe (`<(sops -d keys.env)`), or a device that never ends.
+        with env_file.open("rb") as file:
+            data = file.read(_MOST_BYTES + 1)
+        if len(data) > _MOST_BYTES:
+            raise mistyped("too-large", f"{env_file} has more than {_MOST_BYTES:,} bytes")
+        lines = data.decode("utf-8-sig").splitlines()
     except UnicodeDecodeError as error:
         raise mistyped("not-utf8", f"{env_file} is not UTF-8 text", "save it as UTF-8") from error
     except OSError as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from typing import Protocol
 
 
 def money(usd: Decimal) -> str:
@@ -15,3 +16,25 @@ def money(usd: Decimal) -> str:
 def counted_items(number: int) -> str:
     """Return a number of items: 1 item, 2 items."""
     return f"{number} item" if number == 1 else f"{number} items"
+
+
+class Sum(Protocol):
+    """What some items cost together; prices are of those that have one."""
+
+    @property
+    def items(self) -> int: ...  # noqa: D102
+    @property
+    def unpriced(self) -> int: ...  # noqa: D102
+    @property
+    def low_usd(self) -> Decimal: ...  # noqa: D102
+    @property
+    def high_usd(self) -> Decimal: ...  # noqa: D102
+
+
+def priced(total: Sum) -> str:
+    """Return a sum of money as `8.40 USD`, a range where it is one, and what is unknown."""
+    if total.items == total.unpriced:
+        return "price unknown"
+    figures = dict.fromkeys((money(total.low_usd), money(total.high_usd)))
+    text = f"{' to '.join(figures)} USD"
+    return f"{text}, and {total.unpriced} of unknown price" if total.unpriced else text

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import sys
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 
 import typer
 
-from pipeline.cli.exits import Exit, Leave
+from pipeline.cli.console import complain
+from pipeline.cli.exits import Exit, Interrupted, Leave
 from pipeline.cli.findings import counted, written
+from pipeline.cli.interrupts import INTERRUPTED
 from pipeline.errors import CallsheetError, InvalidInput, LedgerInUse
-from pipeline.run import is_the_machine, unwritten
+from pipeline.run import machine_fault
 
 app = typer.Typer(
     name="callsheet",
@@ -37,11 +38,11 @@ def invoke(arguments: Sequence[str]) -> Exit:
         return leave.code
     except Exception as error:  # noqa: BLE001 - the last line of defence, by design
         if debug:
-            traceback.print_exc()
+            complain(traceback.format_exc())
         return _told(error)
-    except KeyboardInterrupt:
-        _say("interrupted; what was paid for is in the ledger, run again to continue")
-        return Exit.INTERRUPTED
+    except (Interrupted, KeyboardInterrupt) as signalled:
+        complain(INTERRUPTED)
+        return signalled.code if isinstance(signalled, Interrupted) else Exit.INTERRUPTED
     return Exit.OK
 
 
@@ -50,13 +51,14 @@ def _told(error: Exception) -> Exit:
         if isinstance(error, kind):
             text = tell(error)
             if text:
-                _say(text)
+                complain(text)
             return code
-    if isinstance(error, OSError) and is_the_machine(error):
-        _say(unwritten(error))
+    text = machine_fault(error)
+    if text:
+        complain(text)
         return Exit.STOPPED
-    _say(f"this is a bug in callsheet: {type(error).__name__}: {error}")
-    _say("run again with --debug to see where, and please report it")
+    complain(f"this is a bug in callsheet: {type(error).__name__}: {error}")
+    complain("run again with --debug to see where, and please report it")
     return Exit.BUG
 
 
@@ -86,7 +88,3 @@ _ENDINGS: Mapping[type[Exception], tuple[Exit, Callable[[Exception], str]]] = Ma
         typer.TyperException: (Exit.INVALID, _usage),
     }
 )
-
-
-def _say(text: str) -> None:
-    print(text, file=sys.stderr)

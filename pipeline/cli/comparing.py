@@ -10,7 +10,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from pipeline.cli.amounts import counted_items, money
+from pipeline.cli.amounts import counted_items, priced
 from pipeline.cli.campaign import Campaign
 from pipeline.diagnostics import Diagnostic, Severity
 from pipeline.model import Entry
@@ -50,11 +50,7 @@ class Comparison:
     @property
     def price(self) -> str:
         """What it would cost, as far as it is known."""
-        if self.items and self.items == self.unpriced:
-            return "price unknown"
-        sums = dict.fromkeys(map(money, (self.low_usd, self.high_usd)))
-        unknown = f", and {self.unpriced} of unknown price" if self.unpriced else ""
-        return f"{' to '.join(sums)} USD{unknown}"
+        return priced(self)
 
 
 def compared(campaign: Campaign) -> Mapping[str, Comparison]:

@@ -33,11 +33,20 @@ class Exit(IntEnum):
     INTERRUPTED = 130
     """Interrupted with Ctrl-C. What was done is saved; run again to go on."""
     TERMINATED = 143
-    """Ended from outside. What was done is saved; run again to go on."""
+    """Ended from outside (SIGTERM), or the terminal was closed. What was done is saved; run again
+    to go on."""
 
 
 class Leave(Exception):  # noqa: N818 - it is no error, it is how a command ends
     """End the command with this code; everything worth saying was said."""
+
+    def __init__(self, code: Exit) -> None:
+        self.code = code
+        super().__init__(code.name)
+
+
+class Interrupted(BaseException):
+    """A signal ended the command; like KeyboardInterrupt, nothing on the way may catch it."""
 
     def __init__(self, code: Exit) -> None:
         self.code = code

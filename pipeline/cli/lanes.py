@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 
 from rich.console import Console
 
@@ -12,10 +13,11 @@ from pipeline.cli.addresses import base_urls, environment, hosts_of, key_of
 from pipeline.cli.campaign import Campaign
 from pipeline.cli.options import Job, usage
 from pipeline.cli.rehearsal import sandbox_on_a_leash
+from pipeline.diagnostics import Diagnostic
 from pipeline.errors import InvalidInput
 from pipeline.model import Offer
 from pipeline.providers import OFFERS
-from pipeline.run import MAKES, UNSETTLED, Admission, Lane, Status
+from pipeline.run import UNSETTLED, Admission, Lane
 
 _MOST = 16
 """How many clips at once a lane may grow to if the manifest says nothing: no provider publishes
@@ -26,10 +28,10 @@ _PROVEN = frozenset({"apimart", "evolink", "inference", "runware", "unifically"}
 
 def providers_at_work(job: Job, admission: Admission) -> frozenset[str]:
     """Return the providers that a run has something to do with."""
-    wanted = MAKES | UNSETTLED | ({Status.FAILED} if job.retry else set())
-    lines = [line for line in admission.lines if line.status in wanted]
     # What was sent is collected, whatever is selected now.
-    lines += [line for line in admission.others if line.status in UNSETTLED]
+    every = (*admission.lines, *admission.others)
+    lines = [line for line in admission.lines if admission.makes(line)]
+    lines += [line for line in every if line.status in UNSETTLED]
     names = frozenset(line.provider for line in lines)
     earlier = frozenset(provider for _, provider, _ in admission.left_behind) - names
     # What this plan does not want does not stop it for want of a key: it stays told.
@@ -40,14 +42,65 @@ def keyless(job: Job, names: frozenset[str]) -> Mapping[str, str]:
     """Return which of these providers no lane can be opened to for want of a key, and why."""
     if job.asked.rehearse:
         return {}
-    variables, found = environment(os.environ, job.asked.env_file), dict[str, str]()
+    found = dict[str, str]()
     for name in sorted(names):
         try:
-            key_of(OFFERS[name], variables)
+            key_of(OFFERS[name], variables_of(job))
         except InvalidInput as fault:
             (finding,) = fault.findings
             found[name] = f"{finding.message}: {finding.hint}"
     return found
+
+
+def variables_of(job: Job) -> Mapping[str, str]:
+    """Return the variables of a command; InvalidInput where its file of them cannot be read."""
+    if job.variables is not None:
+        return job.variables
+    return environment(os.environ, job.asked.env_file)
+
+
+def access_faults(job: Job, campaign: Campaign, names: frozenset[str]) -> Iterator[Diagnostic]:
+    """Yield all that keeps these providers from being reached: keys, addresses, the file of keys.
+
+    `open_lanes` would come upon the first of them only, and after a person has agreed.
+    """
+    if job.asked.rehearse:
+        return
+    checks: list[Callable[[], object]] = [lambda: _refuse_unproven(names)]
+    try:
+        variables, given = variables_of(job), base_urls(job.asked.base_urls)
+    except InvalidInput as fault:
+        yield from fault.findings
+        return
+    for offer in (OFFERS[name] for name in sorted(names)):
+        settings = campaign.manifest.providers.get(offer.provider)
+        own = given.get(offer.provider, {})
+        checks.append(partial(key_of, offer, variables))
+        checks.append(partial(hosts_of, offer, settings, variables, own))
+    for check in checks:
+        try:
+            check()
+        except InvalidInput as fault:
+            yield from fault.findings
+
+
+def missing_fallbacks(job: Job, campaign: Campaign, names: frozenset[str]) -> Mapping[str, str]:
+    """Return who is named in the manifest to stand in, and cannot for want of a key, and why."""
+    manifest = campaign.manifest
+    if not manifest.policy.fallback or campaign.asked.provider:
+        return {}
+    layers = (manifest.defaults, manifest.overrides, *(shot.settings for shot in manifest.shots))
+    written = [layer["provider"].data for layer in layers if "provider" in layer]
+    named = {str(name) for data in written if isinstance(data, list | tuple) for name in data}
+    return keyless(job, frozenset(named & OFFERS.keys()) - names)
+
+
+def _refuse_unproven(names: frozenset[str]) -> None:
+    unproven = sorted(names - _PROVEN)
+    if unproven:
+        raise usage(
+            f"{', '.join(unproven)} cannot be run in this version: no sandbox witnesses it yet"
+        )
 
 
 @contextmanager
@@ -55,11 +108,7 @@ def open_lanes(
     job: Job, campaign: Campaign, names: frozenset[str], console: Console
 ) -> Iterator[Mapping[str, Lane]]:
     """Yield a lane for each of these providers; a rehearsal's lead to its own sandbox."""
-    unproven = sorted(names - _PROVEN)
-    if unproven:
-        raise usage(
-            f"{', '.join(unproven)} cannot be run in this version: no sandbox witnesses it yet"
-        )
+    _refuse_unproven(names)
     offers = [OFFERS[name] for name in sorted(names)]
     if not offers:
         yield {}
@@ -68,7 +117,7 @@ def open_lanes(
         with sandbox_on_a_leash(state, job.scenario, chaos=job.chaos) as addresses:
             yield {o.provider: _rehearsed(o, campaign, addresses[o.provider]) for o in offers}
     else:
-        variables = environment(os.environ, job.asked.env_file)
+        variables = variables_of(job)
         given = base_urls(job.asked.base_urls)
         yield {
             offer.provider: _lane(

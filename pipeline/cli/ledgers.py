@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from pipeline.cli.app import app
+from pipeline.cli.console import say
 from pipeline.cli.exits import Exit, Leave
 from pipeline.cli.options import DEFAULT_ROOT, Root, usage
 from pipeline.errors import InvalidInput, LedgerDamaged
@@ -28,19 +28,18 @@ def check(root: Root = DEFAULT_ROOT) -> None:
 
     Every clip is read. Nothing is written, and a run may go on meanwhile.
     """
-    console = Console(highlight=False, markup=False, soft_wrap=True)
     try:
-        found = _listed(root, console)
+        found = _listed(root)
     except LedgerDamaged as unreadable:
-        console.print(str(unreadable))
+        say(str(unreadable))
         raise Leave(Exit.DAMAGED) from None
     if found:
-        console.print(f"{found} found; nothing was changed. {_REMEDY}")
+        say(f"{found} found; nothing was changed. {_REMEDY}")
         raise Leave(Exit.DAMAGED)
-    console.print(f"the ledger of {root} holds together, and every clip is as it was received")
+    say(f"the ledger of {root} holds together, and every clip is as it was received")
 
 
-def _listed(root: Path, console: Console) -> int:
+def _listed(root: Path) -> int:
     """List what is wrong; return how much."""
     ledger = Ledger.reader(root)
     if ledger is None:
@@ -48,7 +47,7 @@ def _listed(root: Path, console: Console) -> int:
     found = 0
     with ledger:
         for found, line in enumerate(damage(ledger, Store(root)), start=1):  # noqa: B007
-            console.print(line)
+            say(line)
     return found
 
 
@@ -67,9 +66,7 @@ def backup(
         raise usage(f"{file} is there already, and is not overwritten: name another") from None
     if not there:
         raise _nothing(root)
-    Console(highlight=False, markup=False, soft_wrap=True).print(
-        f"the ledger of {root} as it is now: {file}"
-    )
+    say(f"the ledger of {root} as it is now: {file}")
 
 
 _REMEDY = (

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from enum import StrEnum
 from itertools import chain, islice
@@ -17,6 +15,7 @@ import typer
 from pipeline.cli.amounts import money
 from pipeline.cli.app import app
 from pipeline.cli.campaign import Campaign, open_campaign
+from pipeline.cli.console import is_unread, say
 from pipeline.cli.options import (
     DEFAULT_ROOT,
     Asked,
@@ -32,6 +31,7 @@ from pipeline.cli.options import (
 )
 from pipeline.cli.planning import tried
 from pipeline.errors import InvalidInput
+from pipeline.foreign_text import printable_line
 from pipeline.model import Record
 
 _MEASURED = 500
@@ -83,13 +83,10 @@ def ls(
 
 def show_list(records: Iterable[Record], campaign: Campaign, form: Form) -> None:
     """Print items as they come, without holding them."""
-    try:
-        for line in _WRITERS[form](iter(records), campaign.asked.home / campaign.name):
-            print(line)
-        sys.stdout.flush()
-    except BrokenPipeError:
-        # Whoever reads has seen enough (`| head`); Python would try again at the end, and complain.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    for line in _WRITERS[form](iter(records), campaign.asked.home / campaign.name):
+        say(line)
+        if is_unread():
+            return
 
 
 def _as_text(records: Iterator[Record], folder: Path) -> Iterator[str]:
@@ -109,7 +106,9 @@ _TITLES = ("address", "provider", "status", "USD", "path")
 def _cells(record: Record, folder: Path) -> tuple[str, str, str, str, str]:
     status = f"{record.status} ({record.cause})" if record.cause else record.status
     price = "unknown" if record.estimate_usd is None else money(record.estimate_usd)
-    return (record.address, record.provider, status, price, _path(record, folder))
+    told = (record.address, record.provider, status, price, _path(record, folder))
+    address, provider, status, price, path = map(printable_line, told)
+    return address, provider, status, price, path
 
 
 def _path(record: Record, folder: Path) -> str:

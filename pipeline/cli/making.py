@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import signal
-import sys
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from decimal import Decimal
@@ -12,7 +10,8 @@ from decimal import Decimal
 from rich.console import Console
 
 from pipeline.cli.campaign import Campaign
-from pipeline.cli.exits import Exit, Leave
+from pipeline.cli.exits import Leave
+from pipeline.cli.interrupts import StopRequest
 from pipeline.cli.lanes import keyless, open_lanes, providers_at_work
 from pipeline.cli.options import Job
 from pipeline.cli.panel import watching
@@ -29,9 +28,10 @@ def made(
     ledger: Ledger,
     console: Console,
     *,
+    stops: StopRequest,
     buys: bool,
 ) -> Outcome:
-    """Make what the admission says is missing; Leave on a second Ctrl-C.
+    """Make what the admission says is missing; Leave on a second signal (`stops`).
 
     Unless it `buys`, it only collects what was sent, and puts back what the store has.
 
@@ -42,7 +42,7 @@ def made(
     order = replace(_order(job, campaign), settle_only=not buys)
     names, stopped = providers_at_work(job, admission), dict[str, str]()
     while True:
-        outcome = _carried_out(order, job, campaign, names - stopped.keys(), ledger, console)
+        outcome = _carried_out(order, job, campaign, names - stopped.keys(), ledger, console, stops)
         newly = {name: why for name, why in outcome.stopped.items() if name not in stopped}
         if not campaign.manifest.policy.fallback or not newly:
             return outcome
@@ -102,7 +102,12 @@ def _less(order: Order, outcome: Outcome) -> Order:
 
 
 def settled(
-    job: Job, campaign: Campaign, names: frozenset[str], ledger: Ledger, console: Console
+    job: Job,
+    campaign: Campaign,
+    names: frozenset[str],
+    ledger: Ledger,
+    console: Console,
+    stops: StopRequest,
 ) -> Outcome:
     """Collect and settle what was sent through these providers; buy nothing."""
     order = Order(
@@ -111,7 +116,7 @@ def settled(
         address_header=job.asked.rehearse,
         settle_only=True,
     )
-    return _carried_out(order, job, campaign, names, ledger, console)
+    return _carried_out(order, job, campaign, names, ledger, console, stops)
 
 
 def _carried_out(
@@ -121,24 +126,27 @@ def _carried_out(
     names: frozenset[str],
     ledger: Ledger,
     console: Console,
+    stops: StopRequest,
 ) -> Outcome:
     with (
         open_lanes(job, campaign, names, console) as lanes,
         watching(console, quiet=job.quiet) as watcher,
     ):
-        return asyncio.run(_interruptible(ledger, order, lanes=lanes, job=job, watcher=watcher))
+        work = _steered(ledger, order, lanes=lanes, job=job, watcher=watcher, stops=stops)
+        return asyncio.run(work)
 
 
-async def _interruptible(
+async def _steered(
     ledger: Ledger,
     order: Order,
     *,
     lanes: Mapping[str, Lane],
     job: Job,
     watcher: Callable[..., None],
+    stops: StopRequest,
 ) -> Outcome:
-    """Run; the first Ctrl-C submits nothing more and collects, the second leaves at once."""
-    stop, loop = asyncio.Event(), asyncio.get_running_loop()
+    """Run; the first signal submits nothing more and collects, the second leaves at once."""
+    stop = asyncio.Event()
     async with Transport() as transport:
         tools = Tools(
             transport=transport,
@@ -152,17 +160,8 @@ async def _interruptible(
         work = asyncio.ensure_future(
             run(ledger, order, providers=PROVIDERS, lanes=lanes, tools=tools)
         )
-
-        def interrupted() -> None:
-            if stop.is_set():
-                work.cancel()
-            else:
-                print("stopping: what is in flight is collected; again to leave", file=sys.stderr)
-                stop.set()
-
-        for number in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(number, interrupted)
-        try:
-            return await work
-        except asyncio.CancelledError:
-            raise Leave(Exit.INTERRUPTED) from None
+        with stops.steering(stop, work):
+            try:
+                return await work
+            except asyncio.CancelledError:
+                raise Leave(stops.exit) from None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
@@ -42,7 +42,9 @@ EnvFile = Annotated[Path | None, typer.Option("--env-file", help="Read keys from
 BaseUrls = Annotated[
     list[str] | None, typer.Option("--base-url", metavar="PROVIDER=URL", help="Another address.")
 ]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Say only what went wrong.")]
+Quiet = Annotated[
+    bool, typer.Option("--quiet", "-q", help="Say only what went wrong, and what is asked.")
+]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask; needs a limit.")]
 MaxCost = Annotated[
     str | None, typer.Option("--max-cost", metavar="USD", help="Spend no more in this run.")
@@ -110,6 +112,8 @@ class Job:
     scenario: Path | None = None
     chaos: float = 0.0
     quiet: bool = False
+    variables: Mapping[str, str] | None = None
+    """The environment with what the --env-file adds, once it was read: it may be a pipe."""
     checkpoint: Callable[[str], None] = lambda _: None
     clock: Clock = field(default_factory=RealClock)
 

@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
+from pipeline.foreign_text import printable_line
 from pipeline.model import Event
 
 _QUIET = frozenset(
@@ -58,9 +59,8 @@ class Lines(Watcher):
         told = ((name, value) for name, value in event.detail.items() if value not in {"", None})
         detail = " ".join(f"{name}={value}" for name, value in told)
         words = [f"{event.at:%H:%M:%S}", event.name, event.provider, event.address, detail]
-        self._console.print(
-            " ".join(word for word in words if word), highlight=False, markup=False, soft_wrap=True
-        )
+        line = printable_line(" ".join(word for word in words if word))
+        self._console.print(line, soft_wrap=True)
 
 
 class Panel(Watcher):
@@ -101,7 +101,7 @@ class _Lane:
         elif event.name in _AT_REST:
             self.in_flight.discard(event.address)
         self.charged_usd += event.detail.get("charged_usd", 0)
-        self.latest = f"{event.name} {event.address}"
+        self.latest = printable_line(f"{event.name} {event.address}")
 
     def cells(self) -> tuple[str, ...]:
         """Return the lane as it is drawn."""

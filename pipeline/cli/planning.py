@@ -6,6 +6,7 @@ import os
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Annotated
@@ -14,10 +15,11 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from pipeline.cli.amounts import counted_items, money
+from pipeline.cli.amounts import counted_items, money, priced
 from pipeline.cli.app import app
 from pipeline.cli.campaign import Campaign, open_campaign
 from pipeline.cli.comparing import compared, show_comparison
+from pipeline.cli.console import TerminalConsole, say
 from pipeline.cli.exits import Exit, Leave
 from pipeline.cli.findings import Format, counted, written
 from pipeline.cli.options import (
@@ -39,7 +41,7 @@ from pipeline.cli.reporting import left_behind
 from pipeline.diagnostics import has_errors
 from pipeline.errors import InvalidInput
 from pipeline.model import EMPTY, Budget
-from pipeline.run import MAKES, Admission, Ledger, PlanLine, RealFiles, Status, Totals, admit
+from pipeline.run import Admission, Ledger, PlanLine, RealFiles, Status, admit
 
 
 @app.command(epilog="Example: callsheet check manifests/spring-sneakers/campaign.yaml")
@@ -55,9 +57,9 @@ def check(
     campaign = open_campaign(asked)
     findings = foreseen(campaign).findings
     if findings or form is not Format.TEXT:
-        print(written(findings, campaign.sources, form))
+        say(written(findings, campaign.sources, form))
     if form is Format.TEXT:
-        print(f"{manifest}: {counted(findings)}")
+        say(f"{manifest}: {counted(findings)}")
     if has_errors(findings):
         raise Leave(Exit.INVALID)
 
@@ -99,7 +101,7 @@ def plan(
         env_file=env_file,
         base_urls=tuple(base_url or ()),
     )
-    campaign, console = open_campaign(asked), Console(highlight=False)
+    campaign, console = open_campaign(asked), TerminalConsole()
     if compare:
         show_comparison(console, compared(campaign))
         return
@@ -135,14 +137,16 @@ def admitted(
     ledger: Ledger,
     assets: Path | None = None,
     stopped: Mapping[str, str] = EMPTY,
+    retried: Sequence[str] = (),
 ) -> Admission:
     """Write the campaign's plan into a ledger, and return what it comes to.
 
     Providers that are `stopped` (name to reason) are passed over where another can do it: that is
-    a run that goes on, with what it selected when it began.
+    a run that goes on, with what it selected when it began. Failures of the `retried` causes count
+    among what is to be made.
     """
     home, again = campaign.asked.home, bool(stopped)
-    return admit(
+    admission = admit(
         campaign.entries(assets or home / ".callsheet" / "assets", stopped),
         ledger,
         campaign=campaign.name,
@@ -152,17 +156,23 @@ def admitted(
         choice=campaign.choice(again=again),
         again=again,
     )
+    return replace(admission, retried=tuple(retried))
 
 
-def told(admission: Admission, campaign: Campaign, console: Console) -> None:
-    """Print a plan; InvalidInput if it has errors."""
+def told(
+    admission: Admission,
+    campaign: Campaign,
+    console: Console,
+    max_cost_usd: Decimal | None = None,
+) -> None:
+    """Print a plan, and which limit may not do for it; InvalidInput if it has errors."""
     if not admission.ok:
         raise InvalidInput(admission.findings, campaign.sources)
     if admission.findings:
         print(written(admission.findings, campaign.sources))
     console.print(drawn(admission))
     console.print(sentence(admission))
-    for line in shortfalls(admission, campaign.manifest.budget):
+    for line in shortfalls(admission, campaign.manifest.budget, max_cost_usd):
         console.print(line, soft_wrap=True)
     # With a provider of the command line the warnings have told it already.
     selected = {line.shot for line in admission.lines}
@@ -191,7 +201,8 @@ def drawn(admission: Admission) -> Table:
     for title in ("shot", "provider", "status", "items", "low", "expected", "high"):
         table.add_column(title, justify="right" if title not in _WORDS else "left")
     for line in admission.lines:
-        table.add_row(line.shot, line.provider, _standing(line), str(line.items), *_prices(line))
+        status, made = _standing(line, admission), admission.makes(line)
+        table.add_row(line.shot, line.provider, status, str(line.items), *_prices(line, made=made))
     return table
 
 
@@ -208,42 +219,36 @@ def sentence(admission: Admission) -> str:
     return f"{', '.join(parts)}; {priced(total)}" if total.items else f"{', '.join(parts)}"
 
 
-def shortfalls(admission: Admission, budget: Budget) -> Iterator[str]:
+def shortfalls(
+    admission: Admission, budget: Budget, max_cost_usd: Decimal | None = None
+) -> Iterator[str]:
     """Yield, for each limit that may not do for what is to be made, how much is left of it."""
     needed_usd = admission.to_make.high_usd
     scopes = (
-        ("limit", budget.limit_usd, admission.committed_usd),
-        ("per_run", budget.per_run_usd, Decimal(0)),
+        ("budget.limit", budget.limit_usd, admission.committed_usd),
+        ("budget.per_run", budget.per_run_usd, Decimal(0)),
+        ("--max-cost", max_cost_usd, Decimal(0)),
     )
     for name, limit_usd, used_usd in scopes:
         if limit_usd is not None and used_usd + needed_usd > limit_usd and needed_usd:
             left_usd = max(Decimal(0), limit_usd - used_usd)
             yield (
-                f"budget.{name}: {money(left_usd)} USD are left of {money(limit_usd)} USD,"
+                f"{name}: {money(left_usd)} USD are left of {money(limit_usd)} USD,"
                 f" and {money(needed_usd)} USD are to be set aside: what does not fit is held"
             )
-
-
-def priced(total: Totals) -> str:
-    """Return a sum of money as `8.40 USD`, a range where it is one, and what is unknown."""
-    known = total.items - total.unpriced
-    figures = dict.fromkeys((money(total.low_usd), money(total.high_usd)))
-    text = f"{' to '.join(figures)} USD"
-    if not known:
-        return "price unknown"
-    return f"{text}, and {total.unpriced} of unknown price" if total.unpriced else text
 
 
 _ORPHANS_SHOWN = 4
 _WORDS = frozenset({"shot", "provider", "status"})
 
 
-def _standing(line: PlanLine) -> str:
-    return f"{line.status} ({line.cause})" if line.cause else str(line.status)
+def _standing(line: PlanLine, admission: Admission) -> str:
+    again = ", again" if line.status is Status.FAILED and admission.makes(line) else ""
+    return f"{line.status} ({line.cause}){again}" if line.cause else str(line.status)
 
 
-def _prices(line: PlanLine) -> tuple[str, str, str]:
-    if line.status not in MAKES:
+def _prices(line: PlanLine, *, made: bool) -> tuple[str, str, str]:
+    if not made:
         return ("", "", "")
     if line.unpriced == line.items:
         return ("unknown", "unknown", "unknown")

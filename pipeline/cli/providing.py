@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from rich.console import Console
 from rich.table import Table
 
 from pipeline.cli.app import app
 from pipeline.cli.campaign import rates
+from pipeline.cli.console import TerminalConsole
 from pipeline.plan import Rates
 from pipeline.providers import OFFERS
 from pipeline.report import Prices, capabilities
@@ -21,7 +21,7 @@ def providers() -> None:
         table.add_column(title, overflow="fold")
     for row in rows:
         table.add_row(*row)
-    Console(highlight=False).print(table)
+    TerminalConsole().print(table)
 
 
 def prices(known: Rates) -> Prices:

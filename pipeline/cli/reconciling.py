@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import shlex
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -12,10 +13,13 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from pipeline.cli.addresses import environment
 from pipeline.cli.amounts import money
 from pipeline.cli.app import app
 from pipeline.cli.campaign import Campaign, open_campaign
+from pipeline.cli.console import TerminalConsole
 from pipeline.cli.exits import Exit, Leave
+from pipeline.cli.interrupts import stopping_in_order
 from pipeline.cli.options import (
     DEFAULT_ROOT,
     Asked,
@@ -32,6 +36,7 @@ from pipeline.cli.options import (
 from pipeline.cli.reporting import asked_again, only_rehearsed, write_report
 from pipeline.providers import PROVIDERS
 from pipeline.run import (
+    MAKES,
     Ledger,
     Sent,
     State,
@@ -39,6 +44,7 @@ from pipeline.run import (
     adopt,
     claim,
     decidable,
+    last_admission,
     resubmit,
     sent,
     verify,
@@ -93,9 +99,10 @@ def reconcile(
         base_urls=tuple(base_url or ()),
     )
     campaign = open_campaign(asked)
-    console = Console(highlight=False, quiet=quiet)
+    console = TerminalConsole(quiet=quiet)
     with Ledger.open(asked.home) as ledger:
-        job = Job(asked=asked, quiet=quiet)
+        variables = None if rehearse else environment(os.environ, env_file)
+        job = Job(asked=asked, quiet=quiet, variables=variables)
         words = {
             State.PLANNED: resubmitted or (),
             State.ABANDONED: abandoned or (),
@@ -154,18 +161,38 @@ def _settle(job: Job, campaign: Campaign, ledger: Ledger, console: Console) -> E
     for name, why in unasked.items():
         console.print(f"nothing is asked of {name}: {why}", markup=False, soft_wrap=True)
     if names - unasked.keys():
-        settled(job, campaign, names - unasked.keys(), ledger, console)
-        write_report(ledger, campaign)
+        with stopping_in_order() as stops:
+            settled(job, campaign, names - unasked.keys(), ledger, console, stops)
+            write_report(ledger, campaign)
     # What is still in flight is no more settled than a doubt: a key may have been refused.
     left = sent(ledger, campaign.name)
     _tell(left, campaign, console)
     hint = only_rehearsed(campaign, "reconcile")
     if hint:
         console.print(hint, markup=False, soft_wrap=True)
-    planned = sum(record.state == State.PLANNED for record in ledger.records(campaign.name))
-    if planned:
-        console.print(f"{planned} to be made: {asked_again(campaign.asked)}", soft_wrap=True)
+    for line in _to_be_made(ledger, campaign):
+        console.print(line, soft_wrap=True)
     return Exit.UNKNOWN if left else Exit.OK
+
+
+def _to_be_made(ledger: Ledger, campaign: Campaign) -> Iterator[str]:
+    """Say what the next run would buy, and the command for that and no more."""
+    plan = last_admission(ledger, campaign.name, policy=campaign.manifest.policy)
+    items, others = plan.to_make.items, plan.others_to_make.items
+    if not items:
+        return
+    command = asked_again(campaign.asked)
+    if others and items <= _NAMED:
+        chosen = ledger.records(campaign.name, selected=True)
+        names = [each.address for each in chosen if each.status in MAKES]
+        command = " ".join([command, *(f"--select {shlex.quote(name)}" for name in names)])
+        others = 0
+    besides = f" (and {others} that the last run did not select)" if others else ""
+    yield f"{items} to be made{besides}: {command}"
+
+
+_NAMED = 4
+"""As many items are named one by one in a command."""
 
 
 def _tell(left: Sequence[Sent], campaign: Campaign, console: Console) -> None:

@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from pipeline.cli.app import app
 from pipeline.cli.campaign import Campaign, open_campaign
+from pipeline.cli.console import TerminalConsole
 from pipeline.cli.options import (
     DEFAULT_ROOT,
     Asked,
@@ -32,6 +32,7 @@ from pipeline.cli.report_files import write_files, written_files
 from pipeline.cli.selecting import as_typed, selection_of, sifted
 from pipeline.diagnostics import has_errors
 from pipeline.errors import InvalidInput
+from pipeline.foreign_text import encodable
 from pipeline.model import Record
 from pipeline.report import Report, show_summary, summarise
 from pipeline.run import Ledger, State
@@ -69,7 +70,7 @@ def report(
         made = summary(selected(ledger, campaign), campaign, ledger)
         if writes:
             write_files(made, campaign, lambda: selected(ledger, campaign))
-    show_summary(Console(highlight=False), made, written_files(campaign) if writes else ())
+    show_summary(TerminalConsole(), made, written_files(campaign) if writes else ())
 
 
 def opened(campaign: Campaign, verb: str) -> Ledger:
@@ -133,13 +134,13 @@ def summary(
         records,
         campaign=campaign.name,
         now=datetime.now(UTC),
-        manifest=str(asked.manifest),
-        root=str(asked.home / campaign.name),
-        command=asked_again(asked),
+        manifest=encodable(str(asked.manifest)),
+        root=encodable(str(asked.home / campaign.name)),
+        command=encodable(asked_again(asked)),
         profile=asked.profile,
         rehearsal=asked.rehearse,
         elapsed_s=elapsed_s,
-        selection=_selection(campaign),
+        selection=encodable(_selection(campaign)),
         committed_usd=ledger.committed_usd(campaign.name),
     )
     # Beside a selection's money stands that of other items, not only of earlier plans.

@@ -4,15 +4,24 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 
 import typer
 from rich.console import Console
 
-from pipeline.cli.amounts import counted_items
+from pipeline.cli.amounts import counted_items, priced
 from pipeline.cli.app import app
-from pipeline.cli.campaign import open_campaign
+from pipeline.cli.campaign import Campaign, open_campaign
+from pipeline.cli.console import TerminalConsole
 from pipeline.cli.exits import Exit, Leave
+from pipeline.cli.interrupts import stopping_in_order
+from pipeline.cli.lanes import (
+    access_faults,
+    missing_fallbacks,
+    providers_at_work,
+    variables_of,
+)
 from pipeline.cli.options import (
     DEFAULT_ROOT,
     Asked,
@@ -39,10 +48,12 @@ from pipeline.cli.options import (
     dollars,
     usage,
 )
-from pipeline.cli.planning import admitted, priced, told
+from pipeline.cli.planning import admitted, told
 from pipeline.cli.rehearsal import checked
 from pipeline.cli.report_files import has_report, written_files
 from pipeline.cli.reporting import asked_again, left_behind, write_report
+from pipeline.diagnostics import Diagnostic
+from pipeline.errors import InvalidInput
 from pipeline.model import Budget
 from pipeline.report import show_summary
 from pipeline.run import Admission, Ledger, Status, Totals
@@ -101,27 +112,34 @@ def run(
 
 def make(job: Job) -> Exit:
     """Run one campaign from manifest to report, and return the exit code."""
-    console = Console(highlight=False, quiet=job.quiet)
+    console = TerminalConsole(quiet=job.quiet)
     campaign = open_campaign(job.asked)
     with Ledger.open(job.asked.home) as ledger:
-        admission = admitted(campaign, ledger)
-        told(admission, campaign, console)
-        if not _work(admission, job):
+        admission = admitted(campaign, ledger, retried=job.retry)
+        asking = _asking(job, admission)
+        # What a person is asked about is seen, however quiet the run is to be.
+        told(admission, campaign, asking or console, job.spending.max_cost_usd)
+        if not _work(admission):
             if admission.changed or not has_report(campaign):
                 write_report(ledger, campaign)
             return _nothing_to_do(admission, job.asked, console)
-        agreed = _agreed(job, admission, campaign.manifest.budget, console)
+        job = _provided(job, admission, campaign, asking)
+        agreed = _agreed(job, admission, campaign.manifest.budget, asking)
         began = time.monotonic()
         from pipeline.cli.making import made  # noqa: PLC0415 - slow to load, seldom needed
 
         buys = agreed is not None
-        outcome = made(agreed or job, campaign, admission, ledger, console, buys=buys)
-        report = write_report(ledger, campaign, elapsed_s=time.monotonic() - began)
-        show_summary(console, report, written_files(campaign))
-        settle = asked_again(job.asked, "reconcile")
-        for line in left_behind(ledger.left_behind(campaign.name), settle):
-            console.print(line, markup=False, soft_wrap=True)
-        return Exit(outcome.exit_code)
+        with stopping_in_order() as stops:
+            outcome = made(
+                agreed or job, campaign, admission, ledger, console, stops=stops, buys=buys
+            )
+            report = write_report(ledger, campaign, elapsed_s=time.monotonic() - began)
+            show_summary(console, report, written_files(campaign))
+            settle = asked_again(job.asked, "reconcile")
+            for line in left_behind(ledger.left_behind(campaign.name), settle):
+                console.print(line, markup=False, soft_wrap=True)
+        code = Exit(outcome.exit_code)
+        return stops.exit if code is Exit.INTERRUPTED else code
 
 
 def _nothing_to_do(admission: Admission, asked: Asked, console: Console) -> Exit:
@@ -140,29 +158,72 @@ def _nothing_to_do(admission: Admission, asked: Asked, console: Console) -> Exit
     return Exit.FAILURES
 
 
-def _work(admission: Admission, job: Job) -> bool:
-    buys = admission.to_buy(job.retry).items
-    return bool(buys or admission.restore or admission.unsettled)
+def _work(admission: Admission) -> bool:
+    return bool(admission.to_make.items or admission.restore or admission.unsettled)
 
 
-def _agreed(job: Job, admission: Admission, budget: Budget, console: Console) -> Job | None:
+def _limited(job: Job, budget: Budget) -> bool:
+    return budget.limit_usd is not None or job.spending.max_cost_usd is not None
+
+
+def _asking(job: Job, admission: Admission) -> TerminalConsole | None:
+    """Return where a person is asked who is there; None where nobody is to be asked."""
+    unasked = job.asked.rehearse or job.spending.yes or not admission.to_make.items
+    if unasked or sys.stdin is None or not sys.stdin.isatty():
+        return None
+    # With its output in a file, a person sees what goes to standard error.
+    return TerminalConsole(stderr=not sys.stdout.isatty() and sys.stderr.isatty())
+
+
+def _provided(
+    job: Job, admission: Admission, campaign: Campaign, asking: TerminalConsole | None
+) -> Job:
+    """Return the job with its keys read; InvalidInput with all that keeps it from beginning.
+
+    Keys, addresses, a limit, a person to ask: whoever agrees to a sum has a run that can begin.
+    """
+    if job.asked.rehearse:
+        return job
+    names = providers_at_work(job, admission)
+    faults = list(access_faults(job, campaign, names))
+    if admission.to_make.items:
+        faults += _unagreed(job, campaign.manifest.budget, asking)
+    if faults:
+        raise InvalidInput(faults, campaign.sources)
+    job = replace(job, variables=variables_of(job))
+    if asking is not None:
+        for name, why in missing_fallbacks(job, campaign, names).items():
+            asking.print(f"nothing would go to {name} instead: {why}", soft_wrap=True)
+    return job
+
+
+def _unagreed(job: Job, budget: Budget, asking: TerminalConsole | None) -> Sequence[Diagnostic]:
+    """Return why nobody can agree to what is to be bought."""
+    if job.spending.yes:
+        limited = _limited(job, budget)
+        return () if limited else usage(_NO_LIMIT).findings
+    return () if asking else usage(_NOBODY).findings
+
+
+_NO_LIMIT = "--yes needs a limit: `budget: {limit: …}` or --max-cost"
+_NOBODY = "nobody is there to ask: say --yes with a limit, or --rehearse"
+
+
+def _agreed(
+    job: Job, admission: Admission, budget: Budget, asking: TerminalConsole | None
+) -> Job | None:
     """Ask before money is spent, or leave: nothing is bought that nobody agreed to.
 
     Return the job with what may be spent; None if nothing may: where nothing is to be made nobody
     is asked, and what fails while it is collected is not bought again either.
     """
-    limited = budget.limit_usd is not None or job.spending.max_cost_usd is not None
-    if job.asked.rehearse or (job.spending.yes and limited):
+    if job.asked.rehearse or (job.spending.yes and _limited(job, budget)):
         return job
-    buys = admission.to_buy(job.retry)
-    if not buys.items:
+    buys = admission.to_make
+    if asking is None or not buys.items:
         return None
-    if job.spending.yes:
-        raise usage("--yes needs a limit: `budget: {limit: …}` or --max-cost")
-    if sys.stdin is None or not sys.stdin.isatty():
-        raise usage("nobody is there to ask: say --yes with a limit, or --rehearse")
-    console.print(f"This spends real money: {priced(buys)}.")
-    if not typer.confirm("Make it?", default=False):
+    asking.print(f"This spends real money: {priced(buys)}.")
+    if not typer.confirm("Make it?", default=False, err=asking.stderr):
         raise Leave(Exit.STOPPED)
     return _capped(job, buys)
 

@@ -13,6 +13,7 @@ import typer
 
 from pipeline.cli.app import app
 from pipeline.cli.campaign import Campaign, open_campaign
+from pipeline.cli.console import say
 from pipeline.cli.describing import described, lines
 from pipeline.cli.exits import Exit, Leave
 from pipeline.cli.listing import Form, Listing, show_list
@@ -77,7 +78,7 @@ def show(
         raise usage("--origin says where values come from: it needs --resolved")
     if resolved:
         for line in resolved_lines(asked, origin=origin):
-            print(line)
+            say(line)
         return
     campaign = open_campaign(asked)
     with tried(campaign) as (admission, ledger):
@@ -94,15 +95,15 @@ def _show(record: Record, campaign: Campaign, provider: str, form: Form) -> None
     with tempfile.TemporaryDirectory() as assets:
         entry = _entry(record, _narrowed(record, campaign, provider), Path(assets))
         if provider and entry.item.provider != provider:
-            print(
+            say(
                 f"{OFFERS[provider].title} cannot make {record.address}: {_reason(entry, provider)}"
             )
             raise Leave(Exit.INVALID)
         if form is Form.JSON:
-            print(json.dumps(described(entry, record, campaign), ensure_ascii=False, indent=2))
+            say(json.dumps(described(entry, record, campaign), ensure_ascii=False, indent=2))
             return
         for line in lines(described(entry, record, campaign)):
-            print(line)
+            say(line)
 
 
 def _narrowed(record: Record, campaign: Campaign, provider: str) -> Campaign:

@@ -12,6 +12,7 @@ from typing import Annotated
 import typer
 
 from pipeline.cli.app import app
+from pipeline.cli.console import say
 from pipeline.cli.options import usage
 from pipeline.schemas import names, schema
 
@@ -35,11 +36,11 @@ def init(
     for path, content in made.items():
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content)
-        print(f"written: {path}")
+        say(f"written: {path}")
     manifest = shlex.quote(str(folder / _MANIFEST))
-    print("\nNext, see that nothing is wrong with it, then make its clips without key and cost:\n")
-    print(f"  callsheet check {manifest}")
-    print(f"  callsheet run {manifest} --rehearse")
+    say("\nNext, see that nothing is wrong with it, then make its clips without key and cost:\n")
+    say(f"  callsheet check {manifest}")
+    say(f"  callsheet run {manifest} --rehearse")
 
 
 def _refuse_to_overwrite(folder: Path, made: Mapping[Path, bytes]) -> None:
@@ -61,10 +62,10 @@ def show_schema(
 ) -> None:
     """Print a JSON Schema: of the manifest, of the report, of a provider's request."""
     if listed:
-        print("\n".join(names()))
+        say("\n".join(names()))
         return
     if name not in names():
         near = get_close_matches(name, names(), n=3, cutoff=0.55)
         hint = f"did you mean {' or '.join(near)}?" if near else "`callsheet schema --list`"
         raise usage(f"there is no schema '{name}'", hint)
-    print(json.dumps(schema(name), ensure_ascii=False, indent=2))
+    say(json.dumps(schema(name), ensure_ascii=False, indent=2))

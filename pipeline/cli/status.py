@@ -8,10 +8,9 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from rich.console import Console
-
 from pipeline.cli.app import app
 from pipeline.cli.campaign import Campaign, open_campaign
+from pipeline.cli.console import TerminalConsole
 from pipeline.cli.exits import Exit, Leave
 from pipeline.cli.options import (
     DEFAULT_ROOT,
@@ -64,7 +63,7 @@ def status(
     with opened(campaign, "status") as ledger:
         report = summary(selected(ledger, campaign), campaign, ledger)
         notable, left = ledger.notable(campaign.name), ledger.left_behind(campaign.name)
-    console = Console(highlight=False)
+    console = TerminalConsole()
     show_summary(console, report)
     settle = asked_again(asked, "reconcile")
     for line in (*left_behind(left, settle), *_lanes(notable)):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -58,10 +58,15 @@ def providers(node: Node | None) -> dict[str, ProviderSettings]:
     return {name: _provider(item, node.key_span(name)) for name, item in node.entries()}
 
 
-def allowed(node: Node | None) -> tuple[Path, ...]:
-    """Return the folders from which media may be read besides the manifest's own."""
+def allowed(node: Node | None, own: Collection[str]) -> tuple[Path, ...]:
+    """Return the folders from which files may be read besides the manifest's own.
+
+    Those alone count that are written in a file of the `own` names: what a manifest extends does
+    not say what may be read.
+    """
     listed = node.get("allow") if node else None
-    return tuple(item.folder / str(item.value) for item in (listed.items() if listed else ()))
+    items = listed.items() if listed else ()
+    return tuple(item.folder / str(item.value) for item in items if item.source.shown in own)
 
 
 def _provider(node: Node, place: Span) -> ProviderSettings:

@@ -11,7 +11,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from pipeline.allowed_paths import AllowedPaths
 from pipeline.diagnostics import Diagnostic, Span
+from pipeline.errors import MediaFault
+from pipeline.manifest.campaign import allowed
 from pipeline.manifest.composer import MAX_DEPTH
 from pipeline.manifest.document import read_document, read_file
 from pipeline.manifest.files import hint_for, reason_of, slug_of
@@ -31,6 +34,8 @@ class Layers:
     read: Callable[[Path], bytes]
     sources: dict[str, str] = field(default_factory=dict)
     findings: list[Diagnostic] = field(default_factory=list)
+    allowed: AllowedPaths = field(default_factory=lambda: AllowedPaths(Path(), ()))
+    """What the manifest itself lets be read, as far as its own text says."""
     _bases_read: int = 0
     """In all, not in depth: two files that each name two bases twice would soon be thousands."""
 
@@ -47,6 +52,8 @@ class Layers:
             if node is not None:
                 self._say("wrong-type", "a manifest is a map of keys", node.span)
             return None
+        if not inside:
+            self.allowed = AllowedPaths(path.parent, allowed(node.get("files"), {shown}))
         return self._extended(node, (*inside, _real(path)))
 
     def _extended(self, node: Node, inside: tuple[Path, ...]) -> Node:
@@ -67,6 +74,11 @@ class Layers:
 
     def _base(self, base: Node, inside: tuple[Path, ...]) -> Node | None:
         path = base.folder / str(base.value)
+        try:
+            self.allowed.resolve(str(base.value), base.folder)
+        except MediaFault as fault:
+            self._say(fault.slug, fault.message, base.span, fault.hint)
+            return None
         if _real(path) in inside:
             hint = "take one of the `extends` out"
             self._say("extends-loop", f"'{base.value}' extends itself", base.span, hint)

@@ -11,11 +11,13 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from pipeline.allowed_paths import AllowedPaths
 from pipeline.diagnostics import Diagnostic, Span, grouped
+from pipeline.foreign_text import encodable
 from pipeline.manifest.bundles import bundle, bundle_faults
 from pipeline.manifest.campaign import allowed, budget, policy, providers
 from pipeline.manifest.files import hint_for, reason_of, slug_of
-from pipeline.manifest.layers import Layers, without_nothing
+from pipeline.manifest.layers import SET, Layers, without_nothing
 from pipeline.manifest.nodes import Node
 from pipeline.manifest.resolving import resolved
 from pipeline.manifest.schema import checked, idle
@@ -54,10 +56,10 @@ def load_manifest(
 
 def _layered(layers: Layers, path: Path, profile: str, overrides: Sequence[str]) -> Node | None:
     try:
-        node = layers.document(path, str(path))
+        node = layers.document(path, encodable(str(path)))
     except (OSError, ValueError) as error:
         message = f"the manifest cannot be read: {reason_of(error)}"
-        place = Span(file=str(path))
+        place = Span(file=encodable(str(path)))
         hint = "name the manifest in it" if path.is_dir() else hint_for(path)
         layers.findings.append(
             Diagnostic(slug=slug_of(error), message=message, span=place, hint=hint)
@@ -114,7 +116,7 @@ class _Reading:
             budget=budget(self.node.get("budget")),
             policy=policy(self.node.get("policy")),
             providers=providers(self.node.get("providers")),
-            allow=allowed(self.node.get("files")),
+            allow=self._allowed(),
             deliver=data.get("output", {}).get("deliver", "all"),
             profile=self.profile,
             selectors=_selectors(self._part("selectors")),
@@ -132,9 +134,13 @@ class _Reading:
             else Node(value={}, span=self.node.span, source=self.node.source)
         )
 
+    def _allowed(self) -> tuple[Path, ...]:
+        return allowed(self.node.get("files"), {encodable(str(self.path)), SET})
+
     def _tables(self, context: Mapping[str, Any]) -> Tables:
         specs = dict(self._part("tables").entries())
-        found = Tables(specs=specs, read=self.layers.read, context=context)
+        fence = AllowedPaths(self.path.parent, self._allowed())
+        found = Tables(specs=specs, read=self.layers.read, allowed=fence, context=context)
         found.read_all()
         self.findings += found.findings
         return found

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from pipeline.foreign_text import redacted
 from pipeline.manifest.nodes import Node
-from pipeline.manifest.secrets import masked
 from pipeline.model import Written
 
 
@@ -19,7 +19,7 @@ def resolved(node: Node, steps: tuple[str | int, ...] = ()) -> Iterator[Written]
     for step, child in children:
         yield from resolved(child, (*steps, step))
     if not children:
-        value = masked(node.value) if isinstance(node.value, str) else node.plain()
+        value = redacted(node.value) if isinstance(node.value, str) else node.plain()
         yield Written(steps=steps, value=value, span=node.span)
 
 

@@ -11,7 +11,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from pipeline.allowed_paths import AllowedPaths
 from pipeline.diagnostics import Diagnostic, Span
+from pipeline.errors import MediaFault
 from pipeline.manifest.layers import shown_path
 from pipeline.manifest.nodes import Node
 from pipeline.manifest.scope import SCALAR, Scope
@@ -30,6 +32,7 @@ class Tables:
 
     specs: Mapping[str, Node]
     read: Callable[[Path], bytes]
+    allowed: AllowedPaths
     context: Mapping[str, Any]
     """What a `where` sees besides its row: campaign and vars."""
     tables: dict[str, Table | None] = field(default_factory=dict)
@@ -102,6 +105,13 @@ class Tables:
         self, name: str, spec: Node, data: Mapping[str, Any], where: Template | None
     ) -> Table | None:
         file = spec.value["file"]
+        try:
+            self.allowed.resolve(str(file.value), spec.folder)
+        except MediaFault as fault:
+            self.findings.append(
+                Diagnostic(slug=fault.slug, message=fault.message, span=file.span, hint=fault.hint)
+            )
+            return None
 
         def span_of(*steps: str) -> Span:
             return _place(spec, steps)

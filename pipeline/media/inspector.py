@@ -14,6 +14,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pipeline.media
+from pipeline.allowed_paths import AllowedPaths
 from pipeline.errors import MediaFault
 from pipeline.media.derive import fitted
 from pipeline.media.still import measure_image
@@ -39,7 +40,7 @@ class Inspector:
 
     def __init__(self, folder: Path, allow: Sequence[Path], assets: Path) -> None:
         """`folder` and `allow` may be read from; `assets` is where fitted frames are kept."""
-        self._roots = tuple(root.resolve() for root in (folder, *allow))
+        self._allowed = AllowedPaths(folder, allow)
         self._assets = assets
         self._places: dict[tuple[str, Path], Path] = {}
         self._seen: dict[tuple[Path, str], Media | MediaFault] = {}
@@ -71,22 +72,8 @@ class Inspector:
         known = self._places.get((file, folder))
         if known is not None:
             return known
-        path = _resolved(file, folder)
-        if not any(path.is_relative_to(root) for root in self._roots):
-            raise MediaFault(
-                "path-escape",
-                f"{file!r} lies outside the manifest's folder",
-                "move it there, or name its folder in `files: {allow: [...]}`",
-            )
-        self._places[file, folder] = path
+        path = self._places[file, folder] = self._allowed.resolve(file, folder)
         return path
-
-
-def _resolved(file: str, folder: Path) -> Path:
-    try:
-        return (folder / file).resolve()
-    except (OSError, RuntimeError, ValueError) as error:  # a NUL, a loop of links, too long a name
-        raise MediaFault("missing-file", f"{file!r} names no file") from error
 
 
 def _look(path: Path, file: str, media_type: str) -> Media | MediaFault:

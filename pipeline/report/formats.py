@@ -19,6 +19,7 @@ from typing import Any
 import orjson
 
 from pipeline.diagnostics import Span
+from pipeline.foreign_text import printable, storable
 from pipeline.model import Record
 from pipeline.report.summary import Group, Money, Report, Share
 
@@ -82,10 +83,16 @@ def to_csv(records: Iterable[Record]) -> Iterator[str]:
 def to_json(report: Report, records: Iterable[Record]) -> Iterator[bytes]:
     """Yield report.json in pieces; the whole is valid under `report.schema.json`."""
     head = orjson.dumps(_head(report), option=orjson.OPT_INDENT_2)
-    yield head.removesuffix(b"\n}") + b',\n  "items": ['
+    yield _shown(head.removesuffix(b"\n}")) + b',\n  "items": ['
     for n, record in enumerate(records):
-        yield (b",\n    " if n else b"\n    ") + orjson.dumps(_item(record))
+        yield (b",\n    " if n else b"\n    ") + _shown(orjson.dumps(_item(record)))
     yield b"\n  ]\n}\n"
+
+
+def _shown(document: bytes) -> bytes:
+    """Return the same JSON without a raw character that would control a terminal."""
+    plain = document.isascii() and b"\x7f" not in document
+    return document if plain else printable(document.decode()).encode()
 
 
 def csv_line(cells: Iterable[Any]) -> str:
@@ -100,7 +107,7 @@ def _cell(value: Any) -> str:
     if text.startswith(_FORMULA) and not _NUMBER.fullmatch(text):
         text = f"'{text}"
     # A lone carriage return is not quoted by csv.writer, and ends the line for some readers.
-    return text.replace("\r\n", "\n").replace("\r", "\n")
+    return storable(text.replace("\r\n", "\n").replace("\r", "\n"))
 
 
 def _head(report: Report) -> dict[str, Any]:

@@ -20,6 +20,7 @@ import orjson
 from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
+from pipeline.foreign_text import printable
 from pipeline.model import EMPTY, Record, Table
 from pipeline.report.amounts import charged, earlier, estimate, native, usd
 from pipeline.report.causes import DONE, MARKS, NO_MARK, spoken
@@ -35,8 +36,6 @@ _FIELDS = (
     *("reserved", "possible", "shared", "prompt", "axes", "tags", "origin"),
 )
 _ESCAPES = (("<", "\\u003c"), (">", "\\u003e"), ("&", "\\u0026"))
-# What ends a script element, or a line of JavaScript but not of JSON (ECMA-262, 12.3).
-_LINES = ((chr(0x2028), "\\u2028"), (chr(0x2029), "\\u2029"))
 _FILTERS = MappingProxyType(
     {
         "charged": charged,
@@ -83,7 +82,8 @@ def to_html(
         script=Markup(script),  # noqa: S704 - our own file
         data=Markup(_embedded(data)),  # noqa: S704 - escaped for a script element just there
     )
-    return page
+    # Within the data the escapes are JSON's own: the script shows what was escaped as it was.
+    return printable(page)
 
 
 def poster_path(sha256: str) -> str:
@@ -101,7 +101,7 @@ def _policy(script: str) -> str:
 
 def _embedded(data: Any) -> str:
     text = orjson.dumps(data).decode()
-    for plain, escaped in (*_ESCAPES, *_LINES):
+    for plain, escaped in _ESCAPES:
         text = text.replace(plain, escaped)
     return text
 

@@ -5,11 +5,11 @@ Failed and off-spec clips are failures, open outcomes are errors, what was not m
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from html import escape
 from types import MappingProxyType
 
+from pipeline.foreign_text import printable
 from pipeline.model import Record
 from pipeline.report.causes import DONE, spoken
 from pipeline.report.summary import Report, origin
@@ -26,8 +26,6 @@ _ELEMENTS: Mapping[str, str] = MappingProxyType(
     }
 )
 _SKIPPED = "skipped"
-# Characters that XML 1.0 cannot hold, not even escaped (section 2.2).
-_FORBIDDEN = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 def to_junit(report: Report, records: Iterable[Record]) -> Iterator[str]:
@@ -72,4 +70,5 @@ def _quoted(value: object) -> str:
 
 
 def _text(text: str) -> str:
-    return escape(_FORBIDDEN.sub("\N{REPLACEMENT CHARACTER}", text), quote=True)
+    # Among what is not printable is all that XML 1.0 cannot hold (section 2.2).
+    return escape(printable(text), quote=True)

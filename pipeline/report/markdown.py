@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
+from pipeline.foreign_text import printable, printable_line
 from pipeline.report.amounts import charged, counted, earlier, estimate, native, usd
 from pipeline.report.causes import MARKS, NO_MARK, spoken
 from pipeline.report.summary import Group, Report, Share
@@ -42,7 +43,8 @@ def _lines(report: Report) -> Iterator[str]:
         yield from _group(group)
     if report.clip_count:
         yield ""
-        yield f"{counted(report.clip_count, 'clip')} in `{report.root}`; see `index.html`."
+        root = printable_line(report.root)
+        yield f"{counted(report.clip_count, 'clip')} in `{root}`; see `index.html`."
 
 
 def _costs(title: str, shares: Sequence[Share]) -> Iterator[str]:
@@ -76,12 +78,12 @@ def _group(group: Group) -> Iterator[str]:
     yield f"{escaped(group.todo)}:" if group.command else escaped(group.todo)
     if group.command:
         fence = "`" * max(_FENCE, _longest_run(group.command) + 1)
-        yield from ("", f"{fence}sh", group.command, fence)
+        yield from ("", f"{fence}sh", printable_line(group.command), fence)
 
 
 def escaped(text: str) -> str:
     """Return text that Markdown shows as it is, on one line."""
-    return _SPECIAL.sub(r"\\\1", " ".join(text.split()))
+    return _SPECIAL.sub(r"\\\1", printable(" ".join(text.split())))
 
 
 def _longest_run(text: str) -> int:

@@ -15,6 +15,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from pipeline.foreign_text import printable
 from pipeline.report.amounts import charged, counted, duration, earlier, estimate, native, usd
 from pipeline.report.causes import DONE, spoken
 from pipeline.report.summary import Case, Report, Share
@@ -48,7 +49,7 @@ def render_text(report: Report, files: Sequence[str] = ()) -> str:
     """Return the end summary as plain text, for logs and pipes."""
     written = io.StringIO()
     show_summary(Console(file=written, width=_WIDTH, color_system=None), report, files)
-    return "".join(f"{line.rstrip()}\n" for line in written.getvalue().splitlines())
+    return "".join(f"{line.rstrip()}\n" for line in printable(written.getvalue()).splitlines())
 
 
 def _blocks(report: Report, files: Sequence[str]) -> Iterator[RenderableType]:

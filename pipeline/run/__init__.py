@@ -12,12 +12,12 @@ from pipeline.exports import lazily
 
 if TYPE_CHECKING:
     from pipeline.run.admission import Admission, PlanLine, Totals
-    from pipeline.run.admitting import admit
+    from pipeline.run.admitting import admit, last_admission
     from pipeline.run.claiming import verify
     from pipeline.run.clock import Clock, RealClock
     from pipeline.run.deciding import Sent, abandon, adopt, claim, decidable, resubmit, sent
     from pipeline.run.dispatch import Order, Tools, run
-    from pipeline.run.files.disk import is_the_machine, unwritten, writing
+    from pipeline.run.files.disk import machine_fault, writing
     from pipeline.run.files.store import Store
     from pipeline.run.files.views import RealFiles
     from pipeline.run.ledger.backup import back_up
@@ -64,13 +64,13 @@ __all__ = [
     "decidable",
     "ending",
     "grouped",
-    "is_the_machine",
+    "last_admission",
+    "machine_fault",
     "quote",
     "resubmit",
     "run",
     "scrubber",
     "sent",
-    "unwritten",
     "verify",
     "writing",
 ]
@@ -102,6 +102,7 @@ _HOMES = {
     "grouped": "quoting",
     "quote": "quoting",
     "admit": "admitting",
+    "last_admission": "admitting",
     "adopt": "deciding",
     "claim": "deciding",
     "decidable": "deciding",
@@ -112,10 +113,9 @@ _HOMES = {
     "resubmit": "deciding",
     "sent": "deciding",
     "Sent": "deciding",
-    "is_the_machine": "files.disk",
+    "machine_fault": "files.disk",
     "run": "dispatch",
     "scrubber": "transport.lane",
-    "unwritten": "files.disk",
     "writing": "files.disk",
 }
 

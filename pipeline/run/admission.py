@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from decimal import Decimal
 
@@ -61,6 +61,8 @@ class Admission:
     """Addresses that an earlier plan had, and this one does not."""
     left_behind: tuple[tuple[str, str, State], ...] = ()
     """Address, provider and state of what earlier plans sent, and this one does not want."""
+    retried: tuple[str, ...] = ()
+    """Causes of failures that the next run is told to buy again (`--retry`)."""
     committed_usd: Decimal = Decimal(0)
     """What the campaign has charged, reserved and possible so far, over its life."""
 
@@ -69,18 +71,23 @@ class Admission:
         """Tell whether the plan was admitted."""
         return not has_errors(self.findings)
 
+    def makes(self, line: PlanLine) -> bool:
+        """Tell whether the next run would buy what is in a line, if it is selected."""
+        again = line.status is Status.FAILED and line.cause in self.retried
+        return again or line.status in MAKES
+
     @property
     def to_make(self) -> Totals:
-        """Return what the next run would buy."""
-        return self.to_buy()
+        """Return what the next run would buy: the one place that works it out."""
+        return self._totals(self.lines)
 
-    def to_buy(self, retried: Collection[str] = ()) -> Totals:
-        """Return what the next run would buy that is told to buy failures of these causes again."""
-        lines = [
-            line
-            for line in self.lines
-            if line.status in MAKES or (line.status is Status.FAILED and line.cause in retried)
-        ]
+    @property
+    def others_to_make(self) -> Totals:
+        """Return what a run without a selection would buy besides."""
+        return self._totals(self.others)
+
+    def _totals(self, among: Iterable[PlanLine]) -> Totals:
+        lines = [line for line in among if self.makes(line)]
         return Totals(
             items=sum(line.items for line in lines),
             unpriced=sum(line.unpriced for line in lines),

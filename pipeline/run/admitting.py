@@ -123,6 +123,17 @@ def _admitted(  # noqa: PLR0913 - the same
     return replace(made, changed=plan.changed)
 
 
+def last_admission(ledger: Ledger, campaign: str, *, policy: Policy) -> Admission:
+    """Return how the campaign's latest plan stands now, as admitting it again would tell it."""
+
+    def read(connection: Connection) -> Admission:
+        lines = summary.lines(connection, campaign=campaign, purchases_allowed=policy.purchases)
+        count = sum(line.items for line in lines)
+        return _admission(connection, campaign, (), lines=lines, count=count, restore=0)
+
+    return ledger.read(read)
+
+
 def _admission(
     connection: Connection,
     campaign: str,

@@ -7,7 +7,11 @@ import ast
 from tests.architecture.source import PACKAGE, REPOSITORY, dotted, imports, modules
 
 SHARED = tuple(
-    f"pipeline.{name}" for name in ("model", "errors", "diagnostics", "schemas", "exports")
+    f"pipeline.{name}"
+    for name in (
+        *("model", "errors", "diagnostics", "schemas", "exports"),
+        *("foreign_text", "allowed_paths"),
+    )
 )
 STAGES = ("manifest", "plan", "providers", "run", "media", "report", "sandbox")
 FURTHER = {"run": ("pipeline.providers.base",)}
@@ -42,6 +46,7 @@ def test_no_stage_imports_another_stage() -> None:
 def test_the_shared_vocabulary_imports_no_stage() -> None:
     """Model, errors, diagnostics and schemas stand below every stage."""
     shared = [PACKAGE / "errors.py", PACKAGE / "diagnostics.py", PACKAGE / "schemas.py"]
+    shared += [PACKAGE / "foreign_text.py", PACKAGE / "allowed_paths.py"]
     shared += sorted((PACKAGE / "model").rglob("*.py"))
 
     broken = [

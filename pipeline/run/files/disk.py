@@ -31,6 +31,12 @@ _ADVICE: Mapping[int, str] = MappingProxyType(
         errno.EIO: "the disk reports an error: check it, then run again",
         errno.EMFILE: "raise the limit of open files (ulimit -n), or lower the concurrency",
         errno.ENAMETOOLONG: "shorten the output path",
+        errno.ENFILE: "the machine has too many files open: close some programs, then run again",
+        errno.ENOENT: "it is not there (any more): was the root moved, or deleted? Put it back",
+        errno.ENOTDIR: "a file is where a folder should be: move it away",
+        errno.EISDIR: "a folder is where a file should be: move it away",
+        errno.EAGAIN: "no process can be started: raise the limit of processes (ulimit -u)",
+        errno.ENOMEM: "there is not enough memory: close some programs, then run again",
         errno.EXDEV: "let everything below .callsheet be on one disk",
     }
 )
@@ -52,9 +58,23 @@ def unwritten(fault: OSError, path: Path | str = "") -> str:
     return f"cannot write {place}: {fault.strerror or type(fault).__name__}; {advice}"
 
 
-def is_the_machine(fault: OSError) -> bool:
-    """Tell whether an error is the machine's doing: full, read-only, worn out, or forbidden."""
-    return fault.errno in _ADVICE
+def machine_fault(fault: BaseException) -> str:
+    """Return what the machine does not allow and what to do; empty if it is no such fault.
+
+    Every error of the system is one: nothing here opens a file that must be there.
+    """
+    match fault:
+        case BaseExceptionGroup():
+            return next(filter(None, map(machine_fault, fault.exceptions)), "")
+        case OSError(errno=int()):
+            return unwritten(fault)
+        case OSError():
+            return str(fault)
+        case MemoryError():
+            return "there is not enough memory: close some programs, then run again"
+        case RuntimeError() if "start new thread" in str(fault):
+            return "no thread can be started: raise the limit of processes (ulimit -u)"
+    return ""
 
 
 def digest(path: Path) -> str:

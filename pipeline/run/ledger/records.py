@@ -104,8 +104,7 @@ def _record(campaign: str, row: RowMapping, paid: Sequence[RowMapping]) -> Recor
         path=_path(campaign, row),
         output=row["output"].replace(EXTENSION, row["received"] or row["extension"]),
         **_measures(row),
-        estimate_usd=_price(row["expected_microusd"]),
-        high_usd=_price(row["high_microusd"]),
+        **_prices(row, paid),
         **_money([] if shared else own),
         shared_with=shared,
         **_try(paid),
@@ -113,6 +112,19 @@ def _record(campaign: str, row: RowMapping, paid: Sequence[RowMapping]) -> Recor
         origin_row=_span(payload["origin"]["row"]) if payload["origin"]["row"] else None,
         passed_over=tuple((name, why) for name, why in payload["passed_over"]),
     )
+
+
+_REPLANNED = frozenset({State.PLANNED, State.HELD, State.FAILED})
+"""What the latest plan says of these is what the next try will be; all others were bought."""
+
+
+def _prices(row: RowMapping, paid: Sequence[RowMapping]) -> dict[str, Any]:
+    """Return what an item is to cost; what was bought costs what its maker was to cost then."""
+    expected, high = row["expected_microusd"], row["high_microusd"]
+    if paid and row["state"] not in _REPLANNED:
+        # Of a plan for another provider (`--provider`) the ledger keeps no price of this one.
+        expected, high = paid[-1]["estimate_microusd"], paid[-1]["reserved_microusd"] or high
+    return {"estimate_usd": _price(expected), "high_usd": _price(high)}
 
 
 def _price(microusd: int | None) -> Decimal | None:

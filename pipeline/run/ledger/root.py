@@ -80,7 +80,10 @@ class Occupancy:
 
     def __init__(self, root: Path, *, since: datetime) -> None:
         path = root / FOLDER / _LOCK
-        self._file: BinaryIO = os.fdopen(os.open(path, _LOCKING, _PRIVATE_FILE), "r+b")
+        try:
+            self._file: BinaryIO = os.fdopen(os.open(path, _LOCKING, _PRIVATE_FILE), "r+b")
+        except OSError as failure:
+            raise Unusable(f"cannot lock {path}: {failure.strerror}; see to it") from failure
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as failure:

@@ -223,7 +223,7 @@ def test_values_without_quotes_do_not_hide_each_other() -> None:
             "a: \x07\n",
             (
                 "m.yaml:1:4: yaml-syntax: the character U+0007 is not allowed in YAML\n"
-                "    1 | a: \x07\n"
+                "    1 | a: \ufffd\n"
                 "      |    ^"
             ),
         ),

@@ -300,7 +300,10 @@ def test_what_is_too_large_is_refused() -> None:
     [
         ("no.csv", "m.yaml/file:1:1: missing-file: there is no file 'no.csv'"),
         ("", "m.yaml/file:1:1: missing-file: a folder is no table: ''"),
-        ("a\0b", "m.yaml/file:1:1: missing-file: 'a\0b' cannot be read: that is no name of a file"),
+        (
+            "a\0b",
+            "m.yaml/file:1:1: missing-file: 'a\\u0000b' cannot be read: that is no name of a file",
+        ),
     ],
 )
 def test_a_file_that_cannot_be_read_is_told(tmp_path: Path, path: str, finding: str) -> None:

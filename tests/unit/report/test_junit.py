@@ -45,4 +45,4 @@ def test_any_text_makes_valid_xml() -> None:
     """Control characters, quotes and markup in a message do not break the file."""
     ((failure,),) = _suite(failed(message="\x00\x1b[31m <b> & \"'", address='a"<>&'))
 
-    assert "failed: refused: \ufffd\ufffd[31m <b> & \"'" == failure.attrib["message"]
+    assert "failed: refused: \\u0000\\u001b[31m <b> & \"'" == failure.attrib["message"]

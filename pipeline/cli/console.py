@@ -1,0 +1,163 @@
+"""All that the command line prints passes here; nothing else writes to a terminal.
+
+What comes from outside is text: never markup, never a control sequence. A reader that goes away,
+a closed stream and a terminal without Unicode end nothing: the work goes on unseen.
+"""
+
+from __future__ import annotations
+
+import codecs
+import errno
+import io
+import os
+import select
+import stat
+import sys
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
+from typing import Any, TextIO
+
+from rich.console import Console, ConsoleOptions, RenderableType
+from rich.segment import Segment
+from rich.text import Text
+
+from pipeline.foreign_text import escape, printable
+
+_STANDARD = 3
+_STDOUT, _STDERR = 1, 2
+_SPELLED = "callsheet-spelled"
+_IN_ASCII: Mapping[str, str] = MappingProxyType(
+    {"·": "-", "→": "->", "━": "=", "╍": "-", "…": "...", "×": "x"} | dict.fromkeys("“”", '"')
+)
+"""What stands for our own signs where a terminal has none of them."""
+
+
+class TerminalConsole(Console):
+    """A rich console on which no text is markup or controls the terminal.
+
+    All other consoles are forbidden (tests/architecture/test_printing.py).
+    """
+
+    def __init__(self, *, quiet: bool = False, stderr: bool = False) -> None:
+        super().__init__(highlight=False, markup=False, emoji=False, quiet=quiet, stderr=stderr)
+
+    def render_str(self, text: str, **options: Any) -> Text:
+        """Return plain text, whatever markup is in it."""
+        return super().render_str(
+            printable(text), **{**options, "markup": False, "emoji": False, "highlight": False}
+        )
+
+    def render(
+        self, renderable: RenderableType, options: ConsoleOptions | None = None
+    ) -> Iterable[Segment]:
+        """Yield what is drawn; a Text that was made elsewhere is made safe here."""
+        for segment in super().render(renderable, options):
+            if segment.control:
+                yield segment
+            else:
+                yield segment._replace(text=printable(segment.text))
+
+
+def say(text: str, *, end: str = "\n") -> None:
+    """Print text to standard output."""
+    print(printable(text), end=end)
+
+
+def complain(text: str) -> None:
+    """Print text to standard error."""
+    print(printable(text), file=sys.stderr)
+
+
+def complain_from_a_signal(text: str) -> None:
+    """Write text to standard error from a signal handler, which may have interrupted a print."""
+    try:
+        os.write(_STDERR, f"{printable(text)}\n".encode())
+    except OSError:
+        return
+
+
+class ResilientOutput(io.FileIO):
+    """A standard stream that takes everything, also when nobody reads it any more.
+
+    `fault` is why it could not be written, unless its reader went away on purpose.
+    """
+
+    gone = False
+    fault: OSError | None = None
+
+    def write(self, data: Any) -> int:
+        """Write some of the data, or drop it where it cannot be written."""
+        while True:
+            try:
+                written = super().write(data)
+            except OSError as fault:
+                self._give_up(fault)
+                return len(data)
+            if written is not None:
+                return written
+            # Whoever shares the stream made it non-blocking: wait until there is room.
+            select.select([], [self.fileno()], [])
+
+    def _give_up(self, fault: OSError) -> None:
+        """Let what follows go nowhere."""
+        self.gone = True
+        # A terminal that was closed reports an input/output error, a pipe without a reader EPIPE.
+        closed = fault.errno == errno.EIO and stat.S_ISCHR(os.fstat(self.fileno()).st_mode)
+        if fault.errno != errno.EPIPE and not closed:
+            self.fault = fault
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, self.fileno())
+        os.close(nowhere)
+
+
+def open_standard_streams() -> None:
+    """Make the streams of this process such that printing never fails.
+
+    Standard streams that are closed are opened to nowhere first: else the next file that is
+    opened, the ledger perhaps, would get their number and what is printed.
+    """
+    while (opened := os.open(os.devnull, os.O_RDWR)) < _STANDARD:
+        pass
+    os.close(opened)
+    codecs.register_error(_SPELLED, _spelled)
+    sys.stdout = _stream(_STDOUT, sys.stdout)
+    sys.stderr = _stream(_STDERR, sys.stderr)
+
+
+def is_unread() -> bool:
+    """Tell whether standard output goes nowhere since its reader went away (`| head`)."""
+    raw = _raw(sys.stdout)
+    return raw is not None and raw.gone
+
+
+def unwritten_output() -> OSError | None:
+    """Return why something that was printed could not be written; None if all was, or unread."""
+    found: OSError | None = None
+    for stream in (sys.stdout, sys.stderr):
+        stream.flush()
+        raw = _raw(stream)
+        found = found or (raw.fault if raw else None)
+    return found
+
+
+def _raw(stream: TextIO) -> ResilientOutput | None:
+    raw = getattr(getattr(stream, "buffer", None), "raw", None)
+    return raw if isinstance(raw, ResilientOutput) else None
+
+
+def _stream(number: int, old: TextIO | None) -> TextIO:
+    buffered = io.BufferedWriter(ResilientOutput(number, "wb", closefd=False))
+    return io.TextIOWrapper(
+        buffered,
+        encoding=old.encoding if old else "utf-8",
+        errors=_SPELLED,
+        line_buffering=number == _STDERR or os.isatty(number),
+    )
+
+
+def _spelled(error: UnicodeError) -> tuple[str, int]:
+    """Return how a terminal without these characters shows them (codecs.register_error)."""
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    characters = error.object[error.start : error.end]
+    return "".join(_IN_ASCII.get(each) or escape(each) for each in characters), error.end

@@ -1,0 +1,118 @@
+"""What Ctrl-C, SIGTERM and SIGHUP do: end a command at once, or a run in order.
+
+A run that is told to stop submits nothing more, collects what is in flight and reports; told
+again it leaves at once. Both lose nothing: what was sent is in the ledger.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import Any
+
+from pipeline.cli.console import complain_from_a_signal
+from pipeline.cli.exits import Exit, Interrupted
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+_STOPPING = "stopping: what is in flight is collected; again to leave"
+INTERRUPTED = "interrupted; what was paid for is in the ledger, run again to continue"
+_Handler = Callable[[int, FrameType | None], None]
+
+
+def exit_of(number: int) -> Exit:
+    """Return the exit code of what a signal ended."""
+    return Exit.INTERRUPTED if number == signal.SIGINT else Exit.TERMINATED
+
+
+def leave_on_signals() -> None:
+    """End a command that a signal interrupts, with the exit code that says so."""
+
+    def leave(number: int, _: FrameType | None) -> None:
+        raise Interrupted(exit_of(number))
+
+    _install(leave)
+    # Raised where nobody can catch it (a finaliser), it would be printed and the signal lost.
+    usual = sys.unraisablehook
+
+    def unraisable(told: Any) -> None:
+        if isinstance(told.exc_value, Interrupted):
+            complain_from_a_signal(INTERRUPTED)
+            os._exit(told.exc_value.code)
+        usual(told)
+
+    sys.unraisablehook = unraisable
+
+
+def leave_quietly_on_signals() -> None:
+    """End the process at once at a signal: its work is done, or has not begun."""
+    _install(lambda number, _: os._exit(exit_of(number)))
+
+
+class StopRequest:
+    """What a run was told by signals: nothing, to stop in order, or to leave."""
+
+    def __init__(self) -> None:
+        self._number = 0
+        self._times = 0
+        self._stop: Callable[[], object] | None = None
+        self._leave: Callable[[], object] | None = None
+
+    @property
+    def exit(self) -> Exit:
+        """The exit code of a run that did not finish for it."""
+        return exit_of(self._number or signal.SIGINT)
+
+    def take(self, number: int, _: FrameType | None = None) -> None:
+        """Take a signal: the first stops, the second leaves, a third does not wait for that."""
+        self._times += 1
+        self._number = self._number or number
+        if self._times == 1:
+            complain_from_a_signal(_STOPPING)
+            if self._stop is not None:
+                self._stop()
+        elif self._leave is None:
+            raise Interrupted(self.exit)
+        elif self._times == 2:  # noqa: PLR2004 - the second
+            self._leave()
+        else:
+            os._exit(self.exit)
+
+    @contextmanager
+    def steering(self, stop: asyncio.Event, work: asyncio.Future[Any]) -> Iterator[None]:
+        """Hand on to work in this event loop what is taken meanwhile, and what was before."""
+        call = asyncio.get_running_loop().call_soon_threadsafe
+        self._stop, self._leave = lambda: call(stop.set), lambda: call(work.cancel)
+        if self._times:
+            stop.set()
+        try:
+            yield
+        finally:
+            self._stop = self._leave = None
+
+
+@contextmanager
+def stopping_in_order() -> Iterator[StopRequest]:
+    """Yield what takes the signals of a run, from its first request to its report."""
+    request = StopRequest()
+    before = _install(request.take)
+    try:
+        yield request
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _install(handler: _Handler) -> dict[int, Any]:
+    """Set a handler for each signal that is not ignored (nohup, a shell's background job)."""
+    usual = {number: signal.getsignal(number) for number in SIGNALS}
+    minded: dict[int, Any] = {
+        number: old for number, old in usual.items() if old is not signal.SIG_IGN
+    }
+    for number in minded:
+        signal.signal(number, handler)
+    return minded
