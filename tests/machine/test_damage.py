@@ -13,8 +13,8 @@ from tests.machine.campaign import TRACE, Campaign
 from tests.machine.conftest import Callsheet
 
 PAGE = 4096
-DAMAGED = "it is damaged, and is left as it is: put a backup in its place"
-NO_LEDGER = "it is not a ledger, and is left as it is: put a backup in its place"
+DAMAGED = "it is damaged, and is left as it is: `callsheet ledger restore FILE` puts a backup in its place"
+NO_LEDGER = "it is not a ledger, and is left as it is: `callsheet ledger restore FILE` puts a backup in its place"
 Sabotage = Callable[[Path], object]
 
 
