@@ -6,6 +6,7 @@ import os
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Annotated
@@ -20,6 +21,7 @@ from pipeline.cli.campaign import Campaign, open_campaign
 from pipeline.cli.comparing import compared, show_comparison
 from pipeline.cli.exits import Exit, Leave
 from pipeline.cli.findings import Format, counted, written
+from pipeline.cli.losses import find_loss, print_loss
 from pipeline.cli.options import (
     DEFAULT_ROOT,
     Asked,
@@ -39,7 +41,7 @@ from pipeline.cli.reporting import left_behind
 from pipeline.diagnostics import has_errors
 from pipeline.errors import InvalidInput
 from pipeline.model import EMPTY, Budget
-from pipeline.run import MAKES, Admission, Ledger, PlanLine, RealFiles, Status, Totals, admit
+from pipeline.run import MAKES, Admission, Ledger, Loss, PlanLine, RealFiles, Status, Totals, admit
 
 
 @app.command(epilog="Example: callsheet check manifests/spring-sneakers/campaign.yaml")
@@ -103,8 +105,13 @@ def plan(
     if compare:
         show_comparison(console, compared(campaign))
         return
+    loss = find_loss(asked, campaign.name)
+    if loss is not None:
+        print_loss(loss, asked, foresee_settled(campaign, loss).to_make)
     admission = foreseen(campaign)
     told(admission, campaign, console)
+    if loss is not None:
+        raise Leave(Exit.STOPPED)
     if quote:
         from pipeline.cli.quoting import show_quotes  # noqa: PLC0415 - slow to load, seldom needed
 
@@ -113,21 +120,39 @@ def plan(
         raise Leave(Exit.WORK)
 
 
-def foreseen(campaign: Campaign) -> Admission:
-    """Return what admitting the campaign would come to, without writing anything."""
-    with tried(campaign) as (admission, _):
+def foreseen(campaign: Campaign, settled: Loss | None = None, *, files: bool = True) -> Admission:
+    """Return what admitting the campaign would come to, without writing anything.
+
+    That is once a loss is `settled`; `files` says whether output paths are looked at.
+    """
+    with tried(campaign, settled, files=files) as (admission, _):
         return admission
 
 
+def foresee_settled(campaign: Campaign, loss: Loss, *, files: bool = False) -> Admission:
+    """Return what the plan comes to once a loss is settled; InvalidInput if it has errors.
+
+    With `files`, a file of somebody else's at an output path is one.
+    """
+    admission = foreseen(campaign, settled=loss, files=files)
+    if not admission.ok:
+        raise InvalidInput(admission.findings, campaign.sources)
+    return admission
+
+
 @contextmanager
-def tried(campaign: Campaign) -> Iterator[tuple[Admission, Ledger]]:
+def tried(
+    campaign: Campaign, settled: Loss | None = None, *, files: bool = True
+) -> Iterator[tuple[Admission, Ledger]]:
     """Yield what admitting the campaign would come to, and a private ledger that admitted it."""
     home = campaign.asked.home
     kept = home / ".callsheet" / "assets"
     with tempfile.TemporaryDirectory() as fresh, Ledger.memory(home) as ledger:
         # Frames that a run made to fit are looked at again, not made again.
         assets = kept if os.access(kept, os.W_OK) else Path(fresh)
-        yield admitted(campaign, ledger, assets), ledger
+        if settled is not None:
+            ledger.settle_loss(settled, now=datetime.now(UTC))
+        yield admitted(campaign, ledger, assets, files=files), ledger
 
 
 def admitted(
@@ -135,6 +160,8 @@ def admitted(
     ledger: Ledger,
     assets: Path | None = None,
     stopped: Mapping[str, str] = EMPTY,
+    *,
+    files: bool = True,
 ) -> Admission:
     """Write the campaign's plan into a ledger, and return what it comes to.
 
@@ -148,7 +175,7 @@ def admitted(
         campaign=campaign.name,
         budget=campaign.manifest.budget,
         policy=campaign.manifest.policy,
-        files=RealFiles(home),
+        files=RealFiles(home) if files else None,
         choice=campaign.choice(again=again),
         again=again,
     )

@@ -16,6 +16,7 @@ from pipeline.cli.amounts import money
 from pipeline.cli.app import app
 from pipeline.cli.campaign import Campaign, open_campaign
 from pipeline.cli.exits import Exit, Leave
+from pipeline.cli.losses import print_loss
 from pipeline.cli.options import (
     DEFAULT_ROOT,
     Asked,
@@ -95,6 +96,9 @@ def reconcile(
     campaign = open_campaign(asked)
     console = Console(highlight=False, quiet=quiet)
     with Ledger.open(asked.home) as ledger:
+        loss = ledger.find_loss(campaign.name)
+        if loss is not None:
+            print_loss(loss, asked)
         job = Job(asked=asked, quiet=quiet)
         words = {
             State.PLANNED: resubmitted or (),

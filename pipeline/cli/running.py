@@ -5,18 +5,21 @@ from __future__ import annotations
 import sys
 import time
 from dataclasses import replace
+from decimal import Decimal
 
 import typer
 from rich.console import Console
 
 from pipeline.cli.amounts import counted_items
 from pipeline.cli.app import app
+from pipeline.cli.buying_again import open_for_purchases
 from pipeline.cli.campaign import open_campaign
 from pipeline.cli.exits import Exit, Leave
 from pipeline.cli.options import (
     DEFAULT_ROOT,
     Asked,
     BaseUrls,
+    BuyAgain,
     Chaos,
     EnvFile,
     Exclude,
@@ -45,7 +48,7 @@ from pipeline.cli.report_files import has_report, written_files
 from pipeline.cli.reporting import asked_again, left_behind, write_report
 from pipeline.model import Budget
 from pipeline.report import show_summary
-from pipeline.run import Admission, Ledger, Status, Totals
+from pipeline.run import Admission, Status
 
 _NOT_THERE = (Status.FAILED, Status.OFF_SPEC, Status.ABANDONED)
 
@@ -60,6 +63,7 @@ def run(
     rehearse: Rehearse = False,
     yes: Yes = False,
     max_cost: MaxCost = None,
+    buy_again: BuyAgain = None,
     retry: Retry = None,
     env_file: EnvFile = None,
     base_url: BaseUrls = None,
@@ -90,7 +94,11 @@ def run(
         checked(scenario)
     job = Job(
         asked=asked,
-        spending=Spending(yes=yes, max_cost_usd=None if max_cost is None else dollars(max_cost)),
+        spending=Spending(
+            yes=yes,
+            max_cost_usd=None if max_cost is None else dollars(max_cost),
+            buy_again_usd=None if buy_again is None else dollars(buy_again, "--buy-again"),
+        ),
         retry=causes(retry),
         scenario=scenario,
         chaos=chaos,
@@ -103,7 +111,7 @@ def make(job: Job) -> Exit:
     """Run one campaign from manifest to report, and return the exit code."""
     console = Console(highlight=False, quiet=job.quiet)
     campaign = open_campaign(job.asked)
-    with Ledger.open(job.asked.home) as ledger:
+    with open_for_purchases(job, campaign) as ledger:
         admission = admitted(campaign, ledger)
         told(admission, campaign, console)
         if not _work(admission, job):
@@ -151,6 +159,8 @@ def _agreed(job: Job, admission: Admission, budget: Budget, console: Console) ->
     Return the job with what may be spent; None if nothing may: where nothing is to be made nobody
     is asked, and what fails while it is collected is not bought again either.
     """
+    if job.spending.buy_again_usd is not None:
+        return _capped(job, job.spending.buy_again_usd)
     limited = budget.limit_usd is not None or job.spending.max_cost_usd is not None
     if job.asked.rehearse or (job.spending.yes and limited):
         return job
@@ -164,13 +174,11 @@ def _agreed(job: Job, admission: Admission, budget: Budget, console: Console) ->
     console.print(f"This spends real money: {priced(buys)}.")
     if not typer.confirm("Make it?", default=False):
         raise Leave(Exit.STOPPED)
-    return _capped(job, buys)
+    return job if buys.unpriced else _capped(job, buys.high_usd)
 
 
-def _capped(job: Job, agreed: Totals) -> Job:
+def _capped(job: Job, agreed_usd: Decimal) -> Job:
     """Return the job that spends no more than a person agreed to: a fallback may cost more."""
-    if agreed.unpriced:
-        return job
-    caps = [agreed.high_usd, job.spending.max_cost_usd]
+    caps = [agreed_usd, job.spending.max_cost_usd]
     cap = min(cap for cap in caps if cap is not None)
     return replace(job, spending=replace(job.spending, max_cost_usd=cap))
