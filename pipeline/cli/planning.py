@@ -106,11 +106,10 @@ def plan(
         show_comparison(console, compared(campaign))
         return
     loss = find_loss(asked, campaign.name)
-    if loss is not None:
-        print_loss(loss, asked, foresee_settled(campaign, loss).to_make)
-    admission = foreseen(campaign)
+    admission = foreseen(campaign) if loss is None else foresee_settled(campaign, loss)
     told(admission, campaign, console)
     if loss is not None:
+        print_loss(loss, asked, admission.to_make)
         raise Leave(Exit.STOPPED)
     if quote:
         from pipeline.cli.quoting import show_quotes  # noqa: PLC0415 - slow to load, seldom needed

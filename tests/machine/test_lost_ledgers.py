@@ -10,6 +10,7 @@ import re
 import shutil
 import signal
 from collections.abc import Callable, Mapping
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -22,6 +23,7 @@ from tests.machine.campaign import ITEMS, TRACE, Campaign, environment
 from tests.machine.conftest import Callsheet
 from tests.sandboxes import Sandbox
 
+PRICE = Decimal("0.42")
 NOTHING_KNOWN = "ledger.db: it is gone or empty, but there was one"
 MOMENTS: Mapping[str, tuple[str, str]] = {
     "in flight": ("sent", "2"),
@@ -68,6 +70,8 @@ LOSSES: Mapping[str, Loss] = {
     "folder gone, outputs left": _lose_folder,
     "older backup": _put_older,
 }
+SETTLED = "commit of settle, 5"
+"""The one on disk: what it comes to is tried in private ledgers before, twice for each look."""
 OF_THE_WAL = {"wal gone", "wal cut"}
 """After a clean end there is no -wal that could be lost."""
 CASES = [
@@ -120,17 +124,19 @@ def test_a_loss_is_told_and_a_fresh_backup_mends_it(
     code, said = callsheet(*campaign.words())
 
     assert 12 == code, said
-    assert f"lost what it knew of cups:\n  2 purchases of cups that {campaign.root}/cups/" in said
+    # What is cut off a -wal may be one of the two.
+    lost = 1 if (loss, moment) == ("wal cut", "some landed") else ITEMS
+    assert re.search(rf"lost what it knew of cups:\n  {lost} purchases? of cups that ", said)
     root = f"--root {campaign.root}"
     assert f"callsheet ledger restore FILE {root}" in said
     assert f"callsheet store adopt {campaign.folder}/cups.yaml {root}" in said
-    assert "0.84" == _sum(said)
+    assert PRICE * lost == Decimal(_sum(said))
     assert TRACE not in said
     for verb, ends in {"plan": 12, "status": 12}.items():
         code, told = callsheet(*campaign.words(verb))
         assert (ends, True) == (code, "has lost what it knew of cups:" in told), told
     code, told = callsheet("ledger", "check", "--root", str(campaign.root))
-    assert (15, True) == (code, "lost: 2 purchases of cups" in told or NOTHING_KNOWN in told)
+    assert (15, True) == (code, f"lost: {lost} purchase" in told or NOTHING_KNOWN in told)
     assert billed == sandbox.tasks("runware")
 
     code, said = callsheet("ledger", "restore", str(fresh), "--root", str(campaign.root))
@@ -156,18 +162,20 @@ def test_what_is_lost_is_bought_again_for_the_sum_that_was_shown(
             clip.rename(campaign.folder / clip.name)
 
     code, said = callsheet(*campaign.words("run", "--buy-again", "0.83"))
-    assert (12, True) == (code, "--buy-again 0.83 is not the sum: it is 0.84" in said), said
+    total = _sum(said)
+    assert (12, True) == (code, f"--buy-again 0.83 is not the sum: it is {total}" in said), said
     assert billed == len(sandbox.tasks("runware"))
-    bought = [word for word in campaign.words("run", "--buy-again", _sum(said)) if word != "--yes"]
-    code, said = callsheet(*bought)
+    bought = int(Decimal(total) / PRICE)
+    words = campaign.words("run", "--buy-again", total)
+    code, said = callsheet(*(word for word in words if word != "--yes"))
     assert 0 == code, said
 
-    assert billed + ITEMS == len(sandbox.tasks("runware"))
+    assert billed + bought == len(sandbox.tasks("runware"))
     code, said = callsheet(*campaign.words())
     assert (0, True) == (code, "no request was sent" in said), said
     assert [] == campaign.damage()
-    assert billed + ITEMS == len(sandbox.tasks("runware"))
-    assert 2 * ITEMS == read_counter(campaign.root / "cups" / COUNTER)
+    assert billed + bought == len(sandbox.tasks("runware"))
+    assert ITEMS + bought == read_counter(campaign.root / "cups" / COUNTER)
 
 
 def test_clips_of_somebody_else_stand_in_the_way_before_the_loss_is_settled(
@@ -376,7 +384,7 @@ def test_the_counter_is_never_ahead_of_the_ledger(
 
 @pytest.mark.parametrize(
     "point",
-    ["before the commit of settle", "after the commit of settle", "before the commit of intend"],
+    [f"before the {SETTLED}", f"after the {SETTLED}", "before the commit of intend"],
 )
 def test_ended_after_the_agreement_nothing_is_bought_that_was_not_agreed_to(
     point: str, finished: Campaign, sandbox: Sandbox, callsheet: Callsheet
@@ -390,6 +398,6 @@ def test_ended_after_the_agreement_nothing_is_bought_that_was_not_agreed_to(
     assert [] == sandbox.tasks("runware")
     code, said = callsheet(*finished.words())
 
-    settled = point != "before the commit of settle"
+    settled = point != f"before the {SETTLED}"
     assert (0 if settled else 12) == code, said
     assert (ITEMS if settled else 0) == len(sandbox.tasks("runware"))
