@@ -6,6 +6,7 @@ CallsheetError
 ├── TemplateFault       one template cannot be rendered for one row; becomes a finding
 ├── LedgerInUse         another process holds this root
 ├── LedgerDamaged       the ledger file cannot be trusted
+│   └── LedgerLost      it is gone or empty, and something shows that there was one
 ├── Unusable            the machine does not allow it: disk full, read-only root
 ├── Undecidable         what a person decided does not fit how the item stands
 └── TransportFault
@@ -68,6 +69,10 @@ class LedgerInUse(CallsheetError):  # noqa: N818
 
 class LedgerDamaged(CallsheetError):  # noqa: N818
     """The ledger cannot be read or does not hold together."""
+
+
+class LedgerLost(LedgerDamaged):
+    """The ledger is gone or empty, and something shows that there was one."""
 
 
 class Unusable(CallsheetError):  # noqa: N818

@@ -1,7 +1,8 @@
-"""`ledger check` and `ledger backup`: whether what was paid is still known, and a copy of it."""
+"""`ledger check`, `backup`, `restore`: whether what was paid is still known, and a copy of it."""
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -12,10 +13,10 @@ from pipeline.cli.console import say
 from pipeline.cli.exits import Exit, Leave
 from pipeline.cli.options import DEFAULT_ROOT, Root, usage
 from pipeline.errors import InvalidInput, LedgerDamaged
-from pipeline.run import Ledger, Store, back_up, damage
+from pipeline.run import Ledger, Store, back_up, damage, restore_ledger
 
 ledgers = typer.Typer(
-    help="Check the ledger of an output root, or copy it.",
+    help="Check the ledger of an output root, copy it, or put a copy in its place.",
     no_args_is_help=True,
     rich_markup_mode=None,
 )
@@ -58,7 +59,7 @@ def backup(
 ) -> None:
     """Copy the ledger to a new file, also while a run is at work.
 
-    To go back to it, put it in the place of ROOT/.callsheet/ledger.db while nothing runs.
+    To go back to it: callsheet ledger restore FILE, while nothing runs.
     """
     try:
         there = back_up(root, file)
@@ -69,9 +70,38 @@ def backup(
     say(f"the ledger of {root} as it is now: {file}")
 
 
+@ledgers.command(epilog="Example: callsheet ledger restore ledger-2026-03-01.db --root outputs")
+def restore(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="What `ledger backup` made.")],
+    root: Root = DEFAULT_ROOT,
+) -> None:
+    """Put a backup in the ledger's place, while nothing runs; the replaced ledger is kept.
+
+    What the backup does not know is told, and the next run stops before it buys that again.
+    """
+    if not file.is_file():
+        raise usage(f"{file} is no file: name what `callsheet ledger backup` made")
+    if file.resolve() == (root / ".callsheet" / "ledger.db").resolve():
+        raise usage(f"{file} is the ledger itself: name a backup")
+    kept = restore_ledger(root, file, now=datetime.now(UTC))
+    say(f"the ledger of {root} is {file} now")
+    if kept is not None:
+        say(f"the one that was there: {kept}")
+    ledger = Ledger.reader(root)
+    if ledger is None:
+        return
+    with ledger:
+        lines = [line for loss in ledger.find_losses() for line in loss.lines(root)]
+    for line in dict.fromkeys(lines):
+        say(f"still lost: {line.strip()}")
+    if lines:
+        say("the next `callsheet run` names the ways on")
+
+
 _REMEDY = (
-    "What the ledger lacks is in a backup (`callsheet ledger backup`): put that in its place."
-    " A clip that is gone may still be at an output path, or in a backup of the store."
+    "What the ledger lacks may be in a backup: `callsheet ledger restore FILE` puts that in its"
+    " place, and `callsheet run M` names the other ways. A clip that is gone may still be at an"
+    " output path, or in a backup of the store."
 )
 
 

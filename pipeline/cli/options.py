@@ -49,6 +49,14 @@ Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask; needs a limi
 MaxCost = Annotated[
     str | None, typer.Option("--max-cost", metavar="USD", help="Spend no more in this run.")
 ]
+BuyAgain = Annotated[
+    str | None,
+    typer.Option(
+        "--buy-again",
+        metavar="USD",
+        help="Go on without what the ledger has lost, and buy again for this sum, as it was shown.",
+    ),
+]
 Scenario = Annotated[
     Path | None, typer.Option("--scenario", help="How the sandbox is to misbehave (YAML).")
 ]
@@ -100,6 +108,8 @@ class Spending:
 
     yes: bool = False
     max_cost_usd: Decimal | None = None
+    buy_again_usd: Decimal | None = None
+    """The sum a person agreed to where the ledger has lost what was bought."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,14 +128,14 @@ class Job:
     clock: Clock = field(default_factory=RealClock)
 
 
-def dollars(text: str) -> Decimal:
+def dollars(text: str, option: str = "--max-cost") -> Decimal:
     """Read an amount such as `12.50` or `12.50 USD`."""
     try:
         amount = Decimal(text.upper().removesuffix("USD").strip())
     except InvalidOperation:
-        raise _no_amount(text) from None
+        raise _no_amount(text, option) from None
     if not amount.is_finite() or amount < 0:
-        raise _no_amount(text)
+        raise _no_amount(text, option)
     return amount
 
 
@@ -138,8 +148,8 @@ def causes(given: list[str] | None) -> tuple[str, ...]:
     return tuple(given or ())
 
 
-def _no_amount(text: str) -> InvalidInput:
-    return usage(f"--max-cost takes dollars, such as 12.50, not {text!r}")
+def _no_amount(text: str, option: str) -> InvalidInput:
+    return usage(f"{option} takes dollars, such as 12.50, not {text!r}")
 
 
 def usage(message: str, hint: str = "") -> InvalidInput:

@@ -7,6 +7,7 @@ import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Annotated
@@ -22,6 +23,7 @@ from pipeline.cli.comparing import compared, show_comparison
 from pipeline.cli.console import TerminalConsole, say
 from pipeline.cli.exits import Exit, Leave
 from pipeline.cli.findings import Format, counted, written
+from pipeline.cli.losses import find_loss, print_loss
 from pipeline.cli.options import (
     DEFAULT_ROOT,
     Asked,
@@ -41,7 +43,7 @@ from pipeline.cli.reporting import left_behind
 from pipeline.diagnostics import has_errors
 from pipeline.errors import InvalidInput
 from pipeline.model import EMPTY, Budget
-from pipeline.run import Admission, Ledger, PlanLine, RealFiles, Status, admit
+from pipeline.run import Admission, Ledger, Loss, PlanLine, RealFiles, Status, admit
 
 
 @app.command(epilog="Example: callsheet check manifests/spring-sneakers/campaign.yaml")
@@ -105,8 +107,12 @@ def plan(
     if compare:
         show_comparison(console, compared(campaign))
         return
-    admission = foreseen(campaign)
+    loss = find_loss(asked, campaign.name)
+    admission = foreseen(campaign) if loss is None else foresee_settled(campaign, loss)
     told(admission, campaign, console)
+    if loss is not None:
+        print_loss(loss, asked, admission.to_make)
+        raise Leave(Exit.STOPPED)
     if quote:
         from pipeline.cli.quoting import show_quotes  # noqa: PLC0415 - slow to load, seldom needed
 
@@ -115,21 +121,39 @@ def plan(
         raise Leave(Exit.WORK)
 
 
-def foreseen(campaign: Campaign) -> Admission:
-    """Return what admitting the campaign would come to, without writing anything."""
-    with tried(campaign) as (admission, _):
+def foreseen(campaign: Campaign, settled: Loss | None = None, *, files: bool = True) -> Admission:
+    """Return what admitting the campaign would come to, without writing anything.
+
+    That is once a loss is `settled`; `files` says whether output paths are looked at.
+    """
+    with tried(campaign, settled, files=files) as (admission, _):
         return admission
 
 
+def foresee_settled(campaign: Campaign, loss: Loss, *, files: bool = False) -> Admission:
+    """Return what the plan comes to once a loss is settled; InvalidInput if it has errors.
+
+    With `files`, a file of somebody else's at an output path is one.
+    """
+    admission = foreseen(campaign, settled=loss, files=files)
+    if not admission.ok:
+        raise InvalidInput(admission.findings, campaign.sources)
+    return admission
+
+
 @contextmanager
-def tried(campaign: Campaign) -> Iterator[tuple[Admission, Ledger]]:
+def tried(
+    campaign: Campaign, settled: Loss | None = None, *, files: bool = True
+) -> Iterator[tuple[Admission, Ledger]]:
     """Yield what admitting the campaign would come to, and a private ledger that admitted it."""
     home = campaign.asked.home
     kept = home / ".callsheet" / "assets"
     with tempfile.TemporaryDirectory() as fresh, Ledger.memory(home) as ledger:
         # Frames that a run made to fit are looked at again, not made again.
         assets = kept if os.access(kept, os.W_OK) else Path(fresh)
-        yield admitted(campaign, ledger, assets), ledger
+        if settled is not None:
+            ledger.settle_loss(settled, now=datetime.now(UTC))
+        yield admitted(campaign, ledger, assets, files=files), ledger
 
 
 def admitted(
@@ -138,6 +162,8 @@ def admitted(
     assets: Path | None = None,
     stopped: Mapping[str, str] = EMPTY,
     retried: Sequence[str] = (),
+    *,
+    files: bool = True,
 ) -> Admission:
     """Write the campaign's plan into a ledger, and return what it comes to.
 
@@ -152,7 +178,7 @@ def admitted(
         campaign=campaign.name,
         budget=campaign.manifest.budget,
         policy=campaign.manifest.policy,
-        files=RealFiles(home),
+        files=RealFiles(home) if files else None,
         choice=campaign.choice(again=again),
         again=again,
     )

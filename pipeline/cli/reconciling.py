@@ -20,6 +20,7 @@ from pipeline.cli.campaign import Campaign, open_campaign
 from pipeline.cli.console import TerminalConsole
 from pipeline.cli.exits import Exit, Leave
 from pipeline.cli.interrupts import stopping_in_order
+from pipeline.cli.losses import print_loss
 from pipeline.cli.options import (
     DEFAULT_ROOT,
     Asked,
@@ -101,6 +102,9 @@ def reconcile(
     campaign = open_campaign(asked)
     console = TerminalConsole(quiet=quiet)
     with Ledger.open(asked.home) as ledger:
+        loss = ledger.find_loss(campaign.name)
+        if loss is not None:
+            print_loss(loss, asked)
         variables = None if rehearse else environment(os.environ, env_file)
         job = Job(asked=asked, quiet=quiet, variables=variables)
         words = {

@@ -31,7 +31,7 @@ from pipeline.cli.options import (
 from pipeline.cli.report_files import write_files, written_files
 from pipeline.cli.selecting import as_typed, selection_of, sifted
 from pipeline.diagnostics import has_errors
-from pipeline.errors import InvalidInput
+from pipeline.errors import InvalidInput, LedgerLost
 from pipeline.foreign_text import encodable
 from pipeline.model import Record
 from pipeline.report import Report, show_summary, summarise
@@ -76,7 +76,7 @@ def report(
 def opened(campaign: Campaign, verb: str) -> Ledger:
     """Open the ledger to read, beside whoever works in it; a usage fault if it knows nothing."""
     home = campaign.asked.home
-    ledger = Ledger.reader(home) if _known(home, campaign.name) else None
+    ledger = Ledger.reader(home) if knows_items(home, campaign.name) else None
     if ledger is not None:
         return ledger
     raise usage(f"nothing of '{campaign.name}' was run in {home}", only_rehearsed(campaign, verb))
@@ -86,15 +86,18 @@ def only_rehearsed(campaign: Campaign, verb: str) -> str:
     """Return the command that was meant, where a campaign was rehearsed and never run."""
     asked = campaign.asked
     rehearsal = replace(asked, rehearse=True)
-    if asked.rehearse or _known(asked.home, campaign.name):
+    if asked.rehearse or knows_items(asked.home, campaign.name):
         return ""
-    rehearsed = _known(rehearsal.home, campaign.name)
+    rehearsed = knows_items(rehearsal.home, campaign.name)
     return f"it was rehearsed: {asked_again(rehearsal, verb)}" if rehearsed else ""
 
 
-def _known(home: Path, campaign: str) -> bool:
-    """Tell whether a root's ledger has items of a campaign."""
-    ledger = Ledger.reader(home)
+def knows_items(home: Path, campaign: str) -> bool:
+    """Tell whether a root's ledger is there, and has items of a campaign."""
+    try:
+        ledger = Ledger.reader(home)
+    except LedgerLost:
+        return False
     if ledger is None:
         return False
     with ledger:
@@ -163,7 +166,7 @@ def asked_again(asked: Asked, verb: str = "run") -> str:
 
     It is about the same plan: what was set for that is set again.
     """
-    words = ["callsheet", verb, str(asked.manifest)]
+    words = ["callsheet", *verb.split(), str(asked.manifest)]
     words += ["--profile", asked.profile] if asked.profile else []
     words += [word for text in asked.overrides for word in ("--set", text)]
     words += ["--root", str(asked.root)] if asked.root != DEFAULT_ROOT else []

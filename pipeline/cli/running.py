@@ -6,12 +6,14 @@ import sys
 import time
 from collections.abc import Sequence
 from dataclasses import replace
+from decimal import Decimal
 
 import typer
 from rich.console import Console
 
 from pipeline.cli.amounts import counted_items, priced
 from pipeline.cli.app import app
+from pipeline.cli.buying_again import open_for_purchases
 from pipeline.cli.campaign import Campaign, open_campaign
 from pipeline.cli.console import TerminalConsole
 from pipeline.cli.exits import Exit, Leave
@@ -26,6 +28,7 @@ from pipeline.cli.options import (
     DEFAULT_ROOT,
     Asked,
     BaseUrls,
+    BuyAgain,
     Chaos,
     EnvFile,
     Exclude,
@@ -56,7 +59,7 @@ from pipeline.diagnostics import Diagnostic
 from pipeline.errors import InvalidInput
 from pipeline.model import Budget
 from pipeline.report import show_summary
-from pipeline.run import Admission, Ledger, Status, Totals
+from pipeline.run import Admission, Status
 
 _NOT_THERE = (Status.FAILED, Status.OFF_SPEC, Status.ABANDONED)
 
@@ -71,6 +74,7 @@ def run(
     rehearse: Rehearse = False,
     yes: Yes = False,
     max_cost: MaxCost = None,
+    buy_again: BuyAgain = None,
     retry: Retry = None,
     env_file: EnvFile = None,
     base_url: BaseUrls = None,
@@ -101,7 +105,11 @@ def run(
         checked(scenario)
     job = Job(
         asked=asked,
-        spending=Spending(yes=yes, max_cost_usd=None if max_cost is None else dollars(max_cost)),
+        spending=Spending(
+            yes=yes,
+            max_cost_usd=None if max_cost is None else dollars(max_cost),
+            buy_again_usd=None if buy_again is None else dollars(buy_again, "--buy-again"),
+        ),
         retry=causes(retry),
         scenario=scenario,
         chaos=chaos,
@@ -114,7 +122,7 @@ def make(job: Job) -> Exit:
     """Run one campaign from manifest to report, and return the exit code."""
     console = TerminalConsole(quiet=job.quiet)
     campaign = open_campaign(job.asked)
-    with Ledger.open(job.asked.home) as ledger:
+    with open_for_purchases(job, campaign) as ledger:
         admission = admitted(campaign, ledger, retried=job.retry)
         asking = _asking(job, admission)
         # What a person is asked about is seen, however quiet the run is to be.
@@ -168,7 +176,8 @@ def _limited(job: Job, budget: Budget) -> bool:
 
 def _asking(job: Job, admission: Admission) -> TerminalConsole | None:
     """Return where a person is asked who is there; None where nobody is to be asked."""
-    unasked = job.asked.rehearse or job.spending.yes or not admission.to_make.items
+    consented = job.spending.yes or job.spending.buy_again_usd is not None
+    unasked = job.asked.rehearse or consented or not admission.to_make.items
     if unasked or sys.stdin is None or not sys.stdin.isatty():
         return None
     # With its output in a file, a person sees what goes to standard error.
@@ -199,6 +208,8 @@ def _provided(
 
 def _unagreed(job: Job, budget: Budget, asking: TerminalConsole | None) -> Sequence[Diagnostic]:
     """Return why nobody can agree to what is to be bought."""
+    if job.spending.buy_again_usd is not None:
+        return ()
     if job.spending.yes:
         limited = _limited(job, budget)
         return () if limited else usage(_NO_LIMIT).findings
@@ -217,6 +228,8 @@ def _agreed(
     Return the job with what may be spent; None if nothing may: where nothing is to be made nobody
     is asked, and what fails while it is collected is not bought again either.
     """
+    if job.spending.buy_again_usd is not None:
+        return _capped(job, job.spending.buy_again_usd)
     if job.asked.rehearse or (job.spending.yes and _limited(job, budget)):
         return job
     buys = admission.to_make
@@ -225,13 +238,11 @@ def _agreed(
     asking.print(f"This spends real money: {priced(buys)}.")
     if not typer.confirm("Make it?", default=False, err=asking.stderr):
         raise Leave(Exit.STOPPED)
-    return _capped(job, buys)
+    return job if buys.unpriced else _capped(job, buys.high_usd)
 
 
-def _capped(job: Job, agreed: Totals) -> Job:
+def _capped(job: Job, agreed_usd: Decimal) -> Job:
     """Return the job that spends no more than a person agreed to: a fallback may cost more."""
-    if agreed.unpriced:
-        return job
-    caps = [agreed.high_usd, job.spending.max_cost_usd]
+    caps = [agreed_usd, job.spending.max_cost_usd]
     cap = min(cap for cap in caps if cap is not None)
     return replace(job, spending=replace(job.spending, max_cost_usd=cap))

@@ -12,6 +12,7 @@ from pipeline.cli.app import app
 from pipeline.cli.campaign import Campaign, open_campaign
 from pipeline.cli.console import TerminalConsole
 from pipeline.cli.exits import Exit, Leave
+from pipeline.cli.losses import find_loss, print_loss
 from pipeline.cli.options import (
     DEFAULT_ROOT,
     Asked,
@@ -24,7 +25,14 @@ from pipeline.cli.options import (
     Root,
     Select,
 )
-from pipeline.cli.reporting import asked_again, left_behind, opened, selected, summary
+from pipeline.cli.reporting import (
+    asked_again,
+    knows_items,
+    left_behind,
+    opened,
+    selected,
+    summary,
+)
 from pipeline.cli.selecting import selection_of
 from pipeline.manifest import contents
 from pipeline.report import Report, show_summary
@@ -59,16 +67,20 @@ def status(
         exclude=tuple(exclude or ()),
         limit=limit,
     )
-    campaign = _named(asked)
+    campaign, console = _named(asked), TerminalConsole()
+    loss = find_loss(asked, campaign.name)
+    if loss is not None:
+        print_loss(loss, asked)
+    if loss and not knows_items(asked.home, campaign.name):
+        raise Leave(Exit.STOPPED)
     with opened(campaign, "status") as ledger:
         report = summary(selected(ledger, campaign), campaign, ledger)
         notable, left = ledger.notable(campaign.name), ledger.left_behind(campaign.name)
-    console = TerminalConsole()
     show_summary(console, report)
     settle = asked_again(asked, "reconcile")
     for line in (*left_behind(left, settle), *_lanes(notable)):
         console.print(line, markup=False, soft_wrap=True)
-    raise Leave(_exit(report, left))
+    raise Leave(Exit.STOPPED if loss else _exit(report, left))
 
 
 def _named(asked: Asked) -> Campaign:

@@ -20,10 +20,11 @@ if TYPE_CHECKING:
     from pipeline.run.files.disk import machine_fault, writing
     from pipeline.run.files.store import Store
     from pipeline.run.files.views import RealFiles
-    from pipeline.run.ledger.backup import back_up
+    from pipeline.run.ledger.backup import back_up, restore_ledger
     from pipeline.run.ledger.checking import damage
     from pipeline.run.ledger.events import Notable
     from pipeline.run.ledger.ledger import Ledger
+    from pipeline.run.ledger.loss_detection import Loss
     from pipeline.run.lifecycle import POLICY, TRANSITIONS, State
     from pipeline.run.outcome import Outcome, ending
     from pipeline.run.quoting import Quoted, grouped, quote
@@ -41,6 +42,7 @@ __all__ = [
     "Lane",
     "Ledger",
     "Limits",
+    "Loss",
     "Notable",
     "Order",
     "Outcome",
@@ -67,6 +69,7 @@ __all__ = [
     "last_admission",
     "machine_fault",
     "quote",
+    "restore_ledger",
     "resubmit",
     "run",
     "scrubber",
@@ -81,6 +84,7 @@ _HOMES = {
     "Lane": "transport.lane",
     "Ledger": "ledger.ledger",
     "Limits": "transport.transport",
+    "Loss": "ledger.loss_detection",
     "MAKES": "status",
     "Notable": "ledger.events",
     "Order": "dispatch",
@@ -111,6 +115,7 @@ _HOMES = {
     "damage": "ledger.checking",
     "ending": "outcome",
     "resubmit": "deciding",
+    "restore_ledger": "ledger.backup",
     "sent": "deciding",
     "Sent": "deciding",
     "machine_fault": "files.disk",

@@ -15,6 +15,7 @@ import sys
 import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from decimal import Decimal
 from pathlib import Path
 
 from pipeline.cli.options import Asked, Job, Spending
@@ -75,7 +76,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     bomb, nth = words.bomb
     job = Job(
         asked=asked,
-        spending=Spending(yes=True),
+        spending=Spending(yes=True, buy_again_usd=words.buy_again),
         quiet=words.quiet,
         checkpoint=Bomb(bomb, int(nth)),
         clock=HurriedClock(*words.hurry) if words.hurry else RealClock(),
@@ -95,6 +96,7 @@ def _words() -> argparse.ArgumentParser:
     words.add_argument("--trace", type=Path)
     words.add_argument("--mutant", default="", choices=["", *mutants.MUTANTS])
     words.add_argument("--hurry", nargs=2, type=float, metavar=("FACTOR", "BEGINNING"))
+    words.add_argument("--buy-again", type=Decimal)
     words.add_argument("--quiet", action="store_true")
     return words
 

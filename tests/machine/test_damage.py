@@ -13,8 +13,9 @@ from tests.machine.campaign import TRACE, Campaign
 from tests.machine.conftest import Callsheet
 
 PAGE = 4096
-DAMAGED = "it is damaged, and is left as it is: put a backup in its place"
-NO_LEDGER = "it is not a ledger, and is left as it is: put a backup in its place"
+RESTORE = "`callsheet ledger restore FILE` puts a backup in its place"
+DAMAGED = f"it is damaged, and is left as it is: {RESTORE}"
+NO_LEDGER = f"it is not a ledger, and is left as it is: {RESTORE}"
 Sabotage = Callable[[Path], object]
 
 

@@ -129,7 +129,7 @@ def test_check_lists_and_ends_with_fifteen(finished: Campaign, callsheet: Callsh
     assert 15 == code
     assert 2 == said.count(" is gone\n")
     assert "2 found; nothing was changed." in said
-    assert "`callsheet ledger backup`" in said
+    assert "`callsheet ledger restore FILE`" in said
 
 
 def test_where_nothing_was_run_there_is_nothing_to_check(

@@ -18,7 +18,7 @@ from typing import Any
 import orjson
 
 from pipeline.run.clock import boot
-from pipeline.run.files.disk import CHUNK, beside, writing
+from pipeline.run.files.disk import CHUNK, beside, sync, writing
 
 _CONTENT_RANGE = re.compile(r"bytes (\d+)-\d+/(\d+|\*)")
 _HEAD = 64
@@ -97,13 +97,13 @@ class Part:
         return (notes["sha256"], notes["ext"]) if "sha256" in notes else None
 
     def sign(self, sha256: str, ext: str) -> None:
-        """Write the receipt.
+        """Write the receipt, durably: a clip in the store without one looks like another ledger's.
 
-        It is not synced: the syncs that follow, of the clip and its folder, carry it along on a
-        journalling file system, and without it a clip is only fetched again.
+        Its name is carried along by the syncs that follow, of the clip and its folder.
         """
         with writing(self._notes):
             self._write({"sha256": sha256, "ext": ext})
+            sync(self._notes)
 
     def drop(self) -> None:
         """Remove the bytes and what is known of them."""

@@ -1,14 +1,23 @@
-"""A ledger copied while it is in use: one moment of it, whole, in a single file."""
+"""A ledger copied while it is in use, and such a copy put in a ledger's place again.
+
+A copy is one moment of the ledger, whole, in a single file.
+"""
 
 from __future__ import annotations
 
 import os
+from contextlib import closing
+from datetime import datetime
 from pathlib import Path
 
+from pipeline.errors import LedgerDamaged
 from pipeline.run.files.disk import beside, sync, writing
-from pipeline.run.ledger.root import FOLDER, LEDGER, missing
-from pipeline.run.ledger.sqlite import copy
+from pipeline.run.ledger.ledger import known_version
+from pipeline.run.ledger.loss_detection import is_missing
+from pipeline.run.ledger.root import FOLDER, LEDGER, Occupancy, explain, keep_replaced, prepare
+from pipeline.run.ledger.sqlite import connect, copy, told
 
+_RESTORED = f".{LEDGER}.restored"
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
 _PRIVATE = 0o600
 
@@ -21,7 +30,7 @@ def back_up(root: Path, file: Path) -> bool:
     these leaves a file behind.
     """
     ledger = root / FOLDER / LEDGER
-    if missing(ledger):
+    if is_missing(root):
         return False
     _claim(file)
     try:
@@ -30,6 +39,45 @@ def back_up(root: Path, file: Path) -> bool:
         file.unlink(missing_ok=True)
         raise
     return True
+
+
+def restore_ledger(root: Path, file: Path, *, now: datetime) -> Path | None:
+    """Put a backup in the place of a root's ledger; return what the replaced one is called now.
+
+    None if there was none. The -wal of the replaced ledger goes with it. Raises LedgerInUse if a
+    process works in the root, LedgerDamaged if the file is no whole ledger, Unusable if it cannot
+    be read or written: none of these changes the ledger.
+    """
+    ledger, new = prepare(root), root / FOLDER / _RESTORED
+    occupancy = Occupancy(root, since=now)
+    try:
+        _copy_backup(file, new)
+        kept = keep_replaced(ledger, now)
+        with writing(ledger):
+            new.replace(ledger)
+            sync(ledger.parent)
+        explain(ledger.parent)
+    finally:
+        new.unlink(missing_ok=True)
+        occupancy.release()
+    return kept
+
+
+def _copy_backup(file: Path, new: Path) -> None:
+    """Copy what is to be restored, durably, and refuse what is no whole ledger of ours."""
+    with writing(new):
+        new.unlink(missing_ok=True)
+        os.close(os.open(new, _NEW, _PRIVATE))
+    try:
+        copy(file, new)
+        with told(file), closing(connect(new, readonly=True)) as copied, copied.begin():
+            known = known_version(file, copied)
+    except LedgerDamaged as fault:
+        raise LedgerDamaged(f"not restored: {fault}") from fault
+    if not known:
+        raise LedgerDamaged(f"not restored: {file}: it is empty, and no ledger")
+    with writing(new):
+        sync(new)
 
 
 def _claim(file: Path) -> None:

@@ -55,7 +55,14 @@ def damage(ledger: Ledger, store: Store) -> Iterator[str]:
     if broken:
         return
     yield from ledger.read(_contradictions)
+    yield from _losses(ledger, store)
     yield from _lost_clips(ledger, store)
+
+
+def _losses(ledger: Ledger, store: Store) -> Iterator[str]:
+    """Say what the ledger has lost; what is told of several campaigns is told once."""
+    lines = (line for loss in ledger.find_losses() for line in loss.lines(store.root))
+    yield from dict.fromkeys(f"lost: {line.strip()}" for line in lines)
 
 
 def _pages(connection: Connection) -> list[str]:

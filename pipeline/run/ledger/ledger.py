@@ -9,6 +9,7 @@ from __future__ import annotations
 from asyncio import Future
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, closing
+from datetime import datetime
 from decimal import Decimal
 from functools import partial
 from pathlib import Path
@@ -21,10 +22,44 @@ from sqlalchemy import Connection
 from pipeline.errors import LedgerDamaged
 from pipeline.model import Record
 from pipeline.run.clock import Clock, RealClock
-from pipeline.run.ledger import budgets, events, jobs, records, scratch, summary, uploads
+from pipeline.run.ledger import (
+    budgets,
+    events,
+    jobs,
+    loss_detection,
+    records,
+    scratch,
+    summary,
+    uploads,
+)
 from pipeline.run.ledger.events import Notable
-from pipeline.run.ledger.root import FOLDER, LEDGER, Occupancy, missing, prepare
-from pipeline.run.ledger.sqlite import be_patient, connect, quickly_checked, told
+from pipeline.run.ledger.intent_counter import IntentCounter, read_counters
+from pipeline.run.ledger.loss_detection import (
+    Loss,
+    Traces,
+    is_empty,
+    is_missing,
+    leftovers,
+    read_traces,
+    refuse_lost,
+)
+from pipeline.run.ledger.root import (
+    FOLDER,
+    LEDGER,
+    Occupancy,
+    explain,
+    keep_strays,
+    prepare,
+    touch,
+)
+from pipeline.run.ledger.sqlite import (
+    RESTORE,
+    be_patient,
+    checkpoint,
+    connect,
+    quickly_checked,
+    told,
+)
 from pipeline.run.ledger.tables import VERSION, Foreign, Newer, migrate, version
 from pipeline.run.ledger.writer import Operation, Writer
 from pipeline.run.lifecycle import State
@@ -43,63 +78,95 @@ class Ledger:
         writing: Connection,
         reading: Connection | None = None,
         occupancy: Occupancy | None = None,
+        counter: IntentCounter | None = None,
+        traces: Traces | None = None,
     ) -> None:
         self.path = path
-        self._writer = Writer(writing)
+        self._writer = Writer(writing, counter.follow if counter else None)
+        # A copy is held against what lay on disk before it was made.
+        self._traces = traces
         self._reading = reading
         # Those who link clips read from threads of their own.
         self._reading_turn = Lock()
         self._occupancy = occupancy
 
     @classmethod
-    def open(cls, root: Path, *, clock: Clock | None = None) -> Self:
+    def open(cls, root: Path, *, clock: Clock | None = None, anew: bool = False) -> Self:
         """Open the root's ledger for work, made if there is none.
 
-        Raises LedgerInUse if another process works in this root, LedgerDamaged or Unusable.
+        `anew` makes one where one was lost: what is left of that is set aside, and the new one
+        knows of the loss (`find_loss`). Raises LedgerInUse if another process works in this root,
+        LedgerLost, LedgerDamaged or Unusable.
         """
-        path = prepare(root)
+        path, now = prepare(root), (clock or RealClock()).now()
         with ExitStack() as undo:
-            occupancy = Occupancy(root, since=(clock or RealClock()).now())
+            occupancy = Occupancy(root, since=now)
             undo.callback(occupancy.release)
+            left = leftovers(root)
+            if anew:
+                keep_strays(path, now)
+            else:
+                is_missing(root)
+            touch(path)
             with told(path):
                 reading = undo.enter_context(closing(connect(path, readonly=True)))
                 # First of all: what is damaged, or not ours, is not written to.
                 with reading.begin():
                     quickly_checked(reading)
-                    _version(path, reading)
+                    known = known_version(path, reading)
+                if not known and not anew:
+                    refuse_lost(root, left)
                 writing = undo.enter_context(closing(connect(path)))
-                ledger = cls(path, writing=writing, reading=reading, occupancy=occupancy)
-                ledger.write_now(_begin)
+                counter = IntentCounter(root)
+                ledger = cls(
+                    path, writing=writing, reading=reading, occupancy=occupancy, counter=counter
+                )
+                gone = None if known else partial(_record_gone, root, left=left, at=now)
+                ledger.write_now(partial(_begin, gone=gone))
+            explain(path.parent)
             undo.pop_all()
         return ledger
 
     @classmethod
     def memory(cls, root: Path | None = None) -> Self:
-        """Open a private ledger that knows what the root's knows, and writes nothing to it."""
-        ledger = cls(None, writing=connect(None))
+        """Open a private ledger that knows what the root's knows, and writes nothing to it.
+
+        Where the root's is lost it knows that, as one that is opened `anew` would.
+        """
+        ledger = cls(None, writing=connect(None), traces=read_traces(root) if root else Traces())
         ledger.write_now(migrate)
-        path = root / FOLDER / LEDGER if root else None
-        if path and not missing(path):
+        if root is None:
+            return ledger
+        path, left, known = root / FOLDER / LEDGER, leftovers(root), 0
+        if not is_empty(path):
             with told(path), closing(connect(path, readonly=True)) as source, source.begin():
-                if _version(path, source):
+                known = known_version(path, source)
+                if known:
                     ledger.write_now(partial(scratch.copy, source))
+        if not known:
+            ledger.write_now(partial(_record_gone, root, left=left, at=RealClock().now()))
         return ledger
 
     @classmethod
     def reader(cls, root: Path) -> Self | None:
-        """Open the root's ledger to read, beside whoever works in it; None if there is none."""
-        path = root / FOLDER / LEDGER
-        if missing(path):
+        """Open the root's ledger to read, beside whoever works in it; None if there is none.
+
+        Raises LedgerLost where there is none, and was one.
+        """
+        path, left = root / FOLDER / LEDGER, leftovers(root)
+        if is_missing(root):
             return None
         with ExitStack() as undo, told(path):
             reading = undo.enter_context(closing(connect(path, readonly=True)))
             with reading.begin():
-                found = _version(path, reading)
-            if found == VERSION:
+                known = known_version(path, reading)
+            if known == VERSION:
                 undo.pop_all()
                 return cls(path, writing=reading)
+        if not known:
+            refuse_lost(root, left)
         # Only who works in a root brings its ledger up to date.
-        return cls.memory(root) if found else None
+        return cls.memory(root) if known else None
 
     def __enter__(self) -> Self:
         return self
@@ -113,10 +180,10 @@ class Ledger:
         self.close()
 
     def close(self) -> None:
-        """Let go of the ledger and of the root."""
+        """Let go of the ledger and of the root; the ledger's one file is whole then."""
         if self._reading is not None:
             self._reading.close()
-        self._writer.close()
+        self._writer.close(checkpoint if self._occupancy is not None else None)
         if self._occupancy is not None:
             self._occupancy.release()
 
@@ -185,6 +252,24 @@ class Ledger:
         place = {"digest": digest, "provider": provider, "account": account}
         await self.write(partial(uploads.record, place=place, uri=uri, expires_at=expires_at))
 
+    def find_loss(self, campaign: str) -> Loss | None:
+        """Return what the ledger has lost of a campaign, None if nothing is known to be lost."""
+        return self.read(partial(loss_detection.find_loss, traces=self._seen(), campaign=campaign))
+
+    def find_losses(self) -> list[Loss]:
+        """Return what the ledger has lost, by campaign."""
+        return self.read(partial(loss_detection.find_losses, traces=self._seen()))
+
+    def settle_loss(self, loss: Loss, *, now: datetime) -> None:
+        """Write down that a person agreed to go on without what is lost."""
+        self.write_now(partial(loss_detection.settle, loss=loss, at=now.timestamp()))
+
+    def _seen(self) -> Traces:
+        """Return what lies outside the ledger: a copy's is that of when it was made."""
+        if self._traces is None and self.path is not None:
+            return read_traces(self.path.parent.parent)
+        return self._traces or Traces()
+
 
 def _forget(future: Future[None]) -> None:
     """Look at the result of what nobody waits for, so that asyncio does not complain of it."""
@@ -192,14 +277,26 @@ def _forget(future: Future[None]) -> None:
         future.exception()
 
 
-def _begin(connection: Connection) -> None:
-    """Make the ledger ready for work: up to date, and what a crash left behind settled."""
+def _begin(connection: Connection, *, gone: Operation[None] | None) -> None:
+    """Make the ledger ready for work: up to date, and what a crash left behind settled.
+
+    `gone` writes down, in the same transaction, that a new one stands where another was lost.
+    """
     migrate(connection)
+    if gone is not None:
+        gone(connection)
     jobs.recover(connection)
     be_patient(connection)
 
 
-def _version(path: Path, connection: Connection) -> int:
+def _record_gone(root: Path, connection: Connection, left: tuple[str, ...], at: datetime) -> None:
+    if left:
+        counters = read_counters(root)
+        loss_detection.record_gone(connection, left=left, counters=counters, at=at.timestamp())
+
+
+def known_version(path: Path, connection: Connection) -> int:
+    """Return the version of a ledger, 0 for an empty one; LedgerDamaged if it is none of ours."""
     try:
         return version(connection)
     except Newer as newer:
@@ -208,6 +305,5 @@ def _version(path: Path, connection: Connection) -> int:
         ) from newer
     except Foreign as foreign:
         raise LedgerDamaged(
-            f"{path}: it is another program's database, and is left as it is: put a backup of the"
-            " ledger in its place"
+            f"{path}: it is another program's database, and is left as it is: {RESTORE}"
         ) from foreign

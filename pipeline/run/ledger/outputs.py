@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, RowMapping, bindparam, select, update
+from sqlalchemy import Connection, RowMapping, bindparam, select, union, update
 
 from pipeline.run.ledger.jobs import Job, move
 from pipeline.run.ledger.prepared import execute
 from pipeline.run.ledger.sqlite import upsert
 from pipeline.run.ledger.summary import current
-from pipeline.run.ledger.tables import clips, items, jobs, outputs
+from pipeline.run.ledger.tables import clips, items, jobs, outputs, set_aside
 from pipeline.run.lifecycle import State
 
 EXTENSION = "{ext}"
@@ -109,8 +109,9 @@ def place(connection: Connection, *, item_id: int, path: str, sha256: str) -> No
 
 
 def known_clips(connection: Connection, *, digests: Sequence[str]) -> frozenset[str]:
-    """Return which of these digests are clips of this ledger."""
-    return frozenset(connection.scalars(select(clips.c.sha256).where(clips.c.sha256.in_(digests))))
+    """Return which of these digests are clips of this ledger, set aside or not."""
+    known = union(*(select(t.c.sha256).where(t.c.sha256.in_(digests)) for t in (clips, set_aside)))
+    return frozenset(connection.scalars(known))
 
 
 def _view(campaign: str, row: RowMapping) -> View:

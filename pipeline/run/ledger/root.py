@@ -10,20 +10,23 @@ import fcntl
 import json
 import os
 import socket
-from contextlib import suppress
-from datetime import datetime
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
+from itertools import count
 from pathlib import Path
 from typing import BinaryIO
 
-from pipeline.errors import LedgerDamaged, LedgerInUse, Unusable
+from pipeline.errors import LedgerInUse, Unusable
+from pipeline.run.files.disk import sync
 
 FOLDER = ".callsheet"
 LEDGER = "ledger.db"
 _LOCK = "lock"
-_STORE = "store"
-_README = "README"
+README = "README"
 _PRIVATE_FOLDER = 0o700
 _PRIVATE_FILE = 0o600
+_SUFFIXES = ("-wal", "-shm", "")
 _LOCKING = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
 _NOTICE = """\
 This folder is Callsheet's memory of what was paid for.
@@ -39,40 +42,64 @@ being made, and could not settle a doubt. Back it up with the clips.
 
 
 def prepare(root: Path) -> Path:
-    """Return the ledger's path below the root, with its folder made, private and explained."""
+    """Return the ledger's path below the root, with its folder made, and private."""
     folder = root / FOLDER
-    missing(folder / LEDGER)
-    try:
+    with _making(folder):
         folder.mkdir(mode=_PRIVATE_FOLDER, parents=True, exist_ok=True)
         folder.chmod(_PRIVATE_FOLDER)
-        notice = folder / _README
-        if not notice.exists():
-            notice.write_text(_NOTICE, "utf-8")
-        ledger = folder / LEDGER
+    return folder / LEDGER
+
+
+def touch(ledger: Path) -> None:
+    """Make the ledger's file, empty, if there is none; nobody else may read it."""
+    with _making(ledger.parent):
         ledger.touch(mode=_PRIVATE_FILE)
         ledger.chmod(_PRIVATE_FILE)
+
+
+def keep_strays(ledger: Path, now: datetime) -> None:
+    """Give a -wal whose ledger is gone or empty a name of its own: SQLite would delete it."""
+    if not ledger.exists() or not ledger.stat().st_size:
+        keep_replaced(ledger, now)
+
+
+def keep_replaced(ledger: Path, now: datetime) -> Path | None:
+    """Rename a ledger with its -wal and -shm, together; return its new name, None if none is there.
+
+    What belongs to one ledger is never played onto another.
+    """
+    stamp = now.astimezone(UTC).strftime("%Y%m%dT%H%M%SZ")
+    kept, there = ledger.with_name(f"{ledger.name}.{stamp}"), False
+    with _making(ledger.parent):
+        for number in count(2):
+            if not any(Path(f"{kept}{suffix}").exists() for suffix in _SUFFIXES):
+                break
+            kept = ledger.with_name(f"{ledger.name}.{stamp}-{number}")
+        for suffix in _SUFFIXES:
+            with suppress(FileNotFoundError):
+                Path(f"{ledger}{suffix}").rename(f"{kept}{suffix}")
+                there = True
+        sync(ledger.parent)
+    return kept if there else None
+
+
+def explain(folder: Path) -> None:
+    """Write what the folder is for, once there is a ledger in it: it shows that there was one."""
+    notice = folder / README
+    if not notice.exists():
+        with _making(folder):
+            notice.write_text(_NOTICE, "utf-8")
+
+
+@contextmanager
+def _making(folder: Path) -> Iterator[None]:
+    try:
+        yield
     except OSError as failure:
         raise Unusable(
             f"cannot write to {folder}: {failure.strerror};"
             " make it writable, or choose another --root"
         ) from failure
-    return ledger
-
-
-def missing(ledger: Path) -> bool:
-    """Tell whether nothing was bought here yet: there is no ledger, nor any clip.
-
-    Raises LedgerDamaged where there are clips without one: all of them would be bought again.
-    """
-    if ledger.is_file() and ledger.stat().st_size:
-        return False
-    store = ledger.parent / _STORE
-    if not any(store.glob("*/*")):
-        return True
-    raise LedgerDamaged(
-        f"{ledger}: it is gone or empty, but {store} has clips that were paid for: put a backup in"
-        f" its place; to buy every clip again, move {ledger.parent} away"
-    )
 
 
 class Occupancy:

@@ -10,9 +10,11 @@ from pipeline.run.ledger.tables import (
     clips,
     items,
     jobs,
+    losses,
     outputs,
     payloads,
     purchases,
+    set_aside,
 )
 
 _COPIED: tuple[Table, ...] = (
@@ -24,14 +26,18 @@ _COPIED: tuple[Table, ...] = (
     budgets,
     clips,
     outputs,
+    losses,
+    set_aside,
 )
 _ROWS_AT_ONCE = 5000
 
 
 def copy(source: Connection, target: Connection) -> None:
     """Copy everything that decides what a plan comes to; the source may be of an older version."""
-    for table in _COPIED:
-        there = {column["name"] for column in inspect(source).get_columns(table.name)}
+    known = inspect(source)
+    names = known.get_table_names()
+    for table in (each for each in _COPIED if each.name in names):
+        there = {column["name"] for column in known.get_columns(table.name)}
         columns = [column for column in table.c if column.name in there]
         rows = source.execution_options(yield_per=_ROWS_AT_ONCE).execute(select(*columns))
         for part in rows.mappings().partitions():

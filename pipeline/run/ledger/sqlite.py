@@ -8,10 +8,11 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from contextvars import ContextVar
 from functools import cache
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 from sqlalchemy import Connection, Engine, create_engine, event
@@ -21,7 +22,16 @@ from sqlalchemy.pool import NullPool
 
 from pipeline.errors import LedgerDamaged, LedgerInUse, Unusable
 
-__all__ = ["be_patient", "connect", "copy", "quickly_checked", "told", "upsert"]
+__all__ = [
+    "RESTORE",
+    "be_patient",
+    "checkpoint",
+    "connect",
+    "copy",
+    "quickly_checked",
+    "told",
+    "upsert",
+]
 
 _SCRATCH = ""
 """SQLite's name for a private database that spills to a temporary file and dies with its owner."""
@@ -33,10 +43,11 @@ _PRAGMAS = (
     "PRAGMA foreign_keys=ON",
     "PRAGMA cache_size=-65536",
 )
-_DAMAGED = (
-    "it is damaged, and is left as it is: put a backup in its place; what was bought after the"
-    " backup is not in it, and would be bought again"
+RESTORE = (
+    "`callsheet ledger restore FILE` puts a backup in its place; without one, rename it: the next"
+    " run then tells what is lost, and how to go on (`callsheet store adopt`, `run --buy-again`)"
 )
+_DAMAGED = f"it is damaged, and is left as it is: {RESTORE}"
 _REMEDIES = (
     ("disk is full", Unusable, "the disk is full: free some space, then run again"),
     ("readonly", Unusable, "it is read-only: make it writable, or choose another --root"),
@@ -55,7 +66,7 @@ _REMEDIES = (
     (
         "not a database",
         LedgerDamaged,
-        "it is not a ledger, and is left as it is: put a backup in its place",
+        f"it is not a ledger, and is left as it is: {RESTORE}",
     ),
     ("corrupt", LedgerDamaged, _DAMAGED),
 )
@@ -89,6 +100,17 @@ def copy(path: Path, target: Path) -> None:
 def be_patient(connection: Connection) -> None:
     """Wait longer for others from now on: what is under way is worth it."""
     connection.exec_driver_sql("PRAGMA busy_timeout=30000")
+
+
+def checkpoint(connection: Connection) -> None:
+    """Fold the -wal into the database and empty it, so that the one file is whole.
+
+    As far as readers allow: what stays in the -wal is as safe there.
+    """
+    raw: Any = connection.connection.driver_connection
+    with suppress(sqlite3.Error):
+        raw.execute("PRAGMA busy_timeout=0")
+        raw.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
 
 def quickly_checked(connection: Connection) -> None:
@@ -150,10 +172,18 @@ def _opened() -> sqlite3.Connection:
 
 
 def _address(path: Path, *, readonly: bool) -> str:
-    """Return the database's URI; on a read-only disk SQLite must be told that nothing changes."""
-    wal = path.with_name(f"{path.name}-wal")
-    unchanging = readonly and not os.access(path.parent, os.W_OK) and not wal.exists()
-    return f"file:{quote(str(path.absolute()))}" + ("?immutable=1" if unchanging else "")
+    """Return the database's URI; who only reads leaves the files as they are.
+
+    Where a crash left a -wal, a reader that may write would fold it into the database when it
+    closes. Without one, SQLite makes it and removes it again; on a read-only disk it must be told
+    that nothing changes.
+    """
+    address = f"file:{quote(str(path.absolute()))}"
+    if not readonly:
+        return address
+    if path.with_name(f"{path.name}-wal").exists():
+        return f"{address}?mode=ro"
+    return address if os.access(path.parent, os.W_OK) else f"{address}?immutable=1"
 
 
 _WANTED: ContextVar[tuple[Path | None, bool]] = ContextVar("wanted", default=(None, False))

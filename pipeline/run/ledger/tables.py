@@ -189,6 +189,32 @@ events = Table(
     Column("detail", LargeBinary, nullable=False),
 )
 
+losses = Table(
+    "losses",
+    _METADATA,
+    Column("id", _ID, primary_key=True),
+    Column("campaign", Text, nullable=False),
+    Column("at", Float, nullable=False),
+    Column("intents", BigInteger, nullable=False),
+    Column("evidence", LargeBinary, nullable=False),
+)
+"""What an earlier ledger of this root knew and this one does not; `evidence` is JSON.
+
+With an empty campaign: this ledger was begun where there had been one. With a campaign: a person
+agreed to go on without so many of its purchases (`run --buy-again`), and without whatever was known
+to be lost before that line.
+"""
+
+set_aside = Table(
+    "set_aside",
+    _METADATA,
+    Column("sha256", Text, primary_key=True),
+    Column("extension", Text, nullable=False),
+)
+"""Clips in the store that no purchase knows, and that a person agreed to go on without."""
+
+_purchases_by_campaign = Index("purchases_by_campaign", purchases.c.campaign_id)
+
 _versions = Table("versions", _METADATA, Column("version", Integer, primary_key=True))
 
 Migration = Callable[[Connection], None]
@@ -212,7 +238,16 @@ def _ask_again_for_what_does_not_play(connection: Connection) -> None:
     )
 
 
-MIGRATIONS: tuple[Migration, ...] = (_add_selected, _ask_again_for_what_does_not_play)
+def _add_losses(connection: Connection) -> None:
+    for added in (losses, set_aside, _purchases_by_campaign):
+        added.create(connection, checkfirst=True)
+
+
+MIGRATIONS: tuple[Migration, ...] = (
+    _add_selected,
+    _ask_again_for_what_does_not_play,
+    _add_losses,
+)
 """What changed since version 1, in order; only ever appended to."""
 VERSION = 1 + len(MIGRATIONS)
 

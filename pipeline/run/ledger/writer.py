@@ -17,6 +17,9 @@ from sqlalchemy import Connection
 
 T = TypeVar("T")
 Operation = Callable[[Connection], T]
+Follow = Callable[[Connection], Callable[[], None]]
+"""Looks at what a transaction wrote, at its end; what it returns is called once that is committed,
+before anybody is told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +37,9 @@ class _Waiting:
 class Writer:
     """The one who writes: everything passes here, whoever asks."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, follow: Follow | None = None) -> None:
         self._connection = connection
+        self._follow = follow or _follow_nothing
         self._turn = Lock()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="ledger")
         self._waiting: list[_Waiting] = []
@@ -43,8 +47,12 @@ class Writer:
 
     def write_now(self, operation: Operation[T]) -> T:
         """Run the operation in a transaction of its own, committed on return."""
-        with self._turn, self._connection.begin():
-            return operation(self._connection)
+        with self._turn:
+            with self._connection.begin():
+                result = operation(self._connection)
+                committed = self._follow(self._connection)
+            committed()
+            return result
 
     async def write(self, operation: Operation[T]) -> T:
         """Run the operation with those that wait with it; return once it is on disk.
@@ -61,10 +69,12 @@ class Writer:
             self._draining = asyncio.create_task(self._drain())
         return future
 
-    def close(self) -> None:
-        """Finish what is being written, then let go of the database."""
+    def close(self, last: Callable[[Connection], None] | None = None) -> None:
+        """Finish what is being written, do what is `last`, then let go of the database."""
         self._thread.shutdown(wait=True)
         with self._turn:
+            if last is not None:
+                last(self._connection)
             self._connection.close()
 
     async def _drain(self) -> None:
@@ -78,13 +88,34 @@ class Writer:
                 _settle(waiting.future, result)
 
     def _commit(self, operations: list[Operation[Any]]) -> list[_Result]:
-        try:
-            with self._turn, self._connection.begin():
-                return [_Result(operation(self._connection)) for operation in operations]
-        except Exception as error:  # noqa: BLE001 - it belongs to one of them; found out below
-            if len(operations) == 1:
-                return [_Result(error=error)]
+        with self._turn:
+            try:
+                with self._connection.begin():
+                    results = [_Result(operation(self._connection)) for operation in operations]
+                    committed = self._follow(self._connection)
+            except Exception as error:  # noqa: BLE001 - it belongs to one of them; found out below
+                failure = error
+            else:
+                return _called(committed, results)
+        if len(operations) == 1:
+            return [_Result(error=failure)]
         return [result for operation in operations for result in self._commit([operation])]
+
+
+def _follow_nothing(_: Connection) -> Callable[[], None]:
+    return _do_nothing
+
+
+def _do_nothing() -> None:
+    """Do nothing: nobody follows this ledger."""
+
+
+def _called(committed: Callable[[], None], results: list[_Result]) -> list[_Result]:
+    try:
+        committed()
+    except Exception as error:  # noqa: BLE001 - they are on disk, but nobody may act on them
+        return [_Result(error=error) for _ in results]
+    return results
 
 
 def _settle(future: asyncio.Future[Any], result: _Result) -> None:

@@ -1,0 +1,68 @@
+"""Consent to buy again what a ledger has lost: `run --buy-again SUM`.
+
+While a loss is open nothing is bought. SUM is what all of it would cost, as it was shown: it
+settles the loss, and is the most that the run spends.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+
+from pipeline.cli.amounts import money
+from pipeline.cli.campaign import Campaign
+from pipeline.cli.console import TerminalConsole
+from pipeline.cli.exits import Exit, Leave
+from pipeline.cli.losses import find_loss, print_loss
+from pipeline.cli.options import Job
+from pipeline.cli.planning import drawn, foresee_settled
+from pipeline.errors import LedgerLost
+from pipeline.run import Ledger, Loss
+
+
+@contextmanager
+def open_for_purchases(job: Job, campaign: Campaign) -> Iterator[Ledger]:
+    """Yield the campaign's ledger, opened for work; Leave with 12 where it has lost something.
+
+    Unless `--buy-again` says the sum: then the loss is settled first.
+    """
+    home, given = job.asked.home, job.spending.buy_again_usd
+    try:
+        opened = Ledger.open(home, clock=job.clock)
+    except LedgerLost:
+        loss = find_loss(job.asked, campaign.name)
+        if loss is None:
+            raise
+        _refuse_unless_agreed(job, campaign, loss)
+        opened = Ledger.open(home, clock=job.clock, anew=True)
+    with opened as ledger:
+        loss = ledger.find_loss(campaign.name)
+        if loss is not None:
+            _refuse_unless_agreed(job, campaign, loss)
+            ledger.settle_loss(loss, now=job.clock.now())
+        elif given is not None:
+            _say(f"the ledger of {home} has lost nothing of {campaign.name}: leave --buy-again out")
+            raise Leave(Exit.STOPPED)
+        yield ledger
+
+
+def _refuse_unless_agreed(job: Job, campaign: Campaign, loss: Loss) -> None:
+    """Leave with 12, everything told, unless a person named the sum that was shown."""
+    given = job.spending.buy_again_usd
+    admission = replace(foresee_settled(campaign, loss), retried=job.retry)
+    buys = admission.to_make
+    if given == buys.high_usd:
+        # What stands in the way of the purchases is told while the loss is still open.
+        foresee_settled(campaign, loss, files=True)
+        return
+    if buys.items:
+        TerminalConsole().print(drawn(admission))
+    if given is not None:
+        _say(f"--buy-again {money(given)} is not the sum: it is {money(buys.high_usd)}")
+    print_loss(loss, campaign.asked, buys)
+    raise Leave(Exit.STOPPED)
+
+
+def _say(line: str) -> None:
+    TerminalConsole().print(line, soft_wrap=True)

@@ -1,0 +1,52 @@
+"""A ledger that has lost something, on the command line: what is lost, and the ways on."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator
+
+from pipeline.cli.amounts import money
+from pipeline.cli.console import TerminalConsole
+from pipeline.cli.options import Asked
+from pipeline.cli.reporting import asked_again
+from pipeline.cli.selecting import as_typed
+from pipeline.errors import LedgerLost
+from pipeline.run import Ledger, Loss, Totals
+
+
+def find_loss(asked: Asked, campaign: str) -> Loss | None:
+    """Return what a root's ledger has lost of a campaign, beside whoever works in it."""
+    try:
+        ledger = Ledger.reader(asked.home)
+    except LedgerLost:
+        ledger = Ledger.memory(asked.home)
+    if ledger is None:
+        return None
+    with ledger:
+        return ledger.find_loss(campaign)
+
+
+def loss_lines(loss: Loss, asked: Asked, buys: Totals | None = None) -> Iterator[str]:
+    """Yield what is lost, then each way on as a command; without `buys` its sum is left open."""
+    yield f"the ledger of {asked.home} has lost what it knew of {loss.campaign}:"
+    yield from (f"  {line}" for line in loss.lines(asked.home))
+    yield "what was paid for would be bought again, so nothing is sent. The ways on:"
+    restore = shlex.join(["callsheet", "ledger", "restore", "FILE", "--root", str(asked.home)])
+    yield f"  put a backup in its place:       {restore}"
+    yield f"  take the clips that are there:   {asked_again(asked, 'store adopt')}"
+    # A sum is about what was selected.
+    chosen = [*as_typed(asked), *(["--provider", asked.provider] if asked.provider else [])]
+    command = shlex.join(["", *chosen]) if chosen else ""
+    total = "SUM" if buys is None else money(buys.high_usd)
+    yield f"  buy it again for {total} USD:  {asked_again(asked)}{command} --buy-again {total}"
+    if buys is None:
+        yield f"  SUM is named by:                 {asked_again(asked, 'plan')}"
+    elif buys.unpriced:
+        yield f"  {buys.unpriced} of unknown price are not in that sum, and are not bought by it"
+
+
+def print_loss(loss: Loss, asked: Asked, buys: Totals | None = None) -> None:
+    """Print what is lost and the ways on, however quiet the command is."""
+    console = TerminalConsole()
+    for line in loss_lines(loss, asked, buys):
+        console.print(line, soft_wrap=True)
