@@ -162,6 +162,9 @@ def told(admission: Admission, campaign: Campaign, console: Console) -> None:
         print(written(admission.findings, campaign.sources))
     console.print(drawn(admission))
     console.print(sentence(admission))
+    earlier = sum(line.items for line in admission.lines if line.earlier_rule)
+    if earlier:
+        console.print(made_earlier(earlier), soft_wrap=True)
     for line in shortfalls(admission, campaign.manifest.budget):
         console.print(line, soft_wrap=True)
     # With a provider of the command line the warnings have told it already.
@@ -208,6 +211,14 @@ def sentence(admission: Admission) -> str:
     return f"{', '.join(parts)}; {priced(total)}" if total.items else f"{', '.join(parts)}"
 
 
+def made_earlier(items: int) -> str:
+    """Return what is said of items whose clips were bought before the recipe of keys changed."""
+    which = (
+        "its clip satisfies it as it is" if items == 1 else "their clips satisfy them as they are"
+    )
+    return f"made by an earlier rule: {counted_items(items)}; {which}"
+
+
 def shortfalls(admission: Admission, budget: Budget) -> Iterator[str]:
     """Yield, for each limit that may not do for what is to be made, how much is left of it."""
     needed_usd = admission.to_make.high_usd
@@ -239,7 +250,13 @@ _WORDS = frozenset({"shot", "provider", "status"})
 
 
 def _standing(line: PlanLine) -> str:
-    return f"{line.status} ({line.cause})" if line.cause else str(line.status)
+    return standing(line.status, line.cause, earlier_rule=line.earlier_rule)
+
+
+def standing(status: str, cause: str, *, earlier_rule: bool) -> str:
+    """Return where items stand as plans and lists print it, with why in brackets."""
+    why = ", ".join(filter(None, (cause, "earlier rule" if earlier_rule else "")))
+    return f"{status} ({why})" if why else str(status)
 
 
 def _prices(line: PlanLine) -> tuple[str, str, str]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import tempfile
 from collections.abc import Iterator, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -92,8 +93,25 @@ EXAMPLES: Mapping[str, tuple[str, tuple[str, ...]]] = {
 """Without fitted frames, whose digest depended on the machine in recipe 1."""
 
 
-def works() -> Iterator[tuple[str, Item]]:
-    """Yield a name and an item for each work that a provider can make."""
+@cache
+def works() -> tuple[tuple[str, Item], ...]:
+    """Return a name and an item for each work that a provider can make."""
+    return tuple(_works())
+
+
+@cache
+def examples() -> tuple[tuple[str, Item], ...]:
+    """Return a name and an item for each item of the shipped manifests."""
+    return tuple(_examples())
+
+
+def recorded(recipe: int) -> Mapping[str, str]:
+    """Return the keys that a recipe gave these works when it was made."""
+    found: Mapping[str, str] = json.loads(_file(recipe).read_text("utf-8"))
+    return found
+
+
+def _works() -> Iterator[tuple[str, Item]]:
     for provider in sorted(OFFERS):
         for kind, (text, bundles) in _BUNDLES.items():
             for settings, given in _SETTINGS.items():
@@ -104,8 +122,7 @@ def works() -> Iterator[tuple[str, Item]]:
         yield from _made(f"{provider}, extra", build.manifest(extra), provider)
 
 
-def examples() -> Iterator[tuple[str, Item]]:
-    """Yield a name and an item for each item of the shipped manifests."""
+def _examples() -> Iterator[tuple[str, Item]]:
     for name, (manifest, overrides) in EXAMPLES.items():
         with tempfile.TemporaryDirectory() as assets:
             path = MANIFESTS / manifest / "campaign.yaml"
@@ -113,12 +130,6 @@ def examples() -> Iterator[tuple[str, Item]]:
             for found in campaign.entries(Path(assets)):
                 if isinstance(found, Entry):
                     yield f"{name}, {found.item.address}", found.item
-
-
-def recorded(recipe: int) -> Mapping[str, str]:
-    """Return the keys that a recipe gave these works when it was made."""
-    found: Mapping[str, str] = json.loads(_file(recipe).read_text("utf-8"))
-    return found
 
 
 def _manifest(

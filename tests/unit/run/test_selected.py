@@ -219,7 +219,15 @@ async def test_a_ledger_without_selections_is_brought_up_to_date(studio: Studio)
     """One that an earlier version wrote is planned from, then opened, with everything selected."""
     await studio.make("a")
     with Ledger.open(studio.root) as ledger:
-        ledger.write_now(lambda c: c.execute(text("ALTER TABLE items DROP COLUMN selected")))
+        for added in (
+            "items.selected",
+            "items.own_key",
+            "items.earlier_rule",
+            "campaigns.purchases",
+        ):
+            table, _, column = added.partition(".")
+            dropped = text(f"ALTER TABLE {table} DROP COLUMN {column}")
+            ledger.write_now(lambda c, dropped=dropped: c.execute(dropped))
         ledger.write_now(lambda c: c.execute(text("DELETE FROM versions WHERE version > 1")))
         ledger.write_now(lambda c: c.execute(text("INSERT OR IGNORE INTO versions VALUES (1)")))
 
