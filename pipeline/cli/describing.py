@@ -41,6 +41,7 @@ def described(entry: Entry, record: Record, campaign: Campaign) -> Plain:
         "path": str(campaign.asked.home / campaign.name / record.output),
         "key": item.key.digest,
         "key_parts": dict(item.key.parts),
+        "satisfied_by": _satisfied_by(item, record),
         "prompt": record.prompt,
         "sent_prompt": entry.sent_prompt,
         "references": list(_references(item)),
@@ -60,6 +61,9 @@ def lines(item: Plain) -> Iterator[str]:
     if item["references"]:
         yield from _block("references", map(_reference_line, item["references"]))
     yield from _block("key", [item["key"], *_key_parts(item)])
+    if item["satisfied_by"]:
+        key, why = (item["satisfied_by"][name] for name in ("key", "why"))
+        yield from _block("satisfied by the key", [key, f"{_INDENT}{why}"])
     yield ""
     request = item["request"]
     yield f"{request['method']} {request['url']}"
@@ -129,6 +133,20 @@ def _key_parts(item: Plain) -> Iterator[str]:
     width = max(map(len, item["key_parts"]), default=0)
     for name, digest in item["key_parts"].items():
         yield f"{_INDENT}{name:<{width}}  {digest}"
+
+
+def _satisfied_by(item: Item, record: Record) -> Plain | None:
+    """Return the key of the ledger that the item takes instead of its own, and why, if it does."""
+    if record.key == item.key.digest:
+        return None
+    others = {other.digest: other for other in item.key.alternatives}
+    other = others.get(record.key)
+    earlier = other is not None and other.earlier_rule
+    return {"key": record.key, "why": _EARLIER if earlier else _OTHER_RATIO}
+
+
+_EARLIER = "an earlier rule made this key of the same work"
+_OTHER_RATIO = "the same work, asked for with and without a written ratio"
 
 
 def _place(span: Span | None) -> str:

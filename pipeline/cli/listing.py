@@ -29,7 +29,7 @@ from pipeline.cli.options import (
     Root,
     Select,
 )
-from pipeline.cli.planning import tried
+from pipeline.cli.planning import standing, tried
 from pipeline.errors import InvalidInput
 from pipeline.foreign_text import printable_line
 from pipeline.model import Record
@@ -104,7 +104,7 @@ _TITLES = ("address", "provider", "status", "USD", "path")
 
 
 def _cells(record: Record, folder: Path) -> tuple[str, str, str, str, str]:
-    status = f"{record.status} ({record.cause})" if record.cause else record.status
+    status = standing(record.status, record.cause, earlier_rule=record.earlier_rule)
     price = "unknown" if record.estimate_usd is None else money(record.estimate_usd)
     told = (record.address, record.provider, status, price, _path(record, folder))
     address, provider, status, price, path = map(printable_line, told)
@@ -132,6 +132,7 @@ def _plain(record: Record, folder: Path) -> Mapping[str, Any]:
         "path": _path(record, folder),
         "there": record.path is not None,
         "key": record.key,
+        "earlier_rule": record.earlier_rule,
     }
 
 

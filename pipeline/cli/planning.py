@@ -198,6 +198,9 @@ def told(
         print(written(admission.findings, campaign.sources))
     console.print(drawn(admission))
     console.print(sentence(admission))
+    earlier = sum(line.items for line in admission.lines if line.earlier_rule)
+    if earlier:
+        console.print(made_earlier(earlier), soft_wrap=True)
     for line in shortfalls(admission, campaign.manifest.budget, max_cost_usd):
         console.print(line, soft_wrap=True)
     # With a provider of the command line the warnings have told it already.
@@ -245,6 +248,14 @@ def sentence(admission: Admission) -> str:
     return f"{', '.join(parts)}; {priced(total)}" if total.items else f"{', '.join(parts)}"
 
 
+def made_earlier(items: int) -> str:
+    """Return what is said of items whose clips were bought before the recipe of keys changed."""
+    which = (
+        "its clip satisfies it as it is" if items == 1 else "their clips satisfy them as they are"
+    )
+    return f"made by an earlier rule: {counted_items(items)}; {which}"
+
+
 def shortfalls(
     admission: Admission, budget: Budget, max_cost_usd: Decimal | None = None
 ) -> Iterator[str]:
@@ -270,7 +281,13 @@ _WORDS = frozenset({"shot", "provider", "status"})
 
 def _standing(line: PlanLine, admission: Admission) -> str:
     again = ", again" if line.status is Status.FAILED and admission.makes(line) else ""
-    return f"{line.status} ({line.cause}){again}" if line.cause else str(line.status)
+    return standing(line.status, line.cause, earlier_rule=line.earlier_rule) + again
+
+
+def standing(status: str, cause: str, *, earlier_rule: bool) -> str:
+    """Return where items stand as plans and lists print it, with why in brackets."""
+    why = ", ".join(filter(None, (cause, "earlier rule" if earlier_rule else "")))
+    return f"{status} ({why})" if why else str(status)
 
 
 def _prices(line: PlanLine, *, made: bool) -> tuple[str, str, str]:

@@ -181,7 +181,7 @@ def _settle(job: Job, campaign: Campaign, ledger: Ledger, console: Console) -> E
 
 def _to_be_made(ledger: Ledger, campaign: Campaign) -> Iterator[str]:
     """Say what the next run would buy, and the command for that and no more."""
-    plan = last_admission(ledger, campaign.name, policy=campaign.manifest.policy)
+    plan = last_admission(ledger, campaign.name)
     items, others = plan.to_make.items, plan.others_to_make.items
     if not items:
         return

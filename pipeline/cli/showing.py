@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import tempfile
 from dataclasses import replace
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Annotated
@@ -32,6 +33,7 @@ from pipeline.cli.options import (
 )
 from pipeline.cli.planning import tried
 from pipeline.cli.resolving import resolved_lines
+from pipeline.cli.selecting import sifted
 from pipeline.diagnostics import Diagnostic
 from pipeline.errors import InvalidInput
 from pipeline.model import Entry, Record
@@ -70,6 +72,7 @@ def show(
         root=root,
         rehearse=rehearse,
         address=address,
+        provider=provider,
         select=tuple(select or ()),
         exclude=tuple(exclude or ()),
         limit=limit,
@@ -84,9 +87,11 @@ def show(
     with tried(campaign) as (admission, ledger):
         if not admission.ok:
             raise InvalidInput(admission.findings, campaign.sources)
-        first = list(islice(ledger.records(campaign.name, selected=True), 2))
+        # What the provider is not to make is shown as well, with the reason.
+        meant = partial(sifted, sieve=campaign.sieve(), sources=campaign.sources)
+        first = list(islice(meant(ledger.records(campaign.name)), 2))
         if len(first) != 1:
-            show_list(ledger.records(campaign.name, selected=True), campaign, form)
+            show_list(meant(ledger.records(campaign.name)), campaign, form)
             return
     _show(first[0], campaign, provider, form)
 

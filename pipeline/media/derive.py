@@ -1,7 +1,8 @@
 """A frame of the wrong shape becomes a PNG of the right one: cropped, or padded from its edges.
 
-The same source, ratio and way give the same file, which is kept beside the other assets: its
-digest enters the item's key, so it must not change from run to run.
+The same source, ratio and way give the same file, which is kept beside the other assets. It knows
+its source and what was done to it: those enter the item's key, and never its own bytes, which
+depend on the version of the library that wrote them.
 """
 
 from __future__ import annotations
@@ -11,13 +12,14 @@ import io
 import json
 import os
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 from PIL import Image
 
 from pipeline.errors import MediaFault, Unusable
 from pipeline.media.still import open_image
-from pipeline.model import Media
+from pipeline.model import Media, Operation
 
 _RECIPE = 1
 """Raised when the pixels would change: an older file is then made anew."""
@@ -39,7 +41,9 @@ def fitted(media: Media, ratio: str, how: str, assets: Path) -> Media:
     if abs(media.width / media.height * height / width - 1) <= _TOLERANCE:
         return media
     note = assets / f"{media.digest}.{how}-{width}x{height}.json"
-    return _kept(note, assets) or _made(media, (width, height), how, note)
+    shaped = _kept(note, assets) or _made(media, (width, height), how, note)
+    done = Operation(name=how, parameters={"ratio": ratio}, recipe=_RECIPE)
+    return replace(shaped, source_digest=media.digest, operations=(done,))
 
 
 def _kept(note: Path, assets: Path) -> Media | None:

@@ -42,6 +42,18 @@ class Role(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Operation:
+    """What was done to a file to make it fit to send: "crop", to {"ratio": "9:16"}.
+
+    `recipe` is raised when the same operation begins to give other pixels.
+    """
+
+    name: str
+    parameters: Mapping[str, str]
+    recipe: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Media:
     """A local file by its content, or a URL by its text.
 
@@ -60,6 +72,10 @@ class Media:
     height: int = 0
     seconds: float | None = None
     fps: float | None = None
+    source_digest: str = ""
+    """Digest of the file it was made from; empty where it is what the manifest names."""
+    operations: tuple[Operation, ...] = ()
+    """How it was made from that file."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,11 +146,26 @@ class Origin:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Alternative:
+    """Another key whose clip satisfies an item: what was bought under it is not bought again."""
+
+    digest: str
+    earlier_rule: bool = False
+    """An earlier recipe gave this key to the same work."""
+    ratio: float | None = None
+    """Only a finished clip of this ratio (width divided by height) will do."""
+    exclusive: bool = True
+    """It satisfies no second item that is other work; else all items that it ever stood for."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Key:
     """What makes two items the same work: the digest, and the digest of each named part."""
 
     digest: str
     parts: Mapping[str, str]
+    alternatives: tuple[Alternative, ...] = field(default=(), compare=False)
+    """Where nothing was bought under the digest itself: what else will do, best first."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -39,6 +39,8 @@ class Record:
     """A word of `run.lifecycle.State`."""
     status: str = ""
     """Where it stands before a run, as a plan tells it: a word of `run.status.Status`."""
+    earlier_rule: bool = False
+    """Its clip was made under a key that an earlier recipe gave to the same work."""
     cause: str = ""
     """A word of `providers.base.FaultKind`, or of the hold (`budget`, `lane`)."""
     message: str = ""

@@ -24,7 +24,7 @@ from pipeline.plan.references import Attached
 from pipeline.plan.rules import KIND_WORDS, USES
 from pipeline.plan.scope import Scope
 from pipeline.plan.usable import ADVICE, unusable
-from pipeline.plan.wishes import settings_for, short_side, spec_for, wish_for
+from pipeline.plan.wishes import key_ratios, settings_for, short_side, spec_for, wish_for
 
 _ADVICE: Mapping[str, str] = MappingProxyType(
     {
@@ -50,7 +50,7 @@ class Settled:
 
     settings: Settings
     spec: Spec
-    base: key.Base
+    shared: key.Common
     extra: Mapping[str, Any]
 
 
@@ -70,8 +70,8 @@ class Brief:
 
     judged: Judged
     references: tuple[Reference, ...]
-    described: key.Base
-    """The references' part of the key."""
+    described: Mapping[int, key.Base]
+    """The references' part of the key, by recipe."""
     wanted: Wanted
     clip: Media | None
     seconds: float | None
@@ -267,11 +267,15 @@ class Briefs:
         return Settled(
             settings=settings,
             spec=spec_for(wish, settings, offer, clip=brief.clip, clip_seconds=brief.seconds),
-            base=key.base(wish.kind, settings, provider=provider, extra=extra),
+            shared=key.common(
+                wish.kind, settings, key_ratios(wish), provider=provider, extra=extra
+            ),
             extra={offer.provider: extra} if extra else EMPTY,
         )
 
-    def _described(self, references: tuple[Reference, ...], attached: Attached) -> key.Base:
+    def _described(
+        self, references: tuple[Reference, ...], attached: Attached
+    ) -> Mapping[int, key.Base]:
         if references is not attached.references:
             return key.described(references)
         return self._scope.once(

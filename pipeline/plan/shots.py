@@ -168,7 +168,7 @@ class ShotPlan:
             extra=settled.extra,
             output=output,
             spec=settled.spec,
-            key=key.key(settled.base, brief.described, work.prompt, take),
+            key=key.key(settled.shared, brief.described, work.prompt, take),
             origin=self._origin,
         )
 

@@ -7,9 +7,10 @@ from typing import Any
 
 from pipeline.model import Kind, Media, Offer, Reference, Role, Settings, Spec
 from pipeline.plan.compatible import Wish, ratio_for
+from pipeline.plan.key import Ratios
 from pipeline.plan.layers import Wanted
 from pipeline.plan.references import Attached
-from pipeline.plan.rules import AUTO, EDITS, FRAMED, RATIOS, USES, USUAL
+from pipeline.plan.rules import AUTO, EDITS, FRAMED, RATIOS, USES, USUAL, USUAL_RATIO
 from pipeline.plan.usable import near_ratio
 
 _FOR_ALL = frozenset({"defaults", "overrides"})
@@ -54,6 +55,16 @@ def settings_for(wish: Wish, offer: Offer, options: Mapping[str, Any]) -> Settin
         keep_audio=wish.keep_audio if "keep_audio" in USES[wish.kind] else None,
         **options,
     )
+
+
+def key_ratios(wish: Wish) -> Ratios:
+    """Return an item's ratio as its key has it: the one somebody wrote, whoever makes the item."""
+    if wish.kind in EDITS:
+        return Ratios(written=None, measures=None, unwritten=())
+    written = None if wish.ratio == AUTO else wish.ratio
+    usual = wish.frame_ratio if "first" in wish.parts else USUAL_RATIO
+    told = tuple(ratio for ratio in (usual, AUTO) if ratio is not None)
+    return Ratios(written=written, measures=RATIOS.get(written or ""), unwritten=told)
 
 
 def short_side(clip: Media | None) -> int | None:

@@ -23,6 +23,8 @@ class PlanLine:
     stands: Status
     """The same, except of items that share another's clip: where that one stands."""
     cause: str
+    earlier_rule: bool
+    """Its clip was made under a key of an earlier recipe, and satisfies it all the same."""
     items: int
     unpriced: int
     low_usd: Decimal
@@ -125,6 +127,7 @@ def plan_lines(lines: Iterable[Line]) -> tuple[PlanLine, ...]:
             status=Status.SHARED if line.shared else _stands(line),
             stands=_stands(line),
             cause=line.cause,
+            earlier_rule=line.earlier_rule,
             items=line.items,
             unpriced=line.unpriced,
             low_usd=usd(line.low_microusd),
@@ -136,4 +139,4 @@ def plan_lines(lines: Iterable[Line]) -> tuple[PlanLine, ...]:
 
 
 def _stands(line: Line) -> Status:
-    return status_of(line.state, free=line.free, shared=False, changed=line.changed)
+    return status_of(line.state, again=line.again, shared=False, changed=line.changed)

@@ -96,7 +96,8 @@ def _admitted(  # noqa: PLR0913 - the same
     choice: Choice | None,
     again: bool,
 ) -> Admission:
-    plan = Plan(connection, campaign, again=again)
+    policy = policy or Policy()
+    plan = Plan(connection, campaign, again=again, purchases=policy.purchases)
     findings: list[Diagnostic] = []
     count = 0
     for batch in _batches(_planned(entries, findings)):
@@ -116,18 +117,16 @@ def _admitted(  # noqa: PLR0913 - the same
             restore += found.view.selected
     if has_errors(findings):
         raise _Refused(grouped(findings))
-    lines = summary.lines(
-        connection, campaign=campaign, purchases_allowed=policy.purchases if policy else None
-    )
+    lines = summary.lines(connection, campaign=campaign)
     made = _admission(connection, campaign, findings, lines=lines, count=count, restore=restore)
     return replace(made, changed=plan.changed)
 
 
-def last_admission(ledger: Ledger, campaign: str, *, policy: Policy) -> Admission:
+def last_admission(ledger: Ledger, campaign: str) -> Admission:
     """Return how the campaign's latest plan stands now, as admitting it again would tell it."""
 
     def read(connection: Connection) -> Admission:
-        lines = summary.lines(connection, campaign=campaign, purchases_allowed=policy.purchases)
+        lines = summary.lines(connection, campaign=campaign)
         count = sum(line.items for line in lines)
         return _admission(connection, campaign, (), lines=lines, count=count, restore=0)
 
@@ -186,6 +185,7 @@ def _row(entry: Entry, position: int) -> Planned:
         high_microusd=None if price is None else micro(price.high_usd),
         payload_digest=hashlib.sha256(kept).hexdigest(),
         payload=kept,
+        alternatives=item.key.alternatives,
     )
 
 

@@ -22,6 +22,7 @@ from pipeline.run.files.disk import digest
 from pipeline.run.files.parts import Part, container
 from pipeline.run.files.store import Store
 from pipeline.run.pacing import retry_after
+from pipeline.run.spec import has_ratio
 from pipeline.run.transport.transport import Download, Lane, Transport
 
 _TRIES = 4
@@ -30,7 +31,6 @@ _SLOWEST_BYTES_PER_S = 1000
 _PACE_S = 60.0
 """How long a download may be slower than the slowest; silence is the transport's to bound."""
 _SECONDS_OFF = 0.5
-_RATIO_OFF = 0.02
 _SHORT_SIDE = 0.95
 _ROUNDING = 1e-6
 _BYTES_FOLLOW = frozenset({200, 206})
@@ -130,9 +130,8 @@ def _ratio(spec: Spec, media: Media) -> str:
     if spec.ratio is None:
         return ""
     size = f"{media.width}×{media.height}"
-    off = abs(media.width - spec.ratio * media.height)
-    allowed = (_RATIO_OFF + _ROUNDING) * spec.ratio * media.height
-    return f"{size}, not a ratio of {spec.ratio:.3g}" if off > allowed or not media.height else ""
+    fits = has_ratio(media.width, media.height, spec.ratio)
+    return "" if fits else f"{size}, not a ratio of {spec.ratio:.3g}"
 
 
 def _side(spec: Spec, media: Media) -> str:

@@ -52,16 +52,14 @@ _STATUS: Mapping[State, Status] = MappingProxyType(
 )
 
 
-def status_of(state: State, *, free: bool, shared: bool, changed: bool) -> Status:
+def status_of(state: State, *, again: bool, shared: bool, changed: bool) -> Status:
     """Return the status of an item whose job is in this state.
 
-    `free`: its failure cost nothing and may pass; `shared`: an earlier item has the same job;
-    `changed`: its address was made from something else before.
+    `again`: it failed and is bought again; `shared`: an earlier item has the same job; `changed`:
+    its address was made from something else before. `ledger.summary.stands` tells all three.
     """
     if shared:
         return Status.SHARED
     if state is State.PLANNED and changed:
         return Status.CHANGED
-    if state is State.FAILED and free:
-        return Status.AGAIN
-    return _STATUS[state]
+    return Status.AGAIN if again else _STATUS[state]

@@ -27,10 +27,11 @@ from sqlalchemy import (
     update,
 )
 
-from pipeline.model import Record
+from pipeline.model import Alternative, Policy, Record
 from pipeline.run.ledger import records
 from pipeline.run.ledger.budgets import campaign_scope, open_scope
 from pipeline.run.ledger.prepared import Clashed, execute_many
+from pipeline.run.ledger.reuse import Reuse
 from pipeline.run.ledger.sqlite import upsert
 from pipeline.run.ledger.tables import campaigns, items, jobs, outputs, payloads
 from pipeline.run.lifecycle import State
@@ -57,6 +58,8 @@ class Planned:
     high_microusd: int | None
     payload_digest: str
     payload: bytes
+    alternatives: tuple[Alternative, ...] = ()
+    """Other keys that will do where nothing was bought under its own."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,17 +77,27 @@ class Clash:
 class Plan:
     """The plan of a campaign while it is being written, inside one transaction.
 
-    `again` is for a run that goes on: only what it selected before can be selected.
+    `again` is for a run that goes on: only what it selected before can be selected. `purchases` is
+    how often one key may be bought.
     """
 
-    def __init__(self, connection: Connection, campaign: str, *, again: bool = False) -> None:
+    def __init__(
+        self,
+        connection: Connection,
+        campaign: str,
+        *,
+        again: bool = False,
+        purchases: int = Policy().purchases,
+    ) -> None:
         self._connection = connection
         self._narrowing = again
         self._campaign = campaign
         connection.execute(upsert(campaigns).values(name=campaign).on_conflict_do_nothing())
         here = campaigns.c.name == campaign
         connection.execute(
-            update(campaigns).where(here).values(generation=campaigns.c.generation + 1)
+            update(campaigns)
+            .where(here)
+            .values(generation=campaigns.c.generation + 1, purchases=purchases)
         )
         row = connection.execute(select(campaigns).where(here)).one()
         self.campaign_id: int = row.id
@@ -96,6 +109,7 @@ class Plan:
         self._current = and_(
             items.c.campaign_id == self.campaign_id, items.c.generation == self.generation
         )
+        self._reuse = Reuse(connection, self._current)
 
     def add(self, batch: Sequence[Planned]) -> list[Clash]:
         """Write some items; return what clashes. The later one of a clash is left out."""
@@ -114,6 +128,7 @@ class Plan:
 
         What stands where an item was that left is no longer known: the path may be another's.
         """
+        self._reuse.settle()
         self._share()
         self._lead(self._current)
         left = and_(items.c.campaign_id == self.campaign_id, items.c.generation < self.generation)
@@ -192,22 +207,23 @@ class Plan:
 
     def _write(self, batch: Sequence[Planned]) -> None:
         known = self._known([planned.address for planned in batch])
+        taken = self._reuse.take(batch, known)
         rows: dict[Any, list[dict[str, Any]]] = {
             statement: []
             for statement in (_INSERT, _UPDATE, _INSERT_PAYLOAD, _UPDATE_PAYLOAD, _FORGET)
         }
         for planned in batch:
-            row = known.get(planned.address)
+            row, new = known.get(planned.address), self._row(planned, taken.get(planned.address))
             if row is None:
                 self.changed = True
                 self._last_id += 1
-                rows[_INSERT].append({**self._row(planned), "id": self._last_id})
+                rows[_INSERT].append({**new, "id": self._last_id})
                 rows[_INSERT_PAYLOAD].append({"item_id": self._last_id, "data": planned.payload})
                 continue
             if row.generation == self.generation:
                 raise Clashed(planned.address)
             selected = row.selected if self._narrowing else 1
-            again = {**_again(self._row(planned), row), "b_selected": selected}
+            again = {**_again(new, row, planned), "b_selected": selected}
             rows[_UPDATE].append(again)
             if row.output != planned.output:
                 rows[_FORGET].append({"b_item": row.id})
@@ -218,9 +234,16 @@ class Plan:
             if values:
                 execute_many(self._connection, statement, values)
 
-    def _row(self, planned: Planned) -> dict[str, Any]:
+    def _row(self, planned: Planned, taken: Alternative | None) -> dict[str, Any]:
         own = {name: getattr(planned, name) for name in _OWN}
-        return {"campaign_id": self.campaign_id, "generation": self.generation, **own}
+        return {
+            **own,
+            "campaign_id": self.campaign_id,
+            "generation": self.generation,
+            "key": taken.digest if taken else planned.key,
+            "own_key": planned.key,
+            "earlier_rule": int(taken.earlier_rule) if taken else 0,
+        }
 
     def _clashes(self, batch: Sequence[Planned]) -> list[tuple[Planned, Clash]]:
         """Find what the index refused: within the batch, or against what is already written."""
@@ -256,20 +279,25 @@ class Plan:
         return {row.text: (row.address, row.data) for row in rows}
 
 
-def _again(row: dict[str, Any], known: Row[Any]) -> dict[str, Any]:
-    """Return the values of an item that an earlier plan had, under names for an update."""
-    changed = known.key != row["key"]
-    previous = known.key if changed else known.previous_key
+def _again(row: dict[str, Any], known: Row[Any], planned: Planned) -> dict[str, Any]:
+    """Return the values of an item that an earlier plan had, under names for an update.
+
+    Another rule of keys, or the ratio that was meant written out, makes no other work of it.
+    """
+    same = {planned.key, row["key"], *(o.digest for o in planned.alternatives if o.ratio is None)}
+    previous = known.previous_key if {known.own_key, known.key} & same else known.key
     values = {f"b_{name}": value for name, value in row.items()}
     return {**values, "b_id": known.id, "b_previous_key": previous}
 
 
-_OWN = tuple(name for name in Planned.__dataclass_fields__ if name != "payload")
-_CHANGING = ("campaign_id", "generation", *_OWN, "previous_key", "selected")
+_NO_COLUMNS = frozenset({"payload", "alternatives"})
+_OWN = tuple(name for name in Planned.__dataclass_fields__ if name not in _NO_COLUMNS)
+_WRITTEN = ("campaign_id", "generation", *_OWN, "own_key", "earlier_rule")
+_CHANGING = (*_WRITTEN, "previous_key", "selected")
 _INSERT = insert(items).values(
     previous_key="",
     selected=1,
-    **{name: bindparam(name) for name in ("id", "campaign_id", "generation", *_OWN)},
+    **{name: bindparam(name) for name in ("id", *_WRITTEN)},
 )
 _UPDATE = (
     update(items)

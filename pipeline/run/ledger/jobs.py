@@ -126,7 +126,7 @@ def revive(
         jobs.c.state == State.HELD.value,
         (jobs.c.state == State.FAILED.value)
         & or_(
-            (jobs.c.free == 1) & (tries() < purchases_allowed),
+            free_again(purchases_allowed),
             jobs.c.cause.in_(list(causes)),
         ),
     )
@@ -254,6 +254,14 @@ def tries() -> Any:
     tried = purchases.alias("tried")
     accepted = (tried.c.key == jobs.c.key) & tried.c.accepted_at.is_not(None)
     return select(func.count()).where(accepted).correlate(jobs).scalar_subquery()
+
+
+def free_again(purchases_allowed: int) -> Any:
+    """Return the condition that a failed job is bought again without a word: it was free.
+
+    What was bought as often as is allowed is not bought again by itself, free or not.
+    """
+    return (jobs.c.state == State.FAILED.value) & (jobs.c.free == 1) & (tries() < purchases_allowed)
 
 
 def _page(connection: Connection, query: Any, cursor: Any, limit: int) -> list[Job]:

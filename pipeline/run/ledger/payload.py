@@ -8,7 +8,7 @@ from typing import Any
 
 import orjson
 
-from pipeline.model import Entry, Item, Media, Spec, Token
+from pipeline.model import Entry, Item, Media, Operation, Spec, Token
 from pipeline.providers.base import Part, Request
 
 
@@ -57,9 +57,14 @@ def thawed(payload: bytes) -> Kept:
     data = orjson.loads(payload)
     return Kept(
         request=data["request"],
-        assets=tuple(Media(**media) for media in data["assets"]),
+        assets=tuple(map(_medium, data["assets"])),
         spec=Spec(**data["spec"]),
     )
+
+
+def _medium(kept: Mapping[str, Any]) -> Media:
+    done = tuple(Operation(**operation) for operation in kept.get("operations", ()))
+    return Media(**{**kept, "operations": done})
 
 
 def bought_as(data: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -14,7 +14,7 @@ from pipeline.diagnostics import Span
 from pipeline.model import Record
 from pipeline.run.ledger.outputs import EXTENSION
 from pipeline.run.ledger.purchases import UNKNOWN
-from pipeline.run.ledger.summary import current
+from pipeline.run.ledger.summary import current, stands
 from pipeline.run.ledger.tables import (
     campaigns,
     clips,
@@ -26,7 +26,7 @@ from pipeline.run.ledger.tables import (
     usd,
 )
 from pipeline.run.lifecycle import State
-from pipeline.run.status import Status, status_of
+from pipeline.run.status import status_of
 
 _PAGE = 500
 _SAME = ("address", "shot", "row_key", "key")
@@ -46,8 +46,9 @@ def page(
         select(
             *(items.c[name] for name in (*_SAME, "position", "provider")),
             *(items.c[name] for name in ("expected_microusd", "high_microusd")),
-            *(items.c[name] for name in ("output", "extension", "previous_key")),
-            *(jobs.c[name] for name in ("state", "cause", "message", "free")),
+            *(items.c[name] for name in ("output", "extension")),
+            *(jobs.c[name] for name in ("state", "cause", "message")),
+            *stands(connection, campaign),
             jobs.c.provider.label("maker"),
             first.c.address.label("first_address"),
             clips.c.extension.label("received"),
@@ -98,7 +99,13 @@ def _record(campaign: str, row: RowMapping, paid: Sequence[RowMapping]) -> Recor
         tags=tuple(payload["tags"]),
         provider=_maker(row),
         state=row["state"],
-        status=_status(row),
+        status=status_of(
+            State(row["state"]),
+            again=bool(row["again"]),
+            shared=bool(row["shared"]),
+            changed=bool(row["changed"]),
+        ),
+        earlier_rule=bool(row["earlier_rule"]),
         cause=row["cause"],
         message=row["message"],
         path=_path(campaign, row),
@@ -134,15 +141,6 @@ def _price(microusd: int | None) -> Decimal | None:
 def _maker(row: RowMapping) -> str:
     planned = row["state"] in {State.PLANNED, State.HELD}
     return str(row["provider"] if planned else row["maker"])
-
-
-def _status(row: RowMapping) -> Status:
-    return status_of(
-        State(row["state"]),
-        free=bool(row["free"]),
-        shared=row["first_address"] is not None,
-        changed=row["previous_key"] not in {"", row["key"]},
-    )
 
 
 def _path(campaign: str, row: RowMapping) -> str | None:

@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import orjson
-from sqlalchemy import ColumnElement, Connection, and_, case, func, select, true
+from sqlalchemy import ColumnElement, Connection, Label, and_, case, func, select
 
-from pipeline.run.ledger.jobs import UNSETTLED, tries
+from pipeline.run.ledger.jobs import UNSETTLED, free_again
 from pipeline.run.ledger.tables import campaigns, items, jobs, payloads
 from pipeline.run.lifecycle import State
 
+_THERE = (State.DONE.value, State.OFF_SPEC.value)
 _SUMS = ("low_microusd", "expected_microusd", "high_microusd")
 
 
@@ -27,10 +28,12 @@ class Line:
     provider: str
     state: State
     cause: str
-    free: bool
+    again: bool
     """Failed, and bought again by the next run."""
     shared: bool
     changed: bool
+    earlier_rule: bool
+    """Its clip was made under a key that an earlier recipe gave to the same work."""
     selected: bool
     items: int
     unpriced: int
@@ -39,21 +42,12 @@ class Line:
     high_microusd: int
 
 
-def lines(
-    connection: Connection, *, campaign: str, purchases_allowed: int | None = None
-) -> list[Line]:
-    """Return the plan by shot, provider and standing, in the order of their first items.
-
-    What was bought as often as is allowed is not bought again by itself, free or not.
-    """
-    left = true() if purchases_allowed is None else tries() < purchases_allowed
-    free = case((and_(jobs.c.free == 1, left), 1), else_=0).label("free")
-    shared = items.c.shared_with.is_not(None).label("shared")
-    changed = and_(items.c.previous_key != "", items.c.previous_key != items.c.key).label("changed")
+def lines(connection: Connection, *, campaign: str) -> list[Line]:
+    """Return the plan by shot, provider and standing, in the order of their first items."""
+    standing = stands(connection, campaign)
     group = (
-        *(items.c.shot, jobs.c.provider),
-        *(jobs.c.state, jobs.c.cause, free),
-        *(shared, changed, items.c.selected),
+        *(items.c.shot, jobs.c.provider, jobs.c.state, jobs.c.cause),
+        *(*standing, items.c.selected),
     )
     query = (
         select(
@@ -72,11 +66,29 @@ def lines(
             **{
                 **row,
                 "state": State(row["state"]),
-                **{name: bool(row[name]) for name in ("free", "shared", "changed", "selected")},
+                **{column.name: bool(row[column.name]) for column in standing},
+                "selected": bool(row["selected"]),
             }
         )
         for row in connection.execute(query).mappings()
     ]
+
+
+def stands(connection: Connection, campaign: str) -> tuple[Label[Any], ...]:
+    """Return the expressions that tell where an item stands beside its job's state.
+
+    Three have the names of `status_of`'s parameters: whatever tells a status asks here. The last
+    tells that the clip was made under a key of an earlier recipe.
+    """
+    allowed = connection.scalar(select(campaigns.c.purchases).where(campaigns.c.name == campaign))
+    again = case((free_again(allowed or 0), 1), else_=0)
+    changed = and_(items.c.previous_key != "", items.c.previous_key != items.c.key)
+    return (
+        again.label("again"),
+        items.c.shared_with.is_not(None).label("shared"),
+        changed.label("changed"),
+        and_(items.c.earlier_rule == 1, jobs.c.state.in_(_THERE)).label("earlier_rule"),
+    )
 
 
 def rows_over(

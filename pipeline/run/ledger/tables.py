@@ -38,8 +38,12 @@ campaigns = Table(
     Column("id", _ID, primary_key=True),
     Column("name", Text, nullable=False, unique=True),
     Column("generation", BigInteger, nullable=False, server_default="0"),
+    Column("purchases", Integer, nullable=False, server_default="2"),
 )
-"""One line per manifest name; `generation` counts the plans admitted."""
+"""One line per manifest name; `generation` counts the plans admitted.
+
+`purchases` is how often the last plan may buy one key by itself.
+"""
 
 items = Table(
     "items",
@@ -53,6 +57,8 @@ items = Table(
     Column("extension", Text, nullable=False),
     Column("output_folded", Text, nullable=False),
     Column("key", Text, nullable=False),
+    Column("own_key", Text, nullable=False, server_default=""),
+    Column("earlier_rule", Integer, nullable=False, server_default="0"),
     Column("previous_key", Text, nullable=False, server_default=""),
     Column("shared_with", _ID),
     Column("shot", Text, nullable=False),
@@ -68,7 +74,9 @@ items = Table(
 )
 """What was asked for. An item of an older generation than its campaign's is orphaned.
 
-`selected` tells whether the next run may buy it: each admission says so anew.
+`selected` tells whether the next run may buy it: each admission says so anew. `key` is that of its
+job; it differs from `own_key`, which follows from the manifest, where the clip of another key does
+as well, and `earlier_rule` tells that an earlier recipe made that key.
 """
 
 Index("items_in_order", items.c.campaign_id, items.c.generation, items.c.position)
@@ -243,10 +251,20 @@ def _add_losses(connection: Connection) -> None:
         added.create(connection, checkfirst=True)
 
 
+def _add_own_key(connection: Connection) -> None:
+    for added in (
+        "ALTER TABLE items ADD COLUMN own_key TEXT NOT NULL DEFAULT ''",
+        "ALTER TABLE items ADD COLUMN earlier_rule INTEGER NOT NULL DEFAULT 0",
+        "ALTER TABLE campaigns ADD COLUMN purchases INTEGER NOT NULL DEFAULT 2",
+    ):
+        connection.exec_driver_sql(added)
+
+
 MIGRATIONS: tuple[Migration, ...] = (
     _add_selected,
     _ask_again_for_what_does_not_play,
     _add_losses,
+    _add_own_key,
 )
 """What changed since version 1, in order; only ever appended to."""
 VERSION = 1 + len(MIGRATIONS)

@@ -24,6 +24,7 @@ from pipeline.model import (
     Media,
     Mention,
     Offer,
+    Operation,
     Policy,
     Row,
     Shot,
@@ -229,6 +230,8 @@ class Album:
     changed: Mapping[str, str] = field(default_factory=dict)
     """Text that stands for a file's new content."""
     details: Mapping[str, Any] = field(default_factory=dict)
+    encoder: str = ""
+    """What the version of a library adds to the bytes of a picture that is made to fit."""
     looks: list[tuple[str, Path, str]] = field(default_factory=list)
 
     def look(self, file: str, folder: Path, media_type: str) -> Media:
@@ -263,8 +266,15 @@ class Album:
         if not media.local:
             raise MediaFault("wrong-media", "only a local file can be made to fit")
         wide, high = (int(side) for side in ratio.split(":"))
-        digest = hashlib.sha256(f"{media.digest} {ratio} {how}".encode()).hexdigest()
-        return replace(media, digest=digest, width=wide * 400, height=high * 400)
+        content = f"{media.digest} {ratio} {how}{self.encoder}"
+        return replace(
+            media,
+            digest=hashlib.sha256(content.encode()).hexdigest(),
+            width=wide * 400,
+            height=high * 400,
+            source_digest=media.digest,
+            operations=(Operation(name=how, parameters={"ratio": ratio}, recipe=1),),
+        )
 
 
 _SHORT, _ANY = frozenset({5, 10}), frozenset(range(3, 11))

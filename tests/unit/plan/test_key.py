@@ -7,7 +7,9 @@ from typing import Any
 import pytest
 
 from pipeline.model import Key
+from pipeline.plan import RECIPE
 from tests.unit.plan import builders as build
+from tests.unit.plan.works import examples, recorded, works
 
 ROWS = (build.row("A", name="Comet", hero="comet.png"),)
 TEXT = "@front of {{ product.name }}"
@@ -43,7 +45,6 @@ def test_a_key_has_named_parts() -> None:
         "references",
         "settings.mode",
         "settings.duration",
-        "settings.aspect_ratio",
         "take",
     } == set(parts)
     assert {12} == {len(digest) for digest in parts.values()}
@@ -51,7 +52,64 @@ def test_a_key_has_named_parts() -> None:
 
 def test_a_key_never_changes_by_itself() -> None:
     """If this fails, every clip ever made would be bought again: raise RECIPE, and say so."""
-    assert "faabe9076c41fe9cd3894b5d50e5cfed4086f70d2ad69fc88ec0c53ef2a9d535" == key().digest
+    found = {name: item.key.digest for each in (works(), examples()) for name, item in each}
+
+    assert recorded(RECIPE) == found
+
+
+def test_what_an_earlier_rule_made_is_known_for_the_same_work() -> None:
+    """Each key that recipe 1 gave a work is among the alternatives of its key, and is the first."""
+    found = {
+        name: item.key.alternatives[0] for each in (works(), examples()) for name, item in each
+    }
+
+    assert recorded(1) == {name: other.digest for name, other in found.items()}
+    assert {(True, False, None)} == {
+        (other.earlier_rule, other.exclusive, other.ratio) for other in found.values()
+    }
+
+
+def test_a_work_has_one_key_at_every_provider() -> None:
+    """Nothing that nobody wrote is in it, whatever a provider takes for it."""
+    found: dict[str, dict[str, set[str]]] = {}
+    for name, item in works():
+        provider, _, work = name.partition(", ")
+        if not item.pinned:
+            found.setdefault(work, {}).setdefault(item.key.digest, set()).add(provider)
+
+    assert {1} == {len(keys) for keys in found.values()}
+    assert any(len(providers) >= 4 for keys in found.values() for providers in keys.values())
+
+
+def test_what_any_provider_made_by_an_earlier_rule_is_known_at_every_other() -> None:
+    """Recipe 1 gave one work several keys, one for each ratio that providers take for none."""
+    earlier, known = recorded(1), dict[str, set[str]]()
+    for name, item in works():
+        _, _, work = name.partition(", ")
+        others = {other.digest for other in item.key.alternatives if other.earlier_rule}
+        known[work] = known.get(work, others) & others if not item.pinned else set()
+    made: dict[str, set[str]] = {}
+    for name, digest in earlier.items():
+        _, _, work = name.partition(", ")
+        if known.get(work):
+            made.setdefault(work, set()).add(digest)
+
+    assert any(len(digests) > 1 for digests in made.values())
+    assert {} == {work: left for work, digests in made.items() if (left := digests - known[work])}
+
+
+def test_the_bytes_of_a_picture_made_to_fit_are_not_part_of_it() -> None:
+    """Another version of a library writes other bytes; the source and what was done stay."""
+    frames = (build.bundle(frames=build.frames("hero.png", fit="crop")),)
+    given: dict[str, Any] = {"text": "Rain.", "bundles": frames}
+    written = {"settings": {"aspect_ratio": "9:16"}, **given}
+
+    here, there = (key(album=build.Album(encoder=words), **written) for words in ("", "newer"))
+    padded = (build.bundle(frames=build.frames("hero.png", fit="pad")),)
+
+    assert here == there
+    assert here.alternatives != there.alternatives
+    assert here.digest != key(**{**written, "bundles": padded}).digest
 
 
 @pytest.mark.parametrize(
@@ -62,12 +120,15 @@ def test_a_key_never_changes_by_itself() -> None:
         ({"settings": {"mode": "pro"}}, {"settings.mode"}),
         ({"settings": {"duration": 6}}, {"settings.duration"}),
         ({"settings": {"safety": "full"}}, {"settings.safety"}),
-        ({"provider": "unifically"}, {"settings.aspect_ratio"}),
+        (
+            {"settings": {"aspect_ratio": "16:9"}, "provider": "unifically"},
+            {"settings.aspect_ratio"},
+        ),
         ({"settings": {"pin_provider": True}}, {"provider"}),
         ({"extra": {"runware": {"outputQuality": 90}}}, {"provider", "extra"}),
         (
             {"text": "{{ product.name }}", "bundles": ()},
-            {"kind", "prompt", "references", "settings.aspect_ratio"},
+            {"kind", "prompt", "references"},
         ),
     ],
 )
@@ -104,6 +165,8 @@ def test_what_is_said_of_a_reference_is_part_of_it() -> None:
         {"rows": (build.row("Z", name="Comet", hero="comet.png", price=5),)},
         {"name": "autumn"},
         {"settings": {"mode": "std", "duration": 5}},
+        {"settings": {"aspect_ratio": "auto"}},
+        {"provider": "unifically"},
         {"text": TEXT + "  \n"},
     ],
 )

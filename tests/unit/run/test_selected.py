@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import Connection, text
 
 from pipeline.diagnostics import Diagnostic, Span
 from pipeline.model import Record
@@ -215,11 +216,22 @@ async def test_the_ledger_knows_what_was_selected(studio: Studio) -> None:
     assert ["spin[a]", "spin[c]"] == chosen
 
 
+_ADDED = (
+    ("items", "selected"),
+    ("items", "own_key"),
+    ("items", "earlier_rule"),
+    ("campaigns", "purchases"),
+)
+"""What migrations have added since version 1."""
+
+
 async def test_a_ledger_without_selections_is_brought_up_to_date(studio: Studio) -> None:
     """One that an earlier version wrote is planned from, then opened, with everything selected."""
     await studio.make("a")
     with Ledger.open(studio.root) as ledger:
-        ledger.write_now(lambda c: c.execute(text("ALTER TABLE items DROP COLUMN selected")))
+        for table, column in _ADDED:
+            dropped = text(f"ALTER TABLE {table} DROP COLUMN {column}")
+            ledger.write_now(partial(Connection.execute, statement=dropped))
         ledger.write_now(lambda c: c.execute(text("DELETE FROM versions WHERE version > 1")))
         ledger.write_now(lambda c: c.execute(text("INSERT OR IGNORE INTO versions VALUES (1)")))
 

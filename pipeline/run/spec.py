@@ -1,0 +1,11 @@
+"""What a clip must measure to be what was asked for (architecture.md §7)."""
+
+from __future__ import annotations
+
+RATIO_OFF = 0.02
+_ROUNDING = 1e-6
+
+
+def has_ratio(width: int, height: int, ratio: float) -> bool:
+    """Tell whether a picture has a ratio (width divided by height), within 2 %."""
+    return height > 0 and abs(width - ratio * height) <= (RATIO_OFF + _ROUNDING) * ratio * height
