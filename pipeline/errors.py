@@ -6,6 +6,7 @@ CallsheetError
 ├── TemplateFault       one template cannot be rendered for one row; becomes a finding
 ├── LedgerInUse         another process holds this root
 ├── LedgerDamaged       the ledger file cannot be trusted
+├── RootRefused         the root is a copy, or a rehearsal's where a real one is meant
 ├── Unusable            the machine does not allow it: disk full, read-only root
 ├── Undecidable         what a person decided does not fit how the item stands
 └── TransportFault
@@ -66,6 +67,10 @@ class LedgerInUse(CallsheetError):  # noqa: N818
 
 class LedgerDamaged(CallsheetError):  # noqa: N818
     """The ledger cannot be read or does not hold together."""
+
+
+class RootRefused(CallsheetError):  # noqa: N818
+    """The root is a copy, or of the other kind; the text says which one to use."""
 
 
 class Unusable(CallsheetError):  # noqa: N818

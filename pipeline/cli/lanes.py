@@ -8,14 +8,14 @@ from contextlib import contextmanager
 
 from rich.console import Console
 
-from pipeline.cli.addresses import base_urls, environment, hosts_of, key_of
+from pipeline.cli.addresses import base_urls, hosts_of, key_of, variables_of
 from pipeline.cli.campaign import Campaign
 from pipeline.cli.options import Job, usage
 from pipeline.cli.rehearsal import sandbox_on_a_leash
 from pipeline.errors import InvalidInput
 from pipeline.model import Offer
 from pipeline.providers import OFFERS
-from pipeline.run import MAKES, UNSETTLED, Admission, Lane, Status
+from pipeline.run import MAKES, UNSETTLED, Admission, Lane, Status, rehearsal_key
 
 _MOST = 16
 """How many clips at once a lane may grow to if the manifest says nothing: no provider publishes
@@ -40,10 +40,10 @@ def keyless(job: Job, names: frozenset[str]) -> Mapping[str, str]:
     """Return which of these providers no lane can be opened to for want of a key, and why."""
     if job.asked.rehearse:
         return {}
-    variables, found = environment(os.environ, job.asked.env_file), dict[str, str]()
+    variables, found = variables_of(job.asked, os.environ), dict[str, str]()
     for name in sorted(names):
         try:
-            key_of(OFFERS[name], variables)
+            key_of(OFFERS[name], variables, job.asked)
         except InvalidInput as fault:
             (finding,) = fault.findings
             found[name] = f"{finding.message}: {finding.hint}"
@@ -68,13 +68,13 @@ def open_lanes(
         with sandbox_on_a_leash(state, job.scenario, chaos=job.chaos) as addresses:
             yield {o.provider: _rehearsed(o, campaign, addresses[o.provider]) for o in offers}
     else:
-        variables = environment(os.environ, job.asked.env_file)
+        variables = variables_of(job.asked, os.environ)
         given = base_urls(job.asked.base_urls)
         yield {
             offer.provider: _lane(
                 offer,
                 campaign,
-                key_of(offer, variables),
+                key_of(offer, variables, job.asked),
                 _reached(offer, campaign, variables, given.get(offer.provider, {}), console),
             )
             for offer in offers
@@ -98,7 +98,7 @@ def _reached(
 def _rehearsed(offer: Offer, campaign: Campaign, addresses: Mapping[str, str]) -> Lane:
     hosts = {"api": addresses["base_url"], "upload": addresses.get("upload_url", "")}
     named = {host: hosts[host] for host in offer.hosts}
-    return _lane(offer, campaign, f"rehearsal-{offer.provider}", named)
+    return _lane(offer, campaign, rehearsal_key(offer.provider), named)
 
 
 def _lane(offer: Offer, campaign: Campaign, key: str, hosts: Mapping[str, str]) -> Lane:

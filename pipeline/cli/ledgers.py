@@ -10,7 +10,8 @@ from rich.console import Console
 
 from pipeline.cli.app import app
 from pipeline.cli.exits import Exit, Leave
-from pipeline.cli.options import DEFAULT_ROOT, Root, usage
+from pipeline.cli.options import Root, usage
+from pipeline.cli.roots import root_here
 from pipeline.errors import InvalidInput, LedgerDamaged
 from pipeline.run import Ledger, Store, back_up, damage
 
@@ -23,12 +24,12 @@ app.add_typer(ledgers, name="ledger")
 
 
 @ledgers.command(epilog="Example: callsheet ledger check --root outputs")
-def check(root: Root = DEFAULT_ROOT) -> None:
+def check(root: Root = None) -> None:
     """Tell whether the ledger holds together and every clip is there; exit 15 if not.
 
     Every clip is read. Nothing is written, and a run may go on meanwhile.
     """
-    console = Console(highlight=False, markup=False, soft_wrap=True)
+    console, root = Console(highlight=False, markup=False, soft_wrap=True), root_here(root)
     try:
         found = _listed(root, console)
     except LedgerDamaged as unreadable:
@@ -55,12 +56,13 @@ def _listed(root: Path, console: Console) -> int:
 @ledgers.command(epilog="Example: callsheet ledger backup ledger-2026-03-01.db --root outputs")
 def backup(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="A file that is not there yet.")],
-    root: Root = DEFAULT_ROOT,
+    root: Root = None,
 ) -> None:
     """Copy the ledger to a new file, also while a run is at work.
 
     To go back to it, put it in the place of ROOT/.callsheet/ledger.db while nothing runs.
     """
+    root = root_here(root)
     try:
         there = back_up(root, file)
     except FileExistsError:

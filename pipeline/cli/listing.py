@@ -18,7 +18,6 @@ from pipeline.cli.amounts import money
 from pipeline.cli.app import app
 from pipeline.cli.campaign import Campaign, open_campaign
 from pipeline.cli.options import (
-    DEFAULT_ROOT,
     Asked,
     Exclude,
     Limit,
@@ -31,6 +30,7 @@ from pipeline.cli.options import (
     Select,
 )
 from pipeline.cli.planning import tried
+from pipeline.cli.project import project_of
 from pipeline.errors import InvalidInput
 from pipeline.model import Record
 
@@ -52,10 +52,10 @@ Listing = Annotated[Form, typer.Option("--format", help="How to print; json is a
 @app.command(epilog="Example: callsheet ls campaign.yaml --select 'tag:hero,status:new'")
 def ls(
     manifest: ManifestPath,
-    profile: Profile = "",
+    profile: Profile = None,
     overrides: Overrides = None,
     provider: ProviderName = "",
-    root: Root = DEFAULT_ROOT,
+    root: Root = None,
     rehearse: Rehearse = False,
     select: Select = None,
     exclude: Exclude = None,
@@ -65,6 +65,7 @@ def ls(
     """List items: address, provider, status, price, and where the clip is or will be."""
     asked = Asked(
         manifest=manifest,
+        project=project_of(manifest),
         profile=profile,
         overrides=tuple(overrides or ()),
         provider=provider,

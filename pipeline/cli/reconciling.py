@@ -17,7 +17,7 @@ from pipeline.cli.app import app
 from pipeline.cli.campaign import Campaign, open_campaign
 from pipeline.cli.exits import Exit, Leave
 from pipeline.cli.options import (
-    DEFAULT_ROOT,
+    AdoptRoot,
     Asked,
     BaseUrls,
     EnvFile,
@@ -28,8 +28,11 @@ from pipeline.cli.options import (
     Quiet,
     Rehearse,
     Root,
+    asked_again,
 )
-from pipeline.cli.reporting import asked_again, only_rehearsed, write_report
+from pipeline.cli.project import project_of
+from pipeline.cli.reporting import only_rehearsed, write_report
+from pipeline.cli.roots import open_for_work
 from pipeline.providers import PROVIDERS
 from pipeline.run import (
     Ledger,
@@ -53,9 +56,9 @@ _GIVEN_UP = frozenset({State.OVERDUE, State.WAITING})
 )
 def reconcile(
     manifest: ManifestPath,
-    profile: Profile = "",
+    profile: Profile = None,
     overrides: Overrides = None,
-    root: Root = DEFAULT_ROOT,
+    root: Root = None,
     rehearse: Rehearse = False,
     env_file: EnvFile = None,
     base_url: BaseUrls = None,
@@ -78,6 +81,7 @@ def reconcile(
         typer.Option("--abandon", metavar="ADDRESS", help="Give it up: neither ask nor buy."),
     ] = None,
     quiet: Quiet = False,
+    adopt_root: AdoptRoot = False,
 ) -> None:
     """Settle doubts and overdue clips with the provider, and collect what is finished.
 
@@ -85,17 +89,19 @@ def reconcile(
     """
     asked = Asked(
         manifest=manifest,
+        project=project_of(manifest),
         profile=profile,
         overrides=tuple(overrides or ()),
         root=root,
+        adopt_root=adopt_root,
         rehearse=rehearse,
         env_file=env_file,
         base_urls=tuple(base_url or ()),
     )
     campaign = open_campaign(asked)
     console = Console(highlight=False, quiet=quiet)
-    with Ledger.open(asked.home) as ledger:
-        job = Job(asked=asked, quiet=quiet)
+    with open_for_work(campaign.asked) as ledger:
+        job = Job(asked=campaign.asked, quiet=quiet)
         words = {
             State.PLANNED: resubmitted or (),
             State.ABANDONED: abandoned or (),

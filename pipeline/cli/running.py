@@ -14,7 +14,7 @@ from pipeline.cli.app import app
 from pipeline.cli.campaign import open_campaign
 from pipeline.cli.exits import Exit, Leave
 from pipeline.cli.options import (
-    DEFAULT_ROOT,
+    AdoptRoot,
     Asked,
     BaseUrls,
     Chaos,
@@ -35,17 +35,20 @@ from pipeline.cli.options import (
     Select,
     Spending,
     Yes,
+    asked_again,
     causes,
     dollars,
     usage,
 )
 from pipeline.cli.planning import admitted, priced, told
+from pipeline.cli.project import project_of
 from pipeline.cli.rehearsal import checked
 from pipeline.cli.report_files import has_report, written_files
-from pipeline.cli.reporting import asked_again, left_behind, write_report
+from pipeline.cli.reporting import left_behind, write_report
+from pipeline.cli.roots import open_for_work
 from pipeline.model import Budget
 from pipeline.report import show_summary
-from pipeline.run import Admission, Ledger, Status, Totals
+from pipeline.run import Admission, Status, Totals
 
 _NOT_THERE = (Status.FAILED, Status.OFF_SPEC, Status.ABANDONED)
 
@@ -53,10 +56,10 @@ _NOT_THERE = (Status.FAILED, Status.OFF_SPEC, Status.ABANDONED)
 @app.command(epilog="Example: callsheet run manifests/spring-sneakers/campaign.yaml --rehearse")
 def run(
     manifest: ManifestPath,
-    profile: Profile = "",
+    profile: Profile = None,
     overrides: Overrides = None,
     provider: ProviderName = "",
-    root: Root = DEFAULT_ROOT,
+    root: Root = None,
     rehearse: Rehearse = False,
     yes: Yes = False,
     max_cost: MaxCost = None,
@@ -69,14 +72,17 @@ def run(
     scenario: Scenario = None,
     chaos: Chaos = 0.0,
     quiet: Quiet = False,
+    adopt_root: AdoptRoot = False,
 ) -> None:
     """Make every clip of a manifest that is not there yet, once, and report."""
     asked = Asked(
         manifest=manifest,
+        project=project_of(manifest),
         profile=profile,
         overrides=tuple(overrides or ()),
         provider=provider,
         root=root,
+        adopt_root=adopt_root,
         rehearse=rehearse,
         env_file=env_file,
         base_urls=tuple(base_url or ()),
@@ -103,7 +109,8 @@ def make(job: Job) -> Exit:
     """Run one campaign from manifest to report, and return the exit code."""
     console = Console(highlight=False, quiet=job.quiet)
     campaign = open_campaign(job.asked)
-    with Ledger.open(job.asked.home) as ledger:
+    job = replace(job, asked=campaign.asked)
+    with open_for_work(job.asked) as ledger:
         admission = admitted(campaign, ledger)
         told(admission, campaign, console)
         if not _work(admission, job):

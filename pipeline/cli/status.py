@@ -14,7 +14,6 @@ from pipeline.cli.app import app
 from pipeline.cli.campaign import Campaign, open_campaign
 from pipeline.cli.exits import Exit, Leave
 from pipeline.cli.options import (
-    DEFAULT_ROOT,
     Asked,
     Exclude,
     Limit,
@@ -24,8 +23,10 @@ from pipeline.cli.options import (
     Rehearse,
     Root,
     Select,
+    asked_again,
 )
-from pipeline.cli.reporting import asked_again, left_behind, opened, selected, summary
+from pipeline.cli.project import project_of
+from pipeline.cli.reporting import left_behind, opened, selected, summary
 from pipeline.cli.selecting import selection_of
 from pipeline.manifest import contents
 from pipeline.report import Report, show_summary
@@ -38,9 +39,9 @@ _DOCUMENTS = frozenset({".yaml", ".yml"})
 @app.command(epilog="Example: callsheet status campaign.yaml --rehearse")
 def status(
     manifest: ManifestPath,
-    profile: Profile = "",
+    profile: Profile = None,
     overrides: Overrides = None,
-    root: Root = DEFAULT_ROOT,
+    root: Root = None,
     rehearse: Rehearse = False,
     select: Select = None,
     exclude: Exclude = None,
@@ -52,6 +53,7 @@ def status(
     """
     asked = Asked(
         manifest=manifest,
+        project=project_of(manifest),
         profile=profile,
         overrides=tuple(overrides or ()),
         root=root,
@@ -66,7 +68,7 @@ def status(
         notable, left = ledger.notable(campaign.name), ledger.left_behind(campaign.name)
     console = Console(highlight=False)
     show_summary(console, report)
-    settle = asked_again(asked, "reconcile")
+    settle = asked_again(campaign.asked, "reconcile")
     for line in (*left_behind(left, settle), *_lanes(notable)):
         console.print(line, markup=False, soft_wrap=True)
     raise Leave(_exit(report, left))
@@ -76,7 +78,7 @@ def _named(asked: Asked) -> Campaign:
     """Read the manifest without its tables, unless the selection asks for what only they know."""
     campaign = open_campaign(asked, _documents)
     needs_rows = selection_of(asked, campaign.manifest, campaign.sources).needs_rows
-    return open_campaign(asked) if needs_rows else campaign
+    return open_campaign(campaign.asked) if needs_rows else campaign
 
 
 def _documents(path: Path) -> bytes:

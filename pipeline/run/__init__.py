@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from pipeline.exports import lazily
 
 if TYPE_CHECKING:
+    from pipeline.run.accounts import rehearsal_key
     from pipeline.run.admission import Admission, PlanLine, Totals
     from pipeline.run.admitting import admit
     from pipeline.run.claiming import verify
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from pipeline.run.ledger.backup import back_up
     from pipeline.run.ledger.checking import damage
     from pipeline.run.ledger.events import Notable
+    from pipeline.run.ledger.identity import REHEARSAL_FOLDER, RootKind
     from pipeline.run.ledger.ledger import Ledger
     from pipeline.run.lifecycle import POLICY, TRANSITIONS, State
     from pipeline.run.outcome import Outcome, ending
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
 __all__ = [
     "MAKES",
     "POLICY",
+    "REHEARSAL_FOLDER",
     "TRANSITIONS",
     "UNSETTLED",
     "Admission",
@@ -48,6 +51,7 @@ __all__ = [
     "Quoted",
     "RealClock",
     "RealFiles",
+    "RootKind",
     "Sent",
     "State",
     "Status",
@@ -66,6 +70,7 @@ __all__ = [
     "grouped",
     "is_the_machine",
     "quote",
+    "rehearsal_key",
     "resubmit",
     "run",
     "scrubber",
@@ -88,7 +93,9 @@ _HOMES = {
     "POLICY": "lifecycle",
     "PlanLine": "admission",
     "RealClock": "clock",
+    "REHEARSAL_FOLDER": "ledger.identity",
     "RealFiles": "files.views",
+    "RootKind": "ledger.identity",
     "State": "lifecycle",
     "Status": "status",
     "Store": "files.store",
@@ -109,6 +116,7 @@ _HOMES = {
     "back_up": "ledger.backup",
     "damage": "ledger.checking",
     "ending": "outcome",
+    "rehearsal_key": "accounts",
     "resubmit": "deciding",
     "sent": "deciding",
     "Sent": "deciding",

@@ -23,6 +23,13 @@ from pipeline.model import Record
 from pipeline.run.clock import Clock, RealClock
 from pipeline.run.ledger import budgets, events, jobs, records, scratch, summary, uploads
 from pipeline.run.ledger.events import Notable
+from pipeline.run.ledger.identity import (
+    RootIdentity,
+    RootKind,
+    identify,
+    record_identity,
+    refuse_other_kind,
+)
 from pipeline.run.ledger.root import FOLDER, LEDGER, Occupancy, missing, prepare
 from pipeline.run.ledger.sqlite import be_patient, connect, quickly_checked, told
 from pipeline.run.ledger.tables import VERSION, Foreign, Newer, migrate, version
@@ -50,12 +57,23 @@ class Ledger:
         # Those who link clips read from threads of their own.
         self._reading_turn = Lock()
         self._occupancy = occupancy
+        self.moved_from: Path | None = None
+        """Where the root was before, if opening it for work found it in another place."""
 
     @classmethod
-    def open(cls, root: Path, *, clock: Clock | None = None) -> Self:
+    def open(
+        cls,
+        root: Path,
+        *,
+        clock: Clock | None = None,
+        kind: RootKind | None = None,
+        adopt: bool = False,
+    ) -> Self:
         """Open the root's ledger for work, made if there is none.
 
-        Raises LedgerInUse if another process works in this root, LedgerDamaged or Unusable.
+        Without a `kind` every root will do, and a new one is real. `adopt` takes over a root that
+        was moved or restored. Raises LedgerInUse if another process works in this root,
+        RootRefused if it is a copy or of another kind, LedgerDamaged or Unusable.
         """
         path = prepare(root)
         with ExitStack() as undo:
@@ -67,27 +85,37 @@ class Ledger:
                 with reading.begin():
                     quickly_checked(reading)
                     _version(path, reading)
+                    identity, moved_from = identify(reading, root, kind=kind, adopt=adopt)
                 writing = undo.enter_context(closing(connect(path)))
                 ledger = cls(path, writing=writing, reading=reading, occupancy=occupancy)
-                ledger.write_now(_begin)
+                ledger.moved_from = moved_from
+                ledger.write_now(partial(_begin, identity=identity))
             undo.pop_all()
         return ledger
 
     @classmethod
-    def memory(cls, root: Path | None = None) -> Self:
-        """Open a private ledger that knows what the root's knows, and writes nothing to it."""
+    def memory(cls, root: Path | None = None, *, kind: RootKind | None = None) -> Self:
+        """Open a private ledger that knows what the root's knows, and writes nothing to it.
+
+        Raises RootRefused if the root is of another kind.
+        """
         ledger = cls(None, writing=connect(None))
         ledger.write_now(migrate)
         path = root / FOLDER / LEDGER if root else None
-        if path and not missing(path):
+        if root and path and not missing(path):
             with told(path), closing(connect(path, readonly=True)) as source, source.begin():
-                if _version(path, source):
+                found = _version(path, source)
+                refuse_other_kind(source, root, kind)
+                if found:
                     ledger.write_now(partial(scratch.copy, source))
         return ledger
 
     @classmethod
-    def reader(cls, root: Path) -> Self | None:
-        """Open the root's ledger to read, beside whoever works in it; None if there is none."""
+    def reader(cls, root: Path, *, kind: RootKind | None = None) -> Self | None:
+        """Open the root's ledger to read, beside whoever works in it; None if there is none.
+
+        Raises RootRefused if the root is of another kind.
+        """
         path = root / FOLDER / LEDGER
         if missing(path):
             return None
@@ -95,6 +123,7 @@ class Ledger:
             reading = undo.enter_context(closing(connect(path, readonly=True)))
             with reading.begin():
                 found = _version(path, reading)
+                refuse_other_kind(reading, root, kind)
             if found == VERSION:
                 undo.pop_all()
                 return cls(path, writing=reading)
@@ -192,9 +221,10 @@ def _forget(future: Future[None]) -> None:
         future.exception()
 
 
-def _begin(connection: Connection) -> None:
+def _begin(connection: Connection, *, identity: RootIdentity) -> None:
     """Make the ledger ready for work: up to date, and what a crash left behind settled."""
     migrate(connection)
+    record_identity(connection, identity)
     jobs.recover(connection)
     be_patient(connection)
 

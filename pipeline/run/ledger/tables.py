@@ -189,6 +189,15 @@ events = Table(
     Column("detail", LargeBinary, nullable=False),
 )
 
+root_identity = Table(
+    "root_identity",
+    _METADATA,
+    Column("nonce", Text, primary_key=True),
+    Column("kind", Text, nullable=False),
+    Column("path", LargeBinary, nullable=False),
+)
+"""One line: whose ledger this is; the path as the file system's own bytes."""
+
 _versions = Table("versions", _METADATA, Column("version", Integer, primary_key=True))
 
 Migration = Callable[[Connection], None]
@@ -199,7 +208,11 @@ def _add_selected(connection: Connection) -> None:
     connection.exec_driver_sql(added)
 
 
-MIGRATIONS: tuple[Migration, ...] = (_add_selected,)
+def _add_root_identity(connection: Connection) -> None:
+    root_identity.create(connection)
+
+
+MIGRATIONS: tuple[Migration, ...] = (_add_selected, _add_root_identity)
 """What changed since version 1, in order; only ever appended to."""
 VERSION = 1 + len(MIGRATIONS)
 
