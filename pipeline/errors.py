@@ -7,6 +7,7 @@ CallsheetError
 ├── LedgerInUse         another process holds this root
 ├── LedgerDamaged       the ledger file cannot be trusted
 │   └── LedgerLost      it is gone or empty, and something shows that there was one
+├── RootRefused         the root is a copy, or a rehearsal's where a real one is meant
 ├── Unusable            the machine does not allow it: disk full, read-only root
 ├── Undecidable         what a person decided does not fit how the item stands
 └── TransportFault
@@ -73,6 +74,10 @@ class LedgerDamaged(CallsheetError):  # noqa: N818
 
 class LedgerLost(LedgerDamaged):
     """The ledger is gone or empty, and something shows that there was one."""
+
+
+class RootRefused(CallsheetError):  # noqa: N818
+    """The root is a copy, or of the other kind; the text says which one to use."""
 
 
 class Unusable(CallsheetError):  # noqa: N818

@@ -17,6 +17,7 @@ from pipeline.cli.exits import Exit, Leave
 from pipeline.cli.losses import find_loss, print_loss
 from pipeline.cli.options import Job
 from pipeline.cli.planning import drawn, foresee_settled
+from pipeline.cli.roots import open_for_work
 from pipeline.errors import LedgerLost
 from pipeline.run import Ledger, Loss
 
@@ -29,13 +30,13 @@ def open_for_purchases(job: Job, campaign: Campaign) -> Iterator[Ledger]:
     """
     home, given = job.asked.home, job.spending.buy_again_usd
     try:
-        opened = Ledger.open(home, clock=job.clock)
+        opened = open_for_work(job.asked, clock=job.clock)
     except LedgerLost:
         loss = find_loss(job.asked, campaign.name)
         if loss is None:
             raise
         _refuse_unless_agreed(job, campaign, loss)
-        opened = Ledger.open(home, clock=job.clock, anew=True)
+        opened = open_for_work(job.asked, clock=job.clock, anew=True)
     with opened as ledger:
         loss = ledger.find_loss(campaign.name)
         if loss is not None:

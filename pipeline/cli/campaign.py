@@ -5,8 +5,8 @@ This file and `running` are the architecture: each stage is handed what the stag
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from importlib.resources import files
 from pathlib import Path
 
@@ -14,6 +14,7 @@ import yaml
 
 from pipeline.cli.detours import Detours
 from pipeline.cli.options import Asked
+from pipeline.cli.roots import choose_root
 from pipeline.cli.selecting import AtOne, named_findings, selection_sources, sieve_of
 from pipeline.diagnostics import Diagnostic
 from pipeline.errors import InvalidInput
@@ -90,18 +91,30 @@ class Campaign:
 
 
 def open_campaign(asked: Asked, read: Callable[[Path], bytes] = contents) -> Campaign:
-    """Read the manifest and its tables; InvalidInput if nothing can be made of it."""
+    """Read the manifest and its tables, and settle which root is meant where there may be two.
+
+    InvalidInput if nothing can be made of it, RootRefused if nobody is there to say which root.
+    """
     loaded = load_manifest(
-        asked.manifest, profile=asked.profile, overrides=asked.overrides, read=read
+        asked.manifest, profile=asked.profile_name, overrides=asked.overrides, read=read
     )
     if loaded.manifest is None:
         raise InvalidInput(loaded.findings, loaded.sources)
-    return Campaign(
+    campaign = Campaign(
         asked=asked,
         manifest=loaded.manifest,
-        findings=(*loaded.findings, *named_findings(loaded.manifest)),
-        sources={**loaded.sources, **selection_sources(asked)},
+        findings=(*_placed(loaded.findings, asked), *named_findings(loaded.manifest)),
+        sources={**loaded.sources, **selection_sources(asked), **asked.project.sources},
     )
+    return replace(campaign, asked=choose_root(asked, campaign.name))
+
+
+def _placed(findings: Iterable[Diagnostic], asked: Asked) -> Iterator[Diagnostic]:
+    """Yield findings, that of a profile which the project names at the place where it does."""
+    place = asked.project.places.get("profile") if asked.profile is None else None
+    for finding in findings:
+        moved = place if finding.slug == "unknown-profile" else None
+        yield replace(finding, span=moved) if moved else finding
 
 
 def rates() -> Rates:

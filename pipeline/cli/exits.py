@@ -22,8 +22,8 @@ class Exit(IntEnum):
     HELD = 11
     """Some items are held by the budget."""
     STOPPED = 12
-    """Stopped: no credit, a bad key, the brake, a disk that is full, another run at work, or a
-    person who said no."""
+    """Stopped: no credit, a bad key, the brake, a disk that is full, another run at work, a root
+    that is a copy or a rehearsal's, or a person who said no."""
     UNKNOWN = 13
     """The outcome of some items is unknown, or overdue."""
     STALE = 14

@@ -9,7 +9,7 @@ from functools import partial
 
 from rich.console import Console
 
-from pipeline.cli.addresses import base_urls, environment, hosts_of, key_of
+from pipeline.cli.addresses import base_urls, environment_of, hosts_of, key_of
 from pipeline.cli.campaign import Campaign
 from pipeline.cli.options import Job, usage
 from pipeline.cli.rehearsal import sandbox_on_a_leash
@@ -17,7 +17,7 @@ from pipeline.diagnostics import Diagnostic
 from pipeline.errors import InvalidInput
 from pipeline.model import Offer
 from pipeline.providers import OFFERS
-from pipeline.run import UNSETTLED, Admission, Lane
+from pipeline.run import UNSETTLED, Admission, Lane, rehearsal_key
 
 _MOST = 16
 """How many clips at once a lane may grow to if the manifest says nothing: no provider publishes
@@ -45,7 +45,7 @@ def keyless(job: Job, names: frozenset[str]) -> Mapping[str, str]:
     found = dict[str, str]()
     for name in sorted(names):
         try:
-            key_of(OFFERS[name], variables_of(job))
+            key_of(OFFERS[name], variables_of(job), job.asked)
         except InvalidInput as fault:
             (finding,) = fault.findings
             found[name] = f"{finding.message}: {finding.hint}"
@@ -56,7 +56,7 @@ def variables_of(job: Job) -> Mapping[str, str]:
     """Return the variables of a command; InvalidInput where its file of them cannot be read."""
     if job.variables is not None:
         return job.variables
-    return environment(os.environ, job.asked.env_file)
+    return environment_of(job.asked, os.environ)
 
 
 def access_faults(job: Job, campaign: Campaign, names: frozenset[str]) -> Iterator[Diagnostic]:
@@ -75,7 +75,7 @@ def access_faults(job: Job, campaign: Campaign, names: frozenset[str]) -> Iterat
     for offer in (OFFERS[name] for name in sorted(names)):
         settings = campaign.manifest.providers.get(offer.provider)
         own = given.get(offer.provider, {})
-        checks.append(partial(key_of, offer, variables))
+        checks.append(partial(key_of, offer, variables, job.asked))
         checks.append(partial(hosts_of, offer, settings, variables, own))
     for check in checks:
         try:
@@ -123,7 +123,7 @@ def open_lanes(
             offer.provider: _lane(
                 offer,
                 campaign,
-                key_of(offer, variables),
+                key_of(offer, variables, job.asked),
                 _reached(offer, campaign, variables, given.get(offer.provider, {}), console),
             )
             for offer in offers
@@ -147,7 +147,7 @@ def _reached(
 def _rehearsed(offer: Offer, campaign: Campaign, addresses: Mapping[str, str]) -> Lane:
     hosts = {"api": addresses["base_url"], "upload": addresses.get("upload_url", "")}
     named = {host: hosts[host] for host in offer.hosts}
-    return _lane(offer, campaign, f"rehearsal-{offer.provider}", named)
+    return _lane(offer, campaign, rehearsal_key(offer.provider), named)
 
 
 def _lane(offer: Offer, campaign: Campaign, key: str, hosts: Mapping[str, str]) -> Lane:

@@ -11,7 +11,8 @@ import typer
 from pipeline.cli.app import app
 from pipeline.cli.console import say
 from pipeline.cli.exits import Exit, Leave
-from pipeline.cli.options import DEFAULT_ROOT, Root, usage
+from pipeline.cli.options import Root, usage
+from pipeline.cli.roots import root_here
 from pipeline.errors import InvalidInput, LedgerDamaged
 from pipeline.run import Ledger, Store, back_up, damage, restore_ledger
 
@@ -24,11 +25,12 @@ app.add_typer(ledgers, name="ledger")
 
 
 @ledgers.command(epilog="Example: callsheet ledger check --root outputs")
-def check(root: Root = DEFAULT_ROOT) -> None:
+def check(root: Root = None) -> None:
     """Tell whether the ledger holds together and every clip is there; exit 15 if not.
 
     Every clip is read. Nothing is written, and a run may go on meanwhile.
     """
+    root = root_here(root)
     try:
         found = _listed(root)
     except LedgerDamaged as unreadable:
@@ -55,12 +57,13 @@ def _listed(root: Path) -> int:
 @ledgers.command(epilog="Example: callsheet ledger backup ledger-2026-03-01.db --root outputs")
 def backup(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="A file that is not there yet.")],
-    root: Root = DEFAULT_ROOT,
+    root: Root = None,
 ) -> None:
     """Copy the ledger to a new file, also while a run is at work.
 
     To go back to it: callsheet ledger restore FILE, while nothing runs.
     """
+    root = root_here(root)
     try:
         there = back_up(root, file)
     except FileExistsError:
@@ -73,12 +76,13 @@ def backup(
 @ledgers.command(epilog="Example: callsheet ledger restore ledger-2026-03-01.db --root outputs")
 def restore(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="What `ledger backup` made.")],
-    root: Root = DEFAULT_ROOT,
+    root: Root = None,
 ) -> None:
     """Put a backup in the ledger's place, while nothing runs; the replaced ledger is kept.
 
     What the backup does not know is told, and the next run stops before it buys that again.
     """
+    root = root_here(root)
     if not file.is_file():
         raise usage(f"{file} is no file: name what `callsheet ledger backup` made")
     if file.resolve() == (root / ".callsheet" / "ledger.db").resolve():

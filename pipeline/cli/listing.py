@@ -17,7 +17,6 @@ from pipeline.cli.app import app
 from pipeline.cli.campaign import Campaign, open_campaign
 from pipeline.cli.console import is_unread, say
 from pipeline.cli.options import (
-    DEFAULT_ROOT,
     Asked,
     Exclude,
     Limit,
@@ -30,6 +29,7 @@ from pipeline.cli.options import (
     Select,
 )
 from pipeline.cli.planning import standing, tried
+from pipeline.cli.project import project_of
 from pipeline.errors import InvalidInput
 from pipeline.foreign_text import printable_line
 from pipeline.model import Record
@@ -52,10 +52,10 @@ Listing = Annotated[Form, typer.Option("--format", help="How to print; json is a
 @app.command(epilog="Example: callsheet ls campaign.yaml --select 'tag:hero,status:new'")
 def ls(
     manifest: ManifestPath,
-    profile: Profile = "",
+    profile: Profile = None,
     overrides: Overrides = None,
     provider: ProviderName = "",
-    root: Root = DEFAULT_ROOT,
+    root: Root = None,
     rehearse: Rehearse = False,
     select: Select = None,
     exclude: Exclude = None,
@@ -65,6 +65,7 @@ def ls(
     """List items: address, provider, status, price, and where the clip is or will be."""
     asked = Asked(
         manifest=manifest,
+        project=project_of(manifest),
         profile=profile,
         overrides=tuple(overrides or ()),
         provider=provider,

@@ -7,8 +7,7 @@ from collections.abc import Iterator
 
 from pipeline.cli.amounts import money
 from pipeline.cli.console import TerminalConsole
-from pipeline.cli.options import Asked
-from pipeline.cli.reporting import asked_again
+from pipeline.cli.options import Asked, asked_again
 from pipeline.cli.selecting import as_typed
 from pipeline.errors import LedgerLost
 from pipeline.run import Ledger, Loss, Totals
@@ -17,9 +16,9 @@ from pipeline.run import Ledger, Loss, Totals
 def find_loss(asked: Asked, campaign: str) -> Loss | None:
     """Return what a root's ledger has lost of a campaign, beside whoever works in it."""
     try:
-        ledger = Ledger.reader(asked.home)
+        ledger = Ledger.reader(asked.home, kind=asked.kind)
     except LedgerLost:
-        ledger = Ledger.memory(asked.home)
+        ledger = Ledger.memory(asked.home, kind=asked.kind)
     if ledger is None:
         return None
     with ledger:

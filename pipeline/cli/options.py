@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
@@ -10,13 +11,16 @@ from typing import Annotated
 
 import typer
 
+from pipeline.cli.project import Project
 from pipeline.diagnostics import Diagnostic, Span, did_you_mean
 from pipeline.errors import InvalidInput
 from pipeline.providers.base import FaultKind
-from pipeline.run import Clock, RealClock
+from pipeline.run import REHEARSAL_FOLDER, Clock, RealClock, RootKind
 
 ManifestPath = Annotated[Path, typer.Argument(metavar="M", help="The manifest, a YAML file.")]
-Profile = Annotated[str, typer.Option("--profile", help="Lay this profile over the manifest.")]
+Profile = Annotated[
+    str | None, typer.Option("--profile", help="Lay this profile over the manifest.")
+]
 Overrides = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="PATH=VALUE", help="Set one value, last of all."),
@@ -36,7 +40,20 @@ Exclude = Annotated[
 Limit = Annotated[
     int | None, typer.Option("--limit", metavar="N", min=1, help="Only the first N of them.")
 ]
-Root = Annotated[Path, typer.Option("--root", help="Where clips, store and ledger live.")]
+Root = Annotated[
+    Path | None,
+    typer.Option(
+        "--root",
+        help="Where clips, store and ledger live; else as callsheet.toml says, or `outputs` in"
+        " the project folder.",
+    ),
+]
+AdoptRoot = Annotated[
+    bool,
+    typer.Option(
+        "--adopt-root", help="Take over a root that was moved or restored to where it is."
+    ),
+]
 Rehearse = Annotated[bool, typer.Option("--rehearse", help="Use the sandbox: no key, no cost.")]
 EnvFile = Annotated[Path | None, typer.Option("--env-file", help="Read keys from this file too.")]
 BaseUrls = Annotated[
@@ -68,7 +85,6 @@ Retry = Annotated[
     typer.Option("--retry", metavar="CAUSE", help="Buy again what failed for this cause."),
 ]
 
-DEFAULT_ROOT = Path("outputs")
 COMMAND_LINE = Span(file="command line", line=0, column=0, end_column=0)
 """Where a fault is that is in no file."""
 
@@ -78,12 +94,18 @@ class Asked:
     """What was asked for on the command line, for every command that reads a manifest."""
 
     manifest: Path
-    profile: str = ""
+    project: Project
+    """What holds where nothing was typed."""
+    profile: str | None = None
+    """As it was typed; see `profile_name`."""
     overrides: tuple[str, ...] = ()
     provider: str = ""
-    root: Path = DEFAULT_ROOT
+    root: Path | None = None
+    """As it was typed; see `home`."""
+    adopt_root: bool = False
     rehearse: bool = False
     env_file: Path | None = None
+    """As it was typed; the project's is another thing, since keys come from it alone."""
     base_urls: tuple[str, ...] = ()
     address: str = ""
     """Which item, or a pattern of several; what is selected must also fit it."""
@@ -99,7 +121,18 @@ class Asked:
     @property
     def home(self) -> Path:
         """The root that is used: a rehearsal has its own and shares nothing with the real one."""
-        return self.root / "rehearsal" if self.rehearse else self.root
+        root = self.project.root if self.root is None else self.root
+        return root / REHEARSAL_FOLDER if self.rehearse else root
+
+    @property
+    def kind(self) -> RootKind:
+        """What the root that is used must hold."""
+        return RootKind.REHEARSAL if self.rehearse else RootKind.REAL
+
+    @property
+    def profile_name(self) -> str:
+        """The profile that is laid over the manifest; empty for none."""
+        return self.project.profile if self.profile is None else self.profile
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -160,3 +193,23 @@ def usage(message: str, hint: str = "") -> InvalidInput:
 def mistyped(slug: str, message: str, hint: str = "") -> InvalidInput:
     """Return a fault whose place is the command line or the environment (exit 3)."""
     return InvalidInput([Diagnostic(slug=slug, message=message, span=COMMAND_LINE, hint=hint)])
+
+
+def asked_again(asked: Asked, verb: str = "run") -> str:
+    """Return the command that does something more with the campaign, as it would be typed.
+
+    It is about the same plan: what was set for that is set again.
+    """
+    words = ["callsheet", verb, str(asked.manifest)]
+    words += ["--profile", asked.profile] if asked.profile is not None else []
+    words += [word for text in asked.overrides for word in ("--set", text)]
+    words += ["--root", str(asked.root)] if asked.root is not None else []
+    words += ["--rehearse"] if asked.rehearse else []
+    if verb in _SENDS:
+        words += ["--env-file", str(asked.env_file)] if asked.env_file else []
+        words += [word for text in asked.base_urls for word in ("--base-url", text)]
+    return shlex.join(words)
+
+
+_SENDS = frozenset({"run", "reconcile"})
+"""Commands that go to providers: to the same addresses, with the same keys."""

@@ -25,7 +25,7 @@ from pipeline.cli.exits import Exit, Leave
 from pipeline.cli.findings import Format, counted, written
 from pipeline.cli.losses import find_loss, print_loss
 from pipeline.cli.options import (
-    DEFAULT_ROOT,
+    AdoptRoot,
     Asked,
     BaseUrls,
     EnvFile,
@@ -39,6 +39,7 @@ from pipeline.cli.options import (
     Root,
     Select,
 )
+from pipeline.cli.project import project_of
 from pipeline.cli.reporting import left_behind
 from pipeline.diagnostics import has_errors
 from pipeline.errors import InvalidInput
@@ -49,13 +50,19 @@ from pipeline.run import Admission, Ledger, Loss, PlanLine, RealFiles, Status, a
 @app.command(epilog="Example: callsheet check manifests/spring-sneakers/campaign.yaml")
 def check(
     manifest: ManifestPath,
-    profile: Profile = "",
+    profile: Profile = None,
     overrides: Overrides = None,
     form: Annotated[Format, typer.Option("--format", help="How to print.")] = Format.TEXT,
-    root: Root = DEFAULT_ROOT,
+    root: Root = None,
 ) -> None:
     """Tell every finding of a manifest; exit 3 if any is an error. Needs no network."""
-    asked = Asked(manifest=manifest, profile=profile, overrides=tuple(overrides or ()), root=root)
+    asked = Asked(
+        manifest=manifest,
+        project=project_of(manifest),
+        profile=profile,
+        overrides=tuple(overrides or ()),
+        root=root,
+    )
     campaign = open_campaign(asked)
     findings = foreseen(campaign).findings
     if findings or form is not Format.TEXT:
@@ -69,10 +76,10 @@ def check(
 @app.command(epilog="Example: callsheet plan manifests/spring-sneakers/campaign.yaml")
 def plan(
     manifest: ManifestPath,
-    profile: Profile = "",
+    profile: Profile = None,
     overrides: Overrides = None,
     provider: ProviderName = "",
-    root: Root = DEFAULT_ROOT,
+    root: Root = None,
     rehearse: Rehearse = False,
     select: Select = None,
     exclude: Exclude = None,
@@ -85,6 +92,7 @@ def plan(
     ] = False,
     env_file: EnvFile = None,
     base_url: BaseUrls = None,
+    adopt_root: AdoptRoot = False,
     detailed: Annotated[
         bool, typer.Option("--detailed-exitcode", help="Exit 2 if there is work.")
     ] = False,
@@ -92,10 +100,12 @@ def plan(
     """Tell what would be made, reused and restored, and what it would cost."""
     asked = Asked(
         manifest=manifest,
+        project=project_of(manifest),
         profile=profile,
         overrides=tuple(overrides or ()),
         provider=provider,
         root=root,
+        adopt_root=adopt_root,
         rehearse=rehearse,
         select=tuple(select or ()),
         exclude=tuple(exclude or ()),
@@ -148,7 +158,10 @@ def tried(
     """Yield what admitting the campaign would come to, and a private ledger that admitted it."""
     home = campaign.asked.home
     kept = home / ".callsheet" / "assets"
-    with tempfile.TemporaryDirectory() as fresh, Ledger.memory(home) as ledger:
+    with (
+        tempfile.TemporaryDirectory() as fresh,
+        Ledger.memory(home, kind=campaign.asked.kind) as ledger,
+    ):
         # Frames that a run made to fit are looked at again, not made again.
         assets = kept if os.access(kept, os.W_OK) else Path(fresh)
         if settled is not None:

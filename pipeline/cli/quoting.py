@@ -13,9 +13,10 @@ from pipeline.cli.amounts import money
 from pipeline.cli.campaign import Campaign
 from pipeline.cli.lanes import open_lanes
 from pipeline.cli.options import Job
+from pipeline.cli.roots import open_for_work
 from pipeline.model import Entry
 from pipeline.providers import PROVIDERS
-from pipeline.run import Ledger, Quoted, Store, grouped, quote
+from pipeline.run import Quoted, Store, grouped, quote
 
 
 def show_quotes(campaign: Campaign, console: Console) -> None:
@@ -24,7 +25,7 @@ def show_quotes(campaign: Campaign, console: Console) -> None:
     groups = grouped(_entries(campaign, home / ".callsheet" / "assets"))
     names = frozenset(alike[0] for alike in groups)
     with (
-        Ledger.open(home) as ledger,
+        open_for_work(campaign.asked) as ledger,
         open_lanes(Job(asked=campaign.asked), campaign, names, console) as lanes,
     ):
         asked = quote(

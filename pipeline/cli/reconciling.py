@@ -3,26 +3,26 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import shlex
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
 from rich.console import Console
 
-from pipeline.cli.addresses import environment
 from pipeline.cli.amounts import money
 from pipeline.cli.app import app
 from pipeline.cli.campaign import Campaign, open_campaign
 from pipeline.cli.console import TerminalConsole
 from pipeline.cli.exits import Exit, Leave
 from pipeline.cli.interrupts import stopping_in_order
+from pipeline.cli.lanes import variables_of
 from pipeline.cli.losses import print_loss
 from pipeline.cli.options import (
-    DEFAULT_ROOT,
+    AdoptRoot,
     Asked,
     BaseUrls,
     EnvFile,
@@ -33,8 +33,11 @@ from pipeline.cli.options import (
     Quiet,
     Rehearse,
     Root,
+    asked_again,
 )
-from pipeline.cli.reporting import asked_again, only_rehearsed, write_report
+from pipeline.cli.project import project_of
+from pipeline.cli.reporting import only_rehearsed, write_report
+from pipeline.cli.roots import open_for_work
 from pipeline.providers import PROVIDERS
 from pipeline.run import (
     MAKES,
@@ -60,9 +63,9 @@ _GIVEN_UP = frozenset({State.OVERDUE, State.WAITING})
 )
 def reconcile(
     manifest: ManifestPath,
-    profile: Profile = "",
+    profile: Profile = None,
     overrides: Overrides = None,
-    root: Root = DEFAULT_ROOT,
+    root: Root = None,
     rehearse: Rehearse = False,
     env_file: EnvFile = None,
     base_url: BaseUrls = None,
@@ -85,6 +88,7 @@ def reconcile(
         typer.Option("--abandon", metavar="ADDRESS", help="Give it up: neither ask nor buy."),
     ] = None,
     quiet: Quiet = False,
+    adopt_root: AdoptRoot = False,
 ) -> None:
     """Settle doubts and overdue clips with the provider, and collect what is finished.
 
@@ -92,21 +96,23 @@ def reconcile(
     """
     asked = Asked(
         manifest=manifest,
+        project=project_of(manifest),
         profile=profile,
         overrides=tuple(overrides or ()),
         root=root,
+        adopt_root=adopt_root,
         rehearse=rehearse,
         env_file=env_file,
         base_urls=tuple(base_url or ()),
     )
     campaign = open_campaign(asked)
-    console = TerminalConsole(quiet=quiet)
-    with Ledger.open(asked.home) as ledger:
+    console, asked = TerminalConsole(quiet=quiet), campaign.asked
+    with open_for_work(asked) as ledger:
         loss = ledger.find_loss(campaign.name)
         if loss is not None:
             print_loss(loss, asked)
-        variables = None if rehearse else environment(os.environ, env_file)
-        job = Job(asked=asked, quiet=quiet, variables=variables)
+        job = Job(asked=asked, quiet=quiet)
+        job = replace(job, variables=None if rehearse else variables_of(job))
         words = {
             State.PLANNED: resubmitted or (),
             State.ABANDONED: abandoned or (),

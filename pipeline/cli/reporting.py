@@ -7,7 +7,6 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -16,7 +15,6 @@ from pipeline.cli.app import app
 from pipeline.cli.campaign import Campaign, open_campaign
 from pipeline.cli.console import TerminalConsole
 from pipeline.cli.options import (
-    DEFAULT_ROOT,
     Asked,
     Exclude,
     Limit,
@@ -26,12 +24,15 @@ from pipeline.cli.options import (
     Rehearse,
     Root,
     Select,
+    asked_again,
     usage,
 )
+from pipeline.cli.project import project_of
 from pipeline.cli.report_files import write_files, written_files
+from pipeline.cli.roots import knows
 from pipeline.cli.selecting import as_typed, selection_of, sifted
 from pipeline.diagnostics import has_errors
-from pipeline.errors import InvalidInput, LedgerLost
+from pipeline.errors import InvalidInput, RootRefused
 from pipeline.foreign_text import encodable
 from pipeline.model import Record
 from pipeline.report import Report, show_summary, summarise
@@ -41,9 +42,9 @@ from pipeline.run import Ledger, State
 @app.command(epilog="Example: callsheet report manifests/spring-sneakers/campaign.yaml --rehearse")
 def report(
     manifest: ManifestPath,
-    profile: Profile = "",
+    profile: Profile = None,
     overrides: Overrides = None,
-    root: Root = DEFAULT_ROOT,
+    root: Root = None,
     rehearse: Rehearse = False,
     select: Select = None,
     exclude: Exclude = None,
@@ -56,6 +57,7 @@ def report(
     """Write the report of a campaign again, from the ledger."""
     asked = Asked(
         manifest=manifest,
+        project=project_of(manifest),
         profile=profile,
         overrides=tuple(overrides or ()),
         root=root,
@@ -75,33 +77,27 @@ def report(
 
 def opened(campaign: Campaign, verb: str) -> Ledger:
     """Open the ledger to read, beside whoever works in it; a usage fault if it knows nothing."""
-    home = campaign.asked.home
-    ledger = Ledger.reader(home) if knows_items(home, campaign.name) else None
+    asked = campaign.asked
+    known = knows(asked, campaign.name)
+    ledger = Ledger.reader(asked.home, kind=asked.kind) if known else None
     if ledger is not None:
         return ledger
-    raise usage(f"nothing of '{campaign.name}' was run in {home}", only_rehearsed(campaign, verb))
+    raise usage(
+        f"nothing of '{campaign.name}' was run in {asked.home}", only_rehearsed(campaign, verb)
+    )
 
 
 def only_rehearsed(campaign: Campaign, verb: str) -> str:
     """Return the command that was meant, where a campaign was rehearsed and never run."""
     asked = campaign.asked
     rehearsal = replace(asked, rehearse=True)
-    if asked.rehearse or knows_items(asked.home, campaign.name):
+    if asked.rehearse or knows(asked, campaign.name):
         return ""
-    rehearsed = knows_items(rehearsal.home, campaign.name)
-    return f"it was rehearsed: {asked_again(rehearsal, verb)}" if rehearsed else ""
-
-
-def knows_items(home: Path, campaign: str) -> bool:
-    """Tell whether a root's ledger is there, and has items of a campaign."""
     try:
-        ledger = Ledger.reader(home)
-    except LedgerLost:
-        return False
-    if ledger is None:
-        return False
-    with ledger:
-        return next(ledger.records(campaign), None) is not None
+        rehearsed = knows(rehearsal, campaign.name)
+    except RootRefused:
+        return ""
+    return f"it was rehearsed: {asked_again(rehearsal, verb)}" if rehearsed else ""
 
 
 def selected(ledger: Ledger, campaign: Campaign) -> Iterator[Record]:
@@ -140,7 +136,7 @@ def summary(
         manifest=encodable(str(asked.manifest)),
         root=encodable(str(asked.home / campaign.name)),
         command=encodable(asked_again(asked)),
-        profile=asked.profile,
+        profile=asked.profile_name,
         rehearsal=asked.rehearse,
         elapsed_s=elapsed_s,
         selection=encodable(_selection(campaign)),
@@ -159,26 +155,6 @@ def _selection(campaign: Campaign) -> str:
     lasting = selection_of(asked, campaign.manifest, campaign.sources).lasting
     chosen = shlex.join(as_typed(asked)) if lasting else "--select state:{state}"
     return f"{chosen} {maker}".strip()
-
-
-def asked_again(asked: Asked, verb: str = "run") -> str:
-    """Return the command that does something more with the campaign, as it would be typed.
-
-    It is about the same plan: what was set for that is set again.
-    """
-    words = ["callsheet", *verb.split(), str(asked.manifest)]
-    words += ["--profile", asked.profile] if asked.profile else []
-    words += [word for text in asked.overrides for word in ("--set", text)]
-    words += ["--root", str(asked.root)] if asked.root != DEFAULT_ROOT else []
-    words += ["--rehearse"] if asked.rehearse else []
-    if verb in _SENDS:
-        words += ["--env-file", str(asked.env_file)] if asked.env_file else []
-        words += [word for text in asked.base_urls for word in ("--base-url", text)]
-    return shlex.join(words)
-
-
-_SENDS = frozenset({"run", "reconcile"})
-"""Commands that go to providers: to the same addresses, with the same keys."""
 
 
 def left_behind(sent: Iterable[tuple[str, str, State]], settle: str = "") -> Iterator[str]:

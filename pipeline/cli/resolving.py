@@ -16,7 +16,7 @@ from pipeline.model import Written
 def resolved_lines(asked: Asked, *, origin: bool) -> Iterator[str]:
     """Yield the values of a manifest, a line each: `shots.spin.duration: 5`; InvalidInput."""
     loaded = load_manifest(
-        asked.manifest, profile=asked.profile, overrides=asked.overrides, read=contents
+        asked.manifest, profile=asked.profile_name, overrides=asked.overrides, read=contents
     )
     if has_errors(loaded.findings):
         raise InvalidInput(loaded.findings, loaded.sources)

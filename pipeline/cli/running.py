@@ -25,7 +25,7 @@ from pipeline.cli.lanes import (
     variables_of,
 )
 from pipeline.cli.options import (
-    DEFAULT_ROOT,
+    AdoptRoot,
     Asked,
     BaseUrls,
     BuyAgain,
@@ -47,14 +47,16 @@ from pipeline.cli.options import (
     Select,
     Spending,
     Yes,
+    asked_again,
     causes,
     dollars,
     usage,
 )
 from pipeline.cli.planning import admitted, told
+from pipeline.cli.project import project_of
 from pipeline.cli.rehearsal import checked
 from pipeline.cli.report_files import has_report, written_files
-from pipeline.cli.reporting import asked_again, left_behind, write_report
+from pipeline.cli.reporting import left_behind, write_report
 from pipeline.diagnostics import Diagnostic
 from pipeline.errors import InvalidInput
 from pipeline.model import Budget
@@ -67,10 +69,10 @@ _NOT_THERE = (Status.FAILED, Status.OFF_SPEC, Status.ABANDONED)
 @app.command(epilog="Example: callsheet run manifests/spring-sneakers/campaign.yaml --rehearse")
 def run(
     manifest: ManifestPath,
-    profile: Profile = "",
+    profile: Profile = None,
     overrides: Overrides = None,
     provider: ProviderName = "",
-    root: Root = DEFAULT_ROOT,
+    root: Root = None,
     rehearse: Rehearse = False,
     yes: Yes = False,
     max_cost: MaxCost = None,
@@ -84,14 +86,17 @@ def run(
     scenario: Scenario = None,
     chaos: Chaos = 0.0,
     quiet: Quiet = False,
+    adopt_root: AdoptRoot = False,
 ) -> None:
     """Make every clip of a manifest that is not there yet, once, and report."""
     asked = Asked(
         manifest=manifest,
+        project=project_of(manifest),
         profile=profile,
         overrides=tuple(overrides or ()),
         provider=provider,
         root=root,
+        adopt_root=adopt_root,
         rehearse=rehearse,
         env_file=env_file,
         base_urls=tuple(base_url or ()),
@@ -122,6 +127,7 @@ def make(job: Job) -> Exit:
     """Run one campaign from manifest to report, and return the exit code."""
     console = TerminalConsole(quiet=job.quiet)
     campaign = open_campaign(job.asked)
+    job = replace(job, asked=campaign.asked)
     with open_for_purchases(job, campaign) as ledger:
         admission = admitted(campaign, ledger, retried=job.retry)
         asking = _asking(job, admission)

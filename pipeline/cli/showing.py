@@ -19,7 +19,6 @@ from pipeline.cli.describing import described, lines
 from pipeline.cli.exits import Exit, Leave
 from pipeline.cli.listing import Form, Listing, show_list
 from pipeline.cli.options import (
-    DEFAULT_ROOT,
     Asked,
     Exclude,
     Limit,
@@ -32,6 +31,7 @@ from pipeline.cli.options import (
     usage,
 )
 from pipeline.cli.planning import tried
+from pipeline.cli.project import project_of
 from pipeline.cli.resolving import resolved_lines
 from pipeline.cli.selecting import sifted
 from pipeline.diagnostics import Diagnostic
@@ -46,12 +46,12 @@ def show(
     address: Annotated[
         str, typer.Argument(metavar="ADDRESS", help="The item; a pattern of several lists them.")
     ] = "",
-    profile: Profile = "",
+    profile: Profile = None,
     overrides: Overrides = None,
     provider: Annotated[
         str, typer.Option("--provider", help="Show what this one would be sent, or why it is not.")
     ] = "",
-    root: Root = DEFAULT_ROOT,
+    root: Root = None,
     rehearse: Rehearse = False,
     select: Select = None,
     exclude: Exclude = None,
@@ -67,6 +67,7 @@ def show(
     """Show one item: prompt, references, settings, key, price, and the request as it is sent."""
     asked = Asked(
         manifest=manifest,
+        project=project_of(manifest),
         profile=profile,
         overrides=tuple(overrides or ()),
         root=root,

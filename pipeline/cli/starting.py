@@ -14,6 +14,7 @@ import typer
 from pipeline.cli.app import app
 from pipeline.cli.console import say
 from pipeline.cli.options import usage
+from pipeline.cli.project import FILE, project_of
 from pipeline.schemas import names, schema
 
 _MANIFEST = "campaign.yaml"
@@ -27,11 +28,15 @@ def init(
 ) -> None:
     """Write a small campaign to start from: a manifest, a table, and three photos.
 
+    With them comes callsheet.toml, which makes DIR a project, unless DIR lies in one already.
     Nothing is overwritten.
     """
     from pipeline.starter import files_of  # noqa: PLC0415 - it draws: the others do without
 
-    made = {folder / name: content for name, content in files_of().items()}
+    files = dict(files_of())
+    if project_of(folder / _MANIFEST).file is not None:
+        del files[FILE]
+    made = {folder / name: content for name, content in files.items()}
     _refuse_to_overwrite(folder, made)
     for path, content in made.items():
         path.parent.mkdir(parents=True, exist_ok=True)

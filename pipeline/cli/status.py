@@ -14,7 +14,6 @@ from pipeline.cli.console import TerminalConsole
 from pipeline.cli.exits import Exit, Leave
 from pipeline.cli.losses import find_loss, print_loss
 from pipeline.cli.options import (
-    DEFAULT_ROOT,
     Asked,
     Exclude,
     Limit,
@@ -24,15 +23,11 @@ from pipeline.cli.options import (
     Rehearse,
     Root,
     Select,
-)
-from pipeline.cli.reporting import (
     asked_again,
-    knows_items,
-    left_behind,
-    opened,
-    selected,
-    summary,
 )
+from pipeline.cli.project import project_of
+from pipeline.cli.reporting import left_behind, opened, selected, summary
+from pipeline.cli.roots import knows
 from pipeline.cli.selecting import selection_of
 from pipeline.manifest import contents
 from pipeline.report import Report, show_summary
@@ -45,9 +40,9 @@ _DOCUMENTS = frozenset({".yaml", ".yml"})
 @app.command(epilog="Example: callsheet status campaign.yaml --rehearse")
 def status(
     manifest: ManifestPath,
-    profile: Profile = "",
+    profile: Profile = None,
     overrides: Overrides = None,
-    root: Root = DEFAULT_ROOT,
+    root: Root = None,
     rehearse: Rehearse = False,
     select: Select = None,
     exclude: Exclude = None,
@@ -59,6 +54,7 @@ def status(
     """
     asked = Asked(
         manifest=manifest,
+        project=project_of(manifest),
         profile=profile,
         overrides=tuple(overrides or ()),
         root=root,
@@ -71,13 +67,13 @@ def status(
     loss = find_loss(asked, campaign.name)
     if loss is not None:
         print_loss(loss, asked)
-    if loss and not knows_items(asked.home, campaign.name):
+    if loss and not knows(asked, campaign.name):
         raise Leave(Exit.STOPPED)
     with opened(campaign, "status") as ledger:
         report = summary(selected(ledger, campaign), campaign, ledger)
         notable, left = ledger.notable(campaign.name), ledger.left_behind(campaign.name)
     show_summary(console, report)
-    settle = asked_again(asked, "reconcile")
+    settle = asked_again(campaign.asked, "reconcile")
     for line in (*left_behind(left, settle), *_lanes(notable)):
         console.print(line, markup=False, soft_wrap=True)
     raise Leave(Exit.STOPPED if loss else _exit(report, left))
@@ -87,7 +83,7 @@ def _named(asked: Asked) -> Campaign:
     """Read the manifest without its tables, unless the selection asks for what only they know."""
     campaign = open_campaign(asked, _documents)
     needs_rows = selection_of(asked, campaign.manifest, campaign.sources).needs_rows
-    return open_campaign(asked) if needs_rows else campaign
+    return open_campaign(campaign.asked) if needs_rows else campaign
 
 
 def _documents(path: Path) -> bytes:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from pipeline.exports import lazily
 
 if TYPE_CHECKING:
+    from pipeline.run.accounts import rehearsal_key
     from pipeline.run.admission import Admission, PlanLine, Totals
     from pipeline.run.admitting import admit, last_admission
     from pipeline.run.claiming import verify
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from pipeline.run.ledger.backup import back_up, restore_ledger
     from pipeline.run.ledger.checking import damage
     from pipeline.run.ledger.events import Notable
+    from pipeline.run.ledger.identity import REHEARSAL_FOLDER, RootKind
     from pipeline.run.ledger.ledger import Ledger
     from pipeline.run.ledger.loss_detection import Loss
     from pipeline.run.lifecycle import POLICY, TRANSITIONS, State
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
 __all__ = [
     "MAKES",
     "POLICY",
+    "REHEARSAL_FOLDER",
     "TRANSITIONS",
     "UNSETTLED",
     "Admission",
@@ -50,6 +53,7 @@ __all__ = [
     "Quoted",
     "RealClock",
     "RealFiles",
+    "RootKind",
     "Sent",
     "State",
     "Status",
@@ -69,6 +73,7 @@ __all__ = [
     "last_admission",
     "machine_fault",
     "quote",
+    "rehearsal_key",
     "restore_ledger",
     "resubmit",
     "run",
@@ -92,7 +97,9 @@ _HOMES = {
     "POLICY": "lifecycle",
     "PlanLine": "admission",
     "RealClock": "clock",
+    "REHEARSAL_FOLDER": "ledger.identity",
     "RealFiles": "files.views",
+    "RootKind": "ledger.identity",
     "State": "lifecycle",
     "Status": "status",
     "Store": "files.store",
@@ -114,6 +121,7 @@ _HOMES = {
     "back_up": "ledger.backup",
     "damage": "ledger.checking",
     "ending": "outcome",
+    "rehearsal_key": "accounts",
     "resubmit": "deciding",
     "restore_ledger": "ledger.backup",
     "sent": "deciding",

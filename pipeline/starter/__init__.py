@@ -1,4 +1,4 @@
-"""The campaign that `callsheet init` writes: manifest and table are files, photos are drawn.
+"""The campaign that `callsheet init` writes: its texts are files, its photos are drawn.
 
 `files_of` gives them all by name; nothing here writes to disk.
 """
@@ -12,7 +12,7 @@ from pipeline.starter.pictures import MUGS, photo
 
 __all__ = ["files_of"]
 
-_WRITTEN = ("campaign.yaml", "products.csv")
+_WRITTEN = ("callsheet.toml", "campaign.yaml", "products.csv")
 
 
 def files_of() -> Mapping[str, bytes]:

@@ -53,6 +53,7 @@ def _plan(text: str) -> None:
         stands=Status.FAILED,
         cause=text,
         items=1,
+        earlier_rule=False,
         unpriced=0,
         low_usd=Decimal(0),
         expected_usd=Decimal(0),

@@ -36,7 +36,7 @@ def test_the_starter_is_a_campaign_without_fault(started: str, capsys: Printed) 
     assert f"{CLIPS} items, {CLIPS} to make; 3.78 USD" in capsys.readouterr().out
     assert 0 == int(invoke(run.split()))
     assert f"\n{CLIPS} done\n" in capsys.readouterr().out
-    assert CLIPS == len([*Path("outputs/rehearsal/mugs").rglob("*.mp4")])
+    assert CLIPS == len([*Path("mugs/outputs/rehearsal/mugs").rglob("*.mp4")])
 
 
 @pytest.mark.usefixtures("started")
@@ -77,7 +77,7 @@ def test_every_schema_can_be_listed_and_printed(capsys: Printed) -> None:
     assert 0 == int(invoke(["schema", "--list"]))
     listed = capsys.readouterr().out.split()
     assert [*names()] == listed
-    assert {"manifest", "report", "rates", "providers/runware"} <= {*listed}
+    assert {"manifest", "callsheet", "report", "rates", "providers/runware"} <= {*listed}
 
     for words, name in [([], "manifest"), *(([name], name) for name in listed)]:
         assert 0 == int(invoke(["schema", *words]))

@@ -10,7 +10,7 @@ import pytest
 
 from pipeline.cli.app import invoke
 from pipeline.model import Budget
-from pipeline.run import Ledger
+from pipeline.run import Ledger, RootKind
 from tests.unit.run.campaign import CAMPAIGN, Studio, entry
 
 MANIFEST = f"""\
@@ -205,6 +205,8 @@ async def test_who_only_rehearsed_is_told_how_to_see_it(
 ) -> None:
     """`--rehearse` forgotten is the likeliest reason why a root knows nothing of a campaign."""
     (tmp_path / "spring.yaml").write_text(MANIFEST, "utf-8")
+    with Ledger.open(tmp_path / "root" / "rehearsal", kind=RootKind.REHEARSAL):
+        pass
     await Studio(tmp_path / "root" / "rehearsal").make("a")
     real = Studio(tmp_path / "root")
 

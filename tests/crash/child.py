@@ -19,6 +19,7 @@ from decimal import Decimal
 from pathlib import Path
 
 from pipeline.cli.options import Asked, Job, Spending
+from pipeline.cli.project import project_of
 from pipeline.cli.running import make
 from pipeline.run import RealClock
 from tests.crash import mutants, points
@@ -68,6 +69,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         points.install(points.Points(words.point, words.trace))
     asked = Asked(
         manifest=words.manifest,
+        project=project_of(words.manifest),
         root=words.root,
         provider=words.provider,
         base_urls=tuple(words.base_url),

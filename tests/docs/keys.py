@@ -124,6 +124,12 @@ def tables() -> Iterator[str]:
         yield "\n".join(f"| {' | '.join(cells)} |" for cells in shown) + "\n"
 
 
+def project_keys() -> Iterator[str]:
+    """Yield the keys of `callsheet.toml` as lines of a table."""
+    rows = [_told(row) for row in _rows("", schema("callsheet"))]
+    yield "\n".join(f"| {' | '.join(cells)} |" for cells in rows) + "\n"
+
+
 def defaults() -> Iterator[tuple[str, Any]]:
     """Yield the path and the default of every key that states one."""
     for part in PARTS:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from pipeline.manifest.filters import FILTERS
 from tests.docs.commands import commands, exit_codes
-from tests.docs.keys import tables
+from tests.docs.keys import project_keys, tables
 
 _HEAD = """\
 # Reference
@@ -19,6 +19,7 @@ The [guide](guide.md) is the page to begin with.
 - [Keys](#keys): [the manifest](#the-manifest), [tables](#tables), [bundles](#bundles),
   [settings](#settings), [shots](#shots), [variants](#variants), [budget](#budget),
   [output](#output), [providers](#providers), [policy](#policy)
+- [The project file](#the-project-file)
 - [Templates](#templates)
 - [Selections](#selections)
 - [Commands](#commands)
@@ -31,6 +32,18 @@ A template is text with `{{ }}` in it; its value must be of the type that stands
 A key that is left out has its default.
 An editor that knows YAML schemas completes all of them: `callsheet schema > manifest.schema.json`.
 """
+_PROJECT = """\
+## The project file
+
+`callsheet.toml` makes its folder a *project*: it holds for every manifest in that folder and below.
+The nearest one counts, looked for from the manifest upwards and never from the current folder, so
+that a command does the same from every folder.
+Without one the manifest's own folder is the project.
+Paths count from the folder of the file, `--root` from the current one; options win over the file.
+A command without a manifest takes `--root`, else the nearest file at or above the current folder.
+
+| key | type | default | meaning | example |
+| --- | --- | --- | --- | --- |"""
 _TEMPLATES = """\
 ## Templates
 
@@ -80,7 +93,7 @@ Where several hold at once, 13 comes before 12, 11 and 10.
 
 def page() -> str:
     """Return the whole page."""
-    parts = [_HEAD, *tables(), _TEMPLATES, *_filters(), _SELECTIONS]
+    parts = [_HEAD, *tables(), _PROJECT, *project_keys(), _TEMPLATES, *_filters(), _SELECTIONS]
     parts += [_COMMANDS, *commands(), _EXITS, *exit_codes()]
     return "\n".join(parts) + "\n"
 

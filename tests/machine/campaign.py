@@ -64,8 +64,17 @@ class Campaign:
         return sorted((self.root / "cups" / "still").rglob("*.mp4"))
 
     def copy(self, folder: Path) -> Campaign:
-        """Return the same campaign in another folder, with all that was made."""
+        """Return the same campaign in another folder, with all that was made, taken over there.
+
+        The folder it was made in must be gone, as after a restore: see `moved`.
+        """
         shutil.copytree(self.folder, folder)
+        with Ledger.open(folder / "root", adopt=True):
+            return Campaign(folder, self.address)
+
+    def moved(self, folder: Path) -> Campaign:
+        """Return the campaign after its folder was renamed; nothing knows of that yet."""
+        self.folder.rename(folder)
         return Campaign(folder, self.address)
 
     def words(self, command: str = "run", *more: str) -> list[str]:

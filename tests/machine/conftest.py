@@ -28,7 +28,8 @@ def made_once(_running_sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactor
     made = Campaign.new(folder, _running_sandbox.base_urls["runware"])
     done = made.run(before=_let_all_read)
     assert 0 == done.returncode, done.stdout + done.stderr
-    return made
+    # Copies of it are taken over: its original must be gone.
+    return made.moved(folder.with_name("kept"))
 
 
 def _let_all_read() -> None:

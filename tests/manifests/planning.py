@@ -9,6 +9,7 @@ from pathlib import Path
 from pipeline.cli.app import invoke
 from pipeline.cli.campaign import open_campaign
 from pipeline.cli.options import Asked
+from pipeline.cli.project import project_of
 from pipeline.diagnostics import Diagnostic, render
 from pipeline.model import Entry
 
@@ -48,7 +49,8 @@ class Planned:
 
 def planned(manifest: Path, assets: Path, overrides: Sequence[str] = ()) -> Planned:
     """Return every entry and finding of a manifest; `assets` is where fitted frames go."""
-    asked = Asked(manifest=manifest, overrides=tuple(overrides), root=assets)
+    project = project_of(manifest)
+    asked = Asked(manifest=manifest, project=project, overrides=tuple(overrides), root=assets)
     found = list(open_campaign(asked).entries(assets))
     return Planned(
         entries=tuple(each for each in found if isinstance(each, Entry)),

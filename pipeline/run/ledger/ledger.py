@@ -33,6 +33,13 @@ from pipeline.run.ledger import (
     uploads,
 )
 from pipeline.run.ledger.events import Notable
+from pipeline.run.ledger.identity import (
+    RootIdentity,
+    RootKind,
+    identify,
+    record_identity,
+    refuse_other_kind,
+)
 from pipeline.run.ledger.intent_counter import IntentCounter, read_counters
 from pipeline.run.ledger.loss_detection import (
     Loss,
@@ -89,14 +96,26 @@ class Ledger:
         # Those who link clips read from threads of their own.
         self._reading_turn = Lock()
         self._occupancy = occupancy
+        self.moved_from: Path | None = None
+        """Where the root was before, if opening it for work found it in another place."""
 
     @classmethod
-    def open(cls, root: Path, *, clock: Clock | None = None, anew: bool = False) -> Self:
+    def open(
+        cls,
+        root: Path,
+        *,
+        clock: Clock | None = None,
+        kind: RootKind | None = None,
+        adopt: bool = False,
+        anew: bool = False,
+    ) -> Self:
         """Open the root's ledger for work, made if there is none.
 
-        `anew` makes one where one was lost: what is left of that is set aside, and the new one
-        knows of the loss (`find_loss`). Raises LedgerInUse if another process works in this root,
-        LedgerLost, LedgerDamaged or Unusable.
+        Without a `kind` every root will do, and a new one is real. `adopt` takes over a root that
+        was moved or restored. `anew` makes a ledger where one was lost: what is left of that is
+        set aside, and the new one knows of the loss (`find_loss`).
+        Raises LedgerInUse if another process works in this root, RootRefused if it is a copy or of
+        another kind, LedgerLost, LedgerDamaged or Unusable.
         """
         path, now = prepare(root), (clock or RealClock()).now()
         with ExitStack() as undo:
@@ -114,6 +133,7 @@ class Ledger:
                 with reading.begin():
                     quickly_checked(reading)
                     known = known_version(path, reading)
+                    identity, moved_from = identify(reading, root, kind=kind, adopt=adopt)
                 if not known and not anew:
                     refuse_lost(root, left)
                 writing = undo.enter_context(closing(connect(path)))
@@ -121,17 +141,19 @@ class Ledger:
                 ledger = cls(
                     path, writing=writing, reading=reading, occupancy=occupancy, counter=counter
                 )
+                ledger.moved_from = moved_from
                 gone = None if known else partial(_record_gone, root, left=left, at=now)
-                ledger.write_now(partial(_begin, gone=gone))
+                ledger.write_now(partial(_begin, gone=gone, identity=identity))
             explain(path.parent)
             undo.pop_all()
         return ledger
 
     @classmethod
-    def memory(cls, root: Path | None = None) -> Self:
+    def memory(cls, root: Path | None = None, *, kind: RootKind | None = None) -> Self:
         """Open a private ledger that knows what the root's knows, and writes nothing to it.
 
-        Where the root's is lost it knows that, as one that is opened `anew` would.
+        Where the root's is lost it knows that, as one that is opened `anew` would. Raises
+        RootRefused if the root is of another kind.
         """
         ledger = cls(None, writing=connect(None), traces=read_traces(root) if root else Traces())
         ledger.write_now(migrate)
@@ -141,6 +163,7 @@ class Ledger:
         if not is_empty(path):
             with told(path), closing(connect(path, readonly=True)) as source, source.begin():
                 known = known_version(path, source)
+                refuse_other_kind(source, root, kind)
                 if known:
                     ledger.write_now(partial(scratch.copy, source))
         if not known:
@@ -148,10 +171,11 @@ class Ledger:
         return ledger
 
     @classmethod
-    def reader(cls, root: Path) -> Self | None:
+    def reader(cls, root: Path, *, kind: RootKind | None = None) -> Self | None:
         """Open the root's ledger to read, beside whoever works in it; None if there is none.
 
-        Raises LedgerLost where there is none, and was one.
+        Raises RootRefused if the root is of another kind, LedgerLost where there is none, and
+        was one.
         """
         path, left = root / FOLDER / LEDGER, leftovers(root)
         if is_missing(root):
@@ -160,6 +184,7 @@ class Ledger:
             reading = undo.enter_context(closing(connect(path, readonly=True)))
             with reading.begin():
                 known = known_version(path, reading)
+                refuse_other_kind(reading, root, kind)
             if known == VERSION:
                 undo.pop_all()
                 return cls(path, writing=reading)
@@ -277,12 +302,13 @@ def _forget(future: Future[None]) -> None:
         future.exception()
 
 
-def _begin(connection: Connection, *, gone: Operation[None] | None) -> None:
+def _begin(connection: Connection, *, gone: Operation[None] | None, identity: RootIdentity) -> None:
     """Make the ledger ready for work: up to date, and what a crash left behind settled.
 
     `gone` writes down, in the same transaction, that a new one stands where another was lost.
     """
     migrate(connection)
+    record_identity(connection, identity)
     if gone is not None:
         gone(connection)
     jobs.recover(connection)

@@ -222,6 +222,14 @@ set_aside = Table(
 """Clips in the store that no purchase knows, and that a person agreed to go on without."""
 
 _purchases_by_campaign = Index("purchases_by_campaign", purchases.c.campaign_id)
+root_identity = Table(
+    "root_identity",
+    _METADATA,
+    Column("nonce", Text, primary_key=True),
+    Column("kind", Text, nullable=False),
+    Column("path", LargeBinary, nullable=False),
+)
+"""One line: whose ledger this is; the path as the file system's own bytes."""
 
 _versions = Table("versions", _METADATA, Column("version", Integer, primary_key=True))
 
@@ -260,11 +268,16 @@ def _add_own_key(connection: Connection) -> None:
         connection.exec_driver_sql(added)
 
 
+def _add_root_identity(connection: Connection) -> None:
+    root_identity.create(connection)
+
+
 MIGRATIONS: tuple[Migration, ...] = (
     _add_selected,
     _ask_again_for_what_does_not_play,
     _add_losses,
     _add_own_key,
+    _add_root_identity,
 )
 """What changed since version 1, in order; only ever appended to."""
 VERSION = 1 + len(MIGRATIONS)

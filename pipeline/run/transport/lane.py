@@ -6,7 +6,6 @@ the URL it really leads to must have that host's origin. `scrub` takes keys out 
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 from collections.abc import Callable, Iterable, Mapping
@@ -18,6 +17,7 @@ import httpx
 
 from pipeline.errors import Forbidden, Unusable
 from pipeline.providers.base import Request, Response
+from pipeline.run.accounts import account_name
 from pipeline.run.transport.addresses import is_loopback
 
 _VISIBLE = re.compile(r"[\x21-\x7e]+")
@@ -61,7 +61,7 @@ class Lane:
     @property
     def account(self) -> str:
         """Return a name for provider and key that tells nothing of the key: for the ledger."""
-        return hashlib.sha256(f"{self.provider}\0{self.key}".encode()).hexdigest()[:12]
+        return account_name(self.provider, self.key)
 
 
 def url_of(lane: Lane, request: Request) -> httpx.URL:

@@ -16,6 +16,7 @@ from typing import Any
 
 from pipeline.cli.campaign import open_campaign
 from pipeline.cli.options import Asked
+from pipeline.cli.project import project_of
 from pipeline.diagnostics import Diagnostic
 from pipeline.model import Bundle, ElementSpec, Entry, Item, Manifest
 from pipeline.plan import RECIPE, expand
@@ -126,7 +127,14 @@ def _examples() -> Iterator[tuple[str, Item]]:
     for name, (manifest, overrides) in EXAMPLES.items():
         with tempfile.TemporaryDirectory() as assets:
             path = MANIFESTS / manifest / "campaign.yaml"
-            campaign = open_campaign(Asked(manifest=path, overrides=overrides, root=Path(assets)))
+            campaign = open_campaign(
+                Asked(
+                    manifest=path,
+                    project=project_of(path),
+                    overrides=overrides,
+                    root=Path(assets),
+                )
+            )
             for found in campaign.entries(Path(assets)):
                 if isinstance(found, Entry):
                     yield f"{name}, {found.item.address}", found.item
