@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Annotated
@@ -12,6 +12,7 @@ import typer
 
 from pipeline.diagnostics import Diagnostic, Span, did_you_mean
 from pipeline.errors import InvalidInput
+from pipeline.model import Budget
 from pipeline.providers.base import FaultKind
 from pipeline.run import Clock, RealClock
 
@@ -45,7 +46,12 @@ BaseUrls = Annotated[
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Say only what went wrong.")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask; needs a limit.")]
 MaxCost = Annotated[
-    str | None, typer.Option("--max-cost", metavar="USD", help="Spend no more in this run.")
+    str | None,
+    typer.Option(
+        "--max-cost",
+        metavar="USD",
+        help="Spend no more in this run; more than the limit raises it for this run.",
+    ),
 ]
 Scenario = Annotated[
     Path | None, typer.Option("--scenario", help="How the sandbox is to misbehave (YAML).")
@@ -98,6 +104,19 @@ class Spending:
 
     yes: bool = False
     max_cost_usd: Decimal | None = None
+    agreed_usd: Decimal | None = None
+    """What a person was shown and said yes to; it raises no limit."""
+
+    def budget(self, budget: Budget) -> Budget:
+        """Return a manifest's budget as it holds in this run.
+
+        The cap of a run raises the campaign's limit for this run where it is above it.
+        """
+        limit_usd, cap_usd = budget.limit_usd, self.max_cost_usd
+        if limit_usd is not None and cap_usd is not None:
+            limit_usd = max(limit_usd, cap_usd)
+        caps = [cap for cap in (budget.per_run_usd, cap_usd, self.agreed_usd) if cap is not None]
+        return replace(budget, limit_usd=limit_usd, per_run_usd=min(caps, default=None))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

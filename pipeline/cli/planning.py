@@ -154,15 +154,20 @@ def admitted(
     )
 
 
-def told(admission: Admission, campaign: Campaign, console: Console) -> None:
-    """Print a plan; InvalidInput if it has errors."""
+def told(
+    admission: Admission, campaign: Campaign, console: Console, budget: Budget | None = None
+) -> None:
+    """Print a plan; InvalidInput if it has errors.
+
+    `budget` is what holds in this run, where that is not what the manifest says.
+    """
     if not admission.ok:
         raise InvalidInput(admission.findings, campaign.sources)
     if admission.findings:
         print(written(admission.findings, campaign.sources))
     console.print(drawn(admission))
     console.print(sentence(admission))
-    for line in shortfalls(admission, campaign.manifest.budget):
+    for line in shortfalls(admission, budget or campaign.manifest.budget):
         console.print(line, soft_wrap=True)
     # With a provider of the command line the warnings have told it already.
     selected = {line.shot for line in admission.lines}

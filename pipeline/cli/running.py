@@ -105,7 +105,7 @@ def make(job: Job) -> Exit:
     campaign = open_campaign(job.asked)
     with Ledger.open(job.asked.home) as ledger:
         admission = admitted(campaign, ledger)
-        told(admission, campaign, console)
+        told(admission, campaign, console, job.spending.budget(campaign.manifest.budget))
         if not _work(admission, job):
             if admission.changed or not has_report(campaign):
                 write_report(ledger, campaign)
@@ -171,6 +171,4 @@ def _capped(job: Job, agreed: Totals) -> Job:
     """Return the job that spends no more than a person agreed to: a fallback may cost more."""
     if agreed.unpriced:
         return job
-    caps = [agreed.high_usd, job.spending.max_cost_usd]
-    cap = min(cap for cap in caps if cap is not None)
-    return replace(job, spending=replace(job.spending, max_cost_usd=cap))
+    return replace(job, spending=replace(job.spending, agreed_usd=agreed.high_usd))

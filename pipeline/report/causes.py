@@ -85,8 +85,8 @@ _ADVICE: Mapping[tuple[str, str], Advice] = MappingProxyType(
         ),
         ("held", "budget"): Advice(
             title="the budget is used up",
-            todo="raise the limit, in the manifest or with",
-            options="--set 'budget.limit={limit} USD'",
+            todo="raise the limit in the manifest, or for one run with",
+            options="--max-cost {limit}",
         ),
         ("held", "per_run"): Advice(
             title="the limit of one run is used up",

@@ -51,6 +51,8 @@ class Job:
     state: State
     provider: str
     campaign_id: int
+    manifest: str
+    """The manifest of its campaign: whose budget it is booked on."""
     address: str
     row_key: str
     cursor: int
@@ -228,6 +230,7 @@ def _loading(cursor: Any, of_item: Any, campaign: str) -> Any:
     return select(
         *(jobs.c[name] for name in ("key", "state", "provider", "cause", "message")),
         *(items.c[name] for name in ("campaign_id", "address", "row_key")),
+        campaigns.c.manifest,
         *(items.c[name] for name in ("expected_microusd", "high_microusd")),
         cursor.label("cursor"),
         as_planned.label("selected"),

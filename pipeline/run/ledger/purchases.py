@@ -91,7 +91,7 @@ def intend(
     not staged any more: only the winner of this compare-and-set may send.
     """
     check(job.state, State.SUBMITTING)
-    payer = Payer(campaign_id=job.campaign_id, run_id=run_id, row_key=job.row_key, key=job.key)
+    payer = Payer(manifest=job.manifest, run_id=run_id, row_key=job.row_key, key=job.key)
     denied = money.reserve(connection, payer, limits, purchase.reserved_microusd)
     if denied is not None:
         why = {"cause": denied.cause, "message": denied.message}
@@ -138,7 +138,7 @@ def bought(job: Job) -> Purchase:
 def _inserted(connection: Connection, job: Job, purchase: Purchase, payer: Payer) -> int:
     row = {
         "key": job.key,
-        "campaign_id": payer.campaign_id,
+        "campaign_id": job.campaign_id,
         "run_id": payer.run_id,
         "address": job.address,
         "row_key": payer.row_key,
@@ -154,10 +154,10 @@ def _book(connection: Connection, purchase: Purchase, booking: Booking, *, run_i
     What a finished clip was charged stands, until the provider itself names another sum.
     """
     (known,) = execute(connection, _BOUND, {"b_id": purchase.id}).fetchall()
-    campaign_id, its_run, row_key, key, bound, estimate, charged, outcome = known
+    manifest, its_run, row_key, key, bound, estimate, charged, outcome = known
     if outcome == CHARGED and booking.source != REPORTED:
         booking = replace(booking, charged_microusd=charged, possible_microusd=0, source="")
-    payer = Payer(campaign_id=campaign_id, run_id=its_run, row_key=row_key, key=key)
+    payer = Payer(manifest=manifest, run_id=its_run, row_key=row_key, key=key)
     now = booking.charged_microusd + booking.possible_microusd
     money.adjust_all(connection, payer, now - bound)
     values = {
@@ -215,11 +215,18 @@ _ACCEPT = (
         native_unit=bindparam("b_unit"),
     )
 )
-_BOUND = select(
-    *(purchases.c[name] for name in ("campaign_id", "run_id", "row_key", "key")),
-    purchases.c.charged_microusd + purchases.c.reserved_microusd + purchases.c.possible_microusd,
-    *(purchases.c[name] for name in ("estimate_microusd", "charged_microusd", "outcome")),
-).where(purchases.c.id == bindparam("b_id"))
+_BOUND = (
+    select(
+        campaigns.c.manifest,
+        *(purchases.c[name] for name in ("run_id", "row_key", "key")),
+        purchases.c.charged_microusd
+        + purchases.c.reserved_microusd
+        + purchases.c.possible_microusd,
+        *(purchases.c[name] for name in ("estimate_microusd", "charged_microusd", "outcome")),
+    )
+    .join(campaigns, campaigns.c.id == purchases.c.campaign_id)
+    .where(purchases.c.id == bindparam("b_id"))
+)
 _BOOK = (
     update(purchases)
     .where(purchases.c.id == bindparam("b_id"))

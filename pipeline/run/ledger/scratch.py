@@ -13,6 +13,7 @@ from pipeline.run.ledger.tables import (
     outputs,
     payloads,
     purchases,
+    sum_up_budgets,
 )
 
 _COPIED: tuple[Table, ...] = (
@@ -30,9 +31,12 @@ _ROWS_AT_ONCE = 5000
 
 def copy(source: Connection, target: Connection) -> None:
     """Copy everything that decides what a plan comes to; the source may be of an older version."""
+    known = inspect(source)
     for table in _COPIED:
-        there = {column["name"] for column in inspect(source).get_columns(table.name)}
+        there = {column["name"] for column in known.get_columns(table.name)}
         columns = [column for column in table.c if column.name in there]
         rows = source.execution_options(yield_per=_ROWS_AT_ONCE).execute(select(*columns))
         for part in rows.mappings().partitions():
             target.execute(insert(table), [dict(row) for row in part])
+    if "manifest" not in {column["name"] for column in known.get_columns(campaigns.name)}:
+        sum_up_budgets(target)

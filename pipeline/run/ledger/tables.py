@@ -25,6 +25,7 @@ from sqlalchemy import (
     insert,
     inspect,
     select,
+    text,
 )
 
 _METADATA = MetaData()
@@ -38,8 +39,12 @@ campaigns = Table(
     Column("id", _ID, primary_key=True),
     Column("name", Text, nullable=False, unique=True),
     Column("generation", BigInteger, nullable=False, server_default="0"),
+    Column("manifest", Text, nullable=False, server_default="", index=True),
 )
-"""One line per manifest name; `generation` counts the plans admitted."""
+"""One line per manifest name and profile; `generation` counts the plans admitted.
+
+`manifest` is the name without the profile: the limits of a budget are one for all profiles.
+"""
 
 items = Table(
     "items",
@@ -199,7 +204,43 @@ def _add_selected(connection: Connection) -> None:
     connection.exec_driver_sql(added)
 
 
-MIGRATIONS: tuple[Migration, ...] = (_add_selected,)
+def _share_budgets(connection: Connection) -> None:
+    """Let the profiles of a manifest have one budget: each was a campaign of its own before."""
+    added = "ALTER TABLE campaigns ADD COLUMN manifest TEXT NOT NULL DEFAULT ''"
+    connection.exec_driver_sql(added)
+    connection.exec_driver_sql("CREATE INDEX ix_campaigns_manifest ON campaigns (manifest)")
+    sum_up_budgets(connection)
+
+
+def sum_up_budgets(connection: Connection) -> None:
+    """Name each campaign's manifest, and count the budgets of manifests afresh."""
+    for name in connection.execute(text("SELECT name FROM campaigns")).scalars().all():
+        named = {"manifest": manifest_of(name), "name": name}
+        connection.execute(
+            text("UPDATE campaigns SET manifest = :manifest WHERE name = :name"), named
+        )
+    # Those of rows and items are summed up when they are needed.
+    for kind in ("campaign", "row", "item"):
+        connection.execute(
+            text("DELETE FROM budgets WHERE scope LIKE :kind"), {"kind": f"{kind}:%"}
+        )
+    connection.execute(
+        text(
+            "INSERT INTO budgets (scope, committed_microusd)"
+            " SELECT 'campaign:' || campaigns.manifest, coalesce(sum(purchases.charged_microusd"
+            " + purchases.reserved_microusd + purchases.possible_microusd), 0)"
+            " FROM campaigns LEFT JOIN purchases ON purchases.campaign_id = campaigns.id"
+            " GROUP BY campaigns.manifest"
+        )
+    )
+
+
+def manifest_of(campaign: str) -> str:
+    """Return the name of the manifest of a campaign: `spring` of `spring@draft`."""
+    return campaign.partition("@")[0]
+
+
+MIGRATIONS: tuple[Migration, ...] = (_add_selected, _share_budgets)
 """What changed since version 1, in order; only ever appended to."""
 VERSION = 1 + len(MIGRATIONS)
 

@@ -112,13 +112,14 @@ class Studio:
         choice: Choice | None = None,
         *,
         again: bool = False,
+        profile: str = "",
     ) -> Admission:
         """Admit a plan to the ledger of this root."""
         with Ledger.open(self.root) as ledger:
             return admit(
                 entries,
                 ledger,
-                campaign=CAMPAIGN,
+                campaign=_named(profile),
                 budget=self.budget,
                 policy=self.policy,
                 files=RealFiles(self.root),
@@ -133,10 +134,11 @@ class Studio:
         stop: asyncio.Event | None = None,
         checkpoint: Callable[[str], None] | None = None,
         settle_only: bool = False,
+        profile: str = "",
     ) -> Outcome:
         """Run what was admitted."""
         order = Order(
-            campaign=CAMPAIGN,
+            campaign=_named(profile),
             policy=self.policy,
             budget=self.budget,
             retry=retry,
@@ -186,6 +188,10 @@ class Studio:
     def clip(self, name: str) -> Path:
         """Return an item's output path."""
         return self.root / CAMPAIGN / "spin" / f"{name}.mp4"
+
+
+def _named(profile: str) -> str:
+    return f"{CAMPAIGN}@{profile}" if profile else CAMPAIGN
 
 
 def _reference(media: Media, ordinal: int) -> Reference:

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
-from sqlalchemy import text
 
 from pipeline.diagnostics import Diagnostic, Span
 from pipeline.model import Record
@@ -17,6 +16,7 @@ from pipeline.run.ledger.ledger import Ledger
 from pipeline.run.outcome import Outcome
 from pipeline.run.status import Status
 from tests.unit.run.campaign import CAMPAIGN, Studio, entry
+from tests.unit.run.older import make_older
 from tests.unit.run.shop import OFFER, Provider
 
 
@@ -218,10 +218,7 @@ async def test_the_ledger_knows_what_was_selected(studio: Studio) -> None:
 async def test_a_ledger_without_selections_is_brought_up_to_date(studio: Studio) -> None:
     """One that an earlier version wrote is planned from, then opened, with everything selected."""
     await studio.make("a")
-    with Ledger.open(studio.root) as ledger:
-        ledger.write_now(lambda c: c.execute(text("ALTER TABLE items DROP COLUMN selected")))
-        ledger.write_now(lambda c: c.execute(text("DELETE FROM versions WHERE version > 1")))
-        ledger.write_now(lambda c: c.execute(text("INSERT OR IGNORE INTO versions VALUES (1)")))
+    make_older(studio.root, 1)
 
     with Ledger.memory(studio.root) as ledger:
         foreseen = admit([entry("a"), entry("b")], ledger, campaign=CAMPAIGN)
