@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 
 from pipeline.diagnostics import Diagnostic, has_errors
+from pipeline.run.ledger.prices import PriceStanding
 from pipeline.run.ledger.summary import Line
 from pipeline.run.ledger.tables import usd
 from pipeline.run.lifecycle import State
@@ -62,7 +63,9 @@ class Admission:
     left_behind: tuple[tuple[str, str, State], ...] = ()
     """Address, provider and state of what earlier plans sent, and this one does not want."""
     committed_usd: Decimal = Decimal(0)
-    """What the campaign has charged, reserved and possible so far, over its life."""
+    """What its manifest has charged, reserved and possible so far, over all profiles."""
+    prices: tuple[PriceStanding, ...] = ()
+    """How the prices of its items stand: confirmed by what was bought, or not."""
 
     @property
     def ok(self) -> bool:

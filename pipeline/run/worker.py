@@ -9,6 +9,7 @@ from pipeline.run.buying import planned, staging, submitting
 from pipeline.run.collecting import fetching, overdue, waiting
 from pipeline.run.life import Life
 from pipeline.run.lifecycle import State
+from pipeline.run.outcome import UNKNOWN_STATES as UNKNOWN
 from pipeline.run.reconcile import in_doubt
 
 Step = Callable[[Life], Awaitable[None]]
@@ -34,4 +35,5 @@ async def live(life: Life) -> None:
             await step(life)
     finally:
         life.leave_slot()
+        life.leave_price(settled=life.job.state not in UNKNOWN)
     life.brake(life.station.brake.note(life.job.state, life.job.cause))

@@ -52,6 +52,10 @@ class Planned:
     shot: str
     row_key: str
     provider: str
+    model: str
+    mode: str
+    kind: str
+    seconds: float | None
     low_microusd: int | None
     expected_microusd: int | None
     high_microusd: int | None

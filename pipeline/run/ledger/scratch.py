@@ -12,6 +12,7 @@ from pipeline.run.ledger.tables import (
     jobs,
     outputs,
     payloads,
+    price_confirmations,
     purchases,
     sum_up_budgets,
 )
@@ -25,6 +26,7 @@ _COPIED: tuple[Table, ...] = (
     budgets,
     clips,
     outputs,
+    price_confirmations,
 )
 _ROWS_AT_ONCE = 5000
 
@@ -33,6 +35,8 @@ def copy(source: Connection, target: Connection) -> None:
     """Copy everything that decides what a plan comes to; the source may be of an older version."""
     known = inspect(source)
     for table in _COPIED:
+        if not known.has_table(table.name):
+            continue
         there = {column["name"] for column in known.get_columns(table.name)}
         columns = [column for column in table.c if column.name in there]
         rows = source.execution_options(yield_per=_ROWS_AT_ONCE).execute(select(*columns))

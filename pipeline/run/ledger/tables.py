@@ -63,6 +63,10 @@ items = Table(
     Column("shot", Text, nullable=False),
     Column("row_key", Text, nullable=False),
     Column("provider", Text, nullable=False),
+    Column("model", Text, nullable=False, server_default=""),
+    Column("mode", Text, nullable=False, server_default=""),
+    Column("kind", Text, nullable=False, server_default=""),
+    Column("seconds", Float),
     Column("low_microusd", BigInteger),
     Column("expected_microusd", BigInteger),
     Column("high_microusd", BigInteger),
@@ -129,6 +133,10 @@ purchases = Table(
     Column("accepted_at", Float),
     Column("ended_at", Float),
     Column("outcome", Text, nullable=False, server_default=""),
+    Column("model", Text, nullable=False, server_default=""),
+    Column("mode", Text, nullable=False, server_default=""),
+    Column("kind", Text, nullable=False, server_default=""),
+    Column("seconds", Float),
     UniqueConstraint("provider", "task", name="one_purchase_per_task"),
 )
 """One line per paid try, written before its request leaves."""
@@ -141,6 +149,26 @@ budgets = Table(
     Column("closed", Integer, nullable=False, server_default="0"),
 )
 """Charged + reserved + possible per scope; a closed scope admits no further purchase."""
+
+price_confirmations = Table(
+    "price_confirmations",
+    _METADATA,
+    Column("provider", Text, primary_key=True),
+    Column("model", Text, primary_key=True),
+    Column("mode", Text, primary_key=True),
+    Column("kind", Text, primary_key=True),
+    Column("source", Text, nullable=False, server_default=""),
+    Column("seconds", Float),
+    Column("native", Text, nullable=False, server_default=""),
+    Column("native_unit", Text, nullable=False, server_default=""),
+    Column("native_seconds", Float),
+    Column("charged_microusd", BigInteger, nullable=False, server_default="0"),
+    Column("charged_seconds", Float),
+    Column("estimate_microusd", BigInteger, nullable=False, server_default="0"),
+    Column("task", Text, nullable=False, server_default=""),
+    Column("at", Float, nullable=False),
+)
+"""What purchases have shown of each price: `prices.SeenPrice` says what the columns mean."""
 
 runs = Table(
     "runs",
@@ -240,7 +268,24 @@ def manifest_of(campaign: str) -> str:
     return campaign.partition("@")[0]
 
 
-MIGRATIONS: tuple[Migration, ...] = (_add_selected, _share_budgets)
+def _confirm_prices(connection: Connection) -> None:
+    for table in ("items", "purchases"):
+        for column in ("model", "mode", "kind"):
+            added = f"ALTER TABLE {table} ADD COLUMN {column} TEXT NOT NULL DEFAULT ''"
+            connection.exec_driver_sql(added)
+        connection.exec_driver_sql(f"ALTER TABLE {table} ADD COLUMN seconds FLOAT")
+    connection.exec_driver_sql(
+        "CREATE TABLE price_confirmations (provider TEXT NOT NULL, model TEXT NOT NULL,"
+        " mode TEXT NOT NULL, kind TEXT NOT NULL, source TEXT DEFAULT '' NOT NULL, seconds FLOAT,"
+        " native TEXT DEFAULT '' NOT NULL, native_unit TEXT DEFAULT '' NOT NULL,"
+        " native_seconds FLOAT, charged_microusd BIGINT DEFAULT '0' NOT NULL,"
+        " charged_seconds FLOAT, estimate_microusd BIGINT DEFAULT '0' NOT NULL,"
+        " task TEXT DEFAULT '' NOT NULL, at FLOAT NOT NULL,"
+        " PRIMARY KEY (provider, model, mode, kind))"
+    )
+
+
+MIGRATIONS: tuple[Migration, ...] = (_add_selected, _share_budgets, _confirm_prices)
 """What changed since version 1, in order; only ever appended to."""
 VERSION = 1 + len(MIGRATIONS)
 

@@ -8,6 +8,7 @@ import itertools
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from random import Random
 
@@ -36,6 +37,7 @@ from pipeline.run.dispatch import Order, Tools, run
 from pipeline.run.files.store import Store
 from pipeline.run.files.views import RealFiles
 from pipeline.run.ledger.ledger import Ledger
+from pipeline.run.ledger.prices import CHARGE, PriceClass, SeenPrice, record_price
 from pipeline.run.outcome import Outcome
 from tests.clocks import JumpingClock
 from tests.unit.run.shop import LANE, OFFER, Provider, Shop, probe
@@ -170,6 +172,13 @@ class Studio:
                 lanes={"shop": lane},
                 tools=tools,
             )
+
+    def confirm_price(self) -> None:
+        """Write that an earlier clip was charged as estimated: then many may be bought at once."""
+        price = PriceClass(provider="shop", mode="std", kind="text")
+        seen = SeenPrice(price_class=price, source=CHARGE, seconds=SPEC.seconds)
+        with Ledger.open(self.root) as ledger:
+            ledger.write_now(partial(record_price, seen=seen))
 
     async def make(self, *names: str) -> Outcome:
         """Admit and run items of these names."""

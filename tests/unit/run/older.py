@@ -18,7 +18,16 @@ INSERT INTO budgets (scope, committed_microusd)
 DROP INDEX ix_campaigns_manifest;
 ALTER TABLE campaigns DROP COLUMN manifest;
 """
-UNDO: tuple[str, ...] = ("ALTER TABLE items DROP COLUMN selected", _SCOPES_OF_CAMPAIGNS)
+_PRICES = "DROP TABLE price_confirmations;" + "".join(
+    f"ALTER TABLE {table} DROP COLUMN {column};"
+    for table in ("items", "purchases")
+    for column in ("model", "mode", "kind", "seconds")
+)
+UNDO: tuple[str, ...] = (
+    "ALTER TABLE items DROP COLUMN selected",
+    _SCOPES_OF_CAMPAIGNS,
+    _PRICES,
+)
 """What undoes each migration, in the order of `tables.MIGRATIONS`."""
 
 

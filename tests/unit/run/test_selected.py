@@ -162,6 +162,7 @@ async def test_what_is_in_flight_is_collected_whatever_is_selected(tmp_path: Pat
 async def test_a_doubt_elsewhere_is_no_outcome_of_this_run(tmp_path: Path) -> None:
     """Exit 0 means that all asked for is done; what was not asked for keeps its doubt."""
     studio = Studio(tmp_path, provider=Provider(replace(OFFER, features=frozenset())))
+    studio.confirm_price()
     studio.shop.forgets = True
     studio.shop.script.append("drop")
     await studio.make("a")
