@@ -35,6 +35,7 @@ from pipeline.cli.options import (
     Root,
     Select,
 )
+from pipeline.cli.prices import price_lines
 from pipeline.cli.reporting import left_behind
 from pipeline.diagnostics import has_errors
 from pipeline.errors import InvalidInput
@@ -169,6 +170,8 @@ def told(
     console.print(sentence(admission))
     for line in shortfalls(admission, budget or campaign.manifest.budget):
         console.print(line, soft_wrap=True)
+    for line in price_lines(admission.prices):
+        console.print(line, markup=False, soft_wrap=True)
     # With a provider of the command line the warnings have told it already.
     selected = {line.shot for line in admission.lines}
     for line in () if campaign.asked.provider else campaign.detours.lines(selected):

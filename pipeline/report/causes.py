@@ -103,6 +103,12 @@ _ADVICE: Mapping[tuple[str, str], Advice] = MappingProxyType(
             todo="raise budget.per_item, then run again",
             options="",
         ),
+        ("held", "price"): Advice(
+            title="the first clip of this price has no known end, so what it costs is not known",
+            todo="settle that clip, then run again",
+            options="",
+            verb="reconcile",
+        ),
         ("held", "lane"): Advice(
             title="the provider was stopped", todo="settle its cause, then run again", options=""
         ),

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from pipeline.run.ledger.checking import damage
     from pipeline.run.ledger.events import Notable
     from pipeline.run.ledger.ledger import Ledger
+    from pipeline.run.ledger.prices import PriceStanding
     from pipeline.run.lifecycle import POLICY, TRANSITIONS, State
     from pipeline.run.outcome import Outcome, ending
     from pipeline.run.quoting import Quoted, grouped, quote
@@ -45,6 +46,7 @@ __all__ = [
     "Order",
     "Outcome",
     "PlanLine",
+    "PriceStanding",
     "Quoted",
     "RealClock",
     "RealFiles",
@@ -87,6 +89,7 @@ _HOMES = {
     "Outcome": "outcome",
     "POLICY": "lifecycle",
     "PlanLine": "admission",
+    "PriceStanding": "ledger.prices",
     "RealClock": "clock",
     "RealFiles": "files.views",
     "State": "lifecycle",

@@ -35,11 +35,16 @@ async def read_charge(life: Life, charge: Charge | None) -> Booking:
     """
     purchase, prices = life.purchase, life.means.prices
     booking = book_charge(life, charge)
-    if booking.source == REPORTED:
-        evidence = CHARGE if booking.charged_microusd else ""
+    if booking.source == REPORTED and booking.charged_microusd:
+        evidence = CHARGE
     elif purchase.outcome == CHARGED:
         return booking
-    elif booking.native:
+    elif booking.source == REPORTED:
+        # A finished clip that cost nothing is no price: unless the account says more, the next
+        # one goes alone too.
+        found = await _by_balance(life, booking)
+        return found if found.evidence == BALANCE else replace(found, evidence="")
+    elif booking.native and Decimal(booking.native):
         booking = _in_credits(life, booking)
         evidence = CREDITS if _native_usd(life) is not None else UNTOLD
     elif prices.told(purchase.price, purchase.seconds):

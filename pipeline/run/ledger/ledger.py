@@ -23,6 +23,7 @@ from pipeline.model import Record
 from pipeline.run.clock import Clock, RealClock
 from pipeline.run.ledger import budgets, events, jobs, records, scratch, summary, uploads
 from pipeline.run.ledger.events import Notable
+from pipeline.run.ledger.prices import PriceStanding, standings
 from pipeline.run.ledger.root import FOLDER, LEDGER, Occupancy, missing, prepare
 from pipeline.run.ledger.sqlite import be_patient, connect, quickly_checked, told
 from pipeline.run.ledger.tables import VERSION, Foreign, Newer, migrate, version
@@ -167,6 +168,10 @@ class Ledger:
     def left_behind(self, campaign: str) -> list[tuple[str, str, State]]:
         """Return address, provider and state of what earlier plans sent, and has not ended."""
         return self.read(partial(summary.left_behind, campaign=campaign))
+
+    def prices(self, campaign: str) -> list[PriceStanding]:
+        """Return how the prices of the campaign's items stand."""
+        return self.read(partial(standings, campaign=campaign))
 
     def committed_usd(self, campaign: str) -> Decimal:
         """Return what is charged, reserved and possible over a campaign's life."""
