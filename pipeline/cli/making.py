@@ -76,14 +76,10 @@ def _left(
 
 
 def _order(job: Job, campaign: Campaign) -> Order:
-    budget = campaign.manifest.budget
-    if job.spending.max_cost_usd is not None:
-        caps = [job.spending.max_cost_usd, budget.per_run_usd]
-        budget = replace(budget, per_run_usd=min(cap for cap in caps if cap is not None))
     return Order(
         campaign=campaign.name,
         policy=campaign.manifest.policy,
-        budget=budget,
+        budget=job.spending.budget(campaign.manifest.budget),
         retry=job.retry,
         address_header=job.asked.rehearse,
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Annotated
@@ -14,6 +14,7 @@ import typer
 from pipeline.cli.project import Project
 from pipeline.diagnostics import Diagnostic, Span, did_you_mean
 from pipeline.errors import InvalidInput
+from pipeline.model import Budget
 from pipeline.providers.base import FaultKind
 from pipeline.run import REHEARSAL_FOLDER, Clock, RealClock, RootKind
 
@@ -64,7 +65,12 @@ Quiet = Annotated[
 ]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask; needs a limit.")]
 MaxCost = Annotated[
-    str | None, typer.Option("--max-cost", metavar="USD", help="Spend no more in this run.")
+    str | None,
+    typer.Option(
+        "--max-cost",
+        metavar="USD",
+        help="Spend no more in this run; more than the limit raises it for this run.",
+    ),
 ]
 BuyAgain = Annotated[
     str | None,
@@ -143,6 +149,19 @@ class Spending:
     max_cost_usd: Decimal | None = None
     buy_again_usd: Decimal | None = None
     """The sum a person agreed to where the ledger has lost what was bought."""
+    agreed_usd: Decimal | None = None
+    """What a person was shown and said yes to; it raises no limit."""
+
+    def budget(self, budget: Budget) -> Budget:
+        """Return a manifest's budget as it holds in this run.
+
+        The cap of a run raises the campaign's limit for this run where it is above it.
+        """
+        limit_usd, cap_usd = budget.limit_usd, self.max_cost_usd
+        if limit_usd is not None and cap_usd is not None:
+            limit_usd = max(limit_usd, cap_usd)
+        caps = [cap for cap in (budget.per_run_usd, cap_usd, self.agreed_usd) if cap is not None]
+        return replace(budget, limit_usd=limit_usd, per_run_usd=min(caps, default=None))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

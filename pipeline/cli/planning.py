@@ -38,7 +38,9 @@ from pipeline.cli.options import (
     Rehearse,
     Root,
     Select,
+    Spending,
 )
+from pipeline.cli.prices import price_lines
 from pipeline.cli.project import project_of
 from pipeline.cli.reporting import left_behind
 from pipeline.diagnostics import has_errors
@@ -199,10 +201,7 @@ def admitted(
 
 
 def told(
-    admission: Admission,
-    campaign: Campaign,
-    console: Console,
-    max_cost_usd: Decimal | None = None,
+    admission: Admission, campaign: Campaign, console: Console, spending: Spending | None = None
 ) -> None:
     """Print a plan, and which limit may not do for it; InvalidInput if it has errors."""
     if not admission.ok:
@@ -215,8 +214,10 @@ def told(
     earlier = sum(line.items for line in admission.lines if line.earlier_rule)
     if earlier:
         console.print(made_earlier(earlier), soft_wrap=True)
-    for line in shortfalls(admission, campaign.manifest.budget, max_cost_usd):
+    for line in shortfalls(admission, campaign.manifest.budget, spending or Spending()):
         console.print(line, soft_wrap=True)
+    for line in price_lines(admission.prices):
+        console.print(line, markup=False, soft_wrap=True)
     # With a provider of the command line the warnings have told it already.
     selected = {line.shot for line in admission.lines}
     for line in () if campaign.asked.provider else campaign.detours.lines(selected):
@@ -270,15 +271,13 @@ def made_earlier(items: int) -> str:
     return f"made by an earlier rule: {counted_items(items)}; {which}"
 
 
-def shortfalls(
-    admission: Admission, budget: Budget, max_cost_usd: Decimal | None = None
-) -> Iterator[str]:
+def shortfalls(admission: Admission, budget: Budget, spending: Spending) -> Iterator[str]:
     """Yield, for each limit that may not do for what is to be made, how much is left of it."""
     needed_usd = admission.to_make.high_usd
     scopes = (
-        ("budget.limit", budget.limit_usd, admission.committed_usd),
+        ("budget.limit", spending.budget(budget).limit_usd, admission.committed_usd),
         ("budget.per_run", budget.per_run_usd, Decimal(0)),
-        ("--max-cost", max_cost_usd, Decimal(0)),
+        ("--max-cost", spending.max_cost_usd, Decimal(0)),
     )
     for name, limit_usd, used_usd in scopes:
         if limit_usd is not None and used_usd + needed_usd > limit_usd and needed_usd:

@@ -27,6 +27,7 @@ from pipeline.cli.options import (
     asked_again,
     usage,
 )
+from pipeline.cli.prices import price_lines
 from pipeline.cli.project import project_of
 from pipeline.cli.report_files import write_files, written_files
 from pipeline.cli.roots import knows
@@ -141,6 +142,7 @@ def summary(
         elapsed_s=elapsed_s,
         selection=encodable(_selection(campaign)),
         committed_usd=ledger.committed_usd(campaign.name),
+        prices=tuple(price_lines(ledger.prices(campaign.name))),
     )
     # Beside a selection's money stands that of other items, not only of earlier plans.
     return replace(made, earlier_usd=Decimal(0)) if asked.selects else made

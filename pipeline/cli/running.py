@@ -132,7 +132,7 @@ def make(job: Job) -> Exit:
         admission = admitted(campaign, ledger, retried=job.retry)
         asking = _asking(job, admission)
         # What a person is asked about is seen, however quiet the run is to be.
-        told(admission, campaign, asking or console, job.spending.max_cost_usd)
+        told(admission, campaign, asking or console, job.spending)
         if not _work(admission):
             if admission.changed or not has_report(campaign):
                 write_report(ledger, campaign)
@@ -249,6 +249,4 @@ def _agreed(
 
 def _capped(job: Job, agreed_usd: Decimal) -> Job:
     """Return the job that spends no more than a person agreed to: a fallback may cost more."""
-    caps = [agreed_usd, job.spending.max_cost_usd]
-    cap = min(cap for cap in caps if cap is not None)
-    return replace(job, spending=replace(job.spending, max_cost_usd=cap))
+    return replace(job, spending=replace(job.spending, agreed_usd=agreed_usd))

@@ -36,6 +36,8 @@ class Layers:
     findings: list[Diagnostic] = field(default_factory=list)
     allowed: AllowedPaths = field(default_factory=lambda: AllowedPaths(Path(), ()))
     """What the manifest itself lets be read, as far as its own text says."""
+    laid: list[Node] = field(default_factory=list)
+    """The documents as they are written, each after those it is laid over."""
     _bases_read: int = 0
     """In all, not in depth: two files that each name two bases twice would soon be thousands."""
 
@@ -63,6 +65,7 @@ class Layers:
             under = self._base(base, inside)
             if under is not None:
                 merged = under if merged is None else laid_over(merged, under)
+        self.laid.append(node)
         return node if merged is None else laid_over(merged, node)
 
     def _bases(self, node: Node) -> tuple[Node, ...]:
@@ -124,7 +127,9 @@ class Layers:
                 continue
             value = self._value(lines, index, folder)
             if value is not None:
-                node = laid_over(node, _nested(node, steps, value, place))
+                layer = _nested(node, steps, value, place)
+                self.laid.append(layer)
+                node = laid_over(node, layer)
         return node
 
     def _value(self, lines: Sequence[str], index: int, folder: Path) -> Node | None:

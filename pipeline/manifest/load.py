@@ -18,6 +18,7 @@ from pipeline.manifest.bundles import bundle, bundle_faults
 from pipeline.manifest.campaign import allowed, budget, policy, providers
 from pipeline.manifest.files import hint_for, reason_of, slug_of
 from pipeline.manifest.layers import SET, Layers, without_nothing
+from pipeline.manifest.limits import hold_lowest
 from pipeline.manifest.nodes import Node
 from pipeline.manifest.resolving import resolved
 from pipeline.manifest.schema import checked, idle
@@ -70,7 +71,8 @@ def _layered(layers: Layers, path: Path, profile: str, overrides: Sequence[str])
     if profile:
         node = layers.profiled(node, profile)
     node = layers.set(node, overrides, path.parent)
-    layers.findings += idle(node)
+    node, overruled = hold_lowest(node, layers.laid, profile)
+    layers.findings += [*idle(node), *overruled]
     return without_nothing(node)
 
 

@@ -135,6 +135,8 @@ class Price:
     source: str
     certainty: str
     """documented, inferred, assumed."""
+    native_usd: Decimal | None = None
+    """What one of the provider's own units costs: to read credits that it tells."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -25,6 +25,10 @@ class Feature(StrEnum):
     COST = "cost"
     """The status reply tells what was charged."""
     FREE_FAILURES = "free_failures"
+    CREDITS = "credits"
+    """The reply to a submit tells what was set aside, in the provider's own unit."""
+    BALANCE = "balance"
+    """The account can be asked what it has left."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

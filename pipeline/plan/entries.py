@@ -56,7 +56,9 @@ def entries(
                 if finding.slug != "extra-reserved" or finding.slug not in told:
                     findings.add(finding, item.row_key)
             continue
-        found = price(item, rates) or (budget.assume_usd and assumed(budget.assume_usd)) or None
+        found = price(item, rates)
+        if found is None and budget.assume_usd:
+            found = assumed(budget.assume_usd, rates.native_usd.get(item.provider))
         for finding in _money(item, found, budget):
             findings.add(finding, item.row_key)
         said = sent_prompt(item.provider, request) if sent_prompt else ""

@@ -6,8 +6,8 @@ reserved must not be less than what is charged.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from decimal import ROUND_CEILING, Decimal
 from typing import Any
 
@@ -15,7 +15,7 @@ import jsonschema
 
 from pipeline.diagnostics import Diagnostic, Span
 from pipeline.errors import InvalidInput
-from pipeline.model import Item, Price
+from pipeline.model import EMPTY, Item, Price
 from pipeline.schemas import schema
 
 _MILLIONTH = Decimal("0.000001")
@@ -35,6 +35,8 @@ class Rate:
     max_seconds: Decimal | None
     source: str
     certainty: str
+    native_usd: Decimal | None = None
+    """What one of the provider's own units is expected to cost."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +44,8 @@ class Rates:
     """The price list, by provider, kind and mode."""
 
     by_work: Mapping[tuple[str, str, str], Rate]
+    native_usd: Mapping[str, Decimal] = field(default_factory=lambda: EMPTY)
+    """What a unit of a provider's own costs at most, by provider."""
 
 
 def parse_rates(data: Any) -> Rates:
@@ -60,7 +64,7 @@ def parse_rates(data: Any) -> Rates:
             found[work] = _rate(entry)
     if problems:
         raise InvalidInput(problems)
-    return Rates(by_work=found)
+    return Rates(by_work=found, native_usd=_dearest(data["rates"]))
 
 
 def price(item: Item, rates: Rates) -> Price | None:
@@ -79,10 +83,11 @@ def price(item: Item, rates: Rates) -> Price | None:
         high_usd=_rounded_up(high * billed),
         source=rate.source,
         certainty=rate.certainty,
+        native_usd=rate.native_usd or rates.native_usd.get(item.provider),
     )
 
 
-def assumed(usd: Decimal) -> Price:
+def assumed(usd: Decimal, native_usd: Decimal | None = None) -> Price:
     """Return the price that a manifest assumes where none is known."""
     return Price(
         low_usd=usd,
@@ -90,6 +95,7 @@ def assumed(usd: Decimal) -> Price:
         high_usd=usd,
         source="the manifest's unpriced: assume",
         certainty="assumed",
+        native_usd=native_usd,
     )
 
 
@@ -125,7 +131,22 @@ def _rate(entry: Mapping[str, Any]) -> Rate:
         max_seconds=_amount(entry.get("max_seconds")),
         source=entry["source"],
         certainty=entry["certainty"],
+        native_usd=_native_usd(entry, "usd"),
     )
+
+
+def _dearest(entries: Iterable[Mapping[str, Any]]) -> dict[str, Decimal]:
+    found: dict[str, Decimal] = {}
+    for entry in entries:
+        one = _native_usd(entry, "high_usd") or _native_usd(entry, "usd")
+        if one is not None:
+            found[entry["provider"]] = max(one, found.get(entry["provider"], one))
+    return found
+
+
+def _native_usd(entry: Mapping[str, Any], figure: str) -> Decimal | None:
+    usd, native = _amount(entry.get(figure)), entry.get("native")
+    return usd / Decimal(native["per_unit"]) if usd is not None and native else None
 
 
 def _amount(written: str | float | None) -> Decimal | None:

@@ -251,6 +251,18 @@ class Quotes(Protocol):
         ...
 
 
+class Balances(Protocol):
+    """Offered with Feature.BALANCE: what the account has left."""
+
+    def balance_request(self) -> Request:
+        """Return the request that asks for the balance; CLIENT_ID stands for a fresh UUID."""
+        ...
+
+    def read_balance(self, response: Response) -> Charge | Fault:
+        """Read what is left, in USD or in the provider's own unit."""
+        ...
+
+
 def plain(request: Request) -> dict[str, Any]:
     """Return a request as plain data: what the ledger stores and `show` prints."""
     part = request.part

@@ -80,7 +80,7 @@ OFFER = Offer(
             ),
         }
     ),
-    features=frozenset({Feature.UPLOAD}),
+    features=frozenset({Feature.UPLOAD, Feature.CREDITS, Feature.BALANCE}),
     # The official tool's advice: every 10 to 15 seconds.
     cadence=Cadence(first_s=10.0, every_s=10.0, max_s=15.0),
     link_lifetime_s=_LINK_LIFETIME_S,
@@ -189,6 +189,20 @@ class EvoLink:
             message = replies.text(body.get("msg"))
             return Fault(kind=FaultKind.REJECTED, message=message or "the upload was refused")
         return _fault(body, response)
+
+    def balance_request(self) -> Request:
+        """Return the request that asks for the account's credits."""
+        return Request(method="GET", path="/v1/credits")
+
+    def read_balance(self, response: Response) -> Charge | Fault:
+        """Read what is left, in credits: the user's, from which all its keys spend."""
+        body = replies.mapping(response)
+        if body is None:
+            return replies.unreadable(response)
+        left = replies.money(replies.within(body, "data", "user", "remaining_credits"))
+        if left is None or not replies.succeeded(response):
+            return _fault(body, response)
+        return Charge(native=left, unit="credit")
 
 
 def _reserved(body: Mapping[str, Any]) -> Charge | None:

@@ -18,6 +18,7 @@ from pipeline.providers.base import (
     CLIENT_ID,
     Absent,
     Accepted,
+    Charge,
     Fault,
     Quote,
     Request,
@@ -77,7 +78,10 @@ OFFER = Offer(
         }
     ),
     features=frozenset(
-        {Feature.IDEMPOTENT, Feature.FIND, Feature.UPLOAD, Feature.QUOTE, Feature.COST}
+        {
+            *(Feature.IDEMPOTENT, Feature.FIND, Feature.UPLOAD, Feature.QUOTE, Feature.COST),
+            Feature.BALANCE,
+        }
     ),
     concurrency=3,
     # Official SDK: first after 1 s, then 0.5 s growing by half up to 10 s.
@@ -173,6 +177,15 @@ class Runware:
     def read_quote(self, response: Response) -> Quote | Fault:
         """Read the price that the dry run names."""
         return runware_replies.quoted(response)
+
+    def balance_request(self) -> Request:
+        """Return the request for the account's details; a POST that buys nothing."""
+        task = {"taskType": "accountManagement", "taskUUID": CLIENT_ID, "operation": "getDetails"}
+        return Request(method="POST", path=_PATH, body=[task])
+
+    def read_balance(self, response: Response) -> Charge | Fault:
+        """Read what the account has left, in USD."""
+        return runware_replies.balance(response)
 
 
 def _size(item: Item) -> Mapping[str, int]:

@@ -126,6 +126,23 @@ def quoted(response: Response) -> Quote | Fault:
     return Quote(charge=charge) if charge else _complaint(reply, response)
 
 
+def balance(response: Response) -> Charge | Fault:
+    """Return what the account has left; `balance` is an object now, and was a number before.
+
+    Its fields are seen in clients: `amount`, `currency`. Another currency is not read.
+    """
+    reply = _reply(response, None)
+    if reply is None:
+        return replies.unreadable(response)
+    for item in reply.items:
+        left = item.get("balance")
+        told = left if isinstance(left, dict) else {"amount": left}
+        amount = replies.money(told.get("amount"))
+        if amount is not None and str(told.get("currency") or "USD").upper() == "USD":
+            return Charge(usd=amount)
+    return _complaint(reply, response)
+
+
 def _reply(response: Response, own: str | None) -> _Reply | None:
     """Return what concerns one task id (None: whichever), or None where nothing can be read."""
     body = replies.mapping(response)

@@ -89,7 +89,7 @@ OFFER = Offer(
             ),
         }
     ),
-    features=frozenset({Feature.UPLOAD, Feature.QUOTE, Feature.COST}),
+    features=frozenset({Feature.UPLOAD, Feature.QUOTE, Feature.COST, Feature.BALANCE}),
     reference_syntax=_SYNTAX,
     cadence=Cadence(first_s=2.0, every_s=2.0, max_s=6.0),
     upload_lifetime_s=_UPLOAD_LIFETIME_S,
@@ -204,6 +204,21 @@ class Unifically:
         charge, told = _charge(body), replies.as_told(response, body.get("code"))
         if charge and replies.succeeded(told) and body.get("success") is not False:
             return Quote(charge=charge)
+        return _fault(body, told)
+
+    def balance_request(self) -> Request:
+        """Return the request that asks for the account: seen in third parties' clients."""
+        return Request(method="GET", path="/v1/account")
+
+    def read_balance(self, response: Response) -> Charge | Fault:
+        """Read what the account has left, in USD."""
+        body = replies.mapping(response)
+        if body is None:
+            return replies.unreadable(response)
+        told = replies.as_told(response, body.get("code"))
+        left = replies.money(replies.within(body, "data", "balance_usd"))
+        if left is not None and replies.succeeded(told) and body.get("success") is not False:
+            return Charge(usd=left)
         return _fault(body, told)
 
 

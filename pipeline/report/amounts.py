@@ -37,7 +37,7 @@ def _beside(amount: Decimal, unknown: int) -> str:
 
 def earlier(report: Report) -> str:
     """Return what was paid, or may have been, for work that is not among the items."""
-    return f"{usd(report.earlier_usd)} USD before, for work that is in the plan no more"
+    return f"{usd(report.earlier_usd)} USD before, for work that is not in this plan"
 
 
 def native(sums: Iterable[tuple[str, Decimal]]) -> str:

@@ -103,8 +103,8 @@ _ADVICE: Mapping[tuple[str, str], Advice] = MappingProxyType(
         ),
         ("held", "budget"): Advice(
             title="the budget is used up",
-            todo="raise the limit, in the manifest or with",
-            options="--set 'budget.limit={limit} USD'",
+            todo="raise the limit in the manifest, or for one run with",
+            options="--max-cost {limit}",
         ),
         ("held", "per_run"): Advice(
             title="the limit of one run is used up",
@@ -120,6 +120,12 @@ _ADVICE: Mapping[tuple[str, str], Advice] = MappingProxyType(
             title="the limit of a clip is used up",
             todo="raise budget.per_item, then run again",
             options="",
+        ),
+        ("held", "price"): Advice(
+            title="the first clip of this price has no known end, so what it costs is not known",
+            todo="settle that clip, then run again",
+            options="",
+            verb="reconcile",
         ),
         ("held", "lane"): Advice(
             title="the provider was stopped", todo="settle its cause, then run again", options=""

@@ -124,6 +124,7 @@ def _head(report: Report) -> dict[str, Any]:
         "counts": dict(report.counts),
         "money": _money(report.money),
         "earlier_usd": _plain(report.earlier_usd),
+        "unconfirmed_prices": list(report.prices),
         "by_provider": [_share(share) for share in report.by_provider],
         "by_shot": [_share(share) for share in report.by_shot],
         "causes": [_cause(group) for group in report.groups],

@@ -38,6 +38,9 @@ def _lines(report: Report) -> Iterator[str]:
     if report.earlier_usd:
         yield ""
         yield f"And {earlier(report)}."
+    for line in report.prices:
+        yield ""
+        yield escaped(line)
     for group in report.groups:
         yield ""
         yield from _group(group)

@@ -128,6 +128,8 @@ class Report:
     money: Money
     earlier_usd: Decimal
     """What the campaign has spent, or may have, on what is not among these items."""
+    prices: tuple[str, ...]
+    """What is to be said of prices that nobody has confirmed, a line each."""
     by_provider: tuple[Share, ...]
     by_shot: tuple[Share, ...]
     groups: tuple[Group, ...]
@@ -207,6 +209,7 @@ def summarise(  # noqa: PLR0913 - each names one line of the report's head
     elapsed_s: float | None = None,
     selection: str = "",
     committed_usd: Decimal = _NOTHING,
+    prices: tuple[str, ...] = (),
 ) -> Report:
     """Return how the campaign stands.
 
@@ -233,6 +236,7 @@ def summarise(  # noqa: PLR0913 - each names one line of the report's head
         counts=tuple(sorted(tally.counts.items(), key=lambda pair: place(pair[0]))),
         money=tally.money,
         earlier_usd=committed_usd - bound_usd,
+        prices=prices,
         by_provider=_sorted(tally.providers),
         by_shot=tuple(tally.shots.values()),
         groups=_groups(tally, command, selection, committed_usd),

@@ -62,6 +62,8 @@ def _blocks(report: Report, files: Sequence[str]) -> Iterator[RenderableType]:
         yield _costs(report)
     if report.earlier_usd:
         yield Text(f"and {earlier(report)}", _QUIET)
+    for line in report.prices:
+        yield Text(line)
     for group in report.groups:
         yield Text()
         yield from _cause(group)

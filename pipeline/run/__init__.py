@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from pipeline.run.ledger.identity import REHEARSAL_FOLDER, RootKind
     from pipeline.run.ledger.ledger import Ledger
     from pipeline.run.ledger.loss_detection import Loss
+    from pipeline.run.ledger.prices import PriceStanding
     from pipeline.run.lifecycle import POLICY, TRANSITIONS, State
     from pipeline.run.outcome import Outcome, ending
     from pipeline.run.quoting import Quoted, grouped, quote
@@ -50,6 +51,7 @@ __all__ = [
     "Order",
     "Outcome",
     "PlanLine",
+    "PriceStanding",
     "Quoted",
     "RealClock",
     "RealFiles",
@@ -96,6 +98,7 @@ _HOMES = {
     "Outcome": "outcome",
     "POLICY": "lifecycle",
     "PlanLine": "admission",
+    "PriceStanding": "ledger.prices",
     "RealClock": "clock",
     "REHEARSAL_FOLDER": "ledger.identity",
     "RealFiles": "files.views",

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 
 from pipeline.diagnostics import Diagnostic, has_errors
+from pipeline.run.ledger.prices import PriceStanding
 from pipeline.run.ledger.summary import Line
 from pipeline.run.ledger.tables import usd
 from pipeline.run.lifecycle import State
@@ -66,7 +67,9 @@ class Admission:
     retried: tuple[str, ...] = ()
     """Causes of failures that the next run is told to buy again (`--retry`)."""
     committed_usd: Decimal = Decimal(0)
-    """What the campaign has charged, reserved and possible so far, over its life."""
+    """What its manifest has charged, reserved and possible so far, over all profiles."""
+    prices: tuple[PriceStanding, ...] = ()
+    """How the prices of its items stand: confirmed by what was bought, or not."""
 
     @property
     def ok(self) -> bool:

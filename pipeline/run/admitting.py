@@ -17,12 +17,13 @@ from typing import Any, Protocol
 from sqlalchemy import Connection
 
 from pipeline.diagnostics import Diagnostic, Span, grouped, has_errors
-from pipeline.model import Budget, Entry, Policy, Record
+from pipeline.model import MODEL, Budget, Entry, Policy, Record
 from pipeline.run.admission import Admission, plan_lines
 from pipeline.run.files.views import Files, Found, Standing, inspect
 from pipeline.run.ledger import budgets, outputs, payload, summary
 from pipeline.run.ledger.items import Clash, Plan, Planned
 from pipeline.run.ledger.ledger import Ledger
+from pipeline.run.ledger.prices import PriceClass, SeenPrice, seen_prices, standings
 from pipeline.run.ledger.summary import Line
 from pipeline.run.ledger.tables import micro, usd
 
@@ -100,7 +101,8 @@ def _admitted(  # noqa: PLR0913 - the same
     plan = Plan(connection, campaign, again=again, purchases=policy.purchases)
     findings: list[Diagnostic] = []
     count = 0
-    for batch in _batches(_planned(entries, findings)):
+    seen = seen_prices(connection)
+    for batch in _batches(_planned(entries, findings, seen)):
         findings += [_clash(clash) for clash in plan.add(batch)]
         count += len(batch)
     plan.finish()
@@ -152,18 +154,21 @@ def _admission(
         orphaned=tuple(summary.orphans(connection, campaign=campaign)),
         left_behind=tuple(summary.left_behind(connection, campaign=campaign)),
         committed_usd=budgets.committed(connection, campaign=campaign),
+        prices=tuple(standings(connection, campaign=campaign)),
     )
 
 
 def _planned(
-    entries: Iterable[Entry | Diagnostic], findings: list[Diagnostic]
+    entries: Iterable[Entry | Diagnostic],
+    findings: list[Diagnostic],
+    seen: Mapping[PriceClass, SeenPrice],
 ) -> Iterator[Planned]:
     position = 0
     for entry in entries:
         if isinstance(entry, Diagnostic):
             findings.append(entry)
             continue
-        yield _row(entry, position)
+        yield _raised(_row(entry, position), seen)
         position += 1
 
 
@@ -180,12 +185,29 @@ def _row(entry: Entry, position: int) -> Planned:
         shot=item.shot,
         row_key=item.row_key,
         provider=item.provider,
+        model=MODEL,
+        mode=item.settings.mode,
+        kind=item.kind.value,
+        seconds=item.spec.seconds,
         low_microusd=None if price is None else micro(price.low_usd),
         expected_microusd=None if price is None else micro(price.expected_usd),
         high_microusd=None if price is None else micro(price.high_usd),
         payload_digest=hashlib.sha256(kept).hexdigest(),
         payload=kept,
         alternatives=item.key.alternatives,
+    )
+
+
+def _raised(row: Planned, seen: Mapping[PriceClass, SeenPrice]) -> Planned:
+    """Return an item at what its price was seen to be, if that is more than the price list says."""
+    price_class = PriceClass(provider=row.provider, model=row.model, mode=row.mode, kind=row.kind)
+    known = seen.get(price_class)
+    if known is None or not known.charged_microusd:
+        return row
+    return replace(
+        row,
+        expected_microusd=known.raised(row.expected_microusd, row.seconds),
+        high_microusd=known.raised(row.high_microusd, row.seconds),
     )
 
 

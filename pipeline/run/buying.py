@@ -17,6 +17,7 @@ import orjson
 
 from pipeline.errors import NotSent, TransportFault
 from pipeline.providers.base import CLIENT_ID, Accepted, Charge, Fault, FaultKind, Request, Uploads
+from pipeline.run.charges import ask_balance
 from pipeline.run.clock import boot
 from pipeline.run.ledger import payload
 from pipeline.run.ledger.budgets import BUDGET, Denied
@@ -25,6 +26,7 @@ from pipeline.run.ledger.prepared import Clashed
 from pipeline.run.ledger.purchases import Booking, accept, intend
 from pipeline.run.life import UNREACHABLE, Life
 from pipeline.run.lifecycle import LANE, POLICY, Phase, Signal, State
+from pipeline.run.price_gate import PRICE
 from pipeline.run.transport.wire import encoded, filled
 
 STALE_S = 30.0
@@ -35,17 +37,24 @@ _CLOSED = "a charge was above its reservation: nothing more is bought in this ru
 
 
 async def planned(life: Life) -> None:
-    """Begin, unless nothing more is submitted: then leave it planned, or hold it and say why."""
+    """Begin, unless nothing more is submitted: then leave it planned, or hold it and say why.
+
+    While nobody has confirmed its price, it waits until no other of that price is being bought.
+    """
+    job, prices = life.job, life.means.prices
     if not life.job.selected:
         life.parked = True
     elif life.station.stopped:
         await life.move(State.HELD, cause=LANE, message=life.station.stopped)
     elif life.means.stop.is_set() or life.means.settle_only:
         life.parked = True
-    elif why := _unaffordable(life):
+    elif why := unaffordable(life) or _shut(life):
         cause, message = why
         await life.move(State.HELD, cause=cause, message=message)
+    elif not prices.passes(job.price, job.seconds, job.key):
+        await life.station.wait(prices.changed())
     else:
+        prices.claim(job.price, job.seconds, job.key)
         await life.move(State.STAGING)
 
 
@@ -65,6 +74,8 @@ async def staging(life: Life) -> None:
         life.leave_slot()
         await _unstaged(life, staged)
     else:
+        if life.means.prices.holds(life.job.price, life.job.key):
+            life.balance = await ask_balance(life)
         await _intend(life, _frozen(life, kept.request, staged))
 
 
@@ -118,6 +129,7 @@ async def accepted(life: Life, task: str, reserved: Charge | None = None) -> Non
     life.means.checkpoint("accepted")
     # The request is in the ledger; thousands in flight need not hold it.
     bought = replace(life.purchase, task=task, accepted_at=at, request=b"")
+    bought = replace(bought, charged_native=native, native_unit=unit)
     known = {"purchase": bought, "tries": life.job.tries + 1}
     life.stands(State.WAITING, **known, cause="", message="")
 
@@ -135,7 +147,13 @@ def request_of(purchase: Purchase) -> Request:
     return filled(payload.request(kept["request"]), values)
 
 
-def _unaffordable(life: Life) -> tuple[str, str] | None:
+def _shut(life: Life) -> tuple[str, str] | None:
+    why = life.means.prices.shut(life.job.price)
+    open_ = life.means.prices.seen(life.job.price).confirmed(life.job.seconds)
+    return None if open_ or not why else (PRICE, why)
+
+
+def unaffordable(life: Life) -> tuple[str, str] | None:
     """Return cause and message where reserving its price would be in vain."""
     price, means = life.job.high_microusd, life.means
     if means.till.closed:
@@ -165,6 +183,7 @@ def _frozen(life: Life, request: Mapping[str, object], values: Mapping[str, str]
         reserved_microusd=job.high_microusd or 0,
         estimate_microusd=job.expected_microusd,
         intent_at=life.now(),
+        **{name: getattr(job, name) for name in ("model", "mode", "kind", "seconds")},
     )
     sent = encoded(request_of(purchase).body)
     return replace(purchase, body_sha256=hashlib.sha256(sent).hexdigest())

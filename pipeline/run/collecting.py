@@ -13,7 +13,6 @@ from functools import partial
 from pipeline.errors import TransportFault, UnreadableReply
 from pipeline.model import Feature
 from pipeline.providers.base import (
-    Charge,
     Done,
     Failed,
     Fault,
@@ -23,13 +22,13 @@ from pipeline.providers.base import (
     TaskState,
     Unknown,
 )
+from pipeline.run.charges import book_charge, read_charge
 from pipeline.run.fetch import Fetched, Wanted, fetch, forget, received
 from pipeline.run.files.showing import show
 from pipeline.run.ledger import payload
 from pipeline.run.ledger.jobs import CHARGED
 from pipeline.run.ledger.outputs import Clip, land
-from pipeline.run.ledger.purchases import REPORTED, UNKNOWN, Booking
-from pipeline.run.ledger.tables import micro_exact
+from pipeline.run.ledger.purchases import Booking
 from pipeline.run.life import Life
 from pipeline.run.lifecycle import POLICY, TRANSIENT, Phase, State
 from pipeline.run.transport.lane import Lane
@@ -151,8 +150,7 @@ def _unanswered(life: Life, fault: Fault) -> float:
 
 async def _finished(life: Life, done: Done) -> None:
     life.done = done
-    booking = _charged(life, done.charge)
-    await life.close(State.FETCHING, replace(booking, outcome=CHARGED))
+    await life.close(State.FETCHING, await read_charge(life, done.charge))
 
 
 async def _failed(life: Life, failed: Failed) -> None:
@@ -163,7 +161,7 @@ async def _failed(life: Life, failed: Failed) -> None:
     fault, purchase = failed.fault, life.purchase
     free_by_terms = Feature.FREE_FAILURES in life.station.provider.offer.features
     if failed.charge is not None and failed.charge.usd is not None:
-        booking = _charged(life, failed.charge)
+        booking = book_charge(life, failed.charge)
         free = not booking.charged_microusd
     elif free_by_terms and purchase.outcome != CHARGED:
         booking = Booking(source="estimated", outcome="failed", at=life.now())
@@ -180,22 +178,6 @@ async def _failed(life: Life, failed: Failed) -> None:
     life.leave_slot()
     if again and life.job.tries < life.means.policy.purchases:
         await life.move(State.PLANNED)
-
-
-def _charged(life: Life, charge: Charge | None) -> Booking:
-    """Return what is booked for a charge; the estimate, marked as such, where none is reported.
-
-    Where no price is known either, nobody knows the sum: it is booked as 0, and marked `unknown`.
-    """
-    native = "" if charge is None or charge.native is None else str(charge.native)
-    unit = "" if charge is None else charge.unit
-    booking = Booking(outcome=CHARGED, native=native, unit=unit, at=life.now())
-    if charge is not None and charge.usd is not None:
-        return replace(booking, charged_microusd=micro_exact(charge.usd), source=REPORTED)
-    estimate = life.purchase.estimate_microusd
-    if estimate is None:
-        return replace(booking, source=UNKNOWN)
-    return replace(booking, charged_microusd=estimate, source="estimated")
 
 
 async def _fetched(life: Life, done: Done) -> Fetched | Fault:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from random import Random
+from typing import Any
 from uuid import uuid4
 
 from sqlalchemy import Connection
@@ -26,11 +27,13 @@ from pipeline.run.files.store import Store
 from pipeline.run.ledger import budgets, events, jobs, purchases
 from pipeline.run.ledger.jobs import Job
 from pipeline.run.ledger.ledger import Ledger
+from pipeline.run.ledger.prices import seen_prices
 from pipeline.run.life import Life
-from pipeline.run.lifecycle import LANE
+from pipeline.run.lifecycle import LANE, State
 from pipeline.run.means import Means, Station
 from pipeline.run.outcome import Outcome
 from pipeline.run.pacing import Gate
+from pipeline.run.price_gate import PRICE, PriceGate
 from pipeline.run.staging import Staging
 from pipeline.run.transport.lane import Lane
 from pipeline.run.transport.transport import Transport
@@ -150,21 +153,70 @@ async def _work_lane(means: Means, name: str) -> None:
     async with asyncio.TaskGroup() as group:
         sent = asyncio.Semaphore(_UNSETTLED_AT_ONCE)
         async for job in _read(means, partial(jobs.unsettled, provider=name)):
+            _count_in(means, job)
             await _start(group, sent, Life(job=job, means=means, station=station))
         if not means.settle_only:
             await _buy(group, means, name)
-    if station.stopped and not means.settle_only:
-        rest = partial(jobs.hold, campaign=means.campaign, provider=name)
+    if means.settle_only:
+        return
+    rest = partial(jobs.hold, campaign=means.campaign, provider=name)
+    if station.stopped:
         await means.ledger.write(partial(rest, cause=LANE, message=station.stopped))
+    for price in () if means.stop.is_set() else means.prices.closed(name):
+        shut = partial(rest, cause=PRICE, message=means.prices.shut(price), price=price)
+        await means.ledger.write(shut)
+
+
+def _count_in(means: Means, job: Job) -> None:
+    """Count a purchase of an earlier run as under way, if its price is not confirmed."""
+    purchase = job.purchase
+    if purchase is not None and purchase.kind and purchase.outcome != jobs.CHARGED:
+        means.prices.claim(purchase.price, purchase.seconds, job.key)
 
 
 async def _buy(group: asyncio.TaskGroup, means: Means, name: str) -> None:
-    station = means.stations[name]
+    """Start what is planned; again from the top once a price that was awaited is open."""
+    station, alive = means.stations[name], set[str]()
     seats = asyncio.Semaphore(2 * (station.lane.most or station.lane.concurrency) + _AHEAD)
-    async for job in _read(means, partial(jobs.planned, provider=name)):
-        if means.stop.is_set() or station.stopped:
-            break
-        await _start(group, seats, Life(job=job, means=means, station=station))
+
+    def planned(connection: Connection, **where: Any) -> list[Job]:
+        without = () if means.till.closed else means.prices.closed(name)
+        return jobs.planned(connection, provider=name, without=without, **where)
+
+    while True:
+        async for job in _read(means, planned):
+            await seats.acquire()
+            if means.stop.is_set() or station.stopped:
+                return
+            if job.key in alive or not _may_start(means, job):
+                seats.release()
+                continue
+            life = Life(job=job, means=means, station=station)
+            alive.add(job.key)
+            _go(group, life, partial(_left, seats, alive, life))
+        if not means.prices.awaited(name) or not await station.wait(means.prices.changed()):
+            return
+
+
+def _may_start(means: Means, job: Job) -> bool:
+    """Tell whether a job may be worked on now; it counts as being bought, if it will be.
+
+    It has its seat by then: nobody may wait for one who waits for a seat.
+    """
+    if means.till.closed or means.till.refuses(job.high_microusd or 0):
+        return True
+    if job.price in means.prices.closed(job.provider):
+        return False
+    if means.prices.passes(job.price, job.seconds, job.key):
+        means.prices.claim(job.price, job.seconds, job.key)
+    return True
+
+
+def _left(seats: asyncio.Semaphore, alive: set[str], life: Life) -> None:
+    # What was left planned is not begun again in this run.
+    if life.job.state is not State.PLANNED:
+        alive.discard(life.job.key)
+    seats.release()
 
 
 async def _read(means: Means, window: Callable[..., list[Job]]) -> AsyncIterator[Job]:
@@ -181,7 +233,11 @@ async def _read(means: Means, window: Callable[..., list[Job]]) -> AsyncIterator
 
 async def _start(group: asyncio.TaskGroup, seats: asyncio.Semaphore, life: Life) -> None:
     await seats.acquire()
-    group.create_task(live(life)).add_done_callback(lambda _: seats.release())
+    _go(group, life, seats.release)
+
+
+def _go(group: asyncio.TaskGroup, life: Life, done: Callable[[], None]) -> None:
+    group.create_task(live(life)).add_done_callback(lambda _: done())
 
 
 def _station(order: Order, provider: Provider, lane: Lane, tools: Tools) -> Station:
@@ -222,6 +278,7 @@ def _means(
         limits=budgets.limits(order.budget),
         observer=watch,
         stations=stations,
+        prices=PriceGate(ledger.read(seen_prices)),
         address_header=order.address_header,
         settle_only=order.settle_only,
     )

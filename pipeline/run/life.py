@@ -9,8 +9,9 @@ from functools import partial
 from typing import Any
 
 from pipeline.model import Event
-from pipeline.providers.base import Done, Fault
+from pipeline.providers.base import Charge, Done, Fault
 from pipeline.run.ledger.jobs import CHARGED, Job, Purchase, move
+from pipeline.run.ledger.prices import seen_prices
 from pipeline.run.ledger.purchases import Booking, bought, close
 from pipeline.run.ledger.tables import usd
 from pipeline.run.lifecycle import Phase, Signal, State
@@ -40,6 +41,8 @@ class Life:
     """Times its status was asked for another link."""
     downloading_s: float = 0.0
     """How long its downloads took in this run, without the waits between them."""
+    balance: Charge | None = None
+    """What the account had before a purchase that goes alone, if it could be asked."""
     words: set[str] = field(default_factory=set)
     """Status words that nobody documented."""
     _slot: bool = False
@@ -63,6 +66,8 @@ class Life:
             partial(close, job=self.job, after=after, booking=booking, run_id=run_id)
         )
         before, charged_usd = self.purchase, usd(booking.charged_microusd)
+        if exceeded or booking.evidence:
+            self._learn_price()
         ended = replace(before, outcome=booking.outcome)
         self._takes_over(after, cause=booking.cause, message=booking.message, purchase=ended)
         # Watchers add up what they are told: a clip that is asked for again is charged once.
@@ -70,7 +75,22 @@ class Life:
         self.means.till.came_back()
         if exceeded:
             self.means.till.closed = True
-            self.tell("overcharged", charged_usd=charged_usd)
+            sums = (charged_usd + usd(booking.possible_microusd), usd(before.reserved_microusd))
+            told = "{:f} USD charged where {:f} USD was set aside".format(*sums)
+            self.tell("overcharged", charged_usd=charged_usd, message=told)
+        if booking.outcome == CHARGED:
+            self.leave_price(settled=True)
+
+    def _learn_price(self) -> None:
+        known = self.means.ledger.read(seen_prices).get(self.purchase.price)
+        if known is not None:
+            self.means.prices.learn(known)
+
+    def leave_price(self, *, settled: bool) -> None:
+        """Let the next purchase of its price go, if this one went alone."""
+        job = self.job
+        for price in {job.price, self.purchase.price} if job.purchase else {job.price}:
+            self.means.prices.leave(price, job.key, settled=settled)
 
     def stands(self, state: State, **known: Any) -> None:
         """Take over what the ledger has just been told."""

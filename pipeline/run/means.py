@@ -16,6 +16,7 @@ from pipeline.run.files.store import Store
 from pipeline.run.ledger.budgets import Denied, Limits
 from pipeline.run.ledger.ledger import Ledger
 from pipeline.run.pacing import Gate
+from pipeline.run.price_gate import PriceGate
 from pipeline.run.staging import Staging
 from pipeline.run.transport.lane import Lane
 from pipeline.run.transport.transport import Transport
@@ -114,6 +115,7 @@ class Means:
     chance: Random
     new_client_id: Callable[[], str]
     stations: Mapping[str, Station]
+    prices: PriceGate
     address_header: bool = False
     """Whether a submit tells the item's address: to the sandbox only."""
     settle_only: bool = False

@@ -11,7 +11,7 @@ from pipeline.run.lifecycle import State
 
 DONE, FAILED, HELD, STOPPED, UNKNOWN, INTERRUPTED = 0, 10, 11, 12, 13, 130
 
-_UNKNOWN = frozenset(
+UNKNOWN_STATES = frozenset(
     {State.IN_DOUBT, State.OVERDUE, State.SUBMITTING, State.WAITING, State.FETCHING}
 )
 _FAILED = frozenset({State.FAILED, State.OFF_SPEC, State.ABANDONED})
@@ -51,7 +51,7 @@ class Outcome:
     @property
     def exit_code(self) -> int:
         """Return the exit code: of several that apply, what matters most."""
-        unfinished = self.count(State.PLANNED, State.STAGING, *_UNKNOWN)
+        unfinished = self.count(State.PLANNED, State.STAGING, *UNKNOWN_STATES)
         if self.interrupted and unfinished:
             return INTERRUPTED
         return ending(
@@ -72,7 +72,7 @@ def ending(
     """Return the exit code of jobs that stand like this, counted by state and cause."""
     held_by_budget = sum(counts.get((State.HELD, cause), 0) for cause in BUDGETS)
     ranked = (
-        (UNKNOWN, _count(counts, *_UNKNOWN)),
+        (UNKNOWN, _count(counts, *UNKNOWN_STATES)),
         (STOPPED, stopped or _count(counts, State.HELD) > held_by_budget),
         (STOPPED, _count(counts, State.PLANNED, State.STAGING)),
         (HELD, held_by_budget or overcharged),

@@ -9,6 +9,7 @@ from pipeline.run.buying import planned, staging, submitting
 from pipeline.run.collecting import fetching, overdue, waiting
 from pipeline.run.life import Life
 from pipeline.run.lifecycle import State
+from pipeline.run.outcome import UNKNOWN_STATES as UNKNOWN
 from pipeline.run.reconcile import in_doubt
 
 Step = Callable[[Life], Awaitable[None]]
@@ -34,6 +35,7 @@ async def live(life: Life) -> None:
             await step(life)
     finally:
         life.leave_slot()
+        life.leave_price(settled=life.job.state not in UNKNOWN)
     # What an earlier run left behind, and is still overdue, says nothing new of the provider.
     if life.job.state is not State.OVERDUE or life.intended_at:
         life.brake(life.station.brake.note(life.job.state, life.job.cause))

@@ -19,7 +19,7 @@ from pipeline.sandbox.faults import Effect
 from pipeline.sandbox.orders import Order, Progress, State
 from pipeline.sandbox.records import Link, Task
 from pipeline.sandbox.reels import reel
-from pipeline.sandbox.scenario import Account, Fault
+from pipeline.sandbox.scenario import Account, Fault, Pricing
 from pipeline.sandbox.studio import NotRendered, Studio
 from pipeline.sandbox.world import World
 
@@ -29,6 +29,7 @@ _FATE = frozenset({Effect.FATE})
 _SECRET_CHARACTERS = 8
 """A shorter key would be found by chance in any address."""
 _NOT_RENDERED = "!"
+_NEVER_RUNS_OUT_USD = Decimal(1_000_000)
 
 
 class Desk:
@@ -66,6 +67,12 @@ class Desk:
         if granted is None:
             return None
         return granted - Decimal(self.world.billed(provider, key)) / MICRO
+
+    def left(self, provider: str, key: str) -> Decimal:
+        """Return what an account shows as left in USD; one that never runs out falls too."""
+        found = self.balance(provider, key)
+        billed = Decimal(self.world.billed(provider, key)) / MICRO
+        return _NEVER_RUNS_OUT_USD - billed if found is None else found
 
     def can_pay(self, provider: str, key: str, usd: Decimal) -> bool:
         """Tell whether an account can pay this now."""
@@ -150,6 +157,8 @@ class Desk:
         name = "" if fault is None else fault.name
         options = {} if fault is None else fault.options
         factor = Decimal(str(options["factor"])) if name == "overcharged" else 1
+        pricing = scenario.prices.get(order.subject.provider, Pricing())
+        price = pricing.per_item_usd if pricing.per_item_usd is not None else order.usd
         runs_s = random.uniform(*scenario.run_s)  # noqa: S311 - a drill, not a secret
         return Task(
             provider=order.subject.provider,
@@ -160,7 +169,7 @@ class Desk:
             model=order.model,
             prompt=order.subject.prompt,
             request=order.request,
-            usd=int(order.usd * factor * MICRO),
+            usd=int(price * pricing.factor * factor * MICRO),
             created_at=now,
             ready_at=now + runs_s + (options["seconds"] if name == "slow" else 0),
             fate={"name": name, **options} if name else _doom(order),
@@ -169,6 +178,8 @@ class Desk:
                 **order.extra,
                 "results": order.results,
                 "link_ttl_s": order.link_ttl_s,
+                "told": "nothing" if name == "no-cost" else pricing.told,
+                "credit_factor": str(pricing.credit_factor),
                 "references": [medium.digest for medium in order.media if medium.digest],
             },
             clip=self.studio.ready(shown),
@@ -193,6 +204,25 @@ class Desk:
             print(f"sandbox: task {task.id} was not rendered: {error}", file=sys.stderr)  # noqa: T201 - its log
             clip = _NOT_RENDERED
         self.world.keep_clip(task, clip)
+
+
+def told_cost(task: Task) -> Any:
+    """Return what a reply tells as a task's cost in USD; None where it tells none."""
+    match task.extra.get("told", "billed"):
+        case "billed":
+            return task.usd / MICRO
+        case "nothing" | "credits":
+            return None
+        case told:
+            return told
+
+
+def told_credits(task: Task, per_usd: Decimal) -> float | None:
+    """Return what a reply tells as a task's cost in credits; None where it tells none."""
+    if task.extra.get("told", "billed") not in {"billed", "credits"}:
+        return None
+    factor = Decimal(task.extra.get("credit_factor", "1"))
+    return float(round(Decimal(task.usd) / MICRO * per_usd * factor, 4))
 
 
 def _doom(order: Order) -> dict[str, str]:

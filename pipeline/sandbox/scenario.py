@@ -68,6 +68,20 @@ class Account:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Pricing:
+    """How a provider's bill differs from its usual price, and what its replies tell of it."""
+
+    factor: Decimal = Decimal(1)
+    """By what the usual price is multiplied."""
+    per_item_usd: Decimal | None = None
+    """The bill of each task whatever its length; None: by the second, as usual."""
+    told: Any = "billed"
+    """"billed", "credits" (in the provider's own unit alone), "nothing", or what stands there."""
+    credit_factor: Decimal = Decimal(1)
+    """By what the told credits are multiplied, as if the unit were another one."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Chaos:
     """Faults by probability, drawn from a seed: the same requests meet the same faults."""
 
@@ -81,6 +95,8 @@ class Scenario:
     """How the sandbox behaves; the defaults are a quick provider on a good day."""
 
     accounts: Mapping[str, Account] = field(default_factory=lambda: _NOTHING)
+    prices: Mapping[str, Pricing] = field(default_factory=lambda: _NOTHING)
+    """By provider; one that is not named bills as usual."""
     accept_s: tuple[float, float] = (0.0, 0.05)
     run_s: tuple[float, float] = (0.2, 1.0)
     render: str = "full"
@@ -148,6 +164,21 @@ def _account(value: Any, where: str) -> Account:
         raise BadScenario(f"{where}: write `bad` or `{{balance_usd: 1.50}}`") from error
 
 
+def _prices(value: Any) -> dict[str, Any]:
+    found = _mapping(value, "prices")
+    return {"prices": {name: _pricing(told, f"prices.{name}") for name, told in found.items()}}
+
+
+def _pricing(value: Any, where: str) -> Pricing:
+    told = _mapping(value, where)
+    _known(told, ("factor", "per_item_usd", "told", "credit_factor"), where)
+    try:
+        numbers = {name: Decimal(str(told[name])) for name in told if name != "told"}
+    except InvalidOperation as error:
+        raise BadScenario(f"{where}: factors and prices are numbers") from error
+    return Pricing(told=told.get("told", "billed"), **numbers)
+
+
 def _chaos(value: Any) -> dict[str, Any]:
     told = value if isinstance(value, Mapping) else {"rate": value}
     _known(told, ("rate", "seed", "faults"), "chaos")
@@ -197,6 +228,7 @@ def _word(name: str, *words: str) -> Any:
 _READERS: Mapping[str, Any] = MappingProxyType(
     {
         "accounts": _accounts,
+        "prices": _prices,
         "timing": _timing,
         "render": _word("render", "full", "plain"),
         "clip_bytes": lambda value: {"clip_bytes": _whole(value, "clip_bytes")},

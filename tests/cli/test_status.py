@@ -65,7 +65,7 @@ async def test_held_by_the_budget_is_11(studio: Studio, capsys: pytest.CaptureFi
     await studio.make("a", "b")
 
     assert 11 == status(studio)
-    assert "budget.limit=2 USD" in capsys.readouterr().out
+    assert "--max-cost 2" in capsys.readouterr().out
 
 
 async def test_what_one_run_may_not_spend_is_for_the_next(
@@ -78,7 +78,7 @@ async def test_what_one_run_may_not_spend_is_for_the_next(
     assert 11 == status(studio)
     said = capsys.readouterr().out
     assert "the limit of one run is used up" in said, said
-    assert "budget.limit" not in said
+    assert "--max-cost" not in said
 
 
 async def test_what_earlier_plans_spent_is_told_and_counts_towards_the_limit(
@@ -92,8 +92,8 @@ async def test_what_earlier_plans_spent_is_told_and_counts_towards_the_limit(
 
     assert 11 == status(studio)
     said = capsys.readouterr().out
-    assert "budget.limit=3 USD" in said
-    assert "1.68 USD before, for work that is in the plan no more" in said
+    assert "--max-cost 3" in said
+    assert "1.68 USD before, for work that is not in this plan" in said
 
 
 async def test_the_limit_that_is_enough_lets_the_highest_price_be_reserved(
@@ -108,7 +108,7 @@ async def test_the_limit_that_is_enough_lets_the_highest_price_be_reserved(
     await studio.run()
 
     assert 11 == status(studio)
-    assert "budget.limit=2 USD" in capsys.readouterr().out
+    assert "--max-cost 2" in capsys.readouterr().out
 
 
 async def test_the_command_that_helps_is_about_the_same_plan(

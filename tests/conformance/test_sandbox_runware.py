@@ -254,7 +254,8 @@ def test_an_empty_account_cannot_buy(sandbox: Sandbox, runware: Runware) -> None
 
     assert (402, [("insufficientCredits", "")]) == (status, codes(body))
     asked = {"taskType": "accountManagement", "taskUUID": new(), "operation": "getDetails"}
-    assert 0.08 == pytest.approx(runware.post(asked)[1]["data"][0]["balance"])
+    left = runware.post(asked)[1]["data"][0]["balance"]
+    assert {"amount": pytest.approx(0.08), "currency": "USD"} == left
 
 
 # --- What is refused

@@ -26,12 +26,12 @@ from tests.unit.run.campaign import Studio, entry
 OF_A = "WHERE key = (SELECT key FROM items WHERE address = 'spin[a]')"
 SABOTAGES: Mapping[str, tuple[str, str]] = {
     "campaign's sum": (
-        "UPDATE budgets SET committed_microusd = 1 WHERE scope = 'campaign:1'",
-        r"the budget campaign:1: 0.000001 USD are committed, but its purchases come to 1.12 USD",
+        "UPDATE budgets SET committed_microusd = 1 WHERE scope = 'campaign:spring'",
+        r"the budget campaign:spring: 0.000001 USD are committed, but its purchases come to 1.12",
     ),
     "row's sum": (
-        "UPDATE budgets SET committed_microusd = 0 WHERE scope = 'row:1:a'",
-        r"the budget row:1:a: 0 USD are committed, but its purchases come to 0.56 USD",
+        "UPDATE budgets SET committed_microusd = 0 WHERE scope = 'row:spring:a'",
+        r"the budget row:spring:a: 0 USD are committed, but its purchases come to 0.56 USD",
     ),
     "run's budget": ("DELETE FROM budgets WHERE scope = 'run:1'", "the budget run:1 is gone"),
     "purchase": (

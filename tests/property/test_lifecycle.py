@@ -86,7 +86,7 @@ def _check(studio: Studio) -> None:
 
 
 def _committed(connection: Connection) -> int:
-    scope = budgets.c.scope == "campaign:1"
+    scope = budgets.c.scope == "campaign:spring"
     return connection.scalar(select(budgets.c.committed_microusd).where(scope)) or 0
 
 

@@ -1,5 +1,7 @@
 """What each scope has committed, and what it may: campaign life, run, row, item.
 
+All but the run's are the manifest's, whatever profile it was run with.
+
 committed = charged + reserved + possible. The check against a limit and the reservation are one
 conditional update, so no concurrency can leak past it.
 """
@@ -16,7 +18,14 @@ from sqlalchemy import BigInteger, ColumnElement, Connection, bindparam, func, s
 from pipeline.model import Budget
 from pipeline.run.ledger.prepared import execute, execute_many
 from pipeline.run.ledger.sqlite import upsert
-from pipeline.run.ledger.tables import budgets, campaigns, micro, purchases, usd
+from pipeline.run.ledger.tables import (
+    budgets,
+    campaigns,
+    manifest_of,
+    micro,
+    purchases,
+    usd,
+)
 
 BUDGET = "budget"
 """The cause of a job that is held for want of money: the campaign's is used up."""
@@ -64,13 +73,13 @@ class Denied:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Payer:
-    """Who a purchase is booked on: its campaign, run, row and item.
+    """Who a purchase is booked on: its manifest, run, row and item.
 
     An item is its work, not its address: a clip that is made from something else is another one,
     while all tries at the same work count together.
     """
 
-    campaign_id: int
+    manifest: str
     run_id: int
     row_key: str
     key: str
@@ -78,10 +87,10 @@ class Payer:
     def scope(self, name: str) -> str:
         """Return the payer's scope of that name (campaign, run, row, item)."""
         own = {
-            "campaign": campaign_scope(self.campaign_id),
+            "campaign": campaign_scope(self.manifest),
             "run": run_scope(self.run_id),
-            "row": f"row:{self.campaign_id}:{self.row_key}",
-            "item": f"item:{self.campaign_id}:{self.key}",
+            "row": f"row:{self.manifest}:{self.row_key}",
+            "item": f"item:{self.manifest}:{self.key}",
         }
         return own[name]
 
@@ -96,9 +105,9 @@ _ALWAYS = frozenset({"campaign", "run"})
 """Kept even without a limit: one may be set later. Rows and items are then summed up afresh."""
 
 
-def campaign_scope(campaign_id: int) -> str:
-    """Return the scope of a campaign's life in this ledger."""
-    return f"campaign:{campaign_id}"
+def campaign_scope(manifest: str) -> str:
+    """Return the scope of a manifest's life in this ledger, over all its profiles."""
+    return f"campaign:{manifest}"
 
 
 def run_scope(run_id: int) -> str:
@@ -163,9 +172,8 @@ def adjust_all(connection: Connection, payer: Payer, amount: int) -> None:
 
 
 def committed(connection: Connection, *, campaign: str) -> Decimal:
-    """Return what is committed over a campaign's life in this ledger."""
-    own = connection.scalar(select(campaigns.c.id).where(campaigns.c.name == campaign))
-    scope = campaign_scope(own or 0)
+    """Return what is committed over the life of a campaign's manifest, over all its profiles."""
+    scope = campaign_scope(manifest_of(campaign))
     found = connection.scalar(select(budgets.c.committed_microusd).where(budgets.c.scope == scope))
     return usd(found or 0)
 
@@ -190,8 +198,9 @@ def _ensure(connection: Connection, payer: Payer, name: str) -> None:
         "row": purchases.c.row_key == payer.row_key,
         "item": purchases.c.key == payer.key,
     }
+    profiles = select(campaigns.c.id).where(campaigns.c.manifest == payer.manifest)
     sofar = connection.scalar(
-        select(bound()).where(purchases.c.campaign_id == payer.campaign_id, own[name])
+        select(bound()).where(purchases.c.campaign_id.in_(profiles), own[name])
     )
     open_scope(connection, scope, sofar or 0)
 

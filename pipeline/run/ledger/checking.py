@@ -34,16 +34,16 @@ _ASKED_FOR = (State.WAITING, State.OVERDUE, State.FETCHING)
 _FINISHED = (State.DONE, State.OFF_SPEC)
 _BOUGHT = (State.SUBMITTING, State.IN_DOUBT, *_ASKED_FOR, *_FINISHED, State.ABANDONED)
 _AT_MOST = 100
-_CAMPAIGN = cast(purchases.c.campaign_id, String)
 _SCOPES: Mapping[str, ColumnElement[str]] = MappingProxyType(
     {
-        "campaign:": literal("campaign:") + _CAMPAIGN,
+        "campaign:": literal("campaign:") + campaigns.c.manifest,
         "run:": literal("run:") + cast(purchases.c.run_id, String),
-        "row:": literal("row:") + _CAMPAIGN + ":" + purchases.c.row_key,
-        "item:": literal("item:") + _CAMPAIGN + ":" + purchases.c.key,
+        "row:": literal("row:") + campaigns.c.manifest + ":" + purchases.c.row_key,
+        "item:": literal("item:") + campaigns.c.manifest + ":" + purchases.c.key,
     }
 )
 """What a purchase is booked on, by kind of scope (`budgets.Payer.scope`)."""
+_PURCHASED = purchases.outerjoin(campaigns, campaigns.c.id == purchases.c.campaign_id)
 _ALWAYS_THERE = frozenset({"campaign:", "run:"})
 """The others are kept only while there is a limit."""
 
@@ -92,7 +92,8 @@ def _contradictions(connection: Connection) -> list[str]:
 def _sums(connection: Connection) -> Iterator[str]:
     """Say where what a scope has committed is not what its purchases come to."""
     for kind, scope in _SCOPES.items():
-        spent = select(scope.label("scope"), bound().label("bound")).group_by(scope).subquery()
+        sums = select(scope.label("scope"), bound().label("bound")).select_from(_PURCHASED)
+        spent = sums.group_by(scope).subquery()
         known, came_to = budgets.c.committed_microusd, func.coalesce(spent.c.bound, 0)
         query = (
             select(budgets.c.scope, known, came_to)
@@ -111,7 +112,8 @@ def _budgets_gone(connection: Connection) -> Iterator[str]:
     known = select(budgets.c.scope)
     for kind in sorted(_ALWAYS_THERE):
         scope = _SCOPES[kind]
-        for name in connection.scalars(select(scope).where(scope.not_in(known)).distinct()):
+        paid = select(scope).select_from(_PURCHASED).where(scope.not_in(known))
+        for name in connection.scalars(paid.distinct()):
             yield f"the budget {name} is gone, but it has purchases"
 
 

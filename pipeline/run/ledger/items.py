@@ -33,7 +33,7 @@ from pipeline.run.ledger.budgets import campaign_scope, open_scope
 from pipeline.run.ledger.prepared import Clashed, execute_many
 from pipeline.run.ledger.reuse import Reuse
 from pipeline.run.ledger.sqlite import upsert
-from pipeline.run.ledger.tables import campaigns, items, jobs, outputs, payloads
+from pipeline.run.ledger.tables import campaigns, items, jobs, manifest_of, outputs, payloads
 from pipeline.run.lifecycle import State
 
 _REPLANNED = (State.PLANNED.value, State.HELD.value, State.FAILED.value)
@@ -53,6 +53,10 @@ class Planned:
     shot: str
     row_key: str
     provider: str
+    model: str
+    mode: str
+    kind: str
+    seconds: float | None
     low_microusd: int | None
     expected_microusd: int | None
     high_microusd: int | None
@@ -92,7 +96,8 @@ class Plan:
         self._connection = connection
         self._narrowing = again
         self._campaign = campaign
-        connection.execute(upsert(campaigns).values(name=campaign).on_conflict_do_nothing())
+        named = {"name": campaign, "manifest": manifest_of(campaign)}
+        connection.execute(upsert(campaigns).values(named).on_conflict_do_nothing())
         here = campaigns.c.name == campaign
         connection.execute(
             update(campaigns)
@@ -104,7 +109,7 @@ class Plan:
         self.generation: int = row.generation
         self.changed = False
         """Whether it is another plan than the last one; told once it is finished."""
-        open_scope(connection, campaign_scope(self.campaign_id))
+        open_scope(connection, campaign_scope(row.manifest))
         self._last_id: int = connection.scalar(select(func.max(items.c.id))) or 0
         self._current = and_(
             items.c.campaign_id == self.campaign_id, items.c.generation == self.generation

@@ -9,10 +9,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, and_, bindparam, func, or_, select, update
+from sqlalchemy import Connection, RowMapping, and_, bindparam, func, not_, or_, select, update
 
 from pipeline.run.ledger.payload import as_bought
 from pipeline.run.ledger.prepared import execute
+from pipeline.run.ledger.prices import PriceClass
 from pipeline.run.ledger.tables import campaigns, items, jobs, payloads, purchases
 from pipeline.run.lifecycle import CRASHED, TRANSITIONS, State
 
@@ -41,6 +42,18 @@ class Purchase:
     accepted_at: float | None = None
     outcome: str = ""
     """What became of it so far; CHARGED once its clip was finished."""
+    model: str = ""
+    mode: str = ""
+    kind: str = ""
+    seconds: float | None = None
+    charged_native: str = ""
+    native_unit: str = ""
+    """What the provider told in a unit of its own, at acceptance or later."""
+
+    @property
+    def price(self) -> PriceClass:
+        """Return the class of its price; an earlier version's purchase has none."""
+        return PriceClass(provider=self.provider, model=self.model, mode=self.mode, kind=self.kind)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +64,8 @@ class Job:
     state: State
     provider: str
     campaign_id: int
+    manifest: str
+    """The manifest of its campaign: whose budget it is booked on."""
     address: str
     row_key: str
     cursor: int
@@ -58,11 +73,20 @@ class Job:
     high_microusd: int | None
     tries: int
     payload: bytes
+    model: str = ""
+    mode: str = ""
+    kind: str = ""
+    seconds: float | None = None
     cause: str = ""
     message: str = ""
     purchase: Purchase | None = None
     selected: bool = True
     """Whether it may be bought in this run, as its item is now; what was sent is settled anyway."""
+
+    @property
+    def price(self) -> PriceClass:
+        """Return the class of the price at which it would be bought now."""
+        return PriceClass(provider=self.provider, model=self.model, mode=self.mode, kind=self.kind)
 
 
 class Moved(Exception):  # noqa: N818 - said from the worker's side
@@ -155,9 +179,18 @@ def counts(connection: Connection, *, campaign: str) -> dict[tuple[State, str], 
 
 
 def planned(
-    connection: Connection, *, campaign: str, provider: str, after: int, limit: int
+    connection: Connection,
+    *,
+    campaign: str,
+    provider: str,
+    after: int,
+    limit: int,
+    without: Iterable[PriceClass] = (),
 ) -> list[Job]:
-    """Return a provider's next selected jobs to be made, in plan order, from after a cursor on."""
+    """Return a provider's next selected jobs to be made, in plan order, from after a cursor on.
+
+    `without` are prices of which nothing may be begun now.
+    """
     query = _loading(items.c.position, jobs.c.key == items.c.key, campaign).where(
         campaigns.c.name == campaign,
         campaigns.c.generation == items.c.generation,
@@ -165,6 +198,7 @@ def planned(
         items.c.selected == 1,
         jobs.c.provider == provider,
         jobs.c.state == State.PLANNED.value,
+        *(not_(_of_price(price)) for price in without),
     )
     return _page(connection, query.where(items.c.position > after), items.c.position, limit)
 
@@ -194,15 +228,31 @@ def sent(connection: Connection, *, campaign: str, address: str = "") -> list[Jo
     return _as_bought(_page(connection, query, jobs.c.purchase_id, _ALL))
 
 
-def hold(connection: Connection, *, campaign: str, provider: str, cause: str, message: str) -> None:
-    """Hold what is selected and still planned for a provider whose lane has stopped."""
+def _of_price(price: PriceClass) -> Any:
+    return and_(*(items.c[name] == getattr(price, name) for name in ("model", "mode", "kind")))
+
+
+def hold(
+    connection: Connection,
+    *,
+    campaign: str,
+    provider: str,
+    cause: str,
+    message: str,
+    price: PriceClass | None = None,
+) -> None:
+    """Hold what is selected and still planned for a provider whose lane has stopped.
+
+    With a `price`, only what is bought at that one.
+    """
     check(State.PLANNED, State.HELD)
+    keys = _selected_keys(campaign)
     connection.execute(
         update(jobs)
         .where(
             jobs.c.state == State.PLANNED.value,
             jobs.c.provider == provider,
-            jobs.c.key.in_(_selected_keys(campaign)),
+            jobs.c.key.in_(keys if price is None else keys.where(_of_price(price))),
         )
         .values(state=State.HELD.value, cause=cause, message=message)
     )
@@ -228,7 +278,9 @@ def _loading(cursor: Any, of_item: Any, campaign: str) -> Any:
     return select(
         *(jobs.c[name] for name in ("key", "state", "provider", "cause", "message")),
         *(items.c[name] for name in ("campaign_id", "address", "row_key")),
+        campaigns.c.manifest,
         *(items.c[name] for name in ("expected_microusd", "high_microusd")),
+        *(items.c[name] for name in ("model", "mode", "kind", "seconds")),
         cursor.label("cursor"),
         as_planned.label("selected"),
         payloads.c.data.label("payload"),

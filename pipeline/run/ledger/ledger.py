@@ -50,6 +50,7 @@ from pipeline.run.ledger.loss_detection import (
     read_traces,
     refuse_lost,
 )
+from pipeline.run.ledger.prices import PriceStanding, standings
 from pipeline.run.ledger.root import (
     FOLDER,
     LEDGER,
@@ -259,6 +260,10 @@ class Ledger:
     def left_behind(self, campaign: str) -> list[tuple[str, str, State]]:
         """Return address, provider and state of what earlier plans sent, and has not ended."""
         return self.read(partial(summary.left_behind, campaign=campaign))
+
+    def prices(self, campaign: str) -> list[PriceStanding]:
+        """Return how the prices of the campaign's items stand."""
+        return self.read(partial(standings, campaign=campaign))
 
     def committed_usd(self, campaign: str) -> Decimal:
         """Return what is charged, reserved and possible over a campaign's life."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
 import orjson
@@ -19,6 +20,8 @@ class Kept:
     request: Mapping[str, Any]
     assets: tuple[Media, ...]
     spec: Spec
+    native_usd: Decimal | None = None
+    """What one of the provider's own units costs, where the price list says it."""
 
 
 def frozen(entry: Entry) -> bytes:
@@ -59,6 +62,7 @@ def thawed(payload: bytes) -> Kept:
         request=data["request"],
         assets=tuple(map(_medium, data["assets"])),
         spec=Spec(**data["spec"]),
+        native_usd=_native_usd(data["price"]),
     )
 
 
@@ -97,7 +101,14 @@ def _as_written(item: Item) -> str:
 def _price(entry: Entry) -> dict[str, str] | None:
     if entry.price is None:
         return None
-    return {"source": entry.price.source, "certainty": entry.price.certainty}
+    found = {"source": entry.price.source, "certainty": entry.price.certainty}
+    rate = entry.price.native_usd
+    return found if rate is None else {**found, "native_usd": str(rate)}
+
+
+def _native_usd(price: Mapping[str, str] | None) -> Decimal | None:
+    found = (price or {}).get("native_usd")
+    return None if found is None else Decimal(found)
 
 
 def _plain(value: Any) -> Any:

@@ -12,6 +12,7 @@ from decimal import Decimal
 from sqlalchemy import Connection, bindparam, func, insert, select, update
 
 from pipeline.run.ledger import budgets as money
+from pipeline.run.ledger import prices
 from pipeline.run.ledger.budgets import Denied, Limits, Payer
 from pipeline.run.ledger.jobs import CHARGED, Job, Moved, Purchase, check, move
 from pipeline.run.ledger.prepared import execute
@@ -40,6 +41,8 @@ class Booking:
     message: str = ""
     free: bool = False
     """Known to have cost nothing, by a failure that may not come again."""
+    evidence: str = ""
+    """What it shows of its price, as `prices.SeenPrice.source`; empty: nothing new."""
 
 
 def begin(connection: Connection, *, campaign: str, at: float) -> int:
@@ -82,6 +85,16 @@ def bound(connection: Connection, *, run_id: int) -> Decimal:
     return usd(connection.scalar(total) or 0)
 
 
+def bound_beside(connection: Connection, *, purchase: Purchase, since: float) -> int:
+    """Return what other purchases at the same provider bind that had not ended by then."""
+    beside = (
+        purchases.c.provider == purchase.provider,
+        purchases.c.id != purchase.id,
+        purchases.c.ended_at.is_(None) | (purchases.c.ended_at >= since),
+    )
+    return int(connection.scalar(select(money.bound()).where(*beside)) or 0)
+
+
 def intend(
     connection: Connection, *, job: Job, purchase: Purchase, run_id: int, limits: Limits
 ) -> Purchase | Denied:
@@ -91,7 +104,7 @@ def intend(
     not staged any more: only the winner of this compare-and-set may send.
     """
     check(job.state, State.SUBMITTING)
-    payer = Payer(campaign_id=job.campaign_id, run_id=run_id, row_key=job.row_key, key=job.key)
+    payer = Payer(manifest=job.manifest, run_id=run_id, row_key=job.row_key, key=job.key)
     denied = money.reserve(connection, payer, limits, purchase.reserved_microusd)
     if denied is not None:
         why = {"cause": denied.cause, "message": denied.message}
@@ -138,7 +151,7 @@ def bought(job: Job) -> Purchase:
 def _inserted(connection: Connection, job: Job, purchase: Purchase, payer: Payer) -> int:
     row = {
         "key": job.key,
-        "campaign_id": payer.campaign_id,
+        "campaign_id": job.campaign_id,
         "run_id": payer.run_id,
         "address": job.address,
         "row_key": payer.row_key,
@@ -154,10 +167,11 @@ def _book(connection: Connection, purchase: Purchase, booking: Booking, *, run_i
     What a finished clip was charged stands, until the provider itself names another sum.
     """
     (known,) = execute(connection, _BOUND, {"b_id": purchase.id}).fetchall()
-    campaign_id, its_run, row_key, key, bound, estimate, charged, outcome = known
+    manifest, its_run, row_key, key, bound, estimate, charged, possible, outcome = known
     if outcome == CHARGED and booking.source != REPORTED:
-        booking = replace(booking, charged_microusd=charged, possible_microusd=0, source="")
-    payer = Payer(campaign_id=campaign_id, run_id=its_run, row_key=row_key, key=key)
+        known = {"charged_microusd": charged, "possible_microusd": possible}
+        booking = replace(booking, **known, source="")
+    payer = Payer(manifest=manifest, run_id=its_run, row_key=row_key, key=key)
     now = booking.charged_microusd + booking.possible_microusd
     money.adjust_all(connection, payer, now - bound)
     values = {
@@ -176,7 +190,43 @@ def _book(connection: Connection, purchase: Purchase, booking: Booking, *, run_i
     exceeded = estimate is not None and now > max(bound, purchase.reserved_microusd)
     if exceeded:
         money.close_scope(connection, money.run_scope(run_id))
+    if purchase.kind and (exceeded or booking.evidence):
+        _learn_price(connection, purchase, booking, exceeded=exceeded)
     return exceeded
+
+
+def _learn_price(
+    connection: Connection, purchase: Purchase, booking: Booking, *, exceeded: bool
+) -> None:
+    """Remember what a purchase shows of its price.
+
+    After a charge that was too high the next one says what is set aside: it may have been a slip.
+    """
+    now = booking.charged_microusd + booking.possible_microusd
+    seen = prices.seen_prices(connection).get(purchase.price) or prices.SeenPrice(
+        price_class=purchase.price
+    )
+    seconds = purchase.seconds
+    if exceeded or (seen.charged_microusd and booking.evidence in prices.TOLD):
+        seen = replace(seen, charged_microusd=now, charged_seconds=seconds)
+    if exceeded:
+        estimate = purchase.estimate_microusd or 0
+        seen = replace(seen, source="", seconds=None, estimate_microusd=estimate)
+    elif booking.evidence in prices.TOLD and seen.source not in prices.TOLD:
+        seen = replace(seen, source=booking.evidence, seconds=seconds)
+    else:
+        both = [each for each in (seen.seconds, seconds) if each is not None]
+        shortest = min(both, default=None) if seen.source else seconds
+        seen = replace(seen, source=booking.evidence, seconds=shortest)
+    if booking.native:
+        seen = replace(
+            seen,
+            native=Decimal(booking.native),
+            native_unit=booking.unit,
+            native_seconds=seconds,
+        )
+    seen = replace(seen, task=purchase.task, at=booking.at)
+    prices.record_price(connection, seen)
 
 
 _PAYING = ("key", "campaign_id", "run_id", "address", "row_key")
@@ -188,6 +238,7 @@ _OWN = (
     "reserved_microusd",
     "estimate_microusd",
     "intent_at",
+    *("model", "mode", "kind", "seconds"),
 )
 _INSERT = (
     insert(purchases)
@@ -215,11 +266,19 @@ _ACCEPT = (
         native_unit=bindparam("b_unit"),
     )
 )
-_BOUND = select(
-    *(purchases.c[name] for name in ("campaign_id", "run_id", "row_key", "key")),
-    purchases.c.charged_microusd + purchases.c.reserved_microusd + purchases.c.possible_microusd,
-    *(purchases.c[name] for name in ("estimate_microusd", "charged_microusd", "outcome")),
-).where(purchases.c.id == bindparam("b_id"))
+_BOOKED = ("estimate_microusd", "charged_microusd", "possible_microusd", "outcome")
+_BOUND = (
+    select(
+        campaigns.c.manifest,
+        *(purchases.c[name] for name in ("run_id", "row_key", "key")),
+        purchases.c.charged_microusd
+        + purchases.c.reserved_microusd
+        + purchases.c.possible_microusd,
+        *(purchases.c[name] for name in _BOOKED),
+    )
+    .join(campaigns, campaigns.c.id == purchases.c.campaign_id)
+    .where(purchases.c.id == bindparam("b_id"))
+)
 _BOOK = (
     update(purchases)
     .where(purchases.c.id == bindparam("b_id"))

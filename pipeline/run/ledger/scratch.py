@@ -13,8 +13,10 @@ from pipeline.run.ledger.tables import (
     losses,
     outputs,
     payloads,
+    price_confirmations,
     purchases,
     set_aside,
+    sum_up_budgets,
 )
 
 _COPIED: tuple[Table, ...] = (
@@ -28,6 +30,7 @@ _COPIED: tuple[Table, ...] = (
     outputs,
     losses,
     set_aside,
+    price_confirmations,
 )
 _ROWS_AT_ONCE = 5000
 
@@ -42,3 +45,5 @@ def copy(source: Connection, target: Connection) -> None:
         rows = source.execution_options(yield_per=_ROWS_AT_ONCE).execute(select(*columns))
         for part in rows.mappings().partitions():
             target.execute(insert(table), [dict(row) for row in part])
+    if "manifest" not in {column["name"] for column in known.get_columns(campaigns.name)}:
+        sum_up_budgets(target)

@@ -25,6 +25,7 @@ from sqlalchemy import (
     insert,
     inspect,
     select,
+    text,
 )
 
 _METADATA = MetaData()
@@ -39,10 +40,12 @@ campaigns = Table(
     Column("name", Text, nullable=False, unique=True),
     Column("generation", BigInteger, nullable=False, server_default="0"),
     Column("purchases", Integer, nullable=False, server_default="2"),
+    Column("manifest", Text, nullable=False, server_default="", index=True),
 )
-"""One line per manifest name; `generation` counts the plans admitted.
+"""One line per manifest name and profile; `generation` counts the plans admitted.
 
-`purchases` is how often the last plan may buy one key by itself.
+`purchases` is how often the last plan may buy one key by itself. `manifest` is the name without
+the profile: the limits of a budget are one for all profiles.
 """
 
 items = Table(
@@ -64,6 +67,10 @@ items = Table(
     Column("shot", Text, nullable=False),
     Column("row_key", Text, nullable=False),
     Column("provider", Text, nullable=False),
+    Column("model", Text, nullable=False, server_default=""),
+    Column("mode", Text, nullable=False, server_default=""),
+    Column("kind", Text, nullable=False, server_default=""),
+    Column("seconds", Float),
     Column("low_microusd", BigInteger),
     Column("expected_microusd", BigInteger),
     Column("high_microusd", BigInteger),
@@ -132,6 +139,10 @@ purchases = Table(
     Column("accepted_at", Float),
     Column("ended_at", Float),
     Column("outcome", Text, nullable=False, server_default=""),
+    Column("model", Text, nullable=False, server_default=""),
+    Column("mode", Text, nullable=False, server_default=""),
+    Column("kind", Text, nullable=False, server_default=""),
+    Column("seconds", Float),
     UniqueConstraint("provider", "task", name="one_purchase_per_task"),
 )
 """One line per paid try, written before its request leaves."""
@@ -144,6 +155,26 @@ budgets = Table(
     Column("closed", Integer, nullable=False, server_default="0"),
 )
 """Charged + reserved + possible per scope; a closed scope admits no further purchase."""
+
+price_confirmations = Table(
+    "price_confirmations",
+    _METADATA,
+    Column("provider", Text, primary_key=True),
+    Column("model", Text, primary_key=True),
+    Column("mode", Text, primary_key=True),
+    Column("kind", Text, primary_key=True),
+    Column("source", Text, nullable=False, server_default=""),
+    Column("seconds", Float),
+    Column("native", Text, nullable=False, server_default=""),
+    Column("native_unit", Text, nullable=False, server_default=""),
+    Column("native_seconds", Float),
+    Column("charged_microusd", BigInteger, nullable=False, server_default="0"),
+    Column("charged_seconds", Float),
+    Column("estimate_microusd", BigInteger, nullable=False, server_default="0"),
+    Column("task", Text, nullable=False, server_default=""),
+    Column("at", Float, nullable=False),
+)
+"""What purchases have shown of each price: `prices.SeenPrice` says what the columns mean."""
 
 runs = Table(
     "runs",
@@ -272,12 +303,67 @@ def _add_root_identity(connection: Connection) -> None:
     root_identity.create(connection)
 
 
+def _share_budgets(connection: Connection) -> None:
+    """Let the profiles of a manifest have one budget: each was a campaign of its own before."""
+    added = "ALTER TABLE campaigns ADD COLUMN manifest TEXT NOT NULL DEFAULT ''"
+    connection.exec_driver_sql(added)
+    connection.exec_driver_sql("CREATE INDEX ix_campaigns_manifest ON campaigns (manifest)")
+    sum_up_budgets(connection)
+
+
+def sum_up_budgets(connection: Connection) -> None:
+    """Name each campaign's manifest, and count the budgets of manifests afresh."""
+    for name in connection.execute(text("SELECT name FROM campaigns")).scalars().all():
+        named = {"manifest": manifest_of(name), "name": name}
+        connection.execute(
+            text("UPDATE campaigns SET manifest = :manifest WHERE name = :name"), named
+        )
+    # Those of rows and items are summed up when they are needed.
+    for kind in ("campaign", "row", "item"):
+        connection.execute(
+            text("DELETE FROM budgets WHERE scope LIKE :kind"), {"kind": f"{kind}:%"}
+        )
+    connection.execute(
+        text(
+            "INSERT INTO budgets (scope, committed_microusd)"
+            " SELECT 'campaign:' || campaigns.manifest, coalesce(sum(purchases.charged_microusd"
+            " + purchases.reserved_microusd + purchases.possible_microusd), 0)"
+            " FROM campaigns LEFT JOIN purchases ON purchases.campaign_id = campaigns.id"
+            " GROUP BY campaigns.manifest"
+        )
+    )
+
+
+def manifest_of(campaign: str) -> str:
+    """Return the name of the manifest of a campaign: `spring` of `spring@draft`."""
+    return campaign.partition("@")[0]
+
+
+def _confirm_prices(connection: Connection) -> None:
+    for table in ("items", "purchases"):
+        for column in ("model", "mode", "kind"):
+            added = f"ALTER TABLE {table} ADD COLUMN {column} TEXT NOT NULL DEFAULT ''"
+            connection.exec_driver_sql(added)
+        connection.exec_driver_sql(f"ALTER TABLE {table} ADD COLUMN seconds FLOAT")
+    connection.exec_driver_sql(
+        "CREATE TABLE price_confirmations (provider TEXT NOT NULL, model TEXT NOT NULL,"
+        " mode TEXT NOT NULL, kind TEXT NOT NULL, source TEXT DEFAULT '' NOT NULL, seconds FLOAT,"
+        " native TEXT DEFAULT '' NOT NULL, native_unit TEXT DEFAULT '' NOT NULL,"
+        " native_seconds FLOAT, charged_microusd BIGINT DEFAULT '0' NOT NULL,"
+        " charged_seconds FLOAT, estimate_microusd BIGINT DEFAULT '0' NOT NULL,"
+        " task TEXT DEFAULT '' NOT NULL, at FLOAT NOT NULL,"
+        " PRIMARY KEY (provider, model, mode, kind))"
+    )
+
+
 MIGRATIONS: tuple[Migration, ...] = (
     _add_selected,
     _ask_again_for_what_does_not_play,
     _add_losses,
     _add_own_key,
     _add_root_identity,
+    _share_budgets,
+    _confirm_prices,
 )
 """What changed since version 1, in order; only ever appended to."""
 VERSION = 1 + len(MIGRATIONS)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
 from pipeline.manifest.document import read_document
 from pipeline.manifest.layers import laid_over, without_nothing
-from pipeline.model import Manifest
+from pipeline.model import Loaded, Manifest
 from tests.unit.manifest.reading import lines, load
 
 SHOTS = "shots: [{id: spin, prompt: A sneaker turns.}]\n"
@@ -179,3 +180,76 @@ def test_set_can_unset(tmp_path: Path) -> None:
 def test_a_fault_in_set_has_its_place(tmp_path: Path, override: str, expected: str) -> None:
     """A finding in an option is shown at the option, by its number and column."""
     assert [expected] == lines(load(tmp_path, HEAD, (override,)), tmp_path)
+
+
+def budgeted(folder: Path, house: str, own: str, *overrides: str, profile: str = "") -> Loaded:
+    """Return a manifest with this budget, laid over a house's file."""
+    (folder / "house.yaml").write_text(house, "utf-8")
+    return load(folder, f"{HEAD}extends: house.yaml\n{own}\n", overrides, profile)
+
+
+_DRAFT = "profiles: {draft: {budget: {limit: %s}}}"
+
+
+@pytest.mark.parametrize(
+    ("house", "own", "overrides", "profile"),
+    [
+        ("budget: {limit: 6 USD}", "budget: {limit: 20 USD}", (), ""),
+        ("budget: {limit: 20 USD}", "budget: {limit: 6 USD}", (), ""),
+        (_DRAFT % "20 USD", "budget: {limit: 6 USD}", (), "draft"),
+        (_DRAFT % "6 USD", "budget: {limit: 20 USD}", (), "draft"),
+        (_DRAFT % "6 USD", _DRAFT % "20 USD", (), "draft"),
+        ("budget: {limit: 6 USD}", "budget: {limit: ~}", (), ""),
+        ("budget: {limit: 6 USD}", "budget: ~", (), ""),
+        ("budget: {limit: 6 USD}", "", ("budget.limit=20 USD",), ""),
+        ("budget: {limit: 20 USD}", "", ("budget.limit=6 USD",), ""),
+    ],
+)
+def test_the_lowest_limit_of_all_layers_holds(
+    house: str, own: str, overrides: tuple[str, ...], profile: str, tmp_path: Path
+) -> None:
+    """A base file, the manifest, a profile and `--set` may lower it; none of them lifts it."""
+    loaded = budgeted(tmp_path, house, own, *overrides, profile=profile)
+
+    assert loaded.manifest is not None
+    assert Decimal(6) == loaded.manifest.budget.limit_usd
+    assert {"lower-limit-holds"} >= {finding.slug for finding in loaded.findings}
+
+
+def test_each_kind_of_limit_comes_from_its_own_lowest_layer(tmp_path: Path) -> None:
+    """`per_run` of one layer and `per_item` of another hold together, and what is assumed stays."""
+    loaded = budgeted(
+        tmp_path,
+        "budget: {per_run: 3 USD, per_item: 2 USD, unpriced: {assume: 0.60 USD}}",
+        "budget: {per_run: 4 USD, per_item: 1 USD, per_row: 5 USD}",
+    )
+
+    assert loaded.manifest is not None
+    found = loaded.manifest.budget
+    assert (Decimal(3), Decimal(1), Decimal(5)) == (
+        found.per_run_usd,
+        found.per_item_usd,
+        found.per_row_usd,
+    )
+    assert Decimal("0.60") == found.assume_usd
+
+
+def test_a_limit_that_is_overruled_is_told_with_both_places(tmp_path: Path) -> None:
+    """The layer that would lift it is named, and the one that holds it."""
+    loaded = budgeted(tmp_path, "budget: {limit: 6 USD}", "budget: {limit: 20 USD}")
+
+    (finding,) = loaded.findings
+    assert "budget.limit stays 6 USD: here it is 20 USD" == finding.message
+    assert "m.yaml" == Path(finding.span.file).name
+    assert ["house.yaml"] == [Path(span.file).name for span in finding.related]
+    origin = {written.steps: written.span.file for written in loaded.written}
+    assert "house.yaml" == Path(origin["budget", "limit"]).name
+
+
+def test_a_limit_that_cannot_be_read_is_a_finding_though_another_layer_has_one(
+    tmp_path: Path,
+) -> None:
+    """A lower layer's sum does not hide a mistake in an upper one."""
+    loaded = budgeted(tmp_path, "budget: {limit: 6 USD}", "budget: {limit: 20 EUR}")
+
+    assert ["bad-value"] == [finding.slug for finding in loaded.findings]

@@ -93,7 +93,7 @@ def test_a_held_budget_names_the_limit_that_is_enough() -> None:
     report = _report(*[done()] * 2, *[held()] * 3, failed(possible_usd=Decimal("0.42")))
 
     held_group = next(group for group in report.groups if group.state == "held")
-    assert f"{COMMAND} --set 'budget.limit=3 USD'" == held_group.command
+    assert f"{COMMAND} --max-cost 3" == held_group.command
 
 
 def test_a_cause_nobody_foresaw_is_told_all_the_same() -> None:
@@ -138,7 +138,7 @@ def test_the_budget_advised_covers_what_was_paid_before() -> None:
     )
 
     (group,) = report.groups
-    assert "--set 'budget.limit=8 USD'" in group.command
+    assert "--max-cost 8" in group.command
 
 
 def test_a_charge_nobody_knows_is_not_nothing() -> None:

@@ -59,7 +59,7 @@ def test_what_was_paid_before_is_said_beside_the_sum() -> None:
 
     text = render_text(report)
 
-    assert "and 1.58 USD before, for work that is in the plan no more\n" in text
+    assert "and 1.58 USD before, for work that is not in this plan\n" in text
     assert "before, for work" not in render_text(_report(done()))
 
 
@@ -83,7 +83,7 @@ def test_a_command_is_never_broken() -> None:
 
     line = next(line for line in text.splitlines() if line.strip().startswith("callsheet"))
     assert len(line) > 80
-    assert "budget.limit=1 USD" == shlex.split(line)[-1]
+    assert ["--max-cost", "1"] == shlex.split(line)[-2:]
 
 
 def test_prose_fits_into_80_columns() -> None:

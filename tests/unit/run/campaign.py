@@ -8,6 +8,7 @@ import itertools
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from random import Random
 
@@ -36,6 +37,7 @@ from pipeline.run.dispatch import Order, Tools, run
 from pipeline.run.files.store import Store
 from pipeline.run.files.views import RealFiles
 from pipeline.run.ledger.ledger import Ledger
+from pipeline.run.ledger.prices import CHARGE, PriceClass, SeenPrice, record_price
 from pipeline.run.outcome import Outcome
 from tests.clocks import JumpingClock
 from tests.unit.run.shop import LANE, OFFER, Provider, Shop, probe
@@ -113,13 +115,14 @@ class Studio:
         choice: Choice | None = None,
         *,
         again: bool = False,
+        profile: str = "",
     ) -> Admission:
         """Admit a plan to the ledger of this root."""
         with Ledger.open(self.root) as ledger:
             return admit(
                 entries,
                 ledger,
-                campaign=CAMPAIGN,
+                campaign=_named(profile),
                 budget=self.budget,
                 policy=self.policy,
                 files=RealFiles(self.root),
@@ -134,10 +137,11 @@ class Studio:
         stop: asyncio.Event | None = None,
         checkpoint: Callable[[str], None] | None = None,
         settle_only: bool = False,
+        profile: str = "",
     ) -> Outcome:
         """Run what was admitted."""
         order = Order(
-            campaign=CAMPAIGN,
+            campaign=_named(profile),
             policy=self.policy,
             budget=self.budget,
             retry=retry,
@@ -170,6 +174,13 @@ class Studio:
                 tools=tools,
             )
 
+    def confirm_price(self) -> None:
+        """Write that an earlier clip was charged as estimated: then many may be bought at once."""
+        price = PriceClass(provider="shop", mode="std", kind="text")
+        seen = SeenPrice(price_class=price, source=CHARGE, seconds=SPEC.seconds)
+        with Ledger.open(self.root) as ledger:
+            ledger.write_now(partial(record_price, seen=seen))
+
     async def make(self, *names: str) -> Outcome:
         """Admit and run items of these names."""
         assert self.admit(entry(name) for name in names).ok
@@ -187,6 +198,10 @@ class Studio:
     def clip(self, name: str) -> Path:
         """Return an item's output path."""
         return self.root / CAMPAIGN / "spin" / f"{name}.mp4"
+
+
+def _named(profile: str) -> str:
+    return f"{CAMPAIGN}@{profile}" if profile else CAMPAIGN
 
 
 def _reference(media: Media, ordinal: int) -> Reference:

@@ -118,6 +118,7 @@ async def test_a_doubt_is_told_in_the_words_that_were_sent(doubting: Studio) -> 
 
 async def test_two_tasks_of_one_address_are_told_apart(doubting: Studio) -> None:
     """Sent, changed and sent again: a word must say which of the two it is about."""
+    doubting.confirm_price()
     await doubting.make("a")
     assert doubting.admit([_reworded("run")]).ok
     await doubting.run()

@@ -26,6 +26,7 @@ async def doubting(tmp_path: Path) -> Studio:
     Its shop knows no client ids, so that nothing may be sent again.
     """
     studio = Studio(tmp_path, provider=Provider(replace(OFFER, features=frozenset())))
+    studio.confirm_price()
     studio.concurrency = 1
     studio.shop.forgets = True
     studio.shop.script.extend(["drop", "lost"])

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
-from functools import partial
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Connection, text
 
 from pipeline.diagnostics import Diagnostic, Span
 from pipeline.model import Record
@@ -18,6 +16,7 @@ from pipeline.run.ledger.ledger import Ledger
 from pipeline.run.outcome import Outcome
 from pipeline.run.status import Status
 from tests.unit.run.campaign import CAMPAIGN, Studio, entry
+from tests.unit.run.older import make_older
 from tests.unit.run.shop import OFFER, Provider
 
 
@@ -163,6 +162,7 @@ async def test_what_is_in_flight_is_collected_whatever_is_selected(tmp_path: Pat
 async def test_a_doubt_elsewhere_is_no_outcome_of_this_run(tmp_path: Path) -> None:
     """Exit 0 means that all asked for is done; what was not asked for keeps its doubt."""
     studio = Studio(tmp_path, provider=Provider(replace(OFFER, features=frozenset())))
+    studio.confirm_price()
     studio.shop.forgets = True
     studio.shop.script.append("drop")
     await studio.make("a")
@@ -216,24 +216,10 @@ async def test_the_ledger_knows_what_was_selected(studio: Studio) -> None:
     assert ["spin[a]", "spin[c]"] == chosen
 
 
-_ADDED = (
-    ("items", "selected"),
-    ("items", "own_key"),
-    ("items", "earlier_rule"),
-    ("campaigns", "purchases"),
-)
-"""What migrations have added since version 1."""
-
-
 async def test_a_ledger_without_selections_is_brought_up_to_date(studio: Studio) -> None:
     """One that an earlier version wrote is planned from, then opened, with everything selected."""
     await studio.make("a")
-    with Ledger.open(studio.root) as ledger:
-        for table, column in _ADDED:
-            dropped = text(f"ALTER TABLE {table} DROP COLUMN {column}")
-            ledger.write_now(partial(Connection.execute, statement=dropped))
-        ledger.write_now(lambda c: c.execute(text("DELETE FROM versions WHERE version > 1")))
-        ledger.write_now(lambda c: c.execute(text("INSERT OR IGNORE INTO versions VALUES (1)")))
+    make_older(studio.root, 1)
 
     with Ledger.memory(studio.root) as ledger:
         foreseen = admit([entry("a"), entry("b")], ledger, campaign=CAMPAIGN)

@@ -118,6 +118,7 @@ async def test_a_lost_request_is_bought_once_by_sending_it_again(studio: Studio)
 async def test_without_a_way_to_settle_a_doubt_waits_for_a_person(tmp_path: Path) -> None:
     """A provider that would bill twice is not asked twice: in doubt, exit 13, money reserved."""
     studio = Studio(tmp_path, provider=Provider(replace(OFFER, features=frozenset())))
+    studio.confirm_price()
     studio.shop.forgets = True
     studio.shop.script.append("drop")
 

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Mapping
+from decimal import Decimal
 from types import MappingProxyType
 from typing import Any
 
-from pipeline.sandbox.desk import MICRO, Desk
+from pipeline.sandbox.desk import Desk, told_cost, told_credits
 from pipeline.sandbox.exchange import Reply
 from pipeline.sandbox.orders import Progress, State
 from pipeline.sandbox.records import Task
@@ -53,6 +54,7 @@ _FAILURES: Mapping[State, str] = MappingProxyType(
     }
 )
 _ESTIMATED_S = 60
+_CREDITS_PER_USD = Decimal(10)
 _RETRY_AFTER_S = 2
 
 
@@ -141,12 +143,13 @@ def _result(desk: Desk, task: Task) -> dict[str, Any]:
         "actual_time": int(task.ready_at - task.created_at),
         "result": {"videos": [video]},
     }
-    return told if task.fate.get("name") == "no-cost" else told | _cost(task.usd)
+    return told | _cost(task)
 
 
-def _cost(micro: int) -> dict[str, float]:
-    """Return what was paid, in USD and in credits of ten cents."""
-    return {"cost": micro / MICRO, "credits_cost": micro * 10 / MICRO}
+def _cost(task: Task) -> dict[str, Any]:
+    """Return what was paid, in USD and in credits of ten cents, as far as it is told."""
+    paid = {"cost": told_cost(task), "credits_cost": told_credits(task, _CREDITS_PER_USD)}
+    return {name: told for name, told in paid.items() if told is not None}
 
 
 def _failure(desk: Desk, task: Task, progress: Progress) -> dict[str, Any]:
@@ -156,7 +159,11 @@ def _failure(desk: Desk, task: Task, progress: Progress) -> dict[str, Any]:
         "type": "task_failed",
     }
     kept = desk.director.scenario.failed_tasks == "kept"
-    return {"progress": 100, "error": error, **_cost(task.usd if kept else 0)}
+    return {
+        "progress": 100,
+        "error": error,
+        **(_cost(task) if kept else {"cost": 0, "credits_cost": 0}),
+    }
 
 
 def _dated(task: Task) -> bool:

@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 from pipeline.sandbox.checks import Check, address, flag, many, one_of, text
 
 DEFAULT_DURATION = 5
-_CREDITS_PER_USD = 72
+CREDITS_PER_USD = Decimal(72)
 _CALLBACK_CHARACTERS = 2048
 _EDIT_CREDITS = Decimal(12)
 
@@ -39,12 +39,12 @@ class Model:
 
 def usd(credit: Decimal) -> Decimal:
     """Return credits as dollars."""
-    return credit / _CREDITS_PER_USD
+    return credit / CREDITS_PER_USD
 
 
 def credit(dollars: Decimal) -> float:
     """Return dollars as credits, with the four places that the balance has."""
-    return float(round(dollars * _CREDITS_PER_USD, 4))
+    return float(round(dollars * CREDITS_PER_USD, 4))
 
 
 def _callback(value: Any) -> str:

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
-from pipeline.sandbox.desk import Desk
+from pipeline.sandbox.desk import Desk, told_credits
+from pipeline.sandbox.dialects.evolink.models import CREDITS_PER_USD
 from pipeline.sandbox.exchange import Reply
 from pipeline.sandbox.orders import State
 from pipeline.sandbox.records import Task
@@ -84,12 +85,19 @@ def accepted(task: Task) -> Reply:
         "estimated_time": _ESTIMATED_S,
         "video_duration": task.reel["seconds"],
     }
-    told["usage"] = {
-        "billing_rule": "per_call",
-        "credits_reserved": task.extra["credits"],
-        "user_group": "default",
-    }
+    told["usage"] = {"billing_rule": "per_call", "user_group": "default"}
+    credit = _credits(task)
+    if credit is not None:
+        told["usage"]["credits_reserved"] = credit
     return Reply(body=told)
+
+
+def _credits(task: Task) -> Any:
+    """Return the credits set aside, or what a scenario has stand there."""
+    told = task.extra["told"]
+    if told not in {"billed", "credits", "nothing"}:
+        return told
+    return told_credits(task, CREDITS_PER_USD)
 
 
 def state(desk: Desk, task: Task, word: str | None) -> Reply:

@@ -15,8 +15,6 @@ from pipeline.sandbox.exchange import Reply
 from pipeline.sandbox.records import Task
 from pipeline.sandbox.visit import Visit, document
 
-_UNLIMITED_CREDITS = 1_000_000.0
-
 
 async def post(visit: Visit, request: Request) -> Response:
     """Take a generation."""
@@ -52,12 +50,13 @@ async def get(visit: Visit, request: Request) -> Response:
 
 async def balance(visit: Visit, _request: Request) -> Response:
     """Tell what is left and what was used, of the key and of its user alike."""
-    left = visit.desk.balance(visit.provider, visit.key)
+    granted = visit.desk.balance(visit.provider, visit.key)
+    left = visit.desk.left(visit.provider, visit.key)
     used = visit.desk.world.billed(visit.provider, visit.key)
     told = {
-        "remaining_credits": _UNLIMITED_CREDITS if left is None else credit(left),
+        "remaining_credits": credit(left),
         "used_credits": credit(Decimal(used) / MICRO),
     }
-    token = told | {"unlimited_credits": left is None}
+    token = told | {"unlimited_credits": granted is None}
     body = {"data": {"token": token, "user": told}, "message": "", "success": True}
     return Reply(body=body).response()

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
-from pipeline.sandbox.desk import MICRO, Desk
+from pipeline.sandbox.desk import Desk, told_cost
 from pipeline.sandbox.dialects.runware.models import Problem
 from pipeline.sandbox.exchange import Reply
 from pipeline.sandbox.orders import Progress, State
@@ -87,8 +87,9 @@ def _results(desk: Desk, task: Task) -> list[dict[str, Any]]:
         }
         if count > 1:
             told["resultIndex"] = index
-        if task.extra["include_cost"] and task.fate.get("name") != "no-cost":
-            told["cost"] = task.usd / MICRO / count
+        cost = told_cost(task)
+        if task.extra["include_cost"] and cost is not None:
+            told["cost"] = cost / count if count > 1 else cost
         results.append(named(task) | told)
     return results
 

@@ -24,7 +24,6 @@ from pipeline.sandbox.records import Task, Upload
 
 PROVIDER = "runware"
 _WORD = frozenset({Effect.WORD})
-_UNLIMITED_USD = 1_000_000.0
 _STORE_FIELDS = frozenset({"taskType", "taskUUID", "operation", "media"})
 Found = dict[str, Any] | list[Problem]
 
@@ -138,9 +137,9 @@ async def _account(visit: Visit, task: dict[str, Any]) -> Found:
     if task.get("operation") != "getDetails":
         message = "operation must be getDetails"
         return [Problem(code="invalidParameter", message=message, parameter="operation")]
-    left = visit.desk.balance(PROVIDER, visit.key)
-    balance = _UNLIMITED_USD if left is None else float(left)
+    left = float(visit.desk.left(PROVIDER, visit.key))
     named = {"taskType": "accountManagement", "taskUUID": task.get("taskUUID")}
+    balance = {"amount": left, "currency": "USD"}
     return {"data": [named | {"operation": "getDetails", "balance": balance}]}
 
 

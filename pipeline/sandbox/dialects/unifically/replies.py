@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
-from pipeline.sandbox.desk import MICRO, Desk
+from pipeline.sandbox.desk import Desk, told_cost
 from pipeline.sandbox.exchange import Reply
 from pipeline.sandbox.orders import Progress, State
 from pipeline.sandbox.records import Task
@@ -83,8 +83,9 @@ def state(desk: Desk, task: Task, word: str | None) -> Reply:
 def _result(desk: Desk, task: Task) -> dict[str, Any]:
     (link,) = desk.links(task)
     told: dict[str, Any] = {"task_id": task.id, "status": "completed"}
-    if task.fate.get("name") != "no-cost":
-        told["cost"] = task.usd / MICRO
+    cost = told_cost(task)
+    if cost is not None:
+        told["cost"] = cost
     return told | {"output": {"video_url": desk.url(task, link)}}
 
 

@@ -17,7 +17,6 @@ from pipeline.sandbox.visit import Visit, document, form
 
 _UPLOAD_LIVES_S = 3600.0
 _UPLOAD_BYTES = 100_000_000
-_UNLIMITED_USD = 1_000_000.0
 
 
 async def post(visit: Visit, request: Request) -> Response:
@@ -60,9 +59,8 @@ async def get(visit: Visit, request: Request) -> Response:
 
 async def account(visit: Visit, _request: Request) -> Response:
     """Tell what is left, as third parties' clients read it."""
-    left = visit.desk.balance(visit.provider, visit.key)
-    usd = _UNLIMITED_USD if left is None else float(left)
-    return replies.done({"balance_usd": usd}).response()
+    left = visit.desk.left(visit.provider, visit.key)
+    return replies.done({"balance_usd": float(left)}).response()
 
 
 async def upload(visit: Visit, request: Request) -> Response:

@@ -1,0 +1,161 @@
+"""What a finished clip cost, and what that shows of its price.
+
+The provider's own sum comes first, then its credits at the price list's rate, then how far the
+account's balance fell meanwhile: an upper bound, since others may spend from the same account.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from decimal import Decimal
+from functools import partial
+from typing import cast
+from uuid import uuid4
+
+from pipeline.errors import TransportFault
+from pipeline.model import Feature
+from pipeline.providers.base import CLIENT_ID, Balances, Charge, Fault
+from pipeline.run.ledger import payload
+from pipeline.run.ledger.jobs import CHARGED
+from pipeline.run.ledger.prices import BALANCE, CHARGE, CREDITS, TOLD, UNTOLD
+from pipeline.run.ledger.purchases import REPORTED, UNKNOWN, Booking, bound_beside
+from pipeline.run.ledger.tables import micro_exact, usd
+from pipeline.run.life import Life
+from pipeline.run.transport.wire import filled
+
+_UNUSUAL = Decimal("0.05")
+"""By what share told credits may differ from the usual and not be spoken of."""
+
+
+async def read_charge(life: Life, charge: Charge | None) -> Booking:
+    """Return what is booked for a finished clip; the balance is asked for where nothing is told.
+
+    The estimate is booked, marked as such, where no sum is told; where no price is known either,
+    nobody knows the sum: it is booked as 0, and marked `unknown`.
+    """
+    purchase, prices = life.purchase, life.means.prices
+    booking = book_charge(life, charge)
+    if booking.source == REPORTED and booking.charged_microusd:
+        evidence = CHARGE
+    elif purchase.outcome == CHARGED:
+        return booking
+    elif booking.source == REPORTED:
+        # A finished clip that cost nothing is no price: unless the account says more, the next
+        # one goes alone too.
+        found = await _by_balance(life, booking)
+        return found if found.evidence == BALANCE else replace(found, evidence="")
+    elif booking.native and Decimal(booking.native):
+        booking = _in_credits(life, booking)
+        evidence = CREDITS if _native_usd(life) is not None else UNTOLD
+    elif prices.told(purchase.price, purchase.seconds):
+        return booking
+    else:
+        return await _by_balance(life, booking)
+    return replace(booking, evidence=_news(life, evidence))
+
+
+def _news(life: Life, evidence: str) -> str:
+    """Return what a purchase shows of its price, unless that is known."""
+    purchase, prices = life.purchase, life.means.prices
+    seen = prices.seen(purchase.price)
+    known = seen.confirmed(purchase.seconds) and (seen.source in TOLD or evidence == UNTOLD)
+    return "" if known and not seen.charged_microusd else evidence
+
+
+def book_charge(life: Life, charge: Charge | None) -> Booking:
+    """Return the booking of a charge as it is told, or of the estimate."""
+    told = charge or Charge()
+    native, unit = told.native, told.unit
+    if native is None and life.purchase.charged_native:
+        # It was told at acceptance.
+        native, unit = Decimal(life.purchase.charged_native), life.purchase.native_unit
+    shown = "" if native is None else str(native)
+    booking = Booking(outcome=CHARGED, native=shown, unit=unit, at=life.now())
+    if told.usd is not None:
+        return replace(booking, charged_microusd=micro_exact(told.usd), source=REPORTED)
+    estimate = life.purchase.estimate_microusd
+    if estimate is None:
+        return replace(booking, source=UNKNOWN)
+    return replace(booking, charged_microusd=estimate, source="estimated")
+
+
+async def ask_balance(life: Life) -> Charge | None:
+    """Return what the provider's account has left, if it can be asked and answers."""
+    station = life.station
+    if Feature.BALANCE not in station.provider.offer.features:
+        return None
+    balances = cast("Balances", station.provider)
+    try:
+        request = filled(balances.balance_request(), {CLIENT_ID: str(uuid4())})
+        reply = await life.means.transport.send(station.lane, request)
+    except TransportFault:
+        return None
+    told = balances.read_balance(reply)
+    return None if isinstance(told, Fault) else told
+
+
+def _in_credits(life: Life, booking: Booking) -> Booking:
+    """Return the booking at what its credits are worth, where that is more than the estimate."""
+    native, estimate = Decimal(booking.native), life.purchase.estimate_microusd
+    usual, rate = _usual(life, booking.unit), _native_usd(life)
+    if usual and abs(native / usual - 1) > _UNUSUAL:
+        told = f"{native.normalize():f} {booking.unit}s told where {usual.normalize():f} are usual"
+        life.tell("unusual_credits", message=told)
+    if rate is not None:
+        worth = micro_exact(native * rate)
+    elif usual and estimate is not None:
+        worth = micro_exact(usd(estimate) * native / usual)
+    else:
+        return booking
+    more = worth > booking.charged_microusd
+    source = "estimated" if estimate is None or more else booking.source
+    return replace(booking, charged_microusd=max(worth, booking.charged_microusd), source=source)
+
+
+def _usual(life: Life, unit: str) -> Decimal | None:
+    """Return the credits that such a clip usually costs, or by the price list should."""
+    purchase = life.purchase
+    seen = life.means.prices.seen(purchase.price)
+    if seen.native is not None and seen.native_unit == unit:
+        return seen.usual(purchase.seconds)
+    rate, estimate = _native_usd(life), purchase.estimate_microusd
+    return usd(estimate) / rate if rate and estimate else None
+
+
+def _native_usd(life: Life) -> Decimal | None:
+    return payload.thawed(life.job.payload).native_usd
+
+
+async def _by_balance(life: Life, booking: Booking) -> Booking:
+    """Return the booking with what the balance shows beyond the estimate as possible.
+
+    What our own other purchases at the provider may have taken meanwhile is not held against it.
+    """
+    before, after = life.balance, None
+    if before is not None:
+        after = await ask_balance(life)
+    fell = _fell(before, after, _native_usd(life))
+    if fell is None or fell <= 0:
+        return replace(booking, evidence=_news(life, UNTOLD))
+    purchase = life.purchase
+    query = partial(bound_beside, purchase=purchase, since=purchase.intent_at)
+    others = life.means.ledger.read(query)
+    beyond = max(0, fell - others - booking.charged_microusd)
+    most = purchase.reserved_microusd
+    certain = purchase.estimate_microusd is None or fell <= most or fell - others > most
+    return replace(
+        booking,
+        possible_microusd=beyond,
+        evidence=BALANCE if certain else "",
+    )
+
+
+def _fell(before: Charge | None, after: Charge | None, native_usd: Decimal | None) -> int | None:
+    """Return by how much the account fell, in micro-USD; None if that is not known."""
+    if before is None or after is None:
+        return None
+    if before.usd is not None and after.usd is not None:
+        return micro_exact(before.usd - after.usd)
+    if before.native is None or after.native is None or native_usd is None:
+        return None
+    return micro_exact((before.native - after.native) * native_usd)

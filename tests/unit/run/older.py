@@ -1,0 +1,51 @@
+"""Ledgers as earlier versions wrote them: what each migration added is taken away again."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+from pipeline.run.ledger.root import FOLDER, LEDGER
+from pipeline.run.ledger.tables import VERSION
+
+_SCOPES_OF_CAMPAIGNS = """
+DELETE FROM budgets WHERE scope LIKE 'campaign:%' OR scope LIKE 'row:%' OR scope LIKE 'item:%';
+INSERT INTO budgets (scope, committed_microusd)
+  SELECT 'campaign:' || campaigns.id, coalesce(sum(charged_microusd + reserved_microusd
+  + possible_microusd), 0) FROM campaigns LEFT JOIN purchases
+  ON purchases.campaign_id = campaigns.id GROUP BY campaigns.id;
+DROP INDEX ix_campaigns_manifest;
+ALTER TABLE campaigns DROP COLUMN manifest;
+"""
+_PRICES = "DROP TABLE price_confirmations;" + "".join(
+    f"ALTER TABLE {table} DROP COLUMN {column};"
+    for table in ("items", "purchases")
+    for column in ("model", "mode", "kind", "seconds")
+)
+_KEYS = """
+ALTER TABLE items DROP COLUMN own_key;
+ALTER TABLE items DROP COLUMN earlier_rule;
+ALTER TABLE campaigns DROP COLUMN purchases;
+"""
+UNDO: tuple[str, ...] = (
+    "ALTER TABLE items DROP COLUMN selected",
+    "",  # what did not play and was final is asked for again: no table changed
+    "DROP TABLE losses; DROP TABLE set_aside; DROP INDEX purchases_by_campaign;",
+    _KEYS,
+    "DROP TABLE root_identity;",
+    _SCOPES_OF_CAMPAIGNS,
+    _PRICES,
+)
+"""What undoes each migration, in the order of `tables.MIGRATIONS`."""
+
+
+def make_older(root: Path, version: int) -> None:
+    """Turn the root's ledger into one of an earlier version, with what was bought in it."""
+    assert VERSION == 1 + len(UNDO)
+    with closing(sqlite3.connect(root / FOLDER / LEDGER)) as ledger:
+        for statements in reversed(UNDO[version - 1 :]):
+            ledger.executescript(statements)
+        ledger.execute("DELETE FROM versions")
+        ledger.execute("INSERT INTO versions VALUES (?)", (version,))
+        ledger.commit()
