@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from pathlib import Path
 from typing import Annotated
 
@@ -100,6 +101,10 @@ class Spending:
     max_cost_usd: Decimal | None = None
 
 
+# `Decimal` reads more than amounts: 1_000, 1e3, the digits of every script.
+_AMOUNT = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,6})?) ?(?:USD)?", re.ASCII | re.IGNORECASE)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
     """A run as it was asked for; tests bring their own checkpoint and clock."""
@@ -115,14 +120,11 @@ class Job:
 
 
 def dollars(text: str) -> Decimal:
-    """Read an amount such as `12.50` or `12.50 USD`."""
-    try:
-        amount = Decimal(text.upper().removesuffix("USD").strip())
-    except InvalidOperation:
-        raise _no_amount(text) from None
-    if not amount.is_finite() or amount < 0:
+    """Read an amount such as `12.50` or `12.50 USD`, digits as in a manifest's budget."""
+    found = _AMOUNT.fullmatch(text.strip())
+    if found is None:
         raise _no_amount(text)
-    return amount
+    return Decimal(found[1])
 
 
 def causes(given: list[str] | None) -> tuple[str, ...]:

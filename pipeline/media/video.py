@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
+from math import ceil
 from pathlib import Path
 from typing import Literal
 
@@ -64,13 +65,14 @@ def _measured(path: Path, digest: str, *, thorough: bool) -> Media:
     kind = _video_format(path)
     require_whole(path, kind)
     try:
-        packets = _packets(path)
+        packets, stated_s = _packets(path)
         frames = _frames(path, "DEFAULT" if thorough else "NONKEY")
     except (av.FFmpegError, ValueError) as error:
         raise MediaFault("damaged", f"{path.name} does not play: {_reason(error)}") from error
     if thorough:
         _require_the_end(path, packets, frames)
-    seconds = float(max(p.end for p in packets) - min(p.start for p in packets))
+    length = max(p.end for p in packets) - min(p.start for p in packets)
+    seconds = float(length)
     return Media(
         media_type="video",
         source=str(path),
@@ -82,6 +84,7 @@ def _measured(path: Path, digest: str, *, thorough: bool) -> Media:
         height=frames[0].height,
         seconds=round(seconds, 3),
         fps=round(len(packets) / seconds, 3),
+        file_seconds=ceil(max(length, stated_s) * 1_000_000) / 1_000_000,
     )
 
 
@@ -110,8 +113,11 @@ def _opened(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
         yield container, stream
 
 
-def _packets(path: Path) -> list[_Packet]:
-    """Read every packet of the picture: a file that was cut gives short or missing ones."""
+def _packets(path: Path) -> tuple[list[_Packet], Fraction]:
+    """Read every packet of the picture: a file that was cut gives short or missing ones.
+
+    The second is how long the file itself says that it is, in seconds; 0 if it does not.
+    """
     found = []
     with _opened(path) as (container, stream):
         codec = stream.codec_context
@@ -124,12 +130,12 @@ def _packets(path: Path) -> list[_Packet]:
             start = packet.pts * _base(stream)
             length = packet.duration * _base(stream) if packet.duration else _step(stream)
             found.append(_Packet(start, start + length))
-        stated = container.duration
+        stated = Fraction(container.duration or 0, av.time_base)
     if not found:
         raise ValueError("it has no frames")
-    if stated and float(found[-1].end) < stated / av.time_base - _EARLY_S:
+    if stated and found[-1].end < stated - Fraction(_EARLY_S):
         raise ValueError("it ends early")
-    return found
+    return found, stated
 
 
 def _frames(path: Path, skip: Literal["DEFAULT", "NONKEY"]) -> list[_Frame]:

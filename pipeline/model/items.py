@@ -47,6 +47,7 @@ class Media:
 
     `digest` is the SHA-256 of the bytes (local) or of the URL's text (hex). For a URL nothing is
     inspected: sizes are 0, `format` is "", `seconds` and `fps` None unless the manifest says them.
+    `seconds` is the picture's length.
     """
 
     media_type: str
@@ -60,6 +61,8 @@ class Media:
     height: int = 0
     seconds: float | None = None
     fps: float | None = None
+    file_seconds: float | None = None
+    """The file's own length, its sound included: what a provider may count. Never rounded down."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

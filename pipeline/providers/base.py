@@ -94,6 +94,10 @@ class Charge:
     usd: Decimal | None = None
     native: Decimal | None = None
     unit: str = ""
+    unread: str = ""
+    """What stands where a sum belongs and is none, as written and clipped; empty: all was read."""
+    above: bool = False
+    """The sum in USD is larger than any that can be booked."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -106,6 +106,7 @@ async def accepted(life: Life, task: str, reserved: Charge | None = None) -> Non
     `reserved` is what the provider says it set aside, in its own unit.
     """
     at = life.now()
+    life.tell_unread(reserved)
     native = "" if reserved is None or reserved.native is None else str(reserved.native)
     unit = reserved.unit if reserved is not None and native else ""
     writing = partial(accept, job=life.job, task=task, at=at, native=native, unit=unit)

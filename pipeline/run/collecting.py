@@ -151,6 +151,7 @@ def _unanswered(life: Life, fault: Fault) -> float:
 
 async def _finished(life: Life, done: Done) -> None:
     life.done = done
+    life.tell_unread(done.charge)
     booking = _charged(life, done.charge)
     await life.close(State.FETCHING, replace(booking, outcome=CHARGED))
 
@@ -161,10 +162,11 @@ async def _failed(life: Life, failed: Failed) -> None:
     A clip that was finished before was paid for: no term makes that free.
     """
     fault, purchase = failed.fault, life.purchase
+    life.tell_unread(failed.charge)
     free_by_terms = Feature.FREE_FAILURES in life.station.provider.offer.features
-    if failed.charge is not None and failed.charge.usd is not None:
+    if failed.charge is not None and (failed.charge.usd is not None or failed.charge.unread):
         booking = _charged(life, failed.charge)
-        free = not booking.charged_microusd
+        free = not (booking.charged_microusd or failed.charge.unread)
     elif free_by_terms and purchase.outcome != CHARGED:
         booking = Booking(source="estimated", outcome="failed", at=life.now())
         free = True
@@ -186,12 +188,16 @@ def _charged(life: Life, charge: Charge | None) -> Booking:
     """Return what is booked for a charge; the estimate, marked as such, where none is reported.
 
     Where no price is known either, nobody knows the sum: it is booked as 0, and marked `unknown`.
+    A charge that cannot be read is no such silence: all that was reserved may have been charged.
     """
     native = "" if charge is None or charge.native is None else str(charge.native)
     unit = "" if charge is None else charge.unit
     booking = Booking(outcome=CHARGED, native=native, unit=unit, at=life.now())
     if charge is not None and charge.usd is not None:
         return replace(booking, charged_microusd=micro_exact(charge.usd), source=REPORTED)
+    if charge is not None and charge.unread:
+        possible = life.purchase.reserved_microusd
+        return replace(booking, possible_microusd=possible, source=UNKNOWN, above=charge.above)
     estimate = life.purchase.estimate_microusd
     if estimate is None:
         return replace(booking, source=UNKNOWN)

@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any
 
 from pipeline.model import Event
-from pipeline.providers.base import Done, Fault
+from pipeline.providers.base import Charge, Done, Fault
 from pipeline.run.ledger.jobs import CHARGED, Job, Purchase, move
 from pipeline.run.ledger.purchases import Booking, bought, close
 from pipeline.run.ledger.tables import usd
@@ -152,6 +152,12 @@ class Life:
         self.means.observer(
             Event(name=name, at=at, provider=job.provider, address=job.address, detail=detail)
         )
+
+    def tell_unread(self, charge: Charge | None) -> None:
+        """Tell what a reply has where a sum belongs, if it is none."""
+        if charge is not None and charge.unread:
+            told = f"the provider tells a charge that is no sum of money: {charge.unread}"
+            self.tell("unread_charge", message=told)
 
     def now(self) -> float:
         """Return the wall clock's unix seconds."""

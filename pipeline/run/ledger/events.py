@@ -18,6 +18,7 @@ NOTABLE = frozenset(
         "lane_stopped",
         "unknown_word",
         "overcharged",
+        "unread_charge",
         "in_doubt",
         "still_in_doubt",
         "overdue",

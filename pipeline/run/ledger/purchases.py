@@ -40,6 +40,8 @@ class Booking:
     message: str = ""
     free: bool = False
     """Known to have cost nothing, by a failure that may not come again."""
+    above: bool = False
+    """It cost more than can be booked: nothing more is bought in this run."""
 
 
 def begin(connection: Connection, *, campaign: str, at: float) -> int:
@@ -154,9 +156,10 @@ def _book(connection: Connection, purchase: Purchase, booking: Booking, *, run_i
     What a finished clip was charged stands, until the provider itself names another sum.
     """
     (known,) = execute(connection, _BOUND, {"b_id": purchase.id}).fetchall()
-    campaign_id, its_run, row_key, key, bound, estimate, charged, outcome = known
+    campaign_id, its_run, row_key, key, bound, estimate, charged, possible, outcome = known
     if outcome == CHARGED and booking.source != REPORTED:
-        booking = replace(booking, charged_microusd=charged, possible_microusd=0, source="")
+        kept = {"charged_microusd": charged, "possible_microusd": possible}
+        booking = replace(booking, **kept, source="")
     payer = Payer(campaign_id=campaign_id, run_id=its_run, row_key=row_key, key=key)
     now = booking.charged_microusd + booking.possible_microusd
     money.adjust_all(connection, payer, now - bound)
@@ -173,7 +176,8 @@ def _book(connection: Connection, purchase: Purchase, booking: Booking, *, run_i
     execute(connection, _BOOK, values)
     # Without a known price nothing was promised, so nothing can be exceeded.
     # What was booked as estimated first is less than what was reserved.
-    exceeded = estimate is not None and now > max(bound, purchase.reserved_microusd)
+    over = estimate is not None and now > max(bound, purchase.reserved_microusd)
+    exceeded = booking.above or over
     if exceeded:
         money.close_scope(connection, money.run_scope(run_id))
     return exceeded
@@ -218,7 +222,8 @@ _ACCEPT = (
 _BOUND = select(
     *(purchases.c[name] for name in ("campaign_id", "run_id", "row_key", "key")),
     purchases.c.charged_microusd + purchases.c.reserved_microusd + purchases.c.possible_microusd,
-    *(purchases.c[name] for name in ("estimate_microusd", "charged_microusd", "outcome")),
+    *(purchases.c[f"{name}_microusd"] for name in ("estimate", "charged", "possible")),
+    purchases.c.outcome,
 ).where(purchases.c.id == bindparam("b_id"))
 _BOOK = (
     update(purchases)

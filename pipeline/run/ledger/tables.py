@@ -243,8 +243,11 @@ def micro(usd: Decimal) -> int:
 
 
 def micro_exact(usd: Decimal) -> int:
-    """Return USD as the nearest whole micro-USD: what was charged is booked as it is."""
-    return int((usd * _MICRO).to_integral_value(ROUND_HALF_EVEN))
+    """Return USD as the nearest whole micro-USD: what was charged is booked as it is.
+
+    Less than one is booked as one: what cost something was not free.
+    """
+    return int((usd * _MICRO).to_integral_value(ROUND_HALF_EVEN)) or int(usd > 0)
 
 
 def usd(microusd: int) -> Decimal:

@@ -17,6 +17,7 @@ import httpx
 
 from pipeline.errors import NoReply, NotSent
 from pipeline.model import EMPTY, Cadence, Feature, Item, Media, Offer
+from pipeline.providers import replies
 from pipeline.providers.base import (
     CLIENT_ID,
     Absent,
@@ -220,7 +221,7 @@ class Provider:
                 output = Request(
                     method="GET", path=f"https://media.example/{reply['task']}", host=""
                 )
-                return Done(output=output, charge=Charge(usd=Decimal(reply["cost"])))
+                return Done(output=output, charge=replies.charge(reply["cost"]))
             case str(word) if word in _ENDINGS:
                 return _ENDINGS[word]
             case word:
