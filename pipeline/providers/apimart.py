@@ -144,8 +144,10 @@ class APIMart:
         if told is not None and not refused:
             return replies.no_task(told, response)
         fault = _fault(body, response)
-        # An id beside a refusal: there may be a task after all.
-        return replace(fault, accepted=None) if task else fault
+        if task:
+            # An id beside a refusal: there may be a task after all.
+            return replace(fault, accepted=None)
+        return replace(fault, replayed=response.headers.get("idempotency-replayed") == "true")
 
     def status_request(self, task: TaskRef) -> Request:
         """Return the request that asks for the task, with error texts in English."""

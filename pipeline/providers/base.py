@@ -118,6 +118,9 @@ class Fault:
     """False: proven not accepted. None: nobody knows (5xx, unreadable): in doubt."""
     retry_after_s: float | None = None
     code: str = ""
+    replayed: bool = False
+    """The provider's recorded answer to an earlier request under this client id: nothing was taken
+    then either, and whatever is sent under that id gets the same answer."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

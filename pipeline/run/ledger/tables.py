@@ -124,9 +124,13 @@ purchases = Table(
     Column("accepted_at", Float),
     Column("ended_at", Float),
     Column("outcome", Text, nullable=False, server_default=""),
+    Column("sends", Integer, nullable=False, server_default="1"),
     UniqueConstraint("provider", "task", name="one_purchase_per_task"),
 )
-"""One line per paid try, written before its request leaves."""
+"""One line per paid try, written before its request leaves.
+
+A try that was refused and is sent again under its client id is the same line: `sends` counts.
+"""
 
 budgets = Table(
     "budgets",
@@ -199,7 +203,12 @@ def _add_selected(connection: Connection) -> None:
     connection.exec_driver_sql(added)
 
 
-MIGRATIONS: tuple[Migration, ...] = (_add_selected,)
+def _add_sends(connection: Connection) -> None:
+    added = "ALTER TABLE purchases ADD COLUMN sends INTEGER NOT NULL DEFAULT 1"
+    connection.exec_driver_sql(added)
+
+
+MIGRATIONS: tuple[Migration, ...] = (_add_selected, _add_sends)
 """What changed since version 1, in order; only ever appended to."""
 VERSION = 1 + len(MIGRATIONS)
 

@@ -52,6 +52,10 @@ OFFER = Offer(
 )
 
 
+TOOK = "took:"
+"""Before a fault in a script: the task is taken, and the fault is told all the same."""
+
+
 @dataclass
 class Task:
     """One task at the provider, and what it was billed."""
@@ -108,6 +112,9 @@ class Shop(Transport):
                 raise NoReply("the connection was lost")
             case "not_sent":
                 raise NotSent("connection refused")
+            case _ if how.startswith(TOOK):
+                self._take(client_id, request.body)
+                return _reply(400, {"fault": how.removeprefix(TOOK)})
             case _:
                 return _reply(400, {"fault": how})
 
