@@ -35,6 +35,13 @@ _ADVICE: Mapping[int, str] = MappingProxyType(
     }
 )
 
+_OF_ONE_PATH = frozenset(
+    {
+        *(errno.ENAMETOOLONG, errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ELOOP),
+        *(errno.EILSEQ, errno.EINVAL),
+    }
+)
+
 
 @contextlib.contextmanager
 def writing(path: Path) -> Iterator[None]:
@@ -55,6 +62,11 @@ def unwritten(fault: OSError, path: Path | str = "") -> str:
 def is_the_machine(fault: OSError) -> bool:
     """Tell whether an error is the machine's doing: full, read-only, worn out, or forbidden."""
     return fault.errno in _ADVICE
+
+
+def is_the_path(fault: OSError) -> bool:
+    """Tell whether an error is about one path only: the next file may be written all the same."""
+    return fault.errno in _OF_ONE_PATH
 
 
 def digest(path: Path) -> str:
