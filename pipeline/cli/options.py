@@ -103,6 +103,8 @@ class Spending:
 
 # `Decimal` reads more than amounts: 1_000, 1e3, the digits of every script.
 _AMOUNT = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,6})?) ?(?:USD)?", re.ASCII | re.IGNORECASE)
+# Half of the world writes a thousand like that: nobody is asked again once --yes is said.
+_AMBIGUOUS = re.compile(r"[1-9][0-9]{0,2}\.[0-9]{3}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,6 +126,9 @@ def dollars(text: str) -> Decimal:
     found = _AMOUNT.fullmatch(text.strip())
     if found is None:
         raise _no_amount(text)
+    if _AMBIGUOUS.fullmatch(found[1]):
+        small, large = Decimal(found[1]).normalize(), found[1].replace(".", "")
+        raise usage(f"--max-cost {text}: is that {small:f} USD, or {large}? Write it so")
     return Decimal(found[1])
 
 

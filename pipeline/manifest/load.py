@@ -13,7 +13,7 @@ from typing import Any
 
 from pipeline.diagnostics import Diagnostic, Span, grouped
 from pipeline.manifest.bundles import bundle, bundle_faults
-from pipeline.manifest.campaign import allowed, budget, policy, providers
+from pipeline.manifest.campaign import allowed, budget, budget_findings, policy, providers
 from pipeline.manifest.files import hint_for, reason_of, slug_of
 from pipeline.manifest.layers import Layers, without_nothing
 from pipeline.manifest.nodes import Node
@@ -102,6 +102,7 @@ class _Reading:
         self._unused_bundles(stage)
         self.findings += outside.findings
         self.findings += not_templatable(self.node.get("vars"), "vars")
+        self.findings += budget_findings(self.node.get("budget"))
         manifest = Manifest(
             path=self.path,
             folder=self.path.parent,

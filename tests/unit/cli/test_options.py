@@ -19,6 +19,16 @@ def test_an_amount_is_plain_digits(text: str, amount: str) -> None:
     assert Decimal(amount) == dollars(text)
 
 
+@pytest.mark.parametrize("text", ["1.000", "12.500 USD", "999.999"])
+def test_what_may_be_a_thousand_is_asked_about(text: str) -> None:
+    """A full stop before three digits is a thousand to many; 0.125 and 1.25 are not."""
+    with pytest.raises(InvalidInput) as caught:
+        dollars(text)
+
+    assert "Write it so" in caught.value.findings[0].message
+    assert (Decimal("0.125"), Decimal("1.25")) == (dollars("0.125"), dollars("1.25"))
+
+
 @pytest.mark.parametrize(
     "text",
     ["", "1_000", "1_000 USD", "٣", "1e3", "-1", "+1", "NaN", "inf", "1,5", "$5", "5 EUR", ".5"],

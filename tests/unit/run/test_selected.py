@@ -220,6 +220,7 @@ async def test_a_ledger_without_selections_is_brought_up_to_date(studio: Studio)
     await studio.make("a")
     with Ledger.open(studio.root) as ledger:
         ledger.write_now(lambda c: c.execute(text("ALTER TABLE items DROP COLUMN selected")))
+        ledger.write_now(lambda c: c.execute(text("ALTER TABLE purchases DROP COLUMN sends")))
         ledger.write_now(lambda c: c.execute(text("DELETE FROM versions WHERE version > 1")))
         ledger.write_now(lambda c: c.execute(text("INSERT OR IGNORE INTO versions VALUES (1)")))
 
