@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from pathlib import Path
 from typing import Annotated
 
@@ -164,6 +165,12 @@ class Spending:
         return replace(budget, limit_usd=limit_usd, per_run_usd=min(caps, default=None))
 
 
+# `Decimal` reads more than amounts: 1_000, 1e3, the digits of every script.
+_AMOUNT = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,6})?) ?(?:USD)?", re.ASCII | re.IGNORECASE)
+# Half of the world writes a thousand like that: nobody is asked again once --yes is said.
+_AMBIGUOUS = re.compile(r"[1-9][0-9]{0,2}\.[0-9]{3}")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
     """A run as it was asked for; tests bring their own checkpoint and clock."""
@@ -181,14 +188,14 @@ class Job:
 
 
 def dollars(text: str, option: str = "--max-cost") -> Decimal:
-    """Read an amount such as `12.50` or `12.50 USD`."""
-    try:
-        amount = Decimal(text.upper().removesuffix("USD").strip())
-    except InvalidOperation:
-        raise _no_amount(text, option) from None
-    if not amount.is_finite() or amount < 0:
+    """Read an amount such as `12.50` or `12.50 USD`, digits as in a manifest's budget."""
+    found = _AMOUNT.fullmatch(text.strip())
+    if found is None:
         raise _no_amount(text, option)
-    return amount
+    if _AMBIGUOUS.fullmatch(found[1]):
+        small, large = Decimal(found[1]).normalize(), found[1].replace(".", "")
+        raise usage(f"{option} {text}: is that {small:f} USD, or {large}? Write it so")
+    return Decimal(found[1])
 
 
 def causes(given: list[str] | None) -> tuple[str, ...]:

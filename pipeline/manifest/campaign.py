@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from pipeline.diagnostics import Span
+from pipeline.diagnostics import Diagnostic, Severity, Span
 from pipeline.manifest.nodes import Node
 from pipeline.model import Budget, Policy, ProviderSettings, Value
 from pipeline.model.items import EMPTY
 
+_AMBIGUOUS = re.compile(r"([1-9][0-9]{0,2})\.([0-9]{3}) USD")
+"""As thousands are written in half of the world; nobody needs a tenth of a cent in a limit."""
 _SECONDS = {"s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
 
 
@@ -29,6 +31,25 @@ def budget(node: Node | None) -> Budget:
         assume_usd=_usd(unpriced.get("assume")) if unpriced else None,
         span=node.span,
     )
+
+
+def budget_findings(node: Node | None) -> Iterator[Diagnostic]:
+    """Yield a warning for each amount that many people read as a thousand times what it is."""
+    if node is None:
+        return
+    limits = [node.get(name) for name in ("limit", "per_run", "per_row", "per_item")]
+    unpriced = node.get("unpriced")
+    for amount in (*limits, unpriced.get("assume") if unpriced else None):
+        found = _AMBIGUOUS.fullmatch(str(amount.value)) if amount else None
+        if amount and found:
+            small = f"{Decimal(found[0].partition(' ')[0]).normalize():f}"
+            yield Diagnostic(
+                slug="ambiguous-amount",
+                message=f"'{found[0]}' is {small} USD here: the full stop is a decimal point",
+                span=amount.span,
+                severity=Severity.WARNING,
+                hint=f"write {small} USD, or {found[1]}{found[2]} USD if that was meant",
+            )
 
 
 def policy(node: Node | None) -> Policy:

@@ -15,7 +15,7 @@ from pipeline.allowed_paths import AllowedPaths
 from pipeline.diagnostics import Diagnostic, Span, grouped
 from pipeline.foreign_text import encodable
 from pipeline.manifest.bundles import bundle, bundle_faults
-from pipeline.manifest.campaign import allowed, budget, policy, providers
+from pipeline.manifest.campaign import allowed, budget, budget_findings, policy, providers
 from pipeline.manifest.files import hint_for, reason_of, slug_of
 from pipeline.manifest.layers import SET, Layers, without_nothing
 from pipeline.manifest.limits import hold_lowest
@@ -106,6 +106,7 @@ class _Reading:
         self._unused_bundles(stage)
         self.findings += outside.findings
         self.findings += not_templatable(self.node.get("vars"), "vars")
+        self.findings += budget_findings(self.node.get("budget"))
         manifest = Manifest(
             path=self.path,
             folder=self.path.parent,

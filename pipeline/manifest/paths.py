@@ -63,6 +63,9 @@ def compile_path(node: Node, scope: Scope) -> Compiled:
 
     def render(context: Mapping[str, Any]) -> str:
         path = _assembled(runner.text(context))
+        wrong = _unusable(path)
+        if wrong:
+            raise TemplateFault("bad-path", wrong, node.span, _NAMED)
         if path.split("/", 1)[0].casefold() == RESERVED:
             raise TemplateFault("reserved-path", _TAKEN, node.span, "begin the path differently")
         return path
@@ -73,6 +76,7 @@ def compile_path(node: Node, scope: Scope) -> Compiled:
     return template, ()
 
 
+_NAMED = "put something that is never empty before .{{ ext }}, such as {{ shot.id }}"
 _TAKEN = f"the folder '{RESERVED}' is for Callsheet's own report"
 
 
@@ -84,6 +88,16 @@ def _segment(context: Context, value: Any) -> str:  # noqa: ARG001 - Jinja hands
 def _assembled(text: str) -> str:
     parts = (_part(part) for part in text.split("/"))
     return "/".join(part for part in parts if part)
+
+
+def _unusable(path: str) -> str:
+    """Return what is wrong with a whole path; empty if a file can have it."""
+    folders, _, name = path.rpartition("/")
+    stem, dot, _ = name.rpartition(f".{EXT}")
+    if not (stem and dot):
+        return f"the path comes to '{path or EXT}': no name is left for the file"
+    hidden = next((part for part in (*folders.split("/"), name) if part.startswith(".")), "")
+    return f"'{hidden}' begins with a dot: such names are Callsheet's own" if hidden else ""
 
 
 def _part(text: str) -> str:

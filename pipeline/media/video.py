@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
+from math import ceil
 from pathlib import Path
 from typing import Literal
 
@@ -71,7 +72,7 @@ def _measured(path: Path, digest: str, *, thorough: bool) -> Media:
     kind = _video_format(path)
     require_whole(path, kind)
     try:
-        packets = _packets(path)
+        packets, stated_s = _packets(path)
         frames = _frames(path, "DEFAULT" if thorough else "NONKEY")
     except (av.FFmpegError, ValueError) as error:
         raise MediaFault("damaged", f"{path.name} does not play: {_reason(error)}") from error
@@ -89,6 +90,7 @@ def _measured(path: Path, digest: str, *, thorough: bool) -> Media:
         height=frames[0].height,
         seconds=round(seconds, 3),
         fps=round(len(packets) / seconds, 3),
+        file_seconds=ceil(round(max(seconds, stated_s) * 1_000_000, 3)) / 1_000_000,
     )
 
 
@@ -117,8 +119,11 @@ def _opened(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
         yield container, stream
 
 
-def _packets(path: Path) -> list[_Packet]:
-    """Read every packet: a file that was cut gives short or missing ones, of picture or sound."""
+def _packets(path: Path) -> tuple[list[_Packet], float]:
+    """Read every packet: a file that was cut gives short or missing ones, of picture or sound.
+
+    The second is how long the file itself says that it is, in seconds; 0 if it does not.
+    """
     found, reached = [], Fraction(0)
     with _opened(path) as (container, stream):
         codec = stream.codec_context
@@ -145,7 +150,7 @@ def _packets(path: Path) -> list[_Packet]:
         raise ValueError("it has no frames")
     if max(reached, found[-1].end) < stated_s - _EARLY_S:
         raise ValueError("it ends early")
-    return found
+    return found, stated_s
 
 
 def _frames(path: Path, skip: Literal["DEFAULT", "NONKEY"]) -> list[_Frame]:

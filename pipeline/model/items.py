@@ -59,6 +59,7 @@ class Media:
 
     `digest` is the SHA-256 of the bytes (local) or of the URL's text (hex). For a URL nothing is
     inspected: sizes are 0, `format` is "", `seconds` and `fps` None unless the manifest says them.
+    `seconds` is the picture's length.
     """
 
     media_type: str
@@ -76,6 +77,8 @@ class Media:
     """Digest of the file it was made from; empty where it is what the manifest names."""
     operations: tuple[Operation, ...] = ()
     """How it was made from that file."""
+    file_seconds: float | None = None
+    """The file's own length, its sound included: what a provider may count. Never rounded down."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

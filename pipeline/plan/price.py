@@ -15,7 +15,7 @@ import jsonschema
 
 from pipeline.diagnostics import Diagnostic, Span
 from pipeline.errors import InvalidInput
-from pipeline.model import EMPTY, Item, Price
+from pipeline.model import EMPTY, Item, Price, Role
 from pipeline.schemas import schema
 
 _MILLIONTH = Decimal("0.000001")
@@ -75,12 +75,13 @@ def price(item: Item, rates: Rates) -> Price | None:
     billed = _billed(item, rate)
     if billed is None:
         return None
+    seconds, at_most = billed
     low = rate.usd if rate.low_usd is None else rate.low_usd
     high = rate.usd if rate.high_usd is None else rate.high_usd
     return Price(
-        low_usd=_rounded_up(low * billed),
-        expected_usd=_rounded_up(rate.usd * billed),
-        high_usd=_rounded_up(high * billed),
+        low_usd=_rounded_up(low * seconds),
+        expected_usd=_rounded_up(rate.usd * seconds),
+        high_usd=_rounded_up(high * at_most),
         source=rate.source,
         certainty=rate.certainty,
         native_usd=rate.native_usd or rates.native_usd.get(item.provider),
@@ -99,18 +100,33 @@ def assumed(usd: Decimal, native_usd: Decimal | None = None) -> Price:
     )
 
 
-def _billed(item: Item, rate: Rate) -> Decimal | None:
-    """Return by what the rate is multiplied; an edit is as long as its clip."""
+def _billed(item: Item, rate: Rate) -> tuple[Decimal, Decimal] | None:
+    """Return by what the rate is multiplied, as expected and at most.
+
+    No provider's page says how it counts the seconds of a clip that is edited. Expected is the
+    length of its file; at most, each second that has begun counts as a whole one.
+    """
     if not rate.per_second:
-        return Decimal(1)
+        return Decimal(1), Decimal(1)
     if item.spec.seconds is None:
         return None
-    seconds = Decimal(str(item.spec.seconds))
+    seconds = Decimal(str(_counted_s(item, item.spec.seconds)))
+    begun = seconds.to_integral_value(ROUND_CEILING)
+    return _bounded(seconds, rate), _bounded(begun, rate)
+
+
+def _counted_s(item: Item, seconds: float) -> float:
+    """Return the length that is counted: as asked for, else that of the clip which is edited."""
+    if item.settings.duration is not None:
+        return seconds
+    clips = (each.media[0] for each in item.references if each.role is Role.VIDEO)
+    return next((clip.file_seconds for clip in clips if clip.file_seconds), seconds)
+
+
+def _bounded(seconds: Decimal, rate: Rate) -> Decimal:
     if rate.min_seconds is not None:
         seconds = max(seconds, rate.min_seconds)
-    if rate.max_seconds is not None:
-        seconds = min(seconds, rate.max_seconds)
-    return seconds
+    return seconds if rate.max_seconds is None else min(seconds, rate.max_seconds)
 
 
 def _rounded_up(amount: Decimal) -> Decimal:

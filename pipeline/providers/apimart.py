@@ -136,11 +136,18 @@ class APIMart:
             return replies.unreadable(response)
         data = body.get("data")
         one = replies.within(data, 0) if isinstance(data, list) else data
-        found = [replies.text(replies.within(one, name)) for name in ("task_id", "id")]
-        task = next(filter(None, found), "")
-        if task and not replies.refused(response):
+        found = [replies.within(one, name) for name in ("task_id", "id")]
+        told = next((name for name in found if name is not None), None)
+        task, refused = replies.task_id(told), replies.refused(response)
+        if task and not refused:
             return Accepted(task=task)
-        return _fault(body, response)
+        if told is not None and not refused:
+            return replies.no_task(told, response)
+        fault = _fault(body, response)
+        if task:
+            # An id beside a refusal: there may be a task after all.
+            return replace(fault, accepted=None)
+        return replace(fault, replayed=response.headers.get("idempotency-replayed") == "true")
 
     def status_request(self, task: TaskRef) -> Request:
         """Return the request that asks for the task, with error texts in English."""
@@ -159,7 +166,7 @@ class APIMart:
             lost = fault.kind is FaultKind.REJECTED
             return replace(fault, kind=FaultKind.LOST) if lost else fault
         data = body.get("data")
-        if not isinstance(data, dict) or data.get("id") != task.task:
+        if not isinstance(data, dict) or replies.task_id(data.get("id")) != task.task:
             return _fault(body, response)
         return _state(data, response)
 
@@ -222,7 +229,7 @@ def _state(data: Mapping[str, Any], response: Response) -> TaskState:
             output = replies.clip(replies.within(url, 0)) or replies.clip(url)
             if output is None:
                 return replies.unreadable(response)
-            expires = replies.money(replies.within(video, "expires_at"))
+            expires = replies.number(replies.within(video, "expires_at"))
             return Done(output=output, charge=charge, expires_at=_seconds(expires))
         case "failed" | "cancelled" | "canceled" as word:
             message = replies.text(replies.within(data, "error", "message"))
@@ -240,7 +247,4 @@ def _seconds(value: Any) -> float | None:
 
 
 def _charge(data: Mapping[str, Any]) -> Charge | None:
-    usd, native = (replies.money(data.get(name)) for name in ("cost", "credits_cost"))
-    if usd is None and native is None:
-        return None
-    return Charge(usd=usd, native=native, unit="" if native is None else "credit")
+    return replies.charge(data.get("cost"), data.get("credits_cost"), "credit")

@@ -94,6 +94,10 @@ class Charge:
     usd: Decimal | None = None
     native: Decimal | None = None
     unit: str = ""
+    unread: str = ""
+    """What stands where a sum belongs and is none, as written and clipped; empty: all was read."""
+    above: bool = False
+    """The sum in USD is larger than any that can be booked."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,6 +118,9 @@ class Fault:
     """False: proven not accepted. None: nobody knows (5xx, unreadable): in doubt."""
     retry_after_s: float | None = None
     code: str = ""
+    replayed: bool = False
+    """The provider's recorded answer to an earlier request under this client id: nothing was taken
+    then either, and whatever is sent under that id gets the same answer."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -144,10 +144,16 @@ class EvoLink:
         body = replies.mapping(response)
         if body is None:
             return replies.unreadable(response)
-        task = replies.text(body.get("id"))
-        if task and not replies.refused(response):
+        found, error = body.get("id"), body.get("error")
+        task = replies.task_id(found)
+        refused = replies.refused(response) or bool(error)
+        if task and not refused:
             return Accepted(task=task, reserved=_reserved(body))
-        return _fault(body, response)
+        if not refused:
+            return replies.no_task(found, response)
+        fault = _fault(body, response)
+        # An id beside a refusal: there may be a task after all.
+        return replace(fault, accepted=None) if task else fault
 
     def status_request(self, task: TaskRef) -> Request:
         """Return the request that asks for the task."""
@@ -164,7 +170,7 @@ class EvoLink:
             fault = _fault(body, response)
             lost = fault.code == "invalid_task_id"
             return replace(fault, kind=FaultKind.LOST) if lost else fault
-        if body.get("id") != task.task:
+        if replies.task_id(body.get("id")) != task.task:
             return replies.unreadable(response)
         return _state(body, response)
 
@@ -207,11 +213,10 @@ class EvoLink:
 
 def _reserved(body: Mapping[str, Any]) -> Charge | None:
     """Return the credits set aside: all that is ever told, and an estimate."""
-    native = replies.money(replies.within(body, "usage", "credits_reserved"))
-    usd = replies.money(replies.within(body, "usage", "estimated_cost"))
-    if native is None and usd is None:
-        return None
-    return Charge(usd=usd, native=native, unit="" if native is None else "credit")
+    usd, native = (
+        replies.within(body, "usage", name) for name in ("estimated_cost", "credits_reserved")
+    )
+    return replies.charge(usd, native, "credit")
 
 
 def _fault(body: Mapping[str, Any], response: Response) -> Fault:

@@ -68,10 +68,16 @@ def submitted(response: Response) -> Accepted | Fault:
     body = replies.mapping(response)
     if body is None:
         return replies.unreadable(response)
-    found = _unwrapped(body)
-    task = replies.text(found.get("id"))
-    if not task or replies.refused(response) or body.get("success") is False:
-        return _fault(body, response)
+    found, told = _unwrapped(body), _told(body, response)
+    name = found.get("id")
+    task = replies.task_id(name)
+    refused = replies.refused(told) or body.get("success") is False
+    if refused or name is None:
+        fault = _fault(body, response)
+        # An id beside a refusal: there may be a task after all.
+        return replace(fault, accepted=None) if task else fault
+    if not task:
+        return replies.no_task(name, response)
     if _word(found) == "rejected":
         message = replies.text(found.get("error")) or "rejected: no balance or payment method"
         return Fault(kind=FaultKind.UNPAID, message=message, code="rejected")
@@ -85,8 +91,10 @@ def state(response: Response, task: str) -> TaskState:
         return Absent()
     if body is None:
         return replies.unreadable(response)
-    found = _unwrapped(body)
-    if not replies.succeeded(response) or found.get("id") != task:
+    found, told = _unwrapped(body), _told(body, response)
+    if replies.missing(told):
+        return Absent()
+    if not replies.succeeded(told) or replies.task_id(found.get("id")) != task:
         return _fault(body, response)
     return _progress(found, response)
 
@@ -142,7 +150,7 @@ def match(tasks: Iterable[Mapping[str, Any]], sought: Sought) -> str:
     Two jobs with equal input are the same work, so any task that is nobody's will do.
     """
     for task in tasks:
-        name = replies.text(task.get("id"))
+        name = replies.task_id(task.get("id"))
         if name and name not in sought.known and _is_recent(task, sought.since):
             theirs = task.get("input")
             if isinstance(theirs, dict) and all(
@@ -164,6 +172,17 @@ def _is_recent(task: Mapping[str, Any], since: float) -> bool:
 def _unwrapped(body: Mapping[str, Any]) -> Mapping[str, Any]:
     data = body.get("data")
     return data if isinstance(data, dict) else body
+
+
+def _told(body: Mapping[str, Any], response: Response) -> Response:
+    """Return the reply under the status its body tells, in any of the envelopes.
+
+    A task's own status is a number too, but a small one: never an HTTP error.
+    """
+    places: tuple[tuple[str, ...], ...] = (("status",), ("code",), ("error", "code"))
+    codes = (replies.within(body, *place) for place in places)
+    told = (replies.as_told(response, code) for code in codes)
+    return next((one for one in told if one is not response), response)
 
 
 def _word(found: Mapping[str, Any]) -> str:
@@ -188,13 +207,14 @@ def _fault(body: Mapping[str, Any], response: Response) -> Fault:
     """Return the fault of an answer that is an error, or lacks what was asked for."""
     error = body.get("error")
     refused = bool(error) or body.get("success") is False
-    if replies.succeeded(response) and not refused:
+    told = _told(body, response)
+    if replies.succeeded(told) and not refused:
         return replies.unreadable(response)
     kind_word = replies.text(body.get("type")).rstrip("/").rpartition("/")[2]
     code = kind_word or replies.named(replies.within(error, "code"))
-    told = [body.get("detail"), replies.within(error, "message"), error, body.get("title")]
-    message = next(filter(None, map(replies.text, told)), "")
-    fault = replies.http_fault(response, message=message, code=code)
+    words = [body.get("detail"), replies.within(error, "message"), error, body.get("message")]
+    message = next(filter(None, map(replies.text, [*words, body.get("title")])), "")
+    fault = replies.http_fault(told, message=message, code=code)
     if code == "app_maintenance":
         # The platform's own refusal, before any run: nothing was taken, it is tried again later.
         return replace(fault, kind=FaultKind.CAPACITY, accepted=False)

@@ -7,25 +7,31 @@ rule lives here for all providers (providers.md §10.4).
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import replace
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from email.utils import parsedate_to_datetime
 from types import MappingProxyType
 from typing import Any
 
 import orjson
 
-from pipeline.providers.base import Fault, FaultKind, Request, Response
+from pipeline.providers.base import Charge, Fault, FaultKind, Quote, Request, Response
 
 RETRY_AFTER_MAX_S = 300.0
 """No provider documents Retry-After in general: honoured if sent, capped (providers.md §14 #2)."""
 _SHOWN = 500
-_ABSURD = 10**12
-"""No amount, price or time is so large: a ledger could not even write it down."""
 _DEEPEST = 64
 """The deepest recorded reply has seven levels; orjson reads up to 1,024."""
+_RAW_SHOWN = 80
+_NUMBER = re.compile(r"[0-9]{1,20}(\.[0-9]{1,40})?", re.ASCII)
+"""`Decimal` and `float` read more than this: underscores, spaces, exponents, foreign digits."""
+_MOST = 10**12
+_MOST_MONEY = 10**9
+"""No clip costs more: thousands of such sums, in millionths, still fit into 64 bits."""
+_TASK_CHARACTERS = 500
 _WHOLE = 100
 _NOT_FOUND = 404
 _REQUEST_TIMEOUT = 408
@@ -48,16 +54,32 @@ _KINDS: Mapping[int, FaultKind] = MappingProxyType(
 # Codes of moderation and of an empty account are undocumented for most providers: the words in
 # their messages are matched instead (providers.md §14 #12, §7.4).
 _REFUSAL = re.compile(r"polic(y|ies)|moderat|sensitive|nsfw|\brisk", re.IGNORECASE)
+_NOT_JSON = re.compile(rb"NaN|Infinity")
 _UNPAID = re.compile(r"balance|insufficient.{0,20}(credit|fund|quota)|payment", re.IGNORECASE)
 
 
 def parsed(response: Response) -> Any:
-    """Return the body as JSON, or None where it is none, or nested as no reply ever is."""
+    """Return the body as JSON, or None where it is none, or nested as no reply ever is.
+
+    NaN and Infinity, which JSON does not have, come as their names.
+    """
     try:
         found = orjson.loads(response.body)
     except orjson.JSONDecodeError:
-        return None
+        found = _lenient(response.body)
     return None if _is_too_deep(found) else found
+
+
+def _lenient(body: bytes) -> Any:
+    """Read what many servers write and JSON does not have: one such figure must not hide a clip."""
+    if not _NOT_JSON.search(body):
+        return None
+    try:
+        found = json.loads(body.decode(), parse_constant=str)
+        # Whatever only the other parser takes (lone surrogates, huge integers) is refused here.
+        return orjson.loads(orjson.dumps(found))
+    except (ValueError, TypeError, RecursionError):
+        return None
 
 
 def _is_too_deep(value: Any) -> bool:
@@ -104,15 +126,93 @@ def named(value: Any) -> str:
     return "" if word.isdigit() else word
 
 
+def number(value: Any) -> Decimal | None:
+    """Return a number from 0 on, as the provider wrote it; None for whatever else stands there.
+
+    A number is one of JSON's, or plain ASCII digits in a string. -0 and 10^12 are none.
+    """
+    match value:
+        case bool():
+            return None
+        case str() if not _NUMBER.fullmatch(value):
+            return None
+        case int() | float() | str():
+            amount = Decimal(str(value))
+            within_bounds = amount.is_finite() and not amount.is_signed() and amount < _MOST
+            return amount if within_bounds else None
+        case _:
+            return None
+
+
 def money(value: Any) -> Decimal | None:
-    """Return an amount as the provider wrote it; None for absent, negative or no sum of money."""
-    if isinstance(value, bool) or not isinstance(value, int | float | str):
+    """Return an amount as the provider wrote it; None for what is absent or no sum of money."""
+    amount = number(value)
+    return None if amount is None or amount >= _MOST_MONEY else amount
+
+
+def charge(usd: Any, native: Any = None, unit: str = "") -> Charge | None:
+    """Return what a reply tells of money; None where it tells nothing.
+
+    What stands there and is no sum is kept as `unread`: neither a nought nor silence.
+    """
+    told = [value for value in (usd, native) if value is not None]
+    if not told:
         return None
-    try:
-        amount = Decimal(str(value))
-    except InvalidOperation:
-        return None
-    return amount if amount.is_finite() and 0 <= amount < _ABSURD else None
+    in_units = money(native)
+    return Charge(
+        usd=money(usd),
+        native=in_units,
+        unit="" if in_units is None else unit,
+        unread=", ".join(_raw(value) for value in told if money(value) is None),
+        above=money(usd) is None and _is_large(usd),
+    )
+
+
+def quote(told: Charge | None) -> Quote | Fault | None:
+    """Return the price that a dry run tells; a Fault for one that is no sum, None for none."""
+    if told is None or told.usd is not None or not told.unread:
+        return Quote(charge=told) if told else None
+    message = f"the price it names is no sum of money: {told.unread}"
+    return Fault(kind=FaultKind.UNREADABLE, message=message, accepted=False)
+
+
+def task_id(value: Any) -> str:
+    """Return a task's id as text, a whole number's digits too; "" for what cannot be asked for.
+
+    That is what is no id at all, is longer than 500 characters, holds a control character, or
+    would be another path in an address (`.`, `..`). All else is quoted where it is sent.
+    """
+    if isinstance(value, bool) or not isinstance(value, int | str):
+        return ""
+    name = str(value)
+    usable = name.isprintable() and len(name) <= _TASK_CHARACTERS and name not in {".", ".."}
+    return name if usable else ""
+
+
+def no_task(value: Any, response: Response) -> Fault:
+    """Return the fault of a reply whose task id is missing, or cannot be used: nobody knows."""
+    if value is None or not succeeded(response):
+        return unreadable(response)
+    message = f"HTTP {response.status} with a task id that cannot be used: {_raw(value)}"
+    return Fault(kind=FaultKind.UNREADABLE, message=message, accepted=None)
+
+
+def _raw(value: Any) -> str:
+    shown = repr(value)
+    return shown if len(shown) <= _RAW_SHOWN else f"{shown[:_RAW_SHOWN]}…"
+
+
+def _is_large(value: Any) -> bool:
+    """Tell whether this is a plain number that is too large for a sum."""
+    match value:
+        case bool():
+            return False
+        case int() | float():
+            return value >= _MOST_MONEY
+        case str():
+            return bool(_NUMBER.fullmatch(value)) and Decimal(value) >= _MOST_MONEY
+        case _:
+            return False
 
 
 def failure(kind: FaultKind, message: str, *, code: str = "") -> Fault:
@@ -122,7 +222,7 @@ def failure(kind: FaultKind, message: str, *, code: str = "") -> Fault:
 
 def fraction(percent: Any) -> float | None:
     """Return a progress given in percent as 0 to 1, or None where it is not one."""
-    value = money(percent)
+    value = number(percent)
     return None if value is None or value > _WHOLE else float(value / _WHOLE)
 
 

@@ -121,9 +121,8 @@ def quoted(response: Response) -> Quote | Fault:
     reply = _reply(response, None)
     if reply is None:
         return replies.unreadable(response)
-    charges = [_charge(item) for item in reply.items]
-    charge = next(filter(None, charges), None)
-    return Quote(charge=charge) if charge else _complaint(reply, response)
+    told = next(filter(None, map(_charge, reply.items)), None)
+    return replies.quote(told) or _complaint(reply, response)
 
 
 def balance(response: Response) -> Charge | Fault:
@@ -247,5 +246,4 @@ def _failed(error: Mapping[str, Any]) -> Failed:
 
 def _charge(item: Mapping[str, Any]) -> Charge | None:
     """Return what was charged; absent is "not said", never 0."""
-    usd = replies.money(item.get("cost"))
-    return None if usd is None else Charge(usd=usd)
+    return replies.charge(item.get("cost"))

@@ -148,10 +148,13 @@ class Unifically:
         if body is None:
             return replies.unreadable(response)
         told = replies.as_told(response, body.get("code"))
-        task = replies.text(replies.within(body, "data", "task_id"))
+        found = replies.within(body, "data", "task_id")
+        task = replies.task_id(found)
         refused = body.get("success") is False or replies.refused(told)
         if task and not refused:
             return Accepted(task=task, reserved=_charge(body))
+        if found is not None and not refused:
+            return replies.no_task(found, told)
         fault = _fault(body, told)
         # An id beside a refusal: there may be a task after all.
         return replace(fault, accepted=None) if task else fault
@@ -166,7 +169,8 @@ class Unifically:
         told = replies.as_told(response, body.get("code"))
         data = body.get("data")
         state = data if isinstance(data, dict) else {}
-        if replies.text(state.get("task_id")) not in {"", task.task}:
+        named = state.get("task_id")
+        if named is not None and replies.task_id(named) != task.task:
             return replies.unreadable(response)
         status = replies.text(state.get("status")).lower()
         code, _ = _problem(body)
@@ -201,9 +205,9 @@ class Unifically:
         body = replies.mapping(response)
         if body is None:
             return replies.unreadable(response)
-        charge, told = _charge(body), replies.as_told(response, body.get("code"))
-        if charge and replies.succeeded(told) and body.get("success") is not False:
-            return Quote(charge=charge)
+        found, told = replies.quote(_charge(body)), replies.as_told(response, body.get("code"))
+        if found and replies.succeeded(told) and body.get("success") is not False:
+            return found
         return _fault(body, told)
 
     def balance_request(self) -> Request:
@@ -301,5 +305,4 @@ def _failed(body: Mapping[str, Any]) -> Failed:
 
 def _charge(body: Mapping[str, Any]) -> Charge | None:
     """Return the cost where it is told: seen in third parties' clients, in no page."""
-    usd = replies.money(replies.within(body, "data", "cost"))
-    return None if usd is None else Charge(usd=usd)
+    return replies.charge(replies.within(body, "data", "cost"))

@@ -14,6 +14,7 @@ from functools import partial
 from itertools import islice
 from typing import Any, Protocol
 
+import orjson
 from sqlalchemy import Connection
 
 from pipeline.diagnostics import Diagnostic, Span, grouped, has_errors
@@ -29,9 +30,12 @@ from pipeline.run.ledger.tables import micro, usd
 
 _BATCH = 1000
 _USUAL_FORMAT = "mp4"
+_FORMATS = ("mp4", "mov", "webm")
+_LONGEST_FORMAT = max(_FORMATS, key=len)
 _CLASHES: Mapping[str, str] = {
     "address": "same-address",
     "output": "same-output",
+    "folder": "same-output",
 }
 
 
@@ -101,11 +105,13 @@ def _admitted(  # noqa: PLR0913 - the same
     plan = Plan(connection, campaign, again=again, purchases=policy.purchases)
     findings: list[Diagnostic] = []
     count = 0
-    seen = seen_prices(connection)
-    for batch in _batches(_planned(entries, findings, seen)):
+    seen, paths = seen_prices(connection), _Paths(campaign, files)
+    for batch in _batches(paths.watching(_planned(entries, findings, seen))):
         findings += [_clash(clash) for clash in plan.add(batch)]
         count += len(batch)
     plan.finish()
+    findings += paths.findings()
+    findings += [_clash(clash) for clash in plan.folders(paths.file_like)]
     findings += _rows_over(connection, campaign, budget)
     # Where items are missing for a fault of theirs, nobody knows what a selection would find.
     if choice is not None and not has_errors(findings):
@@ -211,6 +217,50 @@ def _raised(row: Planned, seen: Mapping[PriceClass, SeenPrice]) -> Planned:
     )
 
 
+class _Paths:
+    """Watches output paths go by: what is too long for the disk, and folders named like files."""
+
+    def __init__(self, campaign: str, files: Files | None) -> None:
+        self._campaign = campaign
+        self._files = files
+        self._too_long: list[Diagnostic] = []
+        self.file_like: dict[str, Planned] = {}
+        """The output path that a folder would have if it were a file, to an item that needs it."""
+
+    def watching(self, rows: Iterable[Planned]) -> Iterator[Planned]:
+        """Pass the items on, and look at their paths."""
+        for planned in rows:
+            self._look(planned)
+            yield planned
+
+    def findings(self) -> list[Diagnostic]:
+        """Return what is too long."""
+        return self._too_long
+
+    def _look(self, planned: Planned) -> None:
+        path = planned.output.replace(outputs.EXTENSION, _LONGEST_FORMAT)
+        wrong = self._files.too_long(f"{self._campaign}/{path}") if self._files else ""
+        if wrong:
+            finding = Diagnostic(
+                slug="path-too-long",
+                message=f"the output path of {planned.address} is too long: {wrong}",
+                span=_place(orjson.loads(planned.payload)),
+                hint="shorten the output path, or choose another --root",
+            )
+            self._too_long.append(finding)
+        for folder in _folders(planned.output_folded):
+            stem, dot, extension = folder.rpartition(".")
+            if dot and extension in _FORMATS:
+                self.file_like.setdefault(f"{stem}.{outputs.EXTENSION}", planned)
+
+
+def _folders(path: str) -> Iterator[str]:
+    at = path.find("/")
+    while at >= 0:
+        yield path[:at]
+        at = path.find("/", at + 1)
+
+
 def folded(path: str) -> str:
     """Return what two paths have in common if some file system takes them for one."""
     return unicodedata.normalize("NFC", unicodedata.normalize("NFC", path).casefold())
@@ -226,6 +276,7 @@ def _clash(clash: Clash) -> Diagnostic:
     text = {
         "address": f"two items have the address {clash.address}",
         "output": f"{clash.address} and {clash.other} have the same output path {clash.output}",
+        "folder": f"{clash.address} needs as a folder what {clash.other} has as its output path",
     }
     return Diagnostic(
         slug=_CLASHES[clash.what],
@@ -263,17 +314,24 @@ def _standing(
         return bool(outputs.known_clips(connection, digests=[digest]))
 
     for found in inspect(lambda read: read(connection), known, campaign=campaign, files=files):
-        if found.standing is Standing.FOREIGN:
+        if found.standing in {Standing.FOREIGN, Standing.BLOCKED}:
             kept = summary.payload_of(connection, item_id=found.view.item_id)
             yield Diagnostic(
                 slug="foreign-file",
-                message=f"{files.shown(found.view.path)} is not a clip of this ledger",
+                message=_foreign(found, files),
                 span=_place(kept),
                 hint="move it away, or change the output path: it is never overwritten",
             )
         else:
             # Missing, or a crash came between landing and showing: an older clip may stand there.
             yield found
+
+
+def _foreign(found: Found, files: Files) -> str:
+    shown = files.shown(found.place)
+    if found.standing is Standing.FOREIGN:
+        return f"{shown} is not a clip of this ledger"
+    return f"{shown} is a file, and {found.view.address} needs a folder there"
 
 
 def _place(kept: Mapping[str, Any]) -> Span:

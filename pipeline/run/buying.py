@@ -16,14 +16,32 @@ from urllib.parse import quote
 import orjson
 
 from pipeline.errors import NotSent, TransportFault
-from pipeline.providers.base import CLIENT_ID, Accepted, Charge, Fault, FaultKind, Request, Uploads
+from pipeline.model import Feature
+from pipeline.providers.base import (
+    CLIENT_ID,
+    Absent,
+    Accepted,
+    Charge,
+    Fault,
+    FaultKind,
+    Finds,
+    Request,
+    Uploads,
+)
 from pipeline.run.charges import ask_balance
 from pipeline.run.clock import boot
 from pipeline.run.ledger import payload
 from pipeline.run.ledger.budgets import BUDGET, Denied
 from pipeline.run.ledger.jobs import Purchase
 from pipeline.run.ledger.prepared import Clashed
-from pipeline.run.ledger.purchases import Booking, accept, intend
+from pipeline.run.ledger.purchases import (
+    NOT_ACCEPTED,
+    REFUSED,
+    Booking,
+    accept,
+    intend,
+    tasks,
+)
 from pipeline.run.life import UNREACHABLE, Life
 from pipeline.run.lifecycle import LANE, POLICY, Phase, Signal, State
 from pipeline.run.price_gate import PRICE
@@ -32,6 +50,10 @@ from pipeline.run.transport.wire import encoded, filled
 STALE_S = 30.0
 """An intent older than this is not sent: the machine may have slept in between."""
 DOUBT = "doubt"
+LOOK_UPS = frozenset({Feature.FIND, Feature.LISTING})
+"""What lets a provider be asked for a task without its id."""
+_EARLIER_S = 3600.0
+"""How far back tasks are looked for that are other purchases': clocks differ."""
 _UNPRICED = "its price is not known, and there is a budget: add a rate, or say what to assume"
 _CLOSED = "a charge was above its reservation: nothing more is bought in this run"
 
@@ -76,7 +98,7 @@ async def staging(life: Life) -> None:
     else:
         if life.means.prices.holds(life.job.price, life.job.key):
             life.balance = await ask_balance(life)
-        await _intend(life, _frozen(life, kept.request, staged))
+        await _buy(life, kept.request, staged)
 
 
 async def submitting(life: Life) -> None:
@@ -117,6 +139,7 @@ async def accepted(life: Life, task: str, reserved: Charge | None = None) -> Non
     `reserved` is what the provider says it set aside, in its own unit.
     """
     at = life.now()
+    life.tell_unread(reserved)
     native = "" if reserved is None or reserved.native is None else str(reserved.native)
     unit = reserved.unit if reserved is not None and native else ""
     writing = partial(accept, job=life.job, task=task, at=at, native=native, unit=unit)
@@ -164,11 +187,78 @@ def unaffordable(life: Life) -> tuple[str, str] | None:
     return (denied.cause, denied.message) if denied else None
 
 
-def _frozen(life: Life, request: Mapping[str, object], values: Mapping[str, str]) -> Purchase:
+async def _buy(life: Life, request: Mapping[str, object], values: Mapping[str, str]) -> None:
+    """Write the intent: under a new client id, or under the one that was turned away before.
+
+    A gateway may turn away (429, 402, 403) what the provider behind it has taken. Under the same
+    id and with the same body such a task is found by sending again; under a new one it is bought
+    twice. Where the provider may have forgotten the id, or the body has changed since, it is asked
+    for the task first, if it can be asked.
+    """
+    before = _turned_away(life)
+    if before is None:
+        await _intend(life, _frozen(life, request, values, life.means.new_client_id()))
+        return
+    again = replace(_frozen(life, request, values, before.client_id), id=before.id)
+    alike = request_of(again) == request_of(before)
+    offer = life.station.provider.offer
+    known = 0 <= life.now() - before.intent_at < offer.dedupe_for_s
+    if not (alike and known) and Feature.FIND in offer.features:
+        found = await look_up(life, before)
+        if isinstance(found, Accepted):
+            await _intend_found(life, replace(again, request=before.request), found.task)
+            return
+        if isinstance(found, Fault):
+            life.leave_slot()
+            await _unstaged(life, found)
+            return
+    if not alike:
+        again = _frozen(life, request, values, life.means.new_client_id())
+    await _intend(life, again)
+
+
+def _turned_away(life: Life) -> Purchase | None:
+    """Return the job's last try if it was not accepted here, and its id can be sent again."""
+    before, station = life.job.purchase, life.station
+    if before is None or before.outcome != NOT_ACCEPTED or before.provider != life.job.provider:
+        return None
+    account = orjson.loads(before.request).get("account")
+    here = account == station.lane.account
+    return before if here and Feature.IDEMPOTENT in station.provider.offer.features else None
+
+
+async def _intend_found(life: Life, purchase: Purchase, task: str) -> None:
+    """Reserve what a try costs that was taken although it was turned away, and collect it."""
+    await _intend(life, purchase)
+    if life.job.state is State.SUBMITTING:
+        await accepted(life, task)
+
+
+async def look_up(life: Life, purchase: Purchase) -> Accepted | Absent | Fault:
+    """Ask the provider, once, for the task of a purchase that was sent; absence proves nothing."""
+    lane, provider = life.station.lane, cast("Finds", life.station.provider)
+    since = purchase.intent_at
+    query = partial(tasks, provider=purchase.provider, since=since - _EARLIER_S)
+    known = life.means.ledger.read(query)
+    steps = provider.find(purchase.client_id, request_of(purchase), since, known)
+    try:
+        request = next(steps)
+        while True:
+            request = steps.send(await life.means.transport.send(lane, request))
+    except StopIteration as end:
+        found: Accepted | Absent | Fault = end.value
+        return found
+    except TransportFault as lost:
+        return Fault(kind=FaultKind.UNAVAILABLE, message=str(lost), accepted=None)
+
+
+def _frozen(
+    life: Life, request: Mapping[str, object], values: Mapping[str, str], client_id: str
+) -> Purchase:
     job = life.job
     purchase = Purchase(
         provider=job.provider,
-        client_id=life.means.new_client_id(),
+        client_id=client_id,
         request=orjson.dumps(
             {
                 "request": request,
@@ -240,7 +330,15 @@ async def _refused(life: Life, fault: Fault) -> None:
     if fault.accepted is not False or ruling.then is State.IN_DOUBT:
         await doubt(life, fault.message)
         return
-    await _release(life, ruling.then, fault.kind, fault.message)
+    if ruling.lane is Signal.STOP and LOOK_UPS & life.station.provider.offer.features:
+        # Another provider may be given the item now, where this client id means nothing.
+        found = await look_up(life, life.purchase)
+        if isinstance(found, Accepted):
+            await accepted(life, found.task)
+            return
+    for_now = ruling.then is State.PLANNED and not fault.replayed
+    outcome = NOT_ACCEPTED if for_now else REFUSED
+    await _release(life, ruling.then, fault.kind, fault.message, outcome=outcome)
     if ruling.then is State.PLANNED and not life.station.stopped:
         await _come_back(life, fault)
 
@@ -254,8 +352,10 @@ async def _come_back(life: Life, fault: Fault) -> None:
         await life.rest(life.pause_s(Phase.SUBMITTING, fault))
 
 
-async def _release(life: Life, after: State, kind: FaultKind, message: str) -> None:
+async def _release(
+    life: Life, after: State, kind: FaultKind, message: str, *, outcome: str = NOT_ACCEPTED
+) -> None:
     """Write that the provider did not take it: nothing is bound any more."""
-    never = Booking(outcome="not_accepted", at=life.now(), cause=kind.value, message=message)
+    never = Booking(outcome=outcome, at=life.now(), cause=kind.value, message=message)
     await life.close(after, never)
     life.leave_slot()

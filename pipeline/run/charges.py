@@ -35,6 +35,8 @@ async def read_charge(life: Life, charge: Charge | None) -> Booking:
     """
     purchase, prices = life.purchase, life.means.prices
     booking = book_charge(life, charge)
+    if charge is not None and charge.unread:
+        return booking
     if booking.source == REPORTED and booking.charged_microusd:
         evidence = CHARGE
     elif purchase.outcome == CHARGED:
@@ -63,7 +65,10 @@ def _news(life: Life, evidence: str) -> str:
 
 
 def book_charge(life: Life, charge: Charge | None) -> Booking:
-    """Return the booking of a charge as it is told, or of the estimate."""
+    """Return the booking of a charge as it is told, or of the estimate.
+
+    One that cannot be read is no silence: all that was reserved may have been charged.
+    """
     told = charge or Charge()
     native, unit = told.native, told.unit
     if native is None and life.purchase.charged_native:
@@ -73,6 +78,9 @@ def book_charge(life: Life, charge: Charge | None) -> Booking:
     booking = Booking(outcome=CHARGED, native=shown, unit=unit, at=life.now())
     if told.usd is not None:
         return replace(booking, charged_microusd=micro_exact(told.usd), source=REPORTED)
+    if told.unread:
+        possible = life.purchase.reserved_microusd
+        return replace(booking, possible_microusd=possible, source=UNKNOWN, above=told.above)
     estimate = life.purchase.estimate_microusd
     if estimate is None:
         return replace(booking, source=UNKNOWN)

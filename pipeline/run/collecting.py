@@ -150,6 +150,7 @@ def _unanswered(life: Life, fault: Fault) -> float:
 
 async def _finished(life: Life, done: Done) -> None:
     life.done = done
+    life.tell_unread(done.charge)
     await life.close(State.FETCHING, await read_charge(life, done.charge))
 
 
@@ -159,10 +160,11 @@ async def _failed(life: Life, failed: Failed) -> None:
     A clip that was finished before was paid for: no term makes that free.
     """
     fault, purchase = failed.fault, life.purchase
+    life.tell_unread(failed.charge)
     free_by_terms = Feature.FREE_FAILURES in life.station.provider.offer.features
-    if failed.charge is not None and failed.charge.usd is not None:
+    if failed.charge is not None and (failed.charge.usd is not None or failed.charge.unread):
         booking = book_charge(life, failed.charge)
-        free = not booking.charged_microusd
+        free = not (booking.charged_microusd or failed.charge.unread)
     elif free_by_terms and purchase.outcome != CHARGED:
         booking = Booking(source="estimated", outcome="failed", at=life.now())
         free = True

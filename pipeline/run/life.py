@@ -173,6 +173,12 @@ class Life:
             Event(name=name, at=at, provider=job.provider, address=job.address, detail=detail)
         )
 
+    def tell_unread(self, charge: Charge | None) -> None:
+        """Tell what a reply has where a sum belongs, if it is none."""
+        if charge is not None and charge.unread:
+            told = f"the provider tells a charge that is no sum of money: {charge.unread}"
+            self.tell("unread_charge", message=told)
+
     def now(self) -> float:
         """Return the wall clock's unix seconds."""
         return self.means.clock.now().timestamp()

@@ -7,23 +7,16 @@ the provider still knows them. Absence in a look-up proves nothing. Nothing else
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import partial
-from typing import Any, cast
+from typing import Any
 
 import orjson
 
-from pipeline.errors import TransportFault
 from pipeline.model import Feature
-from pipeline.providers.base import Absent, Accepted, Fault, FaultKind, Finds
-from pipeline.run.buying import accepted, post, request_of
+from pipeline.providers.base import Absent, Accepted, Fault, FaultKind
+from pipeline.run.buying import LOOK_UPS, accepted, look_up, post
 from pipeline.run.clock import boot
-from pipeline.run.ledger.purchases import tasks
 from pipeline.run.life import Life
 from pipeline.run.lifecycle import POLICY, Phase, State
-
-_EARLIER_S = 3600.0
-"""How far back tasks are looked for that are other purchases': clocks differ."""
-_LOOK_UPS = frozenset({Feature.FIND, Feature.LISTING})
 
 
 async def in_doubt(life: Life) -> None:
@@ -78,10 +71,10 @@ def _passed_s(life: Life, began: Mapping[str, Any]) -> float:
 
 async def _looked_up(life: Life) -> str:
     """Ask the provider for the task by our client id; return it, empty if it is not found."""
-    if not _LOOK_UPS & life.station.provider.offer.features:
+    if not LOOK_UPS & life.station.provider.offer.features:
         return ""
     while True:
-        found = await _found(life)
+        found = await look_up(life, life.purchase)
         match found:
             case Accepted(task=task):
                 return task
@@ -91,24 +84,6 @@ async def _looked_up(life: Life) -> str:
         if not POLICY[Phase.POLLING][found.kind].again or life.used_up(Phase.POLLING):
             return ""
         await life.means.clock.sleep(life.pause_s(Phase.POLLING, found))
-
-
-async def _found(life: Life) -> Accepted | Absent | Fault:
-    purchase, lane = life.purchase, life.station.lane
-    provider = cast("Finds", life.station.provider)
-    since = purchase.intent_at
-    query = partial(tasks, provider=purchase.provider, since=since - _EARLIER_S)
-    known = life.means.ledger.read(query)
-    steps = provider.find(purchase.client_id, request_of(purchase), since, known)
-    try:
-        request = next(steps)
-        while True:
-            request = steps.send(await life.means.transport.send(lane, request))
-    except StopIteration as end:
-        found: Accepted | Absent | Fault = end.value
-        return found
-    except TransportFault as lost:
-        return _unreachable(str(lost))
 
 
 def _unreachable(message: str) -> Fault:

@@ -128,6 +128,8 @@ def _after(fault: Fault, reply: Reply, costume: Costume) -> Response:
     match fault.name:
         case "error-after":
             return costume("error", fault.options["status"]).response()
+        case "code-after":
+            return costume(fault.options["code"], fault.options["status"]).response()
         case "truncated-reply":
             # A whole HTTP message that holds half of a JSON text, as a proxy would cut it.
             whole = orjson.dumps(reply.body)

@@ -55,6 +55,9 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
         "bad-key": Kind(effect=Effect.INSTEAD, stages=_REPLIES),
         "drop-early": Kind(effect=Effect.AFTER, stages=("submit",)),
         "error-after": Kind(effect=Effect.AFTER, stages=_REPLIES, options={"status": 502}),
+        "code-after": Kind(
+            effect=Effect.AFTER, stages=("submit",), options={"code": "throttled", "status": 429}
+        ),
         "drop-after": Kind(effect=Effect.AFTER, stages=_REPLIES),
         "hang-after": Kind(effect=Effect.AFTER, stages=_REPLIES, options={"seconds": 3600}),
         "truncated-reply": Kind(effect=Effect.AFTER, stages=_REPLIES),

@@ -143,6 +143,22 @@ def test_a_spoilt_reply_hides_an_accepted_task(
     assert 1 == len(sandbox.tasks("runware"))
 
 
+@pytest.mark.parametrize(
+    ("code", "status"), [("throttled", 429), ("no-credit", 402), ("bad-key", 403)]
+)
+def test_a_gateway_may_turn_away_what_was_taken(
+    sandbox: Sandbox, runware: Runware, code: str, status: int
+) -> None:
+    """The task is bought, and the reply says that it was not."""
+    sandbox.play("code-after", code=code, status=status)
+
+    reply = runware.client.post("/v1", json=[order()])
+
+    assert status == reply.status_code
+    assert reply.json()["errors"]
+    assert 1 == len(sandbox.tasks("runware"))
+
+
 @pytest.mark.parametrize("stage", ["status", "upload"])
 def test_other_requests_can_fail_too(sandbox: Sandbox, runware: Runware, stage: str) -> None:
     """Polls and uploads meet the same faults, where the scenario says so."""

@@ -41,6 +41,13 @@ _ADVICE: Mapping[int, str] = MappingProxyType(
     }
 )
 
+_OF_ONE_PATH = frozenset(
+    {
+        *(errno.ENAMETOOLONG, errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ELOOP),
+        *(errno.EILSEQ, errno.EINVAL),
+    }
+)
+
 
 @contextlib.contextmanager
 def writing(path: Path) -> Iterator[None]:
@@ -75,6 +82,11 @@ def machine_fault(fault: BaseException) -> str:
         case RuntimeError() if "start new thread" in str(fault):
             return "no thread can be started: raise the limit of processes (ulimit -u)"
     return ""
+
+
+def is_the_path(fault: OSError) -> bool:
+    """Tell whether an error is about one path only: the next file may be written all the same."""
+    return fault.errno in _OF_ONE_PATH
 
 
 def digest(path: Path) -> str:

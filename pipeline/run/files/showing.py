@@ -5,12 +5,15 @@ from __future__ import annotations
 import asyncio
 from functools import partial
 
-from pipeline.errors import MediaFault
+from pipeline.errors import MediaFault, Unusable
 from pipeline.model import Event
+from pipeline.run.files.disk import is_the_path
 from pipeline.run.files.views import RealFiles, Standing, inspect
 from pipeline.run.ledger import outputs
 from pipeline.run.ledger.outputs import View
 from pipeline.run.means import Means
+
+_NOT_OURS = frozenset({Standing.FOREIGN, Standing.BLOCKED})
 
 
 async def show(means: Means, key: str) -> None:
@@ -31,7 +34,7 @@ async def restore(means: Means) -> int:
         means.ledger.read, partial(_known, means), campaign=means.campaign, files=files
     ):
         view = found.view
-        if view.clip is None or found.standing is Standing.FOREIGN or not view.selected:
+        if view.clip is None or found.standing in _NOT_OURS or not view.selected:
             continue
         await place(means, view)
         restored += 1
@@ -52,6 +55,13 @@ async def place(means: Means, view: View) -> None:
         await asyncio.to_thread(link, clip.sha256, clip.extension, target)
     except MediaFault as fault:
         _tell(means, view, "not_shown", message=fault.message, slug=fault.slug)
+        return
+    except Unusable as fault:
+        # A full disk ends the run; a path that this disk does not take concerns one clip alone,
+        # and that one is in the store.
+        if not (isinstance(fault.__cause__, OSError) and is_the_path(fault.__cause__)):
+            raise
+        _tell(means, view, "not_shown", message=str(fault), slug="path-too-long")
         return
     placed = partial(outputs.place, item_id=view.item_id, path=view.path, sha256=clip.sha256)
     await means.ledger.write(placed)

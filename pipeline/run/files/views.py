@@ -6,11 +6,11 @@ import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Protocol, TypeVar
 
-from pipeline.run.files.disk import digest
+from pipeline.run.files.disk import digest, is_the_path
 from pipeline.run.ledger import outputs
 from pipeline.run.ledger.outputs import View
 from pipeline.run.ledger.writer import Operation
@@ -19,6 +19,9 @@ T = TypeVar("T")
 Read = Callable[[Operation[list[View]]], list[View]]
 _PAGE = 1000
 _NO_FILE = ""
+_BESIDE_BYTES = len("..part")
+"""What the name under which a file is made has more than its own (`disk.beside`)."""
+_USUAL_NAME_BYTES, _USUAL_PATH_BYTES = 255, 4096
 
 
 class Standing(StrEnum):
@@ -32,6 +35,8 @@ class Standing(StrEnum):
     """Another clip of this ledger: the new one replaces it, its bytes stay in the store."""
     FOREIGN = "foreign"
     """Somebody else's file: never touched."""
+    BLOCKED = "blocked"
+    """Nothing can stand here: a file is where a folder is needed."""
 
 
 class Files(Protocol):
@@ -49,19 +54,35 @@ class Files(Protocol):
         """Return a path relative to the root as a person finds it."""
         ...
 
+    def too_long(self, path: str) -> str:
+        """Return in words how a path relative to the root is longer than the disk takes."""
+        ...
+
+    def in_the_way(self, path: str) -> str:
+        """Return the file, relative to the root, that stands where a path needs a folder."""
+        ...
+
 
 class RealFiles:
     """The files below a real root."""
 
     def __init__(self, root: Path) -> None:
         self._root = os.fspath(root)
+        whole = os.path.abspath(self._root)  # noqa: PTH100 - a link stays the path it is
+        self._root_bytes = len(os.fsencode(whole))
+        self._name_most, self._path_most = _limits(Path(whole))
+        self._folder_in_the_way = cache(self._blocked)
 
     def size(self, path: str) -> int | None:
         """Return the size of the file at a path relative to the root; None if there is none."""
         try:
             return os.stat(f"{self._root}/{path}").st_size  # noqa: PTH116 - once per item, so quick
-        except (FileNotFoundError, NotADirectoryError):
+        except FileNotFoundError:
             return None
+        except OSError as fault:
+            if is_the_path(fault):
+                return None
+            raise
 
     def digest(self, path: str) -> str:
         """Return the SHA-256 of the file's bytes; empty for what is no regular file."""
@@ -72,6 +93,46 @@ class RealFiles:
         """Return a path relative to the root as a person finds it."""
         return f"{self._root}/{path}"
 
+    def too_long(self, path: str) -> str:
+        """Return in words how a path relative to the root is longer than the disk takes.
+
+        Counted in bytes, as file systems do, with what is needed while the file is made.
+        """
+        *folders, name = path.split("/")
+        sizes = {part: len(os.fsencode(part)) for part in folders}
+        sizes[name] = len(os.fsencode(name)) + _BESIDE_BYTES
+        part, size = max(sizes.items(), key=lambda pair: pair[1])
+        if size > self._name_most:
+            return f"'{part}' takes {size:,} bytes; a name on this disk {self._name_most:,}"
+        whole = self._root_bytes + 1 + len(os.fsencode(path)) + _BESIDE_BYTES
+        if whole > self._path_most:
+            return f"with its root it takes more than the {self._path_most:,} bytes of this disk"
+        return ""
+
+    def in_the_way(self, path: str) -> str:
+        """Return the file, relative to the root, that stands where a path needs a folder."""
+        return self._folder_in_the_way(path.rpartition("/")[0])
+
+    def _blocked(self, folder: str) -> str:
+        parts = folder.split("/")
+        above = ("/".join(parts[:n]) for n in range(1, len(parts) + 1))
+        return next((each for each in above if self._is_a_file(each)), "")
+
+    def _is_a_file(self, path: str) -> bool:
+        found = Path(self._root, path)
+        return os.path.lexists(found) and not found.is_dir()
+
+
+def _limits(root: Path) -> tuple[int, int]:
+    """Return how many bytes a name and a path may take on the disk where a root is, or will be."""
+    there = next(each for each in (root, *root.parents) if each.exists())
+    try:
+        name, path = os.pathconf(there, "PC_NAME_MAX"), os.pathconf(there, "PC_PATH_MAX")
+    except (OSError, ValueError):
+        name, path = _USUAL_NAME_BYTES, _USUAL_PATH_BYTES
+    # The longest path is told with the nought at its end (limits.h(0p)).
+    return name, path - 1
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Found:
@@ -79,6 +140,8 @@ class Found:
 
     view: View
     standing: Standing
+    place: str
+    """What is meant: the output path, or a file that stands where it needs a folder."""
 
 
 def inspect(
@@ -97,8 +160,12 @@ def inspect(
         )
         for view in page:
             standing = look(view, files, known)
-            if standing is not None:
-                yield Found(view=view, standing=standing)
+            if standing is None:
+                continue
+            place = view.path
+            if standing is Standing.BLOCKED:
+                place = files.in_the_way(view.path)
+            yield Found(view=view, standing=standing, place=place)
         after = page[-1].position if len(page) == _PAGE else None
 
 
@@ -106,6 +173,8 @@ def look(view: View, files: Files, known: Callable[[str], bool]) -> Standing | N
     """Return how what stands at a path differs from what should; None if it does not."""
     clip = view.clip
     size = files.size(view.path)
+    if size is None and files.in_the_way(view.path):
+        return Standing.BLOCKED
     if size is None:
         return Standing.MISSING if clip else None
     if clip and view.placed == clip.sha256 and size == clip.bytes:

@@ -19,6 +19,7 @@ NOTABLE = frozenset(
         "unknown_word",
         "overcharged",
         "unusual_credits",
+        "unread_charge",
         "in_doubt",
         "still_in_doubt",
         "overdue",

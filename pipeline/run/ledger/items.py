@@ -38,6 +38,7 @@ from pipeline.run.lifecycle import State
 
 _REPLANNED = (State.PLANNED.value, State.HELD.value, State.FAILED.value)
 """A job in these states is made as the latest plan says; in all others it was already sent."""
+_AT_ONCE = 1000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -201,6 +202,27 @@ class Plan:
             .where(self._current, items.c.key.in_(several))
             .values(shared_with=case((items.c.id == first, null()), else_=first))
         )
+
+    def folders(self, file_like: Mapping[str, Planned]) -> list[Clash]:
+        """Return which items have as a file what others need as a folder.
+
+        `file_like` are output paths, folded, to an item that needs a folder there.
+        """
+        texts = list(file_like)
+        return [
+            Clash(
+                what="folder",
+                address=file_like[text].address,
+                output=file_like[text].output,
+                payload=orjson.loads(file_like[text].payload),
+                other=other,
+                other_payload=orjson.loads(payload),
+            )
+            for start in range(0, len(texts), _AT_ONCE)
+            for text, (other, payload) in self._written(
+                items.c.output_folded, texts[start : start + _AT_ONCE]
+            ).items()
+        ]
 
     def _known(self, addresses: Sequence[str]) -> dict[str, Any]:
         if self.generation == 1:

@@ -23,6 +23,10 @@ REPORTED = "reported"
 """The source of a charge that the provider named."""
 UNKNOWN = "unknown"
 """The source of a charge that neither the provider nor a price tells."""
+NOT_ACCEPTED = "not_accepted"
+"""The outcome of a try that was turned away for now; it may be sent again under its client id."""
+REFUSED = "refused"
+"""The outcome of a try that was refused for good."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,7 +39,7 @@ class Booking:
     unit: str = ""
     source: str = ""
     outcome: str
-    """What became of the try: not_accepted, failed, charged, abandoned."""
+    """What became of the try: NOT_ACCEPTED, REFUSED, CHARGED, failed, resubmitted, abandoned."""
     at: float
     cause: str = ""
     message: str = ""
@@ -43,6 +47,8 @@ class Booking:
     """Known to have cost nothing, by a failure that may not come again."""
     evidence: str = ""
     """What it shows of its price, as `prices.SeenPrice.source`; empty: nothing new."""
+    above: bool = False
+    """It cost more than can be booked: nothing more is bought in this run."""
 
 
 def begin(connection: Connection, *, campaign: str, at: float) -> int:
@@ -101,7 +107,8 @@ def intend(
     """Write the intent to buy, with its reservation; from then on a POST may leave.
 
     If a limit denies it the job is held instead, in the same transaction. Moved if the job is
-    not staged any more: only the winner of this compare-and-set may send.
+    not staged any more: only the winner of this compare-and-set may send. A purchase with an id is
+    one that was not accepted: it is opened again.
     """
     check(job.state, State.SUBMITTING)
     payer = Payer(manifest=job.manifest, run_id=run_id, row_key=job.row_key, key=job.key)
@@ -110,7 +117,11 @@ def intend(
         why = {"cause": denied.cause, "message": denied.message}
         move(connection, key=job.key, before=job.state, after=State.HELD, **why)
         return denied
-    written = replace(purchase, id=_inserted(connection, job, purchase, payer))
+    if purchase.id:
+        _reopen(connection, job, purchase, payer)
+        written = purchase
+    else:
+        written = replace(purchase, id=_inserted(connection, job, purchase, payer))
     values = {"b_key": job.key, "b_before": job.state.value, "b_purchase": written.id}
     if execute(connection, _INTEND, values).rowcount != 1:
         raise Moved(f"{job.key}: not {job.state}")
@@ -149,7 +160,19 @@ def bought(job: Job) -> Purchase:
 
 
 def _inserted(connection: Connection, job: Job, purchase: Purchase, payer: Payer) -> int:
-    row = {
+    (written,) = execute(connection, _INSERT, _row(job, purchase, payer)).fetchall()
+    return int(written[0])
+
+
+def _reopen(connection: Connection, job: Job, purchase: Purchase, payer: Payer) -> None:
+    """Make a purchase that was not accepted one that is being sent; Moved if it is not that."""
+    row = {f"b_{name}": value for name, value in _row(job, purchase, payer).items()}
+    if execute(connection, _REOPEN, {**row, "b_id": purchase.id}).rowcount != 1:
+        raise Moved(f"purchase {purchase.client_id}: not {NOT_ACCEPTED}")
+
+
+def _row(job: Job, purchase: Purchase, payer: Payer) -> dict[str, object]:
+    return {
         "key": job.key,
         "campaign_id": job.campaign_id,
         "run_id": payer.run_id,
@@ -157,8 +180,6 @@ def _inserted(connection: Connection, job: Job, purchase: Purchase, payer: Payer
         "row_key": payer.row_key,
         **{name: getattr(purchase, name) for name in _OWN},
     }
-    (written,) = execute(connection, _INSERT, row).fetchall()
-    return int(written[0])
 
 
 def _book(connection: Connection, purchase: Purchase, booking: Booking, *, run_id: int) -> bool:
@@ -169,8 +190,8 @@ def _book(connection: Connection, purchase: Purchase, booking: Booking, *, run_i
     (known,) = execute(connection, _BOUND, {"b_id": purchase.id}).fetchall()
     manifest, its_run, row_key, key, bound, estimate, charged, possible, outcome = known
     if outcome == CHARGED and booking.source != REPORTED:
-        known = {"charged_microusd": charged, "possible_microusd": possible}
-        booking = replace(booking, **known, source="")
+        kept = {"charged_microusd": charged, "possible_microusd": possible}
+        booking = replace(booking, **kept, source="")
     payer = Payer(manifest=manifest, run_id=its_run, row_key=row_key, key=key)
     now = booking.charged_microusd + booking.possible_microusd
     money.adjust_all(connection, payer, now - bound)
@@ -187,7 +208,8 @@ def _book(connection: Connection, purchase: Purchase, booking: Booking, *, run_i
     execute(connection, _BOOK, values)
     # Without a known price nothing was promised, so nothing can be exceeded.
     # What was booked as estimated first is less than what was reserved.
-    exceeded = estimate is not None and now > max(bound, purchase.reserved_microusd)
+    over = estimate is not None and now > max(bound, purchase.reserved_microusd)
+    exceeded = booking.above or over
     if exceeded:
         money.close_scope(connection, money.run_scope(run_id))
     if purchase.kind and (exceeded or booking.evidence):
@@ -244,6 +266,18 @@ _INSERT = (
     insert(purchases)
     .values({name: bindparam(name) for name in (*_OWN, *_PAYING)})
     .returning(purchases.c.id)
+)
+_REOPEN = (
+    update(purchases)
+    .where(purchases.c.id == bindparam("b_id"), purchases.c.outcome == NOT_ACCEPTED)
+    # It binds nothing while it is closed, so it may be booked on another run than before.
+    .values(
+        outcome="",
+        charge_source="",
+        ended_at=None,
+        sends=purchases.c.sends + 1,
+        **{name: bindparam(f"b_{name}") for name in (*_OWN, *_PAYING)},
+    )
 )
 _INTEND = (
     update(jobs)

@@ -176,7 +176,7 @@ def _try(paid: Sequence[RowMapping]) -> dict[str, Any]:
     return {
         "task": last["task"] or "",
         "client_id": last["client_id"],
-        "tries": len(paid),
+        "tries": sum(purchase["sends"] for purchase in paid),
         "submitted_at": _time(last["intent_at"]),
         "finished_at": _time(last["ended_at"]),
     }

@@ -143,9 +143,13 @@ purchases = Table(
     Column("mode", Text, nullable=False, server_default=""),
     Column("kind", Text, nullable=False, server_default=""),
     Column("seconds", Float),
+    Column("sends", Integer, nullable=False, server_default="1"),
     UniqueConstraint("provider", "task", name="one_purchase_per_task"),
 )
-"""One line per paid try, written before its request leaves."""
+"""One line per paid try, written before its request leaves.
+
+A try that was refused and is sent again under its client id is the same line: `sends` counts.
+"""
 
 budgets = Table(
     "budgets",
@@ -356,6 +360,11 @@ def _confirm_prices(connection: Connection) -> None:
     )
 
 
+def _add_sends(connection: Connection) -> None:
+    added = "ALTER TABLE purchases ADD COLUMN sends INTEGER NOT NULL DEFAULT 1"
+    connection.exec_driver_sql(added)
+
+
 MIGRATIONS: tuple[Migration, ...] = (
     _add_selected,
     _ask_again_for_what_does_not_play,
@@ -364,6 +373,7 @@ MIGRATIONS: tuple[Migration, ...] = (
     _add_root_identity,
     _share_budgets,
     _confirm_prices,
+    _add_sends,
 )
 """What changed since version 1, in order; only ever appended to."""
 VERSION = 1 + len(MIGRATIONS)
@@ -408,8 +418,11 @@ def micro(usd: Decimal) -> int:
 
 
 def micro_exact(usd: Decimal) -> int:
-    """Return USD as the nearest whole micro-USD: what was charged is booked as it is."""
-    return int((usd * _MICRO).to_integral_value(ROUND_HALF_EVEN))
+    """Return USD as the nearest whole micro-USD: what was charged is booked as it is.
+
+    Less than one is booked as one: what cost something was not free.
+    """
+    return int((usd * _MICRO).to_integral_value(ROUND_HALF_EVEN)) or int(usd > 0)
 
 
 def usd(microusd: int) -> Decimal:

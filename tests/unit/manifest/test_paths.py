@@ -153,6 +153,27 @@ def test_a_value_cannot_make_the_report_folder() -> None:
     assert "the folder 'report' is for Callsheet's own report" == caught.value.message
 
 
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("{{ ext }}", "the path comes to '{ext}': no name is left for the file"),
+        (".{{ ext }}", "the path comes to '{ext}': no name is left for the file"),
+        ("a/{{ ext }}", "the path comes to 'a': no name is left for the file"),
+        ("a/{{ row.x }}.{{ ext }}", "the path comes to 'a': no name is left for the file"),
+        ("a{{ ext }}", "the path comes to 'a{ext}': no name is left for the file"),
+        (".intents/a.{{ ext }}", "'.intents' begins with a dot: such names are Callsheet's own"),
+        ("a/.b.{{ ext }}", "'.b.{ext}' begins with a dot: such names are Callsheet's own"),
+        ("a/.{{ take }}/b.{{ ext }}", "'.1' begins with a dot: such names are Callsheet's own"),
+    ],
+)
+def test_a_path_without_a_name_or_with_a_hidden_one_is_a_fault(text: str, message: str) -> None:
+    """However it comes about: by what is written, or by values that are blank."""
+    with pytest.raises(TemplateFault) as caught:
+        rendered(text, row={"x": ""})
+
+    assert ("bad-path", message) == (caught.value.slug, caught.value.message)
+
+
 @settings(deadline=None)
 @given(st.text(max_size=300), st.text(max_size=300))
 def test_no_value_leaves_its_part(row_key: str, cell: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from pathlib import Path
 
 import av
@@ -14,7 +15,7 @@ def write_clip(
     *,
     size: tuple[int, int] = (96, 160),
     seconds: float = 1.0,
-    fps: int = 24,
+    fps: int | Fraction = 24,
     codec: str = "libx264",
     black_s: float = 0.0,
 ) -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -82,6 +83,42 @@ def test_an_edit_is_billed_by_its_clip_within_the_bounds(seconds: float, usd: st
 
     assert found
     assert Decimal(usd) == found.expected_usd
+
+
+@pytest.mark.parametrize(
+    ("file_seconds", "charged", "high"),
+    [(6.01331, "1.05834256", "1.232"), (6.0, "1.056", "1.056"), (7.9, "1.408", "1.408")],
+)
+def test_an_edit_is_reserved_as_providers_may_count_its_seconds(
+    file_seconds: float, charged: str, high: str
+) -> None:
+    """Exactly by its file, sound included, or each begun second as a whole one: both fit."""
+    found = price(_of_file(edit(6.0), file_seconds), rates(EDIT))
+
+    assert found
+    assert Decimal(high) == found.high_usd
+    assert Decimal(charged) <= found.high_usd
+    assert found.expected_usd <= found.high_usd
+
+
+def test_whole_seconds_that_were_asked_for_are_not_counted_up() -> None:
+    """Five are five."""
+    found = price(item(), rates(RATE))
+
+    assert found
+    assert found.expected_usd == found.high_usd
+
+
+def _of_file(made: Item, file_seconds: float) -> Item:
+    """Return an edit whose clip's file lasts so long."""
+    references = tuple(
+        replace(
+            each,
+            media=tuple(replace(medium, file_seconds=file_seconds) for medium in each.media),
+        )
+        for each in made.references
+    )
+    return replace(made, references=references)
 
 
 def test_sums_are_rounded_up_to_a_millionth() -> None:

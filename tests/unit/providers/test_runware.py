@@ -10,6 +10,7 @@ from pipeline.model import Feature, Kind
 from pipeline.providers.base import (
     Absent,
     Accepted,
+    Charge,
     Done,
     Failed,
     Fault,
@@ -235,14 +236,23 @@ def test_a_success_without_a_link_is_unreadable() -> None:
     assert FaultKind.UNREADABLE is found.kind
 
 
-@pytest.mark.parametrize("cost", [None, "free", True, -1, [0.5]])
-def test_a_cost_that_is_none_is_not_zero(cost: object) -> None:
-    """What is not said is not free."""
+@pytest.mark.parametrize(
+    ("cost", "charge"),
+    [
+        (None, None),
+        ("free", Charge(unread="'free'")),
+        (True, Charge(unread="True")),
+        (-1, Charge(unread="-1")),
+        ([0.5], Charge(unread="[0.5]")),
+    ],
+)
+def test_a_cost_that_is_none_is_not_zero(cost: object, charge: Charge | None) -> None:
+    """What is not said is not free, and what is no sum is kept as it was written."""
     done = {"taskUUID": OWN, "status": "success", "videoURL": "https://a/b.mp4", "cost": cost}
     found = RUNWARE.read_status(TASK, said({"data": [done]}))
 
     assert isinstance(found, Done)
-    assert found.charge is None
+    assert charge == found.charge
 
 
 def test_a_reference_in_a_url_is_sent_as_the_url() -> None:

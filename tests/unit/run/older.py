@@ -36,6 +36,7 @@ UNDO: tuple[str, ...] = (
     "DROP TABLE root_identity;",
     _SCOPES_OF_CAMPAIGNS,
     _PRICES,
+    "ALTER TABLE purchases DROP COLUMN sends;",
 )
 """What undoes each migration, in the order of `tables.MIGRATIONS`."""
 

@@ -17,6 +17,7 @@ import httpx
 
 from pipeline.errors import NoReply, NotSent
 from pipeline.model import EMPTY, Cadence, Feature, Item, Media, Offer
+from pipeline.providers import replies
 from pipeline.providers.base import (
     CLIENT_ID,
     Absent,
@@ -49,6 +50,10 @@ OFFER = Offer(
     cadence=Cadence(first_s=2.0, every_s=2.0, max_s=10.0),
     dedupe_for_s=600.0,
 )
+
+
+TOOK = "took:"
+"""Before a fault in a script: the task is taken, and the fault is told all the same."""
 
 
 @dataclass
@@ -107,6 +112,9 @@ class Shop(Transport):
                 raise NoReply("the connection was lost")
             case "not_sent":
                 raise NotSent("connection refused")
+            case _ if how.startswith(TOOK):
+                self._take(client_id, request.body)
+                return _reply(400, {"fault": how.removeprefix(TOOK)})
             case _:
                 return _reply(400, {"fault": how})
 
@@ -220,7 +228,7 @@ class Provider:
                 output = Request(
                     method="GET", path=f"https://media.example/{reply['task']}", host=""
                 )
-                return Done(output=output, charge=Charge(usd=Decimal(reply["cost"])))
+                return Done(output=output, charge=replies.charge(reply["cost"]))
             case str(word) if word in _ENDINGS:
                 return _ENDINGS[word]
             case word:

@@ -203,7 +203,7 @@ async def test_an_unreachable_provider_holds_its_items(studio: Studio) -> None:
 
 
 async def test_a_busy_provider_is_waited_for(studio: Studio) -> None:
-    """Throttled is proven not accepted: it is sent again after a while, as a new try."""
+    """Throttled is not accepted: it is sent again after a while, and is bought once."""
     studio.shop.script.extend(["throttled", "capacity"])
 
     outcome = await studio.make("a")
