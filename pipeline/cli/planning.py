@@ -39,7 +39,18 @@ from pipeline.cli.reporting import left_behind
 from pipeline.diagnostics import has_errors
 from pipeline.errors import InvalidInput
 from pipeline.model import EMPTY, Budget
-from pipeline.run import MAKES, Admission, Ledger, PlanLine, RealFiles, Status, Totals, admit
+from pipeline.run import (
+    MAKES,
+    Admission,
+    ChangedOutput,
+    DamagedClip,
+    Ledger,
+    PlanLine,
+    RealFiles,
+    Status,
+    Totals,
+    admit,
+)
 
 
 @app.command(epilog="Example: callsheet check manifests/spring-sneakers/campaign.yaml")
@@ -160,6 +171,8 @@ def told(admission: Admission, campaign: Campaign, console: Console) -> None:
         raise InvalidInput(admission.findings, campaign.sources)
     if admission.findings:
         print(written(admission.findings, campaign.sources))
+    for line in damage_lines(admission.damaged_clips, campaign.asked.home):
+        print(line)
     console.print(drawn(admission))
     console.print(sentence(admission))
     for line in shortfalls(admission, campaign.manifest.budget):
@@ -169,6 +182,8 @@ def told(admission: Admission, campaign: Campaign, console: Console) -> None:
     for line in () if campaign.asked.provider else campaign.detours.lines(selected):
         console.print(line, markup=False, soft_wrap=True)
     for line in left_behind(admission.left_behind):
+        console.print(line, markup=False, soft_wrap=True)
+    for line in changed_lines(admission.changed_outputs):
         console.print(line, markup=False, soft_wrap=True)
     if admission.orphaned:
         console.print(orphans(admission.orphaned), markup=False, soft_wrap=True)
@@ -183,6 +198,30 @@ def orphans(addresses: Sequence[str]) -> str:
         f"orphaned: {counted_items(len(addresses))} of earlier plans {verb} in this one no more;"
         f" clips stay where they are: {named}{f' and {more} more' if more > 0 else ''}"
     )
+
+
+def damage_lines(damaged: Sequence[DamagedClip], root: Path) -> Iterator[str]:
+    """Yield what is wrong in the store, and for each clip where its bytes still are."""
+    for each in damaged[:_SHOWN]:
+        wrong = "is gone" if each.gone else "is not what was received"
+        kept = (
+            f"{root / each.intact} still has its bytes: `run` puts it back from there"
+            if each.intact
+            else "put it back from a copy, there or at its output path; it is not bought again"
+        )
+        yield f"damaged: the clip {root / each.path} {wrong}; {kept}"
+    if len(damaged) > _SHOWN:
+        yield f"damaged: {len(damaged) - _SHOWN} more clips of the store: callsheet ledger check"
+
+
+def changed_lines(changed: Sequence[ChangedOutput]) -> Iterator[str]:
+    """Yield which delivered files somebody changed, however many there are."""
+    for each in changed[:_SHOWN]:
+        yield f"left alone: {each.path} was changed since it was put there: {each.change}"
+    if len(changed) > _SHOWN:
+        yield f"left alone: {len(changed) - _SHOWN} more files that were changed"
+    if changed:
+        yield "the clips as they were made are in the store; to have one back, move its file away"
 
 
 def drawn(admission: Admission) -> Table:
@@ -235,6 +274,7 @@ def priced(total: Totals) -> str:
 
 
 _ORPHANS_SHOWN = 4
+_SHOWN = 20
 _WORDS = frozenset({"shot", "provider", "status"})
 
 

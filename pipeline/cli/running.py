@@ -142,7 +142,8 @@ def _nothing_to_do(admission: Admission, asked: Asked, console: Console) -> Exit
 
 def _work(admission: Admission, job: Job) -> bool:
     buys = admission.to_buy(job.retry).items
-    return bool(buys or admission.restore or admission.unsettled)
+    mends = admission.restore or admission.damaged_clips
+    return bool(buys or mends or admission.unsettled)
 
 
 def _agreed(job: Job, admission: Admission, budget: Budget, console: Console) -> Job | None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from pipeline.exports import lazily
 
 if TYPE_CHECKING:
-    from pipeline.run.admission import Admission, PlanLine, Totals
+    from pipeline.run.admission import Admission, ChangedOutput, PlanLine, Totals
     from pipeline.run.admitting import admit
     from pipeline.run.claiming import verify
     from pipeline.run.clock import Clock, RealClock
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pipeline.run.dispatch import Order, Tools, run
     from pipeline.run.files.disk import is_the_machine, unwritten, writing
     from pipeline.run.files.store import Store
-    from pipeline.run.files.views import RealFiles
+    from pipeline.run.files.views import DamagedClip, RealFiles
     from pipeline.run.ledger.backup import back_up
     from pipeline.run.ledger.checking import damage
     from pipeline.run.ledger.events import Notable
@@ -37,7 +37,9 @@ __all__ = [
     "TRANSITIONS",
     "UNSETTLED",
     "Admission",
+    "ChangedOutput",
     "Clock",
+    "DamagedClip",
     "Lane",
     "Ledger",
     "Limits",
@@ -77,7 +79,9 @@ __all__ = [
 
 _HOMES = {
     "Admission": "admission",
+    "ChangedOutput": "admission",
     "Clock": "clock",
+    "DamagedClip": "files.views",
     "Lane": "transport.lane",
     "Ledger": "ledger.ledger",
     "Limits": "transport.transport",

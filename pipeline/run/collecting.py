@@ -240,6 +240,7 @@ async def _landed(life: Life, fetched: Fetched) -> None:
         width=media.width if media else 0,
         height=media.height if media else 0,
         fps=media.fps if media else None,
+        signature=means.store.signature(fetched.sha256, fetched.ext),
     )
     after = State.OFF_SPEC if fetched.off_spec else State.DONE
     cause = FaultKind.OFF_SPEC.value if fetched.off_spec else ""

@@ -1,4 +1,4 @@
-"""Clips and where they stand, in the ledger: an output path is a view of the store."""
+"""Clips and where they stand, in the ledger: an output path has a copy of the store's."""
 
 from __future__ import annotations
 
@@ -29,6 +29,8 @@ class Clip:
     width: int = 0
     height: int = 0
     fps: float | None = None
+    signature: str = ""
+    """Of its file in the store, when its bytes were last known to be right (`disk.signature`)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,7 +38,7 @@ class View:
     """An item's output path, the clip that belongs there, and what we last put there.
 
     `path` is relative to the root; `clip` is None while there is none; `placed` is the digest of
-    what we put at that path, or empty.
+    what we put at that path, or empty, `signature` and `mode` what its file was then.
     """
 
     item_id: int
@@ -45,6 +47,8 @@ class View:
     path: str
     clip: Clip | None
     placed: str
+    signature: str = ""
+    mode: int | None = None
     selected: bool = True
 
 
@@ -88,6 +92,8 @@ def views(
             *clips.c,
             outputs.c.path,
             outputs.c.sha256.label("placed"),
+            outputs.c.signature.label("placed_signature"),
+            outputs.c.mode,
         )
         .join_from(items, jobs, jobs.c.key == items.c.key)
         .outerjoin(clips, clips.c.sha256 == jobs.c.sha256)
@@ -103,9 +109,50 @@ def views(
     return [_view(campaign, row) for row in connection.execute(query).mappings()]
 
 
-def place(connection: Connection, *, item_id: int, path: str, sha256: str) -> None:
+def place(
+    connection: Connection,
+    *,
+    item_id: int,
+    path: str,
+    sha256: str,
+    signature: str = "",
+    mode: int | None = None,
+) -> None:
     """Write what stands at an item's output path now."""
-    execute(connection, _PLACE, {"item_id": item_id, "path": path, "sha256": sha256})
+    values = {"item_id": item_id, "path": path, "sha256": sha256}
+    execute(connection, _PLACE, {**values, "signature": signature, "mode": mode})
+
+
+def finished_clips(connection: Connection, *, campaign: str, after: str, limit: int) -> list[Clip]:
+    """Return the clips of the plan, each once, in the order of their digests from after one on."""
+    query = (
+        select(*clips.c)
+        .distinct()
+        .join_from(items, jobs, jobs.c.key == items.c.key)
+        .join(clips, clips.c.sha256 == jobs.c.sha256)
+        .where(current(connection, campaign), clips.c.sha256 > after)
+        .order_by(clips.c.sha256)
+        .limit(limit)
+    )
+    return [Clip(**row) for row in connection.execute(query).mappings()]
+
+
+def places(connection: Connection, *, digests: Sequence[str]) -> dict[str, list[str]]:
+    """Return the output paths where these clips were put, whichever campaign they are of."""
+    query = (
+        select(outputs.c.sha256, outputs.c.path)
+        .where(outputs.c.sha256.in_(digests))
+        .order_by(outputs.c.path)
+    )
+    found: dict[str, list[str]] = {}
+    for row in connection.execute(query):
+        found.setdefault(row.sha256, []).append(row.path)
+    return found
+
+
+def sign(connection: Connection, *, sha256: str, signature: str) -> None:
+    """Write what a clip's file in the store is, its bytes being right."""
+    connection.execute(update(clips).where(clips.c.sha256 == sha256).values(signature=signature))
 
 
 def known_clips(connection: Connection, *, digests: Sequence[str]) -> frozenset[str]:
@@ -118,24 +165,26 @@ def _view(campaign: str, row: RowMapping) -> View:
     clip = Clip(**measured) if row["sha256"] else None
     extension = clip.extension if clip else row["expected"]
     path = f"{campaign}/{row['output'].replace(EXTENSION, extension)}"
+    placed = row["path"] == path
     return View(
         **{name: row[name] for name in ("position", "address")},
         item_id=row["id"],
         path=path,
         clip=clip,
-        placed=row["placed"] if row["path"] == path else "",
+        placed=row["placed"] if placed else "",
+        signature=row["placed_signature"] if placed else "",
+        mode=row["mode"] if placed else None,
         selected=bool(row["selected"]),
     )
 
 
-_KEEP = (
-    upsert(clips)
-    .values({column.name: bindparam(column.name) for column in clips.c})
-    .on_conflict_do_nothing()
+_NEW_CLIP = upsert(clips).values({column.name: bindparam(column.name) for column in clips.c})
+_KEEP = _NEW_CLIP.on_conflict_do_update(
+    index_elements=["sha256"], set_={"signature": _NEW_CLIP.excluded.signature}
 )
 _NEW_PLACE = upsert(outputs).values({column.name: bindparam(column.name) for column in outputs.c})
 _PLACE = _NEW_PLACE.on_conflict_do_update(
     index_elements=["item_id"],
-    set_={"path": _NEW_PLACE.excluded.path, "sha256": _NEW_PLACE.excluded.sha256},
+    set_={name: _NEW_PLACE.excluded[name] for name in ("path", "sha256", "signature", "mode")},
 )
 _LAND = update(jobs).where(jobs.c.key == bindparam("b_key")).values(sha256=bindparam("b_sha256"))

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import Connection, text
 
 from pipeline.diagnostics import Diagnostic, Span
 from pipeline.model import Record
@@ -18,6 +19,14 @@ from pipeline.run.outcome import Outcome
 from pipeline.run.status import Status
 from tests.unit.run.campaign import CAMPAIGN, Studio, entry
 from tests.unit.run.shop import OFFER, Provider
+
+LATER = (
+    "items DROP COLUMN selected",
+    "clips DROP COLUMN signature",
+    "outputs DROP COLUMN signature",
+    "outputs DROP COLUMN mode",
+)
+"""What a ledger of version 1 has not got."""
 
 
 @dataclass
@@ -219,7 +228,9 @@ async def test_a_ledger_without_selections_is_brought_up_to_date(studio: Studio)
     """One that an earlier version wrote is planned from, then opened, with everything selected."""
     await studio.make("a")
     with Ledger.open(studio.root) as ledger:
-        ledger.write_now(lambda c: c.execute(text("ALTER TABLE items DROP COLUMN selected")))
+        for later in LATER:
+            drop = text(f"ALTER TABLE {later}")
+            ledger.write_now(partial(Connection.execute, statement=drop))
         ledger.write_now(lambda c: c.execute(text("DELETE FROM versions WHERE version > 1")))
         ledger.write_now(lambda c: c.execute(text("INSERT OR IGNORE INTO versions VALUES (1)")))
 
