@@ -17,6 +17,7 @@ from pipeline.cli import (
     showing,
     starting,
     status,
+    stores,
 )
 from pipeline.cli.app import app, invoke
 
@@ -35,6 +36,7 @@ __all__ = [
     "showing",
     "starting",
     "status",
+    "stores",
 ]
 
 

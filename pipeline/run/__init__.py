@@ -12,7 +12,8 @@ from pipeline.exports import lazily
 
 if TYPE_CHECKING:
     from pipeline.run.admission import Admission, ChangedOutput, PlanLine, Totals
-    from pipeline.run.admitting import admit
+    from pipeline.run.admitting import admit, restate
+    from pipeline.run.adopting import Adopted, Adoption, NotAdopted, StoredClip
     from pipeline.run.claiming import verify
     from pipeline.run.clock import Clock, RealClock
     from pipeline.run.deciding import Sent, abandon, adopt, claim, decidable, resubmit, sent
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from pipeline.run.files.disk import is_the_machine, unwritten, writing
     from pipeline.run.files.store import Store
     from pipeline.run.files.views import DamagedClip, RealFiles
+    from pipeline.run.ledger.adoptions import Adopter
     from pipeline.run.ledger.backup import back_up
     from pipeline.run.ledger.checking import damage
     from pipeline.run.ledger.events import Notable
@@ -37,12 +39,16 @@ __all__ = [
     "TRANSITIONS",
     "UNSETTLED",
     "Admission",
+    "Adopted",
+    "Adopter",
+    "Adoption",
     "ChangedOutput",
     "Clock",
     "DamagedClip",
     "Lane",
     "Ledger",
     "Limits",
+    "NotAdopted",
     "Notable",
     "Order",
     "Outcome",
@@ -54,6 +60,7 @@ __all__ = [
     "State",
     "Status",
     "Store",
+    "StoredClip",
     "Tools",
     "Totals",
     "Transport",
@@ -68,6 +75,7 @@ __all__ = [
     "grouped",
     "is_the_machine",
     "quote",
+    "restate",
     "resubmit",
     "run",
     "scrubber",
@@ -79,6 +87,9 @@ __all__ = [
 
 _HOMES = {
     "Admission": "admission",
+    "Adopted": "adopting",
+    "Adopter": "ledger.adoptions",
+    "Adoption": "adopting",
     "ChangedOutput": "admission",
     "Clock": "clock",
     "DamagedClip": "files.views",
@@ -86,6 +97,7 @@ _HOMES = {
     "Ledger": "ledger.ledger",
     "Limits": "transport.transport",
     "MAKES": "status",
+    "NotAdopted": "adopting",
     "Notable": "ledger.events",
     "Order": "dispatch",
     "Outcome": "outcome",
@@ -96,6 +108,7 @@ _HOMES = {
     "State": "lifecycle",
     "Status": "status",
     "Store": "files.store",
+    "StoredClip": "adopting",
     "TRANSITIONS": "lifecycle",
     "UNSETTLED": "status",
     "Tools": "dispatch",
@@ -106,6 +119,7 @@ _HOMES = {
     "grouped": "quoting",
     "quote": "quoting",
     "admit": "admitting",
+    "restate": "admitting",
     "adopt": "deciding",
     "claim": "deciding",
     "decidable": "deciding",

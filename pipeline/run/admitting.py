@@ -97,6 +97,20 @@ def admit(  # noqa: PLR0913 - each is a part of the manifest or of the command
         return Admission(campaign=campaign, findings=refused.findings)
 
 
+def restate(admission: Admission, ledger: Ledger, *, policy: Policy) -> Admission:
+    """Return what an admitted plan comes to as the ledger stands now."""
+    campaign = admission.campaign
+    lines = ledger.read(
+        partial(summary.lines, campaign=campaign, purchases_allowed=policy.purchases)
+    )
+    return replace(
+        admission,
+        lines=plan_lines(line for line in lines if line.selected),
+        others=plan_lines(line for line in lines if not line.selected),
+        committed_usd=ledger.committed_usd(campaign),
+    )
+
+
 def _admitted(  # noqa: PLR0913 - the same
     connection: Connection,
     *,

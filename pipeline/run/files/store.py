@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from pipeline.errors import MediaFault
@@ -51,6 +51,10 @@ class Store:
             return signature(self.path(sha256, ext).stat())
         except OSError:
             return ""
+
+    def clips(self) -> Iterator[Path]:
+        """Yield every file where clips are kept, whoever put it there."""
+        yield from (path for path in (self._folder / "store").glob("*/*") if path.is_file())
 
     def has(self, sha256: str, ext: str) -> bool:
         """Tell whether a clip is in the store (its bytes are not looked at)."""

@@ -52,12 +52,13 @@ class Ledger:
         self._occupancy = occupancy
 
     @classmethod
-    def open(cls, root: Path, *, clock: Clock | None = None) -> Self:
+    def open(cls, root: Path, *, clock: Clock | None = None, anew: bool = False) -> Self:
         """Open the root's ledger for work, made if there is none.
 
-        Raises LedgerInUse if another process works in this root, LedgerDamaged or Unusable.
+        Raises LedgerInUse if another process works in this root, LedgerDamaged or Unusable. `anew`
+        is for who takes in clips whose ledger is lost: a new one is begun beside them.
         """
-        path = prepare(root)
+        path = prepare(root, anew=anew)
         with ExitStack() as undo:
             occupancy = Occupancy(root, since=(clock or RealClock()).now())
             undo.callback(occupancy.release)

@@ -63,9 +63,14 @@ def land(
 ) -> None:
     """Write that the clip is in the store, verified."""
     move(connection, key=job.key, before=job.state, after=after, cause=cause, message=message)
+    keep(connection, key=job.key, clip=clip)
+
+
+def keep(connection: Connection, *, key: str, clip: Clip) -> None:
+    """Write which clip a job has."""
     known = {name: getattr(clip, name) for name in Clip.__dataclass_fields__}
     execute(connection, _KEEP, known)
-    execute(connection, _LAND, {"b_key": job.key, "b_sha256": clip.sha256})
+    execute(connection, _LAND, {"b_key": key, "b_sha256": clip.sha256})
 
 
 def views(

@@ -38,10 +38,14 @@ being made, and could not settle a doubt. Back it up with the clips.
 """
 
 
-def prepare(root: Path) -> Path:
-    """Return the ledger's path below the root, with its folder made, private and explained."""
+def prepare(root: Path, *, anew: bool = False) -> Path:
+    """Return the ledger's path below the root, with its folder made, private and explained.
+
+    Raises LedgerDamaged where clips are there without one, unless it is to be begun `anew`.
+    """
     folder = root / FOLDER
-    missing(folder / LEDGER)
+    if not anew:
+        missing(folder / LEDGER)
     try:
         folder.mkdir(mode=_PRIVATE_FOLDER, parents=True, exist_ok=True)
         folder.chmod(_PRIVATE_FOLDER)
