@@ -42,7 +42,7 @@ from pipeline.cli.options import (
 from pipeline.cli.planning import admitted, priced, told
 from pipeline.cli.rehearsal import checked
 from pipeline.cli.report_files import has_report, written_files
-from pipeline.cli.reporting import asked_again, left_behind, write_report
+from pipeline.cli.reporting import asked_again, left_behind, same_clips, write_report
 from pipeline.model import Budget
 from pipeline.report import show_summary
 from pipeline.run import Admission, Ledger, Status, Totals
@@ -119,7 +119,8 @@ def make(job: Job) -> Exit:
         report = write_report(ledger, campaign, elapsed_s=time.monotonic() - began)
         show_summary(console, report, written_files(campaign))
         settle = asked_again(job.asked, "reconcile")
-        for line in left_behind(ledger.left_behind(campaign.name), settle):
+        left = left_behind(ledger.left_behind(campaign.name), settle)
+        for line in (*same_clips(ledger.same_clips(campaign.name)), *left):
             console.print(line, markup=False, soft_wrap=True)
         return Exit(outcome.exit_code)
 

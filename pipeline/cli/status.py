@@ -25,7 +25,7 @@ from pipeline.cli.options import (
     Root,
     Select,
 )
-from pipeline.cli.reporting import asked_again, left_behind, opened, selected, summary
+from pipeline.cli.reporting import asked_again, left_behind, opened, same_clips, selected, summary
 from pipeline.cli.selecting import selection_of
 from pipeline.manifest import contents
 from pipeline.report import Report, show_summary
@@ -64,10 +64,11 @@ def status(
     with opened(campaign, "status") as ledger:
         report = summary(selected(ledger, campaign), campaign, ledger)
         notable, left = ledger.notable(campaign.name), ledger.left_behind(campaign.name)
+        same = ledger.same_clips(campaign.name)
     console = Console(highlight=False)
     show_summary(console, report)
     settle = asked_again(asked, "reconcile")
-    for line in (*left_behind(left, settle), *_lanes(notable)):
+    for line in (*same_clips(same), *left_behind(left, settle), *_lanes(notable)):
         console.print(line, markup=False, soft_wrap=True)
     raise Leave(_exit(report, left))
 

@@ -57,9 +57,7 @@ def adopt(
     manifest: ManifestPath,
     clips: Annotated[
         list[str] | None,
-        typer.Argument(
-            metavar="[SHA=ADDRESS]...", help="This clip of the store is that item's clip."
-        ),
+        typer.Argument(metavar="SHA=ADDRESS", help="This clip of the store is that item's clip."),
     ] = None,
     profile: Profile = "",
     overrides: Overrides = None,

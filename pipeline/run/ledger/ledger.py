@@ -21,7 +21,16 @@ from sqlalchemy import Connection
 from pipeline.errors import LedgerDamaged
 from pipeline.model import Record
 from pipeline.run.clock import Clock, RealClock
-from pipeline.run.ledger import budgets, events, jobs, records, scratch, summary, uploads
+from pipeline.run.ledger import (
+    budgets,
+    events,
+    jobs,
+    outputs,
+    records,
+    scratch,
+    summary,
+    uploads,
+)
 from pipeline.run.ledger.events import Notable
 from pipeline.run.ledger.root import FOLDER, LEDGER, Occupancy, missing, prepare
 from pipeline.run.ledger.sqlite import be_patient, connect, quickly_checked, told
@@ -164,6 +173,10 @@ class Ledger:
     def notable(self, campaign: str) -> list[Notable]:
         """Return what was written down about the campaign's lanes: lanes stopped, limits met."""
         return self.read(partial(events.notable, campaign=campaign))
+
+    def same_clips(self, campaign: str) -> list[list[str]]:
+        """Return the addresses of the plan's works that received one and the same file."""
+        return self.read(partial(outputs.same_clips, campaign=campaign))
 
     def left_behind(self, campaign: str) -> list[tuple[str, str, State]]:
         """Return address, provider and state of what earlier plans sent, and has not ended."""

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from sqlalchemy import Connection, RowMapping, bindparam, select, update
+from sqlalchemy import Connection, RowMapping, bindparam, func, select, update
 
+from pipeline.providers.base import FaultKind
 from pipeline.run.ledger.jobs import Job, move
+from pipeline.run.ledger.payload import as_bought, is_other_take
 from pipeline.run.ledger.prepared import execute
 from pipeline.run.ledger.sqlite import upsert
 from pipeline.run.ledger.summary import current
-from pipeline.run.ledger.tables import clips, items, jobs, outputs
+from pipeline.run.ledger.tables import clips, items, jobs, outputs, payloads, purchases
 from pipeline.run.lifecycle import State
 
 EXTENSION = "{ext}"
@@ -52,6 +54,17 @@ class View:
     selected: bool = True
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Landing:
+    """How a clip was written down: the state, cause and message of its job."""
+
+    state: State
+    cause: str = ""
+    message: str = ""
+    twin: str = ""
+    """The address of the item that has received the very same file before, if any."""
+
+
 def land(
     connection: Connection,
     *,
@@ -60,10 +73,71 @@ def land(
     clip: Clip,
     cause: str = "",
     message: str = "",
-) -> None:
-    """Write that the clip is in the store, verified."""
-    move(connection, key=job.key, before=job.state, after=after, cause=cause, message=message)
+) -> Landing:
+    """Write that the clip is in the store, verified, and return how it was taken.
+
+    The same bytes cannot be made twice. Where another work has received them already, it is off
+    spec for what differs in more than its take; for another take it is done, with a warning. Both
+    are told, for it may be the first that is wrong.
+    """
+    landing = Landing(state=after, cause=cause, message=message)
+    twin = _twin(connection, job, clip)
+    if twin is not None:
+        landing = _taken_for_a_twin(landing, twin)
+        note = f"the very same file was received for {job.address}: look at both"
+        connection.execute(
+            update(jobs).where(jobs.c.key == twin.key, jobs.c.message == "").values(message=note)
+        )
+    told = {"cause": landing.cause, "message": landing.message}
+    move(connection, key=job.key, before=job.state, after=landing.state, **told)
     keep(connection, key=job.key, clip=clip)
+    return landing
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Twin:
+    key: str
+    address: str
+    other_work: bool
+
+
+def _twin(connection: Connection, job: Job, clip: Clip) -> _Twin | None:
+    """Return the first job of another key that has this clip.
+
+    Most clips are new: that is known without looking through the jobs.
+    """
+    if not known_clips(connection, digests=[clip.sha256]):
+        return None
+    query = (
+        select(jobs.c.key, purchases.c.address, purchases.c.request, payloads.c.data)
+        .join_from(jobs, purchases, purchases.c.id == jobs.c.purchase_id)
+        .join(payloads, payloads.c.item_id == jobs.c.item_id)
+        .where(jobs.c.sha256 == clip.sha256, jobs.c.key != job.key)
+        .order_by(jobs.c.purchase_id)
+        .limit(1)
+    )
+    row = connection.execute(query).first()
+    if row is None:
+        return None
+    # Its item may be another work by now.
+    theirs = as_bought(row.data, row.request)
+    return _Twin(
+        key=row.key, address=row.address, other_work=not is_other_take(job.payload, theirs)
+    )
+
+
+def _taken_for_a_twin(landing: Landing, twin: _Twin) -> Landing:
+    same = f"it is the very same file that was received for {twin.address}"
+    if not twin.other_work:
+        message = f"{same}, of which it is another take"
+        return replace(landing, message=landing.message or message, twin=twin.address)
+    message = f"{same}, which asks for something else"
+    return Landing(
+        state=State.OFF_SPEC,
+        cause=FaultKind.OFF_SPEC.value,
+        message="; ".join(filter(None, (landing.message, message))),
+        twin=twin.address,
+    )
 
 
 def keep(connection: Connection, *, key: str, clip: Clip) -> None:
@@ -158,6 +232,22 @@ def places(connection: Connection, *, digests: Sequence[str]) -> dict[str, list[
 def sign(connection: Connection, *, sha256: str, signature: str) -> None:
     """Write what a clip's file in the store is, its bytes being right."""
     connection.execute(update(clips).where(clips.c.sha256 == sha256).values(signature=signature))
+
+
+def same_clips(connection: Connection, *, campaign: str) -> list[list[str]]:
+    """Return the addresses of the plan's works that received one and the same file, together."""
+    own = (
+        select(jobs.c.sha256, items.c.address, items.c.position)
+        .join_from(jobs, items, items.c.key == jobs.c.key)
+        .where(current(connection, campaign), items.c.shared_with.is_(None), jobs.c.sha256 != "")
+        .subquery()
+    )
+    several = select(own.c.sha256).group_by(own.c.sha256).having(func.count() > 1)
+    query = select(own).where(own.c.sha256.in_(several)).order_by(own.c.position)
+    found: dict[str, list[str]] = {}
+    for row in connection.execute(query):
+        found.setdefault(row.sha256, []).append(row.address)
+    return list(found.values())
 
 
 def known_clips(connection: Connection, *, digests: Sequence[str]) -> frozenset[str]:
