@@ -147,11 +147,11 @@ def admitted(
     assets: Path | None = None,
     stopped: Mapping[str, str] = EMPTY,
     *,
-    looks: bool = True,
+    files: bool = True,
 ) -> Admission:
     """Write the campaign's plan into a ledger, and return what it comes to.
 
-    Unless it `looks`, what lies at the output paths is no finding.
+    `files` says whether output paths are looked at.
 
     Providers that are `stopped` (name to reason) are passed over where another can do it: that is
     a run that goes on, with what it selected when it began.
@@ -163,7 +163,7 @@ def admitted(
         campaign=campaign.name,
         budget=campaign.manifest.budget,
         policy=campaign.manifest.policy,
-        files=RealFiles(home) if looks else None,
+        files=RealFiles(home) if files else None,
         choice=campaign.choice(again=again),
         again=again,
     )

@@ -82,7 +82,7 @@ def adopt(
     if not asked.home.is_dir():
         raise usage(f"nothing was made in {asked.home}")
     with Ledger.open(asked.home, anew=True) as ledger:
-        admission = admitted(campaign, ledger, looks=False)
+        admission = admitted(campaign, ledger, files=False)
         if not admission.ok:
             raise InvalidInput(admission.findings, campaign.sources)
         if admission.findings:
