@@ -17,6 +17,7 @@ from pipeline.cli import (
     showing,
     starting,
     status,
+    stores,
 )
 from pipeline.cli.app import app, invoke
 from pipeline.cli.console import complain, open_standard_streams, unwritten_output
@@ -38,6 +39,7 @@ __all__ = [
     "showing",
     "starting",
     "status",
+    "stores",
 ]
 
 

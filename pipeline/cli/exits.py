@@ -6,7 +6,7 @@ from enum import IntEnum
 
 
 class Exit(IntEnum):
-    """Exit codes; where several hold at once: UNKNOWN, then STOPPED, HELD, FAILURES."""
+    """Exit codes; where several hold at once: DAMAGED, UNKNOWN, STOPPED, HELD, FAILURES."""
 
     OK = 0
     """All that was asked for is done and in spec."""
@@ -29,7 +29,7 @@ class Exit(IntEnum):
     STALE = 14
     """The saved plan is stale: the world has moved since."""
     DAMAGED = 15
-    """What is on disk is not what the ledger says."""
+    """A clip of the store is gone or is not what was received, or the ledger is damaged."""
     INTERRUPTED = 130
     """Interrupted with Ctrl-C. What was done is saved; run again to go on."""
     TERMINATED = 143

@@ -41,8 +41,11 @@ def made(
     """
     order = replace(_order(job, campaign), settle_only=not buys)
     names, stopped = providers_at_work(job, admission), dict[str, str]()
+    outcome: Outcome | None = None
     while True:
+        earlier = outcome
         outcome = _carried_out(order, job, campaign, names - stopped.keys(), ledger, console, stops)
+        outcome = _with_files_of(earlier, outcome) if earlier else outcome
         newly = {name: why for name, why in outcome.stopped.items() if name not in stopped}
         if not campaign.manifest.policy.fallback or not newly:
             return outcome
@@ -95,6 +98,16 @@ def _less(order: Order, outcome: Outcome) -> Order:
         return order
     left = max(Decimal(0), limit_usd - outcome.bound_usd)
     return replace(order, budget=replace(order.budget, per_run_usd=left))
+
+
+def _with_files_of(earlier: Outcome, outcome: Outcome) -> Outcome:
+    """Return a later round's outcome with what the earlier ones met on the disk."""
+    return replace(
+        outcome,
+        restored=earlier.restored + outcome.restored,
+        not_shown=earlier.not_shown + outcome.not_shown,
+        damaged=earlier.damaged + outcome.damaged,
+    )
 
 
 def settled(

@@ -46,7 +46,17 @@ from pipeline.cli.reporting import left_behind
 from pipeline.diagnostics import has_errors
 from pipeline.errors import InvalidInput
 from pipeline.model import EMPTY, Budget
-from pipeline.run import Admission, Ledger, Loss, PlanLine, RealFiles, Status, admit
+from pipeline.run import (
+    Admission,
+    ChangedOutput,
+    DamagedClip,
+    Ledger,
+    Loss,
+    PlanLine,
+    RealFiles,
+    Status,
+    admit,
+)
 
 
 @app.command(epilog="Example: callsheet check manifests/spring-sneakers/campaign.yaml")
@@ -182,6 +192,8 @@ def admitted(
 ) -> Admission:
     """Write the campaign's plan into a ledger, and return what it comes to.
 
+    `files` says whether output paths are looked at.
+
     Providers that are `stopped` (name to reason) are passed over where another can do it: that is
     a run that goes on, with what it selected when it began. Failures of the `retried` causes count
     among what is to be made.
@@ -209,23 +221,28 @@ def told(
     if admission.findings:
         tell = complain if console.stderr else say
         tell(written(admission.findings, campaign.sources))
+    for line in damage_lines(admission.damaged_clips, campaign.asked.home):
+        console.print(line, soft_wrap=True)
     console.print(drawn(admission))
     console.print(sentence(admission))
+    for line in plan_notes(admission, campaign, spending or Spending()):
+        console.print(line, soft_wrap=True)
+
+
+def plan_notes(admission: Admission, campaign: Campaign, spending: Spending) -> Iterator[str]:
+    """Yield what a person should know of a plan beside its table and its sum."""
     earlier = sum(line.items for line in admission.lines if line.earlier_rule)
     if earlier:
-        console.print(made_earlier(earlier), soft_wrap=True)
-    for line in shortfalls(admission, campaign.manifest.budget, spending or Spending()):
-        console.print(line, soft_wrap=True)
-    for line in price_lines(admission.prices):
-        console.print(line, markup=False, soft_wrap=True)
+        yield made_earlier(earlier)
+    yield from shortfalls(admission, campaign.manifest.budget, spending)
+    yield from price_lines(admission.prices)
     # With a provider of the command line the warnings have told it already.
-    selected = {line.shot for line in admission.lines}
-    for line in () if campaign.asked.provider else campaign.detours.lines(selected):
-        console.print(line, markup=False, soft_wrap=True)
-    for line in left_behind(admission.left_behind):
-        console.print(line, markup=False, soft_wrap=True)
+    if not campaign.asked.provider:
+        yield from campaign.detours.lines({line.shot for line in admission.lines})
+    yield from left_behind(admission.left_behind)
+    yield from changed_lines(admission.changed_outputs)
     if admission.orphaned:
-        console.print(orphans(admission.orphaned), markup=False, soft_wrap=True)
+        yield orphans(admission.orphaned)
 
 
 def orphans(addresses: Sequence[str]) -> str:
@@ -237,6 +254,30 @@ def orphans(addresses: Sequence[str]) -> str:
         f"orphaned: {counted_items(len(addresses))} of earlier plans {verb} in this one no more;"
         f" clips stay where they are: {named}{f' and {more} more' if more > 0 else ''}"
     )
+
+
+def damage_lines(damaged: Sequence[DamagedClip], root: Path) -> Iterator[str]:
+    """Yield what is wrong in the store, and for each clip where its bytes still are."""
+    for each in damaged[:_SHOWN]:
+        wrong = "is gone" if each.gone else "is not what was received"
+        kept = (
+            f"{root / each.intact} still has its bytes: `run` puts it back from there"
+            if each.intact
+            else "put it back from a copy, there or at its output path; it is not bought again"
+        )
+        yield f"damaged: the clip {root / each.path} {wrong}; {kept}"
+    if len(damaged) > _SHOWN:
+        yield f"damaged: {len(damaged) - _SHOWN} more clips of the store: callsheet ledger check"
+
+
+def changed_lines(changed: Sequence[ChangedOutput]) -> Iterator[str]:
+    """Yield which delivered files somebody changed, however many there are."""
+    for each in changed[:_SHOWN]:
+        yield f"left alone: {each.path} was changed since it was put there: {each.change}"
+    if len(changed) > _SHOWN:
+        yield f"left alone: {len(changed) - _SHOWN} more files that were changed"
+    if changed:
+        yield "the clips as they were made are in the store; to have one back, move its file away"
 
 
 def drawn(admission: Admission) -> Table:
@@ -289,6 +330,7 @@ def shortfalls(admission: Admission, budget: Budget, spending: Spending) -> Iter
 
 
 _ORPHANS_SHOWN = 4
+_SHOWN = 20
 _WORDS = frozenset({"shot", "provider", "status"})
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -157,6 +157,18 @@ def _selection(campaign: Campaign) -> str:
     lasting = selection_of(asked, campaign.manifest, campaign.sources).lasting
     chosen = shlex.join(as_typed(asked)) if lasting else "--select state:{state}"
     return f"{chosen} {maker}".strip()
+
+
+def same_clips(groups: Iterable[Sequence[str]]) -> Iterator[str]:
+    """Yield a warning for each file that several works received: at most one of them made it."""
+    for addresses in groups:
+        shown = ", ".join(addresses[:_SAME_SHOWN])
+        more = len(addresses) - _SAME_SHOWN
+        named = f"{shown} and {more} more" if more > 0 else shown
+        yield f"warning: one and the same file was received for {named}: look at each of them"
+
+
+_SAME_SHOWN = 4
 
 
 def left_behind(sent: Iterable[tuple[str, str, State]], settle: str = "") -> Iterator[str]:

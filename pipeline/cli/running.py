@@ -56,7 +56,7 @@ from pipeline.cli.planning import admitted, told
 from pipeline.cli.project import project_of
 from pipeline.cli.rehearsal import checked
 from pipeline.cli.report_files import has_report, written_files
-from pipeline.cli.reporting import left_behind, write_report
+from pipeline.cli.reporting import left_behind, same_clips, write_report
 from pipeline.diagnostics import Diagnostic
 from pipeline.errors import InvalidInput
 from pipeline.model import Budget
@@ -150,7 +150,8 @@ def make(job: Job) -> Exit:
             report = write_report(ledger, campaign, elapsed_s=time.monotonic() - began)
             show_summary(console, report, written_files(campaign))
             settle = asked_again(job.asked, "reconcile")
-            for line in left_behind(ledger.left_behind(campaign.name), settle):
+            left = left_behind(ledger.left_behind(campaign.name), settle)
+            for line in (*same_clips(ledger.same_clips(campaign.name)), *left):
                 console.print(line, markup=False, soft_wrap=True)
         code = Exit(outcome.exit_code)
         return stops.exit if code is Exit.INTERRUPTED else code
@@ -173,7 +174,8 @@ def _nothing_to_do(admission: Admission, asked: Asked, console: Console) -> Exit
 
 
 def _work(admission: Admission) -> bool:
-    return bool(admission.to_make.items or admission.restore or admission.unsettled)
+    mends = admission.restore or admission.damaged_clips
+    return bool(admission.to_make.items or mends or admission.unsettled)
 
 
 def _limited(job: Job, budget: Budget) -> bool:

@@ -26,7 +26,7 @@ from pipeline.cli.options import (
     asked_again,
 )
 from pipeline.cli.project import project_of
-from pipeline.cli.reporting import left_behind, opened, selected, summary
+from pipeline.cli.reporting import left_behind, opened, same_clips, selected, summary
 from pipeline.cli.roots import knows
 from pipeline.cli.selecting import selection_of
 from pipeline.manifest import contents
@@ -72,9 +72,10 @@ def status(
     with opened(campaign, "status") as ledger:
         report = summary(selected(ledger, campaign), campaign, ledger)
         notable, left = ledger.notable(campaign.name), ledger.left_behind(campaign.name)
+        same = ledger.same_clips(campaign.name)
     show_summary(console, report)
     settle = asked_again(campaign.asked, "reconcile")
-    for line in (*left_behind(left, settle), *_lanes(notable)):
+    for line in (*same_clips(same), *left_behind(left, settle), *_lanes(notable)):
         console.print(line, markup=False, soft_wrap=True)
     raise Leave(Exit.STOPPED if loss else _exit(report, left))
 

@@ -64,7 +64,8 @@ class Record:
     charged_native: Decimal | None = None
     native_unit: str = ""
     charge_source: str = ""
-    """"reported" by the provider, "estimated" where it reports nothing, or "unknown"."""
+    """"reported" by the provider, "estimated" where it reports nothing, "paid earlier" (at its
+    estimate) where a clip was adopted, or "unknown"."""
     shared_with: str = ""
     """Address of the item whose purchase this one shares; its money is counted there alone."""
     task: str = ""

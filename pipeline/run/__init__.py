@@ -12,15 +12,17 @@ from pipeline.exports import lazily
 
 if TYPE_CHECKING:
     from pipeline.run.accounts import rehearsal_key
-    from pipeline.run.admission import Admission, PlanLine, Totals
-    from pipeline.run.admitting import admit, last_admission
+    from pipeline.run.admission import Admission, ChangedOutput, PlanLine, Totals
+    from pipeline.run.admitting import admit, last_admission, restate
+    from pipeline.run.adopting import Adopted, Adoption, NotAdopted, StoredClip
     from pipeline.run.claiming import verify
     from pipeline.run.clock import Clock, RealClock
     from pipeline.run.deciding import Sent, abandon, adopt, claim, decidable, resubmit, sent
     from pipeline.run.dispatch import Order, Tools, run
     from pipeline.run.files.disk import machine_fault, writing
     from pipeline.run.files.store import Store
-    from pipeline.run.files.views import RealFiles
+    from pipeline.run.files.views import DamagedClip, RealFiles
+    from pipeline.run.ledger.adoptions import Adopter
     from pipeline.run.ledger.backup import back_up, restore_ledger
     from pipeline.run.ledger.checking import damage
     from pipeline.run.ledger.events import Notable
@@ -42,11 +44,17 @@ __all__ = [
     "TRANSITIONS",
     "UNSETTLED",
     "Admission",
+    "Adopted",
+    "Adopter",
+    "Adoption",
+    "ChangedOutput",
     "Clock",
+    "DamagedClip",
     "Lane",
     "Ledger",
     "Limits",
     "Loss",
+    "NotAdopted",
     "Notable",
     "Order",
     "Outcome",
@@ -60,6 +68,7 @@ __all__ = [
     "State",
     "Status",
     "Store",
+    "StoredClip",
     "Tools",
     "Totals",
     "Transport",
@@ -76,6 +85,7 @@ __all__ = [
     "machine_fault",
     "quote",
     "rehearsal_key",
+    "restate",
     "restore_ledger",
     "resubmit",
     "run",
@@ -87,12 +97,18 @@ __all__ = [
 
 _HOMES = {
     "Admission": "admission",
+    "Adopted": "adopting",
+    "Adopter": "ledger.adoptions",
+    "Adoption": "adopting",
+    "ChangedOutput": "admission",
     "Clock": "clock",
+    "DamagedClip": "files.views",
     "Lane": "transport.lane",
     "Ledger": "ledger.ledger",
     "Limits": "transport.transport",
     "Loss": "ledger.loss_detection",
     "MAKES": "status",
+    "NotAdopted": "adopting",
     "Notable": "ledger.events",
     "Order": "dispatch",
     "Outcome": "outcome",
@@ -106,6 +122,7 @@ _HOMES = {
     "State": "lifecycle",
     "Status": "status",
     "Store": "files.store",
+    "StoredClip": "adopting",
     "TRANSITIONS": "lifecycle",
     "UNSETTLED": "status",
     "Tools": "dispatch",
@@ -117,6 +134,7 @@ _HOMES = {
     "quote": "quoting",
     "admit": "admitting",
     "last_admission": "admitting",
+    "restate": "admitting",
     "adopt": "deciding",
     "claim": "deciding",
     "decidable": "deciding",

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 
 from pipeline.diagnostics import Diagnostic, has_errors
+from pipeline.run.files.views import DamagedClip
 from pipeline.run.ledger.prices import PriceStanding
 from pipeline.run.ledger.summary import Line
 from pipeline.run.ledger.tables import usd
@@ -45,6 +46,15 @@ class Totals:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ChangedOutput:
+    """A file at an output path that was a clip when it was put there, and what is changed."""
+
+    path: str
+    """As a person finds it."""
+    change: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Admission:
     """What admitting a plan came to; with an error among the findings, nothing was written."""
 
@@ -59,7 +69,12 @@ class Admission:
     changed: bool = False
     """Whether it is another plan than the campaign's last one."""
     restore: int = 0
-    """Finished items whose output path is empty: put back from the store, without a request."""
+    """Finished items whose output path is empty, or is another clip's or a hard link into the
+    store: put back from the store, without a request."""
+    changed_outputs: tuple[ChangedOutput, ...] = ()
+    """Selected clips that somebody changed where they were put: left alone."""
+    damaged_clips: tuple[DamagedClip, ...] = ()
+    """Clips of the plan, selected or not, whose file in the store is gone or is not theirs."""
     orphaned: tuple[str, ...] = field(default=())
     """Addresses that an earlier plan had, and this one does not."""
     left_behind: tuple[tuple[str, str, State], ...] = ()

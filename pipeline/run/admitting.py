@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import islice
 from typing import Any, Protocol
@@ -19,14 +19,25 @@ from sqlalchemy import Connection
 
 from pipeline.diagnostics import Diagnostic, Span, grouped, has_errors
 from pipeline.model import MODEL, Budget, Entry, Policy, Record
-from pipeline.run.admission import Admission, plan_lines
-from pipeline.run.files.views import Files, Found, Standing, inspect
+from pipeline.run.admission import Admission, ChangedOutput, plan_lines
+from pipeline.run.files.views import (
+    RESTORED,
+    DamagedClip,
+    Files,
+    FileStat,
+    Found,
+    Standing,
+    inspect,
+    inspect_store,
+)
 from pipeline.run.ledger import budgets, outputs, payload, summary
 from pipeline.run.ledger.items import Clash, Plan, Planned
 from pipeline.run.ledger.ledger import Ledger
+from pipeline.run.ledger.outputs import View
 from pipeline.run.ledger.prices import PriceClass, SeenPrice, seen_prices, standings
 from pipeline.run.ledger.summary import Line
 from pipeline.run.ledger.tables import micro, usd
+from pipeline.run.ledger.writer import Operation
 
 _BATCH = 1000
 _USUAL_FORMAT = "mp4"
@@ -70,9 +81,10 @@ def admit(  # noqa: PLR0913 - each is a part of the manifest or of the command
     """Write a campaign's plan into the ledger; return findings and what the plan comes to.
 
     With an error among the findings nothing is written. `files` lets it see foreign files at
-    output paths, and finished clips that are missing there. The whole plan is admitted, whatever
-    the `choice` is: it says what the next run may buy; without one that is everything. `again` is
-    for a run that goes on: then it is what that run selected, less what the choice leaves out.
+    output paths, finished clips that are missing or were changed there, and damage in the store.
+    The whole plan is admitted, whatever the `choice` is: it says what the next run may buy; without
+    one that is everything. `again` is for a run that goes on: then it is what that run selected,
+    less what the choice leaves out.
     """
     operation = partial(
         _admitted,
@@ -88,6 +100,18 @@ def admit(  # noqa: PLR0913 - each is a part of the manifest or of the command
         return ledger.write_now(operation)
     except _Refused as refused:
         return Admission(campaign=campaign, findings=refused.findings)
+
+
+def restate(admission: Admission, ledger: Ledger) -> Admission:
+    """Return what an admitted plan comes to as the ledger stands now."""
+    campaign = admission.campaign
+    lines = ledger.read(partial(summary.lines, campaign=campaign))
+    return replace(
+        admission,
+        lines=plan_lines(line for line in lines if line.selected),
+        others=plan_lines(line for line in lines if not line.selected),
+        committed_usd=ledger.committed_usd(campaign),
+    )
 
 
 def _admitted(  # noqa: PLR0913 - the same
@@ -117,17 +141,19 @@ def _admitted(  # noqa: PLR0913 - the same
     if choice is not None and not has_errors(findings):
         plan.choose(choice)
         findings += choice.findings()
-    restore = 0
-    for found in _standing(connection, campaign, files):
-        if isinstance(found, Diagnostic):
-            findings.append(found)
-        else:
-            restore += found.view.selected
+    disk = _Disk() if files is None else _inspected(connection, campaign, files)
+    findings += disk.foreign
     if has_errors(findings):
         raise _Refused(grouped(findings))
     lines = summary.lines(connection, campaign=campaign)
-    made = _admission(connection, campaign, findings, lines=lines, count=count, restore=restore)
-    return replace(made, changed=plan.changed)
+    made = _admission(connection, campaign, findings, lines=lines, count=count)
+    return replace(
+        made,
+        changed=plan.changed,
+        restore=disk.restore,
+        changed_outputs=tuple(disk.changed),
+        damaged_clips=tuple(disk.damaged),
+    )
 
 
 def last_admission(ledger: Ledger, campaign: str) -> Admission:
@@ -136,7 +162,7 @@ def last_admission(ledger: Ledger, campaign: str) -> Admission:
     def read(connection: Connection) -> Admission:
         lines = summary.lines(connection, campaign=campaign)
         count = sum(line.items for line in lines)
-        return _admission(connection, campaign, (), lines=lines, count=count, restore=0)
+        return _admission(connection, campaign, (), lines=lines, count=count)
 
     return ledger.read(read)
 
@@ -148,7 +174,6 @@ def _admission(
     *,
     lines: Sequence[Line],
     count: int,
-    restore: int,
 ) -> Admission:
     return Admission(
         campaign=campaign,
@@ -156,7 +181,6 @@ def _admission(
         items=count,
         lines=plan_lines(line for line in lines if line.selected),
         others=plan_lines(line for line in lines if not line.selected),
-        restore=restore,
         orphaned=tuple(summary.orphans(connection, campaign=campaign)),
         left_behind=tuple(summary.left_behind(connection, campaign=campaign)),
         committed_usd=budgets.committed(connection, campaign=campaign),
@@ -304,34 +328,94 @@ def _rows_over(
         )
 
 
-def _standing(
-    connection: Connection, campaign: str, files: Files | None
-) -> Iterator[Diagnostic | Found]:
-    if files is None:
-        return
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Disk:
+    """What was found at the plan's output paths and in its store."""
+
+    restore: int = 0
+    foreign: Sequence[Diagnostic] = ()
+    changed: Sequence[ChangedOutput] = ()
+    damaged: Sequence[DamagedClip] = ()
+
+
+def _inspected(connection: Connection, campaign: str, files: Files) -> _Disk:
+    """Look at the plan's files; what was touched and is right is written down, to be known again.
+
+    The store first: what may be a copy of it is only compared with what it should be.
+    """
 
     def known(digest: str) -> bool:
         return bool(outputs.known_clips(connection, digests=[digest]))
 
-    for found in inspect(lambda read: read(connection), known, campaign=campaign, files=files):
+    def read(operation: Operation[Any]) -> Any:
+        return operation(connection)
+
+    damaged, foreign, changed, restore = [], [], [], 0
+    for clip in inspect_store(read, campaign=campaign, files=files):
+        if isinstance(clip, DamagedClip):
+            damaged.append(clip)
+        else:
+            outputs.sign(connection, sha256=clip.sha256, signature=clip.signature)
+    for found in inspect(read, known, campaign=campaign, files=files):
         if found.standing in {Standing.FOREIGN, Standing.BLOCKED}:
             kept = summary.payload_of(connection, item_id=found.view.item_id)
-            yield Diagnostic(
-                slug="foreign-file",
-                message=_foreign(found, files),
-                span=_place(kept),
-                hint="move it away, or change the output path: it is never overwritten",
-            )
-        else:
-            # Missing, or a crash came between landing and showing: an older clip may stand there.
-            yield found
+            foreign.append(_foreign(found, files, _place(kept)))
+            continue
+        if found.standing in _RIGHT_BYTES and found.stat:
+            _record(connection, found.view, found.stat)
+        if found.standing in _CHANGES and found.view.selected:
+            changed.append(_changed(found, files))
+        restore += found.view.selected and found.standing in RESTORED
+    return _Disk(restore=restore, foreign=foreign, changed=changed, damaged=damaged)
 
 
-def _foreign(found: Found, files: Files) -> str:
-    shown = files.shown(found.place)
-    if found.standing is Standing.FOREIGN:
-        return f"{shown} is not a clip of this ledger"
-    return f"{shown} is a file, and {found.view.address} needs a folder there"
+def _record(connection: Connection, view: View, there: FileStat) -> None:
+    """Write what a file is now whose bytes were found to be its clip's."""
+    outputs.place(
+        connection,
+        item_id=view.item_id,
+        path=view.path,
+        sha256=view.clip.sha256 if view.clip else "",
+        signature=there.signature,
+        mode=there.mode if view.mode is None else view.mode,
+    )
+
+
+def _changed(found: Found, files: Files) -> ChangedOutput:
+    if found.standing is Standing.CHANGED_MODE:
+        mode = found.stat.mode if found.stat else 0
+        change = f"its permissions are {mode:o} now, not {found.view.mode or 0:o}"
+    elif found.stat and found.stat.regular:
+        change = "its content is another now"
+    else:
+        change = "it is no regular file any more"
+    return ChangedOutput(path=files.shown(found.view.path), change=change)
+
+
+def _foreign(found: Found, files: Files, span: Span) -> Diagnostic:
+    """Say that a file is in the way; adopting it is a way out only where a clip is still wanted."""
+    view, there, path = found.view, found.stat, found.view.path
+    fate = "is not a clip of this ledger"
+    if view.placed:
+        fate = "was changed since its clip was put there, and another clip is to be put there"
+    hint = "move it away, or change the output path: it is never overwritten"
+    if found.standing is Standing.BLOCKED:
+        path, fate = files.in_the_way(path), f"is a file, and {view.address} needs a folder there"
+    elif view.clip is None and there and there.regular:
+        hint = (
+            "if it is this item's clip, `callsheet store adopt` takes it in without buying it;"
+            " else change the output path: it is never overwritten"
+        )
+    return Diagnostic(
+        slug="foreign-file",
+        message=f"{files.shown(path)} {fate}",
+        span=span,
+        hint=hint,
+    )
+
+
+_RIGHT_BYTES = frozenset({Standing.UNRECORDED, Standing.CHANGED_MODE})
+_CHANGES = frozenset({Standing.CHANGED, Standing.CHANGED_MODE})
 
 
 def _place(kept: Mapping[str, Any]) -> Span:

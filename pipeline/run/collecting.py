@@ -239,12 +239,15 @@ async def _landed(life: Life, fetched: Fetched) -> None:
         width=media.width,
         height=media.height,
         fps=media.fps,
+        signature=means.store.signature(fetched.sha256, fetched.ext),
     )
     after = State.OFF_SPEC if fetched.off_spec else State.DONE
     cause = FaultKind.OFF_SPEC.value if fetched.off_spec else ""
     landing = partial(land, job=life.job, after=after, clip=clip)
-    await means.ledger.write(partial(landing, cause=cause, message=fetched.off_spec))
+    landed = await means.ledger.write(partial(landing, cause=cause, message=fetched.off_spec))
     means.checkpoint("committed")
-    life.stands(after, cause=cause, message=fetched.off_spec)
+    life.stands(landed.state, cause=landed.cause, message=landed.message)
+    if landed.twin:
+        life.tell("same_content", message=f"the very same file as {landed.twin} received")
     await asyncio.to_thread(forget, means.store, life.purchase.client_id)
     await show(means, life.job.key)

@@ -315,6 +315,7 @@ def _outcome(means: Means, watch: _Watch, *, restored: int) -> Outcome:
         stopped={name: station.stopped for name, station in stations if station.stopped},
         restored=restored,
         not_shown=watch.seen["not_shown"],
+        damaged=watch.seen["damaged_clip"],
         overcharged=means.till.closed,
         interrupted=means.stop.is_set(),
     )

@@ -38,6 +38,7 @@ TRANSITIONS: Mapping[State, Mapping[State, str]] = MappingProxyType(
         _S.PLANNED: {
             _S.STAGING: "a slot is free",
             _S.HELD: "budget, pause, or lane stopped",
+            _S.DONE: "a clip that lies there is adopted: paid earlier",
         },
         _S.HELD: {_S.PLANNED: "run again"},
         _S.STAGING: {

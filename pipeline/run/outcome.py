@@ -9,7 +9,7 @@ from decimal import Decimal
 from pipeline.run.ledger.budgets import BUDGETS
 from pipeline.run.lifecycle import State
 
-DONE, FAILED, HELD, STOPPED, UNKNOWN, INTERRUPTED = 0, 10, 11, 12, 13, 130
+DONE, FAILED, HELD, STOPPED, UNKNOWN, DAMAGED, INTERRUPTED = 0, 10, 11, 12, 13, 15, 130
 
 UNKNOWN_STATES = frozenset(
     {State.IN_DOUBT, State.OVERDUE, State.SUBMITTING, State.WAITING, State.FETCHING}
@@ -36,6 +36,8 @@ class Outcome:
     """Clips put back at their output path from the store."""
     not_shown: int = 0
     """Clips that exist, but could not be put at their output path."""
+    damaged: int = 0
+    """Clips of the store that were gone or were not what was received, healed or not."""
     overcharged: bool = False
     interrupted: bool = False
 
@@ -59,6 +61,7 @@ class Outcome:
             stopped=bool(self.stopped),
             overcharged=self.overcharged,
             not_shown=bool(self.not_shown),
+            damaged=bool(self.damaged),
         )
 
 
@@ -68,10 +71,12 @@ def ending(
     stopped: bool = False,
     overcharged: bool = False,
     not_shown: bool = False,
+    damaged: bool = False,
 ) -> int:
     """Return the exit code of jobs that stand like this, counted by state and cause."""
     held_by_budget = sum(counts.get((State.HELD, cause), 0) for cause in BUDGETS)
     ranked = (
+        (DAMAGED, damaged),
         (UNKNOWN, _count(counts, *UNKNOWN_STATES)),
         (STOPPED, stopped or _count(counts, State.HELD) > held_by_budget),
         (STOPPED, _count(counts, State.PLANNED, State.STAGING)),

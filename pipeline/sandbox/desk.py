@@ -30,6 +30,8 @@ _SECRET_CHARACTERS = 8
 """A shorter key would be found by chance in any address."""
 _NOT_RENDERED = "!"
 _NEVER_RUNS_OUT_USD = Decimal(1_000_000)
+_SAME_LINK = "same-link"
+"""All tasks with this fate are told to be finished at the address of the first of them."""
 
 
 class Desk:
@@ -111,7 +113,7 @@ class Desk:
         if name in {"failed", "refused"} or task.clip == _NOT_RENDERED:
             self._settle(task, failed=True, refunds=refunds)
             return _failure(task)
-        if task.clip is None:
+        if task.clip is None or self._shown_for(task).clip is None:
             return Progress(state=State.RUNNING, percent=99)
         self._settle(task, failed=False, refunds=refunds)
         return Progress(state=State.DONE, percent=100)
@@ -124,6 +126,7 @@ class Desk:
 
     def links(self, task: Task) -> list[Link]:
         """Return where a finished task's results are: the same addresses each time."""
+        task = self._shown_for(task)
         found = self.world.links(task)
         if found:
             return found
@@ -184,6 +187,14 @@ class Desk:
             },
             clip=self.studio.ready(shown),
         )
+
+    def _shown_for(self, task: Task) -> Task:
+        """Return whose result a task is said to have: its own, or the first's of one link."""
+        if task.fate.get("name") != _SAME_LINK:
+            return task
+        account = "provider=? AND account=?"
+        every = self.world.tasks(account, (task.provider, task.account))
+        return next(each for each in every if each.fate.get("name") == _SAME_LINK)
 
     def _settle(self, task: Task, *, failed: bool, refunds: bool) -> None:
         if task.settled:

@@ -81,6 +81,7 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
             effect=Effect.FATE, stages=("submit",), options={"width": None, "height": None}
         ),
         "wrong-seconds": Kind(effect=Effect.FATE, stages=("submit",), options={"seconds": None}),
+        "same-link": Kind(effect=Effect.FATE, stages=("submit",)),
         "no-cost": Kind(effect=Effect.FATE, stages=("submit",)),
         "overcharged": Kind(effect=Effect.FATE, stages=("submit",), options={"factor": 2}),
         "expired-link": Kind(effect=Effect.BYTES, stages=("download",), options={"status": 403}),

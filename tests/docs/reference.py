@@ -87,7 +87,7 @@ _COMMANDS = """\
 _EXITS = """\
 ## Exit codes
 
-Where several hold at once, 13 comes before 12, 11 and 10.
+Where several hold at once, 15 comes before 13, 12, 11 and 10.
 """
 
 

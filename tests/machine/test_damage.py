@@ -11,6 +11,7 @@ import pytest
 
 from tests.machine.campaign import TRACE, Campaign
 from tests.machine.conftest import Callsheet
+from tests.unit.run.older import make_older
 
 PAGE = 4096
 RESTORE = "`callsheet ledger restore FILE` puts a backup in its place"
@@ -107,11 +108,7 @@ def test_check_finds_it_and_backup_copies_no_damage(
 
 def test_a_ledger_of_an_older_version_can_be_read(finished: Campaign, callsheet: Callsheet) -> None:
     """Who only looks does not bring it up to date; the next run does."""
-    _sql(
-        "ALTER TABLE items DROP COLUMN selected",
-        "DROP TABLE root_identity",
-        "UPDATE versions SET version = 1",
-    )(finished.ledger)
+    make_older(finished.root, 1)
     for words in (finished.words("plan"), finished.words("report", "--no-write")):
         code, said = callsheet(*words)
         assert 0 == code, said

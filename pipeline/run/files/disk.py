@@ -7,10 +7,10 @@ import errno
 import fcntl
 import hashlib
 import os
-import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
+from typing import BinaryIO
 
 from pipeline.errors import Unusable
 
@@ -111,22 +111,43 @@ def beside(target: Path) -> Path:
     return new
 
 
-def clone(source: Path, target: Path) -> None:
-    """Make `target`, which must not exist, the same read-only bytes by the cheapest way there is.
+def signature(found: os.stat_result) -> str:
+    """Return what tells that a file was not touched since: size, times and inode, as text.
 
-    A reflink costs nothing and is independent. A hard link costs nothing too, but is the same
-    file: mode 0444 keeps a program from changing the store through it, an editor that replaces the
-    file leaves the store alone, and `verify` finds what gets past both. A copy doubles the space,
-    which for thousands of clips is worse than that; it is left for where a link cannot be made.
+    The time of change (ctime) cannot be set by a program, so one that keeps size and modification
+    time is noticed too. The device is not in it: its number changes when a disk is mounted anew.
     """
-    if _reflinked(source, target):
-        return
-    try:
-        os.link(source, target)
-    except OSError:
-        # Another file system, one without links, or too many links to one clip.
-        shutil.copyfile(source, target)
-        _like(source, target)
+    return f"{found.st_size}:{found.st_mtime_ns}:{found.st_ctime_ns}:{found.st_ino}"
+
+
+def copy_clip(source: Path, target: Path, sha256: str) -> bool:
+    """Make `target`, which must not exist, an independent read-only file of a clip's bytes.
+
+    A reflink where the file system has it. False, and no target, where the bytes are not those of
+    this digest. Durable, for a file that a loss of power emptied would look like one that a person
+    changed; its name is not.
+    """
+    if not _reflinked(source, target):
+        with source.open("rb") as reading:
+            copied = copy_bytes(reading, target)
+    else:
+        copied = digest(target)
+    if copied != sha256:
+        target.unlink()
+        return False
+    target.chmod(READ_ONLY)
+    sync(target)
+    return True
+
+
+def copy_bytes(reading: BinaryIO, target: Path) -> str:
+    """Copy an open file to `target`, which must not exist; return the SHA-256 of its bytes."""
+    seen = hashlib.sha256()
+    with target.open("xb") as writing_to:
+        while chunk := reading.read(CHUNK):
+            seen.update(chunk)
+            writing_to.write(chunk)
+    return seen.hexdigest()
 
 
 def _reflinked(source: Path, target: Path) -> bool:
@@ -136,12 +157,4 @@ def _reflinked(source: Path, target: Path) -> bool:
     except OSError:
         target.unlink(missing_ok=True)
         return False
-    _like(source, target)
     return True
-
-
-def _like(source: Path, target: Path) -> None:
-    """Give a copy the time and mode of its source: `Store.matches` knows it by them."""
-    known = source.stat()
-    os.utime(target, ns=(known.st_atime_ns, known.st_mtime_ns))
-    target.chmod(READ_ONLY)

@@ -4,21 +4,30 @@
     assets/<sha256>             local references, as they were when they were used
     parts/<name>.part, .json    downloads that are not whole yet, and what is known of them
 
-An output path is only a view of the store. All calls block; those on large files belong in a
-thread. A disk that does not allow something raises `Unusable`.
+What stands at an output path is a copy, never a link into the store: people save over what they
+were given. All calls block; those on large files belong in a thread. A disk that does not allow
+something raises `Unusable`.
 """
 
 from __future__ import annotations
 
 import hashlib
-import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from pipeline.errors import MediaFault
 from pipeline.model import Media
-from pipeline.run.files.disk import CHUNK, READ_ONLY, beside, clone, digest, sync, writing
+from pipeline.run.files.disk import (
+    READ_ONLY,
+    beside,
+    copy_bytes,
+    copy_clip,
+    digest,
+    signature,
+    sync,
+    writing,
+)
 from pipeline.run.ledger.root import FOLDER
 
 _SAFE_NAME = re.compile(r"[A-Za-z0-9_-]{1,120}")
@@ -34,7 +43,18 @@ class Store:
 
     def path(self, sha256: str, ext: str) -> Path:
         """Return where a clip is, or would be."""
-        return self._folder / "store" / sha256[:2] / f"{sha256}.{ext}"
+        return self.root / clip_path(sha256, ext)
+
+    def signature(self, sha256: str, ext: str) -> str:
+        """Return the signature of a clip's file; empty where there is none."""
+        try:
+            return signature(self.path(sha256, ext).stat())
+        except OSError:
+            return ""
+
+    def clips(self) -> Iterator[Path]:
+        """Yield every file where clips are kept, whoever put it there."""
+        yield from (path for path in (self._folder / "store").glob("*/*") if path.is_file())
 
     def has(self, sha256: str, ext: str) -> bool:
         """Tell whether a clip is in the store (its bytes are not looked at)."""
@@ -63,44 +83,46 @@ class Store:
                 sync(self._folder)
         return place
 
-    def link(
+    def keep_clip(self, source: Path, sha256: str, ext: str) -> bool:
+        """Put a copy of a file into the store, durably; False if its bytes are not of this digest.
+
+        A damaged clip of the store is replaced by it. OSError if the file cannot be read.
+        """
+        part = self.part(sha256)
+        part.unlink(missing_ok=True)
+        # A source that cannot be read is no disk that cannot be written.
+        source.open("rb").close()
+        with writing(part):
+            if not copy_clip(source, part, sha256):
+                return False
+        self.adopt(part, sha256, ext)
+        return True
+
+    def copy_out(
         self, sha256: str, ext: str, target: Path, *, known: Callable[[str], bool] | None = None
     ) -> None:
-        """Show a clip at an output path, at once and whole; what stood there is not lost.
+        """Put a copy of a clip at an output path, at once and whole; what stood there is not lost.
 
         A clip of the store that stood there is replaced. So is one that `known` (the ledger) knows
-        by its digest, after it was put back into the store. Any other file raises MediaFault
-        `foreign-file` and stays. Not made durable: the next run shows the clip again.
+        by its digest, after it was put back into the store, and a hard link into the store. Any
+        other file raises MediaFault `foreign-file` and stays. Raises MediaFault `lost-clip` where
+        the store has not got the clip's bytes. Its name is not durable: the next run copies again.
         """
         source = self.path(sha256, ext)
         with writing(target):
-            if _same_file(source, target):
-                return
-            if target.is_symlink() or target.exists():
-                self._rescue(target, known or _nobody)
-            target.parent.mkdir(parents=True, exist_ok=True)
+            if (target.is_symlink() or target.exists()) and not _same_file(source, target):
+                there = _digest_of_file(target)
+                if there == sha256:
+                    return
+                self._keep_replaced(target, there, known or _nobody)
+            _make_folder(target)
             new = beside(target)
             try:
-                clone(source, new)
+                if not source.is_file() or not copy_clip(source, new, sha256):
+                    raise MediaFault("lost-clip", f"its clip {source} is gone or damaged")
                 new.replace(target)
             finally:
                 new.unlink(missing_ok=True)
-
-    def matches(self, target: Path, sha256: str, size: int, *, thorough: bool = False) -> bool:
-        """Tell whether a clip stands at an output path, from size, inode and time where they say.
-
-        `thorough` reads the bytes in any case: a program that changed them in place and kept
-        their number and time is found only so.
-        """
-        try:
-            found = target.stat()
-            if found.st_size != size:
-                return False
-            if not thorough and self._is_view(found, sha256, target.suffix.lstrip(".")):
-                return True
-            return digest(target) == sha256
-        except OSError:
-            return False
 
     def asset(self, sha256: str) -> Path:
         """Return where a local reference is kept, or would be."""
@@ -134,30 +156,13 @@ class Store:
                 new.unlink(missing_ok=True)
         return place
 
-    def _is_view(self, found: os.stat_result, sha256: str, ext: str) -> bool:
-        try:
-            stored = self.path(sha256, ext).stat()
-        except OSError:
-            return False
-        same = (found.st_dev, found.st_ino) == (stored.st_dev, stored.st_ino)
-        return same or (found.st_size, found.st_mtime_ns) == (stored.st_size, stored.st_mtime_ns)
-
-    def _rescue(self, target: Path, known: Callable[[str], bool]) -> None:
+    def _keep_replaced(self, target: Path, there: str, known: Callable[[str], bool]) -> None:
         """Make sure that what stands at an output path can be replaced without loss."""
-        if target.is_symlink() or not target.is_file():
-            raise _foreign(target)
-        there = digest(target)
         ext = target.suffix.lstrip(".")
-        if self.has(there, ext):
-            return
-        if not known(there):
+        if not there or not (self.has(there, ext) or known(there)):
             raise _foreign(target)
-        new = beside(target)
-        try:
-            clone(target, new)
-            self.adopt(new, there, ext)
-        finally:
-            new.unlink(missing_ok=True)
+        if not self.has(there, ext) and not self.keep_clip(target, there, ext):
+            raise _foreign(target)
 
     def _made(self, folder: Path) -> Path:
         with writing(folder):
@@ -169,17 +174,32 @@ class Store:
         return folder
 
 
+def clip_path(sha256: str, ext: str) -> str:
+    """Return where a clip is in the store, relative to the root."""
+    return f"{FOLDER}/store/{sha256[:2]}/{sha256}.{ext}"
+
+
 def _same_file(one: Path, other: Path) -> bool:
-    # rename(2) onto another link of the same file does nothing, and leaves the old name behind.
     try:
         return one.samefile(other) and not other.is_symlink()
     except OSError:
         return False
 
 
+def _digest_of_file(target: Path) -> str:
+    """Return the digest of what stands at a path; empty for what is no regular file of its own."""
+    return "" if target.is_symlink() or not target.is_file() else digest(target)
+
+
+def _make_folder(target: Path) -> None:
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError):
+        raise _foreign(target.parent) from None
+
+
 def _copied(source: Path, target: Path) -> str:
-    """Copy a file and return the digest of the bytes that were copied."""
-    seen = hashlib.sha256()
+    """Copy a reference and return the digest of the bytes that were copied."""
     try:
         reading = source.open("rb")
     except OSError as exc:
@@ -188,11 +208,8 @@ def _copied(source: Path, target: Path) -> str:
             f"{source} cannot be read: {exc.strerror}",
             "put it back, then run again",
         ) from exc
-    with reading, target.open("xb") as writing_to:
-        while chunk := reading.read(CHUNK):
-            seen.update(chunk)
-            writing_to.write(chunk)
-    return seen.hexdigest()
+    with reading:
+        return copy_bytes(reading, target)
 
 
 def _foreign(target: Path) -> MediaFault:

@@ -24,6 +24,8 @@ NOTABLE = frozenset(
         "still_in_doubt",
         "overdue",
         "not_shown",
+        "left_alone",
+        "same_content",
     }
 )
 

@@ -27,6 +27,7 @@ from pipeline.run.ledger import (
     events,
     jobs,
     loss_detection,
+    outputs,
     records,
     scratch,
     summary,
@@ -256,6 +257,10 @@ class Ledger:
     def notable(self, campaign: str) -> list[Notable]:
         """Return what was written down about the campaign's lanes: lanes stopped, limits met."""
         return self.read(partial(events.notable, campaign=campaign))
+
+    def same_clips(self, campaign: str) -> list[list[str]]:
+        """Return the addresses of the plan's works that received one and the same file."""
+        return self.read(partial(outputs.same_clips, campaign=campaign))
 
     def left_behind(self, campaign: str) -> list[tuple[str, str, State]]:
         """Return address, provider and state of what earlier plans sent, and has not ended."""

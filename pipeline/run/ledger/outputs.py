@@ -1,17 +1,19 @@
-"""Clips and where they stand, in the ledger: an output path is a view of the store."""
+"""Clips and where they stand, in the ledger: an output path has a copy of the store's."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from sqlalchemy import Connection, RowMapping, bindparam, select, union, update
+from sqlalchemy import Connection, RowMapping, bindparam, func, select, union, update
 
+from pipeline.providers.base import FaultKind
 from pipeline.run.ledger.jobs import Job, move
+from pipeline.run.ledger.payload import as_bought, is_other_take
 from pipeline.run.ledger.prepared import execute
 from pipeline.run.ledger.sqlite import upsert
 from pipeline.run.ledger.summary import current
-from pipeline.run.ledger.tables import clips, items, jobs, outputs, set_aside
+from pipeline.run.ledger.tables import clips, items, jobs, outputs, payloads, purchases, set_aside
 from pipeline.run.lifecycle import State
 
 EXTENSION = "{ext}"
@@ -29,6 +31,8 @@ class Clip:
     width: int = 0
     height: int = 0
     fps: float | None = None
+    signature: str = ""
+    """Of its file in the store, when its bytes were last known to be right (`disk.signature`)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,7 +40,7 @@ class View:
     """An item's output path, the clip that belongs there, and what we last put there.
 
     `path` is relative to the root; `clip` is None while there is none; `placed` is the digest of
-    what we put at that path, or empty.
+    what we put at that path, or empty, `signature` and `mode` what its file was then.
     """
 
     item_id: int
@@ -45,7 +49,20 @@ class View:
     path: str
     clip: Clip | None
     placed: str
+    signature: str = ""
+    mode: int | None = None
     selected: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Landing:
+    """How a clip was written down: the state, cause and message of its job."""
+
+    state: State
+    cause: str = ""
+    message: str = ""
+    twin: str = ""
+    """The address of the item that has received the very same file before, if any."""
 
 
 def land(
@@ -56,12 +73,78 @@ def land(
     clip: Clip,
     cause: str = "",
     message: str = "",
-) -> None:
-    """Write that the clip is in the store, verified."""
-    move(connection, key=job.key, before=job.state, after=after, cause=cause, message=message)
+) -> Landing:
+    """Write that the clip is in the store, verified, and return how it was taken.
+
+    The same bytes cannot be made twice. Where another work has received them already, it is off
+    spec for what differs in more than its take; for another take it is done, with a warning. Both
+    are told, for it may be the first that is wrong.
+    """
+    landing = Landing(state=after, cause=cause, message=message)
+    twin = _twin(connection, job, clip)
+    if twin is not None:
+        landing = _taken_for_a_twin(landing, twin)
+        note = f"the very same file was received for {job.address}: look at both"
+        connection.execute(
+            update(jobs).where(jobs.c.key == twin.key, jobs.c.message == "").values(message=note)
+        )
+    told = {"cause": landing.cause, "message": landing.message}
+    move(connection, key=job.key, before=job.state, after=landing.state, **told)
+    keep(connection, key=job.key, clip=clip)
+    return landing
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Twin:
+    key: str
+    address: str
+    other_work: bool
+
+
+def _twin(connection: Connection, job: Job, clip: Clip) -> _Twin | None:
+    """Return the first job of another key that has this clip.
+
+    Most clips are new: that is known without looking through the jobs.
+    """
+    if not known_clips(connection, digests=[clip.sha256]):
+        return None
+    query = (
+        select(jobs.c.key, purchases.c.address, purchases.c.request, payloads.c.data)
+        .join_from(jobs, purchases, purchases.c.id == jobs.c.purchase_id)
+        .join(payloads, payloads.c.item_id == jobs.c.item_id)
+        .where(jobs.c.sha256 == clip.sha256, jobs.c.key != job.key)
+        .order_by(jobs.c.purchase_id)
+        .limit(1)
+    )
+    row = connection.execute(query).first()
+    if row is None:
+        return None
+    # Its item may be another work by now.
+    theirs = as_bought(row.data, row.request)
+    return _Twin(
+        key=row.key, address=row.address, other_work=not is_other_take(job.payload, theirs)
+    )
+
+
+def _taken_for_a_twin(landing: Landing, twin: _Twin) -> Landing:
+    same = f"it is the very same file that was received for {twin.address}"
+    if not twin.other_work:
+        message = f"{same}, of which it is another take"
+        return replace(landing, message=landing.message or message, twin=twin.address)
+    message = f"{same}, which asks for something else"
+    return Landing(
+        state=State.OFF_SPEC,
+        cause=FaultKind.OFF_SPEC.value,
+        message="; ".join(filter(None, (landing.message, message))),
+        twin=twin.address,
+    )
+
+
+def keep(connection: Connection, *, key: str, clip: Clip) -> None:
+    """Write which clip a job has."""
     known = {name: getattr(clip, name) for name in Clip.__dataclass_fields__}
     execute(connection, _KEEP, known)
-    execute(connection, _LAND, {"b_key": job.key, "b_sha256": clip.sha256})
+    execute(connection, _LAND, {"b_key": key, "b_sha256": clip.sha256})
 
 
 def views(
@@ -88,6 +171,8 @@ def views(
             *clips.c,
             outputs.c.path,
             outputs.c.sha256.label("placed"),
+            outputs.c.signature.label("placed_signature"),
+            outputs.c.mode,
         )
         .join_from(items, jobs, jobs.c.key == items.c.key)
         .outerjoin(clips, clips.c.sha256 == jobs.c.sha256)
@@ -103,9 +188,66 @@ def views(
     return [_view(campaign, row) for row in connection.execute(query).mappings()]
 
 
-def place(connection: Connection, *, item_id: int, path: str, sha256: str) -> None:
+def place(
+    connection: Connection,
+    *,
+    item_id: int,
+    path: str,
+    sha256: str,
+    signature: str = "",
+    mode: int | None = None,
+) -> None:
     """Write what stands at an item's output path now."""
-    execute(connection, _PLACE, {"item_id": item_id, "path": path, "sha256": sha256})
+    values = {"item_id": item_id, "path": path, "sha256": sha256}
+    execute(connection, _PLACE, {**values, "signature": signature, "mode": mode})
+
+
+def finished_clips(connection: Connection, *, campaign: str, after: str, limit: int) -> list[Clip]:
+    """Return the clips of the plan, each once, in the order of their digests from after one on."""
+    query = (
+        select(*clips.c)
+        .distinct()
+        .join_from(items, jobs, jobs.c.key == items.c.key)
+        .join(clips, clips.c.sha256 == jobs.c.sha256)
+        .where(current(connection, campaign), clips.c.sha256 > after)
+        .order_by(clips.c.sha256)
+        .limit(limit)
+    )
+    return [Clip(**row) for row in connection.execute(query).mappings()]
+
+
+def places(connection: Connection, *, digests: Sequence[str]) -> dict[str, list[str]]:
+    """Return the output paths where these clips were put, whichever campaign they are of."""
+    query = (
+        select(outputs.c.sha256, outputs.c.path)
+        .where(outputs.c.sha256.in_(digests))
+        .order_by(outputs.c.path)
+    )
+    found: dict[str, list[str]] = {}
+    for row in connection.execute(query):
+        found.setdefault(row.sha256, []).append(row.path)
+    return found
+
+
+def sign(connection: Connection, *, sha256: str, signature: str) -> None:
+    """Write what a clip's file in the store is, its bytes being right."""
+    connection.execute(update(clips).where(clips.c.sha256 == sha256).values(signature=signature))
+
+
+def same_clips(connection: Connection, *, campaign: str) -> list[list[str]]:
+    """Return the addresses of the plan's works that received one and the same file, together."""
+    own = (
+        select(jobs.c.sha256, items.c.address, items.c.position)
+        .join_from(jobs, items, items.c.key == jobs.c.key)
+        .where(current(connection, campaign), items.c.shared_with.is_(None), jobs.c.sha256 != "")
+        .subquery()
+    )
+    several = select(own.c.sha256).group_by(own.c.sha256).having(func.count() > 1)
+    query = select(own).where(own.c.sha256.in_(several)).order_by(own.c.position)
+    found: dict[str, list[str]] = {}
+    for row in connection.execute(query):
+        found.setdefault(row.sha256, []).append(row.address)
+    return list(found.values())
 
 
 def known_clips(connection: Connection, *, digests: Sequence[str]) -> frozenset[str]:
@@ -119,24 +261,26 @@ def _view(campaign: str, row: RowMapping) -> View:
     clip = Clip(**measured) if row["sha256"] else None
     extension = clip.extension if clip else row["expected"]
     path = f"{campaign}/{row['output'].replace(EXTENSION, extension)}"
+    placed = row["path"] == path
     return View(
         **{name: row[name] for name in ("position", "address")},
         item_id=row["id"],
         path=path,
         clip=clip,
-        placed=row["placed"] if row["path"] == path else "",
+        placed=row["placed"] if placed else "",
+        signature=row["placed_signature"] if placed else "",
+        mode=row["mode"] if placed else None,
         selected=bool(row["selected"]),
     )
 
 
-_KEEP = (
-    upsert(clips)
-    .values({column.name: bindparam(column.name) for column in clips.c})
-    .on_conflict_do_nothing()
+_NEW_CLIP = upsert(clips).values({column.name: bindparam(column.name) for column in clips.c})
+_KEEP = _NEW_CLIP.on_conflict_do_update(
+    index_elements=["sha256"], set_={"signature": _NEW_CLIP.excluded.signature}
 )
 _NEW_PLACE = upsert(outputs).values({column.name: bindparam(column.name) for column in outputs.c})
 _PLACE = _NEW_PLACE.on_conflict_do_update(
     index_elements=["item_id"],
-    set_={"path": _NEW_PLACE.excluded.path, "sha256": _NEW_PLACE.excluded.sha256},
+    set_={name: _NEW_PLACE.excluded[name] for name in ("path", "sha256", "signature", "mode")},
 )
 _LAND = update(jobs).where(jobs.c.key == bindparam("b_key")).values(sha256=bindparam("b_sha256"))

@@ -82,7 +82,18 @@ def as_bought(payload: bytes, purchase: bytes) -> bytes:
     return orjson.dumps({**orjson.loads(payload), **kept}) if kept else payload
 
 
-_BOUGHT = ("spec", "sent_prompt")
+def is_other_take(payload: bytes, other: bytes) -> bool:
+    """Tell whether two items ask for the same, and differ in nothing but their take.
+
+    By the digests of their keys' parts; the rules a key was made by are no part of what is asked.
+    """
+    asked = (orjson.loads(each).get("parts", {}) for each in (payload, other))
+    own, theirs = ({k: v for k, v in parts.items() if k not in _NOT_ASKED} for parts in asked)
+    return own == theirs
+
+
+_NOT_ASKED = frozenset({"take", "recipe"})
+_BOUGHT = ("spec", "sent_prompt", "parts")
 
 
 def _media(item: Item) -> list[Media]:

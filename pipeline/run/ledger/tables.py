@@ -210,7 +210,10 @@ clips = Table(
     Column("width", Integer, nullable=False),
     Column("height", Integer, nullable=False),
     Column("fps", Float),
+    Column("signature", Text, nullable=False, server_default=""),
 )
+"""`signature` is the file's in the store when its bytes were last known to be right
+(`disk.signature`); empty where nobody looked since the column was added."""
 
 outputs = Table(
     "outputs",
@@ -218,8 +221,13 @@ outputs = Table(
     Column("item_id", _ID, primary_key=True, autoincrement=False),
     Column("path", Text, nullable=False),
     Column("sha256", Text, nullable=False),
+    Column("signature", Text, nullable=False, server_default=""),
+    Column("mode", Integer),
 )
-"""What stands at an item's output path, by our own doing; relative to the root."""
+"""What stands at an item's output path, by our own doing; relative to the root.
+
+`signature` as in `clips`; `mode` is the file's permissions as we gave them.
+"""
 
 events = Table(
     "events",
@@ -365,6 +373,13 @@ def _add_sends(connection: Connection) -> None:
     connection.exec_driver_sql(added)
 
 
+def _add_file_signatures(connection: Connection) -> None:
+    for table in ("clips", "outputs"):
+        added = f"ALTER TABLE {table} ADD COLUMN signature TEXT NOT NULL DEFAULT ''"
+        connection.exec_driver_sql(added)
+    connection.exec_driver_sql("ALTER TABLE outputs ADD COLUMN mode INTEGER")
+
+
 MIGRATIONS: tuple[Migration, ...] = (
     _add_selected,
     _ask_again_for_what_does_not_play,
@@ -374,6 +389,7 @@ MIGRATIONS: tuple[Migration, ...] = (
     _share_budgets,
     _confirm_prices,
     _add_sends,
+    _add_file_signatures,
 )
 """What changed since version 1, in order; only ever appended to."""
 VERSION = 1 + len(MIGRATIONS)

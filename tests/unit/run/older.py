@@ -28,6 +28,11 @@ ALTER TABLE items DROP COLUMN own_key;
 ALTER TABLE items DROP COLUMN earlier_rule;
 ALTER TABLE campaigns DROP COLUMN purchases;
 """
+_SIGNATURES = """
+ALTER TABLE clips DROP COLUMN signature;
+ALTER TABLE outputs DROP COLUMN signature;
+ALTER TABLE outputs DROP COLUMN mode;
+"""
 UNDO: tuple[str, ...] = (
     "ALTER TABLE items DROP COLUMN selected",
     "",  # what did not play and was final is asked for again: no table changed
@@ -37,6 +42,7 @@ UNDO: tuple[str, ...] = (
     _SCOPES_OF_CAMPAIGNS,
     _PRICES,
     "ALTER TABLE purchases DROP COLUMN sends;",
+    _SIGNATURES,
 )
 """What undoes each migration, in the order of `tables.MIGRATIONS`."""
 

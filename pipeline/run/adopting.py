@@ -1,0 +1,216 @@
+"""Clips that lie there without a purchase, taken in: nothing is sent, and nothing is bought.
+
+A ledger may be lost while its clips are not. A file at an item's output path that plays and is what
+the item wants becomes its clip; so does a clip of the store that a person names. The store has its
+bytes, on disk, before the ledger says so.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal
+from functools import partial
+from pathlib import Path
+from types import MappingProxyType
+from uuid import uuid4
+
+from pipeline.errors import MediaFault
+from pipeline.model import Media
+from pipeline.run.fetch import judge
+from pipeline.run.files.disk import copy_bytes, digest, writing
+from pipeline.run.files.parts import container
+from pipeline.run.files.store import Store
+from pipeline.run.files.views import Found, RealFiles, Standing, inspect
+from pipeline.run.ledger import adoptions, outputs, payload
+from pipeline.run.ledger.adoptions import ADOPTABLE, Adopter, PlacedFile
+from pipeline.run.ledger.ledger import Ledger
+from pipeline.run.ledger.outputs import Clip
+from pipeline.run.ledger.tables import usd
+from pipeline.run.lifecycle import State
+
+_DIGEST = re.compile(r"[0-9a-f]{64}")
+_KNOWN_AT_ONCE = 500
+_NOT_NOW = MappingProxyType(
+    {
+        State.IN_DOUBT: "its item is in doubt: settle it first, with `callsheet reconcile`",
+        State.DONE: "its item has its clip already: move the file away",
+        State.OFF_SPEC: "its item has its clip already: move the file away",
+        State.ABANDONED: "its item was given up by a person's word",
+    }
+)
+"""Why an item is given no clip, by the state of its job."""
+_IN_FLIGHT = "its item is being made: `callsheet run` collects it"
+
+Probe = Callable[[Path], Media]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Adopted:
+    """A clip that was taken in for an item; `booked_usd` is None where no price is known."""
+
+    address: str
+    path: str
+    sha256: str
+    booked_usd: Decimal | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NotAdopted:
+    """A file that was left as it is, and why."""
+
+    address: str
+    path: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredClip:
+    """A clip of the store that no purchase knows; what cannot be played has no measures."""
+
+    sha256: str
+    path: Path
+    bytes: int
+    stored_at: datetime
+    media: Media | None
+
+
+class Adoption:
+    """Takes clips in for the latest plan of a campaign, which must have been admitted."""
+
+    def __init__(
+        self, ledger: Ledger, store: Store, *, campaign: str, probe: Probe, now: datetime
+    ) -> None:
+        self._ledger = ledger
+        self._store = store
+        self._campaign = campaign
+        self._probe = probe
+        self._now = now
+        self._taken: dict[str, str] = {}
+        """Clips that were taken in just now, and for which item."""
+
+    def adopt_outputs(self) -> Iterator[Adopted | NotAdopted]:
+        """Take in what lies at the plan's output paths and is no clip of the ledger's yet."""
+        files = RealFiles(self._store.root)
+        for found in inspect(self._ledger.read, self._bought, campaign=self._campaign, files=files):
+            if found.standing is Standing.FOREIGN:
+                yield self._adopt_output(found, files)
+
+    def adopt_stored(self, clip: StoredClip, item: Adopter) -> Adopted | NotAdopted:
+        """Take in a clip of the store for an item; the next run puts it at its output path."""
+        refuse = partial(NotAdopted, address=item.address, path=str(clip.path))
+        if item.state not in ADOPTABLE:
+            return refuse(why=_NOT_NOW.get(item.state, _IN_FLIGHT))
+        if digest(clip.path) != clip.sha256:
+            return refuse(why="it is damaged: its bytes are not its name")
+        why = self._misfit(clip.path, clip.sha256, item)
+        if why:
+            return refuse(why=why)
+        extension = clip.path.suffix.lstrip(".")
+        return self._book(item, clip.sha256, extension, shown=str(clip.path), placed=None)
+
+    def items_named(self, address: str) -> list[Adopter]:
+        """Return the plan's items of an address, whose take may be left out."""
+        return self._ledger.read(
+            partial(adoptions.adopters, campaign=self._campaign, address=address)
+        )
+
+    def unknown_clips(self) -> list[StoredClip]:
+        """Return the clips of the store that no purchase of this ledger knows, oldest first."""
+        found = {path.stem: path for path in self._store.clips() if _DIGEST.fullmatch(path.stem)}
+        every = list(found)
+        for start in range(0, len(every), _KNOWN_AT_ONCE):
+            some = every[start : start + _KNOWN_AT_ONCE]
+            for known in self._ledger.read(partial(outputs.known_clips, digests=some)):
+                del found[known]
+        clips = [self._stored(sha256, path) for sha256, path in found.items()]
+        return sorted(clips, key=lambda clip: (clip.stored_at, clip.sha256))
+
+    def _adopt_output(self, found: Found, files: RealFiles) -> Adopted | NotAdopted:
+        view, shown = found.view, files.shown(found.view.path)
+        item = self._ledger.read(partial(adoptions.adopter, item_id=view.item_id))
+        refuse = partial(NotAdopted, address=item.address, path=shown)
+        if item.state not in ADOPTABLE:
+            return refuse(why=_NOT_NOW.get(item.state, _IN_FLIGHT))
+        if not (found.stat and found.stat.regular):
+            return refuse(why="it is no regular file")
+        part = self._store.part(f"adopt-{hashlib.sha256(view.path.encode()).hexdigest()}")
+        try:
+            sha256 = _copy(self._store.root / view.path, part)
+            why = self._misfit(part, sha256, item) or _misnamed(part, view.path)
+            if not why and files.stat(view.path) != found.stat:
+                why = "it was written to while it was read: try again"
+            if why:
+                return refuse(why=why)
+            extension = container(part)
+            self._store.adopt(part, sha256, extension)
+        except OSError as fault:
+            return refuse(why=f"it cannot be read: {fault.strerror}")
+        finally:
+            part.unlink(missing_ok=True)
+        placed = PlacedFile(path=view.path, signature=found.stat.signature, mode=found.stat.mode)
+        return self._book(item, sha256, extension, shown=shown, placed=placed)
+
+    def _misfit(self, file: Path, sha256: str, item: Adopter) -> str:
+        """Return why a file is not the clip that an item wants; empty if it is."""
+        if sha256 in self._taken:
+            return f"it is the same file as the clip of {self._taken[sha256]}"
+        try:
+            media = self._probe(file)
+        except MediaFault as fault:
+            return f"it does not play: {fault.message}"
+        return judge(payload.thawed(item.payload).spec, media)
+
+    def _book(
+        self, item: Adopter, sha256: str, extension: str, *, shown: str, placed: PlacedFile | None
+    ) -> Adopted:
+        media = self._probe(self._store.path(sha256, extension))
+        clip = Clip(
+            sha256=sha256,
+            extension=extension,
+            bytes=media.bytes,
+            seconds=media.seconds,
+            width=media.width,
+            height=media.height,
+            fps=media.fps,
+            signature=self._store.signature(sha256, extension),
+        )
+        book = partial(adoptions.adopt_clip, item=item, clip=clip, placed=placed)
+        self._ledger.write_now(
+            partial(book, client_id=f"adopted-{uuid4()}", at=self._now.timestamp())
+        )
+        self._taken[sha256] = item.address
+        expected = item.expected_microusd
+        booked_usd = None if expected is None else usd(expected)
+        return Adopted(address=item.address, path=shown, sha256=sha256, booked_usd=booked_usd)
+
+    def _bought(self, sha256: str) -> bool:
+        """Tell whether a clip has a purchase; one that was just taken in is told if met again."""
+        known = self._ledger.read(partial(outputs.known_clips, digests=[sha256]))
+        return bool(known) and sha256 not in self._taken
+
+    def _stored(self, sha256: str, path: Path) -> StoredClip:
+        found = path.stat()
+        try:
+            media: Media | None = self._probe(path)
+        except MediaFault:
+            media = None
+        stored_at = datetime.fromtimestamp(found.st_mtime, UTC)
+        return StoredClip(
+            sha256=sha256, path=path, bytes=found.st_size, stored_at=stored_at, media=media
+        )
+
+
+def _copy(source: Path, part: Path) -> str:
+    with source.open("rb") as reading, writing(part):
+        part.unlink(missing_ok=True)
+        return copy_bytes(reading, part)
+
+
+def _misnamed(file: Path, path: str) -> str:
+    """Return how a file's name and its content differ: the plan would look for it elsewhere."""
+    named, found = path.rpartition(".")[2], container(file)
+    return "" if named == found else f"it is a {found} file, and is named .{named}"
