@@ -8,7 +8,7 @@ from pipeline.cli.amounts import money
 from pipeline.model import Feature
 from pipeline.providers import OFFERS
 from pipeline.run import PriceStanding
-from pipeline.run.ledger.prices import TOLD, UNTOLD
+from pipeline.run.ledger.prices import FREE, TOLD, UNTOLD
 from pipeline.run.ledger.tables import usd
 
 _TELLS = frozenset({Feature.COST, Feature.CREDITS, Feature.BALANCE})
@@ -43,6 +43,8 @@ def _unconfirmed(standing: PriceStanding) -> str:
     title = offer.title if offer else standing.price_class.provider
     if seen is not None and seen.source == UNTOLD:
         return f"{title} told nothing of what was charged: what is booked is the estimate"
+    if seen is not None and seen.source == FREE:
+        return f"{title} charged nothing for a finished clip, which is no price: each goes alone"
     if more < 0:
         return ""
     then = f", then {more} more" if more else ""

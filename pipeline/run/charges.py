@@ -17,7 +17,7 @@ from pipeline.model import Feature
 from pipeline.providers.base import CLIENT_ID, Balances, Charge, Fault
 from pipeline.run.ledger import payload
 from pipeline.run.ledger.jobs import CHARGED
-from pipeline.run.ledger.prices import BALANCE, CHARGE, CREDITS, TOLD, UNTOLD
+from pipeline.run.ledger.prices import BALANCE, CHARGE, CREDITS, FREE, TOLD, UNTOLD
 from pipeline.run.ledger.purchases import REPORTED, UNKNOWN, Booking, bound_beside
 from pipeline.run.ledger.tables import micro_exact, usd
 from pipeline.run.life import Life
@@ -45,7 +45,7 @@ async def read_charge(life: Life, charge: Charge | None) -> Booking:
         # A finished clip that cost nothing is no price: unless the account says more, the next
         # one goes alone too.
         found = await _by_balance(life, booking)
-        return found if found.evidence == BALANCE else replace(found, evidence="")
+        return found if found.evidence == BALANCE else replace(found, evidence=_news(life, FREE))
     elif booking.native and Decimal(booking.native):
         booking = _in_credits(life, booking)
         evidence = CREDITS if _native_usd(life) is not None else UNTOLD
@@ -60,7 +60,7 @@ def _news(life: Life, evidence: str) -> str:
     """Return what a purchase shows of its price, unless that is known."""
     purchase, prices = life.purchase, life.means.prices
     seen = prices.seen(purchase.price)
-    known = seen.confirmed(purchase.seconds) and (seen.source in TOLD or evidence == UNTOLD)
+    known = seen.confirmed(purchase.seconds) and (seen.source in TOLD or evidence not in TOLD)
     return "" if known and not seen.charged_microusd else evidence
 
 

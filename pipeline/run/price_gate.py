@@ -74,7 +74,7 @@ class PriceGate:
         return frozenset(
             price
             for price in {*self._shut, *(price for price, keys in self._alone.items() if keys)}
-            if price.provider == provider and not self.seen(price).source
+            if price.provider == provider and not self.seen(price).confirmed(None)
         )
 
     def awaited(self, provider: str) -> bool:

@@ -22,6 +22,8 @@ from pipeline.run.lifecycle import State
 CHARGE, CREDITS, BALANCE, UNTOLD = "charge", "credits", "balance", "untold"
 """What confirmed a price: the charge that was told, the credits, the account's balance, nothing."""
 TOLD = frozenset({CHARGE, CREDITS, BALANCE})
+FREE = "free"
+"""A finished clip was charged nothing, which is no price: it confirms none."""
 _SLACK_S = 0.5
 """Clips of one length may differ by so much (architecture.md §7)."""
 
@@ -45,7 +47,7 @@ class SeenPrice:
 
     price_class: PriceClass
     source: str = ""
-    """What confirmed it; empty where a charge contradicted it."""
+    """What confirmed it, or FREE; empty where a charge contradicted it."""
     seconds: float | None = None
     """The length of the shortest clip for which it is confirmed; None: of any."""
     native: Decimal | None = None
@@ -63,7 +65,7 @@ class SeenPrice:
     def confirmed(self, seconds: float | None) -> bool:
         """Tell whether clips of this length may be bought many at a time."""
         longer = seconds is None or self.seconds is None or seconds >= self.seconds - _SLACK_S
-        return bool(self.source) and longer
+        return self.source in {*TOLD, UNTOLD} and longer
 
     def raised(self, microusd: int | None, seconds: float | None) -> int | None:
         """Return what is set aside for a clip by estimate, or by what was charged if that is more.

@@ -14,6 +14,8 @@ from pipeline.model import Feature
 from pipeline.providers.base import (
     Absent,
     Accepted,
+    Balances,
+    Charge,
     Fault,
     FaultKind,
     Finds,
@@ -147,6 +149,8 @@ def _read(provider: Provider, response: Response, settles: Any = None) -> None:
     _ended(cast("Uploads", provider).upload(medium("a")), response, (Uploaded, Fault))
     if Feature.QUOTE in features:
         assert isinstance(cast("Quotes", provider).read_quote(response), Quote | Fault)
+    if Feature.BALANCE in features:
+        assert isinstance(cast("Balances", provider).read_balance(response), Charge | Fault)
     if features & {Feature.FIND, Feature.LISTING}:
         sent = Request(method="POST", path="/", body=settles or {"input": {"prompt": "x"}})
         steps = cast("Finds", provider).find(OWN, sent, since=0.0)

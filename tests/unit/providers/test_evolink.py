@@ -88,7 +88,7 @@ def test_a_file_goes_to_the_files_host_as_a_form() -> None:
 
 def test_it_cannot_settle_a_doubt_by_itself() -> None:
     """No client id, no listing: an ambiguous submit waits for a person."""
-    assert {Feature.UPLOAD} == EVOLINK.offer.features
+    assert {Feature.UPLOAD, Feature.CREDITS, Feature.BALANCE} == EVOLINK.offer.features
 
 
 def test_an_id_under_a_server_error_is_an_acceptance() -> None:

@@ -10,6 +10,7 @@ from pipeline.model import Feature, Kind
 from pipeline.providers.base import (
     Absent,
     Accepted,
+    Balances,
     Charge,
     Done,
     Failed,
@@ -38,12 +39,13 @@ def error(code: str, *, task: str = "videoInference", uuid: str | None = OWN) ->
 
 def test_the_offered_features_are_there() -> None:
     """What the offer promises, the adapter has."""
-    promises: tuple[Provider, Uploads, Finds, Quotes] = (RUNWARE, RUNWARE, RUNWARE, RUNWARE)
+    promises: tuple[Provider, Uploads, Finds, Quotes, Balances] = (RUNWARE,) * 5
 
     assert {RUNWARE} == set(promises)
-    assert {Feature.IDEMPOTENT, Feature.FIND, Feature.UPLOAD, Feature.QUOTE, Feature.COST} == (
-        RUNWARE.offer.features
-    )
+    assert {
+        *(Feature.IDEMPOTENT, Feature.FIND, Feature.UPLOAD, Feature.QUOTE, Feature.COST),
+        Feature.BALANCE,
+    } == RUNWARE.offer.features
 
 
 CODES = [

@@ -135,7 +135,9 @@ def test_only_the_quote_is_a_dry_run() -> None:
 
 def test_it_cannot_settle_a_doubt_by_itself() -> None:
     """No client id and no listing: the offer must not promise one."""
-    assert {Feature.UPLOAD, Feature.QUOTE, Feature.COST} == UNIFICALLY.offer.features
+    assert {Feature.UPLOAD, Feature.QUOTE, Feature.COST, Feature.BALANCE} == (
+        UNIFICALLY.offer.features
+    )
     assert 0.0 == UNIFICALLY.offer.dedupe_for_s
 
 
