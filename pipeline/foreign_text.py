@@ -135,7 +135,9 @@ def _value_in_stars(found: re.Match[str]) -> str:
 
 def _random_value_in_stars(found: re.Match[str]) -> str:
     value = found["value"]
-    return found["name"] + _stars(value) if _bits(value) > _RANDOM_BITS else found[0]
+    mixed = re.search(r"[0-9]", value) and re.search(r"[A-Za-z]", value)
+    random = mixed and _bits(value) > _RANDOM_BITS
+    return found["name"] + _stars(value) if random else found[0]
 
 
 def _bits(text: str) -> float:

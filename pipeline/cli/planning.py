@@ -20,7 +20,7 @@ from pipeline.cli.amounts import counted_items, money, priced
 from pipeline.cli.app import app
 from pipeline.cli.campaign import Campaign, open_campaign
 from pipeline.cli.comparing import compared, show_comparison
-from pipeline.cli.console import TerminalConsole, say
+from pipeline.cli.console import TerminalConsole, complain, say
 from pipeline.cli.exits import Exit, Leave
 from pipeline.cli.findings import Format, counted, written
 from pipeline.cli.losses import find_loss, print_loss
@@ -195,7 +195,8 @@ def told(
     if not admission.ok:
         raise InvalidInput(admission.findings, campaign.sources)
     if admission.findings:
-        print(written(admission.findings, campaign.sources))
+        tell = complain if console.stderr else say
+        tell(written(admission.findings, campaign.sources))
     console.print(drawn(admission))
     console.print(sentence(admission))
     earlier = sum(line.items for line in admission.lines if line.earlier_rule)

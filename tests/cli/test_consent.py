@@ -6,6 +6,8 @@ import os
 import pty
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
@@ -43,12 +45,13 @@ def _run(
     *words: str,
     closed: bool = False,
     stdin: int = subprocess.DEVNULL,
+    keyed: tuple[str, ...] = KEYED,
 ) -> tuple[int, str]:
     command = [sys.executable, "-m", "pipeline", "run", str(folder / "m.yaml")]
     urls = addressed(sandbox, KEYED)
     done = subprocess.run(
         [*command, "--root", str(folder / "root"), *urls, *words],
-        env={**os.environ, **{OFFERS[name].key_env: KEY for name in KEYED}, "COLUMNS": "100"},
+        env={**os.environ, **{OFFERS[name].key_env: KEY for name in keyed}, "COLUMNS": "100"},
         stdin=stdin,
         preexec_fn=partial(os.close, 0) if closed else None,
         capture_output=True,
@@ -147,3 +150,83 @@ def test_what_a_person_agreed_to_is_what_may_be_spent(sandbox: Sandbox, folder: 
     assert "This spends real money: 0.56 USD" in said, said
     assert (11, True) == (code, "the limit of one run is used up" in said), said
     assert [] == [*sandbox.tasks("runware", KEY), *sandbox.tasks("evolink", KEY)]
+
+
+@contextmanager
+def _answering(answer: bytes) -> Iterator[int]:
+    """Give a terminal at which somebody has typed an answer already."""
+    ours, theirs = pty.openpty()
+    os.write(ours, answer)
+    try:
+        yield theirs
+    finally:
+        os.close(ours)
+        os.close(theirs)
+
+
+def test_what_is_asked_about_is_shown_however_quiet(sandbox: Sandbox, folder: Path) -> None:
+    """`-q` with a question: the table, the sum and what a limit lacks; nothing afterwards."""
+    (folder / "m.yaml").write_text(f"{MANIFEST}budget: {{limit: 0.30 USD}}\n", "utf-8")
+    with _answering(b"n\n") as terminal:
+        code, said = _run(folder, sandbox, "-q", "--max-cost", "0.20", stdin=terminal)
+
+    assert 12 == code, said
+    assert "1 item, 1 to make; 0.42 USD" in said, said
+    assert "low  expected  high" in said, said
+    assert "budget.limit: 0.30 USD are left of 0.30 USD" in said, said
+    assert "--max-cost: 0.20 USD are left of 0.20 USD" in said, said
+    assert "This spends real money: 0.42 USD" in said, said
+    with _answering(b"y\n") as terminal:
+        (folder / "m.yaml").write_text(MANIFEST, "utf-8")
+        code, said = _run(folder, sandbox, "-q", stdin=terminal)
+    assert (0, True) == (code, "Make it?" in said), said
+    assert "done" not in said, said
+
+
+def test_what_is_missing_is_told_before_anybody_agrees(sandbox: Sandbox, folder: Path) -> None:
+    """Two keys and a bad address in one pass, exit 3, and no question; a fallback's key is told."""
+    second = MANIFEST.partition("shots:\n")[2].replace("plain", "other")
+    two = f"{MANIFEST}{second.replace('runware', 'apimart')}"
+    (folder / "m.yaml").write_text(two, "utf-8")
+    with _answering(b"y\n") as terminal:
+        url = ("--base-url", "runware=http://example.com")
+        code, said = _run(folder, sandbox, *url, stdin=terminal, keyed=())
+
+    assert (3, False) == (code, "Make it?" in said), said
+    assert "Runware needs a key" in said, said
+    assert "APIMart needs a key" in said, said
+    assert "http://example.com must be https" in said, said
+    keys = folder / "no.env"
+    with _answering(b"y\n") as terminal:
+        code, said = _run(folder, sandbox, "--env-file", str(keys), stdin=terminal)
+    assert (3, False) == (code, "Make it?" in said), said
+    assert f"cannot read {keys}" in said, said
+    spare = MANIFEST.replace("provider: runware", "provider: [runware, apimart]")
+    (folder / "m.yaml").write_text(f"{spare}policy: {{fallback: same_model}}\n", "utf-8")
+    with _answering(b"n\n") as terminal:
+        code, said = _run(folder, sandbox, stdin=terminal, keyed=("runware",))
+    assert 12 == code, said
+    before, _, _ = said.partition("Make it?")
+    assert "nothing would go to apimart instead: APIMart needs a key" in before, said
+
+
+def test_keys_may_come_through_a_pipe(sandbox: Sandbox, folder: Path) -> None:
+    """`--env-file <(decrypt keys)` is read once, whatever asks for it."""
+    reading, writing = os.pipe()
+    os.write(writing, f"RUNWARE_API_KEY={KEY}\n".encode())
+    os.close(writing)
+    command = [sys.executable, "-m", "pipeline", "run", str(folder / "m.yaml"), "--yes"]
+    words = ["--max-cost", "1", "--root", str(folder / "root"), *addressed(sandbox, ["runware"])]
+    done = subprocess.run(
+        [*command, *words, "--env-file", f"/dev/fd/{reading}"],
+        env={**os.environ, "COLUMNS": "100"},
+        pass_fds=[reading],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    os.close(reading)
+
+    assert 0 == done.returncode, done.stdout + done.stderr
+    assert 1 == len(sandbox.tasks("runware", KEY))
