@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from collections.abc import Sequence
@@ -201,13 +202,21 @@ def _provided(
     """
     if job.asked.rehearse:
         return job
-    names = providers_at_work(job, admission)
-    faults = list(access_faults(job, campaign, names))
+    faults: list[Diagnostic] = []
+    try:
+        job = replace(job, variables=variables_of(job))
+    except InvalidInput as fault:
+        # Whose keys it has is not known: of them nothing is told.
+        faults += fault.findings
+        job = replace(job, variables=os.environ)
+        names = frozenset[str]()
+    else:
+        names = providers_at_work(job, admission)
+    faults += access_faults(job, campaign, names)
     if admission.to_make.items:
         faults += _unagreed(job, campaign.manifest.budget, asking)
     if faults:
         raise InvalidInput(faults, campaign.sources)
-    job = replace(job, variables=variables_of(job))
     if asking is not None:
         for name, why in missing_fallbacks(job, campaign, names).items():
             asking.print(f"nothing would go to {name} instead: {why}", soft_wrap=True)

@@ -32,6 +32,7 @@ async def live(life: Life) -> None:
     """Work on a job until it has ended or is parked; then let the brake know."""
     try:
         while not life.parked and (step := STEPS.get(life.job.state)):
+            life.means.ledger.check_root()
             await step(life)
     finally:
         life.leave_slot()

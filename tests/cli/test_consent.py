@@ -185,7 +185,7 @@ def test_what_is_asked_about_is_shown_however_quiet(sandbox: Sandbox, folder: Pa
 
 def test_what_is_missing_is_told_before_anybody_agrees(sandbox: Sandbox, folder: Path) -> None:
     """Two keys and a bad address in one pass, exit 3, and no question; a fallback's key is told."""
-    second = MANIFEST.partition("shots:\n")[2].replace("plain", "other")
+    second = MANIFEST.partition("shots:\n")[2].replace("plain", "other").replace("red", "blue")
     two = f"{MANIFEST}{second.replace('runware', 'apimart')}"
     (folder / "m.yaml").write_text(two, "utf-8")
     with _answering(b"y\n") as terminal:

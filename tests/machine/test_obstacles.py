@@ -93,7 +93,7 @@ def _start(campaign: Campaign) -> subprocess.Popen[str]:
 def test_no_home_is_needed(
     campaign: Campaign, callsheet: Callsheet, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A service may have no HOME, and no writable folder for temporary files but its own."""
+    """A service may have none."""
     monkeypatch.delenv("HOME", raising=False)
 
     code, said = callsheet(*campaign.words("plan"))

@@ -206,6 +206,11 @@ class Ledger:
     ) -> None:
         self.close()
 
+    def check_root(self) -> None:
+        """Raise Unusable if the root is not where it was when it was opened for work."""
+        if self._occupancy is not None:
+            self._occupancy.check()
+
     def close(self) -> None:
         """Let go of the ledger and of the root; the ledger's one file is whole then."""
         if self._reading is not None:

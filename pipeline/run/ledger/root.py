@@ -107,6 +107,7 @@ class Occupancy:
 
     def __init__(self, root: Path, *, since: datetime) -> None:
         path = root / FOLDER / _LOCK
+        self._path = path
         try:
             self._file: BinaryIO = os.fdopen(os.open(path, _LOCKING, _PRIVATE_FILE), "r+b")
         except OSError as failure:
@@ -118,6 +119,23 @@ class Occupancy:
             self._file.close()
             raise LedgerInUse(f"{root} is in use by {holder}; wait for it, or stop it") from failure
         self._sign(since)
+
+    def check(self) -> None:
+        """Raise Unusable if the root is not where it was: moved, deleted, or another's by now.
+
+        What is open of it still works, but what is written by its path would begin a second one.
+        """
+        try:
+            found, held = self._path.stat(), os.fstat(self._file.fileno())
+            same = (found.st_dev, found.st_ino) == (held.st_dev, held.st_ino)
+        except OSError:
+            same = False
+        if not same:
+            root = self._path.parent.parent
+            raise Unusable(
+                f"{root} was moved or deleted while this run works in it: put it back, then run"
+                " again; nothing more was sent"
+            )
 
     def release(self) -> None:
         """Let the next process in."""
