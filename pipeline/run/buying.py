@@ -219,11 +219,12 @@ async def _buy(life: Life, request: Mapping[str, object], values: Mapping[str, s
 
 def _turned_away(life: Life) -> Purchase | None:
     """Return the job's last try if it was not accepted here, and its id can be sent again."""
-    before, station = life.job.purchase, life.station
-    if before is None or before.outcome != NOT_ACCEPTED or before.provider != life.job.provider:
+    job, before, station = life.job, life.job.purchase, life.station
+    # The purchases of a campaign are counted beside its clips: none may become another's.
+    if before is None or before.outcome != NOT_ACCEPTED or before.campaign_id != job.campaign_id:
         return None
     account = orjson.loads(before.request).get("account")
-    here = account == station.lane.account
+    here = (before.provider, account) == (job.provider, station.lane.account)
     return before if here and Feature.IDEMPOTENT in station.provider.offer.features else None
 
 
@@ -258,6 +259,7 @@ def _frozen(
     job = life.job
     purchase = Purchase(
         provider=job.provider,
+        campaign_id=job.campaign_id,
         client_id=client_id,
         request=orjson.dumps(
             {

@@ -42,6 +42,8 @@ class Purchase:
     accepted_at: float | None = None
     outcome: str = ""
     """What became of it so far; CHARGED once its clip was finished."""
+    campaign_id: int = 0
+    """For which campaign it was bought: another one may make the same work."""
     model: str = ""
     mode: str = ""
     kind: str = ""

@@ -269,7 +269,11 @@ _INSERT = (
 )
 _REOPEN = (
     update(purchases)
-    .where(purchases.c.id == bindparam("b_id"), purchases.c.outcome == NOT_ACCEPTED)
+    .where(
+        purchases.c.id == bindparam("b_id"),
+        purchases.c.campaign_id == bindparam("b_campaign_id"),
+        purchases.c.outcome == NOT_ACCEPTED,
+    )
     # It binds nothing while it is closed, so it may be booked on another run than before.
     .values(
         outcome="",

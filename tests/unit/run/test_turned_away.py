@@ -14,6 +14,8 @@ from pipeline.model import Budget, Entry, Feature
 from pipeline.providers.base import Accepted, Fault, Response
 from pipeline.run import Ledger, Store
 from pipeline.run.ledger.checking import damage
+from pipeline.run.ledger.intent_counter import read_counters
+from tests.unit.run import campaign as campaigns
 from tests.unit.run.campaign import Studio, entry
 from tests.unit.run.shop import OFFER, Provider
 
@@ -169,6 +171,22 @@ async def test_another_account_gets_another_id(studio: Studio) -> None:
 
     assert 0 == outcome.exit_code
     assert 2 == len({client_id for client_id, _, _ in purchases(studio)})
+
+
+async def test_another_campaign_leaves_the_purchase_where_it_is_counted(
+    studio: Studio, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same work for another campaign is its own try: no ledger looks as if it had lost one."""
+    studio.shop.script.append("unpaid")
+    await studio.make("a")
+    monkeypatch.setattr(campaigns, "CAMPAIGN", "autumn")
+
+    outcome = await studio.make("a")
+
+    assert 0 == outcome.exit_code
+    assert 2 == len(purchases(studio))
+    assert {"spring": 1, "autumn": 1} == read_counters(studio.root)
+    assert holds_together(studio)
 
 
 @pytest.mark.parametrize("kind", ["rejected", "refused"])
