@@ -17,12 +17,17 @@ import pytest
 
 from pipeline.errors import RootRefused
 from pipeline.run import Ledger, RootKind
+from pipeline.run.ledger.tables import MIGRATIONS
 from tests.machine.campaign import ITEMS, KEY, Campaign, environment
 from tests.machine.conftest import Callsheet
 from tests.sandboxes import Sandbox
+from tests.unit.run.older import make_older
 
 MOMENTS: Mapping[str, str] = {"in flight": "polled", "landed": "linked", "ended": ""}
 """The checkpoint at which a run is killed; none is a clean end."""
+
+_BEFORE_IDENTITY = 1 + [each.__name__ for each in MIGRATIONS].index("_add_root_identity")
+"""The last version of a ledger that does not know whose it is."""
 
 
 def run_until(campaign: Campaign, checkpoint: str) -> None:
@@ -233,11 +238,7 @@ def rehearsed(tmp_path_factory: pytest.TempPathFactory) -> Campaign:
 
 def _forget_identity(root: Path) -> None:
     """Make a ledger as old as those that did not know whose they were."""
-    with closing(sqlite3.connect(root / ".callsheet" / "ledger.db")) as connection:
-        connection.executescript(
-            "DROP TABLE root_identity; DELETE FROM versions WHERE version > 2;"
-            "INSERT OR IGNORE INTO versions VALUES (2)"
-        )
+    make_older(root, _BEFORE_IDENTITY)
 
 
 @pytest.mark.parametrize("old", [False, True])
