@@ -20,7 +20,7 @@ from pipeline.cli import (
     stores,
 )
 from pipeline.cli.app import app, invoke
-from pipeline.cli.console import complain, open_standard_streams, unwritten_output
+from pipeline.cli.console import open_standard_streams, print_error, unwritten_output
 from pipeline.cli.exits import Exit
 from pipeline.cli.interrupts import leave_on_signals, leave_quietly_on_signals
 
@@ -61,6 +61,6 @@ def main() -> None:
     leave_quietly_on_signals()
     fault = unwritten_output()
     if fault is not None:
-        complain(f"not all of the output could be written: {fault.strerror}")
+        print_error(f"not all of the output could be written: {fault.strerror}")
         code = code or Exit.STOPPED
     sys.exit(code)

@@ -8,7 +8,7 @@ from types import MappingProxyType
 
 import typer
 
-from pipeline.cli.console import complain
+from pipeline.cli.console import print_error
 from pipeline.cli.exits import Exit, Interrupted, Leave
 from pipeline.cli.findings import counted, written
 from pipeline.cli.interrupts import INTERRUPTED
@@ -38,10 +38,10 @@ def invoke(arguments: Sequence[str]) -> Exit:
         return leave.code
     except Exception as error:  # noqa: BLE001 - the last line of defence, by design
         if debug:
-            complain(traceback.format_exc())
+            print_error(traceback.format_exc())
         return _told(error)
     except (Interrupted, KeyboardInterrupt) as signalled:
-        complain(INTERRUPTED)
+        print_error(INTERRUPTED)
         return signalled.code if isinstance(signalled, Interrupted) else Exit.INTERRUPTED
     return Exit.OK
 
@@ -51,14 +51,14 @@ def _told(error: Exception) -> Exit:
         if isinstance(error, kind):
             text = tell(error)
             if text:
-                complain(text)
+                print_error(text)
             return code
     text = machine_fault(error)
     if text:
-        complain(text)
+        print_error(text)
         return Exit.STOPPED
-    complain(f"this is a bug in callsheet: {type(error).__name__}: {error}")
-    complain("run again with --debug to see where, and please report it")
+    print_error(f"this is a bug in callsheet: {type(error).__name__}: {error}")
+    print_error("run again with --debug to see where, and please report it")
     return Exit.BUG
 
 

@@ -58,17 +58,17 @@ class TerminalConsole(Console):
                 yield segment._replace(text=printable(segment.text))
 
 
-def say(text: str, *, end: str = "\n") -> None:
+def print_text(text: str, *, end: str = "\n") -> None:
     """Print text to standard output."""
     print(printable(text), end=end)
 
 
-def complain(text: str) -> None:
+def print_error(text: str) -> None:
     """Print text to standard error."""
     print(printable(text), file=sys.stderr)
 
 
-def complain_from_a_signal(text: str) -> None:
+def print_error_from_signal(text: str) -> None:
     """Write text to standard error from a signal handler, which may have interrupted a print."""
     try:
         os.write(_STDERR, f"{printable(text)}\n".encode())

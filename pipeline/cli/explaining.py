@@ -16,7 +16,7 @@ import typer
 import yaml
 
 from pipeline.cli.app import app
-from pipeline.cli.console import say
+from pipeline.cli.console import print_text
 from pipeline.cli.options import usage
 from pipeline.diagnostics import Severity
 from pipeline.errors import InvalidInput
@@ -74,9 +74,9 @@ def explain(
         raise _unknown(slug)
     chosen = [pages()[slug]] if slug else list(pages().values())
     if form is Form.MARKDOWN:
-        say("\n".join([*([] if slug else [_HEAD]), *map(_in_markdown, chosen)]), end="")
+        print_text("\n".join([*([] if slug else [_HEAD]), *map(_in_markdown, chosen)]), end="")
     else:
-        say(_in_text(chosen[0]) if slug else _listed())
+        print_text(_in_text(chosen[0]) if slug else _listed())
 
 
 def _page(slug: str, severity: str = "error", **said: str) -> Page:

@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Any
 
-from pipeline.cli.console import complain_from_a_signal
+from pipeline.cli.console import print_error_from_signal
 from pipeline.cli.exits import Exit, Interrupted
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -41,7 +41,7 @@ def leave_on_signals() -> None:
 
     def unraisable(told: Any) -> None:
         if isinstance(told.exc_value, Interrupted):
-            complain_from_a_signal(INTERRUPTED)
+            print_error_from_signal(INTERRUPTED)
             os._exit(told.exc_value.code)
         usual(told)
 
@@ -72,7 +72,7 @@ class StopRequest:
         self._times += 1
         self._number = self._number or number
         if self._times == 1:
-            complain_from_a_signal(_STOPPING)
+            print_error_from_signal(_STOPPING)
             if self._stop is not None:
                 self._stop()
         elif self._leave is None:

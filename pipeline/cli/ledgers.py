@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from pipeline.cli.app import app
-from pipeline.cli.console import say
+from pipeline.cli.console import print_text
 from pipeline.cli.exits import Exit, Leave
 from pipeline.cli.options import Root, usage
 from pipeline.cli.roots import root_here
@@ -34,12 +34,12 @@ def check(root: Root = None) -> None:
     try:
         found = _listed(root)
     except LedgerDamaged as unreadable:
-        say(str(unreadable))
+        print_text(str(unreadable))
         raise Leave(Exit.DAMAGED) from None
     if found:
-        say(f"{found} found; nothing was changed. {_REMEDY}")
+        print_text(f"{found} found; nothing was changed. {_REMEDY}")
         raise Leave(Exit.DAMAGED)
-    say(f"the ledger of {root} holds together, and every clip is as it was received")
+    print_text(f"the ledger of {root} holds together, and every clip is as it was received")
 
 
 def _listed(root: Path) -> int:
@@ -50,7 +50,7 @@ def _listed(root: Path) -> int:
     found = 0
     with ledger:
         for found, line in enumerate(damage(ledger, Store(root)), start=1):  # noqa: B007
-            say(line)
+            print_text(line)
     return found
 
 
@@ -70,7 +70,7 @@ def backup(
         raise usage(f"{file} is there already, and is not overwritten: name another") from None
     if not there:
         raise _nothing(root)
-    say(f"the ledger of {root} as it is now: {file}")
+    print_text(f"the ledger of {root} as it is now: {file}")
 
 
 @ledgers.command(epilog="Example: callsheet ledger restore ledger-2026-03-01.db --root outputs")
@@ -88,18 +88,18 @@ def restore(
     if file.resolve() == (root / ".callsheet" / "ledger.db").resolve():
         raise usage(f"{file} is the ledger itself: name a backup")
     kept = restore_ledger(root, file, now=datetime.now(UTC))
-    say(f"the ledger of {root} is {file} now")
+    print_text(f"the ledger of {root} is {file} now")
     if kept is not None:
-        say(f"the one that was there: {kept}")
+        print_text(f"the one that was there: {kept}")
     ledger = Ledger.reader(root)
     if ledger is None:
         return
     with ledger:
         lines = [line for loss in ledger.find_losses() for line in loss.lines(root)]
     for line in dict.fromkeys(lines):
-        say(f"still lost: {line.strip()}")
+        print_text(f"still lost: {line.strip()}")
     if lines:
-        say("the next `callsheet run` names the ways on")
+        print_text("the next `callsheet run` names the ways on")
 
 
 _REMEDY = (

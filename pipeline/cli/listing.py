@@ -15,7 +15,7 @@ import typer
 from pipeline.cli.amounts import money
 from pipeline.cli.app import app
 from pipeline.cli.campaign import Campaign, open_campaign
-from pipeline.cli.console import is_unread, say
+from pipeline.cli.console import is_unread, print_text
 from pipeline.cli.options import (
     Asked,
     Exclude,
@@ -85,7 +85,7 @@ def ls(
 def show_list(records: Iterable[Record], campaign: Campaign, form: Form) -> None:
     """Print items as they come, without holding them."""
     for line in _WRITERS[form](iter(records), campaign.asked.home / campaign.name):
-        say(line)
+        print_text(line)
         if is_unread():
             return
 

@@ -20,7 +20,7 @@ from pipeline.cli.amounts import counted_items, money, priced
 from pipeline.cli.app import app
 from pipeline.cli.campaign import Campaign, open_campaign
 from pipeline.cli.comparing import compared, show_comparison
-from pipeline.cli.console import TerminalConsole, complain, say
+from pipeline.cli.console import TerminalConsole, print_error, print_text
 from pipeline.cli.exits import Exit, Leave
 from pipeline.cli.findings import Format, counted, written
 from pipeline.cli.losses import find_loss, print_loss
@@ -78,9 +78,9 @@ def check(
     campaign = open_campaign(asked)
     findings = foreseen(campaign).findings
     if findings or form is not Format.TEXT:
-        say(written(findings, campaign.sources, form))
+        print_text(written(findings, campaign.sources, form))
     if form is Format.TEXT:
-        say(f"{manifest}: {counted(findings)}")
+        print_text(f"{manifest}: {counted(findings)}")
     if has_errors(findings):
         raise Leave(Exit.INVALID)
 
@@ -219,7 +219,7 @@ def told(
     if not admission.ok:
         raise InvalidInput(admission.findings, campaign.sources)
     if admission.findings:
-        tell = complain if console.stderr else say
+        tell = print_error if console.stderr else print_text
         tell(written(admission.findings, campaign.sources))
     for line in damage_lines(admission.damaged_clips, campaign.asked.home):
         console.print(line, soft_wrap=True)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import typer
 
-from pipeline.cli.console import complain
+from pipeline.cli.console import print_error
 from pipeline.cli.options import Asked, asked_again, usage
 from pipeline.cli.project import FILE, OUTPUTS, project_here, project_of
 from pipeline.errors import CallsheetError, LedgerLost, RootRefused
@@ -35,7 +35,7 @@ def open_for_work(asked: Asked, *, clock: Clock | None = None, anew: bool = Fals
     ledger = Ledger.open(asked.home, clock=clock, kind=asked.kind, adopt=adopt, anew=anew)
     if ledger.moved_from is not None:
         note = f"{asked.home} was in {ledger.moved_from} before: it is taken over as the same root"
-        complain(note)
+        print_error(note)
     return ledger
 
 
@@ -73,7 +73,7 @@ def choose_root(asked: Asked, campaign: str) -> Asked:
                 f"{said}\n  to go on where it was run: {asked_again(elsewhere)}"
                 f"\n  to begin anew: {asked_again(own)}"
             )
-        complain(said)
+        print_error(said)
         use = typer.confirm(f"Go on in {elsewhere.home}?", default=True, err=True)
         return elsewhere if use else own
     return asked

@@ -14,7 +14,7 @@ import typer
 
 from pipeline.cli.app import app
 from pipeline.cli.campaign import Campaign, open_campaign
-from pipeline.cli.console import say
+from pipeline.cli.console import print_text
 from pipeline.cli.describing import described, lines
 from pipeline.cli.exits import Exit, Leave
 from pipeline.cli.listing import Form, Listing, show_list
@@ -82,7 +82,7 @@ def show(
         raise usage("--origin says where values come from: it needs --resolved")
     if resolved:
         for line in resolved_lines(asked, origin=origin):
-            say(line)
+            print_text(line)
         return
     campaign = open_campaign(asked)
     with tried(campaign) as (admission, ledger):
@@ -101,15 +101,15 @@ def _show(record: Record, campaign: Campaign, provider: str, form: Form) -> None
     with tempfile.TemporaryDirectory() as assets:
         entry = _entry(record, _narrowed(record, campaign, provider), Path(assets))
         if provider and entry.item.provider != provider:
-            say(
+            print_text(
                 f"{OFFERS[provider].title} cannot make {record.address}: {_reason(entry, provider)}"
             )
             raise Leave(Exit.INVALID)
         if form is Form.JSON:
-            say(json.dumps(described(entry, record, campaign), ensure_ascii=False, indent=2))
+            print_text(json.dumps(described(entry, record, campaign), ensure_ascii=False, indent=2))
             return
         for line in lines(described(entry, record, campaign)):
-            say(line)
+            print_text(line)
 
 
 def _narrowed(record: Record, campaign: Campaign, provider: str) -> Campaign:

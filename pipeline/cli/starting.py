@@ -12,12 +12,13 @@ from typing import Annotated
 import typer
 
 from pipeline.cli.app import app
-from pipeline.cli.console import say
+from pipeline.cli.console import print_text
 from pipeline.cli.options import usage
 from pipeline.cli.project import FILE, project_of
 from pipeline.schemas import names, schema
 
 _MANIFEST = "campaign.yaml"
+_NEXT = "\nNext, see that nothing is wrong with it, then make its clips without key and cost:\n"
 
 
 @app.command(epilog="Example: callsheet init mugs")
@@ -41,11 +42,13 @@ def init(
     for path, content in made.items():
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content)
-        say(f"written: {path}")
+        print_text(f"written: {path}")
     manifest = shlex.quote(str(folder / _MANIFEST))
-    say("\nNext, see that nothing is wrong with it, then make its clips without key and cost:\n")
-    say(f"  callsheet check {manifest}")
-    say(f"  callsheet run {manifest} --rehearse")
+    print_text(
+        "\nNext, see that nothing is wrong with it, then make its clips without key and cost:\n"
+    )
+    print_text(f"  callsheet check {manifest}")
+    print_text(f"  callsheet run {manifest} --rehearse")
 
 
 def _refuse_to_overwrite(folder: Path, made: Mapping[Path, bytes]) -> None:
@@ -67,10 +70,10 @@ def show_schema(
 ) -> None:
     """Print a JSON Schema: of the manifest, of the report, of a provider's request."""
     if listed:
-        say("\n".join(names()))
+        print_text("\n".join(names()))
         return
     if name not in names():
         near = get_close_matches(name, names(), n=3, cutoff=0.55)
         hint = f"did you mean {' or '.join(near)}?" if near else "`callsheet schema --list`"
         raise usage(f"there is no schema '{name}'", hint)
-    say(json.dumps(schema(name), ensure_ascii=False, indent=2))
+    print_text(json.dumps(schema(name), ensure_ascii=False, indent=2))

@@ -12,7 +12,7 @@ import typer
 from pipeline.cli.amounts import counted_items, money
 from pipeline.cli.app import app
 from pipeline.cli.campaign import Campaign, open_campaign
-from pipeline.cli.console import say
+from pipeline.cli.console import print_text
 from pipeline.cli.exits import Exit, Leave
 from pipeline.cli.findings import written
 from pipeline.cli.options import (
@@ -93,7 +93,7 @@ def adopt(
         if not admission.ok:
             raise InvalidInput(admission.findings, campaign.sources)
         if admission.findings:
-            say(written(admission.findings, campaign.sources))
+            print_text(written(admission.findings, campaign.sources))
         adoption = Adoption(
             ledger, Store(asked.home), campaign=campaign.name, probe=probe, now=datetime.now(UTC)
         )
@@ -151,20 +151,20 @@ def _show(results: Sequence[Adopted | NotAdopted]) -> None:
     taken = [result for result in results if isinstance(result, Adopted)]
     for result in results:
         if isinstance(result, NotAdopted):
-            say(f"left: {result.path}, for {result.address}: {result.why}")
+            print_text(f"left: {result.path}, for {result.address}: {result.why}")
             continue
         sum_ = "price unknown" if result.booked_usd is None else f"{money(result.booked_usd)} USD"
-        say(f"adopted: {result.address}  {result.path}  {sum_}")
+        print_text(f"adopted: {result.address}  {result.path}  {sum_}")
     total = sum((each.booked_usd or Decimal(0) for each in taken), Decimal(0))
     unknown = sum(each.booked_usd is None for each in taken)
     more = f", and {unknown} at an unknown price" if unknown else ""
     if taken:
-        say(
+        print_text(
             f"{counted_items(len(taken))} adopted, booked as paid earlier at the estimate of"
             f" {money(total)} USD{more}: what was really paid is not known"
         )
     else:
-        say("nothing was adopted")
+        print_text("nothing was adopted")
 
 
 def _show_rest(adoption: Adoption, campaign: Campaign, ledger: Ledger) -> None:
@@ -172,12 +172,12 @@ def _show_rest(adoption: Adoption, campaign: Campaign, ledger: Ledger) -> None:
     rest = adoption.unknown_clips()
     command = asked_again(campaign.asked, "store adopt")
     for clip in rest:
-        say(f"in the store, of no purchase: {_described(clip)}")
+        print_text(f"in the store, of no purchase: {_described(clip)}")
     if rest:
-        say(f"to adopt one: {command} {rest[0].sha256[:_SHOWN_DIGITS]}=ADDRESS")
+        print_text(f"to adopt one: {command} {rest[0].sha256[:_SHOWN_DIGITS]}=ADDRESS")
     settle = asked_again(campaign.asked, "reconcile")
     for address in _doubts(ledger, campaign):
-        say(f"{address} is in doubt; to settle it: {settle}")
+        print_text(f"{address} is in doubt; to settle it: {settle}")
 
 
 def _described(clip: StoredClip) -> str:
@@ -200,5 +200,5 @@ def _doubts(ledger: Ledger, campaign: Campaign) -> Iterator[str]:
 def _show_next(admission: Admission, campaign: Campaign, ledger: Ledger) -> None:
     """Tell what the next run would buy, as the ledger stands now."""
     now = restate(admission, ledger)
-    say(f"the next run: {sentence(now)}")
-    say(f"to run it: {asked_again(campaign.asked)}")
+    print_text(f"the next run: {sentence(now)}")
+    print_text(f"to run it: {asked_again(campaign.asked)}")

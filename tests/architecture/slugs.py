@@ -15,7 +15,10 @@ from tests.architecture.source import PACKAGE, modules
 
 _KEBAB = re.compile(r"[a-z]+(?:-[a-z0-9]+)+")
 _FINDERS = ("manifest", "plan", "media", "run", "cli")
-_FINDING_MODULES = (PACKAGE / "providers" / "catalog.py", PACKAGE / "providers" / "extras.py")
+_FINDING_MODULES = (
+    *(PACKAGE / "providers" / name for name in ("catalog.py", "extras.py")),
+    PACKAGE / "allowed_paths.py",
+)
 _ENCODINGS = frozenset({"utf-8", "utf-16-le", "utf-16-be"})
 # Why a plan passes a provider over: told as a reason, never as a finding.
 _REASONS = frozenset({"stopped"})

@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.live import Live
 
-from pipeline.cli.console import TerminalConsole, say
+from pipeline.cli.console import TerminalConsole, print_text
 from pipeline.cli.findings import written
 from pipeline.cli.panel import Lines, Panel
 from pipeline.cli.planning import drawn
@@ -106,10 +106,10 @@ def _finding(text: str) -> None:
     found = Diagnostic(
         slug="x", message=text, span=place, hint=text, row=text, column=text, rows=(text,)
     )
-    say(written([found, replace(found, row="", column="")], {text: text}))
+    print_text(written([found, replace(found, row="", column="")], {text: text}))
 
 
-@pytest.mark.parametrize("show", [_plan, _lines, _panel, _summary, _finding, say])
+@pytest.mark.parametrize("show", [_plan, _lines, _panel, _summary, _finding, print_text])
 @settings(deadline=None)
 @given(text=HOSTILE)
 def test_no_text_controls_the_terminal(show: Callable[[str], None], text: str) -> None:
