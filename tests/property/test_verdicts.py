@@ -23,6 +23,7 @@ from pipeline.cli.app import invoke
 from pipeline.cli.campaign import Campaign, open_campaign
 from pipeline.cli.options import Asked
 from pipeline.cli.planning import tried
+from pipeline.cli.project import project_of
 from pipeline.diagnostics import Diagnostic
 from pipeline.model import Entry, Media
 from pipeline.run.admission import Admission
@@ -100,7 +101,13 @@ class House:
         }
         manifest = self.folder / "m.yaml"
         manifest.write_text(json.dumps(written), "utf-8")
-        return open_campaign(Asked(manifest=manifest, provider=step["provider"], root=self.root))
+        asked = Asked(
+            manifest=manifest,
+            project=project_of(manifest),
+            provider=step["provider"],
+            root=self.root,
+        )
+        return open_campaign(asked)
 
     def show(self, address: str, step: Mapping[str, Any]) -> Mapping[str, Any] | None:
         """Return what `show` says of an item; None if the provider asked for cannot make it."""
