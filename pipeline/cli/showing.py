@@ -85,7 +85,9 @@ def show(
             print_text(line)
         return
     campaign = open_campaign(asked)
-    with tried(campaign) as (admission, ledger):
+    # Where an item stands is what the plan of all items says, whichever is to be shown.
+    whole = replace(asked, address="", select=(), exclude=(), limit=None)
+    with tried(replace(campaign, asked=whole)) as (admission, ledger):
         if not admission.ok:
             raise InvalidInput(admission.findings, campaign.sources)
         # What the provider is not to make is shown as well, with the reason.

@@ -72,6 +72,7 @@ class Staging:
         self._retries = retries
         self._new_id = new_id
         self._locks: WeakValueDictionary[_Place, asyncio.Lock] = WeakValueDictionary()
+        self._keeping: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._widths: dict[str, asyncio.Semaphore] = {}
         self._refused: dict[_Place, Fault] = {}
         self._fresh: dict[_Place, float] = {}
@@ -138,8 +139,11 @@ class Staging:
         return uri if left_s > 0 and fresh and not turned_back else None
 
     async def _uploaded(self, lane: Lane, provider: Uploads, medium: Media) -> Uploaded | Fault:
+        # Two providers, or two accounts of one, may want the same file at the same time.
+        keeping = self._keeping.setdefault(medium.digest, asyncio.Lock())
         try:
-            kept = await asyncio.to_thread(self._store.keep_asset, medium)
+            async with keeping:
+                kept = await asyncio.to_thread(self._store.keep_asset, medium)
         except MediaFault as exc:
             return Fault(kind=FaultKind.REJECTED, message=f"{exc.message}; {exc.hint}")
         return await repeated(

@@ -170,6 +170,31 @@ async def test_a_local_file_is_uploaded_and_a_url_stands_for_itself(bench: Bench
     assert b"front" == bench.store.asset(image.digest).read_bytes()
 
 
+async def test_a_file_that_several_accounts_want_at_once_is_kept_once(bench: Bench) -> None:
+    """Two lanes with one product image do not write over each other, and each uploads it."""
+    content = b"front" * 2_000_000
+    path = bench.folder / "front.png"
+    path.write_bytes(content)
+    image = Media(
+        media_type="image",
+        source=str(path),
+        local=True,
+        digest=hashlib.sha256(content).hexdigest(),
+        format="png",
+        bytes=len(content),
+    )
+
+    async with raw_server(files()) as server:
+        lanes = [lane_to(server, f"key-{number}") for number in range(4)]
+        found = await asyncio.gather(
+            *(bench.staging.stage(lane, TwoSteps(), [image]) for lane in lanes)
+        )
+
+    assert [dict] * 4 == [type(places) for places in found]
+    assert [content] * 4 == [seen.body for seen in server.seen if seen.head.startswith(b"PUT")]
+    assert content == bench.store.asset(image.digest).read_bytes()
+
+
 async def test_a_content_is_uploaded_once_however_many_want_it_at_once(bench: Bench) -> None:
     """Three hundred items with one product image make one upload."""
     image = bench.image()

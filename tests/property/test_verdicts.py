@@ -1,0 +1,237 @@
+"""`plan`, `ls`, `show` and `run` share one verdict on each item, whatever was edited or chosen."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import tempfile
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from contextlib import redirect_stdout
+from dataclasses import dataclass, field, replace
+from decimal import Decimal
+from io import StringIO
+from pathlib import Path
+from random import Random
+from typing import Any
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from pipeline.cli.app import invoke
+from pipeline.cli.campaign import Campaign, open_campaign
+from pipeline.cli.options import Asked
+from pipeline.cli.planning import tried
+from pipeline.cli.project import project_of
+from pipeline.diagnostics import Diagnostic
+from pipeline.model import Entry, Media
+from pipeline.run.admission import Admission
+from pipeline.run.admitting import admit
+from pipeline.run.dispatch import Order, Tools, run
+from pipeline.run.files.store import Store
+from pipeline.run.files.views import RealFiles
+from pipeline.run.ledger.ledger import Ledger
+from pipeline.run.status import MAKES, Status
+from tests.clocks import JumpingClock
+from tests.unit.run.shop import LANE, OFFER, Provider, Shop
+
+PROVIDERS = ("runware", "inference", "unifically")
+SIZES = {"16:9": (1280, 720), "9:16": (720, 1280), "1:1": (960, 960)}
+RATIOS = st.sampled_from([None, None, "auto", "16:9", "1:1"])
+ENDINGS = st.lists(
+    st.sampled_from(["done", "done", "failed_free", "failed", "refused"]), max_size=4
+)
+
+
+@st.composite
+def shots(draw: st.DrawFn, name: str) -> dict[str, Any]:
+    """Draw a shot from text or a picture, for one or two cells."""
+    shot: dict[str, Any] = {
+        "id": name,
+        "prompt": draw(st.sampled_from(["Rain.", "Snow."])),
+        "provider": draw(st.permutations(PROVIDERS).map(lambda names: names[:2])),
+    }
+    ratio = draw(RATIOS)
+    if ratio is not None:
+        shot["aspect_ratio"] = ratio
+    elif draw(st.booleans()):
+        shot["variants"] = {"matrix": {"aspect_ratio": ["16:9", "1:1"]}}
+    if draw(st.booleans()):
+        shot["references"] = {"images": {"front": {"file": "front.png"}}}
+    if draw(st.booleans()):
+        shot["pin_provider"] = True
+    return shot
+
+
+STEPS = st.fixed_dictionaries(
+    {
+        "shots": st.tuples(shots("one"), shots("two")),
+        "provider": st.sampled_from(["", "", *PROVIDERS]),
+        "endings": ENDINGS,
+    }
+)
+
+
+@dataclass
+class House:
+    """A folder with a manifest that changes, a root, and one shop that is every provider."""
+
+    folder: Path
+    clock: JumpingClock = field(default_factory=JumpingClock)
+
+    def __post_init__(self) -> None:
+        # Less than any reservation: a charge above it would hold all else.
+        self.shop = Shop(self.clock, price=Decimal("0.01"))
+        Image.new("RGB", (800, 600), "red").save(self.folder / "front.png")
+
+    @property
+    def root(self) -> Path:
+        """Return the output root."""
+        return self.folder / "root"
+
+    def opened(self, step: Mapping[str, Any]) -> Campaign:
+        """Write the step's manifest, and return it as the commands open it."""
+        written = {
+            "callsheet": 1,
+            "name": "verdicts",
+            "shots": list(step["shots"]),
+            "policy": {"stop": "off"},
+            "budget": {"unpriced": {"assume": "1 USD"}},
+        }
+        manifest = self.folder / "m.yaml"
+        manifest.write_text(json.dumps(written), "utf-8")
+        asked = Asked(
+            manifest=manifest,
+            project=project_of(manifest),
+            provider=step["provider"],
+            root=self.root,
+        )
+        return open_campaign(asked)
+
+    def show(self, address: str, step: Mapping[str, Any]) -> Mapping[str, Any] | None:
+        """Return what `show` says of an item; None if the provider asked for cannot make it."""
+        words = ["show", str(self.folder / "m.yaml"), address, "--root", str(self.root)]
+        words += ["--provider", step["provider"]] if step["provider"] else []
+        with redirect_stdout(StringIO()) as told:
+            code = invoke([*words, "--format", "json"])
+        return json.loads(told.getvalue()) if code == 0 else None
+
+    def run(self, campaign: Campaign, endings: list[str]) -> list[str]:
+        """Admit the campaign and run it; return the addresses that were bought, in order."""
+        self.shop.endings.extend(endings)
+        before = len(self.shop.tasks)
+        with Ledger.open(self.root) as ledger:
+            admission = admit(
+                self._entries(campaign),
+                ledger,
+                campaign=campaign.name,
+                policy=campaign.manifest.policy,
+                files=RealFiles(self.root),
+                choice=campaign.choice(),
+            )
+            assert admission.ok
+            asyncio.run(self._run(campaign, ledger))
+        self.shop.endings.clear()
+        return [task.body["prompt"] for task in list(self.shop.tasks.values())[before:]]
+
+    async def _run(self, campaign: Campaign, ledger: Ledger) -> None:
+        tools = Tools(
+            transport=self.shop,
+            store=Store(self.root),
+            probe=self._probe,
+            clock=self.clock,
+            chance=Random(7),  # noqa: S311 - the same jitter in each test
+        )
+        await run(
+            ledger,
+            Order(campaign=campaign.name, policy=campaign.manifest.policy),
+            providers={name: Provider(replace(OFFER, provider=name)) for name in PROVIDERS},
+            lanes={name: replace(LANE, provider=name, submit_per_s=1000.0) for name in PROVIDERS},
+            tools=tools,
+        )
+
+    def _entries(self, campaign: Campaign) -> Iterator[Entry | Diagnostic]:
+        """Yield the plan with requests that the shop understands."""
+        for entry in campaign.entries(self.folder / "assets"):
+            if isinstance(entry, Diagnostic):
+                yield entry
+                continue
+            item = entry.item
+            body = {"id": "client:id", "prompt": item.address, "ratio": item.settings.aspect_ratio}
+            request = {"method": "POST", "path": "/v1", "host": "api", "headers": {}, "body": body}
+            yield replace(entry, request=request)
+
+    def _probe(self, path: Path) -> Media:
+        task = self.shop.tasks[path.read_bytes()[12:].decode()]
+        width, height = SIZES.get(task.body["ratio"], SIZES["1:1"])
+        return Media(
+            media_type="video",
+            source=str(path),
+            local=True,
+            digest="",
+            format="mp4",
+            bytes=path.stat().st_size,
+            width=width,
+            height=height,
+            seconds=5.0,
+            fps=24.0,
+        )
+
+
+def counted(admission: Admission) -> Counter[tuple[str, str]]:
+    """Return what a plan counts, by shot and status."""
+    found: Counter[tuple[str, str]] = Counter()
+    for line in admission.lines:
+        found[line.shot, line.status] += line.items
+    return found
+
+
+@given(st.lists(STEPS, min_size=2, max_size=4))
+@settings(deadline=None, max_examples=15)
+def test_what_plan_ls_and_show_say_is_what_run_buys(steps: list[dict[str, Any]]) -> None:
+    """A list shows the plan's statuses, and exactly what they say is to make is bought."""
+    with tempfile.TemporaryDirectory() as folder:
+        house = House(Path(folder))
+        for step in steps:
+            campaign = house.opened(step)
+            with tried(campaign) as (admission, ledger):
+                if not admission.ok:
+                    continue
+                listed = list(ledger.records(campaign.name, selected=True))
+            # One of them is enough: it costs more than all the rest.
+            shown = {record.address: house.show(record.address, step) for record in listed[-1:]}
+            bought = house.run(campaign, step["endings"])
+
+            assert counted(admission) == Counter((each.shot, each.status) for each in listed)
+            statuses = {each.address: each.status for each in listed}
+            assert all(told["status"] == statuses[name] for name, told in shown.items() if told)
+            makes = [each.address for each in listed if each.status in MAKES]
+            assert admission.to_make.items == len(makes)
+            assert set(makes) == set(bought)
+            assert all(bought.count(address) <= 2 for address in bought)
+
+
+@given(STEPS, st.lists(STEPS.map(lambda step: step["provider"]), min_size=1, max_size=3))
+@settings(deadline=None, max_examples=25)
+def test_whoever_is_asked_nothing_unpinned_is_bought_twice(
+    step: dict[str, Any], asked: list[str]
+) -> None:
+    """Made once, it is there, however the providers are turned round or one is chosen."""
+    plain = [{**shot, "pin_provider": False} for shot in step["shots"]]
+    turned = [{**shot, "provider": shot["provider"][::-1]} for shot in plain]
+    with tempfile.TemporaryDirectory() as folder:
+        house = House(Path(folder))
+        campaign = house.opened({**step, "shots": plain, "provider": ""})
+        with tried(campaign) as (admission, _):
+            if not admission.ok:
+                return
+        house.run(campaign, [])
+        for provider in asked:
+            campaign = house.opened({**step, "shots": turned, "provider": provider})
+            with tried(campaign) as (admission, _):
+                again = admission.to_make.items if admission.ok else 0
+                there = admission.count(Status.REUSED, Status.OFF_SPEC, Status.SHARED)
+
+            assert 0 == again
+            assert not admission.ok or admission.items == there
