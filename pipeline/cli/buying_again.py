@@ -39,13 +39,21 @@ def open_for_purchases(job: Job, campaign: Campaign) -> Iterator[Ledger]:
         opened = open_for_work(job.asked, clock=job.clock, anew=True)
     with opened as ledger:
         loss = ledger.find_loss(campaign.name)
-        if loss is not None:
+        if loss is not None and given is None and _buys_nothing(job, campaign, loss):
+            print_loss(loss, campaign.asked)
+        elif loss is not None:
             _refuse_unless_agreed(job, campaign, loss)
             ledger.settle_loss(loss, now=job.clock.now())
         elif given is not None:
             _say(f"the ledger of {home} has lost nothing of {campaign.name}: leave --buy-again out")
             raise Leave(Exit.STOPPED)
         yield ledger
+
+
+def _buys_nothing(job: Job, campaign: Campaign, loss: Loss) -> bool:
+    """Tell whether a loss that nobody can count stops no purchase: there is none to be made."""
+    admission = replace(foresee_settled(campaign, loss), retried=job.retry)
+    return loss.uncounted and not admission.to_make.items
 
 
 def _refuse_unless_agreed(job: Job, campaign: Campaign, loss: Loss) -> None:

@@ -226,7 +226,7 @@ def asked_again(asked: Asked, verb: str = "run") -> str:
 
     It is about the same plan: what was set for that is set again.
     """
-    words = ["callsheet", verb, str(asked.manifest)]
+    words = ["callsheet", *verb.split(), str(asked.manifest)]
     words += ["--profile", asked.profile] if asked.profile is not None else []
     words += [word for text in asked.overrides for word in ("--set", text)]
     words += ["--root", str(asked.root)] if asked.root is not None else []

@@ -130,11 +130,12 @@ def plan(
         show_comparison(console, compared(campaign))
         return
     loss = find_loss(asked, campaign.name)
-    admission = foreseen(campaign) if loss is None else foresee_settled(campaign, loss)
+    admission = foreseen(campaign, loss, files=loss is None or loss.uncounted)
     told(admission, campaign, console)
     if loss is not None:
         print_loss(loss, asked, admission.to_make)
-        raise Leave(Exit.STOPPED)
+        if admission.to_make.items or not loss.uncounted:
+            raise Leave(Exit.STOPPED)
     if quote:
         from pipeline.cli.quoting import show_quotes  # noqa: PLC0415 - slow to load, seldom needed
 

@@ -65,6 +65,10 @@ SABOTAGES: Mapping[str, tuple[Sabotage, str]] = {
 }
 
 
+LOST = frozenset({"empty", "gone"})
+"""What is told with the ways on, which name a sum."""
+
+
 @pytest.mark.parametrize("name", SABOTAGES)
 def test_a_ledger_that_cannot_be_trusted_is_refused(
     name: str, finished: Campaign, callsheet: Callsheet
@@ -78,8 +82,11 @@ def test_a_ledger_that_cannot_be_trusted_is_refused(
     code, said = callsheet(*finished.words())
 
     assert 12 == code
-    assert f"{finished.ledger}: " in said
-    assert message in said
+    if name in LOST:
+        assert f"the ledger of {finished.root} has lost what it knew" in said
+    else:
+        assert f"{finished.ledger}: " in said
+        assert message in said
     assert TRACE not in said
     assert bad == (finished.ledger.read_bytes() if finished.ledger.exists() else None)
     finished.ledger.write_bytes(good)

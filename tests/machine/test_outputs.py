@@ -18,6 +18,7 @@ import pytest
 from tests.machine.campaign import ITEMS, Campaign, environment
 from tests.machine.conftest import Callsheet
 from tests.sandboxes import Sandbox
+from tests.unit.run.older import make_older
 
 MINE = b"my own cut of it"
 Change = Callable[[Path], object]
@@ -209,12 +210,7 @@ def _make_links(campaign: Campaign) -> None:
         digest = hashlib.sha256(clip.read_bytes()).hexdigest()
         clip.unlink()
         os.link(campaign.root / ".callsheet" / "store" / digest[:2] / f"{digest}.mp4", clip)
-    with closing(sqlite3.connect(campaign.ledger, isolation_level=None)) as connection:
-        for table in ("clips", "outputs"):
-            connection.execute(f"ALTER TABLE {table} DROP COLUMN signature")
-        connection.execute("ALTER TABLE outputs DROP COLUMN mode")
-        connection.execute("DELETE FROM versions WHERE version > 1")
-        connection.execute("INSERT OR IGNORE INTO versions VALUES (2)")
+    make_older(campaign.root, 2)
 
 
 def test_hard_links_of_the_first_build_become_copies(
@@ -309,7 +305,7 @@ def test_a_root_that_was_copied_is_read_once(
     finished: Campaign, callsheet: Callsheet, tmp_path: Path
 ) -> None:
     """Other inodes and times are no change: nothing is named, and the next run knows them."""
-    copied = finished.copy(tmp_path / "elsewhere")
+    copied = finished.moved(tmp_path / "away").copy(tmp_path / "elsewhere")
     signatures = _signatures(copied)
 
     code, said = callsheet(*copied.words())

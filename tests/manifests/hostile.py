@@ -185,7 +185,7 @@ CASES: Mapping[str, tuple[str, Build]] = MappingProxyType(
         "bases by the million": ("too-large", _fan),
         "a base behind a loop of links": ("missing-file", _base(_link("b.yaml", "b.yaml"))),
         "a base that is a pipe": ("missing-file", _base(_pipe("b.yaml"))),
-        "a base that is a device": ("missing-file", _base(_link("b.yaml", "/dev/zero"))),
+        "a base that is a device": ("path-escape", _base(_link("b.yaml", "/dev/zero"))),
         "a base that is a folder": ("missing-file", _base(_folder("b.yaml"))),
         # What is no file.
         "a manifest that is a pipe": ("missing-file", _pipe("m.yaml")),
@@ -193,7 +193,7 @@ CASES: Mapping[str, tuple[str, Build]] = MappingProxyType(
         "a manifest that is a folder": ("missing-file", _folder("m.yaml")),
         "a manifest behind a loop of links": ("missing-file", _link("m.yaml", "m.yaml")),
         "a table that is a pipe": ("missing-file", _table(_pipe("t.csv"))),
-        "a table that is a device": ("missing-file", _table(_link("t.csv", "/dev/zero"))),
+        "a table that is a device": ("path-escape", _table(_link("t.csv", "/dev/zero"))),
         "a table that is a folder": ("missing-file", _table(_folder("t.csv"))),
         "a table behind a loop of links": ("missing-file", _table(_link("t.csv", "t.csv"))),
         "an image that is a pipe": ("missing-file", _media(_pipe("i.png"))),

@@ -53,6 +53,11 @@ class Loss:
     leftovers: tuple[str, ...] = ()
     """What a ledger that is gone has left behind, where no counter says how much it knew."""
 
+    @property
+    def uncounted(self) -> bool:
+        """Tell whether nothing says that a purchase is lost, only that a ledger is gone."""
+        return not (self.intents or self.clips)
+
     def lines(self, root: Path) -> Iterator[str]:
         """Yield what is lost, a line each."""
         if self.intents:

@@ -174,9 +174,9 @@ class Studio:
                 tools=tools,
             )
 
-    def confirm_price(self) -> None:
+    def confirm_price(self, provider: str = "shop") -> None:
         """Write that an earlier clip was charged as estimated: then many may be bought at once."""
-        price = PriceClass(provider="shop", mode="std", kind="text")
+        price = PriceClass(provider=provider, mode="std", kind="text")
         seen = SeenPrice(price_class=price, source=CHARGE, seconds=SPEC.seconds)
         with Ledger.open(self.root) as ledger:
             ledger.write_now(partial(record_price, seen=seen))

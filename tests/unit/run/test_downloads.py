@@ -207,6 +207,7 @@ async def test_a_slow_result_host_stops_nobody_elses_clips(studio: Studio) -> No
     entries = [entry("quick"), *(entry(f"s{n}") for n in range(30))]
     slow = [replace(each, item=replace(each.item, provider="slow")) for each in entries[1:]]
     assert studio.admit([entries[0], *slow]).ok
+    studio.confirm_price("slow")
 
     def watch(event: Event) -> None:
         if event.name == "done":
