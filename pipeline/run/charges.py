@@ -36,7 +36,8 @@ async def read_charge(life: Life, charge: Charge | None) -> Booking:
     purchase, prices = life.purchase, life.means.prices
     booking = book_charge(life, charge)
     if charge is not None and charge.unread:
-        return booking
+        known = purchase.outcome == CHARGED or prices.told(purchase.price, purchase.seconds)
+        return booking if booking.above or known else await _by_balance(life, booking)
     if booking.source == REPORTED and booking.charged_microusd:
         evidence = CHARGE
     elif purchase.outcome == CHARGED:
@@ -153,7 +154,7 @@ async def _by_balance(life: Life, booking: Booking) -> Booking:
     certain = purchase.estimate_microusd is None or fell <= most or fell - others > most
     return replace(
         booking,
-        possible_microusd=beyond,
+        possible_microusd=max(beyond, booking.possible_microusd),
         evidence=BALANCE if certain else "",
     )
 

@@ -304,6 +304,14 @@ def test_a_link_may_be_dead(sandbox: Sandbox, runware: Runware, status: int) -> 
     assert [status, 200] == [httpx.get(url).status_code for _ in range(2)]
 
 
+def test_two_tasks_may_be_told_one_link(sandbox: Sandbox, runware: Runware) -> None:
+    """Both are billed, and both are finished at the address of the first."""
+    sandbox.play("same-link", times=2)
+
+    assert 1 == len({_url(runware) for _ in range(2)})
+    assert 2 == len(sandbox.tasks("runware"))
+
+
 def test_a_download_may_be_cut(sandbox: Sandbox, runware: Runware) -> None:
     """Fewer bytes come than Content-Length says."""
     url = _url(runware)
