@@ -76,8 +76,9 @@ _RANDOM = (
     r"[A-Za-z0-9]{28,200}(?![\w./%-])"
 )
 _SECRET = re.compile(f"{_BEARER}|(?<![\\w-]){_PREFIXED}|{_RANDOM}")
+# What stands before is bounded: a long path would be gone through from each of its points.
 _KEY_NAMES = (
-    r"(?:[\w.-]*[_-])?(?:api[_-]?key|apikey|secret|password|passwd|auth(?:orization)?"
+    r"(?:[\w.-]{0,60}[_-])?(?:api[_-]?key|apikey|secret|password|passwd|auth(?:orization)?"
     r"|(?:access|api|auth)[_-]?token|token|private[_-]?key|access[_-]?key|credentials?)"
 )
 _KEY_NAME = re.compile(_KEY_NAMES, re.IGNORECASE)
