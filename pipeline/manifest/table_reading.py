@@ -113,10 +113,11 @@ class _Records:
                 next(reader)
                 line = 2
             for record in reader:
-                self._add(record, line)
-                if len(self.cells) > MAX_CELLS or len(self.header) > MAX_COLUMNS:
-                    self._refuse(line)
-                    return
+                if record:  # a blank line is none
+                    self._add(record, line)
+                    if len(self.cells) > MAX_CELLS or len(self.header) > MAX_COLUMNS:
+                        self._refuse(line)
+                        return
                 line = reader.line_num + 1
         except csv.Error:
             self.broken.append(_broken(self.places, line))
