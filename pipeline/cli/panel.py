@@ -60,7 +60,7 @@ class Lines(Watcher):
         detail = " ".join(f"{name}={value}" for name, value in told)
         words = [f"{event.at:%H:%M:%S}", event.name, event.provider, event.address, detail]
         line = printable_line(" ".join(word for word in words if word))
-        self._console.print(line, soft_wrap=True)
+        self._console.print(line, markup=False, soft_wrap=True)
 
 
 class Panel(Watcher):

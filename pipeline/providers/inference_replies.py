@@ -147,10 +147,11 @@ def page(response: Response) -> Page | Fault:
 def match(tasks: Iterable[Mapping[str, Any]], sought: Sought) -> str:
     """Return the id of a task with the sought input, or "".
 
-    Two jobs with equal input are the same work, so any task that is nobody's will do.
+    Two jobs with equal input are the same work, so any task that is nobody's will do. One that was
+    rejected for want of money was never taken.
     """
     for task in tasks:
-        name = replies.task_id(task.get("id"))
+        name = "" if _word(task) == "rejected" else replies.task_id(task.get("id"))
         if name and name not in sought.known and _is_recent(task, sought.since):
             theirs = task.get("input")
             if isinstance(theirs, dict) and all(

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +47,7 @@ from pipeline.run import (
     admit,
     run,
 )
+from pipeline.run.ledger.prices import CHARGE, PriceClass, SeenPrice, record_price
 from tests.sandboxes import Sandbox
 from tests.unit.providers.samples import item
 
@@ -131,12 +133,19 @@ class Stage:
         """The provider's name."""
         return self.provider.offer.provider
 
+    def _confirmed(self, item: Item) -> SeenPrice:
+        """Return what an earlier clip showed of the item's price: then many may go at once."""
+        price = PriceClass(provider=self.name, mode=item.settings.mode, kind=item.kind.value)
+        return SeenPrice(price_class=price, source=CHARGE, seconds=1.0)
+
     async def play(self, *items: Item) -> Played:
         """Admit the items and run them to their end."""
         seen: list[Event] = []
         clock = HurriedClock()
         self.sandbox.advance(_AHEAD_S)
         with Ledger.open(self.root) as ledger:
+            for item in items:
+                ledger.write_now(partial(record_price, seen=self._confirmed(item)))
             admission = admit(
                 map(self._entry, items), ledger, campaign=CAMPAIGN, files=RealFiles(self.root)
             )
