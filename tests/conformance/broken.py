@@ -356,7 +356,9 @@ class HandsOutTwice(Faithful):
         return super().find(client_id, request, since)
 
 
-_ANY = (PendsForever, FailsTheUnknown, LeaksTheKey, TrustsServerErrors, TrustsEmptyReplies)
+_ANY = (PendsForever, FailsTheUnknown, LeaksTheKey, TrustsEmptyReplies)
+# Where a provider knows ids the run sends again under the same one: there it does no harm.
+_WITHOUT_IDS = (*_ANY, TrustsServerErrors)
 
 BROKEN: Mapping[str, tuple[type[Faithful], ...]] = MappingProxyType(
     {
@@ -367,8 +369,8 @@ BROKEN: Mapping[str, tuple[type[Faithful], ...]] = MappingProxyType(
             TakesBusyForNo,
             QuotesTheSeconds,
         ),
-        "evolink": (*_ANY, FailsTheAbsent, SwapsTheFrames),
-        "inference": (*_ANY, FailsTheAbsent, ReadsNumbers, HandsOutTwice),
+        "evolink": (*_WITHOUT_IDS, FailsTheAbsent, SwapsTheFrames),
+        "inference": (*_WITHOUT_IDS, FailsTheAbsent, ReadsNumbers, HandsOutTwice),
         "runware": (
             *_ANY,
             FailsTheAbsent,
@@ -377,7 +379,13 @@ BROKEN: Mapping[str, tuple[type[Faithful], ...]] = MappingProxyType(
             ForgetsTheModel,
             LeavesDoubts,
         ),
-        "unifically": (*_ANY, FailsTheAbsent, ReadsStatusAlone, PollsPastFailure, BuysADryRun),
+        "unifically": (
+            *_WITHOUT_IDS,
+            FailsTheAbsent,
+            ReadsStatusAlone,
+            PollsPastFailure,
+            BuysADryRun,
+        ),
     }
 )
 """By provider: the suite must fail for each of these around it, and pass for `Faithful`."""
