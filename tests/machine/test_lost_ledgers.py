@@ -208,7 +208,8 @@ def test_a_loss_stays_open_for_those_who_did_not_agree(
     """What one campaign agreed to does not settle another's loss in the same root."""
     other = finished.folder / "cups.yaml"
     text = other.read_text("utf-8")
-    (finished.folder / "mugs.yaml").write_text(text.replace("name: cups", "name: mugs"), "utf-8")
+    others = text.replace("name: cups", "name: mugs").replace("on a table", "on a shelf")
+    (finished.folder / "mugs.yaml").write_text(others, "utf-8")
     finished.ledger.unlink()
     code, said = callsheet(*finished.words("run", "--buy-again", "0.84"))
     assert 0 == code, said
