@@ -52,8 +52,9 @@ def open_for_purchases(job: Job, campaign: Campaign) -> Iterator[Ledger]:
 
 def _buys_nothing(job: Job, campaign: Campaign, loss: Loss) -> bool:
     """Tell whether a loss that nobody can count stops no purchase: there is none to be made."""
-    admission = replace(foresee_settled(campaign, loss), retried=job.retry)
-    return loss.uncounted and not admission.to_make.items
+    if not loss.uncounted:
+        return False
+    return not replace(foresee_settled(campaign, loss), retried=job.retry).to_make.items
 
 
 def _refuse_unless_agreed(job: Job, campaign: Campaign, loss: Loss) -> None:

@@ -58,6 +58,7 @@ from pipeline.cli.project import project_of
 from pipeline.cli.rehearsal import checked
 from pipeline.cli.report_files import has_report, written_files
 from pipeline.cli.reporting import left_behind, same_clips, write_report
+from pipeline.cli.roots import person_is_there
 from pipeline.diagnostics import Diagnostic
 from pipeline.errors import InvalidInput
 from pipeline.model import Budget
@@ -187,7 +188,7 @@ def _asking(job: Job, admission: Admission) -> TerminalConsole | None:
     """Return where a person is asked who is there; None where nobody is to be asked."""
     consented = job.spending.yes or job.spending.buy_again_usd is not None
     unasked = job.asked.rehearse or consented or not admission.to_make.items
-    if unasked or sys.stdin is None or not sys.stdin.isatty():
+    if unasked or not person_is_there():
         return None
     # With its output in a file, a person sees what goes to standard error.
     return TerminalConsole(stderr=not sys.stdout.isatty() and sys.stderr.isatty())
