@@ -14,7 +14,7 @@ from typing import Any
 from pipeline.allowed_paths import AllowedPaths
 from pipeline.diagnostics import Diagnostic, Span
 from pipeline.errors import MediaFault
-from pipeline.manifest.layers import shown_path
+from pipeline.manifest.layers import SET, shown_path
 from pipeline.manifest.nodes import Node
 from pipeline.manifest.scope import SCALAR, Scope
 from pipeline.manifest.table_rows import ROWS, names_of
@@ -106,7 +106,9 @@ class Tables:
     ) -> Table | None:
         file = spec.value["file"]
         try:
-            self.allowed.resolve(str(file.value), spec.folder)
+            # A file that the person at the command line names is theirs to name.
+            if file.source.shown != SET:
+                self.allowed.resolve(str(file.value), spec.folder)
         except MediaFault as fault:
             self.findings.append(
                 Diagnostic(slug=fault.slug, message=fault.message, span=file.span, hint=fault.hint)

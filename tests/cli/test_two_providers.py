@@ -134,14 +134,13 @@ def test_a_charge_above_its_reservation_ends_a_run_with_a_fallback_too(
 ) -> None:
     """After such a charge nothing more is bought in the run (exit 11): not at the next provider."""
     sandbox.play("overcharged", provider="runware", prompt="word a")
-    sandbox.play("no-credit", provider="runware", prompt="word b", stage="submit")
     (tmp_path / "words.csv").write_text("word\na\nb\n", "utf-8")
     (tmp_path / "m.yaml").write_text(TEXTS, "utf-8")
     root = tmp_path / "root"
 
     ran = _callsheet("run", str(tmp_path / "m.yaml"), "--root", str(root), "--yes", sandbox=sandbox)
 
-    assert 12 == ran.returncode, ran.stdout + ran.stderr
+    assert 11 == ran.returncode, ran.stdout + ran.stderr
     assert "overcharged" in ran.stdout
     assert 1 == len(sandbox.tasks("runware"))
     assert 0 == len(sandbox.tasks("unifically"))

@@ -70,6 +70,16 @@ def test_a_base_does_not_say_what_is_allowed(folder: Path) -> None:
     assert "path-escape" not in [finding.slug for finding in typed.findings]
 
 
+def test_the_command_line_names_any_table(folder: Path) -> None:
+    """A table that the person at the command line names is read wherever it lies."""
+    (folder.parent / "export.csv").write_text("sku\nA\n", "utf-8")
+
+    typed, opened = _loaded(folder, TABLE, (f"tables.t.file={folder.parent / 'export.csv'}",))
+
+    assert () == typed.findings
+    assert ["m.yaml", "export.csv"] == opened
+
+
 @pytest.mark.parametrize(
     "text",
     [
