@@ -24,7 +24,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from pipeline.diagnostics import Diagnostic, Span
+from pipeline.findings import Diagnostic, Span
 
 
 class CallsheetError(Exception):

@@ -10,7 +10,7 @@ import heapq
 import itertools
 from datetime import UTC, datetime, timedelta
 
-from pipeline.run.clock import RealClock
+from pipeline.clock import RealClock
 
 _TURNS = 25
 """Turns of the loop before a jump: enough for tasks that are ready to say what they wait for."""
@@ -28,7 +28,7 @@ class HastyClock(RealClock):
 
 
 class JumpingClock:
-    """A `pipeline.run.clock.Clock` whose time passes only in jumps."""
+    """A `pipeline.clock.Clock` whose time passes only in jumps."""
 
     def __init__(self, start: datetime = datetime(2026, 3, 1, 9, 0, tzinfo=UTC)) -> None:
         self._start = start

@@ -21,8 +21,8 @@ from pipeline.cli import (
 )
 from pipeline.cli.app import app, invoke
 from pipeline.cli.console import open_standard_streams, print_error, unwritten_output
-from pipeline.cli.exits import Exit
 from pipeline.cli.interrupts import leave_on_signals, leave_quietly_on_signals
+from pipeline.domain.states import Exit
 
 __all__ = [
     "explaining",

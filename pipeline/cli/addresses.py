@@ -15,9 +15,9 @@ from urllib.parse import urlsplit
 
 from pipeline.cli.options import Asked, mistyped, usage
 from pipeline.cli.project import FILE, Project
-from pipeline.diagnostics import Diagnostic, Span, did_you_mean
+from pipeline.domain import Offer, ProviderSettings
 from pipeline.errors import InvalidInput
-from pipeline.model import Offer, ProviderSettings
+from pipeline.findings import Diagnostic, Span, did_you_mean
 from pipeline.providers import OFFERS
 
 _SETTINGS = MappingProxyType({"api": "base_url", "upload": "upload_url"})

@@ -9,11 +9,12 @@ from types import MappingProxyType
 import typer
 
 from pipeline.cli.console import print_error
-from pipeline.cli.exits import Exit, Interrupted, Leave
-from pipeline.cli.findings import counted, written
+from pipeline.cli.exits import Interrupted, Leave
+from pipeline.cli.finding_text import counted, written
 from pipeline.cli.interrupts import INTERRUPTED
+from pipeline.domain.states import Exit
 from pipeline.errors import CallsheetError, InvalidInput, LedgerInUse
-from pipeline.run import machine_fault
+from pipeline.storage.fs import machine_fault
 
 app = typer.Typer(
     name="callsheet",

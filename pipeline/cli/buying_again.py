@@ -13,13 +13,15 @@ from dataclasses import replace
 from pipeline.cli.amounts import money
 from pipeline.cli.campaign import Campaign
 from pipeline.cli.console import TerminalConsole
-from pipeline.cli.exits import Exit, Leave
+from pipeline.cli.exits import Leave
 from pipeline.cli.losses import find_loss, print_loss
 from pipeline.cli.options import Job
 from pipeline.cli.planning import drawn, foresee_settled
 from pipeline.cli.roots import open_for_work
+from pipeline.domain.states import Exit
 from pipeline.errors import LedgerLost
-from pipeline.run import Ledger, Loss
+from pipeline.ledger.loss_detection import Loss
+from pipeline.ledger.repository import Ledger
 
 
 @contextmanager

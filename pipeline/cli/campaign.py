@@ -16,11 +16,11 @@ from pipeline.cli.detours import Detours
 from pipeline.cli.options import Asked
 from pipeline.cli.roots import choose_root
 from pipeline.cli.selecting import AtOne, named_findings, selection_sources, sieve_of
-from pipeline.diagnostics import Diagnostic
+from pipeline.domain import EMPTY, Entry, Manifest
 from pipeline.errors import InvalidInput
+from pipeline.findings import Diagnostic
 from pipeline.manifest import contents, load_manifest
-from pipeline.media import Inspector
-from pipeline.model import EMPTY, Entry, Manifest
+from pipeline.media.inspector import Inspector
 from pipeline.plan import Rates, Sieve, entries, expand, parse_rates
 from pipeline.providers import GUEST_RATES, OFFERS, compose, sent_prompt
 

@@ -12,8 +12,8 @@ from rich.console import Console
 
 from pipeline.cli.amounts import counted_items, priced
 from pipeline.cli.campaign import Campaign
-from pipeline.diagnostics import Diagnostic, Severity
-from pipeline.model import Entry
+from pipeline.domain import Entry
+from pipeline.findings import Diagnostic, Severity
 from pipeline.providers import OFFERS
 
 

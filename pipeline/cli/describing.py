@@ -11,8 +11,8 @@ from typing import Any
 
 from pipeline.cli.amounts import money
 from pipeline.cli.campaign import Campaign
-from pipeline.diagnostics import Span
-from pipeline.model import Entry, Item, Media, Price, Record
+from pipeline.domain import Entry, Item, Media, Price, Record
+from pipeline.findings import Span
 from pipeline.providers import OFFERS
 
 Plain = Mapping[str, Any]

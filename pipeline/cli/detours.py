@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 
-from pipeline.diagnostics import Diagnostic
-from pipeline.model import Entry
+from pipeline.domain import Entry
+from pipeline.findings import Diagnostic
 
 _SHOWN = 4
 

@@ -18,8 +18,8 @@ import yaml
 from pipeline.cli.app import app
 from pipeline.cli.console import print_text
 from pipeline.cli.options import usage
-from pipeline.diagnostics import Severity
 from pipeline.errors import InvalidInput
+from pipeline.findings import Severity
 
 _WIDTH = 80
 _HEAD = """\

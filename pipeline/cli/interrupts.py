@@ -16,7 +16,8 @@ from types import FrameType
 from typing import Any
 
 from pipeline.cli.console import print_error_from_signal
-from pipeline.cli.exits import Exit, Interrupted
+from pipeline.cli.exits import Interrupted
+from pipeline.domain.states import Exit
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _STOPPING = "stopping: what is in flight is collected; again to leave"

@@ -13,11 +13,14 @@ from pipeline.cli.addresses import base_urls, environment_of, hosts_of, key_of
 from pipeline.cli.campaign import Campaign
 from pipeline.cli.options import Job, usage
 from pipeline.cli.rehearsal import sandbox_on_a_leash
-from pipeline.diagnostics import Diagnostic
+from pipeline.domain import Offer
+from pipeline.domain.accounts import rehearsal_key
+from pipeline.domain.states import UNSETTLED_STATUSES
 from pipeline.errors import InvalidInput
-from pipeline.model import Offer
+from pipeline.findings import Diagnostic
+from pipeline.net.lane import Lane
 from pipeline.providers import OFFERS
-from pipeline.run import UNSETTLED, Admission, Lane, rehearsal_key
+from pipeline.run.admission import Admission
 
 _MOST = 16
 """How many clips at once a lane may grow to if the manifest says nothing: no provider publishes
@@ -31,7 +34,7 @@ def providers_at_work(job: Job, admission: Admission) -> frozenset[str]:
     # What was sent is collected, whatever is selected now.
     every = (*admission.lines, *admission.others)
     lines = [line for line in admission.lines if admission.makes(line)]
-    lines += [line for line in every if line.status in UNSETTLED]
+    lines += [line for line in every if line.status in UNSETTLED_STATUSES]
     names = frozenset(line.provider for line in lines)
     earlier = frozenset(provider for _, provider, _ in admission.left_behind) - names
     # What this plan does not want does not stop it for want of a key: it stays told.

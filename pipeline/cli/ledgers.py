@@ -10,11 +10,15 @@ import typer
 
 from pipeline.cli.app import app
 from pipeline.cli.console import print_text
-from pipeline.cli.exits import Exit, Leave
+from pipeline.cli.exits import Leave
 from pipeline.cli.options import Root, usage
 from pipeline.cli.roots import root_here
+from pipeline.domain.states import Exit
 from pipeline.errors import InvalidInput, LedgerDamaged
-from pipeline.run import Ledger, Store, back_up, damage, restore_ledger
+from pipeline.ledger.backup import back_up, restore_ledger
+from pipeline.ledger.integrity import damage
+from pipeline.ledger.repository import Ledger
+from pipeline.storage.blobs import Store
 
 ledgers = typer.Typer(
     help="Check the ledger of an output root, copy it, or put a copy in its place.",

@@ -30,9 +30,9 @@ from pipeline.cli.options import (
 )
 from pipeline.cli.planning import standing, tried
 from pipeline.cli.project import project_of
+from pipeline.domain import Record
 from pipeline.errors import InvalidInput
 from pipeline.foreign_text import printable_line
-from pipeline.model import Record
 
 _MEASURED = 500
 """Items by which the columns are made wide enough; a longer text later moves only its own line."""

@@ -10,7 +10,9 @@ from pipeline.cli.console import TerminalConsole
 from pipeline.cli.options import Asked, asked_again
 from pipeline.cli.selecting import as_typed
 from pipeline.errors import LedgerLost
-from pipeline.run import Ledger, Loss, Totals
+from pipeline.ledger.loss_detection import Loss
+from pipeline.ledger.repository import Ledger
+from pipeline.run.admission import Totals
 
 
 def find_loss(asked: Asked, campaign: str) -> Loss | None:

@@ -16,9 +16,15 @@ from pipeline.cli.lanes import keyless, open_lanes, providers_at_work
 from pipeline.cli.options import Job
 from pipeline.cli.panel import watching
 from pipeline.cli.planning import admitted
-from pipeline.media import probe
+from pipeline.ledger.repository import Ledger
+from pipeline.media.video import probe
+from pipeline.net.client import Transport
+from pipeline.net.lane import Lane
 from pipeline.providers import PROVIDERS
-from pipeline.run import Admission, Lane, Ledger, Order, Outcome, Store, Tools, Transport, run
+from pipeline.run.admission import Admission
+from pipeline.run.outcome import Outcome
+from pipeline.run.runner import Order, Tools, run
+from pipeline.storage.blobs import Store
 
 
 def made(

@@ -13,11 +13,12 @@ from typing import Annotated
 import typer
 
 from pipeline.cli.project import Project
-from pipeline.diagnostics import Diagnostic, Span, did_you_mean
+from pipeline.clock import Clock, RealClock
+from pipeline.domain import Budget
+from pipeline.domain.states import FaultKind
 from pipeline.errors import InvalidInput
-from pipeline.model import Budget
-from pipeline.providers.base import FaultKind
-from pipeline.run import REHEARSAL_FOLDER, Clock, RealClock, RootKind
+from pipeline.findings import Diagnostic, Span, did_you_mean
+from pipeline.ledger.root_identity import REHEARSAL_FOLDER, RootKind
 
 ManifestPath = Annotated[Path, typer.Argument(metavar="M", help="The manifest, a YAML file.")]
 Profile = Annotated[

@@ -12,8 +12,8 @@ from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
+from pipeline.domain import Event
 from pipeline.foreign_text import printable_line
-from pipeline.model import Event
 
 _QUIET = frozenset(
     {"polled", "uploaded", "staging", "submitting", "waiting", "fetching", "done", "widened"}

@@ -21,8 +21,8 @@ from pipeline.cli.app import app
 from pipeline.cli.campaign import Campaign, open_campaign
 from pipeline.cli.comparing import compared, show_comparison
 from pipeline.cli.console import TerminalConsole, print_error, print_text
-from pipeline.cli.exits import Exit, Leave
-from pipeline.cli.findings import Format, counted, written
+from pipeline.cli.exits import Leave
+from pipeline.cli.finding_text import Format, counted, written
 from pipeline.cli.losses import find_loss, print_loss
 from pipeline.cli.options import (
     AdoptRoot,
@@ -43,20 +43,15 @@ from pipeline.cli.options import (
 from pipeline.cli.prices import price_lines
 from pipeline.cli.project import project_of
 from pipeline.cli.reporting import left_behind
-from pipeline.diagnostics import has_errors
+from pipeline.domain import EMPTY, Budget
+from pipeline.domain.states import Exit, Status
 from pipeline.errors import InvalidInput
-from pipeline.model import EMPTY, Budget
-from pipeline.run import (
-    Admission,
-    ChangedOutput,
-    DamagedClip,
-    Ledger,
-    Loss,
-    PlanLine,
-    RealFiles,
-    Status,
-    admit,
-)
+from pipeline.findings import has_errors
+from pipeline.ledger.loss_detection import Loss
+from pipeline.ledger.repository import Ledger
+from pipeline.run.admission import Admission, ChangedOutput, PlanLine
+from pipeline.run.output_check import DamagedClip, RealFiles
+from pipeline.run.plan_sync import admit
 
 
 @app.command(epilog="Example: callsheet check manifests/spring-sneakers/campaign.yaml")

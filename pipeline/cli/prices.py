@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from pipeline.cli.amounts import money
-from pipeline.model import Feature
+from pipeline.domain import Feature
+from pipeline.ledger.price_confirmations import FREE, TOLD, UNTOLD, PriceStanding
+from pipeline.ledger.sql_schema import usd
 from pipeline.providers import OFFERS
-from pipeline.run import PriceStanding
-from pipeline.run.ledger.prices import FREE, TOLD, UNTOLD
-from pipeline.run.ledger.tables import usd
 
 _TELLS = frozenset({Feature.COST, Feature.CREDITS, Feature.BALANCE})
 

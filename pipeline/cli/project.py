@@ -17,12 +17,12 @@ from typing import Any
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError
 
-from pipeline.diagnostics import Diagnostic, Span, did_you_mean
+from pipeline.domain import EMPTY
 from pipeline.errors import InvalidInput
+from pipeline.findings import Diagnostic, Span, did_you_mean
 from pipeline.foreign_text import redacted
 from pipeline.manifest import contents
 from pipeline.manifest.files import reason_of, slug_of
-from pipeline.model import EMPTY
 from pipeline.schemas import schema
 
 FILE = "callsheet.toml"

@@ -14,9 +14,10 @@ from pipeline.cli.campaign import Campaign
 from pipeline.cli.lanes import open_lanes
 from pipeline.cli.options import Job
 from pipeline.cli.roots import open_for_work
-from pipeline.model import Entry
+from pipeline.domain import Entry
 from pipeline.providers import PROVIDERS
-from pipeline.run import Quoted, Store, grouped, quote
+from pipeline.run.quoting import Quoted, grouped, quote
+from pipeline.storage.blobs import Store
 
 
 def show_quotes(campaign: Campaign, console: Console) -> None:

@@ -17,7 +17,7 @@ from pipeline.cli.amounts import money
 from pipeline.cli.app import app
 from pipeline.cli.campaign import Campaign, open_campaign
 from pipeline.cli.console import TerminalConsole
-from pipeline.cli.exits import Exit, Leave
+from pipeline.cli.exits import Leave
 from pipeline.cli.interrupts import stopping_in_order
 from pipeline.cli.lanes import variables_of
 from pipeline.cli.losses import print_loss
@@ -38,21 +38,12 @@ from pipeline.cli.options import (
 from pipeline.cli.project import project_of
 from pipeline.cli.reporting import only_rehearsed, write_report
 from pipeline.cli.roots import open_for_work
+from pipeline.domain.states import MAKES, Exit, State
+from pipeline.ledger.repository import Ledger
 from pipeline.providers import PROVIDERS
-from pipeline.run import (
-    MAKES,
-    Ledger,
-    Sent,
-    State,
-    abandon,
-    adopt,
-    claim,
-    decidable,
-    last_admission,
-    resubmit,
-    sent,
-    verify,
-)
+from pipeline.run.claiming import verify
+from pipeline.run.manual import Sent, abandon, adopt, claim, decidable, resubmit, sent
+from pipeline.run.plan_sync import last_admission
 
 _GIVEN_UP = frozenset({State.OVERDUE, State.WAITING})
 """What a person may want to be done with: a clip that is finished only has to be fetched."""

@@ -8,21 +8,16 @@ from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 
-import pipeline.media
 from pipeline.cli.campaign import Campaign
+from pipeline.domain import Record, Table
 from pipeline.errors import MediaFault
-from pipeline.model import Record, Table
-from pipeline.report import (
-    Report,
-    poster_path,
-    to_csv,
-    to_html,
-    to_json,
-    to_junit,
-    to_markdown,
-    to_results,
-)
-from pipeline.run import writing
+from pipeline.report.formats import to_csv, to_json
+from pipeline.report.html import poster_path, to_html
+from pipeline.report.junit import to_junit
+from pipeline.report.markdown import to_markdown
+from pipeline.report.results import to_results
+from pipeline.report.summary import Report
+from pipeline.storage.fs import writing
 
 FOLDER = "report"
 _AT_ONCE = 4
@@ -130,10 +125,13 @@ def _posters(folder: Path, records: Iterable[Record]) -> frozenset[str]:
 
 
 def _poster(folder: Path, sha256: str, clip: Path) -> str:
+    # FFmpeg is slow to load: only where a clip has no poster yet.
+    from pipeline.media.posters import poster  # noqa: PLC0415 - see above
+
     target = folder / poster_path(sha256)
     try:
         if not target.is_file():
-            pipeline.media.poster(clip, target)
+            poster(clip, target)
     except (MediaFault, OSError):
         # A clip that does not play is in the report as what it is; it has no picture.
         return ""

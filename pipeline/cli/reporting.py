@@ -32,12 +32,14 @@ from pipeline.cli.project import project_of
 from pipeline.cli.report_files import write_files, written_files
 from pipeline.cli.roots import knows
 from pipeline.cli.selecting import as_typed, selection_of, sifted
-from pipeline.diagnostics import has_errors
+from pipeline.domain import Record
+from pipeline.domain.states import State
 from pipeline.errors import InvalidInput, RootRefused
+from pipeline.findings import has_errors
 from pipeline.foreign_text import encodable
-from pipeline.model import Record
-from pipeline.report import Report, show_summary, summarise
-from pipeline.run import Ledger, State
+from pipeline.ledger.repository import Ledger
+from pipeline.report.summary import Report, summarise
+from pipeline.report.terminal import show_summary
 
 
 @app.command(epilog="Example: callsheet report manifests/spring-sneakers/campaign.yaml --rehearse")

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from typing import Any
 
 from pipeline.cli.options import Asked
-from pipeline.diagnostics import has_errors
+from pipeline.domain import Written
 from pipeline.errors import InvalidInput
+from pipeline.findings import has_errors
 from pipeline.manifest import contents, load_manifest
-from pipeline.model import Written
 
 
 def resolved_lines(asked: Asked, *, origin: bool) -> Iterator[str]:

@@ -12,8 +12,9 @@ import typer
 from pipeline.cli.console import print_error
 from pipeline.cli.options import Asked, asked_again, usage
 from pipeline.cli.project import FILE, OUTPUTS, project_here, project_of
+from pipeline.clock import Clock
 from pipeline.errors import CallsheetError, LedgerLost, RootRefused
-from pipeline.run import Clock, Ledger
+from pipeline.ledger.repository import Ledger
 
 
 def root_here(root: Path | None, option: str = "--root") -> Path:

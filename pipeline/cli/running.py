@@ -17,7 +17,7 @@ from pipeline.cli.app import app
 from pipeline.cli.buying_again import open_for_purchases
 from pipeline.cli.campaign import Campaign, open_campaign
 from pipeline.cli.console import TerminalConsole
-from pipeline.cli.exits import Exit, Leave
+from pipeline.cli.exits import Leave
 from pipeline.cli.interrupts import stopping_in_order
 from pipeline.cli.lanes import (
     access_faults,
@@ -59,11 +59,12 @@ from pipeline.cli.rehearsal import checked
 from pipeline.cli.report_files import has_report, written_files
 from pipeline.cli.reporting import left_behind, same_clips, write_report
 from pipeline.cli.roots import person_is_there
-from pipeline.diagnostics import Diagnostic
+from pipeline.domain import Budget
+from pipeline.domain.states import Exit, Status
 from pipeline.errors import InvalidInput
-from pipeline.model import Budget
-from pipeline.report import show_summary
-from pipeline.run import Admission, Status
+from pipeline.findings import Diagnostic
+from pipeline.report.terminal import show_summary
+from pipeline.run.admission import Admission
 
 _NOT_THERE = (Status.FAILED, Status.OFF_SPEC, Status.ABANDONED)
 

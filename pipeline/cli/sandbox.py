@@ -10,7 +10,7 @@ import typer
 from pipeline.cli.app import app
 from pipeline.cli.options import Scenario
 from pipeline.cli.roots import root_here
-from pipeline.run import REHEARSAL_FOLDER
+from pipeline.ledger.root_identity import REHEARSAL_FOLDER
 
 
 @app.command(epilog="Example: callsheet sandbox --port 8080 --scenario drills/429.yaml")

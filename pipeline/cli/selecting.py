@@ -8,11 +8,11 @@ from types import MappingProxyType
 from typing import Any
 
 from pipeline.cli.options import Asked
-from pipeline.diagnostics import Diagnostic, Span
+from pipeline.domain import EMPTY, Manifest, Record, Value
+from pipeline.domain.states import State, Status
 from pipeline.errors import InvalidInput
-from pipeline.model import EMPTY, Manifest, Record, Value
+from pipeline.findings import Diagnostic, Span
 from pipeline.plan import Selection, Sieve, parse_selection, selector_findings
-from pipeline.run import State, Status
 
 _TO_BE_MADE = frozenset({State.PLANNED, State.HELD})
 _ADDRESS = "address"

@@ -16,7 +16,7 @@ from pipeline.cli.app import app
 from pipeline.cli.campaign import Campaign, open_campaign
 from pipeline.cli.console import print_text
 from pipeline.cli.describing import described, lines
-from pipeline.cli.exits import Exit, Leave
+from pipeline.cli.exits import Leave
 from pipeline.cli.listing import Form, Listing, show_list
 from pipeline.cli.options import (
     Asked,
@@ -34,9 +34,10 @@ from pipeline.cli.planning import tried
 from pipeline.cli.project import project_of
 from pipeline.cli.resolving import resolved_lines
 from pipeline.cli.selecting import sifted
-from pipeline.diagnostics import Diagnostic
+from pipeline.domain import Entry, Record
+from pipeline.domain.states import Exit
 from pipeline.errors import InvalidInput
-from pipeline.model import Entry, Record
+from pipeline.findings import Diagnostic
 from pipeline.providers import OFFERS
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from pipeline.cli.app import app
 from pipeline.cli.campaign import Campaign, open_campaign
 from pipeline.cli.console import TerminalConsole
-from pipeline.cli.exits import Exit, Leave
+from pipeline.cli.exits import Leave
 from pipeline.cli.losses import find_loss, print_loss
 from pipeline.cli.options import (
     Asked,
@@ -29,9 +29,11 @@ from pipeline.cli.project import project_of
 from pipeline.cli.reporting import left_behind, opened, same_clips, selected, summary
 from pipeline.cli.roots import knows
 from pipeline.cli.selecting import selection_of
+from pipeline.domain.states import Exit, State, exit_code_for
+from pipeline.ledger.event_log import Notable
 from pipeline.manifest import contents
-from pipeline.report import Report, show_summary
-from pipeline.run import Notable, State, ending
+from pipeline.report.summary import Report
+from pipeline.report.terminal import show_summary
 
 _GOOD_NEWS = frozenset({"widened"})
 _DOCUMENTS = frozenset({".yaml", ".yml"})
@@ -109,4 +111,4 @@ def _exit(report: Report, left: Sequence[tuple[str, str, State]]) -> Exit:
     """Return how a run would end that left everything as it is."""
     counts = Counter({(State(group.state), group.cause): group.items for group in report.groups})
     counts.update((state, "") for _, _, state in left)
-    return Exit(ending(counts))
+    return Exit(exit_code_for(counts))

@@ -13,8 +13,8 @@ from pipeline.cli.amounts import counted_items, money
 from pipeline.cli.app import app
 from pipeline.cli.campaign import Campaign, open_campaign
 from pipeline.cli.console import print_text
-from pipeline.cli.exits import Exit, Leave
-from pipeline.cli.findings import written
+from pipeline.cli.exits import Leave
+from pipeline.cli.finding_text import written
 from pipeline.cli.options import (
     AdoptRoot,
     Asked,
@@ -30,21 +30,16 @@ from pipeline.cli.planning import admitted, sentence
 from pipeline.cli.project import project_of
 from pipeline.cli.reporting import write_report
 from pipeline.cli.roots import open_for_work
+from pipeline.domain.states import Exit, State
 from pipeline.errors import InvalidInput
-from pipeline.media import probe
-from pipeline.run import (
-    Admission,
-    Adopted,
-    Adopter,
-    Adoption,
-    Ledger,
-    NotAdopted,
-    State,
-    Store,
-    StoredClip,
-    restate,
-    sent,
-)
+from pipeline.ledger.adoptions import Adopter
+from pipeline.ledger.repository import Ledger
+from pipeline.media.video import probe
+from pipeline.run.admission import Admission
+from pipeline.run.adopting import Adopted, Adoption, NotAdopted, StoredClip
+from pipeline.run.manual import sent
+from pipeline.run.plan_sync import restate
+from pipeline.storage.blobs import Store
 
 _SHOWN_DIGITS = 12
 stores = typer.Typer(

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from pipeline.diagnostics import Diagnostic
+from pipeline.domain import Bundle, ElementSpec, FramesSpec, ImageSpec, VideoSpec
+from pipeline.findings import Diagnostic
 from pipeline.manifest.nodes import Node
 from pipeline.manifest.references import RESERVED, References
 from pipeline.manifest.rules import field_rule
 from pipeline.manifest.values import Values
-from pipeline.model import Bundle, ElementSpec, FramesSpec, ImageSpec, VideoSpec
 
 Named = tuple[str, Node]
 """A bundle's name and its node; inline references have an empty name."""

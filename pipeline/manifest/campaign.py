@@ -8,10 +8,10 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from pipeline.diagnostics import Diagnostic, Severity, Span
+from pipeline.domain import Budget, Policy, ProviderSettings, Value
+from pipeline.domain.item import EMPTY
+from pipeline.findings import Diagnostic, Severity, Span
 from pipeline.manifest.nodes import Node
-from pipeline.model import Budget, Policy, ProviderSettings, Value
-from pipeline.model.items import EMPTY
 
 _AMBIGUOUS = re.compile(r"([1-9][0-9]{0,2})\.([0-9]{3}) USD")
 """As thousands are written in half of the world; nobody needs a tenth of a cent in a limit."""

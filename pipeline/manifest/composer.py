@@ -12,7 +12,7 @@ from typing import Any
 
 import yaml
 
-from pipeline.diagnostics import Diagnostic, Span
+from pipeline.findings import Diagnostic, Span
 from pipeline.manifest.nodes import Node
 from pipeline.manifest.positions import Source
 from pipeline.manifest.wording import did_you_mean

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from pipeline.diagnostics import Diagnostic, Span
+from pipeline.findings import Diagnostic, Span
 from pipeline.manifest.composer import Bare, Composer, Refused
 from pipeline.manifest.nodes import Node
 from pipeline.manifest.positions import source

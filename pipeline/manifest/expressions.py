@@ -17,9 +17,9 @@ from jinja2 import StrictUndefined, TemplateSyntaxError, UndefinedError, nodes
 from jinja2.lexer import Lexer
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
+from pipeline.domain import Shot
 from pipeline.manifest.filters import FILTERS, added, entries, joined
 from pipeline.manifest.wording import did_you_mean
-from pipeline.model import Shot
 
 NOT_ALLOWED = "is not allowed in a template"
 # The one tag that Jinja's parser never sees: its lexer takes what is inside as text.

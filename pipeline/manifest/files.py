@@ -12,7 +12,7 @@ import stat
 from itertools import islice
 from pathlib import Path
 
-from pipeline.diagnostics import nearest
+from pipeline.findings import nearest
 from pipeline.manifest.table_text import MAX_BYTES
 
 _NAMES_COMPARED = 2000

@@ -12,8 +12,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from pipeline.allowed_paths import AllowedPaths
-from pipeline.diagnostics import Diagnostic, Span
 from pipeline.errors import MediaFault
+from pipeline.findings import Diagnostic, Span
 from pipeline.manifest.campaign import allowed
 from pipeline.manifest.composer import MAX_DEPTH
 from pipeline.manifest.document import read_document, read_file

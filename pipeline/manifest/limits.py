@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from decimal import Decimal
 
-from pipeline.diagnostics import Diagnostic, Severity
+from pipeline.findings import Diagnostic, Severity
 from pipeline.manifest.nodes import Node
 
 LIMITS = ("limit", "per_run", "per_row", "per_item")

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.allowed_paths import AllowedPaths
-from pipeline.diagnostics import Diagnostic, Span, grouped
+from pipeline.domain import Loaded, Manifest, Shot, Value
+from pipeline.findings import Diagnostic, Span, grouped
 from pipeline.foreign_text import encodable
 from pipeline.manifest.bundles import bundle, bundle_faults
 from pipeline.manifest.campaign import allowed, budget, budget_findings, policy, providers
@@ -27,7 +28,6 @@ from pipeline.manifest.shots import Stage, open_scope, read_shot
 from pipeline.manifest.tabling import Tables
 from pipeline.manifest.takes import apart, take_faults
 from pipeline.manifest.values import Values, not_templatable
-from pipeline.model import Loaded, Manifest, Shot, Value
 
 Read = Callable[[Path], bytes]
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from pipeline.diagnostics import Span
+from pipeline.domain.item import EMPTY
+from pipeline.findings import Span
 from pipeline.manifest.positions import Source, offsets
-from pipeline.model.items import EMPTY
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,14 +15,14 @@ from typing import Any
 from jinja2 import nodes, pass_context
 from jinja2.runtime import Context
 
-from pipeline.diagnostics import Diagnostic
+from pipeline.domain import Template
 from pipeline.errors import TemplateFault
+from pipeline.findings import Diagnostic
 from pipeline.manifest.filters import as_text
 from pipeline.manifest.nodes import Node
 from pipeline.manifest.programs import program
 from pipeline.manifest.scope import Scope
 from pipeline.manifest.templates import Compiled, analysed
-from pipeline.model import Template
 
 DEFAULT_PATH = "{{ shot.id }}/{{ row_key }}/{{ cell }}_t{{ take }}.{{ ext }}"
 RESERVED = "report"

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 
-from pipeline.diagnostics import Span
+from pipeline.findings import Span
 
 _BREAK = re.compile("\r\n|[\r\n\x85\u2028\u2029]")
 _SPACE = frozenset(" \t\r\n\x85\u2028\u2029")

@@ -16,8 +16,8 @@ from jinja2 import Template as Compiled
 from jinja2 import TemplateError, nodes, pass_context
 from jinja2.runtime import Context
 
-from pipeline.diagnostics import Diagnostic, Severity, Span
 from pipeline.errors import TemplateFault
+from pipeline.findings import Diagnostic, Severity, Span
 from pipeline.manifest.expressions import EACH, PLUS, TOGETHER, Environment, UnknownName, tree_of
 from pipeline.manifest.filters import MAX_TEXT, ValueFault, as_text
 from pipeline.manifest.nodes import Node

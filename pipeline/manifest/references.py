@@ -10,9 +10,9 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from pipeline.domain import MOST_LISTED, Mention
+from pipeline.domain.item import EMPTY
 from pipeline.manifest.wording import did_you_mean, nearest
-from pipeline.model import MOST_LISTED, Mention
-from pipeline.model.items import EMPTY
 
 OPEN, CLOSE = "\ue000", "\ue001"
 PRIVATE = re.compile("[\ue000-\ue00f]")

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from pipeline.domain import Written
 from pipeline.foreign_text import redacted
 from pipeline.manifest.nodes import Node
-from pipeline.model import Written
 
 
 def resolved(node: Node, steps: tuple[str | int, ...] = ()) -> Iterator[Written]:

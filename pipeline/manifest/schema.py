@@ -16,7 +16,7 @@ import jsonschema_rs
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError
 
-from pipeline.diagnostics import Diagnostic
+from pipeline.findings import Diagnostic
 from pipeline.manifest.nodes import Node
 from pipeline.manifest.verdicts import Path, alternatives, told
 from pipeline.schemas import schema

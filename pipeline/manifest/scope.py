@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from pipeline.domain.item import EMPTY
 from pipeline.manifest.wording import did_you_mean, nearest
-from pipeline.model.items import EMPTY
 
 SCALAR: frozenset[str] = frozenset()
 """A name that has nothing under it."""

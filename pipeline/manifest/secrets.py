@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from pipeline.diagnostics import Diagnostic, Span
+from pipeline.findings import Diagnostic, Span
 from pipeline.foreign_text import keys_in, names_a_key, redacted
 from pipeline.manifest.nodes import Node
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
-from pipeline.diagnostics import Diagnostic, Span, has_errors
+from pipeline.domain import Shot, Table, Template
+from pipeline.findings import Diagnostic, Span, has_errors
 from pipeline.manifest.bundles import Named, bundle, references
 from pipeline.manifest.nodes import Node
 from pipeline.manifest.paths import DEFAULT_PATH, compile_path
@@ -18,7 +19,6 @@ from pipeline.manifest.templates import Compiled, compile_prompt
 from pipeline.manifest.values import Values, not_templatable, strings
 from pipeline.manifest.variants import variant_faults, variant_names, variants
 from pipeline.manifest.wording import did_you_mean
-from pipeline.model import Shot, Table, Template
 
 _PATH_NAMES = ("row_key", "cell", "ext")
 

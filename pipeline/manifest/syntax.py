@@ -13,7 +13,7 @@ from typing import Any
 
 import yaml
 
-from pipeline.diagnostics import Diagnostic, Span
+from pipeline.findings import Diagnostic, Span
 from pipeline.manifest.positions import Source, source
 
 # What stands before a value on its line: indentation, dashes, a key.

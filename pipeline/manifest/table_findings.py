@@ -10,8 +10,8 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from pipeline.diagnostics import Diagnostic, Span
 from pipeline.errors import TemplateFault
+from pipeline.findings import Diagnostic, Span
 from pipeline.manifest.table_places import Places
 from pipeline.manifest.table_reading import MAX_FINDINGS
 from pipeline.manifest.table_types import Misfit

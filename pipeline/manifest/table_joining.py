@@ -12,12 +12,12 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.diagnostics import Diagnostic, Span
+from pipeline.domain import Table
+from pipeline.findings import Diagnostic, Span
 from pipeline.manifest.table_lines import Rows
 from pipeline.manifest.table_shape import Cells, Mask, cells, matched, repeated
 from pipeline.manifest.table_spec import Join, SpanOf, unknown_column
 from pipeline.manifest.wording import did_you_mean, shown
-from pipeline.model import Table
 
 
 @dataclass(slots=True, kw_only=True)

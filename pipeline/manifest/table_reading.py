@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.diagnostics import Diagnostic, Span
+from pipeline.findings import Diagnostic, Span
 from pipeline.manifest.table_delimiter import Delimiter, delimiter
 from pipeline.manifest.table_places import Places
 from pipeline.manifest.wording import shown

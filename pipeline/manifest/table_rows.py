@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.diagnostics import Span
+from pipeline.findings import Span
 from pipeline.manifest.table_places import Places
 
 ROWS = "rows"

@@ -9,7 +9,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from pipeline.diagnostics import Diagnostic, Span
+from pipeline.domain import EMPTY
+from pipeline.findings import Diagnostic, Span
 from pipeline.manifest.table_reading import Sheet
 from pipeline.manifest.table_rows import ROWS
 from pipeline.manifest.table_types import (
@@ -20,7 +21,6 @@ from pipeline.manifest.table_types import (
     steering_type,
 )
 from pipeline.manifest.wording import did_you_mean, shown
-from pipeline.model import EMPTY
 
 SpanOf = Callable[..., Span]
 

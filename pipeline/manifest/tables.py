@@ -16,8 +16,9 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.diagnostics import Diagnostic, Severity, has_errors
+from pipeline.domain import EMPTY, Row, Table, Template, Value
 from pipeline.errors import TemplateFault
+from pipeline.findings import Diagnostic, Severity, has_errors
 from pipeline.manifest.files import hint_for, reason_of, slug_of
 from pipeline.manifest.table_findings import (
     cell_findings,
@@ -33,7 +34,6 @@ from pipeline.manifest.table_shape import Cells, Mask, Positions, ordered, repea
 from pipeline.manifest.table_spec import SpanOf, Wish, joins, sorting, wished
 from pipeline.manifest.table_text import decoded
 from pipeline.manifest.wording import shown as quoted
-from pipeline.model import EMPTY, Row, Table, Template, Value
 
 __all__ = ["joined_tables", "read_table"]
 

@@ -12,15 +12,15 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.allowed_paths import AllowedPaths
-from pipeline.diagnostics import Diagnostic, Span
+from pipeline.domain import Table, Template
 from pipeline.errors import MediaFault
+from pipeline.findings import Diagnostic, Span
 from pipeline.manifest.layers import SET, shown_path
 from pipeline.manifest.nodes import Node
 from pipeline.manifest.scope import SCALAR, Scope
 from pipeline.manifest.table_rows import ROWS, names_of
 from pipeline.manifest.tables import joined_tables, read_table
 from pipeline.manifest.templates import compile_condition
-from pipeline.model import Table, Template
 
 _NAMES = ("campaign", "vars", "row", "shot", "variant", "take", "refs", "row_key", "cell", "ext")
 _BEFORE = "a table is read before there are shots"

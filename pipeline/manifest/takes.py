@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from pipeline.diagnostics import Diagnostic, Span
-from pipeline.model import Manifest, Shot, Template, Value
+from pipeline.domain import Manifest, Shot, Template, Value
+from pipeline.findings import Diagnostic, Span
 
 
 def take_faults(shots: Iterable[Shot], manifest: Manifest) -> Mapping[Span, Diagnostic]:

@@ -13,8 +13,9 @@ from typing import Any
 
 from jinja2 import nodes
 
-from pipeline.diagnostics import Diagnostic, Severity, Span
+from pipeline.domain import Mention, Template
 from pipeline.errors import TemplateFault
+from pipeline.findings import Diagnostic, Severity, Span
 from pipeline.manifest.expressions import NOT_ALLOWED, SyntaxFault, parsed
 from pipeline.manifest.filters import MAX_TEXT, ValueFault, as_text, entries
 from pipeline.manifest.nodes import Node
@@ -23,7 +24,6 @@ from pipeline.manifest.references import FOREIGN, PRIVATE, TOKEN, References, ma
 from pipeline.manifest.rules import Rule, coerced
 from pipeline.manifest.scope import Scope
 from pipeline.manifest.whitelist import Fault, Read, read
-from pipeline.model import Mention, Template
 
 Compiled = tuple[Template | None, tuple[Diagnostic, ...]]
 """A template unless findings forbid one, and every finding."""

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from pipeline.diagnostics import Diagnostic
+from pipeline.domain import Value
+from pipeline.findings import Diagnostic
 from pipeline.manifest.nodes import Node
 from pipeline.manifest.rules import Rule, settings
 from pipeline.manifest.scope import Scope
@@ -17,7 +18,6 @@ from pipeline.manifest.templates import (
     compile_text,
     is_template,
 )
-from pipeline.model import Value
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

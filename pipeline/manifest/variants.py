@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from pipeline.diagnostics import Diagnostic
+from pipeline.domain import Axis, Match, Value, Variants
+from pipeline.findings import Diagnostic
 from pipeline.manifest.nodes import Node
 from pipeline.manifest.values import not_templatable
 from pipeline.manifest.wording import did_you_mean
-from pipeline.model import Axis, Match, Value, Variants
 
 
 def variants(node: Node) -> Variants:

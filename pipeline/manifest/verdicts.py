@@ -12,7 +12,7 @@ from typing import Any
 
 from jsonschema.exceptions import ValidationError
 
-from pipeline.diagnostics import Diagnostic
+from pipeline.findings import Diagnostic
 from pipeline.manifest.nodes import Node
 from pipeline.manifest.wording import either, kind_of, nearest, shown
 

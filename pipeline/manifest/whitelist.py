@@ -13,12 +13,12 @@ from typing import Any
 
 from jinja2 import nodes
 
+from pipeline.domain.item import EMPTY
 from pipeline.manifest.expressions import NOT_ALLOWED
 from pipeline.manifest.filters import FILTERS
 from pipeline.manifest.grammar import HARMLESS, HINTS, MAX_LEVELS, MAX_NODES, NO_CALL, WORDS
 from pipeline.manifest.scope import Scope
 from pipeline.manifest.wording import did_you_mean
-from pipeline.model.items import EMPTY
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

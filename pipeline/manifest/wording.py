@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pipeline.diagnostics import did_you_mean, nearest
+from pipeline.findings import did_you_mean, nearest
 from pipeline.foreign_text import redacted
 
 __all__ = ["did_you_mean", "either", "kind_of", "nearest", "shown"]

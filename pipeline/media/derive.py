@@ -17,9 +17,9 @@ from pathlib import Path
 
 from PIL import Image
 
+from pipeline.domain import Media, Operation
 from pipeline.errors import MediaFault, Unusable
 from pipeline.media.still import open_image
-from pipeline.model import Media, Operation
 
 _RECIPE = 1
 """Raised when the pixels would change: an older file is then made anew."""

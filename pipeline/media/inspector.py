@@ -13,12 +13,11 @@ from itertools import islice
 from pathlib import Path
 from urllib.parse import urlsplit
 
-import pipeline.media
 from pipeline.allowed_paths import AllowedPaths
+from pipeline.domain import Media
 from pipeline.errors import MediaFault
 from pipeline.media.derive import fitted
 from pipeline.media.still import measure_image
-from pipeline.model import Media
 
 _NAMES_COMPARED = 2000
 _MEGA = 1_000_000
@@ -27,8 +26,10 @@ _MOST_BYTES = {"image": 50 * _MEGA, "video": 500 * _MEGA}
 
 
 def _video(path: Path) -> Media:
-    # Looked up when there is one: most manifests name no video, and FFmpeg is slow to load.
-    return pipeline.media.measure(path)
+    # Most manifests name no video, and FFmpeg is slow to load.
+    from pipeline.media.video import measure  # noqa: PLC0415 - see above
+
+    return measure(path)
 
 
 _WEB = "it begins with https://"

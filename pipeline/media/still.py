@@ -12,9 +12,9 @@ from pathlib import Path
 
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from pipeline.domain import Media
 from pipeline.errors import MediaFault
 from pipeline.media.container import format_of
-from pipeline.model import Media
 
 _FORMATS = ("PNG", "JPEG", "WEBP", "GIF")
 _IMAGE_FORMATS = frozenset(name.lower() for name in _FORMATS)

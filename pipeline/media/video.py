@@ -20,6 +20,7 @@ from av.stream import Stream
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
+from pipeline.domain import Media
 from pipeline.errors import MediaFault
 from pipeline.media.container import (
     file_format,
@@ -29,7 +30,6 @@ from pipeline.media.container import (
     sha256,
 )
 from pipeline.media.units import holds_together, length_size
-from pipeline.model import Media
 
 VIDEO_FORMATS = frozenset({"mp4", "mov", "webm"})
 # `explode` turns a broken macroblock into an error; without it FFmpeg paints over the hole.

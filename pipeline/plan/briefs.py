@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
-from pipeline.diagnostics import Diagnostic, Severity
-from pipeline.model import EMPTY, Kind, Media, Offer, Reference, Settings, Shot, Spec
+from pipeline.domain import EMPTY, Kind, Media, Offer, Reference, Settings, Shot, Spec
+from pipeline.findings import Diagnostic, Severity
 from pipeline.plan import key
 from pipeline.plan.compatible import Misfit, Wish, forbidden, inexpressible, kind_of
 from pipeline.plan.frames import Frames

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
-from pipeline.model import Kind, Offer, Terms
+from pipeline.domain import Kind, Offer, Terms
 from pipeline.plan.rules import (
     AUTO,
     COMBINATIONS,

@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from decimal import Decimal
 from typing import Any, Protocol
 
-from pipeline.diagnostics import Diagnostic
+from pipeline.domain import Budget, Entry, Item, Price, ProviderSettings
+from pipeline.domain.item import EMPTY
 from pipeline.errors import InvalidInput
-from pipeline.model import Budget, Entry, Item, Price, ProviderSettings
-from pipeline.model.items import EMPTY
-from pipeline.plan.findings import Findings
+from pipeline.findings import Diagnostic
+from pipeline.plan.finding_factory import Findings
 from pipeline.plan.price import Rates, assumed, price
 from pipeline.plan.rules import KIND_WORDS
 

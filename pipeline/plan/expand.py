@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from pipeline.diagnostics import Diagnostic
-from pipeline.model import EMPTY, Item, Manifest, Offer
-from pipeline.plan.findings import Findings
+from pipeline.domain import EMPTY, Item, Manifest, Offer
+from pipeline.findings import Diagnostic
+from pipeline.plan.finding_factory import Findings
 from pipeline.plan.looking import Inspector
 from pipeline.plan.shots import ShotPlan
 from pipeline.plan.switches import extra_faults, switch_faults

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from pipeline.domain import Reference, Role
 from pipeline.errors import MediaFault
-from pipeline.model import Reference, Role
 from pipeline.plan.compatible import Misfit
 from pipeline.plan.layers import Wanted
 from pipeline.plan.looking import Inspector

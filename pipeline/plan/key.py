@@ -15,7 +15,7 @@ from typing import Any
 
 import orjson
 
-from pipeline.model import MODEL, Alternative, Key, Kind, Media, Reference, Settings, Token
+from pipeline.domain import MODEL, Alternative, Key, Kind, Media, Reference, Settings, Token
 from pipeline.plan.rules import AUTO
 
 RECIPE = 2

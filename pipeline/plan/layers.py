@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
-from pipeline.diagnostics import Diagnostic, Span
+from pipeline.domain import Manifest, Shot, Value
 from pipeline.errors import TemplateFault
-from pipeline.model import Manifest, Shot, Value
+from pipeline.findings import Diagnostic, Span
 from pipeline.plan.looking import in_cell
 from pipeline.plan.scope import CELL, ROW, TAKE, Scope, as_finding
 from pipeline.plan.variants import SETTABLE, Cell

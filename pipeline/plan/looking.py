@@ -9,9 +9,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
-from pipeline.diagnostics import Diagnostic, Span
+from pipeline.domain import Media, Template, Value
 from pipeline.errors import MediaFault, TemplateFault
-from pipeline.model import Media, Template, Value
+from pipeline.findings import Diagnostic, Span
 from pipeline.plan.scope import Scope
 
 

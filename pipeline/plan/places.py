@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from types import MappingProxyType
 
-from pipeline.diagnostics import Diagnostic, Severity, Span
-from pipeline.model import Reference, Shot
+from pipeline.domain import Reference, Shot
+from pipeline.findings import Diagnostic, Severity, Span
 from pipeline.plan.compatible import Misfit
 from pipeline.plan.layers import OWN, Wanted, Written
 from pipeline.plan.looking import in_cell

@@ -13,9 +13,9 @@ from typing import Any
 
 import jsonschema
 
-from pipeline.diagnostics import Diagnostic, Span
+from pipeline.domain import EMPTY, Item, Price, Role
 from pipeline.errors import InvalidInput
-from pipeline.model import EMPTY, Item, Price, Role
+from pipeline.findings import Diagnostic, Span
 from pipeline.schemas import schema
 
 _MILLIONTH = Decimal("0.000001")

@@ -10,7 +10,7 @@ import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
 
-from pipeline.model import Mention, Reference, Role, Token
+from pipeline.domain import Mention, Reference, Role, Token
 
 # It begins where the space begins, and never within it: a cell may hold thousands of spaces.
 _LINE_END_SPACE = re.compile(r"(?<![^\S\n])[^\S\n]++(?=\n)")

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 
-from pipeline.diagnostics import Diagnostic, Span
-from pipeline.model import Offer, Shot
+from pipeline.domain import Offer, Shot
+from pipeline.findings import Diagnostic, Span
 from pipeline.plan.layers import Wanted
 from pipeline.plan.rules import USUAL
 

@@ -11,8 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
-from pipeline.diagnostics import Span
-from pipeline.model import (
+from pipeline.domain import (
     MOST_LISTED,
     Bundle,
     ElementSpec,
@@ -25,6 +24,7 @@ from pipeline.model import (
     Value,
     VideoSpec,
 )
+from pipeline.findings import Span
 from pipeline.plan.looking import Inspector, Looking
 from pipeline.plan.scope import Scope
 

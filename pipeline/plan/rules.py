@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from pipeline.model import Kind, MediaLimits, Terms
+from pipeline.domain import Kind, MediaLimits, Terms
 
 MODEL_TITLE = "Kling O1"
 TOLERANCE = 0.02

@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeVar
 
-from pipeline.diagnostics import Diagnostic
+from pipeline.domain import Manifest, Row, Shot, Template, Value
 from pipeline.errors import TemplateFault
-from pipeline.model import Manifest, Row, Shot, Template, Value
-from pipeline.plan.findings import Findings
+from pipeline.findings import Diagnostic
+from pipeline.plan.finding_factory import Findings
 from pipeline.plan.variants import WHOLE, Cell
 
 ROW, CELL, TAKE = 1, 2, 4

@@ -11,9 +11,9 @@ from collections.abc import Collection, Iterator, Mapping, Sequence, Sized
 from dataclasses import dataclass, replace
 from itertools import groupby
 
-from pipeline.diagnostics import Diagnostic, Span, did_you_mean
+from pipeline.domain import EMPTY, Record, Value
 from pipeline.errors import InvalidInput
-from pipeline.model import EMPTY, Record, Value
+from pipeline.findings import Diagnostic, Span, did_you_mean
 from pipeline.plan.terms import Row, Term, Wrong, term
 
 _TOKEN = re.compile(

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from pipeline.diagnostics import Diagnostic, Severity
+from pipeline.domain import Item, Manifest, Offer, Origin, Row, Shot
 from pipeline.errors import TemplateFault
-from pipeline.model import Item, Manifest, Offer, Origin, Row, Shot
+from pipeline.findings import Diagnostic, Severity
 from pipeline.plan import key, prompts
 from pipeline.plan.address import address, encoded
 from pipeline.plan.briefs import Brief, Briefs, Candidate, Levels, Settled
 from pipeline.plan.compatible import Misfit, wrong_length
-from pipeline.plan.findings import Findings
+from pipeline.plan.finding_factory import Findings
 from pipeline.plan.layers import Layers
 from pipeline.plan.looking import Inspector
 from pipeline.plan.references import Attached, attach, depends

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from pipeline.diagnostics import Diagnostic, Span, nearest
-from pipeline.model import EMPTY, Record
+from pipeline.domain import EMPTY, Record
+from pipeline.findings import Diagnostic, Span, nearest
 from pipeline.plan.select import Selection
 from pipeline.plan.terms import Row, Term
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from urllib.parse import urlsplit
 
-from pipeline.diagnostics import Diagnostic, Span, did_you_mean
-from pipeline.model import Manifest, Offer, ProviderSettings, Shot, Value
+from pipeline.domain import Manifest, Offer, ProviderSettings, Shot, Value
+from pipeline.findings import Diagnostic, Span, did_you_mean
 from pipeline.plan.providers import unknown_provider
 
 

@@ -16,8 +16,8 @@ from functools import partial
 from types import MappingProxyType
 from typing import Any
 
-from pipeline.diagnostics import Span, did_you_mean
-from pipeline.model import Record
+from pipeline.domain import Record
+from pipeline.findings import Span, did_you_mean
 from pipeline.plan.address import shown
 
 Row = Mapping[str, Any]

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import PurePath
 
-from pipeline.model import Kind, Media, MediaLimits, Offer, Reference, Terms
+from pipeline.domain import Kind, Media, MediaLimits, Offer, Reference, Terms
 from pipeline.plan.compatible import Misfit
 from pipeline.plan.rules import (
     CLIP_SLACK_S,

@@ -12,9 +12,9 @@ from itertools import chain, product
 from math import prod
 from typing import Any
 
-from pipeline.diagnostics import Diagnostic, Span
-from pipeline.model import Axis, Match, Value, Variants
-from pipeline.model.items import EMPTY
+from pipeline.domain import Axis, Match, Value, Variants
+from pipeline.domain.item import EMPTY
+from pipeline.findings import Diagnostic, Span
 from pipeline.plan.address import cell_name, shown
 
 SETTABLE = frozenset(

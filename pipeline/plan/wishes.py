@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from pipeline.model import Kind, Media, Offer, Reference, Role, Settings, Spec
+from pipeline.domain import Kind, Media, Offer, Reference, Role, Settings, Spec
 from pipeline.plan.compatible import Wish, ratio_for
 from pipeline.plan.key import Ratios
 from pipeline.plan.layers import Wanted

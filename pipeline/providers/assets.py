@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from pipeline.model import Item, Media, Role
+from pipeline.domain import Item, Media, Role
 from pipeline.providers.base import ASSET, Part
 
 _UNUSUAL: Mapping[str, str] = MappingProxyType({"mov": "quicktime", "jpg": "jpeg"})

@@ -9,36 +9,17 @@ from __future__ import annotations
 from collections.abc import Collection, Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
-from enum import StrEnum
 from types import MappingProxyType
 from typing import Any, Protocol
 
-from pipeline.model import Item, Media, Offer
+from pipeline.domain import Item, Media, Offer
+from pipeline.domain.states import FaultKind
 
 CLIENT_ID = "client:id"
 """Stands for the client-chosen id in a request until the intent is written."""
 ASSET = "asset:"
 """`asset:<digest>` stands for a medium until it is uploaded."""
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
-
-
-class FaultKind(StrEnum):
-    """Why something did not work; the policy of each is one table in `run.lifecycle`."""
-
-    REJECTED = "rejected"
-    REFUSED = "refused"
-    THROTTLED = "throttled"
-    CAPACITY = "capacity"
-    UNAVAILABLE = "unavailable"
-    UNAUTHORISED = "unauthorised"
-    UNPAID = "unpaid"
-    LOST = "lost"
-    EXPIRED = "expired"
-    UNREADABLE = "unreadable"
-    DAMAGED = "damaged"
-    OFF_SPEC = "off_spec"
-    PROVIDER = "provider"
-    """The provider's own failure after acceptance (`Failed` only): free and transient or not."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

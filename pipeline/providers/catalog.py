@@ -10,9 +10,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from types import MappingProxyType
 from typing import Any
 
-from pipeline.diagnostics import Diagnostic
+from pipeline.domain import Item, Offer, Terms
 from pipeline.errors import InvalidInput
-from pipeline.model import Item, Offer, Terms
+from pipeline.findings import Diagnostic
 from pipeline.providers import extras, wire
 from pipeline.providers.apimart import APIMart
 from pipeline.providers.base import ASSET, CLIENT_ID, Provider, plain

@@ -13,7 +13,8 @@ from types import MappingProxyType
 from typing import Any
 from urllib.parse import quote
 
-from pipeline.model import EMPTY, Cadence, Feature, Item, Kind, Media, Offer, Role, Terms
+from pipeline.domain import EMPTY, Cadence, Feature, Item, Kind, Media, Offer, Role, Terms
+from pipeline.domain.states import FaultKind
 from pipeline.providers import assets, prompts, replies
 from pipeline.providers.base import (
     Absent,
@@ -22,7 +23,6 @@ from pipeline.providers.base import (
     Done,
     Failed,
     Fault,
-    FaultKind,
     Pending,
     Request,
     Response,

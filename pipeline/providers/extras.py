@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from pipeline.model import Offer
+from pipeline.domain import Offer
 
 
 def task(body: Any) -> Any:

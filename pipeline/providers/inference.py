@@ -12,7 +12,7 @@ from types import MappingProxyType
 from typing import Any
 from urllib.parse import quote
 
-from pipeline.model import Cadence, Feature, Item, Kind, Media, Offer, Role, Terms
+from pipeline.domain import Cadence, Feature, Item, Kind, Media, Offer, Role, Terms
 from pipeline.providers import assets, inference_replies, prompts
 from pipeline.providers.base import (
     Absent,

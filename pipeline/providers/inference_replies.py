@@ -12,6 +12,7 @@ from datetime import datetime
 from types import MappingProxyType
 from typing import Any
 
+from pipeline.domain.states import FaultKind
 from pipeline.providers import replies
 from pipeline.providers.base import (
     Absent,
@@ -19,7 +20,6 @@ from pipeline.providers.base import (
     Done,
     Failed,
     Fault,
-    FaultKind,
     Pending,
     Response,
     TaskState,

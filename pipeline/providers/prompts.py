@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from pipeline.model import Item, Reference, Role, Token
+from pipeline.domain import Item, Reference, Role, Token
 
 _WORDS: Mapping[Role, str] = MappingProxyType(
     {

@@ -18,7 +18,8 @@ from typing import Any
 
 import orjson
 
-from pipeline.providers.base import Charge, Fault, FaultKind, Quote, Request, Response
+from pipeline.domain.states import FaultKind
+from pipeline.providers.base import Charge, Fault, Quote, Request, Response
 
 RETRY_AFTER_MAX_S = 300.0
 """No provider documents Retry-After in general: honoured if sent, capped (providers.md §14 #2)."""

@@ -11,7 +11,7 @@ from collections.abc import Collection, Generator, Mapping
 from types import MappingProxyType
 from typing import Any
 
-from pipeline.model import Cadence, Feature, Item, Kind, Media, Offer, Role, Terms
+from pipeline.domain import Cadence, Feature, Item, Kind, Media, Offer, Role, Terms
 from pipeline.providers import assets, prompts, runware_replies
 from pipeline.providers.base import (
     ASSET,

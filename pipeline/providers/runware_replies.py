@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from pipeline.domain.states import FaultKind
 from pipeline.providers import replies
 from pipeline.providers.base import (
     Absent,
@@ -20,7 +21,6 @@ from pipeline.providers.base import (
     Done,
     Failed,
     Fault,
-    FaultKind,
     Pending,
     Quote,
     Response,

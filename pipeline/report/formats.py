@@ -18,9 +18,9 @@ from typing import Any
 
 import orjson
 
-from pipeline.diagnostics import Span
+from pipeline.domain import Record
+from pipeline.findings import Span
 from pipeline.foreign_text import printable, storable
-from pipeline.model import Record
 from pipeline.report.summary import Group, Money, Report, Share
 
 UNKNOWN = "unknown"

@@ -20,8 +20,8 @@ import orjson
 from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
+from pipeline.domain import EMPTY, Record, Table
 from pipeline.foreign_text import printable
-from pipeline.model import EMPTY, Record, Table
 from pipeline.report.amounts import charged, earlier, estimate, native, usd
 from pipeline.report.causes import DONE, MARKS, NO_MARK, spoken
 from pipeline.report.results import cell_text

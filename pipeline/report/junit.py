@@ -9,8 +9,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from html import escape
 from types import MappingProxyType
 
+from pipeline.domain import Record
 from pipeline.foreign_text import printable
-from pipeline.model import Record
 from pipeline.report.causes import DONE, spoken
 from pipeline.report.summary import Report, origin
 

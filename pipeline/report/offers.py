@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from types import MappingProxyType
 
-from pipeline.model import Feature, Kind, Offer, Terms
+from pipeline.domain import Feature, Kind, Offer, Terms
 
 NO = "–"
 _KINDS: Mapping[Kind, str] = MappingProxyType(

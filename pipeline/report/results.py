@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import date
 from typing import Any
 
-from pipeline.model import Record, Table
+from pipeline.domain import Record, Table
 from pipeline.report.formats import csv_line
 
 _FACTS = ("status", "path", "cost_usd", "cause")

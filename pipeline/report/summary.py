@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
 
-from pipeline.model import Record
+from pipeline.domain import Record
 from pipeline.report.causes import DONE, advice, place
 
 ADDRESSES_KEPT = 50

@@ -6,13 +6,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from decimal import Decimal
 
-from pipeline.diagnostics import Diagnostic, has_errors
-from pipeline.run.files.views import DamagedClip
-from pipeline.run.ledger.prices import PriceStanding
-from pipeline.run.ledger.summary import Line
-from pipeline.run.ledger.tables import usd
-from pipeline.run.lifecycle import State
-from pipeline.run.status import MAKES, UNSETTLED, Status, status_of
+from pipeline.domain.states import MAKES, UNSETTLED_STATUSES, State, Status, status_of
+from pipeline.findings import Diagnostic, has_errors
+from pipeline.ledger.plan_totals import Line
+from pipeline.ledger.price_confirmations import PriceStanding
+from pipeline.ledger.sql_schema import usd
+from pipeline.run.output_check import DamagedClip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,7 +127,7 @@ class Admission:
         Those of earlier plans too: they were paid for.
         """
         every = (*self.lines, *self.others)
-        sent = sum(line.items for line in every if line.status in UNSETTLED)
+        sent = sum(line.items for line in every if line.status in UNSETTLED_STATUSES)
         return sent + len(self.left_behind)
 
     def count(self, *statuses: Status) -> int:

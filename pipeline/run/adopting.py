@@ -18,19 +18,19 @@ from pathlib import Path
 from types import MappingProxyType
 from uuid import uuid4
 
+from pipeline.domain import Media
+from pipeline.domain.states import ADOPTABLE, State
 from pipeline.errors import MediaFault
-from pipeline.model import Media
+from pipeline.ledger import adoptions, outputs, payload
+from pipeline.ledger.adoptions import Adopter, PlacedFile
+from pipeline.ledger.outputs import Clip
+from pipeline.ledger.repository import Ledger
+from pipeline.ledger.sql_schema import usd
 from pipeline.run.fetch import judge
-from pipeline.run.files.disk import copy_bytes, digest, writing
-from pipeline.run.files.parts import container
-from pipeline.run.files.store import Store
-from pipeline.run.files.views import Found, RealFiles, Standing, inspect
-from pipeline.run.ledger import adoptions, outputs, payload
-from pipeline.run.ledger.adoptions import ADOPTABLE, Adopter, PlacedFile
-from pipeline.run.ledger.ledger import Ledger
-from pipeline.run.ledger.outputs import Clip
-from pipeline.run.ledger.tables import usd
-from pipeline.run.lifecycle import State
+from pipeline.run.output_check import Found, RealFiles, Standing, inspect
+from pipeline.storage.blobs import Store
+from pipeline.storage.downloads import container
+from pipeline.storage.fs import copy_bytes, digest, writing
 
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 _KNOWN_AT_ONCE = 500

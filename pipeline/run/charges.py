@@ -12,16 +12,16 @@ from functools import partial
 from typing import cast
 from uuid import uuid4
 
+from pipeline.domain import Feature
 from pipeline.errors import TransportFault
-from pipeline.model import Feature
+from pipeline.ledger import payload
+from pipeline.ledger.jobs import CHARGED
+from pipeline.ledger.price_confirmations import BALANCE, CHARGE, CREDITS, FREE, TOLD, UNTOLD
+from pipeline.ledger.purchases import REPORTED, UNKNOWN, Booking, bound_beside
+from pipeline.ledger.sql_schema import micro_exact, usd
+from pipeline.net.encoding import filled
 from pipeline.providers.base import CLIENT_ID, Balances, Charge, Fault
-from pipeline.run.ledger import payload
-from pipeline.run.ledger.jobs import CHARGED
-from pipeline.run.ledger.prices import BALANCE, CHARGE, CREDITS, FREE, TOLD, UNTOLD
-from pipeline.run.ledger.purchases import REPORTED, UNKNOWN, Booking, bound_beside
-from pipeline.run.ledger.tables import micro_exact, usd
-from pipeline.run.life import Life
-from pipeline.run.transport.wire import filled
+from pipeline.run.job import Life
 
 _UNUSUAL = Decimal("0.05")
 """By what share told credits may differ from the usual and not be spoken of."""

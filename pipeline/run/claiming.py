@@ -11,14 +11,14 @@ from dataclasses import dataclass
 from functools import partial
 from random import Random
 
+from pipeline.clock import RealClock
+from pipeline.domain.states import POLICY, FaultKind, Phase
 from pipeline.errors import Undecidable
-from pipeline.providers.base import Absent, Fault, FaultKind, Provider, TaskRef
-from pipeline.run.clock import RealClock
-from pipeline.run.collecting import state_of
-from pipeline.run.lifecycle import POLICY, Phase
-from pipeline.run.pacing import repeated
-from pipeline.run.transport.lane import Lane
-from pipeline.run.transport.transport import Transport
+from pipeline.net.client import Transport
+from pipeline.net.lane import Lane
+from pipeline.providers.base import Absent, Fault, Provider, TaskRef
+from pipeline.run.collect import state_of
+from pipeline.run.limiter import repeated
 
 _TRIES = 4
 

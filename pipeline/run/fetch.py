@@ -14,16 +14,17 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from pipeline.clock import Clock
+from pipeline.domain import Media, Spec
+from pipeline.domain.clip_spec import has_ratio
+from pipeline.domain.states import FaultKind
 from pipeline.errors import Forbidden, MediaFault, TooSlow, TransportFault
-from pipeline.model import Media, Spec
-from pipeline.providers.base import Done, Fault, FaultKind, Request
-from pipeline.run.clock import Clock
-from pipeline.run.files.disk import digest
-from pipeline.run.files.parts import Part, container
-from pipeline.run.files.store import Store
-from pipeline.run.pacing import retry_after
-from pipeline.run.spec import has_ratio
-from pipeline.run.transport.transport import Download, Lane, Transport
+from pipeline.net.client import Download, Lane, Transport
+from pipeline.providers.base import Done, Fault, Request
+from pipeline.run.limiter import retry_after
+from pipeline.storage.blobs import Store
+from pipeline.storage.downloads import Part, container
+from pipeline.storage.fs import digest
 
 _TRIES = 4
 """Times a download that breaks off is taken up again at once; later ones are the policy's."""

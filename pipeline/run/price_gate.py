@@ -11,7 +11,7 @@ from collections import defaultdict
 from collections.abc import Coroutine, Mapping
 from typing import Any
 
-from pipeline.run.ledger.prices import TOLD, PriceClass, SeenPrice
+from pipeline.ledger.price_confirmations import TOLD, PriceClass, SeenPrice
 
 PRICE = "price"
 """The cause of a job that is held since the first purchase of its price has no known end."""

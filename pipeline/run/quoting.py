@@ -13,17 +13,17 @@ from random import Random
 from typing import cast
 from uuid import uuid4
 
+from pipeline.clock import RealClock
+from pipeline.domain import Entry, Feature, Item
 from pipeline.errors import TransportFault
-from pipeline.model import Entry, Feature, Item
+from pipeline.ledger import payload
+from pipeline.ledger.repository import Ledger
+from pipeline.net.client import Transport
+from pipeline.net.encoding import filled
+from pipeline.net.lane import Lane
 from pipeline.providers.base import CLIENT_ID, Fault, Provider, Quote, Quotes, Request, Uploads
-from pipeline.run.clock import RealClock
-from pipeline.run.files.store import Store
-from pipeline.run.ledger import payload
-from pipeline.run.ledger.ledger import Ledger
-from pipeline.run.staging import Staging
-from pipeline.run.transport.lane import Lane
-from pipeline.run.transport.transport import Transport
-from pipeline.run.transport.wire import filled
+from pipeline.run.uploads import Staging
+from pipeline.storage.blobs import Store
 
 Alike = tuple[str, str, str, float | None]
 """Provider, kind, mode and seconds: what a price depends on."""

@@ -11,12 +11,12 @@ from typing import Any
 
 import orjson
 
-from pipeline.model import Feature
-from pipeline.providers.base import Absent, Accepted, Fault, FaultKind
-from pipeline.run.buying import LOOK_UPS, accepted, look_up, post
-from pipeline.run.clock import boot
-from pipeline.run.life import Life
-from pipeline.run.lifecycle import POLICY, Phase, State
+from pipeline.clock import boot
+from pipeline.domain import Feature
+from pipeline.domain.states import POLICY, FaultKind, Phase, State
+from pipeline.providers.base import Absent, Accepted, Fault
+from pipeline.run.job import Life
+from pipeline.run.submit import LOOK_UPS, accepted, look_up, post
 
 
 async def in_doubt(life: Life) -> None:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from types import MappingProxyType
 
-from pipeline.run.buying import planned, staging, submitting
-from pipeline.run.collecting import fetching, overdue, waiting
-from pipeline.run.life import Life
-from pipeline.run.lifecycle import State
-from pipeline.run.outcome import UNKNOWN_STATES as UNKNOWN
+from pipeline.domain.states import UNKNOWN_STATES as UNKNOWN
+from pipeline.domain.states import State
+from pipeline.run.collect import fetching, overdue, waiting
+from pipeline.run.job import Life
 from pipeline.run.reconcile import in_doubt
+from pipeline.run.submit import planned, staging, submitting
 
 Step = Callable[[Life], Awaitable[None]]
 

@@ -1,16 +1,24 @@
-"""docs/lifecycle.md, made from the tables in pipeline/run/lifecycle.py."""
+"""docs/lifecycle.md, made from the tables in pipeline/domain/states.py."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from pipeline.providers.base import FaultKind
-from pipeline.run.lifecycle import CRASHED, POLICY, TRANSIENT, TRANSITIONS, Phase, Ruling, Signal
+from pipeline.domain.states import (
+    CRASHED,
+    POLICY,
+    TRANSIENT,
+    TRANSITIONS,
+    FaultKind,
+    Phase,
+    Ruling,
+    Signal,
+)
 
 _HEAD = """\
 # The life of a job
 
-<!-- Made from pipeline/run/lifecycle.py. After a change there:
+<!-- Made from pipeline/domain/states.py. After a change there:
      pytest tests/architecture/test_lifecycle_page.py --rewrite-cases -->
 
 Every move is a compare-and-set in the ledger, and no move off this table reaches it.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pipeline.run.lifecycle import POLICY, TRANSITIONS
+from pipeline.domain.states import POLICY, TRANSITIONS
 from tests.architecture.lifecycle_page import page
 from tests.architecture.source import REPOSITORY
 

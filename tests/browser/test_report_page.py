@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.media import poster
-from pipeline.model import Record
-from pipeline.report import poster_path, summarise, to_html
+from pipeline.domain import Record
+from pipeline.media.posters import poster
+from pipeline.report.html import poster_path, to_html
+from pipeline.report.summary import summarise
 from tests.browser.chromium import FOUND, Page, chromium
 from tests.unit.media.clips import write_clip
 from tests.unit.report.records import NOON, done, failed, held

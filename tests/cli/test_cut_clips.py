@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.media import probe
+from pipeline.media.video import probe
 from pipeline.providers import OFFERS
 from tests.crash.kit import addressed
 from tests.sandboxes import Sandbox

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.media import probe
+from pipeline.media.video import probe
 from pipeline.providers import OFFERS
 from tests.architecture.source import REPOSITORY
 

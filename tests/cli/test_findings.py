@@ -12,7 +12,7 @@ import pytest
 
 from pipeline.cli.app import invoke
 from pipeline.cli.explaining import Page, pages
-from pipeline.diagnostics import Severity
+from pipeline.findings import Severity
 from tests.architecture.slugs import used_slugs
 from tests.architecture.source import REPOSITORY
 

@@ -17,23 +17,20 @@ from hypothesis import strategies as st
 from rich.live import Live
 
 from pipeline.cli.console import TerminalConsole, print_text
-from pipeline.cli.findings import written
+from pipeline.cli.finding_text import written
 from pipeline.cli.panel import Lines, Panel
 from pipeline.cli.planning import drawn
-from pipeline.diagnostics import Diagnostic, Span
+from pipeline.domain import Event, Record
+from pipeline.domain.states import Status
+from pipeline.findings import Diagnostic, Span
 from pipeline.foreign_text import printable
-from pipeline.model import Event, Record
-from pipeline.report import (
-    Report,
-    show_summary,
-    summarise,
-    to_csv,
-    to_html,
-    to_json,
-    to_junit,
-    to_markdown,
-)
-from pipeline.run import Admission, PlanLine, Status
+from pipeline.report.formats import to_csv, to_json
+from pipeline.report.html import to_html
+from pipeline.report.junit import to_junit
+from pipeline.report.markdown import to_markdown
+from pipeline.report.summary import Report, summarise
+from pipeline.report.terminal import show_summary
+from pipeline.run.admission import Admission, PlanLine
 from tests.unit.report.records import failed
 
 NOW = datetime(2026, 11, 28, tzinfo=UTC)

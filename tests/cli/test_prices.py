@@ -24,7 +24,7 @@ from pipeline.cli.options import Asked, Job, Spending
 from pipeline.cli.planning import admitted
 from pipeline.cli.project import project_of
 from pipeline.cli.reporting import summary
-from pipeline.run import Ledger
+from pipeline.ledger.repository import Ledger
 from tests.clocks import HastyClock
 from tests.sandboxes import PLAIN, Sandbox
 

@@ -6,9 +6,9 @@ import pytest
 
 from pipeline.cli.campaign import rates
 from pipeline.cli.providing import prices
-from pipeline.model import Kind
+from pipeline.domain import Kind
 from pipeline.providers import OFFERS
-from pipeline.report import capabilities, to_markdown_table
+from pipeline.report.offers import capabilities, to_markdown_table
 from tests.architecture.source import REPOSITORY
 
 README = REPOSITORY / "README.md"

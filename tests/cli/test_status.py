@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from pipeline.cli.app import invoke
-from pipeline.model import Budget
-from pipeline.run import Ledger, RootKind
+from pipeline.domain import Budget
+from pipeline.ledger.repository import Ledger
+from pipeline.ledger.root_identity import RootKind
 from tests.unit.run.campaign import CAMPAIGN, Studio, entry
 
 MANIFEST = f"""\

@@ -13,7 +13,8 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import Any, cast
 
-from pipeline.model import Item, Media, Offer
+from pipeline.domain import Item, Media, Offer
+from pipeline.domain.states import FaultKind
 from pipeline.providers.base import (
     CLIENT_ID,
     Absent,
@@ -21,7 +22,6 @@ from pipeline.providers.base import (
     Done,
     Failed,
     Fault,
-    FaultKind,
     Finds,
     Pending,
     Provider,

@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from types import MappingProxyType
 
-from pipeline.model import Feature, Kind, Policy
+from pipeline.domain import Feature, Kind, Policy
 from tests.conformance.stage import (
     Colour,
     Played,

@@ -19,8 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from pipeline.media import probe
-from pipeline.model import (
+from pipeline.domain import (
     Entry,
     Event,
     Item,
@@ -33,21 +32,17 @@ from pipeline.model import (
     Reference,
     Spec,
 )
+from pipeline.ledger.price_confirmations import CHARGE, PriceClass, SeenPrice, record_price
+from pipeline.ledger.repository import Ledger
+from pipeline.media.video import probe
+from pipeline.net.client import Limits, Transport
+from pipeline.net.lane import Lane
 from pipeline.providers.base import Provider, plain
-from pipeline.run import (
-    Lane,
-    Ledger,
-    Limits,
-    Order,
-    Outcome,
-    RealFiles,
-    Store,
-    Tools,
-    Transport,
-    admit,
-    run,
-)
-from pipeline.run.ledger.prices import CHARGE, PriceClass, SeenPrice, record_price
+from pipeline.run.outcome import Outcome
+from pipeline.run.output_check import RealFiles
+from pipeline.run.plan_sync import admit
+from pipeline.run.runner import Order, Tools, run
+from pipeline.storage.blobs import Store
 from tests.sandboxes import Sandbox
 from tests.unit.providers.samples import item
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.model import Kind
+from pipeline.domain import Kind
 from pipeline.providers import PROVIDERS
 from pipeline.sandbox.dialects import DIALECTS
 from tests.conformance.scenarios import SCENARIOS, patient

@@ -18,9 +18,9 @@ from typing import Any
 
 from PIL import Image
 
-from pipeline.model import Feature, Record
+from pipeline.domain import Feature, Record
+from pipeline.ledger.repository import Ledger
 from pipeline.providers import OFFERS
-from pipeline.run import Ledger
 from tests.conformance.stage import plays, task_of
 from tests.crash.kit import addressed, callsheet, campaign_run, started
 from tests.sandboxes import PLAIN, Sandbox

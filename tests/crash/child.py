@@ -21,7 +21,7 @@ from pathlib import Path
 from pipeline.cli.options import Asked, Job, Spending
 from pipeline.cli.project import project_of
 from pipeline.cli.running import make
-from pipeline.run import RealClock
+from pipeline.clock import RealClock
 from tests.crash import mutants, points
 
 

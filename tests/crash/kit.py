@@ -19,9 +19,9 @@ from typing import Any
 
 from PIL import Image
 
-from pipeline.model import Feature, Kind, Record
+from pipeline.domain import Feature, Kind, Record
+from pipeline.ledger.repository import Ledger
 from pipeline.providers import OFFERS
-from pipeline.run import Ledger
 from tests.conformance.stage import plays, task_of
 from tests.sandboxes import Sandbox
 

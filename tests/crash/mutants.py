@@ -6,13 +6,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
 
+from pipeline.domain.states import CRASHED, State
+from pipeline.ledger import jobs
+from pipeline.ledger.jobs import Purchase
+from pipeline.ledger.purchases import intend
 from pipeline.providers.base import Accepted
-from pipeline.run import buying
-from pipeline.run.ledger import jobs
-from pipeline.run.ledger.jobs import Purchase
-from pipeline.run.ledger.purchases import intend
-from pipeline.run.life import Life
-from pipeline.run.lifecycle import CRASHED, State
+from pipeline.run import submit as buying
+from pipeline.run.job import Life
 from tests.crash.points import put
 
 

@@ -19,8 +19,8 @@ from weakref import WeakKeyDictionary
 
 from sqlalchemy import Connection
 
-from pipeline.run.ledger.writer import Operation, Writer
-from pipeline.run.transport.transport import Download, Transport
+from pipeline.ledger.group_commit import Operation, Writer
+from pipeline.net.client import Download, Transport
 
 DIED = 77
 """The exit code of a process that ended at a point."""

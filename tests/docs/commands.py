@@ -12,7 +12,7 @@ from typing import Any
 import typer
 
 from pipeline.cli.app import app
-from pipeline.cli.exits import Exit
+from pipeline.domain.states import Exit
 
 
 def commands() -> Iterator[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pipeline.cli.app import app
-from pipeline.model import Policy
+from pipeline.domain import Policy
 from pipeline.plan.rules import USUAL
 from pipeline.schemas import schema
 from tests.architecture.source import REPOSITORY

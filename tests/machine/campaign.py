@@ -10,7 +10,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipeline.run import Ledger, Store, damage
+from pipeline.ledger.integrity import damage
+from pipeline.ledger.repository import Ledger
+from pipeline.storage.blobs import Store
 
 KEY = "a-key-of-the-machine-tests"
 MANIFEST = """\

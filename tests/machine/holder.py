@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from pipeline.run import Ledger
+from pipeline.ledger.repository import Ledger
 
 
 def main(root: str) -> None:

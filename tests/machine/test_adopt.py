@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.run import Ledger
+from pipeline.ledger.repository import Ledger
 from tests.machine.campaign import ITEMS, Campaign
 from tests.machine.conftest import Callsheet
 from tests.sandboxes import Sandbox

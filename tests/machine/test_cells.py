@@ -10,7 +10,8 @@ from dataclasses import replace
 
 import pytest
 
-from pipeline.report import to_csv, to_results
+from pipeline.report.formats import to_csv
+from pipeline.report.results import to_results
 from tests.unit.report.records import done, failed
 from tests.unit.report.tables import table
 

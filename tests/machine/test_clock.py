@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.model import Event, Feature, Media
+from pipeline.domain import Event, Feature, Media
 from pipeline.providers.base import Fault, Request, Response, Uploaded
 from tests.unit.run.campaign import Studio, entry
 from tests.unit.run.shop import OFFER, Provider

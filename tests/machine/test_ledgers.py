@@ -15,9 +15,12 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.model import Budget
-from pipeline.run import Ledger, Store, back_up, damage
-from pipeline.run.lifecycle import TRANSITIONS, State
+from pipeline.domain import Budget
+from pipeline.domain.states import TRANSITIONS, State
+from pipeline.ledger.backup import back_up
+from pipeline.ledger.integrity import damage
+from pipeline.ledger.repository import Ledger
+from pipeline.storage.blobs import Store
 from tests.machine.campaign import TRACE, Campaign, environment
 from tests.machine.conftest import Callsheet
 from tests.sandboxes import Sandbox

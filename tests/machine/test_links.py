@@ -9,9 +9,9 @@ import traceback
 import pytest
 
 from pipeline.errors import Forbidden, TransportFault
+from pipeline.net.client import Lane, Limits, Transport
+from pipeline.net.public_addresses import is_public
 from pipeline.providers.base import Request
-from pipeline.run.transport.addresses import is_public
-from pipeline.run.transport.transport import Lane, Limits, Transport
 from tests.unit.run.rawserver import (
     Exchange,
     answer,

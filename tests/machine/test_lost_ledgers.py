@@ -15,8 +15,9 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.run import Ledger, back_up
-from pipeline.run.ledger.intent_counter import COUNTER, read_counter
+from pipeline.ledger.backup import back_up
+from pipeline.ledger.intent_counter import COUNTER, read_counter
+from pipeline.ledger.repository import Ledger
 from tests.crash.kit import campaign_run, process
 from tests.crash.points import DIED
 from tests.machine.campaign import ITEMS, TRACE, Campaign, environment

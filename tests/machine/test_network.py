@@ -15,9 +15,9 @@ from typing import Any
 import pytest
 
 from pipeline.errors import NotSent, TransportFault
+from pipeline.ledger.repository import Ledger
+from pipeline.net.client import Lane, Limits, Transport
 from pipeline.providers.base import Request
-from pipeline.run import Ledger
-from pipeline.run.transport.transport import Lane, Limits, Transport
 from tests.machine.campaign import ITEMS, KEY, TRACE, Campaign
 from tests.machine.conftest import Callsheet
 from tests.machine.hosts import NAME, Certificate, Proxy, in_background, self_signed, serving

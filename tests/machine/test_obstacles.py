@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.run.files.disk import machine_fault
+from pipeline.storage.fs import machine_fault
 from tests.machine.campaign import TRACE, Campaign, environment
 from tests.machine.conftest import Callsheet
 from tests.sandboxes import Sandbox

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from pipeline.run import Ledger
+from pipeline.ledger.repository import Ledger
 from tests.machine.campaign import Campaign
 
 LEDGER_FILES = ("ledger.db", "ledger.db-wal", "ledger.db-shm", "lock")

@@ -16,8 +16,9 @@ from pathlib import Path
 import pytest
 
 from pipeline.errors import RootRefused
-from pipeline.run import Ledger, RootKind
-from pipeline.run.ledger.tables import MIGRATIONS
+from pipeline.ledger.repository import Ledger
+from pipeline.ledger.root_identity import RootKind
+from pipeline.ledger.sql_schema import MIGRATIONS
 from tests.machine.campaign import ITEMS, KEY, Campaign, environment
 from tests.machine.conftest import Callsheet
 from tests.sandboxes import Sandbox

@@ -10,8 +10,8 @@ from pipeline.cli.app import invoke
 from pipeline.cli.campaign import open_campaign
 from pipeline.cli.options import Asked
 from pipeline.cli.project import project_of
-from pipeline.diagnostics import Diagnostic, render
-from pipeline.model import Entry
+from pipeline.domain import Entry
+from pipeline.findings import Diagnostic, render
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,7 +17,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from pipeline.cli.findings import written
+from pipeline.cli.finding_text import written
 from pipeline.errors import InvalidInput
 from pipeline.manifest.document import read_document
 from tests.manifests.planning import Planned, planned

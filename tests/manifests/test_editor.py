@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.diagnostics import Severity
 from pipeline.errors import InvalidInput
+from pipeline.findings import Severity
 from tests.manifests.editor import complaints
 from tests.manifests.planning import planned
 from tests.manifests.small import BAD, GOOD, HEAD, SHOTS, UNSAID

@@ -13,8 +13,9 @@ from pathlib import Path
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from pipeline.model import Budget
-from pipeline.run.ledger.root import FOLDER, LEDGER
+from pipeline.domain import Budget
+from pipeline.ledger.root_lock import LEDGER
+from pipeline.storage.fs import STATE_FOLDER
 from tests.unit.run.campaign import Studio, entry
 
 CENTS = st.integers(1, 300).map(lambda cents: Decimal(cents) / 100)
@@ -34,7 +35,7 @@ class Auditor:
 
     def __call__(self, _: str) -> None:
         """Add up what is bound now, as committed."""
-        with closing(sqlite3.connect(self.root / FOLDER / LEDGER)) as ledger:
+        with closing(sqlite3.connect(self.root / STATE_FOLDER / LEDGER)) as ledger:
             ((bound,),) = ledger.execute(_BOUND)
         self.seen.append(Decimal(bound) / 1_000_000)
 

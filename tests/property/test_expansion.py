@@ -8,7 +8,7 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.model import Item, Manifest
+from pipeline.domain import Item, Manifest
 from tests.unit.plan import builders as build
 
 KEYS = st.text(min_size=1, max_size=8)

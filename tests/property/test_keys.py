@@ -7,7 +7,7 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.model import Item
+from pipeline.domain import Item
 from tests.unit.plan import builders as build
 
 NAMES = st.from_regex(r"[a-z]{1,6}", fullmatch=True)

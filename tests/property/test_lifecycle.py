@@ -12,11 +12,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Connection, select
 
-from pipeline.model import Policy
-from pipeline.run.ledger.budgets import bound
-from pipeline.run.ledger.ledger import Ledger
-from pipeline.run.ledger.tables import budgets
-from pipeline.run.lifecycle import TRANSITIONS, State
+from pipeline.domain import Policy
+from pipeline.domain.states import TRANSITIONS, State
+from pipeline.ledger.budgets import bound
+from pipeline.ledger.repository import Ledger
+from pipeline.ledger.sql_schema import budgets
 from tests.unit.run.campaign import Studio, entry
 
 SUBMITS = st.sampled_from(

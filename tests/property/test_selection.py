@@ -7,8 +7,8 @@ from contextlib import suppress
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pipeline.domain import Record
 from pipeline.errors import InvalidInput
-from pipeline.model import Record
 from tests.unit.plan.selecting import chosen, record, selection
 
 TAGS = ("a", "b", "c")

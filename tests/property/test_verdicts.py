@@ -24,15 +24,15 @@ from pipeline.cli.campaign import Campaign, open_campaign
 from pipeline.cli.options import Asked
 from pipeline.cli.planning import tried
 from pipeline.cli.project import project_of
-from pipeline.diagnostics import Diagnostic
-from pipeline.model import Entry, Media
+from pipeline.domain import Entry, Media
+from pipeline.domain.states import MAKES, Status
+from pipeline.findings import Diagnostic
+from pipeline.ledger.repository import Ledger
 from pipeline.run.admission import Admission
-from pipeline.run.admitting import admit
-from pipeline.run.dispatch import Order, Tools, run
-from pipeline.run.files.store import Store
-from pipeline.run.files.views import RealFiles
-from pipeline.run.ledger.ledger import Ledger
-from pipeline.run.status import MAKES, Status
+from pipeline.run.output_check import RealFiles
+from pipeline.run.plan_sync import admit
+from pipeline.run.runner import Order, Tools, run
+from pipeline.storage.blobs import Store
 from tests.clocks import JumpingClock
 from tests.unit.run.shop import LANE, OFFER, Provider, Shop
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pipeline.diagnostics import Diagnostic, Span, did_you_mean, render
+from pipeline.findings import Diagnostic, Span, did_you_mean, render
 
 
 def drawn(source: str, column: int, end_column: int) -> list[str]:

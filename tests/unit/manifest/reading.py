@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from pipeline.diagnostics import Diagnostic, render
+from pipeline.domain import Loaded
+from pipeline.findings import Diagnostic, render
 from pipeline.manifest import load_manifest
 from pipeline.manifest.document import read_document
 from pipeline.manifest.nodes import Node
 from pipeline.manifest.scope import SCALAR, Scope
-from pipeline.model import Loaded
 
 COLUMNS = frozenset({"sku", "name", "color", "price", "Body (HTML)", "rows"})
 SCOPE = Scope(

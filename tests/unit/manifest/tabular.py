@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pipeline.diagnostics import Diagnostic, Span, render
+from pipeline.domain import EMPTY, Row, Table
+from pipeline.findings import Diagnostic, Span, render
 from pipeline.manifest.scope import SCALAR, Scope
 from pipeline.manifest.tables import read_table
 from pipeline.manifest.templates import compile_condition
-from pipeline.model import EMPTY, Row, Table
 from tests.unit.manifest.reading import value
 
 _SCOPE = Scope(

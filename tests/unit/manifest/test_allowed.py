@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.cli.findings import written
+from pipeline.cli.finding_text import written
+from pipeline.domain import Loaded
 from pipeline.manifest import load_manifest
-from pipeline.model import Loaded
 
 SHOT = 'shots: [{id: a, duration: 5, prompt: "A cup."}]\n'
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.domain import Loaded, Manifest
 from pipeline.manifest.document import read_document
 from pipeline.manifest.layers import laid_over, without_nothing
-from pipeline.model import Loaded, Manifest
 from tests.unit.manifest.reading import lines, load
 
 SHOTS = "shots: [{id: spin, prompt: A sneaker turns.}]\n"

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.diagnostics import has_errors, render
+from pipeline.domain import Manifest, Mention, Policy, ProviderSettings
+from pipeline.findings import has_errors, render
 from pipeline.manifest import load_manifest
-from pipeline.model import Manifest, Mention, Policy, ProviderSettings
 from tests.unit.manifest.reading import lines, load
 
 HEAD = "callsheet: 1\nname: x\n"

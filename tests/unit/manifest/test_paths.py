@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pipeline.domain import Template
 from pipeline.errors import TemplateFault
 from pipeline.manifest.paths import DEFAULT_PATH, MAX_VALUE_BYTES, compile_path, segment
 from pipeline.manifest.scope import SCALAR, Scope
-from pipeline.model import Template
 from tests.unit.manifest.reading import told, value
 
 NO_EXT = "an output path ends with the extension of the file that is received"

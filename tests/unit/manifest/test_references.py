@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from pipeline.domain import Mention
 from pipeline.manifest.bundles import bundle_faults, references
 from pipeline.manifest.references import References
 from pipeline.manifest.templates import compile_prompt
-from pipeline.model import Mention
 from tests.unit.manifest.reading import SCOPE, told, value
 
 FOREIGN = "is one provider's way to name a reference"

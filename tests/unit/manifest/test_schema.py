@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
-from pipeline.diagnostics import grouped
+from pipeline.findings import grouped
 from pipeline.manifest.schema import checked
 from pipeline.schemas import schema
 from tests.unit.manifest.reading import document, told

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
+from pipeline.domain import Row
 from pipeline.manifest.scope import Scope
 from pipeline.manifest.tables import joined_tables, read_table
 from pipeline.manifest.templates import compile_text
-from pipeline.model import Row
 from tests.unit.manifest.reading import value
 from tests.unit.manifest.tabular import Read, read, span_of
 

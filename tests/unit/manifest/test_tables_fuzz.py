@@ -9,7 +9,7 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.diagnostics import render
+from pipeline.findings import render
 from tests.unit.manifest.tabular import read
 
 PIECES = st.sampled_from(

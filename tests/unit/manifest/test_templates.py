@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from pipeline.diagnostics import Diagnostic
+from pipeline.domain import Mention, Template
 from pipeline.errors import TemplateFault
+from pipeline.findings import Diagnostic
 from pipeline.manifest.references import References
 from pipeline.manifest.rules import settings
 from pipeline.manifest.scope import Scope
@@ -21,7 +22,6 @@ from pipeline.manifest.templates import (
     compile_setting,
     compile_text,
 )
-from pipeline.model import Mention, Template
 from tests.unit.manifest.reading import SCOPE, told, value
 
 REFERENCES = References(

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from PIL import Image, ImageStat
 
+from pipeline.domain import Media
 from pipeline.errors import MediaFault
-from pipeline.media import Inspector
-from pipeline.model import Media
+from pipeline.media.inspector import Inspector
 from tests.unit.media.clips import write_image
 
 

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from pipeline.errors import MediaFault
-from pipeline.media import Inspector
+from pipeline.media.inspector import Inspector
 from tests.unit.media.clips import write_clip, write_image
 
 

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image, ImageStat
 
 from pipeline.errors import MediaFault
-from pipeline.media import poster
+from pipeline.media.posters import poster
 from tests.unit.media.clips import write_clip
 
 

@@ -11,8 +11,7 @@ import numpy as np
 import pytest
 
 from pipeline.errors import MediaFault
-from pipeline.media import probe
-from pipeline.media.video import measure
+from pipeline.media.video import measure, probe
 from tests.unit.media.clips import write_clip, write_image
 
 

@@ -9,9 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from pipeline.diagnostics import Diagnostic, Span
-from pipeline.errors import MediaFault, TemplateFault
-from pipeline.model import (
+from pipeline.domain import (
     Axis,
     Budget,
     Bundle,
@@ -35,6 +33,8 @@ from pipeline.model import (
     Variants,
     VideoSpec,
 )
+from pipeline.errors import MediaFault, TemplateFault
+from pipeline.findings import Diagnostic, Span
 from pipeline.plan import Plan, expand
 
 PLACE = Span(file="m.yaml", line=1, column=1, end_column=2)

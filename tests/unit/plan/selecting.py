@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from pipeline.diagnostics import Diagnostic, Span
+from pipeline.domain import EMPTY, Record, Value
 from pipeline.errors import InvalidInput
-from pipeline.model import EMPTY, Record, Value
+from pipeline.findings import Diagnostic, Span
 from pipeline.plan import Selection, Sieve, parse_selection
 
 WORDS = {

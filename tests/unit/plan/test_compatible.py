@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from pipeline.diagnostics import Diagnostic, Severity, Span
-from pipeline.model import Bundle, ElementSpec, Item, Kind, Terms
+from pipeline.domain import Bundle, ElementSpec, Item, Kind, Terms
+from pipeline.findings import Diagnostic, Severity, Span
 from tests.unit.plan import builders as build
 
 PAIR = ["runware", "unifically"]

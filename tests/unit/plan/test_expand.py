@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from pipeline.diagnostics import Diagnostic, Severity, grouped
-from pipeline.model import Item, Kind, Role, Terms, Token
+from pipeline.domain import Item, Kind, Role, Terms, Token
+from pipeline.findings import Diagnostic, Severity, grouped
 from tests.unit.plan import builders as build
 
 PRODUCTS = (

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from pipeline.diagnostics import Diagnostic, Span
-from pipeline.plan.findings import Findings
+from pipeline.findings import Diagnostic, Span
+from pipeline.plan.finding_factory import Findings
 
 
 def fault(row: int, file: str = "lost.png") -> Diagnostic:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.model import Key
+from pipeline.domain import Key
 from pipeline.plan import RECIPE
 from tests.unit.plan import builders as build
 from tests.unit.plan.works import examples, recorded, works

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from pipeline.domain import Item, Terms
 from pipeline.errors import TemplateFault
-from pipeline.model import Item, Terms
 from tests.unit.plan import builders as build
 
 ROW = build.row("A", {"duration": 10, "takes": 2, "mode": "pro"}, seconds=10, blank="")

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from pipeline.diagnostics import Diagnostic
+from pipeline.domain import Budget, Entry, Item, Price, ProviderSettings
 from pipeline.errors import InvalidInput
-from pipeline.model import Budget, Entry, Item, Price, ProviderSettings
+from pipeline.findings import Diagnostic
 from pipeline.plan import entries, parse_rates, price
 from tests.unit.plan import builders as build
 

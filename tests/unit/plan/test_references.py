@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.model import Bundle, ElementSpec, Item, Kind, Role, Terms
+from pipeline.domain import Bundle, ElementSpec, Item, Kind, Role, Terms
 from tests.unit.plan import builders as build
 
 ROWS = (

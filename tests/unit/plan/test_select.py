@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.diagnostics import Diagnostic
+from pipeline.findings import Diagnostic
 from tests.unit.plan.selecting import chosen, record, selection, wrong
 
 RECORDS = (

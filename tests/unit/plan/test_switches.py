@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.model import ProviderSettings
+from pipeline.domain import ProviderSettings
 from pipeline.plan.switches import extra_faults, switch_faults
 from tests.unit.plan import builders as build
 

@@ -17,8 +17,8 @@ from typing import Any
 from pipeline.cli.campaign import open_campaign
 from pipeline.cli.options import Asked
 from pipeline.cli.project import project_of
-from pipeline.diagnostics import Diagnostic
-from pipeline.model import Bundle, ElementSpec, Entry, Item, Manifest
+from pipeline.domain import Bundle, ElementSpec, Entry, Item, Manifest
+from pipeline.findings import Diagnostic
 from pipeline.plan import RECIPE, expand
 from pipeline.providers import OFFERS
 from tests.architecture.source import REPOSITORY

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from pipeline.model import Item, Role
+from pipeline.domain import Item, Role
 from pipeline.providers.catalog import OFFERS, compose
 from tests.unit.providers.samples import FRONT, REFERENCES, item
 

@@ -7,9 +7,9 @@ from typing import Any, TypeVar, cast
 
 import orjson
 
+from pipeline.domain.states import FaultKind
 from pipeline.providers.base import (
     Fault,
-    FaultKind,
     Finds,
     Provider,
     Quotes,

@@ -6,8 +6,7 @@ import hashlib
 from collections.abc import Mapping
 from typing import Any
 
-from pipeline.diagnostics import Span
-from pipeline.model import (
+from pipeline.domain import (
     EMPTY,
     Item,
     Key,
@@ -20,6 +19,7 @@ from pipeline.model import (
     Spec,
     Token,
 )
+from pipeline.findings import Span
 
 HERE = Span(file="campaign.yaml", line=12, column=5, end_column=9)
 LIMITED = frozenset({Kind.TEXT, Kind.FIRST_FRAME, Kind.FRAMES, Kind.REFERENCES, Kind.GUIDE})

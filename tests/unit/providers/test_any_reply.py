@@ -10,14 +10,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.model import Feature
+from pipeline.domain import Feature
+from pipeline.domain.states import FaultKind
 from pipeline.providers.base import (
     Absent,
     Accepted,
     Balances,
     Charge,
     Fault,
-    FaultKind,
     Finds,
     Provider,
     Quote,

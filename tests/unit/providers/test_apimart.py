@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 
+from pipeline.domain import Feature, Kind, Role
+from pipeline.domain.states import FaultKind
 from pipeline.errors import InvalidInput
-from pipeline.model import Feature, Kind, Role
 from pipeline.providers.apimart import APIMart
-from pipeline.providers.base import CLIENT_ID, Fault, FaultKind, Part, Request
+from pipeline.providers.base import CLIENT_ID, Fault, Part, Request
 from pipeline.providers.catalog import compose
 from tests.unit.providers.reading import said
 from tests.unit.providers.samples import FRONT, item, medium, reference

@@ -7,8 +7,9 @@ from typing import Any, cast
 
 import pytest
 
+from pipeline.domain.states import FaultKind
 from pipeline.providers import PROVIDERS
-from pipeline.providers.base import Balances, Charge, Fault, FaultKind
+from pipeline.providers.base import Balances, Charge, Fault
 from tests.unit.providers.reading import said
 
 

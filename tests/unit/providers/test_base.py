@@ -5,7 +5,7 @@ from __future__ import annotations
 import orjson
 import pytest
 
-from pipeline.model import Kind
+from pipeline.domain import Kind
 from pipeline.providers.base import Part, Request, fill, plain, revive
 from pipeline.providers.catalog import compose
 from tests.unit.providers.samples import item

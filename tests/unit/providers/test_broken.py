@@ -7,7 +7,7 @@ from typing import Any, cast
 
 import pytest
 
-from pipeline.model import Kind
+from pipeline.domain import Kind
 from pipeline.providers import wire
 from pipeline.providers.base import CLIENT_ID, Finds, Provider, Request, TaskRef
 from pipeline.providers.catalog import PROVIDERS

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from pipeline.domain import Kind, Role, Token
 from pipeline.errors import InvalidInput
-from pipeline.model import Kind, Role, Token
 from pipeline.providers.catalog import OFFERS, PROVIDERS, compose, sent_prompt
 from tests.unit.providers.samples import FRONT, HERE, item, reference
 

@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
+from pipeline.domain import Feature, Kind
+from pipeline.domain.states import FaultKind
 from pipeline.errors import InvalidInput
-from pipeline.model import Feature, Kind
-from pipeline.providers.base import Accepted, Fault, FaultKind, Part, Request
+from pipeline.providers.base import Accepted, Fault, Part, Request
 from pipeline.providers.catalog import compose
 from pipeline.providers.evolink import EvoLink
 from tests.unit.providers.expected.evolink import TASK

@@ -6,18 +6,10 @@ from typing import Any
 
 import pytest
 
+from pipeline.domain import Feature, Kind, Role, Token
+from pipeline.domain.states import FaultKind
 from pipeline.errors import InvalidInput
-from pipeline.model import Feature, Kind, Role, Token
-from pipeline.providers.base import (
-    Absent,
-    Accepted,
-    Fault,
-    FaultKind,
-    Request,
-    TaskRef,
-    Unknown,
-    Uploaded,
-)
+from pipeline.providers.base import Absent, Accepted, Fault, Request, TaskRef, Unknown, Uploaded
 from pipeline.providers.catalog import compose
 from pipeline.providers.inference import Inference
 from tests.unit.providers.reading import answered, said

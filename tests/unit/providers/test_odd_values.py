@@ -8,6 +8,7 @@ from typing import Any
 import orjson
 import pytest
 
+from pipeline.domain.states import FaultKind
 from pipeline.providers import replies
 from pipeline.providers.apimart import APIMart
 from pipeline.providers.base import (
@@ -16,7 +17,6 @@ from pipeline.providers.base import (
     Charge,
     Done,
     Fault,
-    FaultKind,
     Provider,
     Quotes,
     Response,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pipeline.model import Kind, Role, Token
+from pipeline.domain import Kind, Role, Token
 from pipeline.providers.prompts import mentions, rendered
 from tests.unit.providers.samples import FRONT, HERO, STUDIO, item
 

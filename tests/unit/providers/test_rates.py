@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from pipeline.model import Kind
+from pipeline.domain import Kind
 from pipeline.providers.catalog import OFFERS
 
 RATES: list[dict[str, Any]] = yaml.safe_load(

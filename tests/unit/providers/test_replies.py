@@ -6,8 +6,9 @@ from decimal import Decimal
 
 import pytest
 
+from pipeline.domain.states import FaultKind
 from pipeline.providers import replies
-from pipeline.providers.base import FaultKind, Request, Response
+from pipeline.providers.base import Request, Response
 
 
 def reply(status: int = 200, body: bytes = b"", **headers: str) -> Response:

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from pipeline.model import Feature, Kind
+from pipeline.domain import Feature, Kind
+from pipeline.domain.states import FaultKind
 from pipeline.providers.base import (
     Absent,
     Accepted,
@@ -15,7 +16,6 @@ from pipeline.providers.base import (
     Done,
     Failed,
     Fault,
-    FaultKind,
     Finds,
     Provider,
     Quotes,

@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
+from pipeline.domain import Feature, Kind, Role, Token
+from pipeline.domain.states import FaultKind
 from pipeline.errors import InvalidInput
-from pipeline.model import Feature, Kind, Role, Token
-from pipeline.providers.base import Accepted, Failed, Fault, FaultKind, Part, Request, TaskRef
+from pipeline.providers.base import Accepted, Failed, Fault, Part, Request, TaskRef
 from pipeline.providers.catalog import compose
 from pipeline.providers.unifically import Unifically
 from tests.unit.providers.expected.unifically import TASK

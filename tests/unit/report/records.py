@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
-from pipeline.diagnostics import Span
-from pipeline.model import Record
+from pipeline.domain import Record
+from pipeline.findings import Span
 
 NOON = datetime(2026, 4, 1, 12, 0, tzinfo=UTC)
 

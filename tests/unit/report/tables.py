@@ -6,8 +6,8 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from pipeline.diagnostics import Span
-from pipeline.model import Row, Table
+from pipeline.domain import Row, Table
+from pipeline.findings import Span
 
 _SPAN = Span(file="products.csv", line=2)
 

@@ -12,8 +12,9 @@ from typing import Any
 import jsonschema
 import pytest
 
-from pipeline.model import Record
-from pipeline.report import summarise, to_csv, to_json
+from pipeline.domain import Record
+from pipeline.report.formats import to_csv, to_json
+from pipeline.report.summary import summarise
 from pipeline.schemas import schema
 from tests.unit.report.records import NOON, done, failed, held
 

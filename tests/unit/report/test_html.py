@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from pipeline.model import Record
-from pipeline.report import poster_path, summarise, to_html
-from pipeline.report.html import PAGE_CLIPS
+from pipeline.domain import Record
+from pipeline.report.html import PAGE_CLIPS, poster_path, to_html
+from pipeline.report.summary import summarise
 from tests.unit.report.records import NOON, done, failed
 from tests.unit.report.tables import table
 

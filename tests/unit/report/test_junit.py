@@ -5,8 +5,9 @@ from __future__ import annotations
 from datetime import timedelta
 from xml.etree import ElementTree as ET
 
-from pipeline.model import Record
-from pipeline.report import summarise, to_junit
+from pipeline.domain import Record
+from pipeline.report.junit import to_junit
+from pipeline.report.summary import summarise
 from tests.unit.report.records import NOON, done, failed, held
 
 

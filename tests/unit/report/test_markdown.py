@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from pipeline.model import Record
-from pipeline.report import summarise, to_markdown
+from pipeline.domain import Record
+from pipeline.report.markdown import to_markdown
+from pipeline.report.summary import summarise
 from tests.unit.report.records import NOON, done, failed, held
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import csv
 import io
 
-from pipeline.model import Record, Table
-from pipeline.report import to_results
+from pipeline.domain import Record, Table
+from pipeline.report.results import to_results
 from tests.unit.report.records import done, failed
 from tests.unit.report.tables import table
 

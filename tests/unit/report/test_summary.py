@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from pipeline.model import Record
-from pipeline.providers.base import FaultKind
-from pipeline.report import Report, render_text, summarise, to_markdown
+from pipeline.domain import Record
+from pipeline.domain.states import FaultKind, State
 from pipeline.report.amounts import charged
 from pipeline.report.causes import STATES, advice
-from pipeline.run.lifecycle import State
+from pipeline.report.markdown import to_markdown
+from pipeline.report.summary import Report, summarise
+from pipeline.report.terminal import render_text
 from tests.unit.report.records import NOON, done, failed, held
 
 COMMAND = "callsheet run spring.yaml"

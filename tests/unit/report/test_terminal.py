@@ -8,9 +8,10 @@ from decimal import Decimal
 
 from rich.console import Console
 
-from pipeline.model import Record
-from pipeline.report import Report, render_text, show_summary, summarise
+from pipeline.domain import Record
 from pipeline.report.amounts import duration
+from pipeline.report.summary import Report, summarise
+from pipeline.report.terminal import render_text, show_summary
 from tests.unit.report.records import NOON, done, failed, held
 
 COMMAND = "callsheet run manifests/spring-sneakers/campaign.yaml --rehearse"

@@ -12,8 +12,7 @@ from functools import partial
 from pathlib import Path
 from random import Random
 
-from pipeline.diagnostics import Diagnostic, Span
-from pipeline.model import (
+from pipeline.domain import (
     Budget,
     Entry,
     Event,
@@ -31,14 +30,15 @@ from pipeline.model import (
     Spec,
     Token,
 )
+from pipeline.findings import Diagnostic, Span
+from pipeline.ledger.price_confirmations import CHARGE, PriceClass, SeenPrice, record_price
+from pipeline.ledger.repository import Ledger
 from pipeline.run.admission import Admission
-from pipeline.run.admitting import Choice, admit
-from pipeline.run.dispatch import Order, Tools, run
-from pipeline.run.files.store import Store
-from pipeline.run.files.views import RealFiles
-from pipeline.run.ledger.ledger import Ledger
-from pipeline.run.ledger.prices import CHARGE, PriceClass, SeenPrice, record_price
 from pipeline.run.outcome import Outcome
+from pipeline.run.output_check import RealFiles
+from pipeline.run.plan_sync import Choice, admit
+from pipeline.run.runner import Order, Tools, run
+from pipeline.storage.blobs import Store
 from tests.clocks import JumpingClock
 from tests.unit.run.shop import LANE, OFFER, Provider, Shop, probe
 

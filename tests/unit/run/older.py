@@ -6,8 +6,9 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
-from pipeline.run.ledger.root import FOLDER, LEDGER
-from pipeline.run.ledger.tables import VERSION
+from pipeline.ledger.root_lock import LEDGER
+from pipeline.ledger.sql_schema import VERSION
+from pipeline.storage.fs import STATE_FOLDER
 
 _SCOPES_OF_CAMPAIGNS = """
 DELETE FROM budgets WHERE scope LIKE 'campaign:%' OR scope LIKE 'row:%' OR scope LIKE 'item:%';
@@ -50,7 +51,7 @@ UNDO: tuple[str, ...] = (
 def make_older(root: Path, version: int) -> None:
     """Turn the root's ledger into one of an earlier version, with what was bought in it."""
     assert VERSION == 1 + len(UNDO)
-    with closing(sqlite3.connect(root / FOLDER / LEDGER)) as ledger:
+    with closing(sqlite3.connect(root / STATE_FOLDER / LEDGER)) as ledger:
         for statements in reversed(UNDO[version - 1 :]):
             ledger.executescript(statements)
         ledger.execute("DELETE FROM versions")

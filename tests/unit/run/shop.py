@@ -15,8 +15,12 @@ from typing import Any
 
 import httpx
 
+from pipeline.clock import Clock
+from pipeline.domain import EMPTY, Cadence, Feature, Item, Media, Offer
+from pipeline.domain.states import FaultKind
 from pipeline.errors import NoReply, NotSent
-from pipeline.model import EMPTY, Cadence, Feature, Item, Media, Offer
+from pipeline.net.client import Download, Transport
+from pipeline.net.lane import Lane
 from pipeline.providers import replies
 from pipeline.providers.base import (
     CLIENT_ID,
@@ -26,7 +30,6 @@ from pipeline.providers.base import (
     Done,
     Failed,
     Fault,
-    FaultKind,
     Pending,
     Request,
     Response,
@@ -35,9 +38,6 @@ from pipeline.providers.base import (
     Unknown,
     Uploaded,
 )
-from pipeline.run.clock import Clock
-from pipeline.run.transport.lane import Lane
-from pipeline.run.transport.transport import Download, Transport
 
 LANE = Lane(provider="shop", key="key-1", hosts={"api": "http://127.0.0.1:9"}, concurrency=4)
 OFFER = Offer(

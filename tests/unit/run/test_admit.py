@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.diagnostics import Diagnostic, Severity, Span
-from pipeline.model import Budget
+from pipeline.domain import Budget
+from pipeline.domain.states import Status
+from pipeline.findings import Diagnostic, Severity, Span
+from pipeline.ledger.repository import Ledger
 from pipeline.run.admission import Admission
-from pipeline.run.admitting import admit
-from pipeline.run.ledger.ledger import Ledger
-from pipeline.run.ledger.root import FOLDER
-from pipeline.run.status import Status
+from pipeline.run.plan_sync import admit
+from pipeline.storage.fs import STATE_FOLDER
 from tests.unit.run.campaign import CAMPAIGN, Studio, entry
 
 
@@ -171,7 +171,7 @@ async def test_an_edited_item_replaces_its_old_clip(studio: Studio) -> None:
     await studio.run()
 
     assert old != studio.clip("a").read_bytes()
-    assert (studio.root / FOLDER / "store").glob(f"*/{hashlib.sha256(old).hexdigest()}*")
+    assert (studio.root / STATE_FOLDER / "store").glob(f"*/{hashlib.sha256(old).hexdigest()}*")
 
 
 def test_a_row_over_its_budget_is_a_finding(studio: Studio) -> None:

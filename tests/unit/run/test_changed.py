@@ -10,9 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.domain import Entry, Spec
 from pipeline.errors import Undecidable
-from pipeline.model import Entry, Spec
-from pipeline.run import Ledger, admit, adopt, resubmit, sent
+from pipeline.ledger.repository import Ledger
+from pipeline.run.manual import adopt, resubmit, sent
+from pipeline.run.plan_sync import admit
 from tests.unit.run.campaign import CAMPAIGN, SPEC, Studio, entry
 from tests.unit.run.shop import OFFER, Provider, clip_of
 from tests.unit.run.test_selected import Only

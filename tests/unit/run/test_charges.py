@@ -8,10 +8,12 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from pipeline.model import Feature, Record
+from pipeline.domain import Feature, Record
+from pipeline.ledger.integrity import damage
+from pipeline.ledger.repository import Ledger
 from pipeline.providers.base import Done, Response, TaskRef, TaskState
-from pipeline.run import Ledger, Store, abandon
-from pipeline.run.ledger.checking import damage
+from pipeline.run.manual import abandon
+from pipeline.storage.blobs import Store
 from tests.unit.run.campaign import CAMPAIGN, Studio, entry
 from tests.unit.run.shop import OFFER, Provider
 

@@ -11,8 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.domain.states import State
 from pipeline.errors import Undecidable
-from pipeline.run import Ledger, State, abandon, adopt, resubmit, sent
+from pipeline.ledger.repository import Ledger
+from pipeline.run.manual import abandon, adopt, resubmit, sent
 from tests.unit.run.campaign import CAMPAIGN, Studio, entry
 from tests.unit.run.shop import OFFER, Provider
 

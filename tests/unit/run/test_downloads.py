@@ -16,16 +16,16 @@ from pathlib import Path
 import httpx
 import pytest
 
+from pipeline.domain import Event, Media, Policy
 from pipeline.errors import MediaFault
-from pipeline.model import Event, Media, Policy
+from pipeline.ledger.repository import Ledger
+from pipeline.ledger.sql_schema import MIGRATIONS
+from pipeline.net.client import Download
+from pipeline.net.lane import Lane
 from pipeline.providers.base import Request
-from pipeline.run.deciding import abandon
-from pipeline.run.dispatch import Order, Tools, run
-from pipeline.run.files.store import Store
-from pipeline.run.ledger.ledger import Ledger
-from pipeline.run.ledger.tables import MIGRATIONS
-from pipeline.run.transport.lane import Lane
-from pipeline.run.transport.transport import Download
+from pipeline.run.manual import abandon
+from pipeline.run.runner import Order, Tools, run
+from pipeline.storage.blobs import Store
 from tests.unit.run.campaign import CAMPAIGN, Studio, entry
 from tests.unit.run.shop import LANE, OFFER, Provider, Shop, probe
 

@@ -13,13 +13,14 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.domain import Media, Spec
+from pipeline.domain.states import FaultKind
 from pipeline.errors import MediaFault, Unusable
-from pipeline.model import Media, Spec
-from pipeline.providers.base import Done, Fault, FaultKind, Request
+from pipeline.net.client import Lane, Limits, Transport
+from pipeline.providers.base import Done, Fault, Request
 from pipeline.run.fetch import Fetched, Wanted, fetch, forget, judge
-from pipeline.run.files.parts import container
-from pipeline.run.files.store import Store
-from pipeline.run.transport.transport import Lane, Limits, Transport
+from pipeline.storage.blobs import Store
+from pipeline.storage.downloads import container
 from tests.clocks import JumpingClock
 from tests.unit.run.rawserver import (
     Behaviour,

@@ -10,12 +10,14 @@ from typing import Any
 
 import pytest
 
-from pipeline.model import Budget, Entry, Feature
+from pipeline.domain import Budget, Entry, Feature
+from pipeline.ledger.integrity import damage
+from pipeline.ledger.price_confirmations import SeenPrice, seen_prices
+from pipeline.ledger.repository import Ledger
 from pipeline.providers.base import Accepted, Charge, Done, Fault, Request, Response, TaskRef
 from pipeline.providers.base import TaskState as Told
-from pipeline.run import Ledger, Store, abandon
-from pipeline.run.ledger.checking import damage
-from pipeline.run.ledger.prices import SeenPrice, seen_prices
+from pipeline.run.manual import abandon
+from pipeline.storage.blobs import Store
 from tests.unit.run.campaign import CAMPAIGN, SPEC, Studio, entry
 from tests.unit.run.older import make_older
 from tests.unit.run.shop import OFFER, Provider

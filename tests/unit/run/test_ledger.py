@@ -14,12 +14,13 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Connection, text
 
+from pipeline.domain.states import State
 from pipeline.errors import LedgerDamaged, LedgerInUse, Unusable
-from pipeline.run.ledger import budgets, jobs, purchases
-from pipeline.run.ledger.ledger import Ledger
-from pipeline.run.ledger.root import FOLDER, LEDGER
-from pipeline.run.ledger.tables import micro, micro_exact, usd
-from pipeline.run.lifecycle import State
+from pipeline.ledger import budgets, jobs, purchases
+from pipeline.ledger.repository import Ledger
+from pipeline.ledger.root_lock import LEDGER
+from pipeline.ledger.sql_schema import micro, micro_exact, usd
+from pipeline.storage.fs import STATE_FOLDER
 from tests.unit.run.campaign import CAMPAIGN, Studio, entry
 
 
@@ -28,7 +29,7 @@ def test_its_files_are_for_the_owner_alone(tmp_path: Path) -> None:
     with Ledger.open(tmp_path):
         pass
 
-    folder = tmp_path / FOLDER
+    folder = tmp_path / STATE_FOLDER
     assert 0o700 == stat.S_IMODE(folder.stat().st_mode)
     assert 0o600 == stat.S_IMODE((folder / LEDGER).stat().st_mode)
 
@@ -38,7 +39,7 @@ def test_its_folder_says_what_deleting_it_costs(tmp_path: Path) -> None:
     with Ledger.open(tmp_path):
         pass
 
-    assert "buy every clip again" in (tmp_path / FOLDER / "README").read_text("utf-8")
+    assert "buy every clip again" in (tmp_path / STATE_FOLDER / "README").read_text("utf-8")
 
 
 def test_a_second_run_is_told_who_holds_the_root(tmp_path: Path) -> None:
@@ -54,7 +55,7 @@ def test_a_closed_ledger_lets_the_next_one_in(tmp_path: Path) -> None:
         pass
 
     with Ledger.open(tmp_path):
-        claim = json.loads((tmp_path / FOLDER / "lock").read_bytes())
+        claim = json.loads((tmp_path / STATE_FOLDER / "lock").read_bytes())
     assert os.getpid() == claim["pid"]
 
 
@@ -87,7 +88,7 @@ def test_there_may_be_nothing_to_read(tmp_path: Path) -> None:
 
 def test_a_file_that_is_no_ledger_is_said_to_be_damaged(tmp_path: Path) -> None:
     """It is never overwritten: it may be the only proof of what was paid."""
-    folder = tmp_path / FOLDER
+    folder = tmp_path / STATE_FOLDER
     folder.mkdir()
     (folder / LEDGER).write_bytes(b"not a database, but long enough to be taken for one" * 20)
 
@@ -106,7 +107,7 @@ def test_a_newer_ledger_is_not_touched(tmp_path: Path) -> None:
 
 def test_a_root_that_cannot_be_written_says_what_to_do(tmp_path: Path) -> None:
     """A file where the folder should be: the message names the path and the way out."""
-    (tmp_path / FOLDER).write_text("in the way")
+    (tmp_path / STATE_FOLDER).write_text("in the way")
 
     with pytest.raises(Unusable, match="--root"):
         Ledger.open(tmp_path)
@@ -287,4 +288,4 @@ def _stand(connection: Connection, *, address: str, state: State) -> None:
 
 def _commits(root: Path) -> int:
     """Return the pages in the write-ahead log: each commit adds at least one for each change."""
-    return (root / FOLDER / f"{LEDGER}-wal").stat().st_size // 4096
+    return (root / STATE_FOLDER / f"{LEDGER}-wal").stat().st_size // 4096

@@ -6,12 +6,12 @@ import itertools
 
 import pytest
 
-from pipeline.providers.base import FaultKind
-from pipeline.run.lifecycle import (
+from pipeline.domain.states import (
     CRASHED,
     POLICY,
     TRANSIENT,
     TRANSITIONS,
+    FaultKind,
     Phase,
     Signal,
     State,

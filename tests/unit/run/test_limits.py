@@ -6,9 +6,10 @@ from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 
-from pipeline.model import Budget
-from pipeline.run import Ledger, Store
-from pipeline.run.ledger.checking import damage
+from pipeline.domain import Budget
+from pipeline.ledger.integrity import damage
+from pipeline.ledger.repository import Ledger
+from pipeline.storage.blobs import Store
 from tests.unit.run.campaign import Studio, entry
 
 

@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
-from pipeline.model import Budget, Record
-from pipeline.run import Ledger, Store
-from pipeline.run.ledger.checking import damage
+from pipeline.domain import Budget, Record
+from pipeline.ledger.integrity import damage
+from pipeline.ledger.repository import Ledger
+from pipeline.storage.blobs import Store
 from tests.unit.run.campaign import CAMPAIGN, Studio, entry
 
 PRICE = Decimal("0.56")

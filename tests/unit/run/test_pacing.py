@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.providers.base import Fault, FaultKind
-from pipeline.run.pacing import Gate, backoff, grown, halved, repeated, retry_after
+from pipeline.domain.states import FaultKind
+from pipeline.providers.base import Fault
+from pipeline.run.limiter import Gate, backoff, grown, halved, repeated, retry_after
 from tests.clocks import JumpingClock
 
 SEEDS = st.integers(0, 10_000).map(random.Random)

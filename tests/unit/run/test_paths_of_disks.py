@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from pipeline.run.files.disk import writing
-from pipeline.run.files.store import Store
-from pipeline.run.files.views import RealFiles
+from pipeline.run.output_check import RealFiles
+from pipeline.storage.blobs import Store
+from pipeline.storage.fs import writing
 from tests.unit.run.campaign import CAMPAIGN, Studio, entry
 from tests.unit.run.shop import clip_of
 

@@ -7,9 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.model import Budget
-from pipeline.run import Ledger, Store, admit
-from pipeline.run.ledger.checking import damage
+from pipeline.domain import Budget
+from pipeline.ledger.integrity import damage
+from pipeline.ledger.repository import Ledger
+from pipeline.run.plan_sync import admit
+from pipeline.storage.blobs import Store
 from tests.unit.run.campaign import CAMPAIGN, Studio, entry
 from tests.unit.run.older import make_older
 
@@ -19,7 +21,7 @@ PRICE = Decimal("0.56")
 
 async def _make_all(studio: Studio) -> list[int]:
     """Run one clip in each of the profiles; return the exit codes."""
-    codes = []
+    codes: list[int] = []
     for profile in PROFILES:
         assert studio.admit([entry(f"a{profile}")], profile=profile).ok
         codes.append((await studio.run(profile=profile)).exit_code)

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.model import Alternative, Entry
-from pipeline.run import Ledger
+from pipeline.domain import Alternative, Entry
+from pipeline.ledger.repository import Ledger
 from pipeline.run.admission import Admission
 from tests.unit.run.campaign import CAMPAIGN, Studio, entry
 

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.diagnostics import Diagnostic, Span
-from pipeline.model import Record
+from pipeline.domain import Record
+from pipeline.domain.states import Status
+from pipeline.findings import Diagnostic, Span
+from pipeline.ledger.repository import Ledger
 from pipeline.run.admission import Admission
-from pipeline.run.admitting import admit
-from pipeline.run.ledger.ledger import Ledger
 from pipeline.run.outcome import Outcome
-from pipeline.run.status import Status
+from pipeline.run.plan_sync import admit
 from tests.unit.run.campaign import CAMPAIGN, Studio, entry
 from tests.unit.run.older import make_older
 from tests.unit.run.shop import OFFER, Provider

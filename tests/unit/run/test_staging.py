@@ -10,12 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.model import Media
-from pipeline.providers.base import Fault, FaultKind, Request, Response, Uploaded
-from pipeline.run.files.store import Store
-from pipeline.run.staging import Staging
-from pipeline.run.transport.lane import Lane
-from pipeline.run.transport.transport import Transport
+from pipeline.domain import Media
+from pipeline.domain.states import FaultKind
+from pipeline.net.client import Transport
+from pipeline.net.lane import Lane
+from pipeline.providers.base import Fault, Request, Response, Uploaded
+from pipeline.run.uploads import Staging
+from pipeline.storage.blobs import Store
 from tests.clocks import JumpingClock
 from tests.unit.run.rawserver import (
     Behaviour,

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.domain import Media
 from pipeline.errors import MediaFault, Unusable
-from pipeline.model import Media
-from pipeline.run.files.disk import writing
-from pipeline.run.files.store import Store
+from pipeline.storage.blobs import Store
+from pipeline.storage.fs import writing
 
 OLD, NEW = b"the first clip", b"the second clip"
 

@@ -14,10 +14,10 @@ import pytest
 import respx
 
 from pipeline.errors import Forbidden, NotSent, TransportFault
+from pipeline.net.client import Lane, Limits, Transport
+from pipeline.net.connections import ExactTransport
+from pipeline.net.encoding import encoded, filled
 from pipeline.providers.base import Part, Request
-from pipeline.run.transport.connections import ExactTransport
-from pipeline.run.transport.transport import Lane, Limits, Transport
-from pipeline.run.transport.wire import encoded, filled
 from tests.unit.run.rawserver import (
     Exchange,
     answer,

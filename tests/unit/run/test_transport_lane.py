@@ -7,7 +7,7 @@ import traceback
 import pytest
 
 from pipeline.errors import Unusable
-from pipeline.run.transport.lane import Lane, scrubber
+from pipeline.net.lane import Lane, scrubber
 
 KEY = "sk+key/that-nobody=may"
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from pipeline.errors import NoReply, NotSent, TransportFault, UnreadableReply
+from pipeline.net.client import Lane, Limits, Transport
 from pipeline.providers.base import Part, Request
-from pipeline.run.transport.transport import Lane, Limits, Transport
 from tests.unit.run.rawserver import (
     Behaviour,
     RawServer,

@@ -10,11 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.model import Budget, Entry, Feature
+from pipeline.domain import Budget, Entry, Feature
+from pipeline.ledger.integrity import damage
+from pipeline.ledger.intent_counter import read_counters
+from pipeline.ledger.repository import Ledger
 from pipeline.providers.base import Accepted, Fault, Response
-from pipeline.run import Ledger, Store
-from pipeline.run.ledger.checking import damage
-from pipeline.run.ledger.intent_counter import read_counters
+from pipeline.storage.blobs import Store
 from tests.unit.run import campaign as campaigns
 from tests.unit.run.campaign import Studio, entry
 from tests.unit.run.shop import OFFER, Provider

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.model import Feature, Media, Policy
+from pipeline.domain import Feature, Media, Policy
+from pipeline.domain.states import Status
 from pipeline.run.outcome import Outcome
-from pipeline.run.status import Status
 from tests.unit.run.campaign import Studio, entry
 from tests.unit.run.shop import OFFER, Provider, clip_of
 

@@ -6,13 +6,13 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
-from pipeline.model import Item, Kind, Offer, Terms
+from pipeline.domain import Item, Kind, Offer, Terms
+from pipeline.domain.states import FaultKind
 from pipeline.providers.base import (
     CLIENT_ID,
     Accepted,
     Done,
     Fault,
-    FaultKind,
     Pending,
     Request,
     Response,

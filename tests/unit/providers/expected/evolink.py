@@ -5,13 +5,13 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any
 
+from pipeline.domain.states import FaultKind
 from pipeline.providers.base import (
     Absent,
     Accepted,
     Charge,
     Done,
     Failed,
-    FaultKind,
     Pending,
     Request,
     TaskRef,

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from pipeline.domain.states import FaultKind
 from pipeline.providers.base import (
     Absent,
     Accepted,
     Done,
     Failed,
-    FaultKind,
     Pending,
     Request,
     TaskRef,

@@ -1,0 +1,95 @@
+"""What happened: the records a report is made from, and the events a watcher sees.
+
+Frozen records, no behaviour. Times are UTC, money is USD as `Decimal`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from pipeline.domain.item import EMPTY
+from pipeline.findings import Span
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Record:
+    """One item as the ledger knows it: what was wanted, where it stands, what it cost."""
+
+    campaign: str
+    address: str
+    shot: str
+    row_key: str
+    cell: str
+    take: int
+    axes: Mapping[str, str]
+    tags: tuple[str, ...]
+    kind: str
+    mode: str
+    provider: str
+    prompt: str
+    """The prompt as written, with `@name` for references."""
+    sent_prompt: str
+    """The prompt as the provider gets it."""
+    key: str
+    state: str
+    """A word of `run.lifecycle.State`."""
+    status: str = ""
+    """Where it stands before a run, as a plan tells it: a word of `run.status.Status`."""
+    earlier_rule: bool = False
+    """Its clip was made under a key that an earlier recipe gave to the same work."""
+    cause: str = ""
+    """A word of `providers.base.FaultKind`, or of the hold (`budget`, `lane`)."""
+    message: str = ""
+    path: str | None = None
+    """The clip, relative to `<root>/<campaign>/`; None until it is there."""
+    output: str = ""
+    """Where the clip is to be, relative to the same folder."""
+    sha256: str = ""
+    bytes: int = 0
+    seconds: float | None = None
+    width: int = 0
+    height: int = 0
+    fps: float | None = None
+    estimate_usd: Decimal | None = None
+    """None where no price is known: never 0."""
+    high_usd: Decimal | None = None
+    """What is reserved to make it; None where no price is known."""
+    reserved_usd: Decimal = Decimal(0)
+    charged_usd: Decimal = Decimal(0)
+    possible_usd: Decimal = Decimal(0)
+    charged_native: Decimal | None = None
+    native_unit: str = ""
+    charge_source: str = ""
+    """"reported" by the provider, "estimated" where it reports nothing, "paid earlier" (at its
+    estimate) where a clip was adopted, or "unknown"."""
+    shared_with: str = ""
+    """Address of the item whose purchase this one shares; its money is counted there alone."""
+    task: str = ""
+    client_id: str = ""
+    tries: int = 0
+    submitted_at: datetime | None = None
+    finished_at: datetime | None = None
+    origin_shot: Span
+    origin_row: Span | None = None
+    passed_over: tuple[tuple[str, str], ...] = ()
+    settings: Mapping[str, Any] = field(default_factory=lambda: EMPTY)
+
+    @property
+    def charge_unknown(self) -> bool:
+        """Tell whether it was charged a sum that nobody knows."""
+        return self.charge_source == "unknown"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """Something a watcher of a run may want to see; `detail` is plain data."""
+
+    name: str
+    at: datetime
+    provider: str = ""
+    address: str = ""
+    detail: Mapping[str, Any] = field(default_factory=lambda: EMPTY)

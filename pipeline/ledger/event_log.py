@@ -1,0 +1,84 @@
+"""What is worth remembering of a run, in the ledger: limits met, lanes stopped, unknown words."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import orjson
+from sqlalchemy import Connection, func, insert, select
+
+from pipeline.domain import Event
+from pipeline.ledger.sql_schema import campaigns, events, items
+
+NOTABLE = frozenset(
+    {
+        "throttled",
+        "widened",
+        "lane_stopped",
+        "unknown_word",
+        "overcharged",
+        "unusual_credits",
+        "unread_charge",
+        "in_doubt",
+        "still_in_doubt",
+        "overdue",
+        "not_shown",
+        "left_alone",
+        "same_content",
+    }
+)
+
+
+def note(connection: Connection, *, event: Event) -> None:
+    """Write an event down."""
+    connection.execute(
+        insert(events).values(
+            at=event.at.timestamp(),
+            name=event.name,
+            provider=event.provider,
+            address=event.address,
+            detail=orjson.dumps(dict(event.detail), default=str),
+        )
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Notable:
+    """What happened in a lane, how often, and when and why the last time."""
+
+    provider: str
+    name: str
+    times: int
+    last_at: datetime
+    message: str
+
+
+def notable(connection: Connection, *, campaign: str) -> list[Notable]:
+    """Return what was written down about the campaign's items, by provider."""
+    own = (
+        select(items.c.address)
+        .join(campaigns, campaigns.c.id == items.c.campaign_id)
+        .where(campaigns.c.name == campaign)
+    )
+    last = (
+        select(func.max(events.c.id).label("id"), func.count().label("times"))
+        .where(events.c.address.in_(own))
+        .group_by(events.c.provider, events.c.name)
+        .subquery()
+    )
+    query = (
+        select(events, last.c.times)
+        .join_from(events, last, last.c.id == events.c.id)
+        .order_by(events.c.provider, events.c.name)
+    )
+    return [
+        Notable(
+            provider=row.provider,
+            name=row.name,
+            times=row.times,
+            last_at=datetime.fromtimestamp(row.at, UTC),
+            message=str(orjson.loads(row.detail).get("message", "")),
+        )
+        for row in connection.execute(query)
+    ]

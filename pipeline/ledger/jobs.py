@@ -1,0 +1,359 @@
+"""Jobs in the ledger: which there are, where they stand, and moving one along the table.
+
+A move is a compare-and-set: it happens only if the job still stands where its worker left it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from sqlalchemy import Connection, RowMapping, and_, bindparam, func, not_, or_, select, update
+
+from pipeline.domain.states import CRASHED, TRANSITIONS, UNSETTLED, State
+from pipeline.ledger.fast_sql import execute
+from pipeline.ledger.payload import as_bought
+from pipeline.ledger.price_confirmations import PriceClass
+from pipeline.ledger.sql_schema import campaigns, items, jobs, payloads, purchases
+
+CHARGED = "charged"
+"""What became of a paid try whose clip was finished."""
+_ALL = -1
+"""As SQLite's LIMIT: no limit."""
+_FROM_CRASH = "the process ended while this job was being worked on"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Purchase:
+    """One paid try, as far as the worker needs it; times are unix seconds."""
+
+    id: int = 0
+    provider: str
+    client_id: str
+    request: bytes
+    body_sha256: str
+    task: str = ""
+    reserved_microusd: int
+    estimate_microusd: int | None
+    intent_at: float
+    accepted_at: float | None = None
+    outcome: str = ""
+    """What became of it so far; CHARGED once its clip was finished."""
+    campaign_id: int = 0
+    """For which campaign it was bought: another one may make the same work."""
+    model: str = ""
+    mode: str = ""
+    kind: str = ""
+    seconds: float | None = None
+    charged_native: str = ""
+    native_unit: str = ""
+    """What the provider told in a unit of its own, at acceptance or later."""
+
+    @property
+    def price(self) -> PriceClass:
+        """Return the class of its price; an earlier version's purchase has none."""
+        return PriceClass(provider=self.provider, model=self.model, mode=self.mode, kind=self.kind)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """An item being made. `purchase` is its current paid try, None before the first intent."""
+
+    key: str
+    state: State
+    provider: str
+    campaign_id: int
+    manifest: str
+    """The manifest of its campaign: whose budget it is booked on."""
+    address: str
+    row_key: str
+    cursor: int
+    expected_microusd: int | None
+    high_microusd: int | None
+    tries: int
+    payload: bytes
+    model: str = ""
+    mode: str = ""
+    kind: str = ""
+    seconds: float | None = None
+    cause: str = ""
+    message: str = ""
+    purchase: Purchase | None = None
+    selected: bool = True
+    """Whether it may be bought in this run, as its item is now; what was sent is settled anyway."""
+
+    @property
+    def price(self) -> PriceClass:
+        """Return the class of the price at which it would be bought now."""
+        return PriceClass(provider=self.provider, model=self.model, mode=self.mode, kind=self.kind)
+
+
+class Moved(Exception):  # noqa: N818 - said from the worker's side
+    """The job was not where its worker left it: somebody else works on it, which is a bug."""
+
+
+_MOVE = (
+    update(jobs)
+    .where(jobs.c.key == bindparam("b_key"), jobs.c.state == bindparam("b_before"))
+    .values(state=bindparam("b_after"), cause=bindparam("b_cause"), message=bindparam("b_message"))
+)
+
+
+def move(
+    connection: Connection,
+    *,
+    key: str,
+    before: State,
+    after: State,
+    cause: str = "",
+    message: str = "",
+) -> None:
+    """Move a job along the table; Moved if it is no longer where it was."""
+    check(before, after)
+    values = {"b_key": key, "b_before": before.value, "b_after": after.value}
+    values |= {"b_cause": cause, "b_message": message}
+    if execute(connection, _MOVE, values).rowcount != 1:
+        raise Moved(f"{key}: not {before}")
+
+
+def check(before: State, after: State) -> None:
+    """Refuse what the table does not allow: a bug, caught before it costs money."""
+    if after not in TRANSITIONS[before]:
+        raise ValueError(f"no transition from {before} to {after}")
+
+
+def recover(connection: Connection) -> None:
+    """Put every job that a process was working on where its crash leaves it; sends nothing."""
+    for before, after in CRASHED.items():
+        check(before, after)
+        connection.execute(
+            update(jobs)
+            .where(jobs.c.state == before.value)
+            .values(state=after.value, message=_FROM_CRASH)
+        )
+
+
+def revive(
+    connection: Connection,
+    *,
+    campaign: str,
+    providers: Iterable[str],
+    purchases_allowed: int,
+    causes: Iterable[str] = (),
+) -> None:
+    """Plan again what is selected and may be tried again with one of these providers.
+
+    That is what is held, what failed free and transient, and what failed for one of the causes.
+    """
+    again = or_(
+        jobs.c.state == State.HELD.value,
+        (jobs.c.state == State.FAILED.value)
+        & or_(
+            free_again(purchases_allowed),
+            jobs.c.cause.in_(list(causes)),
+        ),
+    )
+    connection.execute(
+        update(jobs)
+        .where(again, jobs.c.provider.in_(list(providers)))
+        .where(jobs.c.key.in_(_selected_keys(campaign)))
+        .values(state=State.PLANNED.value, cause="", message="", free=0)
+    )
+
+
+def states(connection: Connection, *, keys: Sequence[str]) -> dict[str, State]:
+    """Return the state of each of these keys that is known."""
+    rows = connection.execute(select(jobs.c.key, jobs.c.state).where(jobs.c.key.in_(keys)))
+    return {row.key: State(row.state) for row in rows}
+
+
+def counts(connection: Connection, *, campaign: str) -> dict[tuple[State, str], int]:
+    """Count the jobs of the campaign's selected items by state and cause."""
+    rows = connection.execute(
+        select(jobs.c.state, jobs.c.cause, func.count().label("n"))
+        .where(jobs.c.key.in_(_selected_keys(campaign)))
+        .group_by(jobs.c.state, jobs.c.cause)
+    )
+    return {(State(row.state), row.cause): row.n for row in rows}
+
+
+def planned(
+    connection: Connection,
+    *,
+    campaign: str,
+    provider: str,
+    after: int,
+    limit: int,
+    without: Iterable[PriceClass] = (),
+) -> list[Job]:
+    """Return a provider's next selected jobs to be made, in plan order, from after a cursor on.
+
+    `without` are prices of which nothing may be begun now.
+    """
+    query = _loading(items.c.position, jobs.c.key == items.c.key, campaign).where(
+        campaigns.c.name == campaign,
+        campaigns.c.generation == items.c.generation,
+        items.c.shared_with.is_(None),
+        items.c.selected == 1,
+        jobs.c.provider == provider,
+        jobs.c.state == State.PLANNED.value,
+        *(not_(_of_price(price)) for price in without),
+    )
+    return _page(connection, query.where(items.c.position > after), items.c.position, limit)
+
+
+def unsettled(
+    connection: Connection, *, campaign: str, provider: str, after: int, limit: int
+) -> list[Job]:
+    """Return a provider's next jobs that were sent and have not ended, from after a cursor on.
+
+    Those of the plan, and those of earlier plans of the campaign: they were paid for.
+    """
+    query = _sent(campaign).where(jobs.c.provider == provider, jobs.c.purchase_id > after)
+    return _as_bought(_page(connection, query, jobs.c.purchase_id, limit))
+
+
+def sent(connection: Connection, *, campaign: str, address: str = "") -> list[Job]:
+    """Return the campaign's jobs that were sent and have not ended, oldest first.
+
+    Those of earlier plans too: they were paid for. `address` leaves only the jobs of one item, as
+    it was sent or as it is now, or the one that was sent under that client id.
+    """
+    query = _sent(campaign)
+    if address:
+        its_own = _wanted_keys(campaign).where(items.c.address == address)
+        named = (items.c.address == address) | (purchases.c.client_id == address)
+        query = query.where(named | jobs.c.key.in_(its_own))
+    return _as_bought(_page(connection, query, jobs.c.purchase_id, _ALL))
+
+
+def _of_price(price: PriceClass) -> Any:
+    return and_(*(items.c[name] == getattr(price, name) for name in ("model", "mode", "kind")))
+
+
+def hold(
+    connection: Connection,
+    *,
+    campaign: str,
+    provider: str,
+    cause: str,
+    message: str,
+    price: PriceClass | None = None,
+) -> None:
+    """Hold what is selected and still planned for a provider whose lane has stopped.
+
+    With a `price`, only what is bought at that one.
+    """
+    check(State.PLANNED, State.HELD)
+    keys = _selected_keys(campaign)
+    connection.execute(
+        update(jobs)
+        .where(
+            jobs.c.state == State.PLANNED.value,
+            jobs.c.provider == provider,
+            jobs.c.key.in_(keys if price is None else keys.where(_of_price(price))),
+        )
+        .values(state=State.HELD.value, cause=cause, message=message)
+    )
+
+
+def _sent(campaign: str) -> Any:
+    """Return the query of a campaign's unsettled jobs, with the items they were sent for."""
+    return _loading(jobs.c.purchase_id, jobs.c.item_id == items.c.id, campaign).where(
+        (campaigns.c.name == campaign) | jobs.c.key.in_(_wanted_keys(campaign)),
+        jobs.c.state.in_([state.value for state in UNSETTLED]),
+    )
+
+
+def _loading(cursor: Any, of_item: Any, campaign: str) -> Any:
+    # An item may have been changed, or have left the plan, since its job was sent.
+    as_planned = and_(
+        campaigns.c.name == campaign,
+        campaigns.c.generation == items.c.generation,
+        items.c.key == jobs.c.key,
+        items.c.provider == jobs.c.provider,
+        items.c.selected == 1,
+    )
+    return select(
+        *(jobs.c[name] for name in ("key", "state", "provider", "cause", "message")),
+        *(items.c[name] for name in ("campaign_id", "address", "row_key")),
+        campaigns.c.manifest,
+        *(items.c[name] for name in ("expected_microusd", "high_microusd")),
+        *(items.c[name] for name in ("model", "mode", "kind", "seconds")),
+        cursor.label("cursor"),
+        as_planned.label("selected"),
+        payloads.c.data.label("payload"),
+        tries().label("tries"),
+        *(column.label(f"purchase_{column.name}") for column in _PURCHASE),
+    ).select_from(
+        items.join(jobs, of_item)
+        .join(campaigns, campaigns.c.id == items.c.campaign_id)
+        .join(payloads, payloads.c.item_id == items.c.id)
+        .outerjoin(purchases, purchases.c.id == jobs.c.purchase_id)
+    )
+
+
+def _as_bought(found: list[Job]) -> list[Job]:
+    return [
+        replace(job, payload=as_bought(job.payload, job.purchase.request)) if job.purchase else job
+        for job in found
+    ]
+
+
+def tries() -> Any:
+    """Return the expression of how often a job was bought: tries that were accepted."""
+    tried = purchases.alias("tried")
+    accepted = (tried.c.key == jobs.c.key) & tried.c.accepted_at.is_not(None)
+    return select(func.count()).where(accepted).correlate(jobs).scalar_subquery()
+
+
+def free_again(purchases_allowed: int) -> Any:
+    """Return the condition that a failed job is bought again without a word: it was free.
+
+    What was bought as often as is allowed is not bought again by itself, free or not.
+    """
+    return (jobs.c.state == State.FAILED.value) & (jobs.c.free == 1) & (tries() < purchases_allowed)
+
+
+def _page(connection: Connection, query: Any, cursor: Any, limit: int) -> list[Job]:
+    rows = connection.execute(query.order_by(cursor).limit(limit)).mappings()
+    return [_job(row) for row in rows]
+
+
+_PURCHASE = tuple(purchases.c[name] for name in Purchase.__dataclass_fields__)
+
+
+def _job(row: RowMapping) -> Job:
+    own = {
+        name: row[name]
+        for name in Job.__dataclass_fields__
+        if name not in {"state", "purchase", "selected"}
+    }
+    return Job(
+        state=State(row["state"]),
+        selected=bool(row["selected"]),
+        purchase=_purchase(row),
+        **own,
+    )
+
+
+def _purchase(row: RowMapping) -> Purchase | None:
+    if row["purchase_id"] is None:
+        return None
+    values = {name: row[f"purchase_{name}"] for name in Purchase.__dataclass_fields__}
+    return Purchase(**{**values, "task": values["task"] or ""})
+
+
+def _wanted_keys(campaign: str) -> Any:
+    return (
+        select(items.c.key)
+        .join(campaigns, campaigns.c.id == items.c.campaign_id)
+        .where(campaigns.c.name == campaign, campaigns.c.generation == items.c.generation)
+        # It stands for itself, also inside a query over the same tables.
+        .correlate(None)
+    )
+
+
+def _selected_keys(campaign: str) -> Any:
+    return _wanted_keys(campaign).where(items.c.selected == 1)

@@ -1,0 +1,226 @@
+"""Whether a ledger has lost what was bought, by what lies outside it: the one place of that rule.
+
+A counter of intents beside the clips, the clips in the store, and what stands in `.callsheet`
+without a ledger. What is lost would be bought again, so a person is asked first. A root that was
+deleted whole leaves no trace, and cannot be told from a new one.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import orjson
+from sqlalchemy import Connection, func, insert, select
+
+from pipeline.errors import LedgerLost
+from pipeline.ledger.connection import upsert
+from pipeline.ledger.intent_counter import COUNTER, read_counters, written_off
+from pipeline.ledger.root_lock import LEDGER, README
+from pipeline.ledger.sql_schema import campaigns, clips, losses, purchases, set_aside
+from pipeline.storage.downloads import Part
+from pipeline.storage.fs import STATE_FOLDER
+
+_WAL = f"{LEDGER}-wal"
+_WHOLE_ROOT = ""
+_CLIP = re.compile(r"([0-9a-f]{64})\.([A-Za-z0-9]+)")
+_CLIPS_SHOWN = 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Traces:
+    """What stands on disk outside of a ledger."""
+
+    counters: Mapping[str, int] = field(default_factory=dict)
+    """How many purchases were written down, by campaign."""
+    clips: Mapping[str, str] = field(default_factory=dict)
+    """Extension of each clip in the store, by digest."""
+    receipts: Mapping[str, str] = field(default_factory=dict)
+    """Client id of the download that became a clip, by digest, until the ledger has it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Loss:
+    """What a ledger has lost of a campaign, as far as it can be known."""
+
+    campaign: str
+    intents: int = 0
+    """Purchases that were written down and are not in it."""
+    clips: Mapping[str, str] = field(default_factory=dict)
+    """Extension of each clip in the store that no purchase knows, by digest, whoever's it is."""
+    leftovers: tuple[str, ...] = ()
+    """What a ledger that is gone has left behind, where no counter says how much it knew."""
+
+    @property
+    def uncounted(self) -> bool:
+        """Tell whether nothing says that a purchase is lost, only that a ledger is gone."""
+        return not (self.intents or self.clips)
+
+    def lines(self, root: Path) -> Iterator[str]:
+        """Yield what is lost, a line each."""
+        if self.intents:
+            counter = root / self.campaign / COUNTER
+            yield f"{_counted(self.intents, 'purchase')} of {self.campaign} that {counter} counts"
+        if self.leftovers:
+            yield f"whatever the ledger knew that left this behind: {', '.join(self.leftovers)}"
+        if self.clips:
+            yield f"{_counted(len(self.clips), 'clip')} in the store that no purchase knows"
+        for sha256, extension in list(self.clips.items())[:_CLIPS_SHOWN]:
+            yield f"    {root / STATE_FOLDER / 'store' / sha256[:2] / f'{sha256}.{extension}'}"
+        if len(self.clips) > _CLIPS_SHOWN:
+            yield f"    and {len(self.clips) - _CLIPS_SHOWN} more"
+
+
+def read_traces(root: Path) -> Traces:
+    """Return what stands on disk outside of a ledger; read before what the ledger says.
+
+    A run beside it commits first, and writes the counter and drops the receipt after that: in this
+    order nothing that is known looks lost.
+    """
+    folder = root / STATE_FOLDER
+    counters = read_counters(root)
+    named = (_CLIP.fullmatch(file.name) for file in sorted((folder / "store").glob("*/*")))
+    return Traces(
+        counters=counters,
+        clips={found[1]: found[2] for found in named if found},
+        receipts=dict(_receipts(folder / "parts")),
+    )
+
+
+def leftovers(root: Path) -> tuple[str, ...]:
+    """Return what shows that there was a ledger in a root; empty for one that is new.
+
+    Looked for before the ledger itself: a run that begins beside us makes them after it.
+    """
+    folder = root / STATE_FOLDER
+    files = [README] if (folder / README).exists() else []
+    files += [name for name in ("assets", "parts", "store") if _has_files(folder / name)]
+    files += [f"{campaign}/{COUNTER}" for campaign in read_counters(root)]
+    # A ledger whose file has something in it may well have a -wal of its own.
+    stray = (folder / _WAL).exists() and is_empty(folder / LEDGER)
+    return (_WAL, *files) if stray else tuple(files)
+
+
+def is_empty(ledger: Path) -> bool:
+    """Tell whether a ledger's file is not there, or has nothing in it."""
+    return not ledger.is_file() or not ledger.stat().st_size
+
+
+def is_missing(root: Path) -> bool:
+    """Tell whether nothing was bought in a root yet; LedgerLost if its ledger is gone or empty."""
+    left = leftovers(root)
+    if not is_empty(root / STATE_FOLDER / LEDGER):
+        return False
+    refuse_lost(root, left)
+    return True
+
+
+def refuse_lost(root: Path, left: tuple[str, ...]) -> None:
+    """Raise LedgerLost where something shows that there was a ledger."""
+    if left:
+        raise LedgerLost(
+            f"{root / STATE_FOLDER / LEDGER}: it is gone or empty, but there was one: it left"
+            f" {', '.join(left)}. All that it knew would be bought again, so nothing is sent. The"
+            f" ways on: `callsheet ledger restore FILE --root {root}` puts a backup in its place;"
+            " `callsheet store adopt M` takes the clips that are still there; `callsheet run M"
+            " --buy-again SUM` buys again for the sum that `callsheet plan M` names"
+        )
+
+
+def find_loss(connection: Connection, *, traces: Traces, campaign: str) -> Loss | None:
+    """Return what the ledger has lost of a campaign, None if nothing is known to be lost."""
+    counted = traces.counters.get(campaign, 0)
+    loss = Loss(
+        campaign=campaign,
+        intents=max(0, counted - _known_intents(connection, campaign)),
+        clips=unknown_clips(connection, traces=traces),
+        leftovers=_open_leftovers(connection, campaign),
+    )
+    return loss if loss.intents or loss.clips or loss.leftovers else None
+
+
+def find_losses(connection: Connection, *, traces: Traces) -> list[Loss]:
+    """Return what the ledger has lost, by campaign."""
+    known = connection.scalars(select(campaigns.c.name)).all()
+    names = sorted({*known, *traces.counters})
+    every = (find_loss(connection, traces=traces, campaign=name) for name in names or [""])
+    return [loss for loss in every if loss is not None]
+
+
+def unknown_clips(connection: Connection, *, traces: Traces) -> Mapping[str, str]:
+    """Return extension by digest of the store's clips that no purchase of the ledger knows.
+
+    One that came just before a crash is known by its receipt, and is written down by the next run.
+    """
+    known = {*connection.scalars(select(clips.c.sha256))}
+    known |= {*connection.scalars(select(set_aside.c.sha256))}
+    unknown = traces.clips.keys() - known
+    received = {traces.receipts[sha256]: sha256 for sha256 in unknown & traces.receipts.keys()}
+    wanted = select(purchases.c.client_id).where(purchases.c.client_id.in_(list(received)))
+    unknown -= {received[client_id] for client_id in connection.scalars(wanted)}
+    return {sha256: traces.clips[sha256] for sha256 in sorted(unknown)}
+
+
+def record_gone(
+    connection: Connection, *, left: tuple[str, ...], counters: Mapping[str, int], at: float
+) -> None:
+    """Write down that this ledger was begun where there had been one."""
+    evidence = {"leftovers": left, "counters": dict(counters)}
+    _record(connection, campaign=_WHOLE_ROOT, at=at, intents=0, evidence=evidence)
+
+
+def settle(connection: Connection, *, loss: Loss, at: float) -> None:
+    """Write down that a person agreed to go on without what is lost: it is lost no more."""
+    evidence = {"leftovers": loss.leftovers, "clips": list(loss.clips)}
+    _record(connection, campaign=loss.campaign, at=at, intents=loss.intents, evidence=evidence)
+    rows = [{"sha256": sha256, "extension": ext} for sha256, ext in loss.clips.items()]
+    if rows:
+        connection.execute(upsert(set_aside).on_conflict_do_nothing(), rows)
+
+
+def _record(
+    connection: Connection, *, campaign: str, at: float, intents: int, evidence: object
+) -> None:
+    row = {"campaign": campaign, "at": at, "intents": intents, "evidence": orjson.dumps(evidence)}
+    connection.execute(insert(losses).values(row))
+
+
+def _known_intents(connection: Connection, campaign: str) -> int:
+    """Count a campaign's purchases, with those that a person agreed to go on without."""
+    there = (
+        select(func.count())
+        .select_from(purchases)
+        .join(campaigns, campaigns.c.id == purchases.c.campaign_id)
+    )
+    number = connection.scalar(there.where(campaigns.c.name == campaign)) or 0
+    return number + written_off(connection).get(campaign, 0)
+
+
+def _open_leftovers(connection: Connection, campaign: str) -> tuple[str, ...]:
+    """Return what is left of a ledger that is gone, unless the campaign's counter says more."""
+    settled = select(func.coalesce(func.max(losses.c.id), 0)).where(losses.c.campaign == campaign)
+    query = select(losses.c.evidence).where(
+        losses.c.campaign == _WHOLE_ROOT, losses.c.id > settled.scalar_subquery()
+    )
+    found = [orjson.loads(evidence) for evidence in connection.scalars(query)]
+    every = (name for one in found if campaign not in one["counters"] for name in one["leftovers"])
+    return tuple(dict.fromkeys(every))
+
+
+def _has_files(folder: Path) -> bool:
+    return any(files for _, _, files in os.walk(folder))
+
+
+def _receipts(parts: Path) -> Iterator[tuple[str, str]]:
+    """Yield digest and client id of each clip whose download was not written down yet."""
+    for notes in parts.glob("*.json"):
+        receipt = Part(notes.with_suffix(".part")).receipt()
+        if receipt is not None:
+            yield receipt[0], notes.stem
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"

@@ -1,0 +1,285 @@
+"""Clips and where they stand, in the ledger: an output path has a copy of the store's."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from sqlalchemy import Connection, RowMapping, bindparam, func, select, union, update
+
+from pipeline.domain.states import FaultKind, State
+from pipeline.ledger.connection import upsert
+from pipeline.ledger.fast_sql import execute
+from pipeline.ledger.jobs import Job, move
+from pipeline.ledger.payload import as_bought, is_other_take
+from pipeline.ledger.plan_totals import current
+from pipeline.ledger.sql_schema import clips, items, jobs, outputs, payloads, purchases, set_aside
+
+EXTENSION = "{ext}"
+"""Stands in an output path for the extension of the file received."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Clip:
+    """A clip in the store: its content, and what it measures."""
+
+    sha256: str
+    extension: str
+    bytes: int
+    seconds: float | None = None
+    width: int = 0
+    height: int = 0
+    fps: float | None = None
+    signature: str = ""
+    """Of its file in the store, when its bytes were last known to be right (`disk.signature`)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class View:
+    """An item's output path, the clip that belongs there, and what we last put there.
+
+    `path` is relative to the root; `clip` is None while there is none; `placed` is the digest of
+    what we put at that path, or empty, `signature` and `mode` what its file was then.
+    """
+
+    item_id: int
+    position: int
+    address: str
+    path: str
+    clip: Clip | None
+    placed: str
+    signature: str = ""
+    mode: int | None = None
+    selected: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Landing:
+    """How a clip was written down: the state, cause and message of its job."""
+
+    state: State
+    cause: str = ""
+    message: str = ""
+    twin: str = ""
+    """The address of the item that has received the very same file before, if any."""
+
+
+def land(
+    connection: Connection,
+    *,
+    job: Job,
+    after: State,
+    clip: Clip,
+    cause: str = "",
+    message: str = "",
+) -> Landing:
+    """Write that the clip is in the store, verified, and return how it was taken.
+
+    The same bytes cannot be made twice. Where another work has received them already, it is off
+    spec for what differs in more than its take; for another take it is done, with a warning. Both
+    are told, for it may be the first that is wrong.
+    """
+    landing = Landing(state=after, cause=cause, message=message)
+    twin = _twin(connection, job, clip)
+    if twin is not None:
+        landing = _taken_for_a_twin(landing, twin)
+        note = f"the very same file was received for {job.address}: look at both"
+        connection.execute(
+            update(jobs).where(jobs.c.key == twin.key, jobs.c.message == "").values(message=note)
+        )
+    told = {"cause": landing.cause, "message": landing.message}
+    move(connection, key=job.key, before=job.state, after=landing.state, **told)
+    keep(connection, key=job.key, clip=clip)
+    return landing
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Twin:
+    key: str
+    address: str
+    other_work: bool
+
+
+def _twin(connection: Connection, job: Job, clip: Clip) -> _Twin | None:
+    """Return the first job of another key that has this clip.
+
+    Most clips are new: that is known without looking through the jobs.
+    """
+    if not known_clips(connection, digests=[clip.sha256]):
+        return None
+    query = (
+        select(jobs.c.key, purchases.c.address, purchases.c.request, payloads.c.data)
+        .join_from(jobs, purchases, purchases.c.id == jobs.c.purchase_id)
+        .join(payloads, payloads.c.item_id == jobs.c.item_id)
+        .where(jobs.c.sha256 == clip.sha256, jobs.c.key != job.key)
+        .order_by(jobs.c.purchase_id)
+        .limit(1)
+    )
+    row = connection.execute(query).first()
+    if row is None:
+        return None
+    # Its item may be another work by now.
+    theirs = as_bought(row.data, row.request)
+    return _Twin(
+        key=row.key, address=row.address, other_work=not is_other_take(job.payload, theirs)
+    )
+
+
+def _taken_for_a_twin(landing: Landing, twin: _Twin) -> Landing:
+    same = f"it is the very same file that was received for {twin.address}"
+    if not twin.other_work:
+        message = f"{same}, of which it is another take"
+        return replace(landing, message=landing.message or message, twin=twin.address)
+    message = f"{same}, which asks for something else"
+    return Landing(
+        state=State.OFF_SPEC,
+        cause=FaultKind.OFF_SPEC.value,
+        message="; ".join(filter(None, (landing.message, message))),
+        twin=twin.address,
+    )
+
+
+def keep(connection: Connection, *, key: str, clip: Clip) -> None:
+    """Write which clip a job has."""
+    known = {name: getattr(clip, name) for name in Clip.__dataclass_fields__}
+    execute(connection, _KEEP, known)
+    execute(connection, _LAND, {"b_key": key, "b_sha256": clip.sha256})
+
+
+def views(
+    connection: Connection,
+    *,
+    campaign: str,
+    after: int = -1,
+    limit: int = 1000,
+    key: str | None = None,
+    landed: bool = False,
+) -> list[View]:
+    """Return the plan's output paths in order from after a position on.
+
+    `key` gives those of one key alone, `landed` only those that have a clip.
+    """
+    query = (
+        select(
+            items.c.id,
+            items.c.position,
+            items.c.address,
+            items.c.output,
+            items.c.selected,
+            items.c.extension.label("expected"),
+            *clips.c,
+            outputs.c.path,
+            outputs.c.sha256.label("placed"),
+            outputs.c.signature.label("placed_signature"),
+            outputs.c.mode,
+        )
+        .join_from(items, jobs, jobs.c.key == items.c.key)
+        .outerjoin(clips, clips.c.sha256 == jobs.c.sha256)
+        .outerjoin(outputs, outputs.c.item_id == items.c.id)
+        .where(current(connection, campaign), items.c.position > after)
+        .order_by(items.c.position)
+        .limit(limit)
+    )
+    if key is not None:
+        query = query.where(items.c.key == key)
+    if landed:
+        query = query.where(clips.c.sha256.is_not(None))
+    return [_view(campaign, row) for row in connection.execute(query).mappings()]
+
+
+def place(
+    connection: Connection,
+    *,
+    item_id: int,
+    path: str,
+    sha256: str,
+    signature: str = "",
+    mode: int | None = None,
+) -> None:
+    """Write what stands at an item's output path now."""
+    values = {"item_id": item_id, "path": path, "sha256": sha256}
+    execute(connection, _PLACE, {**values, "signature": signature, "mode": mode})
+
+
+def finished_clips(connection: Connection, *, campaign: str, after: str, limit: int) -> list[Clip]:
+    """Return the clips of the plan, each once, in the order of their digests from after one on."""
+    query = (
+        select(*clips.c)
+        .distinct()
+        .join_from(items, jobs, jobs.c.key == items.c.key)
+        .join(clips, clips.c.sha256 == jobs.c.sha256)
+        .where(current(connection, campaign), clips.c.sha256 > after)
+        .order_by(clips.c.sha256)
+        .limit(limit)
+    )
+    return [Clip(**row) for row in connection.execute(query).mappings()]
+
+
+def places(connection: Connection, *, digests: Sequence[str]) -> dict[str, list[str]]:
+    """Return the output paths where these clips were put, whichever campaign they are of."""
+    query = (
+        select(outputs.c.sha256, outputs.c.path)
+        .where(outputs.c.sha256.in_(digests))
+        .order_by(outputs.c.path)
+    )
+    found: dict[str, list[str]] = {}
+    for row in connection.execute(query):
+        found.setdefault(row.sha256, []).append(row.path)
+    return found
+
+
+def sign(connection: Connection, *, sha256: str, signature: str) -> None:
+    """Write what a clip's file in the store is, its bytes being right."""
+    connection.execute(update(clips).where(clips.c.sha256 == sha256).values(signature=signature))
+
+
+def same_clips(connection: Connection, *, campaign: str) -> list[list[str]]:
+    """Return the addresses of the plan's works that received one and the same file, together."""
+    own = (
+        select(jobs.c.sha256, items.c.address, items.c.position)
+        .join_from(jobs, items, items.c.key == jobs.c.key)
+        .where(current(connection, campaign), items.c.shared_with.is_(None), jobs.c.sha256 != "")
+        .subquery()
+    )
+    several = select(own.c.sha256).group_by(own.c.sha256).having(func.count() > 1)
+    query = select(own).where(own.c.sha256.in_(several)).order_by(own.c.position)
+    found: dict[str, list[str]] = {}
+    for row in connection.execute(query):
+        found.setdefault(row.sha256, []).append(row.address)
+    return list(found.values())
+
+
+def known_clips(connection: Connection, *, digests: Sequence[str]) -> frozenset[str]:
+    """Return which of these digests are clips of this ledger, set aside or not."""
+    known = union(*(select(t.c.sha256).where(t.c.sha256.in_(digests)) for t in (clips, set_aside)))
+    return frozenset(connection.scalars(known))
+
+
+def _view(campaign: str, row: RowMapping) -> View:
+    measured = {name: row[name] for name in Clip.__dataclass_fields__}
+    clip = Clip(**measured) if row["sha256"] else None
+    extension = clip.extension if clip else row["expected"]
+    path = f"{campaign}/{row['output'].replace(EXTENSION, extension)}"
+    placed = row["path"] == path
+    return View(
+        **{name: row[name] for name in ("position", "address")},
+        item_id=row["id"],
+        path=path,
+        clip=clip,
+        placed=row["placed"] if placed else "",
+        signature=row["placed_signature"] if placed else "",
+        mode=row["mode"] if placed else None,
+        selected=bool(row["selected"]),
+    )
+
+
+_NEW_CLIP = upsert(clips).values({column.name: bindparam(column.name) for column in clips.c})
+_KEEP = _NEW_CLIP.on_conflict_do_update(
+    index_elements=["sha256"], set_={"signature": _NEW_CLIP.excluded.signature}
+)
+_NEW_PLACE = upsert(outputs).values({column.name: bindparam(column.name) for column in outputs.c})
+_PLACE = _NEW_PLACE.on_conflict_do_update(
+    index_elements=["item_id"],
+    set_={name: _NEW_PLACE.excluded[name] for name in ("path", "sha256", "signature", "mode")},
+)
+_LAND = update(jobs).where(jobs.c.key == bindparam("b_key")).values(sha256=bindparam("b_sha256"))

@@ -1,0 +1,130 @@
+"""What the ledger keeps of an entry beside its columns: to and from plain data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+import orjson
+
+from pipeline.domain import Entry, Item, Media, Operation, Spec, Token
+from pipeline.providers.base import Part, Request
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kept:
+    """What making an item takes: its request in placeholder form, its media, its spec."""
+
+    request: Mapping[str, Any]
+    assets: tuple[Media, ...]
+    spec: Spec
+    native_usd: Decimal | None = None
+    """What one of the provider's own units costs, where the price list says it."""
+
+
+def frozen(entry: Entry) -> bytes:
+    """Return what is kept of an entry: its request, its assets, and what the report shows."""
+    item = entry.item
+    prompt = _as_written(item)
+    kept = {
+        "origin": item.origin,
+        "request": entry.request,
+        "assets": _media(item),
+        "spec": item.spec,
+        "parts": item.key.parts,
+        "take": item.take,
+        "cell": item.cell,
+        "axes": item.axes,
+        "tags": item.tags,
+        "kind": item.kind,
+        "mode": item.settings.mode,
+        "prompt": prompt,
+        "sent_prompt": entry.sent_prompt or prompt,
+        "settings": item.settings,
+        "passed_over": item.passed_over,
+        "price": _price(entry),
+    }
+    return orjson.dumps(kept, default=_plain)
+
+
+def request(data: Mapping[str, Any]) -> Request:
+    """Return a request that was kept as plain data."""
+    part = data.get("part")
+    return Request(**{**data, "part": Part(**part) if part else None})
+
+
+def thawed(payload: bytes) -> Kept:
+    """Return what making a kept entry takes."""
+    data = orjson.loads(payload)
+    return Kept(
+        request=data["request"],
+        assets=tuple(map(_medium, data["assets"])),
+        spec=Spec(**data["spec"]),
+        native_usd=_native_usd(data["price"]),
+    )
+
+
+def _medium(kept: Mapping[str, Any]) -> Media:
+    done = tuple(Operation(**operation) for operation in kept.get("operations", ()))
+    return Media(**{**kept, "operations": done})
+
+
+def bought_as(data: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return what a purchase keeps of the item it is for, which may be another by its end."""
+    return {name: data[name] for name in _BOUGHT}
+
+
+def as_bought(payload: bytes, purchase: bytes) -> bytes:
+    """Return an item's payload with what it was when this purchase was made."""
+    kept = orjson.loads(purchase).get("item") or {}
+    return orjson.dumps({**orjson.loads(payload), **kept}) if kept else payload
+
+
+def is_other_take(payload: bytes, other: bytes) -> bool:
+    """Tell whether two items ask for the same, and differ in nothing but their take.
+
+    By the digests of their keys' parts; the rules a key was made by are no part of what is asked.
+    """
+    asked = (orjson.loads(each).get("parts", {}) for each in (payload, other))
+    own, theirs = ({k: v for k, v in parts.items() if k not in _NOT_ASKED} for parts in asked)
+    return own == theirs
+
+
+_NOT_ASKED = frozenset({"take", "recipe"})
+_BOUGHT = ("spec", "sent_prompt", "parts")
+
+
+def _media(item: Item) -> list[Media]:
+    every = (media for reference in item.references for media in reference.media)
+    return list({media.digest: media for media in every}.values())
+
+
+def _as_written(item: Item) -> str:
+    names = {(reference.role, reference.ordinal): reference.name for reference in item.references}
+    return "".join(
+        f"@{names.get((part.role, part.ordinal), part.role)}" if isinstance(part, Token) else part
+        for part in item.prompt
+    )
+
+
+def _price(entry: Entry) -> dict[str, str] | None:
+    if entry.price is None:
+        return None
+    found = {"source": entry.price.source, "certainty": entry.price.certainty}
+    rate = entry.price.native_usd
+    return found if rate is None else {**found, "native_usd": str(rate)}
+
+
+def _native_usd(price: Mapping[str, str] | None) -> Decimal | None:
+    found = (price or {}).get("native_usd")
+    return None if found is None else Decimal(found)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return dict(value)
+    if isinstance(value, (set, frozenset)):
+        return sorted(value)
+    return str(value)

@@ -1,0 +1,156 @@
+"""What a plan comes to: who makes what, where it stands, what it costs. Counted by SQL."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+from sqlalchemy import ColumnElement, Connection, Label, and_, case, func, select
+
+from pipeline.domain.states import UNSETTLED, State
+from pipeline.ledger.jobs import free_again
+from pipeline.ledger.sql_schema import campaigns, items, jobs, payloads
+
+_THERE = (State.DONE.value, State.OFF_SPEC.value)
+_SUMS = ("low_microusd", "expected_microusd", "high_microusd")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    """Items of one shot and provider that stand alike; money in micro-USD.
+
+    The provider is the one that makes them, or made them.
+    """
+
+    shot: str
+    provider: str
+    state: State
+    cause: str
+    again: bool
+    """Failed, and bought again by the next run."""
+    shared: bool
+    changed: bool
+    earlier_rule: bool
+    """Its clip was made under a key that an earlier recipe gave to the same work."""
+    selected: bool
+    items: int
+    unpriced: int
+    low_microusd: int
+    expected_microusd: int
+    high_microusd: int
+
+
+def lines(connection: Connection, *, campaign: str) -> list[Line]:
+    """Return the plan by shot, provider and standing, in the order of their first items."""
+    standing = stands(connection, campaign)
+    group = (
+        *(items.c.shot, jobs.c.provider, jobs.c.state, jobs.c.cause),
+        *(*standing, items.c.selected),
+    )
+    query = (
+        select(
+            *group,
+            func.count().label("items"),
+            func.sum(case((items.c.high_microusd.is_(None), 1), else_=0)).label("unpriced"),
+            *(func.coalesce(func.sum(items.c[name]), 0).label(name) for name in _SUMS),
+        )
+        .join_from(items, jobs, jobs.c.key == items.c.key)
+        .where(current(connection, campaign))
+        .group_by(*group)
+        .order_by(func.min(items.c.position))
+    )
+    return [
+        Line(
+            **{
+                **row,
+                "state": State(row["state"]),
+                **{column.name: bool(row[column.name]) for column in standing},
+                "selected": bool(row["selected"]),
+            }
+        )
+        for row in connection.execute(query).mappings()
+    ]
+
+
+def stands(connection: Connection, campaign: str) -> tuple[Label[Any], ...]:
+    """Return the expressions that tell where an item stands beside its job's state.
+
+    Three have the names of `status_of`'s parameters: whatever tells a status asks here. The last
+    tells that the clip was made under a key of an earlier recipe.
+    """
+    allowed = connection.scalar(select(campaigns.c.purchases).where(campaigns.c.name == campaign))
+    again = case((free_again(allowed or 0), 1), else_=0)
+    changed = and_(items.c.previous_key != "", items.c.previous_key != items.c.key)
+    return (
+        again.label("again"),
+        items.c.shared_with.is_not(None).label("shared"),
+        changed.label("changed"),
+        and_(items.c.earlier_rule == 1, jobs.c.state.in_(_THERE)).label("earlier_rule"),
+    )
+
+
+def rows_over(
+    connection: Connection, *, campaign: str, limit_microusd: int
+) -> list[tuple[str, int, Mapping[str, Any]]]:
+    """Return row key, price and a payload of each row whose items cost more than the limit."""
+    total = func.sum(items.c.high_microusd).label("total")
+    over = (
+        select(items.c.row_key, total, func.min(items.c.id).label("id"))
+        .where(current(connection, campaign), items.c.shared_with.is_(None), items.c.row_key != "")
+        .group_by(items.c.row_key)
+        .having(total > limit_microusd)
+        .subquery()
+    )
+    query = (
+        select(over.c.row_key, over.c.total, payloads.c.data)
+        .join_from(over, payloads, payloads.c.item_id == over.c.id)
+        .order_by(over.c.row_key)
+    )
+    return [(row.row_key, row.total, orjson.loads(row.data)) for row in connection.execute(query)]
+
+
+def orphans(connection: Connection, *, campaign: str) -> list[str]:
+    """Return the addresses that earlier plans of the campaign had and this one does not."""
+    query = (
+        select(items.c.address)
+        .join(campaigns, campaigns.c.id == items.c.campaign_id)
+        .where(campaigns.c.name == campaign, items.c.generation < campaigns.c.generation)
+        .order_by(items.c.address)
+    )
+    return list(connection.scalars(query))
+
+
+def left_behind(connection: Connection, *, campaign: str) -> list[tuple[str, str, State]]:
+    """Return address, provider and state of what earlier plans sent, and this one does not want.
+
+    It has not ended, and it was paid for.
+    """
+    wanted = select(items.c.key).where(current(connection, campaign)).correlate(None)
+    query = (
+        select(items.c.address, jobs.c.provider, jobs.c.state)
+        .join_from(items, jobs, jobs.c.item_id == items.c.id)
+        .join(campaigns, campaigns.c.id == items.c.campaign_id)
+        .where(
+            campaigns.c.name == campaign,
+            jobs.c.state.in_([state.value for state in UNSETTLED]),
+            jobs.c.key.not_in(wanted),
+        )
+        .order_by(jobs.c.purchase_id)
+    )
+    return [(row.address, row.provider, State(row.state)) for row in connection.execute(query)]
+
+
+def payload_of(connection: Connection, *, item_id: int) -> Mapping[str, Any]:
+    """Return what else is known of an item."""
+    found = connection.scalar(select(payloads.c.data).where(payloads.c.item_id == item_id))
+    known: Mapping[str, Any] = orjson.loads(found or b"{}")
+    return known
+
+
+def current(connection: Connection, campaign: str) -> ColumnElement[bool]:
+    """Return the condition that an item is in the campaign's latest plan."""
+    row = connection.execute(select(campaigns).where(campaigns.c.name == campaign)).first()
+    known = (row.id, row.generation) if row is not None else (0, 0)
+    return and_(items.c.campaign_id == known[0], items.c.generation == known[1])

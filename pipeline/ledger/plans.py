@@ -1,0 +1,348 @@
+"""Items in the ledger: a plan is written beside the last one, and takes its place at commit.
+
+Uniqueness of addresses and output paths is an index; what clashes is told with both sides.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import orjson
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Row,
+    and_,
+    bindparam,
+    case,
+    delete,
+    func,
+    insert,
+    literal,
+    null,
+    select,
+    update,
+)
+
+from pipeline.domain import Alternative, Policy, Record
+from pipeline.domain.states import State
+from pipeline.ledger import record_pages
+from pipeline.ledger.budgets import campaign_scope, open_scope
+from pipeline.ledger.connection import upsert
+from pipeline.ledger.fast_sql import Clashed, execute_many
+from pipeline.ledger.reuse import Reuse
+from pipeline.ledger.sql_schema import campaigns, items, jobs, manifest_of, outputs, payloads
+
+_REPLANNED = (State.PLANNED.value, State.HELD.value, State.FAILED.value)
+"""A job in these states is made as the latest plan says; in all others it was already sent."""
+_AT_ONCE = 1000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Planned:
+    """One item as a line of the ledger; `payload` is what else is known of it, as JSON."""
+
+    position: int
+    address: str
+    output: str
+    extension: str
+    output_folded: str
+    key: str
+    shot: str
+    row_key: str
+    provider: str
+    model: str
+    mode: str
+    kind: str
+    seconds: float | None
+    low_microusd: int | None
+    expected_microusd: int | None
+    high_microusd: int | None
+    payload_digest: str
+    payload: bytes
+    alternatives: tuple[Alternative, ...] = ()
+    """Other keys that will do where nothing was bought under its own."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Clash:
+    """Two items of one plan with one address or one output path; `other` is the earlier one."""
+
+    what: str
+    address: str
+    output: str
+    payload: Mapping[str, Any]
+    other: str
+    other_payload: Mapping[str, Any]
+
+
+class Plan:
+    """The plan of a campaign while it is being written, inside one transaction.
+
+    `again` is for a run that goes on: only what it selected before can be selected. `purchases` is
+    how often one key may be bought.
+    """
+
+    def __init__(
+        self,
+        connection: Connection,
+        campaign: str,
+        *,
+        again: bool = False,
+        purchases: int = Policy().purchases,
+    ) -> None:
+        self._connection = connection
+        self._narrowing = again
+        self._campaign = campaign
+        named = {"name": campaign, "manifest": manifest_of(campaign)}
+        connection.execute(upsert(campaigns).values(named).on_conflict_do_nothing())
+        here = campaigns.c.name == campaign
+        connection.execute(
+            update(campaigns)
+            .where(here)
+            .values(generation=campaigns.c.generation + 1, purchases=purchases)
+        )
+        row = connection.execute(select(campaigns).where(here)).one()
+        self.campaign_id: int = row.id
+        self.generation: int = row.generation
+        self.changed = False
+        """Whether it is another plan than the last one; told once it is finished."""
+        open_scope(connection, campaign_scope(row.manifest))
+        self._last_id: int = connection.scalar(select(func.max(items.c.id))) or 0
+        self._current = and_(
+            items.c.campaign_id == self.campaign_id, items.c.generation == self.generation
+        )
+        self._reuse = Reuse(connection, self._current)
+
+    def add(self, batch: Sequence[Planned]) -> list[Clash]:
+        """Write some items; return what clashes. The later one of a clash is left out."""
+        try:
+            with self._connection.begin_nested():
+                self._write(batch)
+        except Clashed:
+            clashes = self._clashes(batch)
+            wrong = {id(planned) for planned, _ in clashes}
+            self._write([planned for planned in batch if id(planned) not in wrong])
+            return [clash for _, clash in clashes]
+        return []
+
+    def finish(self) -> None:
+        """Let items of one key share one job, and plan the jobs that are not in the making.
+
+        What stands where an item was that left is no longer known: the path may be another's.
+        """
+        self._reuse.settle()
+        self._share()
+        self._lead(self._current)
+        left = and_(items.c.campaign_id == self.campaign_id, items.c.generation < self.generation)
+        gone = select(items.c.id).where(left)
+        self._connection.execute(delete(outputs).where(outputs.c.item_id.in_(gone)))
+        just_left = gone.where(items.c.generation == self.generation - 1).limit(1)
+        self.changed = self.changed or self._connection.scalar(just_left) is not None
+
+    def choose(self, wanted: Callable[[Record], bool]) -> None:
+        """Select only what is wanted; the rest stays as it is, in the plan and in the ledger.
+
+        A shared job is bought if any of its items is selected, as the first of those wants it.
+        """
+        if not self._narrowing:
+            self._connection.execute(update(items).where(self._current).values(selected=0))
+        pages = partial(record_pages.page, campaign=self._campaign, selected=self._narrowing)
+        after: int | None = -1
+        while after is not None:
+            page, after = pages(self._connection, after=after)
+            # Of what is selected those that are not wanted go; else of nothing those that are come.
+            changing = [each.address for each in page if wanted(each) is not self._narrowing]
+            own = {"b_campaign": self.campaign_id, "b_selected": int(not self._narrowing)}
+            rows = [{**own, "b_address": address} for address in changing]
+            execute_many(self._connection, _CHOOSE, rows)
+        self._share()
+        shared = select(items.c.key).where(self._current, items.c.shared_with.is_not(None))
+        self._lead(and_(self._current, items.c.key.in_(shared)))
+
+    def _lead(self, these: ColumnElement[bool]) -> None:
+        """Plan the job of each key among these items for the first one of the key."""
+        leaders = (
+            select(items.c.key, items.c.id, items.c.provider, literal(State.PLANNED.value))
+            .where(these, items.c.shared_with.is_(None))
+            .order_by(items.c.key)
+        )
+        statement = upsert(jobs).from_select(["key", "item_id", "provider", "state"], leaders)
+        self._connection.execute(
+            statement.on_conflict_do_update(
+                index_elements=["key"],
+                set_={
+                    "item_id": statement.excluded.item_id,
+                    "provider": statement.excluded.provider,
+                },
+                where=jobs.c.state.in_(_REPLANNED),
+            )
+        )
+
+    def _share(self) -> None:
+        twins = items.alias("twins")
+        same_plan = and_(
+            twins.c.campaign_id == self.campaign_id, twins.c.generation == self.generation
+        )
+        first = (
+            select(twins.c.id)
+            .where(same_plan, twins.c.key == items.c.key)
+            .order_by(twins.c.selected.desc(), twins.c.position)
+            .limit(1)
+            .scalar_subquery()
+        )
+        several = (
+            select(twins.c.key).where(same_plan).group_by(twins.c.key).having(func.count() > 1)
+        )
+        self._connection.execute(
+            update(items)
+            .where(self._current, items.c.key.in_(several))
+            .values(shared_with=case((items.c.id == first, null()), else_=first))
+        )
+
+    def folders(self, file_like: Mapping[str, Planned]) -> list[Clash]:
+        """Return which items have as a file what others need as a folder.
+
+        `file_like` are output paths, folded, to an item that needs a folder there.
+        """
+        texts = list(file_like)
+        return [
+            Clash(
+                what="folder",
+                address=file_like[text].address,
+                output=file_like[text].output,
+                payload=orjson.loads(file_like[text].payload),
+                other=other,
+                other_payload=orjson.loads(payload),
+            )
+            for start in range(0, len(texts), _AT_ONCE)
+            for text, (other, payload) in self._written(
+                items.c.output_folded, texts[start : start + _AT_ONCE]
+            ).items()
+        ]
+
+    def _known(self, addresses: Sequence[str]) -> dict[str, Any]:
+        if self.generation == 1:
+            return {}
+        query = select(items).where(
+            items.c.campaign_id == self.campaign_id, items.c.address.in_(addresses)
+        )
+        return {row.address: row for row in self._connection.execute(query)}
+
+    def _write(self, batch: Sequence[Planned]) -> None:
+        known = self._known([planned.address for planned in batch])
+        taken = self._reuse.take(batch, known)
+        rows: dict[Any, list[dict[str, Any]]] = {
+            statement: []
+            for statement in (_INSERT, _UPDATE, _INSERT_PAYLOAD, _UPDATE_PAYLOAD, _FORGET)
+        }
+        for planned in batch:
+            row, new = known.get(planned.address), self._row(planned, taken.get(planned.address))
+            if row is None:
+                self.changed = True
+                self._last_id += 1
+                rows[_INSERT].append({**new, "id": self._last_id})
+                rows[_INSERT_PAYLOAD].append({"item_id": self._last_id, "data": planned.payload})
+                continue
+            if row.generation == self.generation:
+                raise Clashed(planned.address)
+            selected = row.selected if self._narrowing else 1
+            again = {**_again(new, row, planned), "b_selected": selected}
+            rows[_UPDATE].append(again)
+            if row.output != planned.output:
+                rows[_FORGET].append({"b_item": row.id})
+            if row.payload_digest != planned.payload_digest:
+                self.changed = True
+                rows[_UPDATE_PAYLOAD].append({"b_item": row.id, "b_data": planned.payload})
+        for statement, values in rows.items():
+            if values:
+                execute_many(self._connection, statement, values)
+
+    def _row(self, planned: Planned, taken: Alternative | None) -> dict[str, Any]:
+        own = {name: getattr(planned, name) for name in _OWN}
+        return {
+            **own,
+            "campaign_id": self.campaign_id,
+            "generation": self.generation,
+            "key": taken.digest if taken else planned.key,
+            "own_key": planned.key,
+            "earlier_rule": int(taken.earlier_rule) if taken else 0,
+        }
+
+    def _clashes(self, batch: Sequence[Planned]) -> list[tuple[Planned, Clash]]:
+        """Find what the index refused: within the batch, or against what is already written."""
+        found: list[tuple[Planned, Clash]] = []
+        for what, name in (("address", "address"), ("output", "output_folded")):
+            texts = [getattr(planned, name) for planned in batch]
+            first = self._written(items.c[name], texts)
+            for planned, text in zip(batch, texts, strict=True):
+                if text in first:
+                    other, payload = first[text]
+                    clash = Clash(
+                        what=what,
+                        address=planned.address,
+                        output=planned.output,
+                        payload=orjson.loads(planned.payload),
+                        other=other,
+                        other_payload=orjson.loads(payload),
+                    )
+                    found.append((planned, clash))
+                else:
+                    first[text] = (planned.address, planned.payload)
+        return found
+
+    def _written(
+        self, column: ColumnElement[str], texts: Sequence[str]
+    ) -> dict[str, tuple[str, bytes]]:
+        query = (
+            select(column.label("text"), items.c.address, payloads.c.data)
+            .join_from(items, payloads, payloads.c.item_id == items.c.id)
+            .where(self._current, column.in_(texts))
+        )
+        rows = self._connection.execute(query)
+        return {row.text: (row.address, row.data) for row in rows}
+
+
+def _again(row: dict[str, Any], known: Row[Any], planned: Planned) -> dict[str, Any]:
+    """Return the values of an item that an earlier plan had, under names for an update.
+
+    Another rule of keys, or the ratio that was meant written out, makes no other work of it.
+    """
+    same = {planned.key, row["key"], *(o.digest for o in planned.alternatives if o.ratio is None)}
+    previous = known.previous_key if {known.own_key, known.key} & same else known.key
+    values = {f"b_{name}": value for name, value in row.items()}
+    return {**values, "b_id": known.id, "b_previous_key": previous}
+
+
+_NO_COLUMNS = frozenset({"payload", "alternatives"})
+_OWN = tuple(name for name in Planned.__dataclass_fields__ if name not in _NO_COLUMNS)
+_WRITTEN = ("campaign_id", "generation", *_OWN, "own_key", "earlier_rule")
+_CHANGING = (*_WRITTEN, "previous_key", "selected")
+_INSERT = insert(items).values(
+    previous_key="",
+    selected=1,
+    **{name: bindparam(name) for name in ("id", *_WRITTEN)},
+)
+_UPDATE = (
+    update(items)
+    .where(items.c.id == bindparam("b_id"))
+    .values(shared_with=None, **{name: bindparam(f"b_{name}") for name in _CHANGING})
+)
+_INSERT_PAYLOAD = insert(payloads).values(item_id=bindparam("item_id"), data=bindparam("data"))
+_UPDATE_PAYLOAD = (
+    update(payloads)
+    .where(payloads.c.item_id == bindparam("b_item"))
+    .values(data=bindparam("b_data"))
+)
+_FORGET = delete(outputs).where(outputs.c.item_id == bindparam("b_item"))
+"""What stood at an item's old path may be another item's from now on."""
+_CHOOSE = (
+    update(items)
+    .where(
+        items.c.campaign_id == bindparam("b_campaign"), items.c.address == bindparam("b_address")
+    )
+    .values(selected=bindparam("b_selected"))
+)

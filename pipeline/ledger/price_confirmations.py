@@ -1,0 +1,161 @@
+"""Prices that were seen: what a purchase of each price class confirmed, or contradicted.
+
+A price class is provider, model, mode and kind. It is confirmed once a finished clip was charged,
+by the provider's own word, no more than was set aside for it; a charge above that takes the
+confirmation back, and is what is set aside from then on. A confirmation holds for clips at least
+as long: whether a price is by the second or by the clip cannot be seen from one of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import ROUND_CEILING, Decimal
+
+from sqlalchemy import Connection, RowMapping, case, func, select
+
+from pipeline.domain import MODEL
+from pipeline.domain.states import State
+from pipeline.ledger.connection import upsert
+from pipeline.ledger.sql_schema import campaigns, items, jobs, price_confirmations
+
+CHARGE, CREDITS, BALANCE, UNTOLD = "charge", "credits", "balance", "untold"
+"""What confirmed a price: the charge that was told, the credits, the account's balance, nothing."""
+TOLD = frozenset({CHARGE, CREDITS, BALANCE})
+FREE = "free"
+"""A finished clip was charged nothing, which is no price: it confirms none."""
+_SLACK_S = 0.5
+"""Clips of one length may differ by so much (architecture.md §7)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PriceClass:
+    """Purchases of one price, but for their length."""
+
+    provider: str
+    mode: str
+    kind: str
+    model: str = MODEL
+
+    def __str__(self) -> str:
+        return f"{self.provider} {self.mode} {self.kind}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SeenPrice:
+    """What is known of a price from what was bought; money in micro-USD."""
+
+    price_class: PriceClass
+    source: str = ""
+    """What confirmed it, or FREE; empty where a charge contradicted it."""
+    seconds: float | None = None
+    """The length of the shortest clip for which it is confirmed; None: of any."""
+    native: Decimal | None = None
+    """What was told in the provider's own unit for the clip of `native_seconds`."""
+    native_unit: str = ""
+    native_seconds: float | None = None
+    charged_microusd: int = 0
+    """What was charged for the last clip that cost more than was set aside; 0: none did."""
+    charged_seconds: float | None = None
+    estimate_microusd: int = 0
+    """What had been estimated for that clip."""
+    task: str = ""
+    at: float = 0.0
+
+    def confirmed(self, seconds: float | None) -> bool:
+        """Tell whether clips of this length may be bought many at a time."""
+        longer = seconds is None or self.seconds is None or seconds >= self.seconds - _SLACK_S
+        return self.source in {*TOLD, UNTOLD} and longer
+
+    def raised(self, microusd: int | None, seconds: float | None) -> int | None:
+        """Return what is set aside for a clip by estimate, or by what was charged if that is more.
+
+        None stays None: what has no price has none to be raised.
+        """
+        if microusd is None or not self.charged_microusd:
+            return microusd
+        by_second = self.charged_microusd
+        if seconds and self.charged_seconds:
+            exact = Decimal(by_second) * Decimal(str(seconds)) / Decimal(str(self.charged_seconds))
+            by_second = int(exact.to_integral_value(ROUND_CEILING))
+        return max(microusd, self.charged_microusd, by_second)
+
+    def usual(self, seconds: float | None) -> Decimal | None:
+        """Return the native units that a clip of this length usually costs, if any were told."""
+        if self.native is None or not seconds or not self.native_seconds:
+            return self.native
+        return self.native * Decimal(str(seconds)) / Decimal(str(self.native_seconds))
+
+
+def seen_prices(connection: Connection) -> dict[PriceClass, SeenPrice]:
+    """Return every price that was seen."""
+    rows = connection.execute(select(price_confirmations)).mappings()
+    return {seen.price_class: seen for seen in map(_seen, rows)}
+
+
+def record_price(connection: Connection, seen: SeenPrice) -> None:
+    """Remember what was seen of a price, instead of what was known before."""
+    price_class = seen.price_class
+    own = {name: getattr(price_class, name) for name in _CLASS}
+    known = {name: getattr(seen, name) for name in _SEEN}
+    known["native"] = "" if seen.native is None else str(seen.native)
+    statement = upsert(price_confirmations).values({**own, **known})
+    connection.execute(
+        statement.on_conflict_do_update(
+            index_elements=list(_CLASS), set_={name: statement.excluded[name] for name in _SEEN}
+        )
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PriceStanding:
+    """How the price of some of a campaign's items stands."""
+
+    price_class: PriceClass
+    to_make: int
+    """Items that are not bought yet."""
+    seen: SeenPrice | None
+
+
+def standings(connection: Connection, *, campaign: str) -> list[PriceStanding]:
+    """Return how the prices of a campaign's items stand, in plan order."""
+    unbought = jobs.c.state.in_([State.PLANNED.value, State.HELD.value])
+    query = (
+        select(
+            jobs.c.provider,
+            *(items.c[name] for name in ("model", "mode", "kind")),
+            func.sum(case((unbought, items.c.selected), else_=0)).label("to_make"),
+        )
+        .join_from(items, jobs, jobs.c.key == items.c.key)
+        .join(campaigns, campaigns.c.id == items.c.campaign_id)
+        .where(
+            campaigns.c.name == campaign,
+            campaigns.c.generation == items.c.generation,
+            items.c.shared_with.is_(None),
+            items.c.mode != "",
+        )
+        .group_by(jobs.c.provider, items.c.model, items.c.mode, items.c.kind)
+        .order_by(func.min(items.c.position))
+    )
+    known = seen_prices(connection)
+    found = []
+    for row in connection.execute(query).mappings():
+        price_class = class_of(row)
+        seen = known.get(price_class)
+        found.append(PriceStanding(price_class=price_class, to_make=row["to_make"], seen=seen))
+    return found
+
+
+def class_of(row: RowMapping | Mapping[str, str]) -> PriceClass:
+    """Return the price class that a row names."""
+    return PriceClass(**{name: row[name] for name in _CLASS})
+
+
+def _seen(row: RowMapping) -> SeenPrice:
+    values = {name: row[name] for name in _SEEN}
+    values["native"] = Decimal(row["native"]) if row["native"] else None
+    return SeenPrice(price_class=class_of(row), **values)
+
+
+_CLASS = ("provider", "model", "mode", "kind")
+_SEEN = tuple(name for name in SeenPrice.__dataclass_fields__ if name != "price_class")

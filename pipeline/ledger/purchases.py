@@ -1,0 +1,336 @@
+"""Purchases in the ledger: a job's move and its money in one transaction.
+
+The intent is on disk before a request leaves, the task id before the first poll. A reservation
+stays until the try's end is known, and then becomes what was charged, or may have been.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from decimal import Decimal
+
+from sqlalchemy import Connection, bindparam, func, insert, select, update
+
+from pipeline.domain.states import State
+from pipeline.ledger import budgets as money
+from pipeline.ledger.budgets import Denied, Limits, Payer
+from pipeline.ledger.fast_sql import execute
+from pipeline.ledger.jobs import CHARGED, Job, Moved, Purchase, check, move
+from pipeline.ledger.price_confirmations import TOLD, SeenPrice, record_price, seen_prices
+from pipeline.ledger.sql_schema import campaigns, jobs, purchases, runs, usd
+
+REPORTED = "reported"
+"""The source of a charge that the provider named."""
+UNKNOWN = "unknown"
+"""The source of a charge that neither the provider nor a price tells."""
+NOT_ACCEPTED = "not_accepted"
+"""The outcome of a try that was turned away for now; it may be sent again under its client id."""
+REFUSED = "refused"
+"""The outcome of a try that was refused for good."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Booking:
+    """How a paid try ended, and in money: its reservation becomes this."""
+
+    charged_microusd: int = 0
+    possible_microusd: int = 0
+    native: str = ""
+    unit: str = ""
+    source: str = ""
+    outcome: str
+    """What became of the try: NOT_ACCEPTED, REFUSED, CHARGED, failed, resubmitted, abandoned."""
+    at: float
+    cause: str = ""
+    message: str = ""
+    free: bool = False
+    """Known to have cost nothing, by a failure that may not come again."""
+    evidence: str = ""
+    """What it shows of its price, as `price_confirmations.SeenPrice.source`; empty: nothing new."""
+    above: bool = False
+    """It cost more than can be booked: nothing more is bought in this run."""
+
+
+def begin(connection: Connection, *, campaign: str, at: float) -> int:
+    """Write that a run begins; return its id. Nothing is committed in it yet."""
+    found = connection.scalar(select(campaigns.c.id).where(campaigns.c.name == campaign))
+    row = {"campaign_id": found or 0, "started_at": at}
+    (run_id,) = connection.execute(insert(runs).values(row)).inserted_primary_key or (0,)
+    money.open_scope(connection, money.run_scope(run_id))
+    return int(run_id)
+
+
+def end(connection: Connection, *, run_id: int, exit_code: int, at: float) -> None:
+    """Write how a run ended."""
+    connection.execute(
+        update(runs).where(runs.c.id == run_id).values(ended_at=at, exit_code=exit_code)
+    )
+
+
+def spent(connection: Connection, *, run_id: int) -> Decimal:
+    """Return what was charged for the purchases of a run."""
+    charged = func.coalesce(func.sum(purchases.c.charged_microusd), 0)
+    return usd(connection.scalar(select(charged).where(purchases.c.run_id == run_id)) or 0)
+
+
+def tasks(connection: Connection, *, provider: str, since: float) -> frozenset[str]:
+    """Return a provider's tasks that were accepted since then: each is some purchase's."""
+    found = connection.scalars(
+        select(purchases.c.task).where(
+            purchases.c.provider == provider, purchases.c.accepted_at >= since
+        )
+    )
+    return frozenset(task for task in found if task)
+
+
+def bound(connection: Connection, *, run_id: int) -> Decimal:
+    """Return what the purchases of a run bind: charged, reserved and possible."""
+    figures = ("charged", "reserved", "possible")
+    every = sum(purchases.c[f"{figure}_microusd"] for figure in figures)
+    total = select(func.coalesce(func.sum(every), 0)).where(purchases.c.run_id == run_id)
+    return usd(connection.scalar(total) or 0)
+
+
+def bound_beside(connection: Connection, *, purchase: Purchase, since: float) -> int:
+    """Return what other purchases at the same provider bind that had not ended by then."""
+    beside = (
+        purchases.c.provider == purchase.provider,
+        purchases.c.id != purchase.id,
+        purchases.c.ended_at.is_(None) | (purchases.c.ended_at >= since),
+    )
+    return int(connection.scalar(select(money.bound()).where(*beside)) or 0)
+
+
+def intend(
+    connection: Connection, *, job: Job, purchase: Purchase, run_id: int, limits: Limits
+) -> Purchase | Denied:
+    """Write the intent to buy, with its reservation; from then on a POST may leave.
+
+    If a limit denies it the job is held instead, in the same transaction. Moved if the job is
+    not staged any more: only the winner of this compare-and-set may send. A purchase with an id is
+    one that was not accepted: it is opened again.
+    """
+    check(job.state, State.SUBMITTING)
+    payer = Payer(manifest=job.manifest, run_id=run_id, row_key=job.row_key, key=job.key)
+    denied = money.reserve(connection, payer, limits, purchase.reserved_microusd)
+    if denied is not None:
+        why = {"cause": denied.cause, "message": denied.message}
+        move(connection, key=job.key, before=job.state, after=State.HELD, **why)
+        return denied
+    if purchase.id:
+        _reopen(connection, job, purchase, payer)
+        written = purchase
+    else:
+        written = replace(purchase, id=_inserted(connection, job, purchase, payer))
+    values = {"b_key": job.key, "b_before": job.state.value, "b_purchase": written.id}
+    if execute(connection, _INTEND, values).rowcount != 1:
+        raise Moved(f"{job.key}: not {job.state}")
+    return written
+
+
+def accept(
+    connection: Connection, *, job: Job, task: str, at: float, native: str = "", unit: str = ""
+) -> None:
+    """Write the provider's task id; Clashed if another purchase already has it.
+
+    `native` is what the provider set aside in its own unit: all that some ever tell.
+    """
+    move(connection, key=job.key, before=job.state, after=State.WAITING)
+    values = {"b_id": bought(job).id, "b_task": task, "b_at": at}
+    execute(connection, _ACCEPT, {**values, "b_native": native, "b_unit": unit})
+
+
+def close(connection: Connection, *, job: Job, after: State, booking: Booking, run_id: int) -> bool:
+    """Move a job and book how its paid try ended; tell whether it cost more than was reserved.
+
+    After such a charge nothing more is bought in this run: its scope is closed.
+    """
+    why = {"cause": booking.cause, "message": booking.message}
+    move(connection, key=job.key, before=job.state, after=after, **why)
+    if booking.free:
+        connection.execute(update(jobs).where(jobs.c.key == job.key).values(free=1))
+    return _book(connection, bought(job), booking, run_id=run_id)
+
+
+def bought(job: Job) -> Purchase:
+    """Return the job's paid try, which it must have in the state it is in."""
+    if job.purchase is None:
+        raise ValueError(f"{job.address} is {job.state}, but was never bought")
+    return job.purchase
+
+
+def _inserted(connection: Connection, job: Job, purchase: Purchase, payer: Payer) -> int:
+    (written,) = execute(connection, _INSERT, _row(job, purchase, payer)).fetchall()
+    return int(written[0])
+
+
+def _reopen(connection: Connection, job: Job, purchase: Purchase, payer: Payer) -> None:
+    """Make a purchase that was not accepted one that is being sent; Moved if it is not that."""
+    row = {f"b_{name}": value for name, value in _row(job, purchase, payer).items()}
+    if execute(connection, _REOPEN, {**row, "b_id": purchase.id}).rowcount != 1:
+        raise Moved(f"purchase {purchase.client_id}: not {NOT_ACCEPTED}")
+
+
+def _row(job: Job, purchase: Purchase, payer: Payer) -> dict[str, object]:
+    return {
+        "key": job.key,
+        "campaign_id": job.campaign_id,
+        "run_id": payer.run_id,
+        "address": job.address,
+        "row_key": payer.row_key,
+        **{name: getattr(purchase, name) for name in _OWN},
+    }
+
+
+def _book(connection: Connection, purchase: Purchase, booking: Booking, *, run_id: int) -> bool:
+    """Replace what the purchase binds; a charge told twice is booked once.
+
+    What a finished clip was charged stands, until the provider itself names another sum.
+    """
+    (known,) = execute(connection, _BOUND, {"b_id": purchase.id}).fetchall()
+    manifest, its_run, row_key, key, bound, estimate, charged, possible, outcome = known
+    if outcome == CHARGED and booking.source != REPORTED:
+        kept = {"charged_microusd": charged, "possible_microusd": possible}
+        booking = replace(booking, **kept, source="")
+    payer = Payer(manifest=manifest, run_id=its_run, row_key=row_key, key=key)
+    now = booking.charged_microusd + booking.possible_microusd
+    money.adjust_all(connection, payer, now - bound)
+    values = {
+        "b_id": purchase.id,
+        "b_charged": booking.charged_microusd,
+        "b_possible": booking.possible_microusd,
+        "b_native": booking.native,
+        "b_unit": booking.unit,
+        "b_source": booking.source,
+        "b_outcome": booking.outcome,
+        "b_at": booking.at,
+    }
+    execute(connection, _BOOK, values)
+    # Without a known price nothing was promised, so nothing can be exceeded.
+    # What was booked as estimated first is less than what was reserved.
+    over = estimate is not None and now > max(bound, purchase.reserved_microusd)
+    exceeded = booking.above or over
+    if exceeded:
+        money.close_scope(connection, money.run_scope(run_id))
+    if purchase.kind and (exceeded or booking.evidence):
+        _learn_price(connection, purchase, booking, exceeded=exceeded)
+    return exceeded
+
+
+def _learn_price(
+    connection: Connection, purchase: Purchase, booking: Booking, *, exceeded: bool
+) -> None:
+    """Remember what a purchase shows of its price.
+
+    After a charge that was too high the next one says what is set aside: it may have been a slip.
+    """
+    now = booking.charged_microusd + booking.possible_microusd
+    seen = seen_prices(connection).get(purchase.price) or SeenPrice(price_class=purchase.price)
+    seconds = purchase.seconds
+    if exceeded or (seen.charged_microusd and booking.evidence in TOLD):
+        seen = replace(seen, charged_microusd=now, charged_seconds=seconds)
+    if exceeded:
+        estimate = purchase.estimate_microusd or 0
+        seen = replace(seen, source="", seconds=None, estimate_microusd=estimate)
+    elif booking.evidence in TOLD and seen.source not in TOLD:
+        seen = replace(seen, source=booking.evidence, seconds=seconds)
+    else:
+        both = [each for each in (seen.seconds, seconds) if each is not None]
+        shortest = min(both, default=None) if seen.source else seconds
+        seen = replace(seen, source=booking.evidence, seconds=shortest)
+    if booking.native:
+        seen = replace(
+            seen,
+            native=Decimal(booking.native),
+            native_unit=booking.unit,
+            native_seconds=seconds,
+        )
+    seen = replace(seen, task=purchase.task, at=booking.at)
+    record_price(connection, seen)
+
+
+_PAYING = ("key", "campaign_id", "run_id", "address", "row_key")
+_OWN = (
+    "provider",
+    "client_id",
+    "request",
+    "body_sha256",
+    "reserved_microusd",
+    "estimate_microusd",
+    "intent_at",
+    *("model", "mode", "kind", "seconds"),
+)
+_INSERT = (
+    insert(purchases)
+    .values({name: bindparam(name) for name in (*_OWN, *_PAYING)})
+    .returning(purchases.c.id)
+)
+_REOPEN = (
+    update(purchases)
+    .where(
+        purchases.c.id == bindparam("b_id"),
+        purchases.c.campaign_id == bindparam("b_campaign_id"),
+        purchases.c.outcome == NOT_ACCEPTED,
+    )
+    # It binds nothing while it is closed, so it may be booked on another run than before.
+    .values(
+        outcome="",
+        charge_source="",
+        ended_at=None,
+        sends=purchases.c.sends + 1,
+        **{name: bindparam(f"b_{name}") for name in (*_OWN, *_PAYING)},
+    )
+)
+_INTEND = (
+    update(jobs)
+    .where(jobs.c.key == bindparam("b_key"), jobs.c.state == bindparam("b_before"))
+    .values(
+        state=State.SUBMITTING.value,
+        cause="",
+        message="",
+        free=0,
+        purchase_id=bindparam("b_purchase"),
+    )
+)
+_ACCEPT = (
+    update(purchases)
+    .where(purchases.c.id == bindparam("b_id"))
+    .values(
+        task=bindparam("b_task"),
+        accepted_at=bindparam("b_at"),
+        charged_native=bindparam("b_native"),
+        native_unit=bindparam("b_unit"),
+    )
+)
+_BOOKED = ("estimate_microusd", "charged_microusd", "possible_microusd", "outcome")
+_BOUND = (
+    select(
+        campaigns.c.manifest,
+        *(purchases.c[name] for name in ("run_id", "row_key", "key")),
+        purchases.c.charged_microusd
+        + purchases.c.reserved_microusd
+        + purchases.c.possible_microusd,
+        *(purchases.c[name] for name in _BOOKED),
+    )
+    .join(campaigns, campaigns.c.id == purchases.c.campaign_id)
+    .where(purchases.c.id == bindparam("b_id"))
+)
+_BOOK = (
+    update(purchases)
+    .where(purchases.c.id == bindparam("b_id"))
+    .values(
+        charged_microusd=bindparam("b_charged"),
+        possible_microusd=bindparam("b_possible"),
+        reserved_microusd=0,
+        # What was told at acceptance stands where the end says nothing.
+        charged_native=func.coalesce(
+            func.nullif(bindparam("b_native"), ""), purchases.c.charged_native
+        ),
+        native_unit=func.coalesce(func.nullif(bindparam("b_unit"), ""), purchases.c.native_unit),
+        charge_source=func.coalesce(
+            func.nullif(bindparam("b_source"), ""), purchases.c.charge_source
+        ),
+        outcome=bindparam("b_outcome"),
+        ended_at=bindparam("b_at"),
+    )
+)

@@ -1,0 +1,189 @@
+"""The ledger's lines as Records, in plan order, a page at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+import orjson
+from sqlalchemy import Connection, RowMapping, select
+
+from pipeline.domain import Record
+from pipeline.domain.states import State, status_of
+from pipeline.findings import Span
+from pipeline.ledger.outputs import EXTENSION
+from pipeline.ledger.plan_totals import current, stands
+from pipeline.ledger.purchases import UNKNOWN
+from pipeline.ledger.sql_schema import (
+    campaigns,
+    clips,
+    items,
+    jobs,
+    outputs,
+    payloads,
+    purchases,
+    usd,
+)
+
+_PAGE = 500
+_SAME = ("address", "shot", "row_key", "key")
+
+_TOLD = ("cell", "take", "axes", "kind", "mode", "prompt", "sent_prompt", "settings")
+
+
+def page(
+    connection: Connection, *, campaign: str, after: int, selected: bool = False
+) -> tuple[list[Record], int | None]:
+    """Return the next records from after a position on, and where to go on; None at the end.
+
+    `selected` leaves out what the last admission did not select.
+    """
+    first = items.alias("first")
+    query = (
+        select(
+            *(items.c[name] for name in (*_SAME, "position", "provider")),
+            *(items.c[name] for name in ("expected_microusd", "high_microusd")),
+            *(items.c[name] for name in ("output", "extension")),
+            *(jobs.c[name] for name in ("state", "cause", "message")),
+            *stands(connection, campaign),
+            jobs.c.provider.label("maker"),
+            first.c.address.label("first_address"),
+            clips.c.extension.label("received"),
+            *(clips.c[name] for name in ("sha256", "bytes", "seconds", "width", "height", "fps")),
+            payloads.c.data,
+            outputs.c.path,
+            outputs.c.sha256.label("placed"),
+        )
+        .join_from(items, jobs, jobs.c.key == items.c.key)
+        .join(payloads, payloads.c.item_id == items.c.id)
+        .outerjoin(first, first.c.id == items.c.shared_with)
+        .outerjoin(clips, clips.c.sha256 == jobs.c.sha256)
+        .outerjoin(outputs, outputs.c.item_id == items.c.id)
+        .where(current(connection, campaign), items.c.position > after)
+        .order_by(items.c.position)
+        .limit(_PAGE)
+    )
+    if selected:
+        query = query.where(items.c.selected == 1)
+    rows = connection.execute(query).mappings().all()
+    paid = _paid(connection, [row["key"] for row in rows])
+    found = [_record(campaign, row, paid.get(row["key"], [])) for row in rows]
+    return found, rows[-1]["position"] if len(rows) == _PAGE else None
+
+
+def _paid(connection: Connection, keys: Sequence[str]) -> dict[str, list[RowMapping]]:
+    query = (
+        select(purchases, campaigns.c.name.label("campaign"))
+        .join(campaigns, campaigns.c.id == purchases.c.campaign_id)
+        .where(purchases.c.key.in_(keys))
+        .order_by(purchases.c.id)
+    )
+    found: dict[str, list[RowMapping]] = {}
+    for row in connection.execute(query).mappings():
+        found.setdefault(row["key"], []).append(row)
+    return found
+
+
+def _record(campaign: str, row: RowMapping, paid: Sequence[RowMapping]) -> Record:
+    payload = orjson.loads(row["data"])
+    own = [purchase for purchase in paid if purchase["campaign"] == campaign]
+    elsewhere = f"{paid[0]['campaign']}: {paid[0]['address']}" if paid and not own else ""
+    shared = row["first_address"] or elsewhere
+    return Record(
+        campaign=campaign,
+        **{name: row[name] for name in _SAME},
+        **{name: payload[name] for name in _TOLD},
+        tags=tuple(payload["tags"]),
+        provider=_maker(row),
+        state=row["state"],
+        status=status_of(
+            State(row["state"]),
+            again=bool(row["again"]),
+            shared=bool(row["shared"]),
+            changed=bool(row["changed"]),
+        ),
+        earlier_rule=bool(row["earlier_rule"]),
+        cause=row["cause"],
+        message=row["message"],
+        path=_path(campaign, row),
+        output=row["output"].replace(EXTENSION, row["received"] or row["extension"]),
+        **_measures(row),
+        **_prices(row, paid),
+        **_money([] if shared else own),
+        shared_with=shared,
+        **_try(paid),
+        origin_shot=_span(payload["origin"]["shot"]),
+        origin_row=_span(payload["origin"]["row"]) if payload["origin"]["row"] else None,
+        passed_over=tuple((name, why) for name, why in payload["passed_over"]),
+    )
+
+
+_REPLANNED = frozenset({State.PLANNED, State.HELD, State.FAILED})
+"""What the latest plan says of these is what the next try will be; all others were bought."""
+
+
+def _prices(row: RowMapping, paid: Sequence[RowMapping]) -> dict[str, Any]:
+    """Return what an item is to cost; what was bought costs what its maker was to cost then."""
+    expected, high = row["expected_microusd"], row["high_microusd"]
+    if paid and row["state"] not in _REPLANNED:
+        # Of a plan for another provider (`--provider`) the ledger keeps no price of this one.
+        expected, high = paid[-1]["estimate_microusd"], paid[-1]["reserved_microusd"] or high
+    return {"estimate_usd": _price(expected), "high_usd": _price(high)}
+
+
+def _price(microusd: int | None) -> Decimal | None:
+    return None if microusd is None else usd(microusd)
+
+
+def _maker(row: RowMapping) -> str:
+    planned = row["state"] in {State.PLANNED, State.HELD}
+    return str(row["provider"] if planned else row["maker"])
+
+
+def _path(campaign: str, row: RowMapping) -> str | None:
+    standing = row["sha256"] and row["placed"] == row["sha256"]
+    return str(row["path"]).removeprefix(f"{campaign}/") if standing else None
+
+
+def _measures(row: RowMapping) -> dict[str, Any]:
+    if not row["sha256"]:
+        return {}
+    return {name: row[name] for name in ("sha256", "bytes", "seconds", "width", "height", "fps")}
+
+
+def _money(paid: Sequence[RowMapping]) -> dict[str, Any]:
+    sums = {
+        f"{figure}_usd": usd(sum(purchase[f"{figure}_microusd"] for purchase in paid))
+        for figure in ("reserved", "charged", "possible")
+    }
+    sources = [purchase["charge_source"] for purchase in paid]
+    native = [Decimal(p["charged_native"]) for p in paid if p["charged_native"]]
+    return {
+        **sums,
+        "charged_native": sum(native, Decimal(0)) if native else None,
+        "native_unit": next((p["native_unit"] for p in paid if p["native_unit"]), ""),
+        "charge_source": UNKNOWN if UNKNOWN in sources else next(filter(None, sources), ""),
+    }
+
+
+def _try(paid: Sequence[RowMapping]) -> dict[str, Any]:
+    if not paid:
+        return {}
+    last = paid[-1]
+    return {
+        "task": last["task"] or "",
+        "client_id": last["client_id"],
+        "tries": sum(purchase["sends"] for purchase in paid),
+        "submitted_at": _time(last["intent_at"]),
+        "finished_at": _time(last["ended_at"]),
+    }
+
+
+def _time(unix: float | None) -> datetime | None:
+    return None if unix is None else datetime.fromtimestamp(unix, UTC)
+
+
+def _span(data: dict[str, Any]) -> Span:
+    return Span(**data)

@@ -1,0 +1,142 @@
+"""Which job of the ledger an item takes: that of its own key, or of another key that will do.
+
+What was bought is not bought again because the rule of keys changed, or because somebody wrote the
+ratio that the clip has (product.md, Keys).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Protocol
+
+from sqlalchemy import ColumnElement, Connection, exists, or_, select, update
+
+from pipeline.domain import Alternative
+from pipeline.domain.clip_spec import has_ratio
+from pipeline.domain.states import FINISHED, State
+from pipeline.ledger.jobs import tries
+from pipeline.ledger.sql_schema import clips, items, jobs, purchases
+
+_NOT_SENT = (State.PLANNED, State.HELD, State.STAGING, State.FAILED)
+"""A job in these states was bought only if a provider took one of its tries."""
+_SENT = tuple(state.value for state in State if state not in _NOT_SENT)
+
+_Size = tuple[int, int] | None
+"""Width and height of a finished clip; None of what is not finished."""
+
+
+class Wanted(Protocol):
+    """An item that is being planned."""
+
+    @property
+    def address(self) -> str:
+        """Return its name in the plan."""
+
+    @property
+    def key(self) -> str:
+        """Return its own key."""
+
+    @property
+    def alternatives(self) -> tuple[Alternative, ...]:
+        """Return other keys that will do, best first."""
+
+
+@dataclass(slots=True)
+class Reuse:
+    """Finds, while a plan is written, what its items take from the ledger instead of buying it."""
+
+    connection: Connection
+    current: ColumnElement[bool]
+    """Whether an item belongs to the plan that is being written."""
+    _anything: bool = field(init=False)
+    _asking: dict[str, tuple[str, tuple[Alternative, ...]]] = field(default_factory=dict)
+    """Own key and usable alternatives of the items that are answered last, by address."""
+
+    def __post_init__(self) -> None:
+        bought = select(or_(exists(select(purchases.c.id)), exists(_sent_jobs())))
+        self._anything = bool(self.connection.scalar(bought))
+
+    def take(self, batch: Sequence[Wanted], known: Mapping[str, Any]) -> Mapping[str, Alternative]:
+        """Return by address what items take; `known` are their lines in the last plan.
+
+        An item keeps what it had, and what was one work by an earlier rule stays one. For all
+        others nothing is settled before the whole plan is known.
+        """
+        if not self._anything:
+            return {}
+        there = self._bought(wanted.key for wanted in batch)
+        without = [wanted for wanted in batch if wanted.key not in there]
+        others = {each.address: _others(each, known.get(each.address)) for each in without}
+        there = self._bought(other.digest for each in others.values() for other in each)
+        taken: dict[str, Alternative] = {}
+        for wanted in without if there else ():
+            usable = tuple(
+                other
+                for other in others[wanted.address]
+                if other.digest in there and _fits(other, there[other.digest])
+            )
+            kept = next((other for other in usable if not other.exclusive), None)
+            if kept is not None:
+                taken[wanted.address] = kept
+            elif usable:
+                self._asking[wanted.address] = (wanted.key, usable)
+        return taken
+
+    def settle(self) -> None:
+        """Give the others what is left: a clip that satisfies other work of the plan is no more."""
+        for address, (key, usable) in self._asking.items():
+            left = next((other for other in usable if not self._held(other.digest, key)), None)
+            if left is not None:
+                self.connection.execute(
+                    update(items)
+                    .where(self.current, items.c.address == address)
+                    .values(key=left.digest, earlier_rule=int(left.earlier_rule))
+                )
+
+    def _held(self, digest: str, key: str) -> bool:
+        other_work = exists(
+            select(items.c.id).where(self.current, items.c.key == digest, items.c.own_key != key)
+        )
+        return bool(self.connection.scalar(select(other_work)))
+
+    def _bought(self, keys: Iterable[str]) -> dict[str, _Size]:
+        """Return those of the keys that a provider was paid for, or may have been."""
+        listed = list(dict.fromkeys(keys))
+        if not listed:
+            return {}
+        query = (
+            select(jobs.c.key, jobs.c.state, clips.c.width, clips.c.height)
+            .outerjoin(clips, clips.c.sha256 == jobs.c.sha256)
+            .where(jobs.c.key.in_(listed), or_(jobs.c.state.in_(_SENT), tries() > 0))
+        )
+        rows = self.connection.execute(query)
+        return {
+            row.key: (row.width, row.height)
+            if row.state in FINISHED and row.width is not None
+            else None
+            for row in rows
+        }
+
+
+def _sent_jobs() -> Any:
+    return select(jobs.c.key).where(jobs.c.state.in_(_SENT))
+
+
+def _others(wanted: Wanted, last: Any) -> tuple[Alternative, ...]:
+    """Return the other keys that will do; what the item had before is first, and stays with it.
+
+    That also where nothing leads to its key any more: an earlier rule may have taken in what has
+    changed since, such as the bytes of a picture that was made to fit.
+    """
+    if last is None:
+        return wanted.alternatives
+    known = {other.digest: other for other in wanted.alternatives}
+    had = known.get(last.key)
+    if had is None and last.own_key == wanted.key:
+        had = Alternative(digest=last.key, earlier_rule=bool(last.earlier_rule))
+    return (replace(had, exclusive=False), *wanted.alternatives) if had else wanted.alternatives
+
+
+def _fits(other: Alternative, size: _Size) -> bool:
+    return other.ratio is None or (size is not None and has_ratio(*size, other.ratio))

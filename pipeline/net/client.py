@@ -1,0 +1,284 @@
+"""Requests become replies: the only module that sends, and the only one that signs.
+
+Two ways out, on purpose. A paid POST goes over httpx's own transport on a fresh connection, whose
+exceptions prove whether bytes left: only there does "could not connect" mean "not sent". All else
+may be repeated and goes over httpx-aiohttp, which scales, but calls a dropped reply
+`ConnectTimeout` (0.2.0, measured). Nothing here retries. No exception of ours holds a key, nor the
+exception it was made from, whose request does.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ssl
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import httpx
+
+from pipeline.domain import EMPTY
+from pipeline.errors import (
+    CallsheetError,
+    Forbidden,
+    NoReply,
+    NotSent,
+    TooSlow,
+    TransportFault,
+    UnreadableReply,
+)
+from pipeline.net.connect_errors import explained
+from pipeline.net.connections import Connections, Limits
+from pipeline.net.encoding import carries_file, file_request, plain_request
+from pipeline.net.lane import Lane, scrubbed, scrubber, signature, url_of
+from pipeline.net.public_addresses import refusal
+from pipeline.net.reply_body import PLAIN, read_body
+from pipeline.providers.base import Request, Response
+
+__all__ = ["Download", "Lane", "Limits", "Transport"]
+
+_AGENT = {"user-agent": "callsheet", "accept": "*/*", **PLAIN}
+_UPLOAD_BYTES_PER_S = 100_000
+"""The slowest upload that is waited for."""
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_NEVER_SENT = (
+    # httpcore raises these only while connecting and in the TLS handshake (httpcore 1.0.9,
+    # _async/connection.py: _connect) …
+    httpx.ConnectError,
+    httpx.ConnectTimeout,
+    # … this one only when a proxy refuses to tunnel, before our request is written
+    # (_async/http_proxy.py, _async/socks_proxy.py) …
+    httpx.ProxyError,
+    # … and this one before anything is opened.
+    httpx.UnsupportedProtocol,
+)
+
+
+_SAID_ON = (Forbidden, UnreadableReply, TooSlow)
+"""Faults whose kind a caller asks for; all others are one."""
+
+
+class Download:
+    """A result being read: status, headers (lower case) and, once, its bytes."""
+
+    def __init__(self, response: httpx.Response, *, lane: Lane, limit: int) -> None:
+        self.status = response.status_code
+        self.headers: Mapping[str, str] = dict(response.headers)
+        self._stream = response.aiter_raw()
+        self._lane = lane
+        self._left = limit
+
+    async def chunks(self) -> AsyncIterator[bytes]:
+        """Yield the bytes as they come, undecoded.
+
+        Raises TooSlow if nothing comes for too long, TransportFault if they end early, Forbidden
+        if they are too many.
+        """
+        stated = self.headers.get("content-length", "")
+        if stated.isdecimal() and int(stated) > self._left:
+            raise Forbidden(
+                f"{self._lane.provider}: a result of that size ({stated} bytes) is not fetched"
+            )
+        while chunk := await self._chunk():
+            self._left -= len(chunk)
+            if self._left < 0:
+                raise Forbidden(f"{self._lane.provider}: a result of that size is not fetched")
+            yield chunk
+
+    async def _chunk(self) -> bytes:
+        """Return the next bytes, none at the end."""
+        try:
+            return await anext(self._stream, b"")
+        except httpx.TimeoutException:
+            fault: TransportFault = TooSlow(f"{self._lane.provider}: the result stopped coming")
+        except Exception as exc:  # noqa: BLE001 - aiohttp's own exceptions leak through httpx
+            fault = _fault(self._lane, exc)
+        raise fault
+
+
+class Transport:
+    """Sends requests and opens results; used as an async context manager.
+
+    `proxies` and `tls` are those of `connections.Connections`.
+    """
+
+    def __init__(
+        self,
+        *,
+        limits: Limits | None = None,
+        proxies: Mapping[str, str] | None = None,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
+        self.limits = limits or Limits()
+        self._connections = Connections(self.limits, proxies=proxies, tls=tls)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self._connections.close()
+
+    async def submit(
+        self, lane: Lane, request: Request, headers: Mapping[str, str] = EMPTY
+    ) -> Response:
+        """Send a request that costs money, once, and return the reply whatever its status.
+
+        Raises NotSent if provably no byte of it left; NoReply if anything else went wrong, when it
+        may have been accepted. No redirect is followed. Being cancelled proves nothing either way.
+        """
+        try:
+            url = url_of(lane, request)
+            wire = plain_request(request, url, _headers(lane, request, url, headers))
+            # Tells the server too that nothing will be asked again on this connection.
+            wire.headers["connection"] = "close"
+            transport = self._connections.fresh(url)
+        except (TransportFault, httpx.InvalidURL, ImportError, ValueError) as exc:
+            fault: TransportFault = NotSent(_told(lane, exc, request))
+        else:
+            try:
+                return scrubbed(lane, await self._exchange(transport, wire, self.limits.total_s))
+            except Exception as exc:  # noqa: BLE001 - whatever it is, the request may have arrived
+                proven = isinstance(exc, _NEVER_SENT)
+                fault = (NotSent if proven else NoReply)(
+                    _told(lane, exc, request, reached=not proven)
+                )
+            finally:
+                await _close(transport)
+        raise fault
+
+    async def send(
+        self,
+        lane: Lane,
+        request: Request,
+        *,
+        content: Path | None = None,
+        content_type: str = "application/octet-stream",
+        headers: Mapping[str, str] = EMPTY,
+    ) -> Response:
+        """Send a request that may be repeated (poll, upload, look-up) and return the reply.
+
+        `content` is the file that the request's `part`, `content` or `asset:<digest>` stands for;
+        a request with none of these carries nothing.
+        Raises TransportFault if there is no reply, UnreadableReply if there is one that cannot be
+        had, Forbidden if it may not be sent at all. A request without a host (an upload link from
+        a reply) goes unsigned, to public hosts only.
+        """
+        try:
+            url = _permitted(lane, url_of(lane, request), guarded=not request.host)
+            signed = _headers(lane, request, url, headers)
+            if content is None or not carries_file(request):
+                wire = plain_request(request, url, signed)
+            else:
+                wire = await file_request(
+                    request, url, file=content, content_type=content_type, headers=signed
+                )
+            transport = self._connections.shared(url, guard=None if request.host else lane.loopback)
+            upload_s = int(wire.headers.get("content-length", 0)) / _UPLOAD_BYTES_PER_S
+            total_s = self.limits.total_s + upload_s
+            return scrubbed(lane, await self._exchange(transport, wire, total_s))
+        except Exception as exc:  # noqa: BLE001 - aiohttp's own exceptions leak through httpx
+            fault = _fault(lane, exc, request)
+        raise fault
+
+    @contextlib.asynccontextmanager
+    async def download(
+        self, lane: Lane, request: Request, *, offset: int = 0, if_range: str = ""
+    ) -> AsyncGenerator[Download, None]:
+        """Open a result, from `offset` on if it is still what `if_range` (its ETag) says.
+
+        Redirects are followed, by https to public hosts only (a rehearsal's may be on this
+        machine). Unsigned, unless the request names a host of the lane; after a redirect always.
+        Raises TransportFault if there is no reply in time, Forbidden if a link may not be followed.
+        """
+        response = await self._opened(lane, request, _range(offset, if_range))
+        try:
+            yield Download(response, lane=lane, limit=self.limits.clip_bytes - offset)
+        finally:
+            await _close(response)
+
+    async def _opened(
+        self, lane: Lane, request: Request, headers: Mapping[str, str]
+    ) -> httpx.Response:
+        try:
+            async with asyncio.timeout(self.limits.total_s):
+                return await self._followed(lane, request, headers)
+        except Exception as exc:  # noqa: BLE001 - aiohttp's own exceptions leak through httpx
+            fault = _fault(lane, exc, request)
+        raise fault
+
+    async def _followed(
+        self, lane: Lane, request: Request, headers: Mapping[str, str]
+    ) -> httpx.Response:
+        url = url_of(lane, request)
+        guarded = not request.host
+        for _ in range(self.limits.redirects + 1):
+            _permitted(lane, url, guarded=guarded)
+            signed = {} if guarded else signature(lane, request, url)
+            wire = httpx.Request("GET", url, headers={**_AGENT, **headers, **signed})
+            wire.extensions["timeout"] = self.limits.timeouts()
+            transport = self._connections.shared(url, guard=lane.loopback if guarded else None)
+            response = await transport.handle_async_request(wire)
+            location = response.headers.get("location", "")
+            if response.status_code not in _REDIRECTS or not location:
+                return response
+            await _close(response)
+            url, guarded = url.join(location), True
+        raise Forbidden(f"more than {self.limits.redirects} redirects")
+
+    async def _exchange(
+        self, transport: httpx.AsyncBaseTransport, wire: httpx.Request, total_s: float
+    ) -> Response:
+        wire.extensions["timeout"] = self.limits.timeouts()
+        async with asyncio.timeout(total_s):
+            response = await transport.handle_async_request(wire)
+            try:
+                body = await read_body(response, self.limits.reply_bytes)
+            finally:
+                await _close(response)
+        return Response(status=response.status_code, headers=dict(response.headers), body=body)
+
+
+def _headers(
+    lane: Lane, request: Request, url: httpx.URL, further: Mapping[str, str]
+) -> dict[str, str]:
+    return {**_AGENT, **request.headers, **further, **signature(lane, request, url)}
+
+
+def _permitted(lane: Lane, url: httpx.URL, *, guarded: bool) -> httpx.URL:
+    why = refusal(url, loopback=lane.loopback) if guarded else ""
+    if why:
+        raise Forbidden(f"a link of {lane.provider} is not followed: {why}")
+    return url
+
+
+def _range(offset: int, if_range: str) -> dict[str, str]:
+    if not offset:
+        return {}
+    return {"range": f"bytes={offset}-"} | ({"if-range": if_range} if if_range else {})
+
+
+async def _close(thing: httpx.Response | httpx.AsyncBaseTransport) -> None:
+    # What was read is read: a connection that does not close well changes nothing about it.
+    with contextlib.suppress(Exception):
+        await thing.aclose()
+
+
+def _fault(lane: Lane, exc: Exception, request: Request | None = None) -> TransportFault:
+    kind = next((kind for kind in _SAID_ON if isinstance(exc, kind)), TransportFault)
+    return kind(_told(lane, exc, request))
+
+
+def _told(
+    lane: Lane, exc: Exception, request: Request | None = None, *, reached: bool = False
+) -> str:
+    """Return what went wrong as text without a key (h11 quotes the headers it refuses)."""
+    text = str(exc) if isinstance(exc, CallsheetError) else f"{type(exc).__name__}: {exc}"
+    text = text if request is None or reached else explained(text, lane, request)
+    return scrubber([lane])(f"{lane.provider}: {text}".rstrip(": "))

@@ -1,0 +1,123 @@
+"""What a run works with, and what it knows of itself while it lasts."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from random import Random
+
+from pipeline.clock import Clock
+from pipeline.domain import Event, Media, Policy
+from pipeline.ledger.budgets import Denied, Limits
+from pipeline.ledger.repository import Ledger
+from pipeline.net.client import Transport
+from pipeline.net.lane import Lane
+from pipeline.providers.base import Provider
+from pipeline.run.circuit_breaker import Brake
+from pipeline.run.limiter import Gate
+from pipeline.run.price_gate import PriceGate
+from pipeline.run.uploads import Staging
+from pipeline.storage.blobs import Store
+
+_DOWNLOADS_AT_ONCE = 8
+"""From one provider: a slow result host stops nobody else's clips."""
+
+
+class Till:
+    """What this run knows of its money without asking the ledger."""
+
+    def __init__(self) -> None:
+        self.closed = False
+        """A charge was above its reservation: nothing more is bought in this run."""
+        self._denied: tuple[int, Denied] | None = None
+
+    def deny(self, microusd: int, denied: Denied) -> None:
+        """Remember what a limit of the whole run denied, so that no more is tried in vain."""
+        if denied.scope in {"campaign", "run"}:
+            self._denied = (microusd, denied)
+
+    def refuses(self, microusd: int) -> Denied | None:
+        """Return why trying to reserve so much would be in vain; None if it may not be."""
+        if self._denied is not None and microusd >= self._denied[0]:
+            return self._denied[1]
+        return None
+
+    def came_back(self) -> None:
+        """Let what was denied be tried again: something was released."""
+        self._denied = None
+
+
+class Station:
+    """One provider's lane in this run: who waits there, and why it stopped, if it did."""
+
+    def __init__(self, *, provider: Provider, lane: Lane, gate: Gate, brake: Brake) -> None:
+        self.provider = provider
+        self.lane = lane
+        self.gate = gate
+        self.brake = brake
+        self.downloads = asyncio.Semaphore(_DOWNLOADS_AT_ONCE)
+        self.stopped = ""
+        """Why nothing more is submitted until a person acted; empty while it goes on."""
+        self._waiting: set[asyncio.Future[None]] = set()
+        self._closed = False
+
+    async def wait(self, something: Coroutine[None, None, None]) -> bool:
+        """Wait for something, unless nothing more is submitted here; tell whether it came."""
+        if self._closed:
+            something.close()
+            return False
+        waiting = asyncio.ensure_future(something)
+        self._waiting.add(waiting)
+        try:
+            await waiting
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if not self._closed or (task is not None and task.cancelling()):
+                raise
+            return False
+        finally:
+            self._waiting.discard(waiting)
+        return True
+
+    def stop(self, why: str) -> bool:
+        """Submit nothing more until a person acted; tell whether this is the first reason."""
+        first = not self.stopped
+        self.stopped = self.stopped or why
+        self.close()
+        return first
+
+    def close(self) -> None:
+        """Submit nothing more in this run, and tell those who wait for it."""
+        self._closed = True
+        for waiting in list(self._waiting):
+            waiting.cancel()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Means:
+    """What every worker of one run shares."""
+
+    ledger: Ledger
+    transport: Transport
+    store: Store
+    staging: Staging
+    clock: Clock
+    campaign: str
+    run_id: int
+    policy: Policy
+    limits: Limits
+    probe: Callable[[Path], Media]
+    observer: Callable[[Event], None]
+    checkpoint: Callable[[str], None]
+    stop: asyncio.Event
+    chance: Random
+    new_client_id: Callable[[], str]
+    stations: Mapping[str, Station]
+    prices: PriceGate
+    address_header: bool = False
+    """Whether a submit tells the item's address: to the sandbox only."""
+    settle_only: bool = False
+    """Whether nothing is bought: what was sent is collected and settled."""
+    till: Till = field(default_factory=Till)

@@ -1,0 +1,282 @@
+"""Output paths and the store against the disk: what stands there, what may be replaced."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from functools import cache, partial
+from pathlib import Path
+from typing import Any, Protocol
+
+from pipeline.ledger import outputs
+from pipeline.ledger.group_commit import Operation
+from pipeline.ledger.outputs import Clip, View
+from pipeline.storage.blobs import clip_path
+from pipeline.storage.fs import digest, is_the_path, signature
+
+Read = Callable[[Operation[Any]], Any]
+_PAGE = 1000
+_NO_FILE = ""
+_BESIDE_BYTES = len("..part")
+"""What the name under which a file is made has more than its own (`disk.beside`)."""
+_USUAL_NAME_BYTES, _USUAL_PATH_BYTES = 255, 4096
+
+
+class Standing(StrEnum):
+    """What is found at an output path that is not as it should be."""
+
+    MISSING = "missing"
+    """The clip exists, but not here: it is put back from the store."""
+    UNRECORDED = "unrecorded"
+    """The right clip, but the ledger does not know this file: another place, or touched."""
+    LINKED = "linked"
+    """The right clip as a hard link into the store: a copy replaces it."""
+    OUTDATED = "outdated"
+    """Another clip of this ledger: the new one replaces it, its bytes stay in the store."""
+    CHANGED = "changed"
+    """We put a clip here, and somebody changed or replaced it since: left alone, and named."""
+    CHANGED_MODE = "changed_mode"
+    """The right clip, whose permissions somebody changed: left alone, and named."""
+    FOREIGN = "foreign"
+    """Somebody else's file: never touched."""
+    BLOCKED = "blocked"
+    """Nothing can stand here: a file is where a folder is needed."""
+
+
+RESTORED = frozenset({Standing.MISSING, Standing.LINKED, Standing.OUTDATED})
+"""What a run puts right from the store."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileStat:
+    """What the file system tells of a path without reading it."""
+
+    regular: bool
+    """Whether it is a file of its own: no folder, no symbolic link, no file in a folder's place."""
+    signature: str = ""
+    mode: int = 0
+    """Its permissions."""
+    links: int = 1
+
+
+class Files(Protocol):
+    """The files below a root, as far as looking goes; paths are relative to the root."""
+
+    def stat(self, path: str) -> FileStat | None:
+        """Return what is known of a path without reading it; None if nothing is there."""
+        ...
+
+    def digest(self, path: str) -> str:
+        """Return the SHA-256 of a regular file's bytes; empty where they cannot be read."""
+        ...
+
+    def same_file(self, path: str, other: str) -> bool:
+        """Tell whether two paths are hard links to one file."""
+        ...
+
+    def shown(self, path: str) -> str:
+        """Return a path relative to the root as a person finds it."""
+        ...
+
+    def too_long(self, path: str) -> str:
+        """Return in words how a path relative to the root is longer than the disk takes."""
+        ...
+
+    def in_the_way(self, path: str) -> str:
+        """Return the file, relative to the root, that stands where a path needs a folder."""
+        ...
+
+
+class RealFiles:
+    """The files below a real root."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = os.fspath(root)
+        whole = os.path.abspath(self._root)  # noqa: PTH100 - a link stays the path it is
+        self._root_bytes = len(os.fsencode(whole))
+        self._name_most, self._path_most = _limits(Path(whole))
+        self._folder_in_the_way = cache(self._blocked)
+
+    def stat(self, path: str) -> FileStat | None:
+        """Return what is known of a path without reading it; None if nothing is there."""
+        try:
+            found = os.lstat(f"{self._root}/{path}")
+        except NotADirectoryError:
+            return FileStat(regular=False)
+        except OSError as fault:
+            if isinstance(fault, FileNotFoundError) or is_the_path(fault):
+                return None
+            raise
+        return FileStat(
+            regular=stat.S_ISREG(found.st_mode),
+            signature=signature(found),
+            mode=stat.S_IMODE(found.st_mode),
+            links=found.st_nlink,
+        )
+
+    def digest(self, path: str) -> str:
+        """Return the SHA-256 of a regular file's bytes; empty where they cannot be read."""
+        try:
+            return digest(Path(self._root, path))
+        except (FileNotFoundError, IsADirectoryError, PermissionError):
+            return _NO_FILE
+
+    def same_file(self, path: str, other: str) -> bool:
+        """Tell whether two paths are hard links to one file."""
+        try:
+            return Path(self._root, path).samefile(Path(self._root, other))
+        except OSError:
+            return False
+
+    def shown(self, path: str) -> str:
+        """Return a path relative to the root as a person finds it."""
+        return f"{self._root}/{path}"
+
+    def too_long(self, path: str) -> str:
+        """Return in words how a path relative to the root is longer than the disk takes.
+
+        Counted in bytes, as file systems do, with what is needed while the file is made.
+        """
+        *folders, name = path.split("/")
+        sizes = {part: len(os.fsencode(part)) for part in folders}
+        sizes[name] = len(os.fsencode(name)) + _BESIDE_BYTES
+        part, size = max(sizes.items(), key=lambda pair: pair[1])
+        if size > self._name_most:
+            return f"'{part}' takes {size:,} bytes; a name on this disk {self._name_most:,}"
+        whole = self._root_bytes + 1 + len(os.fsencode(path)) + _BESIDE_BYTES
+        if whole > self._path_most:
+            return f"with its root it takes more than the {self._path_most:,} bytes of this disk"
+        return ""
+
+    def in_the_way(self, path: str) -> str:
+        """Return the file, relative to the root, that stands where a path needs a folder."""
+        return self._folder_in_the_way(path.rpartition("/")[0])
+
+    def _blocked(self, folder: str) -> str:
+        parts = folder.split("/")
+        above = ("/".join(parts[:n]) for n in range(1, len(parts) + 1))
+        return next((each for each in above if self._is_a_file(each)), "")
+
+    def _is_a_file(self, path: str) -> bool:
+        found = Path(self._root, path)
+        return os.path.lexists(found) and not found.is_dir()
+
+
+def _limits(root: Path) -> tuple[int, int]:
+    """Return how many bytes a name and a path may take on the disk where a root is, or will be."""
+    there = next(each for each in (root, *root.parents) if each.exists())
+    try:
+        name, path = os.pathconf(there, "PC_NAME_MAX"), os.pathconf(there, "PC_PATH_MAX")
+    except (OSError, ValueError):
+        name, path = _USUAL_NAME_BYTES, _USUAL_PATH_BYTES
+    # The longest path is told with the nought at its end (limits.h(0p)).
+    return name, path - 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """An output path that is not as it should be."""
+
+    view: View
+    standing: Standing
+    stat: FileStat | None = None
+    """What stands there; None where nothing does."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DamagedClip:
+    """A clip of the store whose file is gone, or holds other bytes than were received."""
+
+    clip: Clip
+    path: str
+    """Relative to the root, like `intact`."""
+    gone: bool
+    intact: str = ""
+    """An output path where its bytes still are; empty if there is none."""
+
+
+def inspect(
+    read: Read, known: Callable[[str], bool], *, campaign: str, files: Files
+) -> Iterator[Found]:
+    """Yield the plan's output paths that are not as they should be, in plan order.
+
+    `read` runs an operation on the ledger; `known` tells whether a digest is one of its clips.
+    A file we placed, and that was not touched since, is not read again.
+    """
+    landed = files.stat(campaign) is None
+    after: int | None = -1
+    while after is not None:
+        page = read(
+            partial(outputs.views, campaign=campaign, after=after, limit=_PAGE, landed=landed)
+        )
+        for view in page:
+            found = look(view, files, known)
+            if found is not None:
+                yield found
+        after = page[-1].position if len(page) == _PAGE else None
+
+
+def look(view: View, files: Files, known: Callable[[str], bool]) -> Found | None:
+    """Return how what stands at a path differs from what should; None if it does not."""
+    there = files.stat(view.path)
+    whole = there is not None and there.regular
+    if not (whole or view.placed) and files.in_the_way(view.path):
+        return Found(view=view, standing=Standing.BLOCKED, stat=there)
+    standing = _standing(view, there, files, known)
+    return Found(view=view, standing=standing, stat=there) if standing else None
+
+
+def _standing(
+    view: View, there: FileStat | None, files: Files, known: Callable[[str], bool]
+) -> Standing | None:
+    clip = view.clip
+    if there is None:
+        return Standing.MISSING if clip else None
+    ours = clip is not None and view.placed == clip.sha256
+    mode_kept = not ours or view.mode in {None, there.mode}
+    if ours and there.regular and view.signature == there.signature:
+        return None if mode_kept else Standing.CHANGED_MODE
+    found = files.digest(view.path) if there.regular else _NO_FILE
+    if clip and found == clip.sha256:
+        stored = clip_path(clip.sha256, clip.extension)
+        if there.links > 1 and files.same_file(view.path, stored):
+            return Standing.LINKED
+        return Standing.UNRECORDED if mode_kept else Standing.CHANGED_MODE
+    if known(found):
+        return Standing.OUTDATED if clip else None
+    return Standing.CHANGED if clip and view.placed else Standing.FOREIGN
+
+
+def inspect_store(read: Read, *, campaign: str, files: Files) -> Iterator[Clip | DamagedClip]:
+    """Yield the plan's clips whose file in the store was touched since it was known to be right.
+
+    A Clip holds its bytes all the same, and has the signature it has now; a DamagedClip does not.
+    """
+    after: str | None = ""
+    while after is not None:
+        page: list[Clip] = read(
+            partial(outputs.finished_clips, campaign=campaign, after=after, limit=_PAGE)
+        )
+        wrong = []
+        for clip in page:
+            path = clip_path(clip.sha256, clip.extension)
+            there = files.stat(path)
+            if there is not None and there.regular and there.signature == clip.signature:
+                continue
+            if there is not None and there.regular and files.digest(path) == clip.sha256:
+                yield replace(clip, signature=there.signature)
+            else:
+                wrong.append(DamagedClip(clip=clip, path=path, gone=there is None))
+        placed = read(partial(outputs.places, digests=[each.clip.sha256 for each in wrong]))
+        for damaged in wrong:
+            yield replace(damaged, intact=_intact(damaged, placed, files))
+        after = page[-1].sha256 if len(page) == _PAGE else None
+
+
+def _intact(damaged: DamagedClip, placed: Mapping[str, Sequence[str]], files: Files) -> str:
+    digest = damaged.clip.sha256
+    every = placed.get(digest, ())
+    return next((path for path in every if files.digest(path) == digest), "")

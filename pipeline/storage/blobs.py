@@ -1,0 +1,224 @@
+"""Clips and references by content, below `<root>/.callsheet`, and the output paths that show them.
+
+    store/<2>/<sha256>.<ext>    clips, read-only; nothing here is ever changed or deleted
+    assets/<sha256>             local references, as they were when they were used
+    parts/<name>.part, .json    downloads that are not whole yet, and what is known of them
+
+What stands at an output path is a copy, never a link into the store: people save over what they
+were given. All calls block; those on large files belong in a thread. A disk that does not allow
+something raises `Unusable`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from pipeline.domain import Media
+from pipeline.errors import MediaFault
+from pipeline.storage.fs import (
+    READ_ONLY,
+    STATE_FOLDER,
+    beside,
+    copy_bytes,
+    copy_clip,
+    digest,
+    signature,
+    sync,
+    writing,
+)
+
+_SAFE_NAME = re.compile(r"[A-Za-z0-9_-]{1,120}")
+_PRIVATE = 0o700
+
+
+class Store:
+    """The files of one output root."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self._folder = root / STATE_FOLDER
+
+    def path(self, sha256: str, ext: str) -> Path:
+        """Return where a clip is, or would be."""
+        return self.root / clip_path(sha256, ext)
+
+    def signature(self, sha256: str, ext: str) -> str:
+        """Return the signature of a clip's file; empty where there is none."""
+        try:
+            return signature(self.path(sha256, ext).stat())
+        except OSError:
+            return ""
+
+    def clips(self) -> Iterator[Path]:
+        """Yield every file where clips are kept, whoever put it there."""
+        yield from (path for path in (self._folder / "store").glob("*/*") if path.is_file())
+
+    def has(self, sha256: str, ext: str) -> bool:
+        """Tell whether a clip is in the store (its bytes are not looked at)."""
+        return self.path(sha256, ext).is_file()
+
+    def part(self, name: str) -> Path:
+        """Return the path of an unfinished download, its folder made.
+
+        Any name will do: one that is not safe as a file name is replaced by its digest.
+        """
+        safe = name if _SAFE_NAME.fullmatch(name) else hashlib.sha256(name.encode()).hexdigest()
+        return self._made(self._folder / "parts") / f"{safe}.part"
+
+    def adopt(self, part: Path, sha256: str, ext: str) -> Path:
+        """Move a whole, verified download into the store, durably, and return its place."""
+        place = self.path(sha256, ext)
+        with writing(place):
+            new_folder = not place.parent.is_dir()
+            self._made(place.parent)
+            part.chmod(READ_ONLY)
+            sync(part)
+            part.replace(place)
+            sync(place.parent)
+            if new_folder:
+                sync(place.parent.parent)
+                sync(self._folder)
+        return place
+
+    def keep_clip(self, source: Path, sha256: str, ext: str) -> bool:
+        """Put a copy of a file into the store, durably; False if its bytes are not of this digest.
+
+        A damaged clip of the store is replaced by it. OSError if the file cannot be read.
+        """
+        part = self.part(sha256)
+        part.unlink(missing_ok=True)
+        # A source that cannot be read is no disk that cannot be written.
+        source.open("rb").close()
+        with writing(part):
+            if not copy_clip(source, part, sha256):
+                return False
+        self.adopt(part, sha256, ext)
+        return True
+
+    def copy_out(
+        self, sha256: str, ext: str, target: Path, *, known: Callable[[str], bool] | None = None
+    ) -> None:
+        """Put a copy of a clip at an output path, at once and whole; what stood there is not lost.
+
+        A clip of the store that stood there is replaced. So is one that `known` (the ledger) knows
+        by its digest, after it was put back into the store, and a hard link into the store. Any
+        other file raises MediaFault `foreign-file` and stays. Raises MediaFault `lost-clip` where
+        the store has not got the clip's bytes. Its name is not durable: the next run copies again.
+        """
+        source = self.path(sha256, ext)
+        with writing(target):
+            if (target.is_symlink() or target.exists()) and not _same_file(source, target):
+                there = _digest_of_file(target)
+                if there == sha256:
+                    return
+                self._keep_replaced(target, there, known or _nobody)
+            _make_folder(target)
+            new = beside(target)
+            try:
+                if not source.is_file() or not copy_clip(source, new, sha256):
+                    raise MediaFault("lost-clip", f"its clip {source} is gone or damaged")
+                new.replace(target)
+            finally:
+                new.unlink(missing_ok=True)
+
+    def asset(self, sha256: str) -> Path:
+        """Return where a local reference is kept, or would be."""
+        return self._folder / "assets" / sha256
+
+    def keep_asset(self, media: Media) -> Path:
+        """Keep a copy of a local reference, verified while it is copied, and return its place.
+
+        One at a time for each digest (`staging` sees to it).
+        Raises MediaFault `media-changed` if its bytes are no longer those that were planned, and
+        `missing-file` if it cannot be read.
+        """
+        place = self.asset(media.digest)
+        if place.is_file():
+            return place
+        with writing(place):
+            self._made(place.parent)
+            new = beside(place)
+            try:
+                if _copied(Path(media.source), new) != media.digest:
+                    raise MediaFault(
+                        "media-changed",
+                        f"{media.source} changed after it was checked",
+                        "run again to plan with the file as it is now",
+                    )
+                new.chmod(READ_ONLY)
+                sync(new)
+                new.replace(place)
+                sync(place.parent)
+            finally:
+                new.unlink(missing_ok=True)
+        return place
+
+    def _keep_replaced(self, target: Path, there: str, known: Callable[[str], bool]) -> None:
+        """Make sure that what stands at an output path can be replaced without loss."""
+        ext = target.suffix.lstrip(".")
+        if not there or not (self.has(there, ext) or known(there)):
+            raise _foreign(target)
+        if not self.has(there, ext) and not self.keep_clip(target, there, ext):
+            raise _foreign(target)
+
+    def _made(self, folder: Path) -> Path:
+        with writing(folder):
+            if not self._folder.is_dir():
+                self.root.mkdir(parents=True, exist_ok=True)
+                # References may be confidential, like the ledger beside them.
+                self._folder.mkdir(mode=_PRIVATE, exist_ok=True)
+            folder.mkdir(parents=True, exist_ok=True)
+        return folder
+
+
+def clip_path(sha256: str, ext: str) -> str:
+    """Return where a clip is in the store, relative to the root."""
+    return f"{STATE_FOLDER}/store/{sha256[:2]}/{sha256}.{ext}"
+
+
+def _same_file(one: Path, other: Path) -> bool:
+    try:
+        return one.samefile(other) and not other.is_symlink()
+    except OSError:
+        return False
+
+
+def _digest_of_file(target: Path) -> str:
+    """Return the digest of what stands at a path; empty for what is no regular file of its own."""
+    return "" if target.is_symlink() or not target.is_file() else digest(target)
+
+
+def _make_folder(target: Path) -> None:
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError):
+        raise _foreign(target.parent) from None
+
+
+def _copied(source: Path, target: Path) -> str:
+    """Copy a reference and return the digest of the bytes that were copied."""
+    try:
+        reading = source.open("rb")
+    except OSError as exc:
+        raise MediaFault(
+            "missing-file",
+            f"{source} cannot be read: {exc.strerror}",
+            "put it back, then run again",
+        ) from exc
+    with reading:
+        return copy_bytes(reading, target)
+
+
+def _foreign(target: Path) -> MediaFault:
+    return MediaFault(
+        "foreign-file",
+        f"{target} is not a clip of this folder's ledger, and is not overwritten",
+        "move it away, or choose another output path",
+    )
+
+
+def _nobody(_: str) -> bool:
+    return False

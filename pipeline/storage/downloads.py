@@ -1,0 +1,153 @@
+"""An unfinished download on disk: its bytes, their hash so far, and what may continue them.
+
+Beside `<name>.part` lies `<name>.json`. First it holds the validator (a strong ETag, else
+Last-Modified) and length that the server gave, and the boot in which the bytes were written: after
+a loss of power a part may have holes, so only a part of the same boot is continued. Once the bytes
+are whole and verified it is the receipt: digest and extension of the clip in the store.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from pipeline.clock import boot
+from pipeline.storage.fs import CHUNK, beside, sync, writing
+
+_CONTENT_RANGE = re.compile(r"bytes (\d+)-\d+/(\d+|\*)")
+_HEAD = 64
+_PARTIAL = 206
+
+
+class Part:
+    """One unfinished download; used by one task at a time."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.size = 0
+        self.validator = ""
+        self.length: int | None = None
+        """How many bytes there will be, if the server said so."""
+        self.coding = ""
+        """The Content-Encoding that the bytes came with: they are kept as they are."""
+        self._seen = hashlib.sha256()
+        self._notes = path.with_suffix(".json")
+
+    @property
+    def sha256(self) -> str:
+        """Return the digest of the bytes so far."""
+        return self._seen.hexdigest()
+
+    @property
+    def whole(self) -> bool:
+        """Tell whether nothing is missing of a stated length."""
+        return self.length is not None and self.size == self.length
+
+    def resume(self) -> int:
+        """Return how many bytes need not be asked for again, after reading and hashing them."""
+        notes = self._read()
+        self._begin("", None)
+        if not notes.get("validator") or notes.get("boot") != boot():
+            return 0
+        try:
+            with self.path.open("rb") as file:
+                while chunk := file.read(CHUNK):
+                    self._count(chunk)
+        except OSError:
+            self._begin("", None)
+            return 0
+        self.validator, self.length = notes["validator"], notes["length"]
+        return self.size
+
+    def continues(self, status: int, headers: Mapping[str, str]) -> bool:
+        """Tell whether a reply's bytes fit here: the whole of it, or exactly the rest of ours."""
+        if status != _PARTIAL:
+            return True
+        found = _CONTENT_RANGE.fullmatch(headers.get("content-range", ""))
+        if found is None or int(found[1]) != self.size:
+            return False
+        return found[2] == "*" or self.length in {None, int(found[2])}
+
+    @contextmanager
+    def filling(self, status: int, headers: Mapping[str, str]) -> Iterator[Callable[[bytes], None]]:
+        """Give the function that appends bytes, after beginning anew where a reply is the whole."""
+        self.coding = headers.get("content-encoding", "")
+        if status != _PARTIAL:
+            self._begin(_validator(headers), _length(headers))
+            with writing(self.path):
+                self.path.unlink(missing_ok=True)
+                self._write({"validator": self.validator, "length": self.length, "boot": boot()})
+        with writing(self.path), self.path.open("ab", buffering=CHUNK) as file:
+
+            def write(chunk: bytes) -> None:
+                file.write(chunk)
+                self._count(chunk)
+
+            yield write
+
+    def receipt(self) -> tuple[str, str] | None:
+        """Return digest and extension of the clip this became, if it did."""
+        notes = self._read()
+        return (notes["sha256"], notes["ext"]) if "sha256" in notes else None
+
+    def sign(self, sha256: str, ext: str) -> None:
+        """Write the receipt, durably: a clip in the store without one looks like another ledger's.
+
+        Its name is carried along by the syncs that follow, of the clip and its folder.
+        """
+        with writing(self._notes):
+            self._write({"sha256": sha256, "ext": ext})
+            sync(self._notes)
+
+    def drop(self) -> None:
+        """Remove the bytes and what is known of them."""
+        with writing(self.path):
+            self.path.unlink(missing_ok=True)
+            self._notes.unlink(missing_ok=True)
+
+    def _begin(self, validator: str, length: int | None) -> None:
+        self.validator, self.length, self.size = validator, length, 0
+        self._seen = hashlib.sha256()
+
+    def _count(self, chunk: bytes) -> None:
+        self._seen.update(chunk)
+        self.size += len(chunk)
+
+    def _read(self) -> dict[str, Any]:
+        with suppress(OSError, ValueError):
+            notes = orjson.loads(self._notes.read_bytes())
+            return notes if isinstance(notes, dict) else {}
+        return {}
+
+    def _write(self, notes: dict[str, Any]) -> None:
+        new = beside(self._notes)
+        new.write_bytes(orjson.dumps(notes))
+        new.replace(self._notes)
+
+
+def container(path: Path) -> str:
+    """Return the extension that a file's first bytes call for; `bin` for none we know."""
+    with path.open("rb") as file:
+        head = file.read(_HEAD)
+    if head[4:8] == b"ftyp":
+        return "mov" if head[8:12] == b"qt  " else "mp4"
+    if head.startswith(b"\x1a\x45\xdf\xa3"):
+        return "webm" if b"webm" in head else "mkv"
+    return "bin"
+
+
+def _validator(headers: Mapping[str, str]) -> str:
+    """Return what `If-Range` may hold: a weak ETag says nothing about bytes (RFC 9110, 13.1.5)."""
+    etag = headers.get("etag", "")
+    return etag if etag.startswith('"') else headers.get("last-modified", "")
+
+
+def _length(headers: Mapping[str, str]) -> int | None:
+    stated = headers.get("content-length", "")
+    return int(stated) if stated.isdecimal() else None

@@ -1,0 +1,162 @@
+"""Files that arrive whole or not at all, and what to do when the disk does not allow it."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import hashlib
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import BinaryIO
+
+from pipeline.errors import Unusable
+
+READ_ONLY = 0o444
+CHUNK = 1 << 20
+STATE_FOLDER = ".callsheet"
+"""Where a root keeps its ledger, its clips and its uploads."""
+_FICLONE = 0x40049409
+"""ioctl_ficlone(2): share the blocks until either file is written (btrfs, XFS, bcachefs)."""
+_NO_ROOM = "make room, then run again: what was fetched is kept"
+_NO_RIGHT = "make it writable for this user, or choose another --root"
+_ADVICE: Mapping[int, str] = MappingProxyType(
+    {
+        errno.ENOSPC: _NO_ROOM,
+        errno.EDQUOT: _NO_ROOM,
+        errno.EFBIG: _NO_ROOM,
+        errno.EROFS: _NO_RIGHT,
+        errno.EACCES: _NO_RIGHT,
+        errno.EPERM: _NO_RIGHT,
+        errno.EIO: "the disk reports an error: check it, then run again",
+        errno.EMFILE: "raise the limit of open files (ulimit -n), or lower the concurrency",
+        errno.ENAMETOOLONG: "shorten the output path",
+        errno.ENFILE: "the machine has too many files open: close some programs, then run again",
+        errno.ENOENT: "it is not there (any more): was the root moved, or deleted? Put it back",
+        errno.ENOTDIR: "a file is where a folder should be: move it away",
+        errno.EISDIR: "a folder is where a file should be: move it away",
+        errno.EAGAIN: "no process can be started: raise the limit of processes (ulimit -u)",
+        errno.ENOMEM: "there is not enough memory: close some programs, then run again",
+        errno.EXDEV: "let everything below .callsheet be on one disk",
+    }
+)
+
+_OF_ONE_PATH = frozenset(
+    {
+        *(errno.ENAMETOOLONG, errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ELOOP),
+        *(errno.EILSEQ, errno.EINVAL),
+    }
+)
+
+
+@contextlib.contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Turn a failure to write below `path` into Unusable, which says what to do."""
+    try:
+        yield
+    except OSError as exc:
+        raise Unusable(unwritten(exc, path)) from exc
+
+
+def unwritten(fault: OSError, path: Path | str = "") -> str:
+    """Return what a failure to write means and what to do."""
+    advice = _ADVICE.get(fault.errno or 0, "see to it, then run again")
+    place = path or fault.filename or "a file"
+    return f"cannot write {place}: {fault.strerror or type(fault).__name__}; {advice}"
+
+
+def machine_fault(fault: BaseException) -> str:
+    """Return what the machine does not allow and what to do; empty if it is no such fault.
+
+    Every error of the system is one: nothing here opens a file that must be there.
+    """
+    match fault:
+        case BaseExceptionGroup():
+            return next(filter(None, map(machine_fault, fault.exceptions)), "")
+        case OSError(errno=int()):
+            return unwritten(fault)
+        case OSError():
+            return str(fault)
+        case MemoryError():
+            return "there is not enough memory: close some programs, then run again"
+        case RuntimeError() if "start new thread" in str(fault):
+            return "no thread can be started: raise the limit of processes (ulimit -u)"
+    return ""
+
+
+def is_the_path(fault: OSError) -> bool:
+    """Tell whether an error is about one path only: the next file may be written all the same."""
+    return fault.errno in _OF_ONE_PATH
+
+
+def digest(path: Path) -> str:
+    """Return the SHA-256 of a file's bytes, in hex."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def sync(path: Path) -> None:
+    """Wait until a file's bytes, or a folder's names, are on the disk."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def beside(target: Path) -> Path:
+    """Return the unused name under which `target` is made: one name, so that a crash leaves one."""
+    new = target.with_name(f".{target.name}.part")
+    new.unlink(missing_ok=True)
+    return new
+
+
+def signature(found: os.stat_result) -> str:
+    """Return what tells that a file was not touched since: size, times and inode, as text.
+
+    The time of change (ctime) cannot be set by a program, so one that keeps size and modification
+    time is noticed too. The device is not in it: its number changes when a disk is mounted anew.
+    """
+    return f"{found.st_size}:{found.st_mtime_ns}:{found.st_ctime_ns}:{found.st_ino}"
+
+
+def copy_clip(source: Path, target: Path, sha256: str) -> bool:
+    """Make `target`, which must not exist, an independent read-only file of a clip's bytes.
+
+    A reflink where the file system has it. False, and no target, where the bytes are not those of
+    this digest. Durable, for a file that a loss of power emptied would look like one that a person
+    changed; its name is not.
+    """
+    if not _reflinked(source, target):
+        with source.open("rb") as reading:
+            copied = copy_bytes(reading, target)
+    else:
+        copied = digest(target)
+    if copied != sha256:
+        target.unlink()
+        return False
+    target.chmod(READ_ONLY)
+    sync(target)
+    return True
+
+
+def copy_bytes(reading: BinaryIO, target: Path) -> str:
+    """Copy an open file to `target`, which must not exist; return the SHA-256 of its bytes."""
+    seen = hashlib.sha256()
+    with target.open("xb") as writing_to:
+        while chunk := reading.read(CHUNK):
+            seen.update(chunk)
+            writing_to.write(chunk)
+    return seen.hexdigest()
+
+
+def _reflinked(source: Path, target: Path) -> bool:
+    try:
+        with source.open("rb") as old, target.open("xb") as new:
+            fcntl.ioctl(new.fileno(), _FICLONE, old.fileno())
+    except OSError:
+        target.unlink(missing_ok=True)
+        return False
+    return True
