@@ -13,7 +13,7 @@ from pathlib import Path
 from types import MappingProxyType
 from urllib.parse import urlsplit
 
-from pipeline.cli.options import Asked, mistyped, usage
+from pipeline.cli.options import CampaignOptions, mistyped, usage
 from pipeline.cli.project import FILE, Project
 from pipeline.domain import Offer, ProviderSettings
 from pipeline.errors import InvalidInput
@@ -34,7 +34,7 @@ def environment(variables: Mapping[str, str], env_file: Path | None) -> Mapping[
     return variables if env_file is None else {**_read(env_file), **variables}
 
 
-def environment_of(asked: Asked, variables: Mapping[str, str]) -> Mapping[str, str]:
+def environment_of(asked: CampaignOptions, variables: Mapping[str, str]) -> Mapping[str, str]:
     """Return the environment as a command sees it.
 
     A file of keys that the project names is the only source of keys, so that a key of the shell
@@ -58,7 +58,7 @@ def environment_of(asked: Asked, variables: Mapping[str, str]) -> Mapping[str, s
     return {**others, **{name: value for name, value in read.items() if name in keys}}
 
 
-def _key_file(asked: Asked) -> Path | None:
+def _key_file(asked: CampaignOptions) -> Path | None:
     return asked.project.env_file if asked.env_file is None else None
 
 
@@ -91,7 +91,7 @@ def _read(env_file: Path, project: Project | None = None) -> Mapping[str, str]:
     return {name.strip(): value.strip().strip("'\"") for name, _, value in pairs if name[:1] != "#"}
 
 
-def key_of(offer: Offer, variables: Mapping[str, str], asked: Asked) -> str:
+def key_of(offer: Offer, variables: Mapping[str, str], asked: CampaignOptions) -> str:
     """Return the provider's key; InvalidInput `missing-key` names the variable to set."""
     key = variables.get(offer.key_env, "").strip()
     if key:

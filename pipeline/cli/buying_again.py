@@ -15,7 +15,7 @@ from pipeline.cli.campaign import Campaign
 from pipeline.cli.console import TerminalConsole
 from pipeline.cli.exits import Leave
 from pipeline.cli.losses import find_loss, print_loss
-from pipeline.cli.options import Job
+from pipeline.cli.options import RunOptions
 from pipeline.cli.planning import drawn, foresee_settled
 from pipeline.cli.roots import open_for_work
 from pipeline.domain.states import Exit
@@ -25,7 +25,7 @@ from pipeline.ledger.repository import Ledger
 
 
 @contextmanager
-def open_for_purchases(job: Job, campaign: Campaign) -> Iterator[Ledger]:
+def open_for_purchases(job: RunOptions, campaign: Campaign) -> Iterator[Ledger]:
     """Yield the campaign's ledger, opened for work; Leave with 12 where it has lost something.
 
     Unless `--buy-again` says the sum: then the loss is settled first.
@@ -52,14 +52,14 @@ def open_for_purchases(job: Job, campaign: Campaign) -> Iterator[Ledger]:
         yield ledger
 
 
-def _buys_nothing(job: Job, campaign: Campaign, loss: Loss) -> bool:
+def _buys_nothing(job: RunOptions, campaign: Campaign, loss: Loss) -> bool:
     """Tell whether a loss that nobody can count stops no purchase: there is none to be made."""
     if not loss.uncounted:
         return False
     return not replace(foresee_settled(campaign, loss), retried=job.retry).to_make.items
 
 
-def _refuse_unless_agreed(job: Job, campaign: Campaign, loss: Loss) -> None:
+def _refuse_unless_agreed(job: RunOptions, campaign: Campaign, loss: Loss) -> None:
     """Leave with 12, everything told, unless a person named the sum that was shown."""
     given = job.spending.buy_again_usd
     admission = replace(foresee_settled(campaign, loss), retried=job.retry)

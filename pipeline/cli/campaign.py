@@ -12,10 +12,10 @@ from pathlib import Path
 
 import yaml
 
-from pipeline.cli.detours import Detours
-from pipeline.cli.options import Asked
+from pipeline.cli.options import CampaignOptions
+from pipeline.cli.reassignments import Reassignments
 from pipeline.cli.roots import choose_root
-from pipeline.cli.selecting import AtOne, named_findings, selection_sources, sieve_of
+from pipeline.cli.selecting import ProviderFilter, named_findings, selection_sources, sieve_of
 from pipeline.domain import EMPTY, Entry, Manifest
 from pipeline.errors import InvalidInput
 from pipeline.findings import Diagnostic
@@ -33,12 +33,12 @@ class Campaign:
     that the plan's findings are told in the same pass.
     """
 
-    asked: Asked
+    asked: CampaignOptions
     manifest: Manifest
     findings: tuple[Diagnostic, ...]
     sources: Mapping[str, str]
     """What was read, for excerpts; secrets are starred out."""
-    detours: Detours = field(default_factory=Detours)
+    detours: Reassignments = field(default_factory=Reassignments)
     """What the last plan gave to others than the provider named first."""
 
     @property
@@ -54,14 +54,14 @@ class Campaign:
         """
         return sieve_of(self.asked, self.manifest, self.sources)
 
-    def choice(self, *, again: bool = False) -> Sieve | AtOne | None:
+    def choice(self, *, again: bool = False) -> Sieve | ProviderFilter | None:
         """Return what tells the items that a run may buy from the others; None: it may buy all.
 
         A provider of the command line buys what it can make; the rest stays as it is. `again` is
         for a run that goes on: what it selected was decided when it began.
         """
         sieve = None if again else self.sieve()
-        return AtOne(self.asked.provider, sieve) if self.asked.provider else sieve
+        return ProviderFilter(self.asked.provider, sieve) if self.asked.provider else sieve
 
     def entries(
         self, assets: Path, stopped: Mapping[str, str] = EMPTY
@@ -90,7 +90,7 @@ class Campaign:
         yield from self.detours.watching(priced)
 
 
-def open_campaign(asked: Asked, read: Callable[[Path], bytes] = contents) -> Campaign:
+def open_campaign(asked: CampaignOptions, read: Callable[[Path], bytes] = contents) -> Campaign:
     """Read the manifest and its tables, and settle which root is meant where there may be two.
 
     InvalidInput if nothing can be made of it, RootRefused if nobody is there to say which root.
@@ -109,7 +109,7 @@ def open_campaign(asked: Asked, read: Callable[[Path], bytes] = contents) -> Cam
     return replace(campaign, asked=choose_root(asked, campaign.name))
 
 
-def _placed(findings: Iterable[Diagnostic], asked: Asked) -> Iterator[Diagnostic]:
+def _placed(findings: Iterable[Diagnostic], asked: CampaignOptions) -> Iterator[Diagnostic]:
     """Yield findings, that of a profile which the project names at the place where it does."""
     place = asked.project.places.get("profile") if asked.profile is None else None
     for finding in findings:

@@ -11,7 +11,7 @@ from rich.console import Console
 
 from pipeline.cli.addresses import base_urls, environment_of, hosts_of, key_of
 from pipeline.cli.campaign import Campaign
-from pipeline.cli.options import Job, usage
+from pipeline.cli.options import RunOptions, usage
 from pipeline.cli.rehearsal import sandbox_on_a_leash
 from pipeline.domain import Offer
 from pipeline.domain.accounts import rehearsal_key
@@ -20,7 +20,7 @@ from pipeline.errors import InvalidInput
 from pipeline.findings import Diagnostic
 from pipeline.net.lane import Lane
 from pipeline.providers import OFFERS
-from pipeline.run.admission import Admission
+from pipeline.run.admission import PlanSummary
 
 _MOST = 16
 """How many clips at once a lane may grow to if the manifest says nothing: no provider publishes
@@ -29,7 +29,7 @@ _PROVEN = frozenset({"apimart", "evolink", "inference", "runware", "unifically"}
 """Providers whose adapter is held against the sandbox; with others no money may be spent yet."""
 
 
-def providers_at_work(job: Job, admission: Admission) -> frozenset[str]:
+def providers_at_work(job: RunOptions, admission: PlanSummary) -> frozenset[str]:
     """Return the providers that a run has something to do with."""
     # What was sent is collected, whatever is selected now.
     every = (*admission.lines, *admission.others)
@@ -41,7 +41,7 @@ def providers_at_work(job: Job, admission: Admission) -> frozenset[str]:
     return names | (earlier - keyless(job, earlier).keys())
 
 
-def keyless(job: Job, names: frozenset[str]) -> Mapping[str, str]:
+def keyless(job: RunOptions, names: frozenset[str]) -> Mapping[str, str]:
     """Return which of these providers no lane can be opened to for want of a key, and why."""
     if job.asked.rehearse:
         return {}
@@ -55,14 +55,16 @@ def keyless(job: Job, names: frozenset[str]) -> Mapping[str, str]:
     return found
 
 
-def variables_of(job: Job) -> Mapping[str, str]:
+def variables_of(job: RunOptions) -> Mapping[str, str]:
     """Return the variables of a command; InvalidInput where its file of them cannot be read."""
     if job.variables is not None:
         return job.variables
     return environment_of(job.asked, os.environ)
 
 
-def access_faults(job: Job, campaign: Campaign, names: frozenset[str]) -> Iterator[Diagnostic]:
+def access_faults(
+    job: RunOptions, campaign: Campaign, names: frozenset[str]
+) -> Iterator[Diagnostic]:
     """Yield all that keeps these providers from being reached: keys, addresses, the file of keys.
 
     `open_lanes` would come upon the first of them only, and after a person has agreed.
@@ -87,7 +89,9 @@ def access_faults(job: Job, campaign: Campaign, names: frozenset[str]) -> Iterat
             yield from fault.findings
 
 
-def missing_fallbacks(job: Job, campaign: Campaign, names: frozenset[str]) -> Mapping[str, str]:
+def missing_fallbacks(
+    job: RunOptions, campaign: Campaign, names: frozenset[str]
+) -> Mapping[str, str]:
     """Return who is named in the manifest to stand in, and cannot for want of a key, and why."""
     manifest = campaign.manifest
     if not manifest.policy.fallback or campaign.asked.provider:
@@ -108,7 +112,7 @@ def _refuse_unproven(names: frozenset[str]) -> None:
 
 @contextmanager
 def open_lanes(
-    job: Job, campaign: Campaign, names: frozenset[str], console: Console
+    job: RunOptions, campaign: Campaign, names: frozenset[str], console: Console
 ) -> Iterator[Mapping[str, Lane]]:
     """Yield a lane for each of these providers; a rehearsal's lead to its own sandbox."""
     _refuse_unproven(names)

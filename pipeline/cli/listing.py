@@ -17,7 +17,7 @@ from pipeline.cli.app import app
 from pipeline.cli.campaign import Campaign, open_campaign
 from pipeline.cli.console import is_unread, print_text
 from pipeline.cli.options import (
-    Asked,
+    CampaignOptions,
     Exclude,
     Limit,
     ManifestPath,
@@ -63,7 +63,7 @@ def ls(
     form: Listing = Form.TEXT,
 ) -> None:
     """List items: address, provider, status, price, and where the clip is or will be."""
-    asked = Asked(
+    asked = CampaignOptions(
         manifest=manifest,
         project=project_of(manifest),
         profile=profile,

@@ -13,7 +13,7 @@ from pipeline.cli.campaign import Campaign
 from pipeline.cli.exits import Leave
 from pipeline.cli.interrupts import StopRequest
 from pipeline.cli.lanes import keyless, open_lanes, providers_at_work
-from pipeline.cli.options import Job
+from pipeline.cli.options import RunOptions
 from pipeline.cli.panel import watching
 from pipeline.cli.planning import admitted
 from pipeline.ledger.repository import Ledger
@@ -21,16 +21,16 @@ from pipeline.media.video import probe
 from pipeline.net.client import Transport
 from pipeline.net.lane import Lane
 from pipeline.providers import PROVIDERS
-from pipeline.run.admission import Admission
+from pipeline.run.admission import PlanSummary
 from pipeline.run.outcome import Outcome
-from pipeline.run.runner import Order, Tools, run
+from pipeline.run.runner import RunConfig, RunDependencies, run
 from pipeline.storage.blobs import Store
 
 
 def made(
-    job: Job,
+    job: RunOptions,
     campaign: Campaign,
-    admission: Admission,
+    admission: PlanSummary,
     ledger: Ledger,
     console: Console,
     *,
@@ -67,7 +67,7 @@ def made(
 
 
 def _left(
-    job: Job, campaign: Campaign, ledger: Ledger, stopped: dict[str, str], console: Console
+    job: RunOptions, campaign: Campaign, ledger: Ledger, stopped: dict[str, str], console: Console
 ) -> frozenset[str]:
     """Return who goes on when some were stopped; who has no key is passed over like them.
 
@@ -84,8 +84,8 @@ def _left(
         stopped |= unusable
 
 
-def _order(job: Job, campaign: Campaign) -> Order:
-    return Order(
+def _order(job: RunOptions, campaign: Campaign) -> RunConfig:
+    return RunConfig(
         campaign=campaign.name,
         policy=campaign.manifest.policy,
         budget=job.spending.budget(campaign.manifest.budget),
@@ -94,7 +94,7 @@ def _order(job: Job, campaign: Campaign) -> Order:
     )
 
 
-def _less(order: Order, outcome: Outcome) -> Order:
+def _less(order: RunConfig, outcome: Outcome) -> RunConfig:
     """Return the order for another round of the same run: its own limit is partly used up.
 
     What it was told to buy again it has bought again.
@@ -117,7 +117,7 @@ def _with_files_of(earlier: Outcome, outcome: Outcome) -> Outcome:
 
 
 def settled(
-    job: Job,
+    job: RunOptions,
     campaign: Campaign,
     names: frozenset[str],
     ledger: Ledger,
@@ -125,7 +125,7 @@ def settled(
     stops: StopRequest,
 ) -> Outcome:
     """Collect and settle what was sent through these providers; buy nothing."""
-    order = Order(
+    order = RunConfig(
         campaign=campaign.name,
         policy=campaign.manifest.policy,
         address_header=job.asked.rehearse,
@@ -135,8 +135,8 @@ def settled(
 
 
 def _carried_out(
-    order: Order,
-    job: Job,
+    order: RunConfig,
+    job: RunOptions,
     campaign: Campaign,
     names: frozenset[str],
     ledger: Ledger,
@@ -153,17 +153,17 @@ def _carried_out(
 
 async def _steered(
     ledger: Ledger,
-    order: Order,
+    order: RunConfig,
     *,
     lanes: Mapping[str, Lane],
-    job: Job,
+    job: RunOptions,
     watcher: Callable[..., None],
     stops: StopRequest,
 ) -> Outcome:
     """Run; the first signal submits nothing more and collects, the second leaves at once."""
     stop = asyncio.Event()
     async with Transport() as transport:
-        tools = Tools(
+        dependencies = RunDependencies(
             transport=transport,
             store=Store(job.asked.home),
             probe=probe,
@@ -173,7 +173,7 @@ async def _steered(
             stop=stop,
         )
         work = asyncio.ensure_future(
-            run(ledger, order, providers=PROVIDERS, lanes=lanes, tools=tools)
+            run(ledger, order, providers=PROVIDERS, lanes=lanes, dependencies=dependencies)
         )
         with stops.steering(stop, work):
             try:

@@ -98,7 +98,7 @@ COMMAND_LINE = Span(file="command line", line=0, column=0, end_column=0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
+class CampaignOptions:
     """What was asked for on the command line, for every command that reads a manifest."""
 
     manifest: Path
@@ -144,7 +144,7 @@ class Asked:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Spending:
+class SpendLimit:
     """What a run may spend without asking."""
 
     yes: bool = False
@@ -173,11 +173,11 @@ _AMBIGUOUS = re.compile(r"[1-9][0-9]{0,2}\.[0-9]{3}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Job:
+class RunOptions:
     """A run as it was asked for; tests bring their own checkpoint and clock."""
 
-    asked: Asked
-    spending: Spending = field(default_factory=Spending)
+    asked: CampaignOptions
+    spending: SpendLimit = field(default_factory=SpendLimit)
     retry: tuple[str, ...] = ()
     scenario: Path | None = None
     chaos: float = 0.0
@@ -222,7 +222,7 @@ def mistyped(slug: str, message: str, hint: str = "") -> InvalidInput:
     return InvalidInput([Diagnostic(slug=slug, message=message, span=COMMAND_LINE, hint=hint)])
 
 
-def asked_again(asked: Asked, verb: str = "run") -> str:
+def command_line(asked: CampaignOptions, verb: str = "run") -> str:
     """Return the command that does something more with the campaign, as it would be typed.
 
     It is about the same plan: what was set for that is set again.

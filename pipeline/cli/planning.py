@@ -26,8 +26,8 @@ from pipeline.cli.finding_text import Format, counted, written
 from pipeline.cli.losses import find_loss, print_loss
 from pipeline.cli.options import (
     AdoptRoot,
-    Asked,
     BaseUrls,
+    CampaignOptions,
     EnvFile,
     Exclude,
     Limit,
@@ -38,7 +38,7 @@ from pipeline.cli.options import (
     Rehearse,
     Root,
     Select,
-    Spending,
+    SpendLimit,
 )
 from pipeline.cli.prices import price_lines
 from pipeline.cli.project import project_of
@@ -49,7 +49,7 @@ from pipeline.errors import InvalidInput
 from pipeline.findings import has_errors
 from pipeline.ledger.loss_detection import Loss
 from pipeline.ledger.repository import Ledger
-from pipeline.run.admission import Admission, ChangedOutput, PlanLine
+from pipeline.run.admission import ChangedOutput, PlanLine, PlanSummary
 from pipeline.run.output_check import DamagedClip, RealFiles
 from pipeline.run.plan_sync import admit
 
@@ -63,7 +63,7 @@ def check(
     root: Root = None,
 ) -> None:
     """Tell every finding of a manifest; exit 3 if any is an error. Needs no network."""
-    asked = Asked(
+    asked = CampaignOptions(
         manifest=manifest,
         project=project_of(manifest),
         profile=profile,
@@ -105,7 +105,7 @@ def plan(
     ] = False,
 ) -> None:
     """Tell what would be made, reused and restored, and what it would cost."""
-    asked = Asked(
+    asked = CampaignOptions(
         manifest=manifest,
         project=project_of(manifest),
         profile=profile,
@@ -139,7 +139,7 @@ def plan(
         raise Leave(Exit.WORK)
 
 
-def foreseen(campaign: Campaign, settled: Loss | None = None, *, files: bool = True) -> Admission:
+def foreseen(campaign: Campaign, settled: Loss | None = None, *, files: bool = True) -> PlanSummary:
     """Return what admitting the campaign would come to, without writing anything.
 
     That is once a loss is `settled`; `files` says whether output paths are looked at.
@@ -148,7 +148,7 @@ def foreseen(campaign: Campaign, settled: Loss | None = None, *, files: bool = T
         return admission
 
 
-def foresee_settled(campaign: Campaign, loss: Loss, *, files: bool = False) -> Admission:
+def foresee_settled(campaign: Campaign, loss: Loss, *, files: bool = False) -> PlanSummary:
     """Return what the plan comes to once a loss is settled; InvalidInput if it has errors.
 
     With `files`, a file of somebody else's at an output path is one.
@@ -162,7 +162,7 @@ def foresee_settled(campaign: Campaign, loss: Loss, *, files: bool = False) -> A
 @contextmanager
 def tried(
     campaign: Campaign, settled: Loss | None = None, *, files: bool = True
-) -> Iterator[tuple[Admission, Ledger]]:
+) -> Iterator[tuple[PlanSummary, Ledger]]:
     """Yield what admitting the campaign would come to, and a private ledger that admitted it."""
     home = campaign.asked.home
     kept = home / ".callsheet" / "assets"
@@ -185,7 +185,7 @@ def admitted(
     retried: Sequence[str] = (),
     *,
     files: bool = True,
-) -> Admission:
+) -> PlanSummary:
     """Write the campaign's plan into a ledger, and return what it comes to.
 
     `files` says whether output paths are looked at.
@@ -209,7 +209,7 @@ def admitted(
 
 
 def told(
-    admission: Admission, campaign: Campaign, console: Console, spending: Spending | None = None
+    admission: PlanSummary, campaign: Campaign, console: Console, spending: SpendLimit | None = None
 ) -> None:
     """Print a plan, and which limit may not do for it; InvalidInput if it has errors."""
     if not admission.ok:
@@ -221,11 +221,11 @@ def told(
         console.print(line, soft_wrap=True)
     console.print(drawn(admission))
     console.print(sentence(admission))
-    for line in plan_notes(admission, campaign, spending or Spending()):
+    for line in plan_notes(admission, campaign, spending or SpendLimit()):
         console.print(line, soft_wrap=True)
 
 
-def plan_notes(admission: Admission, campaign: Campaign, spending: Spending) -> Iterator[str]:
+def plan_notes(admission: PlanSummary, campaign: Campaign, spending: SpendLimit) -> Iterator[str]:
     """Yield what a person should know of a plan beside its table and its sum."""
     earlier = sum(line.items for line in admission.lines if line.earlier_rule)
     if earlier:
@@ -276,7 +276,7 @@ def changed_lines(changed: Sequence[ChangedOutput]) -> Iterator[str]:
         yield "the clips as they were made are in the store; to have one back, move its file away"
 
 
-def drawn(admission: Admission) -> Table:
+def drawn(admission: PlanSummary) -> Table:
     """Return the plan as a table: a line per shot, provider and status."""
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
     for title in ("shot", "provider", "status", "items", "low", "expected", "high"):
@@ -287,7 +287,7 @@ def drawn(admission: Admission) -> Table:
     return table
 
 
-def sentence(admission: Admission) -> str:
+def sentence(admission: PlanSummary) -> str:
     """Return the plan in one sentence."""
     total = admission.to_make
     ready = admission.count(Status.REUSED, Status.OFF_SPEC)
@@ -308,7 +308,7 @@ def made_earlier(items: int) -> str:
     return f"made by an earlier rule: {counted_items(items)}; {which}"
 
 
-def shortfalls(admission: Admission, budget: Budget, spending: Spending) -> Iterator[str]:
+def shortfalls(admission: PlanSummary, budget: Budget, spending: SpendLimit) -> Iterator[str]:
     """Yield, for each limit that may not do for what is to be made, how much is left of it."""
     needed_usd = admission.to_make.high_usd
     scopes = (
@@ -330,7 +330,7 @@ _SHOWN = 20
 _WORDS = frozenset({"shot", "provider", "status"})
 
 
-def _standing(line: PlanLine, admission: Admission) -> str:
+def _standing(line: PlanLine, admission: PlanSummary) -> str:
     again = ", again" if line.status is Status.FAILED and admission.makes(line) else ""
     return standing(line.status, line.cause, earlier_rule=line.earlier_rule) + again
 

@@ -12,7 +12,7 @@ from rich.table import Table
 from pipeline.cli.amounts import money
 from pipeline.cli.campaign import Campaign
 from pipeline.cli.lanes import open_lanes
-from pipeline.cli.options import Job
+from pipeline.cli.options import RunOptions
 from pipeline.cli.roots import open_for_work
 from pipeline.domain import Entry
 from pipeline.providers import PROVIDERS
@@ -27,7 +27,7 @@ def show_quotes(campaign: Campaign, console: Console) -> None:
     names = frozenset(alike[0] for alike in groups)
     with (
         open_for_work(campaign.asked) as ledger,
-        open_lanes(Job(asked=campaign.asked), campaign, names, console) as lanes,
+        open_lanes(RunOptions(asked=campaign.asked), campaign, names, console) as lanes,
     ):
         asked = quote(
             groups.values(), providers=PROVIDERS, lanes=lanes, ledger=ledger, store=Store(home)

@@ -23,17 +23,17 @@ from pipeline.cli.lanes import variables_of
 from pipeline.cli.losses import print_loss
 from pipeline.cli.options import (
     AdoptRoot,
-    Asked,
     BaseUrls,
+    CampaignOptions,
     EnvFile,
-    Job,
     ManifestPath,
     Overrides,
     Profile,
     Quiet,
     Rehearse,
     Root,
-    asked_again,
+    RunOptions,
+    command_line,
 )
 from pipeline.cli.project import project_of
 from pipeline.cli.reporting import only_rehearsed, write_report
@@ -85,7 +85,7 @@ def reconcile(
 
     Nothing is bought. What no machine can find out is listed with the commands that decide it.
     """
-    asked = Asked(
+    asked = CampaignOptions(
         manifest=manifest,
         project=project_of(manifest),
         profile=profile,
@@ -102,7 +102,7 @@ def reconcile(
         loss = ledger.find_loss(campaign.name)
         if loss is not None:
             print_loss(loss, asked)
-        job = Job(asked=asked, quiet=quiet)
+        job = RunOptions(asked=asked, quiet=quiet)
         job = replace(job, variables=None if rehearse else variables_of(job))
         words = {
             State.PLANNED: resubmitted or (),
@@ -117,7 +117,7 @@ def reconcile(
 
 
 def _verify(
-    job: Job, campaign: Campaign, ledger: Ledger, tasks: Sequence[str], console: Console
+    job: RunOptions, campaign: Campaign, ledger: Ledger, tasks: Sequence[str], console: Console
 ) -> None:
     """Ask the providers for the tasks that were named: what is mistyped is not written."""
     from pipeline.cli.lanes import open_lanes  # noqa: PLC0415 - slow to load, seldom needed
@@ -153,7 +153,7 @@ def _parted(told: str) -> tuple[str, str]:
     return address, task
 
 
-def _settle(job: Job, campaign: Campaign, ledger: Ledger, console: Console) -> Exit:
+def _settle(job: RunOptions, campaign: Campaign, ledger: Ledger, console: Console) -> Exit:
     from pipeline.cli.lanes import keyless  # noqa: PLC0415 - slow to load, seldom needed
     from pipeline.cli.making import settled  # noqa: PLC0415 - the same
 
@@ -182,7 +182,7 @@ def _to_be_made(ledger: Ledger, campaign: Campaign) -> Iterator[str]:
     items, others = plan.to_make.items, plan.others_to_make.items
     if not items:
         return
-    command = asked_again(campaign.asked)
+    command = command_line(campaign.asked)
     if others and items <= _NAMED:
         chosen = ledger.records(campaign.name, selected=True)
         names = [each.address for each in chosen if each.status in MAKES]
@@ -198,7 +198,7 @@ _NAMED = 4
 
 def _tell(left: Sequence[Sent], campaign: Campaign, console: Console) -> None:
     """List what only a person can decide, with all that is known and the commands for it."""
-    command = asked_again(campaign.asked, "reconcile")
+    command = command_line(campaign.asked, "reconcile")
     times = Counter(task.address for task in left)
     lines = [
         line

@@ -15,7 +15,7 @@ from pipeline.cli.app import app
 from pipeline.cli.campaign import Campaign, open_campaign
 from pipeline.cli.console import TerminalConsole
 from pipeline.cli.options import (
-    Asked,
+    CampaignOptions,
     Exclude,
     Limit,
     ManifestPath,
@@ -24,7 +24,7 @@ from pipeline.cli.options import (
     Rehearse,
     Root,
     Select,
-    asked_again,
+    command_line,
     usage,
 )
 from pipeline.cli.prices import price_lines
@@ -58,7 +58,7 @@ def report(
     ] = None,
 ) -> None:
     """Write the report of a campaign again, from the ledger."""
-    asked = Asked(
+    asked = CampaignOptions(
         manifest=manifest,
         project=project_of(manifest),
         profile=profile,
@@ -100,7 +100,7 @@ def only_rehearsed(campaign: Campaign, verb: str) -> str:
         rehearsed = knows(rehearsal, campaign.name)
     except RootRefused:
         return ""
-    return f"it was rehearsed: {asked_again(rehearsal, verb)}" if rehearsed else ""
+    return f"it was rehearsed: {command_line(rehearsal, verb)}" if rehearsed else ""
 
 
 def selected(ledger: Ledger, campaign: Campaign) -> Iterator[Record]:
@@ -138,7 +138,7 @@ def summary(
         now=datetime.now(UTC),
         manifest=encodable(str(asked.manifest)),
         root=encodable(str(asked.home / campaign.name)),
-        command=encodable(asked_again(asked)),
+        command=encodable(command_line(asked)),
         profile=asked.profile_name,
         rehearsal=asked.rehearse,
         elapsed_s=elapsed_s,

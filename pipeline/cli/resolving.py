@@ -6,14 +6,14 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from pipeline.cli.options import Asked
+from pipeline.cli.options import CampaignOptions
 from pipeline.domain import Written
 from pipeline.errors import InvalidInput
 from pipeline.findings import has_errors
 from pipeline.manifest import contents, load_manifest
 
 
-def resolved_lines(asked: Asked, *, origin: bool) -> Iterator[str]:
+def resolved_lines(asked: CampaignOptions, *, origin: bool) -> Iterator[str]:
     """Yield the values of a manifest, a line each: `shots.spin.duration: 5`; InvalidInput."""
     loaded = load_manifest(
         asked.manifest, profile=asked.profile_name, overrides=asked.overrides, read=contents

@@ -10,7 +10,7 @@ from pathlib import Path
 import typer
 
 from pipeline.cli.console import print_error
-from pipeline.cli.options import Asked, asked_again, usage
+from pipeline.cli.options import CampaignOptions, command_line, usage
 from pipeline.cli.project import FILE, OUTPUTS, project_here, project_of
 from pipeline.clock import Clock
 from pipeline.errors import CallsheetError, LedgerLost, RootRefused
@@ -27,7 +27,9 @@ def root_here(root: Path | None, option: str = "--root") -> Path:
     return project.root
 
 
-def open_for_work(asked: Asked, *, clock: Clock | None = None, anew: bool = False) -> Ledger:
+def open_for_work(
+    asked: CampaignOptions, *, clock: Clock | None = None, anew: bool = False
+) -> Ledger:
     """Open the ledger of the root that is worked in; say so where the root was moved.
 
     `anew` makes one where one was lost.
@@ -40,7 +42,7 @@ def open_for_work(asked: Asked, *, clock: Clock | None = None, anew: bool = Fals
     return ledger
 
 
-def knows(asked: Asked, campaign: str, *, if_lost: bool = False) -> bool:
+def knows(asked: CampaignOptions, campaign: str, *, if_lost: bool = False) -> bool:
     """Tell whether the root's ledger has items of a campaign; `if_lost` where it is gone."""
     try:
         ledger = Ledger.reader(asked.home, kind=asked.kind)
@@ -52,7 +54,7 @@ def knows(asked: Asked, campaign: str, *, if_lost: bool = False) -> bool:
         return next(ledger.records(campaign), None) is not None
 
 
-def choose_root(asked: Asked, campaign: str) -> Asked:
+def choose_root(asked: CampaignOptions, campaign: str) -> CampaignOptions:
     """Return what was asked for, in the root that a person means where there may be two.
 
     A ledger that knows the campaign may lie in the current folder, where the root was once, or
@@ -71,8 +73,8 @@ def choose_root(asked: Asked, campaign: str) -> Asked:
         )
         if not person_is_there():
             raise RootRefused(
-                f"{said}\n  to go on where it was run: {asked_again(elsewhere)}"
-                f"\n  to begin anew: {asked_again(own)}"
+                f"{said}\n  to go on where it was run: {command_line(elsewhere)}"
+                f"\n  to begin anew: {command_line(own)}"
             )
         print_error(said)
         use = typer.confirm(f"Go on in {elsewhere.home}?", default=True, err=True)
@@ -80,7 +82,7 @@ def choose_root(asked: Asked, campaign: str) -> Asked:
     return asked
 
 
-def _elsewhere(asked: Asked) -> Iterator[Asked]:
+def _elsewhere(asked: CampaignOptions) -> Iterator[CampaignOptions]:
     roots = [Path(OUTPUTS)]
     if asked.manifest.is_symlink():
         roots.append(project_of(asked.manifest.resolve()).root)
@@ -89,7 +91,7 @@ def _elsewhere(asked: Asked) -> Iterator[Asked]:
             yield replace(asked, root=root)
 
 
-def _may_know(asked: Asked, campaign: str) -> bool:
+def _may_know(asked: CampaignOptions, campaign: str) -> bool:
     """Tell whether a root elsewhere knows a campaign, or cannot say that it does not."""
     try:
         return knows(asked, campaign, if_lost=True)

@@ -27,13 +27,12 @@ from pipeline.cli.lanes import (
 )
 from pipeline.cli.options import (
     AdoptRoot,
-    Asked,
     BaseUrls,
     BuyAgain,
+    CampaignOptions,
     Chaos,
     EnvFile,
     Exclude,
-    Job,
     Limit,
     ManifestPath,
     MaxCost,
@@ -44,12 +43,13 @@ from pipeline.cli.options import (
     Rehearse,
     Retry,
     Root,
+    RunOptions,
     Scenario,
     Select,
-    Spending,
+    SpendLimit,
     Yes,
-    asked_again,
     causes,
+    command_line,
     dollars,
     usage,
 )
@@ -64,7 +64,7 @@ from pipeline.domain.states import Exit, Status
 from pipeline.errors import InvalidInput
 from pipeline.findings import Diagnostic
 from pipeline.report.terminal import show_summary
-from pipeline.run.admission import Admission
+from pipeline.run.admission import PlanSummary
 
 _NOT_THERE = (Status.FAILED, Status.OFF_SPEC, Status.ABANDONED)
 
@@ -92,7 +92,7 @@ def run(
     adopt_root: AdoptRoot = False,
 ) -> None:
     """Make every clip of a manifest that is not there yet, once, and report."""
-    asked = Asked(
+    asked = CampaignOptions(
         manifest=manifest,
         project=project_of(manifest),
         profile=profile,
@@ -111,9 +111,9 @@ def run(
         raise usage("--scenario and --chaos make the sandbox misbehave: they need --rehearse")
     if scenario is not None:
         checked(scenario)
-    job = Job(
+    job = RunOptions(
         asked=asked,
-        spending=Spending(
+        spending=SpendLimit(
             yes=yes,
             max_cost_usd=None if max_cost is None else dollars(max_cost),
             buy_again_usd=None if buy_again is None else dollars(buy_again, "--buy-again"),
@@ -126,7 +126,7 @@ def run(
     raise Leave(make(job))
 
 
-def make(job: Job) -> Exit:
+def make(job: RunOptions) -> Exit:
     """Run one campaign from manifest to report, and return the exit code."""
     console = TerminalConsole(quiet=job.quiet)
     campaign = open_campaign(job.asked)
@@ -152,7 +152,7 @@ def make(job: Job) -> Exit:
             )
             report = write_report(ledger, campaign, elapsed_s=time.monotonic() - began)
             show_summary(console, report, written_files(campaign))
-            settle = asked_again(job.asked, "reconcile")
+            settle = command_line(job.asked, "reconcile")
             left = left_behind(ledger.left_behind(campaign.name), settle)
             for line in (*same_clips(ledger.same_clips(campaign.name)), *left):
                 console.print(line, markup=False, soft_wrap=True)
@@ -160,7 +160,7 @@ def make(job: Job) -> Exit:
         return stops.exit if code is Exit.INTERRUPTED else code
 
 
-def _nothing_to_do(admission: Admission, asked: Asked, console: Console) -> Exit:
+def _nothing_to_do(admission: PlanSummary, asked: CampaignOptions, console: Console) -> Exit:
     """Say so, and return the exit code: what failed before is no success for being old."""
     left = {
         status: sum(line.items for line in admission.lines if line.stands is status)
@@ -172,20 +172,20 @@ def _nothing_to_do(admission: Admission, asked: Asked, console: Console) -> Exit
     console.print(f"nothing to do: {there} {verb} there{others}; no request was sent")
     if not others:
         return Exit.OK
-    console.print(f"to see why: {asked_again(asked, 'status')}", soft_wrap=True)
+    console.print(f"to see why: {command_line(asked, 'status')}", soft_wrap=True)
     return Exit.FAILURES
 
 
-def _work(admission: Admission) -> bool:
+def _work(admission: PlanSummary) -> bool:
     mends = admission.restore or admission.damaged_clips
     return bool(admission.to_make.items or mends or admission.unsettled)
 
 
-def _limited(job: Job, budget: Budget) -> bool:
+def _limited(job: RunOptions, budget: Budget) -> bool:
     return budget.limit_usd is not None or job.spending.max_cost_usd is not None
 
 
-def _asking(job: Job, admission: Admission) -> TerminalConsole | None:
+def _asking(job: RunOptions, admission: PlanSummary) -> TerminalConsole | None:
     """Return where a person is asked who is there; None where nobody is to be asked."""
     consented = job.spending.yes or job.spending.buy_again_usd is not None
     unasked = job.asked.rehearse or consented or not admission.to_make.items
@@ -196,8 +196,8 @@ def _asking(job: Job, admission: Admission) -> TerminalConsole | None:
 
 
 def _provided(
-    job: Job, admission: Admission, campaign: Campaign, asking: TerminalConsole | None
-) -> Job:
+    job: RunOptions, admission: PlanSummary, campaign: Campaign, asking: TerminalConsole | None
+) -> RunOptions:
     """Return the job with its keys read; InvalidInput with all that keeps it from beginning.
 
     Keys, addresses, a limit, a person to ask: whoever agrees to a sum has a run that can begin.
@@ -225,7 +225,9 @@ def _provided(
     return job
 
 
-def _unagreed(job: Job, budget: Budget, asking: TerminalConsole | None) -> Sequence[Diagnostic]:
+def _unagreed(
+    job: RunOptions, budget: Budget, asking: TerminalConsole | None
+) -> Sequence[Diagnostic]:
     """Return why nobody can agree to what is to be bought."""
     if job.spending.buy_again_usd is not None:
         return ()
@@ -240,8 +242,8 @@ _NOBODY = "nobody is there to ask: say --yes with a limit, or --rehearse"
 
 
 def _agreed(
-    job: Job, admission: Admission, budget: Budget, asking: TerminalConsole | None
-) -> Job | None:
+    job: RunOptions, admission: PlanSummary, budget: Budget, asking: TerminalConsole | None
+) -> RunOptions | None:
     """Ask before money is spent, or leave: nothing is bought that nobody agreed to.
 
     Return the job with what may be spent; None if nothing may: where nothing is to be made nobody
@@ -260,6 +262,6 @@ def _agreed(
     return job if buys.unpriced else _capped(job, buys.high_usd)
 
 
-def _capped(job: Job, agreed_usd: Decimal) -> Job:
+def _capped(job: RunOptions, agreed_usd: Decimal) -> RunOptions:
     """Return the job that spends no more than a person agreed to: a fallback may cost more."""
     return replace(job, spending=replace(job.spending, agreed_usd=agreed_usd))

@@ -7,7 +7,7 @@ from functools import cache
 from types import MappingProxyType
 from typing import Any
 
-from pipeline.cli.options import Asked
+from pipeline.cli.options import CampaignOptions
 from pipeline.domain import EMPTY, Manifest, Record, Value
 from pipeline.domain.states import State, Status
 from pipeline.errors import InvalidInput
@@ -25,7 +25,7 @@ _WORDS: Mapping[str, Collection[str]] = MappingProxyType(
 )
 
 
-class AtOne:
+class ProviderFilter:
     """Selects what one provider makes, or what is made already: `--provider` as a selection."""
 
     def __init__(self, provider: str, sieve: Sieve | None) -> None:
@@ -42,7 +42,9 @@ class AtOne:
         return self._sieve.findings() if self._sieve else ()
 
 
-def selection_of(asked: Asked, manifest: Manifest, sources: Mapping[str, str]) -> Selection:
+def selection_of(
+    asked: CampaignOptions, manifest: Manifest, sources: Mapping[str, str]
+) -> Selection:
     """Return what the command line selects; InvalidInput where it cannot be understood."""
     try:
         return parse_selection(
@@ -57,7 +59,9 @@ def selection_of(asked: Asked, manifest: Manifest, sources: Mapping[str, str]) -
         raise InvalidInput(invalid.findings, sources) from None
 
 
-def sieve_of(asked: Asked, manifest: Manifest, sources: Mapping[str, str]) -> Sieve | None:
+def sieve_of(
+    asked: CampaignOptions, manifest: Manifest, sources: Mapping[str, str]
+) -> Sieve | None:
     """Return what tells the selected items from the others; None where all are meant."""
     if not asked.selects:
         return None
@@ -89,14 +93,14 @@ def named_findings(manifest: Manifest) -> tuple[Diagnostic, ...]:
     return selector_findings(manifest.selectors, _WORDS)
 
 
-def selection_sources(asked: Asked) -> Mapping[str, str]:
+def selection_sources(asked: CampaignOptions) -> Mapping[str, str]:
     """Return the texts of the command line by the names that findings give their places."""
     texts = {_ADDRESS: (asked.address,), "--select": asked.select, "--exclude": asked.exclude}
     texts["--provider"] = (asked.provider,)
     return {name: "\n".join(map(_line, given)) for name, given in texts.items() if any(given)}
 
 
-def as_typed(asked: Asked) -> list[str]:
+def as_typed(asked: CampaignOptions) -> list[str]:
     """Return the selection as words of a command line."""
     pairs = [("--select", text) for text in asked.select]
     pairs += [("--exclude", text) for text in asked.exclude]

@@ -19,7 +19,7 @@ from pipeline.cli.describing import described, lines
 from pipeline.cli.exits import Leave
 from pipeline.cli.listing import Form, Listing, show_list
 from pipeline.cli.options import (
-    Asked,
+    CampaignOptions,
     Exclude,
     Limit,
     ManifestPath,
@@ -66,7 +66,7 @@ def show(
     ] = False,
 ) -> None:
     """Show one item: prompt, references, settings, key, price, and the request as it is sent."""
-    asked = Asked(
+    asked = CampaignOptions(
         manifest=manifest,
         project=project_of(manifest),
         profile=profile,

@@ -14,7 +14,7 @@ from pipeline.cli.console import TerminalConsole
 from pipeline.cli.exits import Leave
 from pipeline.cli.losses import find_loss, print_loss
 from pipeline.cli.options import (
-    Asked,
+    CampaignOptions,
     Exclude,
     Limit,
     ManifestPath,
@@ -23,7 +23,7 @@ from pipeline.cli.options import (
     Rehearse,
     Root,
     Select,
-    asked_again,
+    command_line,
 )
 from pipeline.cli.project import project_of
 from pipeline.cli.reporting import left_behind, opened, same_clips, selected, summary
@@ -54,7 +54,7 @@ def status(
 
     It reads the ledger alone: neither tables nor media, and beside a run that is under way.
     """
-    asked = Asked(
+    asked = CampaignOptions(
         manifest=manifest,
         project=project_of(manifest),
         profile=profile,
@@ -76,13 +76,13 @@ def status(
         notable, left = ledger.notable(campaign.name), ledger.left_behind(campaign.name)
         same = ledger.same_clips(campaign.name)
     show_summary(console, report)
-    settle = asked_again(campaign.asked, "reconcile")
+    settle = command_line(campaign.asked, "reconcile")
     for line in (*same_clips(same), *left_behind(left, settle), *_lanes(notable)):
         console.print(line, markup=False, soft_wrap=True)
     raise Leave(Exit.STOPPED if loss else _exit(report, left))
 
 
-def _named(asked: Asked) -> Campaign:
+def _named(asked: CampaignOptions) -> Campaign:
     """Read the manifest without its tables, unless the selection asks for what only they know."""
     campaign = open_campaign(asked, _documents)
     needs_rows = selection_of(asked, campaign.manifest, campaign.sources).needs_rows

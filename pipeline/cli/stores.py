@@ -17,13 +17,13 @@ from pipeline.cli.exits import Leave
 from pipeline.cli.finding_text import written
 from pipeline.cli.options import (
     AdoptRoot,
-    Asked,
+    CampaignOptions,
     ManifestPath,
     Overrides,
     Profile,
     Rehearse,
     Root,
-    asked_again,
+    command_line,
     usage,
 )
 from pipeline.cli.planning import admitted, sentence
@@ -35,7 +35,7 @@ from pipeline.errors import InvalidInput
 from pipeline.ledger.adoptions import Adopter
 from pipeline.ledger.repository import Ledger
 from pipeline.media.video import probe
-from pipeline.run.admission import Admission
+from pipeline.run.admission import PlanSummary
 from pipeline.run.adopting import Adopted, Adoption, NotAdopted, StoredClip
 from pipeline.run.manual import sent
 from pipeline.run.plan_sync import restate
@@ -70,7 +70,7 @@ def adopt(
     and nothing is bought. Clips of the store that no purchase knows are listed: name the item
     that one is for. Exit 10 if something lay there that could not be taken in.
     """
-    asked = Asked(
+    asked = CampaignOptions(
         manifest=manifest,
         project=project_of(manifest),
         profile=profile,
@@ -165,12 +165,12 @@ def _show(results: Sequence[Adopted | NotAdopted]) -> None:
 def _show_rest(adoption: Adoption, campaign: Campaign, ledger: Ledger) -> None:
     """List the clips of the store that no purchase knows, and the items that are in doubt."""
     rest = adoption.unknown_clips()
-    command = asked_again(campaign.asked, "store adopt")
+    command = command_line(campaign.asked, "store adopt")
     for clip in rest:
         print_text(f"in the store, of no purchase: {_described(clip)}")
     if rest:
         print_text(f"to adopt one: {command} {rest[0].sha256[:_SHOWN_DIGITS]}=ADDRESS")
-    settle = asked_again(campaign.asked, "reconcile")
+    settle = command_line(campaign.asked, "reconcile")
     for address in _doubts(ledger, campaign):
         print_text(f"{address} is in doubt; to settle it: {settle}")
 
@@ -192,8 +192,8 @@ def _doubts(ledger: Ledger, campaign: Campaign) -> Iterator[str]:
             yield task.address
 
 
-def _show_next(admission: Admission, campaign: Campaign, ledger: Ledger) -> None:
+def _show_next(admission: PlanSummary, campaign: Campaign, ledger: Ledger) -> None:
     """Tell what the next run would buy, as the ledger stands now."""
     now = restate(admission, ledger)
     print_text(f"the next run: {sentence(now)}")
-    print_text(f"to run it: {asked_again(campaign.asked)}")
+    print_text(f"to run it: {command_line(campaign.asked)}")

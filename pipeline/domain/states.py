@@ -133,7 +133,7 @@ class Phase(StrEnum):
     FETCHING = "fetching"
 
 
-class Signal(StrEnum):
+class LaneAction(StrEnum):
     """What a fault tells the provider's lane."""
 
     GO = "go"
@@ -144,7 +144,7 @@ class Signal(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Ruling:
+class FaultPolicy:
     """What a fault means: try again in place (if `again`), and when that is used up, `then`.
 
     `again` lasts until the job's deadline while polling, elsewhere for the policy's
@@ -152,22 +152,22 @@ class Ruling:
     """
 
     then: State
-    lane: Signal = Signal.GO
+    lane: LaneAction = LaneAction.GO
     again: bool = False
 
 
-def _rule(then: State, lane: Signal = Signal.GO) -> Ruling:
-    return Ruling(then=then, lane=lane)
+def _rule(then: State, lane: LaneAction = LaneAction.GO) -> FaultPolicy:
+    return FaultPolicy(then=then, lane=lane)
 
 
-def _retry(then: State, lane: Signal = Signal.GO) -> Ruling:
-    return Ruling(then=then, lane=lane, again=True)
+def _retry(then: State, lane: LaneAction = LaneAction.GO) -> FaultPolicy:
+    return FaultPolicy(then=then, lane=lane, again=True)
 
 
 _F = FaultKind
-_L = Signal
+_L = LaneAction
 
-_STAGING: Mapping[FaultKind, Ruling] = {
+_STAGING: Mapping[FaultKind, FaultPolicy] = {
     # Nothing was bought: what may pass is tried again by the next run.
     **{kind: _retry(_S.HELD) for kind in FaultKind},
     _F.REJECTED: _rule(_S.FAILED),
@@ -180,7 +180,7 @@ _STAGING: Mapping[FaultKind, Ruling] = {
     _F.OFF_SPEC: _rule(_S.FAILED),
 }
 
-_SUBMITTING: Mapping[FaultKind, Ruling] = {
+_SUBMITTING: Mapping[FaultKind, FaultPolicy] = {
     _F.REJECTED: _rule(_S.FAILED),
     _F.REFUSED: _rule(_S.FAILED),
     _F.THROTTLED: _rule(_S.PLANNED, _L.SLOW),
@@ -196,7 +196,7 @@ _SUBMITTING: Mapping[FaultKind, Ruling] = {
     _F.PROVIDER: _rule(_S.FAILED),
 }
 
-_POLLING: Mapping[FaultKind, Ruling] = {
+_POLLING: Mapping[FaultKind, FaultPolicy] = {
     # A question that is refused says nothing about the task, which was accepted and costs money.
     **{kind: _retry(_S.OVERDUE) for kind in FaultKind},
     _F.THROTTLED: _retry(_S.OVERDUE, _L.SLOW),
@@ -205,7 +205,7 @@ _POLLING: Mapping[FaultKind, Ruling] = {
     _F.UNPAID: _rule(_S.WAITING, _L.STOP),
 }
 
-_FETCHING: Mapping[FaultKind, Ruling] = {
+_FETCHING: Mapping[FaultKind, FaultPolicy] = {
     # The clip is paid for: whatever is wrong with the link, the status may give a fresh one. One
     # that was cut is never final: the whole of it may lie at the provider.
     **{kind: _retry(_S.WAITING) for kind in FaultKind},
@@ -215,7 +215,7 @@ _FETCHING: Mapping[FaultKind, Ruling] = {
     _F.OFF_SPEC: _rule(_S.OFF_SPEC),
 }
 
-POLICY: Mapping[Phase, Mapping[FaultKind, Ruling]] = MappingProxyType(
+POLICY: Mapping[Phase, Mapping[FaultKind, FaultPolicy]] = MappingProxyType(
     {
         Phase.STAGING: MappingProxyType(_STAGING),
         Phase.SUBMITTING: MappingProxyType(_SUBMITTING),

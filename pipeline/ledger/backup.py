@@ -14,7 +14,7 @@ from pipeline.errors import LedgerDamaged
 from pipeline.ledger.connection import connect, copy, told
 from pipeline.ledger.loss_detection import is_missing
 from pipeline.ledger.repository import known_version
-from pipeline.ledger.root_lock import LEDGER, Occupancy, explain, keep_replaced, prepare
+from pipeline.ledger.root_lock import LEDGER, RootLock, explain, keep_replaced, prepare
 from pipeline.storage.fs import STATE_FOLDER, beside, sync, writing
 
 _RESTORED = f".{LEDGER}.restored"
@@ -49,7 +49,7 @@ def restore_ledger(root: Path, file: Path, *, now: datetime) -> Path | None:
     be read or written: none of these changes the ledger.
     """
     ledger, new = prepare(root), root / STATE_FOLDER / _RESTORED
-    occupancy = Occupancy(root, since=now)
+    occupancy = RootLock(root, since=now)
     try:
         _copy_backup(file, new)
         kept = keep_replaced(ledger, now)

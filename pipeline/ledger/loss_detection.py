@@ -21,7 +21,7 @@ from pipeline.ledger.connection import upsert
 from pipeline.ledger.intent_counter import COUNTER, read_counters, written_off
 from pipeline.ledger.root_lock import LEDGER, README
 from pipeline.ledger.sql_schema import campaigns, clips, losses, purchases, set_aside
-from pipeline.storage.downloads import Part
+from pipeline.storage.downloads import PartialDownload
 from pipeline.storage.fs import STATE_FOLDER
 
 _WAL = f"{LEDGER}-wal"
@@ -217,7 +217,7 @@ def _has_files(folder: Path) -> bool:
 def _receipts(parts: Path) -> Iterator[tuple[str, str]]:
     """Yield digest and client id of each clip whose download was not written down yet."""
     for notes in parts.glob("*.json"):
-        receipt = Part(notes.with_suffix(".part")).receipt()
+        receipt = PartialDownload(notes.with_suffix(".part")).receipt()
         if receipt is not None:
             yield receipt[0], notes.stem
 

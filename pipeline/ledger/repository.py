@@ -62,7 +62,7 @@ from pipeline.ledger.root_identity import (
     record_identity,
     refuse_other_kind,
 )
-from pipeline.ledger.root_lock import LEDGER, Occupancy, explain, keep_strays, prepare, touch
+from pipeline.ledger.root_lock import LEDGER, RootLock, explain, keep_strays, prepare, touch
 from pipeline.ledger.sql_schema import VERSION, Foreign, Newer, migrate, version
 from pipeline.storage.fs import STATE_FOLDER
 
@@ -79,7 +79,7 @@ class Ledger:
         *,
         writing: Connection,
         reading: Connection | None = None,
-        occupancy: Occupancy | None = None,
+        occupancy: RootLock | None = None,
         counter: IntentCounter | None = None,
         traces: Traces | None = None,
     ) -> None:
@@ -114,7 +114,7 @@ class Ledger:
         """
         path, now = prepare(root), (clock or RealClock()).now()
         with ExitStack() as undo:
-            occupancy = Occupancy(root, since=now)
+            occupancy = RootLock(root, since=now)
             undo.callback(occupancy.release)
             left = leftovers(root)
             if anew:

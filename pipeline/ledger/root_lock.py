@@ -101,7 +101,7 @@ def _making(folder: Path) -> Iterator[None]:
         ) from failure
 
 
-class Occupancy:
+class RootLock:
     """The right to work in a root, held until released or until the process ends."""
 
     def __init__(self, root: Path, *, since: datetime) -> None:

@@ -54,7 +54,7 @@ class ChangedOutput:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Admission:
+class PlanSummary:
     """What admitting a plan came to; with an error among the findings, nothing was written."""
 
     campaign: str

@@ -27,7 +27,7 @@ from pipeline.ledger.outputs import Clip
 from pipeline.ledger.repository import Ledger
 from pipeline.ledger.sql_schema import usd
 from pipeline.run.fetch import judge
-from pipeline.run.output_check import Found, RealFiles, Standing, inspect
+from pipeline.run.output_check import Found, OutputStatus, RealFiles, inspect
 from pipeline.storage.blobs import Store
 from pipeline.storage.downloads import container
 from pipeline.storage.fs import copy_bytes, digest, writing
@@ -96,7 +96,7 @@ class Adoption:
         """Take in what lies at the plan's output paths and is no clip of the ledger's yet."""
         files = RealFiles(self._store.root)
         for found in inspect(self._ledger.read, self._bought, campaign=self._campaign, files=files):
-            if found.standing is Standing.FOREIGN:
+            if found.standing is OutputStatus.FOREIGN:
                 yield self._adopt_output(found, files)
 
     def adopt_stored(self, clip: StoredClip, item: Adopter) -> Adopted | NotAdopted:

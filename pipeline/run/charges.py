@@ -21,23 +21,23 @@ from pipeline.ledger.purchases import REPORTED, UNKNOWN, Booking, bound_beside
 from pipeline.ledger.sql_schema import micro_exact, usd
 from pipeline.net.encoding import filled
 from pipeline.providers.base import CLIENT_ID, Balances, Charge, Fault
-from pipeline.run.job import Life
+from pipeline.run.job import ActiveJob
 
 _UNUSUAL = Decimal("0.05")
 """By what share told credits may differ from the usual and not be spoken of."""
 
 
-async def read_charge(life: Life, charge: Charge | None) -> Booking:
+async def read_charge(active: ActiveJob, charge: Charge | None) -> Booking:
     """Return what is booked for a finished clip; the balance is asked for where nothing is told.
 
     The estimate is booked, marked as such, where no sum is told; where no price is known either,
     nobody knows the sum: it is booked as 0, and marked `unknown`.
     """
-    purchase, prices = life.purchase, life.means.prices
-    booking = book_charge(life, charge)
+    purchase, prices = active.purchase, active.context.prices
+    booking = book_charge(active, charge)
     if charge is not None and charge.unread:
         known = purchase.outcome == CHARGED or prices.told(purchase.price, purchase.seconds)
-        return booking if booking.above or known else await _by_balance(life, booking)
+        return booking if booking.above or known else await _by_balance(active, booking)
     if booking.source == REPORTED and booking.charged_microusd:
         evidence = CHARGE
     elif purchase.outcome == CHARGED:
@@ -45,71 +45,71 @@ async def read_charge(life: Life, charge: Charge | None) -> Booking:
     elif booking.source == REPORTED:
         # A finished clip that cost nothing is no price: unless the account says more, the next
         # one goes alone too.
-        found = await _by_balance(life, booking)
-        return found if found.evidence == BALANCE else replace(found, evidence=_news(life, FREE))
+        found = await _by_balance(active, booking)
+        return found if found.evidence == BALANCE else replace(found, evidence=_news(active, FREE))
     elif booking.native and Decimal(booking.native):
-        booking = _in_credits(life, booking)
-        evidence = CREDITS if _native_usd(life) is not None else UNTOLD
+        booking = _in_credits(active, booking)
+        evidence = CREDITS if _native_usd(active) is not None else UNTOLD
     elif prices.told(purchase.price, purchase.seconds):
         return booking
     else:
-        return await _by_balance(life, booking)
-    return replace(booking, evidence=_news(life, evidence))
+        return await _by_balance(active, booking)
+    return replace(booking, evidence=_news(active, evidence))
 
 
-def _news(life: Life, evidence: str) -> str:
+def _news(active: ActiveJob, evidence: str) -> str:
     """Return what a purchase shows of its price, unless that is known."""
-    purchase, prices = life.purchase, life.means.prices
+    purchase, prices = active.purchase, active.context.prices
     seen = prices.seen(purchase.price)
     known = seen.confirmed(purchase.seconds) and (seen.source in TOLD or evidence not in TOLD)
     return "" if known and not seen.charged_microusd else evidence
 
 
-def book_charge(life: Life, charge: Charge | None) -> Booking:
+def book_charge(active: ActiveJob, charge: Charge | None) -> Booking:
     """Return the booking of a charge as it is told, or of the estimate.
 
     One that cannot be read is no silence: all that was reserved may have been charged.
     """
     told = charge or Charge()
     native, unit = told.native, told.unit
-    if native is None and life.purchase.charged_native:
+    if native is None and active.purchase.charged_native:
         # It was told at acceptance.
-        native, unit = Decimal(life.purchase.charged_native), life.purchase.native_unit
+        native, unit = Decimal(active.purchase.charged_native), active.purchase.native_unit
     shown = "" if native is None else str(native)
-    booking = Booking(outcome=CHARGED, native=shown, unit=unit, at=life.now())
+    booking = Booking(outcome=CHARGED, native=shown, unit=unit, at=active.now())
     if told.usd is not None:
         return replace(booking, charged_microusd=micro_exact(told.usd), source=REPORTED)
     if told.unread:
-        possible = life.purchase.reserved_microusd
+        possible = active.purchase.reserved_microusd
         return replace(booking, possible_microusd=possible, source=UNKNOWN, above=told.above)
-    estimate = life.purchase.estimate_microusd
+    estimate = active.purchase.estimate_microusd
     if estimate is None:
         return replace(booking, source=UNKNOWN)
     return replace(booking, charged_microusd=estimate, source="estimated")
 
 
-async def ask_balance(life: Life) -> Charge | None:
+async def ask_balance(active: ActiveJob) -> Charge | None:
     """Return what the provider's account has left, if it can be asked and answers."""
-    station = life.station
-    if Feature.BALANCE not in station.provider.offer.features:
+    queue = active.queue
+    if Feature.BALANCE not in queue.provider.offer.features:
         return None
-    balances = cast("Balances", station.provider)
+    balances = cast("Balances", queue.provider)
     try:
         request = filled(balances.balance_request(), {CLIENT_ID: str(uuid4())})
-        reply = await life.means.transport.send(station.lane, request)
+        reply = await active.context.transport.send(queue.lane, request)
     except TransportFault:
         return None
     told = balances.read_balance(reply)
     return None if isinstance(told, Fault) else told
 
 
-def _in_credits(life: Life, booking: Booking) -> Booking:
+def _in_credits(active: ActiveJob, booking: Booking) -> Booking:
     """Return the booking at what its credits are worth, where that is more than the estimate."""
-    native, estimate = Decimal(booking.native), life.purchase.estimate_microusd
-    usual, rate = _usual(life, booking.unit), _native_usd(life)
+    native, estimate = Decimal(booking.native), active.purchase.estimate_microusd
+    usual, rate = _usual(active, booking.unit), _native_usd(active)
     if usual and abs(native / usual - 1) > _UNUSUAL:
         told = f"{native.normalize():f} {booking.unit}s told where {usual.normalize():f} are usual"
-        life.tell("unusual_credits", message=told)
+        active.tell("unusual_credits", message=told)
     if rate is not None:
         worth = micro_exact(native * rate)
     elif usual and estimate is not None:
@@ -121,34 +121,34 @@ def _in_credits(life: Life, booking: Booking) -> Booking:
     return replace(booking, charged_microusd=max(worth, booking.charged_microusd), source=source)
 
 
-def _usual(life: Life, unit: str) -> Decimal | None:
+def _usual(active: ActiveJob, unit: str) -> Decimal | None:
     """Return the credits that such a clip usually costs, or by the price list should."""
-    purchase = life.purchase
-    seen = life.means.prices.seen(purchase.price)
+    purchase = active.purchase
+    seen = active.context.prices.seen(purchase.price)
     if seen.native is not None and seen.native_unit == unit:
         return seen.usual(purchase.seconds)
-    rate, estimate = _native_usd(life), purchase.estimate_microusd
+    rate, estimate = _native_usd(active), purchase.estimate_microusd
     return usd(estimate) / rate if rate and estimate else None
 
 
-def _native_usd(life: Life) -> Decimal | None:
-    return payload.thawed(life.job.payload).native_usd
+def _native_usd(active: ActiveJob) -> Decimal | None:
+    return payload.thawed(active.job.payload).native_usd
 
 
-async def _by_balance(life: Life, booking: Booking) -> Booking:
+async def _by_balance(active: ActiveJob, booking: Booking) -> Booking:
     """Return the booking with what the balance shows beyond the estimate as possible.
 
     What our own other purchases at the provider may have taken meanwhile is not held against it.
     """
-    before, after = life.balance, None
+    before, after = active.balance, None
     if before is not None:
-        after = await ask_balance(life)
-    fell = _fell(before, after, _native_usd(life))
+        after = await ask_balance(active)
+    fell = _fell(before, after, _native_usd(active))
     if fell is None or fell <= 0:
-        return replace(booking, evidence=_news(life, UNTOLD))
-    purchase = life.purchase
+        return replace(booking, evidence=_news(active, UNTOLD))
+    purchase = active.purchase
     query = partial(bound_beside, purchase=purchase, since=purchase.intent_at)
-    others = life.means.ledger.read(query)
+    others = active.context.ledger.read(query)
     beyond = max(0, fell - others - booking.charged_microusd)
     most = purchase.reserved_microusd
     certain = purchase.estimate_microusd is None or fell <= most or fell - others > most

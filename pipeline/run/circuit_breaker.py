@@ -18,7 +18,7 @@ _NOT_IN_A_ROW = frozenset({FaultKind.REFUSED.value})
 """A refusal is about the item's own content: it counts for the share only."""
 
 
-class Brake:
+class CircuitBreaker:
     """What one lane's items came to so far."""
 
     def __init__(self, policy: Policy) -> None:

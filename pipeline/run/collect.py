@@ -22,7 +22,7 @@ from pipeline.net.lane import Lane
 from pipeline.providers.base import Done, Failed, Fault, Provider, TaskRef, TaskState, Unknown
 from pipeline.run.charges import book_charge, read_charge
 from pipeline.run.fetch import Fetched, Wanted, fetch, forget, received
-from pipeline.run.job import Life
+from pipeline.run.job import ActiveJob
 from pipeline.run.publish import show
 
 FRESH_LINKS = 3
@@ -31,83 +31,85 @@ _SPREAD = 0.1
 _GROWTH = 1.5
 
 
-async def waiting(life: Life) -> None:
+async def waiting(active: ActiveJob) -> None:
     """Ask for the task, in growing steps, until it has ended or its deadline has passed."""
-    await life.count_in()
-    clock, cadence = life.means.clock, life.station.provider.offer.cadence
-    age_s = life.now() - (life.purchase.accepted_at or 0.0)
-    until = clock.monotonic() + max(0.0, life.means.policy.deadline_s - max(0.0, age_s))
-    pause_s = 0.0 if life.fresh_links else max(0.0, cadence.first_s - max(0.0, age_s))
+    await active.count_in()
+    clock, cadence = active.context.clock, active.queue.provider.offer.cadence
+    age_s = active.now() - (active.purchase.accepted_at or 0.0)
+    until = clock.monotonic() + max(0.0, active.context.policy.deadline_s - max(0.0, age_s))
+    pause_s = 0.0 if active.fresh_links else max(0.0, cadence.first_s - max(0.0, age_s))
     gap_s = cadence.every_s
     while True:
-        spread = life.means.chance.uniform(1 - _SPREAD, 1 + _SPREAD)
+        spread = active.context.chance.uniform(1 - _SPREAD, 1 + _SPREAD)
         await clock.sleep(max(0.0, min(pause_s * spread, until - clock.monotonic())))
         asked_at = clock.monotonic()
-        pause_s = await _asked(life, gap_s)
-        if life.job.state is not State.WAITING or life.parked:
+        pause_s = await _asked(active, gap_s)
+        if active.job.state is not State.WAITING or active.suspended:
             return
         # An answer from before the deadline does not count: the machine may have slept since.
         if asked_at >= until:
-            await life.move(State.OVERDUE, message="not finished by its deadline")
-            life.parked = True
+            await active.move(State.OVERDUE, message="not finished by its deadline")
+            active.suspended = True
             return
         gap_s = min(gap_s * _GROWTH, cadence.max_s)
 
 
-async def overdue(life: Life) -> None:
+async def overdue(active: ActiveJob) -> None:
     """Ask once more, never buy: it may have finished since."""
-    while not life.parked:
-        pause_s = await _asked(life, 0.0)
-        if life.job.state is not State.OVERDUE:
+    while not active.suspended:
+        pause_s = await _asked(active, 0.0)
+        if active.job.state is not State.OVERDUE:
             return
-        life.parked = life.parked or not pause_s or life.used_up(Phase.POLLING)
-        await life.means.clock.sleep(pause_s)
+        active.suspended = active.suspended or not pause_s or active.used_up(Phase.POLLING)
+        await active.context.clock.sleep(pause_s)
 
 
-async def fetching(life: Life) -> None:
+async def fetching(active: ActiveJob) -> None:
     """Fetch the clip and show it; a link that is dead is asked for again, never bought again."""
-    life.leave_slot()
-    if life.done is None:
-        kept = await received(life.means.store, wanted=_wanted(life), probe=life.means.probe)
+    active.leave_slot()
+    if active.done is None:
+        kept = await received(
+            active.context.store, wanted=_wanted(active), probe=active.context.probe
+        )
         if kept is not None:
-            await _landed(life, kept)
+            await _landed(active, kept)
         else:
-            await life.move(State.WAITING, message="asked again for its link")
+            await active.move(State.WAITING, message="asked again for its link")
         return
-    fetched = await _fetched(life, life.done)
+    fetched = await _fetched(active, active.done)
     if isinstance(fetched, Fetched):
-        await _landed(life, fetched)
+        await _landed(active, fetched)
         return
-    ruling = POLICY[Phase.FETCHING][fetched.kind]
-    if ruling.again and not life.used_up(Phase.FETCHING) and not _fetched_too_long(life):
-        await life.means.clock.sleep(life.pause_s(Phase.FETCHING, fetched))
+    policy = POLICY[Phase.FETCHING][fetched.kind]
+    if policy.again and not active.used_up(Phase.FETCHING) and not _fetched_too_long(active):
+        await active.context.clock.sleep(active.pause_s(Phase.FETCHING, fetched))
         return
-    await _another_link(life, fetched)
+    await _another_link(active, fetched)
 
 
-async def _asked(life: Life, gap_s: float) -> float:
+async def _asked(active: ActiveJob, gap_s: float) -> float:
     """Ask for the task once and do as the answer says; return when to ask again."""
-    state = await _state(life)
-    life.means.checkpoint("polled")
-    life.brake(life.station.brake.read(readable=_readable(state)))
+    state = await _state(active)
+    active.context.checkpoint("polled")
+    active.break_circuit(active.queue.circuit_breaker.read(readable=_readable(state)))
     match state:
         case Done():
-            await _finished(life, state)
+            await _finished(active, state)
         case Failed():
-            await _failed(life, state)
+            await _failed(active, state)
         case Fault():
-            return _unanswered(life, state)
-        case Unknown(word=word) if word not in life.words:
-            life.words.add(word)
-            life.tell("unknown_word", word=word)
-    life.tries[Phase.POLLING] = 0
+            return _unanswered(active, state)
+        case Unknown(word=word) if word not in active.words:
+            active.words.add(word)
+            active.tell("unknown_word", word=word)
+    active.tries[Phase.POLLING] = 0
     return gap_s
 
 
-async def _state(life: Life) -> TaskState:
-    purchase, station = life.purchase, life.station
+async def _state(active: ActiveJob) -> TaskState:
+    purchase, queue = active.purchase, active.queue
     task = TaskRef(task=purchase.task, client_id=purchase.client_id)
-    return await state_of(task, station.provider, station.lane, life.means.transport)
+    return await state_of(task, queue.provider, queue.lane, active.context.transport)
 
 
 async def state_of(
@@ -127,101 +129,101 @@ def _readable(state: TaskState) -> bool:
     return not (isinstance(state, Fault) and state.kind is FaultKind.UNREADABLE)
 
 
-def _unanswered(life: Life, fault: Fault) -> float:
+def _unanswered(active: ActiveJob, fault: Fault) -> float:
     """Return when to ask again after a question that went wrong; park it if a person must act."""
-    ruling = POLICY[Phase.POLLING][fault.kind]
-    life.heed(ruling.lane, fault)
-    life.tell("unanswered", cause=fault.kind.value, message=fault.message)
-    if not ruling.again:
-        life.parked = True
+    policy = POLICY[Phase.POLLING][fault.kind]
+    active.apply_action(policy.lane, fault)
+    active.tell("unanswered", cause=fault.kind.value, message=fault.message)
+    if not policy.again:
+        active.suspended = True
         return 0.0
-    life.tries[Phase.POLLING] += 1
-    return life.pause_s(Phase.POLLING, fault)
+    active.tries[Phase.POLLING] += 1
+    return active.pause_s(Phase.POLLING, fault)
 
 
-async def _finished(life: Life, done: Done) -> None:
-    life.done = done
-    life.tell_unread(done.charge)
-    await life.close(State.FETCHING, await read_charge(life, done.charge))
+async def _finished(active: ActiveJob, done: Done) -> None:
+    active.done = done
+    active.tell_unread(done.charge)
+    await active.close(State.FETCHING, await read_charge(active, done.charge))
 
 
-async def _failed(life: Life, failed: Failed) -> None:
+async def _failed(active: ActiveJob, failed: Failed) -> None:
     """Book what the failure cost: as said, else nothing if the offer says so, else perhaps all.
 
     A clip that was finished before was paid for: no term makes that free.
     """
-    fault, purchase = failed.fault, life.purchase
-    life.tell_unread(failed.charge)
-    free_by_terms = Feature.FREE_FAILURES in life.station.provider.offer.features
+    fault, purchase = failed.fault, active.purchase
+    active.tell_unread(failed.charge)
+    free_by_terms = Feature.FREE_FAILURES in active.queue.provider.offer.features
     if failed.charge is not None and (failed.charge.usd is not None or failed.charge.unread):
-        booking = book_charge(life, failed.charge)
+        booking = book_charge(active, failed.charge)
         free = not (booking.charged_microusd or failed.charge.unread)
     elif free_by_terms and purchase.outcome != CHARGED:
-        booking = Booking(source="estimated", outcome="failed", at=life.now())
+        booking = Booking(source="estimated", outcome="failed", at=active.now())
         free = True
     else:
         booking = Booking(
-            possible_microusd=purchase.reserved_microusd, outcome="failed", at=life.now()
+            possible_microusd=purchase.reserved_microusd, outcome="failed", at=active.now()
         )
         free = False
     again = free and fault.kind in TRANSIENT
     booking = replace(booking, outcome="failed", free=again)
     booking = replace(booking, cause=fault.kind.value, message=fault.message)
-    await life.close(State.FAILED, booking)
-    life.leave_slot()
-    if again and life.job.tries < life.means.policy.purchases:
-        await life.move(State.PLANNED)
+    await active.close(State.FAILED, booking)
+    active.leave_slot()
+    if again and active.job.tries < active.context.policy.purchases:
+        await active.move(State.PLANNED)
 
 
-async def _fetched(life: Life, done: Done) -> Fetched | Fault:
-    means = life.means
-    async with life.station.downloads:
-        began = means.clock.monotonic()
+async def _fetched(active: ActiveJob, done: Done) -> Fetched | Fault:
+    context = active.context
+    async with active.queue.downloads:
+        began = context.clock.monotonic()
         try:
             return await fetch(
-                means.transport,
-                life.station.lane,
+                context.transport,
+                active.queue.lane,
                 done,
-                store=means.store,
-                wanted=_wanted(life),
-                probe=means.probe,
-                clock=means.clock,
-                checkpoint=means.checkpoint,
+                store=context.store,
+                wanted=_wanted(active),
+                probe=context.probe,
+                clock=context.clock,
+                checkpoint=context.checkpoint,
             )
         finally:
-            life.downloading_s += means.clock.monotonic() - began
+            active.downloading_s += context.clock.monotonic() - began
 
 
-def _wanted(life: Life) -> Wanted:
-    spec = payload.thawed(life.job.payload).spec
-    left_s = life.means.policy.deadline_s - life.downloading_s
-    until = life.means.clock.monotonic() + left_s
-    return Wanted(name=life.purchase.client_id, spec=spec, until=until)
+def _wanted(active: ActiveJob) -> Wanted:
+    spec = payload.thawed(active.job.payload).spec
+    left_s = active.context.policy.deadline_s - active.downloading_s
+    until = active.context.clock.monotonic() + left_s
+    return Wanted(name=active.purchase.client_id, spec=spec, until=until)
 
 
-def _fetched_too_long(life: Life) -> bool:
+def _fetched_too_long(active: ActiveJob) -> bool:
     """Tell whether its downloads took as long in this run as its deadline allows, in all."""
-    return life.downloading_s >= life.means.policy.deadline_s
+    return active.downloading_s >= active.context.policy.deadline_s
 
 
-async def _another_link(life: Life, fault: Fault) -> None:
+async def _another_link(active: ActiveJob, fault: Fault) -> None:
     """Ask the status for another link, a few times; then leave it for the next run.
 
     That is also for a clip that was cut each time: the whole of it may lie at the provider.
     """
-    life.done = None
-    life.fresh_links += 1
-    if life.fresh_links > FRESH_LINKS or _fetched_too_long(life):
-        await life.move(State.OVERDUE, cause=fault.kind.value, message=fault.message)
-        life.parked = True
+    active.done = None
+    active.fresh_links += 1
+    if active.fresh_links > FRESH_LINKS or _fetched_too_long(active):
+        await active.move(State.OVERDUE, cause=fault.kind.value, message=fault.message)
+        active.suspended = True
         return
-    await life.move(State.WAITING, cause=fault.kind.value, message=fault.message)
-    await life.means.clock.sleep(life.pause_s(Phase.FETCHING, fault))
+    await active.move(State.WAITING, cause=fault.kind.value, message=fault.message)
+    await active.context.clock.sleep(active.pause_s(Phase.FETCHING, fault))
 
 
-async def _landed(life: Life, fetched: Fetched) -> None:
+async def _landed(active: ActiveJob, fetched: Fetched) -> None:
     """Write that the clip is in the store; then show it at every output path of its key."""
-    means, media = life.means, fetched.media
+    context, media = active.context, fetched.media
     clip = Clip(
         sha256=fetched.sha256,
         extension=fetched.ext,
@@ -230,15 +232,15 @@ async def _landed(life: Life, fetched: Fetched) -> None:
         width=media.width,
         height=media.height,
         fps=media.fps,
-        signature=means.store.signature(fetched.sha256, fetched.ext),
+        signature=context.store.signature(fetched.sha256, fetched.ext),
     )
     after = State.OFF_SPEC if fetched.off_spec else State.DONE
     cause = FaultKind.OFF_SPEC.value if fetched.off_spec else ""
-    landing = partial(land, job=life.job, after=after, clip=clip)
-    landed = await means.ledger.write(partial(landing, cause=cause, message=fetched.off_spec))
-    means.checkpoint("committed")
-    life.stands(landed.state, cause=landed.cause, message=landed.message)
+    landing = partial(land, job=active.job, after=after, clip=clip)
+    landed = await context.ledger.write(partial(landing, cause=cause, message=fetched.off_spec))
+    context.checkpoint("committed")
+    active.stands(landed.state, cause=landed.cause, message=landed.message)
     if landed.twin:
-        life.tell("same_content", message=f"the very same file as {landed.twin} received")
-    await asyncio.to_thread(forget, means.store, life.purchase.client_id)
-    await show(means, life.job.key)
+        active.tell("same_content", message=f"the very same file as {landed.twin} received")
+    await asyncio.to_thread(forget, context.store, active.purchase.client_id)
+    await show(context, active.job.key)

@@ -15,17 +15,17 @@ from pipeline.ledger.repository import Ledger
 from pipeline.net.client import Transport
 from pipeline.net.lane import Lane
 from pipeline.providers.base import Provider
-from pipeline.run.circuit_breaker import Brake
-from pipeline.run.limiter import Gate
-from pipeline.run.price_gate import PriceGate
-from pipeline.run.uploads import Staging
+from pipeline.run.circuit_breaker import CircuitBreaker
+from pipeline.run.first_purchases import FirstPurchases
+from pipeline.run.limiter import ConcurrencyLimiter
+from pipeline.run.uploads import Uploader
 from pipeline.storage.blobs import Store
 
 _DOWNLOADS_AT_ONCE = 8
 """From one provider: a slow result host stops nobody else's clips."""
 
 
-class Till:
+class BudgetGuard:
     """What this run knows of its money without asking the ledger."""
 
     def __init__(self) -> None:
@@ -49,14 +49,21 @@ class Till:
         self._denied = None
 
 
-class Station:
+class ProviderQueue:
     """One provider's lane in this run: who waits there, and why it stopped, if it did."""
 
-    def __init__(self, *, provider: Provider, lane: Lane, gate: Gate, brake: Brake) -> None:
+    def __init__(
+        self,
+        *,
+        provider: Provider,
+        lane: Lane,
+        limiter: ConcurrencyLimiter,
+        circuit_breaker: CircuitBreaker,
+    ) -> None:
         self.provider = provider
         self.lane = lane
-        self.gate = gate
-        self.brake = brake
+        self.limiter = limiter
+        self.circuit_breaker = circuit_breaker
         self.downloads = asyncio.Semaphore(_DOWNLOADS_AT_ONCE)
         self.stopped = ""
         """Why nothing more is submitted until a person acted; empty while it goes on."""
@@ -96,13 +103,13 @@ class Station:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Means:
+class RunContext:
     """What every worker of one run shares."""
 
     ledger: Ledger
     transport: Transport
     store: Store
-    staging: Staging
+    staging: Uploader
     clock: Clock
     campaign: str
     run_id: int
@@ -114,10 +121,10 @@ class Means:
     stop: asyncio.Event
     chance: Random
     new_client_id: Callable[[], str]
-    stations: Mapping[str, Station]
-    prices: PriceGate
+    queues: Mapping[str, ProviderQueue]
+    prices: FirstPurchases
     address_header: bool = False
     """Whether a submit tells the item's address: to the sandbox only."""
     settle_only: bool = False
     """Whether nothing is bought: what was sent is collected and settled."""
-    till: Till = field(default_factory=Till)
+    budget_guard: BudgetGuard = field(default_factory=BudgetGuard)

@@ -23,7 +23,7 @@ from pipeline.net.client import Download, Lane, Transport
 from pipeline.providers.base import Done, Fault, Request
 from pipeline.run.limiter import retry_after
 from pipeline.storage.blobs import Store
-from pipeline.storage.downloads import Part, container
+from pipeline.storage.downloads import PartialDownload, container
 from pipeline.storage.fs import digest
 
 _TRIES = 4
@@ -88,7 +88,7 @@ async def fetch(  # noqa: PLR0913 - all that it acts with is handed in
     fetched = await received(store, wanted=wanted, probe=probe)
     if fetched is not None:
         return fetched
-    part = Part(store.part(wanted.name))
+    part = PartialDownload(store.part(wanted.name))
     checkpoint("downloading")
     pace = _Pace(clock, wanted.until)
     fault = await _downloaded(transport, lane, done.output, part, pace=pace)
@@ -104,13 +104,13 @@ async def received(
     store: Store, *, wanted: Wanted, probe: Callable[[Path], Media]
 ) -> Fetched | None:
     """Return the clip that an earlier process put into the store, but could not write down."""
-    part = Part(store.part(wanted.name))
+    part = PartialDownload(store.part(wanted.name))
     return await asyncio.to_thread(_received, store, part, wanted=wanted, probe=probe)
 
 
 def forget(store: Store, name: str) -> None:
     """Drop what is known of a download, once the ledger knows its clip."""
-    Part(store.part(name)).drop()
+    PartialDownload(store.part(name)).drop()
 
 
 def judge(spec: Spec, media: Media) -> str:
@@ -171,7 +171,7 @@ class _Pace:
 
 
 async def _downloaded(
-    transport: Transport, lane: Lane, output: Request, part: Part, *, pace: _Pace
+    transport: Transport, lane: Lane, output: Request, part: PartialDownload, *, pace: _Pace
 ) -> Fault | None:
     """Make the part whole; None if it is."""
     fault: Fault | None = None
@@ -183,7 +183,7 @@ async def _downloaded(
 
 
 async def _attempted(
-    transport: Transport, lane: Lane, output: Request, part: Part, *, pace: _Pace
+    transport: Transport, lane: Lane, output: Request, part: PartialDownload, *, pace: _Pace
 ) -> Fault | None:
     offset = await asyncio.to_thread(part.resume)
     if part.whole:
@@ -203,7 +203,7 @@ async def _attempted(
         return Fault(kind=broken, message=str(exc))
 
 
-async def _taken(download: Download, part: Part, pace: _Pace) -> Fault | None:
+async def _taken(download: Download, part: PartialDownload, pace: _Pace) -> Fault | None:
     fault = refused(download.status, download.headers)
     if download.status == _UNSATISFIABLE or not part.continues(download.status, download.headers):
         part.drop()
@@ -234,7 +234,7 @@ def refused(status: int, headers: Mapping[str, str]) -> Fault | None:
 
 
 def _received(
-    store: Store, part: Part, *, wanted: Wanted, probe: Callable[[Path], Media]
+    store: Store, part: PartialDownload, *, wanted: Wanted, probe: Callable[[Path], Media]
 ) -> Fetched | None:
     receipt = part.receipt()
     if receipt is None:
@@ -249,7 +249,7 @@ def _received(
 
 def _adopted(
     store: Store,
-    part: Part,
+    part: PartialDownload,
     *,
     wanted: Wanted,
     probe: Callable[[Path], Media],

@@ -9,13 +9,13 @@ from functools import partial
 from typing import Any
 
 from pipeline.domain import Event
-from pipeline.domain.states import Phase, Signal, State
+from pipeline.domain.states import LaneAction, Phase, State
 from pipeline.ledger.jobs import CHARGED, Job, Purchase, move
 from pipeline.ledger.price_confirmations import seen_prices
 from pipeline.ledger.purchases import Booking, bought, close
 from pipeline.ledger.sql_schema import usd
 from pipeline.providers.base import Charge, Done, Fault
-from pipeline.run.context import Means, Station
+from pipeline.run.context import ProviderQueue, RunContext
 from pipeline.run.limiter import backoff
 
 UNREACHABLE = "unreachable"
@@ -23,14 +23,14 @@ UNREACHABLE = "unreachable"
 
 
 @dataclass(slots=True, kw_only=True)
-class Life:
+class ActiveJob:
     """A job being worked on. Its steps change it; the ledger is always changed first."""
 
     job: Job
-    means: Means
-    station: Station
+    context: RunContext
+    queue: ProviderQueue
     tries: Counter[Phase] = field(default_factory=Counter)
-    parked: bool = False
+    suspended: bool = False
     """Nothing more to do with it in this run."""
     intended_at: float = 0.0
     """Monotonic, when its intent was committed."""
@@ -56,13 +56,13 @@ class Life:
         """Move it along the table, in the ledger and here."""
         job = self.job
         moving = partial(move, key=job.key, before=job.state, after=after)
-        await self.means.ledger.write(partial(moving, cause=cause, message=message))
+        await self.context.ledger.write(partial(moving, cause=cause, message=message))
         self.stands(after, cause=cause, message=message)
 
     async def close(self, after: State, booking: Booking) -> None:
         """Move it along the table and book how its paid try ended."""
-        run_id = self.means.run_id
-        exceeded = await self.means.ledger.write(
+        run_id = self.context.run_id
+        exceeded = await self.context.ledger.write(
             partial(close, job=self.job, after=after, booking=booking, run_id=run_id)
         )
         before, charged_usd = self.purchase, usd(booking.charged_microusd)
@@ -72,9 +72,9 @@ class Life:
         self._takes_over(after, cause=booking.cause, message=booking.message, purchase=ended)
         # Watchers add up what they are told: a clip that is asked for again is charged once.
         self._tell_state(**({} if before.outcome == CHARGED else _sums(booking)))
-        self.means.till.came_back()
+        self.context.budget_guard.came_back()
         if exceeded:
-            self.means.till.closed = True
+            self.context.budget_guard.closed = True
             sums = (charged_usd + usd(booking.possible_microusd), usd(before.reserved_microusd))
             told = "{:f} USD charged where {:f} USD was set aside".format(*sums)
             self.tell("overcharged", charged_usd=charged_usd, message=told)
@@ -82,15 +82,15 @@ class Life:
             self.leave_price(settled=True)
 
     def _learn_price(self) -> None:
-        known = self.means.ledger.read(seen_prices).get(self.purchase.price)
+        known = self.context.ledger.read(seen_prices).get(self.purchase.price)
         if known is not None:
-            self.means.prices.learn(known)
+            self.context.prices.learn(known)
 
     def leave_price(self, *, settled: bool) -> None:
         """Let the next purchase of its price go, if this one went alone."""
         job = self.job
         for price in {job.price, self.purchase.price} if job.purchase else {job.price}:
-            self.means.prices.leave(price, job.key, settled=settled)
+            self.context.prices.leave(price, job.key, settled=settled)
 
     def stands(self, state: State, **known: Any) -> None:
         """Take over what the ledger has just been told."""
@@ -106,70 +106,70 @@ class Life:
 
     async def take_slot(self) -> bool:
         """Wait until it may be submitted; False if nothing more is."""
-        gate = self.station.gate
+        limiter = self.queue.limiter
         if not self._slot:
-            self._slot = await self.station.wait(gate.enter())
-        return self._slot and await self.station.wait(gate.turn())
+            self._slot = await self.queue.wait(limiter.enter())
+        return self._slot and await self.queue.wait(limiter.turn())
 
     async def count_in(self) -> None:
         """Count among the provider's tasks if there is room: it is one of them already."""
-        gate = self.station.gate
-        if not self._slot and gate.in_flight < gate.width:
-            await gate.enter()
+        limiter = self.queue.limiter
+        if not self._slot and limiter.in_flight < limiter.width:
+            await limiter.enter()
             self._slot = True
 
     def leave_slot(self) -> None:
         """Stop counting among the provider's tasks."""
         if self._slot:
             self._slot = False
-            self.station.gate.leave()
+            self.queue.limiter.leave()
 
     def used_up(self, phase: Phase) -> bool:
         """Count a free try; tell whether there were as many as the policy allows."""
         self.tries[phase] += 1
-        return self.tries[phase] > self.means.policy.request_retries
+        return self.tries[phase] > self.context.policy.request_retries
 
     def waited_out(self) -> bool:
         """Tell whether its provider has been too busy for it for as long as a task may take."""
-        now = self.means.clock.monotonic()
+        now = self.context.clock.monotonic()
         self.busy_since = now if self.busy_since is None else self.busy_since
-        return now - self.busy_since > self.means.policy.deadline_s
+        return now - self.busy_since > self.context.policy.deadline_s
 
     def pause_s(self, phase: Phase, fault: Fault) -> float:
         """Return how long to wait before asking again, as told or by growing steps."""
         return backoff(
-            self.tries[phase], chance=self.means.chance, retry_after_s=fault.retry_after_s
+            self.tries[phase], chance=self.context.chance, retry_after_s=fault.retry_after_s
         )
 
     async def rest(self, seconds: float) -> bool:
         """Wait before submitting again; False if nothing more is submitted."""
-        return await self.station.wait(self.means.clock.sleep(seconds))
+        return await self.queue.wait(self.context.clock.sleep(seconds))
 
-    def heed(self, signal: Signal, fault: Fault) -> None:
+    def apply_action(self, signal: LaneAction, fault: Fault) -> None:
         """Tell the lane what a fault means for it."""
-        if signal is Signal.SLOW:
-            self.station.gate.throttled(fault.retry_after_s)
-            width = self.station.gate.width
+        if signal is LaneAction.SLOW:
+            self.queue.limiter.throttled(fault.retry_after_s)
+            width = self.queue.limiter.width
             self.tell("throttled", message=f"{fault.message}; now {width} at once", width=width)
-        elif signal is Signal.STOP and self.station.stop(fault.message):
+        elif signal is LaneAction.STOP and self.queue.stop(fault.message):
             self.tell("lane_stopped", cause=fault.kind.value, message=fault.message)
 
     def went_well(self) -> None:
         """Tell the lane that its provider took one more at once."""
-        gate = self.station.gate
-        if gate.went_well():
-            self.tell("widened", message=f"{gate.width} clips at once")
+        limiter = self.queue.limiter
+        if limiter.went_well():
+            self.tell("widened", message=f"{limiter.width} clips at once")
 
-    def brake(self, why: str) -> None:
+    def break_circuit(self, why: str) -> None:
         """Stop the lane if the brake says why."""
-        if why and self.station.stop(why):
+        if why and self.queue.stop(why):
             self.tell("lane_stopped", cause="brake", message=why)
 
     def tell(self, name: str, **detail: Any) -> None:
         """Tell the watcher of the run."""
-        at = self.means.clock.now()
+        at = self.context.clock.now()
         job = self.job
-        self.means.observer(
+        self.context.observer(
             Event(name=name, at=at, provider=job.provider, address=job.address, detail=detail)
         )
 
@@ -181,7 +181,7 @@ class Life:
 
     def now(self) -> float:
         """Return the wall clock's unix seconds."""
-        return self.means.clock.now().timestamp()
+        return self.context.clock.now().timestamp()
 
 
 def _sums(booking: Booking) -> dict[str, Decimal]:

@@ -29,7 +29,7 @@ _LATE_S = 0.05
 """How late a turn may be and still not delay the next: timers are that coarse."""
 
 
-class Chance(Protocol):
+class RandomSource(Protocol):
     """Where randomness comes from: `random.Random` is one."""
 
     def uniform(self, a: float, b: float, /) -> float:
@@ -37,7 +37,7 @@ class Chance(Protocol):
         ...
 
 
-def backoff(attempt: int, *, chance: Chance, retry_after_s: float | None = None) -> float:
+def backoff(attempt: int, *, chance: RandomSource, retry_after_s: float | None = None) -> float:
     """Return how long to wait before trying again: what was asked for, at most 300 s.
 
     Nothing asked for: between 0 and 1, 2, 4 … 60 s after the attempts 0, 1, 2 … (full jitter).
@@ -73,7 +73,7 @@ async def repeated(
     *,
     again: Callable[[Fault, int], bool],
     clock: Clock,
-    chance: Chance,
+    chance: RandomSource,
 ) -> T | Fault:
     """Return the first result that is no fault, or the fault for which `again` says no.
 
@@ -88,7 +88,7 @@ async def repeated(
         tries += 1
 
 
-class Gate:
+class ConcurrencyLimiter:
     """One lane's pace: how many at once, and how often; the provider's replies set it.
 
     It begins with `concurrency` and grows to `most`, which is the same unless it is given. Those

@@ -25,7 +25,7 @@ _BESIDE_BYTES = len("..part")
 _USUAL_NAME_BYTES, _USUAL_PATH_BYTES = 255, 4096
 
 
-class Standing(StrEnum):
+class OutputStatus(StrEnum):
     """What is found at an output path that is not as it should be."""
 
     MISSING = "missing"
@@ -46,7 +46,7 @@ class Standing(StrEnum):
     """Nothing can stand here: a file is where a folder is needed."""
 
 
-RESTORED = frozenset({Standing.MISSING, Standing.LINKED, Standing.OUTDATED})
+RESTORED = frozenset({OutputStatus.MISSING, OutputStatus.LINKED, OutputStatus.OUTDATED})
 """What a run puts right from the store."""
 
 
@@ -181,7 +181,7 @@ class Found:
     """An output path that is not as it should be."""
 
     view: View
-    standing: Standing
+    standing: OutputStatus
     stat: FileStat | None = None
     """What stands there; None where nothing does."""
 
@@ -224,30 +224,30 @@ def look(view: View, files: Files, known: Callable[[str], bool]) -> Found | None
     there = files.stat(view.path)
     whole = there is not None and there.regular
     if not (whole or view.placed) and files.in_the_way(view.path):
-        return Found(view=view, standing=Standing.BLOCKED, stat=there)
+        return Found(view=view, standing=OutputStatus.BLOCKED, stat=there)
     standing = _standing(view, there, files, known)
     return Found(view=view, standing=standing, stat=there) if standing else None
 
 
 def _standing(
     view: View, there: FileStat | None, files: Files, known: Callable[[str], bool]
-) -> Standing | None:
+) -> OutputStatus | None:
     clip = view.clip
     if there is None:
-        return Standing.MISSING if clip else None
+        return OutputStatus.MISSING if clip else None
     ours = clip is not None and view.placed == clip.sha256
     mode_kept = not ours or view.mode in {None, there.mode}
     if ours and there.regular and view.signature == there.signature:
-        return None if mode_kept else Standing.CHANGED_MODE
+        return None if mode_kept else OutputStatus.CHANGED_MODE
     found = files.digest(view.path) if there.regular else _NO_FILE
     if clip and found == clip.sha256:
         stored = clip_path(clip.sha256, clip.extension)
         if there.links > 1 and files.same_file(view.path, stored):
-            return Standing.LINKED
-        return Standing.UNRECORDED if mode_kept else Standing.CHANGED_MODE
+            return OutputStatus.LINKED
+        return OutputStatus.UNRECORDED if mode_kept else OutputStatus.CHANGED_MODE
     if known(found):
-        return Standing.OUTDATED if clip else None
-    return Standing.CHANGED if clip and view.placed else Standing.FOREIGN
+        return OutputStatus.OUTDATED if clip else None
+    return OutputStatus.CHANGED if clip and view.placed else OutputStatus.FOREIGN
 
 
 def inspect_store(read: Read, *, campaign: str, files: Files) -> Iterator[Clip | DamagedClip]:

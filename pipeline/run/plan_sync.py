@@ -27,14 +27,14 @@ from pipeline.ledger.plans import Clash, Plan, Planned
 from pipeline.ledger.price_confirmations import PriceClass, SeenPrice, seen_prices, standings
 from pipeline.ledger.repository import Ledger
 from pipeline.ledger.sql_schema import micro, usd
-from pipeline.run.admission import Admission, ChangedOutput, plan_lines
+from pipeline.run.admission import ChangedOutput, PlanSummary, plan_lines
 from pipeline.run.output_check import (
     RESTORED,
     DamagedClip,
     Files,
     FileStat,
     Found,
-    Standing,
+    OutputStatus,
     inspect,
     inspect_store,
 )
@@ -77,7 +77,7 @@ def admit(  # noqa: PLR0913 - each is a part of the manifest or of the command
     files: Files | None = None,
     choice: Choice | None = None,
     again: bool = False,
-) -> Admission:
+) -> PlanSummary:
     """Write a campaign's plan into the ledger; return findings and what the plan comes to.
 
     With an error among the findings nothing is written. `files` lets it see foreign files at
@@ -99,10 +99,10 @@ def admit(  # noqa: PLR0913 - each is a part of the manifest or of the command
     try:
         return ledger.write_now(operation)
     except _Refused as refused:
-        return Admission(campaign=campaign, findings=refused.findings)
+        return PlanSummary(campaign=campaign, findings=refused.findings)
 
 
-def restate(admission: Admission, ledger: Ledger) -> Admission:
+def restate(admission: PlanSummary, ledger: Ledger) -> PlanSummary:
     """Return what an admitted plan comes to as the ledger stands now."""
     campaign = admission.campaign
     lines = ledger.read(partial(plan_totals.lines, campaign=campaign))
@@ -124,7 +124,7 @@ def _admitted(  # noqa: PLR0913 - the same
     files: Files | None,
     choice: Choice | None,
     again: bool,
-) -> Admission:
+) -> PlanSummary:
     policy = policy or Policy()
     plan = Plan(connection, campaign, again=again, purchases=policy.purchases)
     findings: list[Diagnostic] = []
@@ -156,10 +156,10 @@ def _admitted(  # noqa: PLR0913 - the same
     )
 
 
-def last_admission(ledger: Ledger, campaign: str) -> Admission:
+def last_admission(ledger: Ledger, campaign: str) -> PlanSummary:
     """Return how the campaign's latest plan stands now, as admitting it again would tell it."""
 
-    def read(connection: Connection) -> Admission:
+    def read(connection: Connection) -> PlanSummary:
         lines = plan_totals.lines(connection, campaign=campaign)
         count = sum(line.items for line in lines)
         return _admission(connection, campaign, (), lines=lines, count=count)
@@ -174,8 +174,8 @@ def _admission(
     *,
     lines: Sequence[Line],
     count: int,
-) -> Admission:
-    return Admission(
+) -> PlanSummary:
+    return PlanSummary(
         campaign=campaign,
         findings=grouped(findings),
         items=count,
@@ -357,7 +357,7 @@ def _inspected(connection: Connection, campaign: str, files: Files) -> _Disk:
         else:
             outputs.sign(connection, sha256=clip.sha256, signature=clip.signature)
     for found in inspect(read, known, campaign=campaign, files=files):
-        if found.standing in {Standing.FOREIGN, Standing.BLOCKED}:
+        if found.standing in {OutputStatus.FOREIGN, OutputStatus.BLOCKED}:
             kept = plan_totals.payload_of(connection, item_id=found.view.item_id)
             foreign.append(_foreign(found, files, _place(kept)))
             continue
@@ -382,7 +382,7 @@ def _record(connection: Connection, view: View, there: FileStat) -> None:
 
 
 def _changed(found: Found, files: Files) -> ChangedOutput:
-    if found.standing is Standing.CHANGED_MODE:
+    if found.standing is OutputStatus.CHANGED_MODE:
         mode = found.stat.mode if found.stat else 0
         change = f"its permissions are {mode:o} now, not {found.view.mode or 0:o}"
     elif found.stat and found.stat.regular:
@@ -399,7 +399,7 @@ def _foreign(found: Found, files: Files, span: Span) -> Diagnostic:
     if view.placed:
         fate = "was changed since its clip was put there, and another clip is to be put there"
     hint = "move it away, or change the output path: it is never overwritten"
-    if found.standing is Standing.BLOCKED:
+    if found.standing is OutputStatus.BLOCKED:
         path, fate = files.in_the_way(path), f"is a file, and {view.address} needs a folder there"
     elif view.clip is None and there and there.regular:
         hint = (
@@ -414,8 +414,8 @@ def _foreign(found: Found, files: Files, span: Span) -> Diagnostic:
     )
 
 
-_RIGHT_BYTES = frozenset({Standing.UNRECORDED, Standing.CHANGED_MODE})
-_CHANGES = frozenset({Standing.CHANGED, Standing.CHANGED_MODE})
+_RIGHT_BYTES = frozenset({OutputStatus.UNRECORDED, OutputStatus.CHANGED_MODE})
+_CHANGES = frozenset({OutputStatus.CHANGED, OutputStatus.CHANGED_MODE})
 
 
 def _place(kept: Mapping[str, Any]) -> Span:

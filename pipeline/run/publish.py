@@ -9,80 +9,80 @@ from pipeline.domain import Event
 from pipeline.errors import MediaFault, Unusable
 from pipeline.ledger import outputs
 from pipeline.ledger.outputs import View
-from pipeline.run.context import Means
+from pipeline.run.context import RunContext
 from pipeline.run.output_check import (
     RESTORED,
     DamagedClip,
+    OutputStatus,
     RealFiles,
-    Standing,
     inspect,
     inspect_store,
 )
 from pipeline.storage.fs import is_the_path
 
-_NOT_OURS = frozenset({Standing.FOREIGN, Standing.BLOCKED})
+_NOT_OURS = frozenset({OutputStatus.FOREIGN, OutputStatus.BLOCKED})
 
 
-async def show(means: Means, key: str) -> None:
+async def show(context: RunContext, key: str) -> None:
     """Put the clip of a key at each output path that wants it in this campaign."""
-    every = partial(outputs.views, campaign=means.campaign, key=key)
-    for view in means.ledger.read(every):
-        await place(means, view)
+    every = partial(outputs.views, campaign=context.campaign, key=key)
+    for view in context.ledger.read(every):
+        await place(context, view)
 
 
-async def restore(means: Means) -> int:
+async def restore(context: RunContext) -> int:
     """Put selected clips where they are not, or are not known to be; return how many.
 
     Nothing is asked of a provider. Damage in the store is healed first, where it can be.
     """
-    files = RealFiles(means.store.root)
-    for found in inspect_store(means.ledger.read, campaign=means.campaign, files=files):
+    files = RealFiles(context.store.root)
+    for found in inspect_store(context.ledger.read, campaign=context.campaign, files=files):
         if isinstance(found, DamagedClip):
-            await _heal(means, found)
+            await _heal(context, found)
     restored = 0
     for output in inspect(
-        means.ledger.read, partial(_known, means), campaign=means.campaign, files=files
+        context.ledger.read, partial(_known, context), campaign=context.campaign, files=files
     ):
-        missed = output.standing in RESTORED or output.standing is Standing.UNRECORDED
+        missed = output.standing in RESTORED or output.standing is OutputStatus.UNRECORDED
         if missed and output.view.selected:
-            restored += await place(means, output.view)
+            restored += await place(context, output.view)
     return restored
 
 
-async def place(means: Means, view: View) -> bool:
+async def place(context: RunContext, view: View) -> bool:
     """Put a clip at an output path and write that it stands there; tell if it cannot be done."""
-    clip, target = view.clip, means.store.root / view.path
+    clip, target = view.clip, context.store.root / view.path
     if clip is None:
         return False
-    copy_out = partial(means.store.copy_out, known=partial(_known, means))
+    copy_out = partial(context.store.copy_out, known=partial(_known, context))
     try:
         await asyncio.to_thread(copy_out, clip.sha256, clip.extension, target)
     except MediaFault as fault:
         # A file of ours that somebody changed is theirs now: it stays, and nothing has failed.
         kept = fault.slug == "foreign-file" and view.placed
         name = "left_alone" if kept else _EVENTS.get(fault.slug, "not_shown")
-        _tell(means, view.address, name, message=fault.message, slug=fault.slug)
+        _tell(context, view.address, name, message=fault.message, slug=fault.slug)
         return False
     except Unusable as fault:
         # A full disk ends the run; a path that this disk does not take concerns one clip alone,
         # and that one is in the store.
         if not (isinstance(fault.__cause__, OSError) and is_the_path(fault.__cause__)):
             raise
-        _tell(means, view.address, "not_shown", message=str(fault), slug="path-too-long")
+        _tell(context, view.address, "not_shown", message=str(fault), slug="path-too-long")
         return False
-    there = RealFiles(means.store.root).stat(view.path)
+    there = RealFiles(context.store.root).stat(view.path)
     placed = partial(outputs.place, item_id=view.item_id, path=view.path, sha256=clip.sha256)
     if there is not None:
         placed = partial(placed, signature=there.signature, mode=there.mode)
-    await means.ledger.write(placed)
-    means.checkpoint("linked")
-    _tell(means, view.address, "shown", path=view.path)
+    await context.ledger.write(placed)
+    context.checkpoint("linked")
+    _tell(context, view.address, "shown", path=view.path)
     return True
 
 
-async def _heal(means: Means, damaged: DamagedClip) -> None:
+async def _heal(context: RunContext, damaged: DamagedClip) -> None:
     """Put a damaged clip of the store back from an output path that still has its bytes."""
-    clip, store = damaged.clip, means.store
+    clip, store = damaged.clip, context.store
     wrong = "is gone" if damaged.gone else "is not what was received"
     message = f"the clip {damaged.path} {wrong}"
     if damaged.intact:
@@ -90,19 +90,19 @@ async def _heal(means: Means, damaged: DamagedClip) -> None:
         if await asyncio.to_thread(keep):
             signature = store.signature(clip.sha256, clip.extension)
             sign = partial(outputs.sign, sha256=clip.sha256, signature=signature)
-            await means.ledger.write(sign)
+            await context.ledger.write(sign)
             message += f"; it was put back from {damaged.intact}"
-    _tell(means, "", "damaged_clip", message=message)
+    _tell(context, "", "damaged_clip", message=message)
 
 
 _EVENTS = {"lost-clip": "damaged_clip"}
 """What is told of a clip that could not be put at its output path, by the fault's slug."""
 
 
-def _known(means: Means, digest: str) -> bool:
-    return bool(means.ledger.read(partial(outputs.known_clips, digests=[digest])))
+def _known(context: RunContext, digest: str) -> bool:
+    return bool(context.ledger.read(partial(outputs.known_clips, digests=[digest])))
 
 
-def _tell(means: Means, address: str, name: str, **detail: str) -> None:
-    at = means.clock.now()
-    means.observer(Event(name=name, at=at, address=address, detail=detail))
+def _tell(context: RunContext, address: str, name: str, **detail: str) -> None:
+    at = context.clock.now()
+    context.observer(Event(name=name, at=at, address=address, detail=detail))

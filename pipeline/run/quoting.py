@@ -22,7 +22,7 @@ from pipeline.net.client import Transport
 from pipeline.net.encoding import filled
 from pipeline.net.lane import Lane
 from pipeline.providers.base import CLIENT_ID, Fault, Provider, Quote, Quotes, Request, Uploads
-from pipeline.run.uploads import Staging
+from pipeline.run.uploads import Uploader
 from pipeline.storage.blobs import Store
 
 Alike = tuple[str, str, str, float | None]
@@ -62,10 +62,10 @@ async def quote(
 ) -> list[Quoted]:
     """Return the groups with what their providers say; those without dry runs say nothing."""
     async with Transport() as transport:
-        staging = Staging(
+        staging = Uploader(
             transport=transport,
             store=store,
-            shelf=ledger,
+            cache=ledger,
             clock=RealClock(),
             chance=Random(),  # noqa: S311 - it spreads retries
         )
@@ -86,7 +86,7 @@ def _alike(item: Item) -> Alike:
 
 
 async def _asked(
-    entry: Entry, provider: Provider, lane: Lane, *, staging: Staging
+    entry: Entry, provider: Provider, lane: Lane, *, staging: Uploader
 ) -> Quote | Fault | str:
     kept = payload.thawed(payload.frozen(entry))
     lifetime_s = provider.offer.upload_lifetime_s

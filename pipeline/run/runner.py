@@ -28,15 +28,15 @@ from pipeline.ledger.repository import Ledger
 from pipeline.net.client import Transport
 from pipeline.net.lane import Lane
 from pipeline.providers.base import Provider
-from pipeline.run.circuit_breaker import Brake
-from pipeline.run.context import Means, Station
-from pipeline.run.job import Life
-from pipeline.run.limiter import Gate
+from pipeline.run.circuit_breaker import CircuitBreaker
+from pipeline.run.context import ProviderQueue, RunContext
+from pipeline.run.first_purchases import PRICE, FirstPurchases
+from pipeline.run.job import ActiveJob
+from pipeline.run.limiter import ConcurrencyLimiter
 from pipeline.run.outcome import Outcome
-from pipeline.run.price_gate import PRICE, PriceGate
 from pipeline.run.publish import restore
-from pipeline.run.uploads import Staging
-from pipeline.run.worker import live
+from pipeline.run.uploads import Uploader
+from pipeline.run.worker import run_job
 from pipeline.storage.blobs import Store
 
 _WINDOW = 200
@@ -46,7 +46,7 @@ _AHEAD = 16
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Order:
+class RunConfig:
     """What is to be run: a campaign that was admitted, and under which rules."""
 
     campaign: str
@@ -61,7 +61,7 @@ class Order:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Tools:
+class RunDependencies:
     """What a run acts with; tests bring their own clock, chance and ids."""
 
     transport: Transport
@@ -78,32 +78,38 @@ class Tools:
 
 async def run(
     ledger: Ledger,
-    order: Order,
+    config: RunConfig,
     *,
     providers: Mapping[str, Provider],
     lanes: Mapping[str, Lane],
-    tools: Tools,
+    dependencies: RunDependencies,
 ) -> Outcome:
     """Make what the campaign's plan still lacks, as far as money and providers allow.
 
     `lanes` has one for each provider that may be used. Cancelling it loses nothing: what is in
     flight is collected, and what is in doubt settled, by the next run.
     """
-    watch = _Watch(ledger, tools.observer)
-    stations = {name: _station(order, providers[name], lane, tools) for name, lane in lanes.items()}
-    begun = partial(purchases.begin, campaign=order.campaign, at=_unix(tools))
+    watch = _Watch(ledger, dependencies.observer)
+    queues = {
+        name: _queue(config, providers[name], lane, dependencies) for name, lane in lanes.items()
+    }
+    begun = partial(purchases.begin, campaign=config.campaign, at=_unix(dependencies))
     run_id = await ledger.write(begun)
-    means = _means(ledger, order, tools=tools, watch=watch, stations=stations, run_id=run_id)
-    if not order.settle_only:
-        await ledger.write(_revival(order, providers=list(stations)))
+    context = _context(
+        ledger, config, dependencies=dependencies, watch=watch, queues=queues, run_id=run_id
+    )
+    if not config.settle_only:
+        await ledger.write(_revival(config, providers=list(queues)))
     try:
-        restored = await restore(means)
-        await _work(means)
+        restored = await restore(context)
+        await _work(context)
     finally:
         # After all that still waits to be written: what a cancelled worker learned last is kept.
         await asyncio.shield(ledger.write(jobs.recover))
-    outcome = _outcome(means, watch, restored=restored)
-    ended = partial(purchases.end, run_id=run_id, exit_code=outcome.exit_code, at=_unix(tools))
+    outcome = _outcome(context, watch, restored=restored)
+    ended = partial(
+        purchases.end, run_id=run_id, exit_code=outcome.exit_code, at=_unix(dependencies)
+    )
     await ledger.write(ended)
     return outcome
 
@@ -123,13 +129,13 @@ class _Watch:
         self._observer(event)
 
 
-async def _work(means: Means) -> None:
+async def _work(context: RunContext) -> None:
     """Work all lanes, until each has ended or only its own end is awaited."""
-    closing = asyncio.create_task(_close_on(means))
+    closing = asyncio.create_task(_close_on(context))
     try:
         async with asyncio.TaskGroup() as group:
-            for name in means.stations:
-                group.create_task(_work_lane(means, name))
+            for name in context.queues:
+                group.create_task(_work_lane(context, name))
     except BaseExceptionGroup as several:
         # One fault stopped the others: a full disk is told as such, not as a group.
         raise _first(several) from several
@@ -141,146 +147,150 @@ def _first(fault: BaseException) -> BaseException:
     return _first(fault.exceptions[0]) if isinstance(fault, BaseExceptionGroup) else fault
 
 
-async def _close_on(means: Means) -> None:
+async def _close_on(context: RunContext) -> None:
     """Let nothing more be submitted once the run is asked to stop."""
-    await means.stop.wait()
-    for station in means.stations.values():
-        station.close()
+    await context.stop.wait()
+    for queue in context.queues.values():
+        queue.close()
 
 
-async def _work_lane(means: Means, name: str) -> None:
-    station = means.stations[name]
+async def _work_lane(context: RunContext, name: str) -> None:
+    queue = context.queues[name]
     async with asyncio.TaskGroup() as group:
         sent = asyncio.Semaphore(_UNSETTLED_AT_ONCE)
-        async for job in _read(means, partial(jobs.unsettled, provider=name)):
-            _count_in(means, job)
-            await _start(group, sent, Life(job=job, means=means, station=station))
-        if not means.settle_only:
-            await _buy(group, means, name)
-    if means.settle_only:
+        async for job in _read(context, partial(jobs.unsettled, provider=name)):
+            _count_in(context, job)
+            await _start(group, sent, ActiveJob(job=job, context=context, queue=queue))
+        if not context.settle_only:
+            await _buy(group, context, name)
+    if context.settle_only:
         return
-    rest = partial(jobs.hold, campaign=means.campaign, provider=name)
-    if station.stopped:
-        await means.ledger.write(partial(rest, cause=LANE, message=station.stopped))
-    for price in () if means.stop.is_set() else means.prices.closed(name):
-        shut = partial(rest, cause=PRICE, message=means.prices.shut(price), price=price)
-        await means.ledger.write(shut)
+    rest = partial(jobs.hold, campaign=context.campaign, provider=name)
+    if queue.stopped:
+        await context.ledger.write(partial(rest, cause=LANE, message=queue.stopped))
+    for price in () if context.stop.is_set() else context.prices.closed(name):
+        shut = partial(rest, cause=PRICE, message=context.prices.shut(price), price=price)
+        await context.ledger.write(shut)
 
 
-def _count_in(means: Means, job: Job) -> None:
+def _count_in(context: RunContext, job: Job) -> None:
     """Count a purchase of an earlier run as under way, if its price is not confirmed."""
     purchase = job.purchase
     if purchase is not None and purchase.kind and purchase.outcome != jobs.CHARGED:
-        means.prices.claim(purchase.price, purchase.seconds, job.key)
+        context.prices.claim(purchase.price, purchase.seconds, job.key)
 
 
-async def _buy(group: asyncio.TaskGroup, means: Means, name: str) -> None:
+async def _buy(group: asyncio.TaskGroup, context: RunContext, name: str) -> None:
     """Start what is planned; again from the top once a price that was awaited is open."""
-    station, alive = means.stations[name], set[str]()
-    seats = asyncio.Semaphore(2 * (station.lane.most or station.lane.concurrency) + _AHEAD)
+    queue, alive = context.queues[name], set[str]()
+    seats = asyncio.Semaphore(2 * (queue.lane.most or queue.lane.concurrency) + _AHEAD)
 
     def planned(connection: Connection, **where: Any) -> list[Job]:
-        without = () if means.till.closed else means.prices.closed(name)
+        without = () if context.budget_guard.closed else context.prices.closed(name)
         return jobs.planned(connection, provider=name, without=without, **where)
 
     while True:
-        async for job in _read(means, planned):
+        async for job in _read(context, planned):
             await seats.acquire()
-            if means.stop.is_set() or station.stopped:
+            if context.stop.is_set() or queue.stopped:
                 return
-            if job.key in alive or not _may_start(means, job):
+            if job.key in alive or not _may_start(context, job):
                 seats.release()
                 continue
-            life = Life(job=job, means=means, station=station)
+            active = ActiveJob(job=job, context=context, queue=queue)
             alive.add(job.key)
-            _go(group, life, partial(_left, seats, alive, life))
-        if not means.prices.awaited(name) or not await station.wait(means.prices.changed()):
+            _go(group, active, partial(_left, seats, alive, active))
+        if not context.prices.awaited(name) or not await queue.wait(context.prices.changed()):
             return
 
 
-def _may_start(means: Means, job: Job) -> bool:
+def _may_start(context: RunContext, job: Job) -> bool:
     """Tell whether a job may be worked on now; it counts as being bought, if it will be.
 
     It has its seat by then: nobody may wait for one who waits for a seat.
     """
-    if means.till.closed or means.till.refuses(job.high_microusd or 0):
+    if context.budget_guard.closed or context.budget_guard.refuses(job.high_microusd or 0):
         return True
-    if job.price in means.prices.closed(job.provider):
+    if job.price in context.prices.closed(job.provider):
         return False
-    if means.prices.passes(job.price, job.seconds, job.key):
-        means.prices.claim(job.price, job.seconds, job.key)
+    if context.prices.passes(job.price, job.seconds, job.key):
+        context.prices.claim(job.price, job.seconds, job.key)
     return True
 
 
-def _left(seats: asyncio.Semaphore, alive: set[str], life: Life) -> None:
+def _left(seats: asyncio.Semaphore, alive: set[str], active: ActiveJob) -> None:
     # What was left planned is not begun again in this run.
-    if life.job.state is not State.PLANNED:
-        alive.discard(life.job.key)
+    if active.job.state is not State.PLANNED:
+        alive.discard(active.job.key)
     seats.release()
 
 
-async def _read(means: Means, window: Callable[..., list[Job]]) -> AsyncIterator[Job]:
+async def _read(context: RunContext, window: Callable[..., list[Job]]) -> AsyncIterator[Job]:
     """Yield jobs from the ledger, window by window."""
     after: int | None = -1
     while after is not None:
-        page = means.ledger.read(
-            partial(window, campaign=means.campaign, after=after, limit=_WINDOW)
+        page = context.ledger.read(
+            partial(window, campaign=context.campaign, after=after, limit=_WINDOW)
         )
         for job in page:
             yield job
         after = page[-1].cursor if len(page) == _WINDOW else None
 
 
-async def _start(group: asyncio.TaskGroup, seats: asyncio.Semaphore, life: Life) -> None:
+async def _start(group: asyncio.TaskGroup, seats: asyncio.Semaphore, active: ActiveJob) -> None:
     await seats.acquire()
-    _go(group, life, seats.release)
+    _go(group, active, seats.release)
 
 
-def _go(group: asyncio.TaskGroup, life: Life, done: Callable[[], None]) -> None:
-    group.create_task(live(life)).add_done_callback(lambda _: done())
+def _go(group: asyncio.TaskGroup, active: ActiveJob, done: Callable[[], None]) -> None:
+    group.create_task(run_job(active)).add_done_callback(lambda _: done())
 
 
-def _station(order: Order, provider: Provider, lane: Lane, tools: Tools) -> Station:
-    gate = Gate(
+def _queue(
+    config: RunConfig, provider: Provider, lane: Lane, dependencies: RunDependencies
+) -> ProviderQueue:
+    limiter = ConcurrencyLimiter(
         concurrency=lane.concurrency,
         most=lane.most,
         per_s=lane.submit_per_s,
-        clock=tools.clock,
+        clock=dependencies.clock,
     )
-    return Station(provider=provider, lane=lane, gate=gate, brake=Brake(order.policy))
+    return ProviderQueue(
+        provider=provider, lane=lane, limiter=limiter, circuit_breaker=CircuitBreaker(config.policy)
+    )
 
 
-def _means(
+def _context(
     ledger: Ledger,
-    order: Order,
+    config: RunConfig,
     *,
-    tools: Tools,
+    dependencies: RunDependencies,
     watch: _Watch,
-    stations: Mapping[str, Station],
+    queues: Mapping[str, ProviderQueue],
     run_id: int,
-) -> Means:
-    staging = Staging(
-        transport=tools.transport,
-        store=tools.store,
-        shelf=ledger,
-        clock=tools.clock,
-        chance=tools.chance,
-        retries=order.policy.request_retries,
+) -> RunContext:
+    staging = Uploader(
+        transport=dependencies.transport,
+        store=dependencies.store,
+        cache=ledger,
+        clock=dependencies.clock,
+        chance=dependencies.chance,
+        retries=config.policy.request_retries,
     )
-    own = {name: getattr(tools, name) for name in _HANDED_ON}
-    return Means(
+    own = {name: getattr(dependencies, name) for name in _HANDED_ON}
+    return RunContext(
         **own,
         ledger=ledger,
         staging=staging,
-        campaign=order.campaign,
+        campaign=config.campaign,
         run_id=run_id,
-        policy=order.policy,
-        limits=budgets.limits(order.budget),
+        policy=config.policy,
+        limits=budgets.limits(config.budget),
         observer=watch,
-        stations=stations,
-        prices=PriceGate(ledger.read(seen_prices)),
-        address_header=order.address_header,
-        settle_only=order.settle_only,
+        queues=queues,
+        prices=FirstPurchases(ledger.read(seen_prices)),
+        address_header=config.address_header,
+        settle_only=config.settle_only,
     )
 
 
@@ -296,30 +306,30 @@ _HANDED_ON = (
 )
 
 
-def _revival(order: Order, providers: Collection[str]) -> Callable[[Connection], None]:
-    revived = partial(jobs.revive, campaign=order.campaign, providers=providers)
-    return partial(revived, purchases_allowed=order.policy.purchases, causes=order.retry)
+def _revival(config: RunConfig, providers: Collection[str]) -> Callable[[Connection], None]:
+    revived = partial(jobs.revive, campaign=config.campaign, providers=providers)
+    return partial(revived, purchases_allowed=config.policy.purchases, causes=config.retry)
 
 
-def _outcome(means: Means, watch: _Watch, *, restored: int) -> Outcome:
-    read, campaign = means.ledger.read, means.campaign
+def _outcome(context: RunContext, watch: _Watch, *, restored: int) -> Outcome:
+    read, campaign = context.ledger.read, context.campaign
     counts = Counter(read(partial(jobs.counts, campaign=campaign)))
-    counts.update((state, "") for _, _, state in means.ledger.left_behind(campaign))
-    stations = means.stations.items()
+    counts.update((state, "") for _, _, state in context.ledger.left_behind(campaign))
+    queues = context.queues.items()
     return Outcome(
         campaign=campaign,
         counts=counts,
-        spent_usd=read(partial(purchases.spent, run_id=means.run_id)),
-        bound_usd=read(partial(purchases.bound, run_id=means.run_id)),
+        spent_usd=read(partial(purchases.spent, run_id=context.run_id)),
+        bound_usd=read(partial(purchases.bound, run_id=context.run_id)),
         committed_usd=read(partial(budgets.committed, campaign=campaign)),
-        stopped={name: station.stopped for name, station in stations if station.stopped},
+        stopped={name: queue.stopped for name, queue in queues if queue.stopped},
         restored=restored,
         not_shown=watch.seen["not_shown"],
         damaged=watch.seen["damaged_clip"],
-        overcharged=means.till.closed,
-        interrupted=means.stop.is_set(),
+        overcharged=context.budget_guard.closed,
+        interrupted=context.stop.is_set(),
     )
 
 
-def _unix(tools: Tools) -> float:
-    return tools.clock.now().timestamp()
+def _unix(dependencies: RunDependencies) -> float:
+    return dependencies.clock.now().timestamp()

@@ -25,7 +25,7 @@ from pipeline.net.client import Transport
 from pipeline.net.encoding import filled
 from pipeline.net.lane import Lane
 from pipeline.providers.base import ASSET, CLIENT_ID, Fault, Uploaded, Uploads
-from pipeline.run.limiter import Chance, repeated
+from pipeline.run.limiter import RandomSource, repeated
 from pipeline.storage.blobs import Store
 
 _UNSTATED_LIFE_S = 3600.0
@@ -36,7 +36,7 @@ _CONTENT_TYPES: Mapping[str, str] = MappingProxyType({"mov": "video/quicktime"})
 _Place = tuple[str, str, str]
 
 
-class Shelf(Protocol):
+class UploadCache(Protocol):
     """Where uploads are remembered: the ledger."""
 
     def uploaded(self, digest: str, provider: str, account: str) -> tuple[str, float | None] | None:
@@ -50,7 +50,7 @@ class Shelf(Protocol):
         ...
 
 
-class Staging:
+class Uploader:
     """Uploads what items need; one for a whole run, shared by all its jobs."""
 
     def __init__(
@@ -58,15 +58,15 @@ class Staging:
         *,
         transport: Transport,
         store: Store,
-        shelf: Shelf,
+        cache: UploadCache,
         clock: Clock,
-        chance: Chance,
+        chance: RandomSource,
         retries: int = 4,
         new_id: Callable[[], str] = lambda: str(uuid4()),
     ) -> None:
         self.transport = transport
         self._store = store
-        self._shelf = shelf
+        self._shelf = cache
         self._clock = clock
         self._chance = chance
         self._retries = retries

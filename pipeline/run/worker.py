@@ -8,11 +8,11 @@ from types import MappingProxyType
 from pipeline.domain.states import UNKNOWN_STATES as UNKNOWN
 from pipeline.domain.states import State
 from pipeline.run.collect import fetching, overdue, waiting
-from pipeline.run.job import Life
+from pipeline.run.job import ActiveJob
 from pipeline.run.reconcile import in_doubt
 from pipeline.run.submit import planned, staging, submitting
 
-Step = Callable[[Life], Awaitable[None]]
+Step = Callable[[ActiveJob], Awaitable[None]]
 
 STEPS: Mapping[State, Step] = MappingProxyType(
     {
@@ -28,15 +28,15 @@ STEPS: Mapping[State, Step] = MappingProxyType(
 """What is done with a job in each state; a job in any other has nothing more to do."""
 
 
-async def live(life: Life) -> None:
+async def run_job(active: ActiveJob) -> None:
     """Work on a job until it has ended or is parked; then let the brake know."""
     try:
-        while not life.parked and (step := STEPS.get(life.job.state)):
-            life.means.ledger.check_root()
-            await step(life)
+        while not active.suspended and (step := STEPS.get(active.job.state)):
+            active.context.ledger.check_root()
+            await step(active)
     finally:
-        life.leave_slot()
-        life.leave_price(settled=life.job.state not in UNKNOWN)
+        active.leave_slot()
+        active.leave_price(settled=active.job.state not in UNKNOWN)
     # What an earlier run left behind, and is still overdue, says nothing new of the provider.
-    if life.job.state is not State.OVERDUE or life.intended_at:
-        life.brake(life.station.brake.note(life.job.state, life.job.cause))
+    if active.job.state is not State.OVERDUE or active.intended_at:
+        active.break_circuit(active.queue.circuit_breaker.note(active.job.state, active.job.cause))

@@ -25,7 +25,7 @@ _HEAD = 64
 _PARTIAL = 206
 
 
-class Part:
+class PartialDownload:
     """One unfinished download; used by one task at a time."""
 
     def __init__(self, path: Path) -> None:

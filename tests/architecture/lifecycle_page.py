@@ -10,9 +10,9 @@ from pipeline.domain.states import (
     TRANSIENT,
     TRANSITIONS,
     FaultKind,
+    FaultPolicy,
+    LaneAction,
     Phase,
-    Ruling,
-    Signal,
 )
 
 _HEAD = """\
@@ -37,9 +37,9 @@ What a fault of a submit leads to holds where the reply proves that nothing was 
 job is `in_doubt`, whatever the fault.
 """
 _LANE = {
-    Signal.GO: "",
-    Signal.SLOW: "; slower",
-    Signal.STOP: "; lane stops",
+    LaneAction.GO: "",
+    LaneAction.SLOW: "; slower",
+    LaneAction.STOP: "; lane stops",
 }
 
 
@@ -79,7 +79,7 @@ def _table() -> Iterator[str]:
         yield f"| `{kind}` | {cells} |"
 
 
-def _ruled(ruling: Ruling) -> str:
+def _ruled(ruling: FaultPolicy) -> str:
     return f"{'again, then ' if ruling.again else ''}`{ruling.then}`{_LANE[ruling.lane]}"
 
 

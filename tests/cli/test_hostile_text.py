@@ -30,7 +30,7 @@ from pipeline.report.junit import to_junit
 from pipeline.report.markdown import to_markdown
 from pipeline.report.summary import Report, summarise
 from pipeline.report.terminal import show_summary
-from pipeline.run.admission import Admission, PlanLine
+from pipeline.run.admission import PlanLine, PlanSummary
 from tests.unit.report.records import failed
 
 NOW = datetime(2026, 11, 28, tzinfo=UTC)
@@ -56,7 +56,7 @@ def _plan(text: str) -> None:
         expected_usd=Decimal(0),
         high_usd=Decimal(0),
     )
-    TerminalConsole().print(drawn(Admission(campaign=text, lines=(line,))))
+    TerminalConsole().print(drawn(PlanSummary(campaign=text, lines=(line,))))
 
 
 def _events(text: str) -> Iterator[Event]:

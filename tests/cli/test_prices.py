@@ -20,7 +20,7 @@ from rich.console import Console
 from pipeline.cli.campaign import open_campaign
 from pipeline.cli.interrupts import stopping_in_order
 from pipeline.cli.making import made
-from pipeline.cli.options import Asked, Job, Spending
+from pipeline.cli.options import CampaignOptions, RunOptions, SpendLimit
 from pipeline.cli.planning import admitted
 from pipeline.cli.project import project_of
 from pipeline.cli.reporting import summary
@@ -118,7 +118,7 @@ def _make(
     market.reset()
     market.set(prices={provider: dict(odd.pricing)})
     addresses = market.addresses[provider]
-    asked = Asked(
+    asked = CampaignOptions(
         manifest=folder / "odd.yaml",
         project=project_of(folder / "odd.yaml"),
         root=folder / "root",
@@ -127,8 +127,8 @@ def _make(
             for host, url in addresses.items()
         ),
     )
-    spending = Spending(yes=True, max_cost_usd=cap if budget == "a cap" else None)
-    job = Job(asked=asked, spending=spending, quiet=True, clock=HastyClock())
+    spending = SpendLimit(yes=True, max_cost_usd=cap if budget == "a cap" else None)
+    job = RunOptions(asked=asked, spending=spending, quiet=True, clock=HastyClock())
     console, campaign = Console(quiet=True), open_campaign(asked)
     with Ledger.open(asked.home) as ledger, stopping_in_order() as stops:
         admission = admitted(campaign, ledger)

@@ -41,7 +41,7 @@ from pipeline.providers.base import Provider, plain
 from pipeline.run.outcome import Outcome
 from pipeline.run.output_check import RealFiles
 from pipeline.run.plan_sync import admit
-from pipeline.run.runner import Order, Tools, run
+from pipeline.run.runner import RunConfig, RunDependencies, run
 from pipeline.storage.blobs import Store
 from tests.sandboxes import Sandbox
 from tests.unit.providers.samples import item
@@ -146,7 +146,7 @@ class Stage:
             )
             assert admission.ok, admission.findings
             async with Transport(limits=Limits(connect_s=2, total_s=3)) as transport:
-                tools = Tools(
+                dependencies = RunDependencies(
                     transport=transport,
                     store=Store(self.root),
                     probe=probe,
@@ -155,10 +155,10 @@ class Stage:
                 )
                 outcome = await run(
                     ledger,
-                    Order(campaign=CAMPAIGN, policy=self.policy, address_header=True),
+                    RunConfig(campaign=CAMPAIGN, policy=self.policy, address_header=True),
                     providers={self.name: self.provider},
                     lanes={self.name: self._lane()},
-                    tools=tools,
+                    dependencies=dependencies,
                 )
             records = tuple(ledger.records(CAMPAIGN))
         return Played(

@@ -18,7 +18,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 
-from pipeline.cli.options import Asked, Job, Spending
+from pipeline.cli.options import CampaignOptions, RunOptions, SpendLimit
 from pipeline.cli.project import project_of
 from pipeline.cli.running import make
 from pipeline.clock import RealClock
@@ -67,7 +67,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         mutants.MUTANTS[words.mutant]()
     if words.point or words.trace:
         points.install(points.Points(words.point, words.trace))
-    asked = Asked(
+    asked = CampaignOptions(
         manifest=words.manifest,
         project=project_of(words.manifest),
         root=words.root,
@@ -76,9 +76,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         overrides=tuple(words.set),
     )
     bomb, nth = words.bomb
-    job = Job(
+    job = RunOptions(
         asked=asked,
-        spending=Spending(yes=True, buy_again_usd=words.buy_again),
+        spending=SpendLimit(yes=True, buy_again_usd=words.buy_again),
         quiet=words.quiet,
         checkpoint=Bomb(bomb, int(nth)),
         clock=HurriedClock(*words.hurry) if words.hurry else RealClock(),

@@ -12,23 +12,23 @@ from pipeline.ledger.jobs import Purchase
 from pipeline.ledger.purchases import intend
 from pipeline.providers.base import Accepted
 from pipeline.run import submit as buying
-from pipeline.run.job import Life
+from pipeline.run.job import ActiveJob
 from tests.crash.points import put
 
 
 def intent_after_submit() -> None:
     """Send the request first, and write the intent once it was answered."""
 
-    async def intended(life: Life, purchase: Purchase) -> None:
-        life.job = replace(life.job, purchase=purchase)
-        reply = await buying.post(life)
+    async def intended(active: ActiveJob, purchase: Purchase) -> None:
+        active.job = replace(active.job, purchase=purchase)
+        reply = await buying.post(active)
         assert isinstance(reply, Accepted)
-        means = life.means
-        writing = partial(intend, job=life.job, purchase=purchase, run_id=means.run_id)
-        written = await means.ledger.write(partial(writing, limits=means.limits))
+        context = active.context
+        writing = partial(intend, job=active.job, purchase=purchase, run_id=context.run_id)
+        written = await context.ledger.write(partial(writing, limits=context.limits))
         assert isinstance(written, Purchase)
-        life.stands(State.SUBMITTING, purchase=written)
-        await buying.accepted(life, reply.task)
+        active.stands(State.SUBMITTING, purchase=written)
+        await buying.accepted(active, reply.task)
 
     put(buying, "_intend", intended)
 

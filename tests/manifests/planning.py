@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pipeline.cli.app import invoke
 from pipeline.cli.campaign import open_campaign
-from pipeline.cli.options import Asked
+from pipeline.cli.options import CampaignOptions
 from pipeline.cli.project import project_of
 from pipeline.domain import Entry
 from pipeline.findings import Diagnostic, render
@@ -50,7 +50,9 @@ class Planned:
 def planned(manifest: Path, assets: Path, overrides: Sequence[str] = ()) -> Planned:
     """Return every entry and finding of a manifest; `assets` is where fitted frames go."""
     project = project_of(manifest)
-    asked = Asked(manifest=manifest, project=project, overrides=tuple(overrides), root=assets)
+    asked = CampaignOptions(
+        manifest=manifest, project=project, overrides=tuple(overrides), root=assets
+    )
     found = list(open_campaign(asked).entries(assets))
     return Planned(
         entries=tuple(each for each in found if isinstance(each, Entry)),

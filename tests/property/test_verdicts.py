@@ -21,17 +21,17 @@ from PIL import Image
 
 from pipeline.cli.app import invoke
 from pipeline.cli.campaign import Campaign, open_campaign
-from pipeline.cli.options import Asked
+from pipeline.cli.options import CampaignOptions
 from pipeline.cli.planning import tried
 from pipeline.cli.project import project_of
 from pipeline.domain import Entry, Media
 from pipeline.domain.states import MAKES, Status
 from pipeline.findings import Diagnostic
 from pipeline.ledger.repository import Ledger
-from pipeline.run.admission import Admission
+from pipeline.run.admission import PlanSummary
 from pipeline.run.output_check import RealFiles
 from pipeline.run.plan_sync import admit
-from pipeline.run.runner import Order, Tools, run
+from pipeline.run.runner import RunConfig, RunDependencies, run
 from pipeline.storage.blobs import Store
 from tests.clocks import JumpingClock
 from tests.unit.run.shop import LANE, OFFER, Provider, Shop
@@ -101,7 +101,7 @@ class House:
         }
         manifest = self.folder / "m.yaml"
         manifest.write_text(json.dumps(written), "utf-8")
-        asked = Asked(
+        asked = CampaignOptions(
             manifest=manifest,
             project=project_of(manifest),
             provider=step["provider"],
@@ -136,7 +136,7 @@ class House:
         return [task.body["prompt"] for task in list(self.shop.tasks.values())[before:]]
 
     async def _run(self, campaign: Campaign, ledger: Ledger) -> None:
-        tools = Tools(
+        dependencies = RunDependencies(
             transport=self.shop,
             store=Store(self.root),
             probe=self._probe,
@@ -145,10 +145,10 @@ class House:
         )
         await run(
             ledger,
-            Order(campaign=campaign.name, policy=campaign.manifest.policy),
+            RunConfig(campaign=campaign.name, policy=campaign.manifest.policy),
             providers={name: Provider(replace(OFFER, provider=name)) for name in PROVIDERS},
             lanes={name: replace(LANE, provider=name, submit_per_s=1000.0) for name in PROVIDERS},
-            tools=tools,
+            dependencies=dependencies,
         )
 
     def _entries(self, campaign: Campaign) -> Iterator[Entry | Diagnostic]:
@@ -179,7 +179,7 @@ class House:
         )
 
 
-def counted(admission: Admission) -> Counter[tuple[str, str]]:
+def counted(admission: PlanSummary) -> Counter[tuple[str, str]]:
     """Return what a plan counts, by shot and status."""
     found: Counter[tuple[str, str]] = Counter()
     for line in admission.lines:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.cli.campaign import open_campaign
-from pipeline.cli.options import Asked
+from pipeline.cli.options import CampaignOptions
 from pipeline.cli.project import project_of
 from pipeline.domain import Bundle, ElementSpec, Entry, Item, Manifest
 from pipeline.findings import Diagnostic
@@ -128,7 +128,7 @@ def _examples() -> Iterator[tuple[str, Item]]:
         with tempfile.TemporaryDirectory() as assets:
             path = MANIFESTS / manifest / "campaign.yaml"
             campaign = open_campaign(
-                Asked(
+                CampaignOptions(
                     manifest=path,
                     project=project_of(path),
                     overrides=overrides,

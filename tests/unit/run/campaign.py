@@ -33,11 +33,11 @@ from pipeline.domain import (
 from pipeline.findings import Diagnostic, Span
 from pipeline.ledger.price_confirmations import CHARGE, PriceClass, SeenPrice, record_price
 from pipeline.ledger.repository import Ledger
-from pipeline.run.admission import Admission
+from pipeline.run.admission import PlanSummary
 from pipeline.run.outcome import Outcome
 from pipeline.run.output_check import RealFiles
 from pipeline.run.plan_sync import Choice, admit
-from pipeline.run.runner import Order, Tools, run
+from pipeline.run.runner import RunConfig, RunDependencies, run
 from pipeline.storage.blobs import Store
 from tests.clocks import JumpingClock
 from tests.unit.run.shop import LANE, OFFER, Provider, Shop, probe
@@ -116,7 +116,7 @@ class Studio:
         *,
         again: bool = False,
         profile: str = "",
-    ) -> Admission:
+    ) -> PlanSummary:
         """Admit a plan to the ledger of this root."""
         with Ledger.open(self.root) as ledger:
             return admit(
@@ -140,7 +140,7 @@ class Studio:
         profile: str = "",
     ) -> Outcome:
         """Run what was admitted."""
-        order = Order(
+        config = RunConfig(
             campaign=_named(profile),
             policy=self.policy,
             budget=self.budget,
@@ -154,7 +154,7 @@ class Studio:
             concurrency=self.concurrency,
             submit_per_s=1000.0,
         )
-        tools = Tools(
+        dependencies = RunDependencies(
             transport=self.shop,
             store=Store(self.root),
             probe=self.probe,
@@ -168,10 +168,10 @@ class Studio:
         with Ledger.open(self.root) as ledger:
             return await run(
                 ledger,
-                order,
+                config,
                 providers={"shop": self.provider},
                 lanes={"shop": lane},
-                tools=tools,
+                dependencies=dependencies,
             )
 
     def confirm_price(self, provider: str = "shop") -> None:

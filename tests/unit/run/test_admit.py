@@ -12,7 +12,7 @@ from pipeline.domain import Budget
 from pipeline.domain.states import Status
 from pipeline.findings import Diagnostic, Severity, Span
 from pipeline.ledger.repository import Ledger
-from pipeline.run.admission import Admission
+from pipeline.run.admission import PlanSummary
 from pipeline.run.plan_sync import admit
 from pipeline.storage.fs import STATE_FOLDER
 from tests.unit.run.campaign import CAMPAIGN, Studio, entry
@@ -24,12 +24,12 @@ def studio(tmp_path: Path) -> Studio:
     return Studio(tmp_path)
 
 
-def slugs(admission: Admission) -> list[str]:
+def slugs(admission: PlanSummary) -> list[str]:
     """Return the findings' slugs."""
     return [finding.slug for finding in admission.findings]
 
 
-def statuses(admission: Admission) -> dict[str, int]:
+def statuses(admission: PlanSummary) -> dict[str, int]:
     """Return how many items have which status."""
     return {status.value: n for status in Status if (n := admission.count(status))}
 

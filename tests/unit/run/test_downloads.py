@@ -24,7 +24,7 @@ from pipeline.net.client import Download
 from pipeline.net.lane import Lane
 from pipeline.providers.base import Request
 from pipeline.run.manual import abandon
-from pipeline.run.runner import Order, Tools, run
+from pipeline.run.runner import RunConfig, RunDependencies, run
 from pipeline.storage.blobs import Store
 from tests.unit.run.campaign import CAMPAIGN, Studio, entry
 from tests.unit.run.shop import LANE, OFFER, Provider, Shop, probe
@@ -220,17 +220,17 @@ async def test_a_slow_result_host_stops_nobody_elses_clips(studio: Studio) -> No
         name: replace(LANE, provider=name, concurrency=40, submit_per_s=rate)
         for name, rate in {"slow": 1000.0, "shop": 1.0}.items()
     }
-    tools = Tools(
+    dependencies = RunDependencies(
         transport=shop, store=Store(studio.root), probe=probe, clock=studio.clock, observer=watch
     )
     with Ledger.open(studio.root) as ledger:
         running = asyncio.create_task(
             run(
                 ledger,
-                Order(campaign=CAMPAIGN, policy=studio.policy),
+                RunConfig(campaign=CAMPAIGN, policy=studio.policy),
                 providers={name: Provider(offer) for name, offer in offers.items()},
                 lanes=lanes,
-                tools=tools,
+                dependencies=dependencies,
             )
         )
         await asyncio.wait(

@@ -12,8 +12,8 @@ from pipeline.domain.states import (
     TRANSIENT,
     TRANSITIONS,
     FaultKind,
+    LaneAction,
     Phase,
-    Signal,
     State,
 )
 from pipeline.run.worker import STEPS
@@ -91,7 +91,7 @@ def test_a_paid_clip_is_never_failed_by_a_download(kind: FaultKind) -> None:
 @pytest.mark.parametrize("kind", [FaultKind.UNAUTHORISED, FaultKind.UNPAID])
 def test_a_bad_key_and_no_credit_stop_the_lane(phase: Phase, kind: FaultKind) -> None:
     """One hit stops the provider, not every item in turn."""
-    assert POLICY[phase][kind].lane is Signal.STOP
+    assert POLICY[phase][kind].lane is LaneAction.STOP
 
 
 def test_what_a_crash_leaves_is_allowed() -> None:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from pipeline.domain.states import FaultKind
 from pipeline.providers.base import Fault
-from pipeline.run.limiter import Gate, backoff, grown, halved, repeated, retry_after
+from pipeline.run.limiter import ConcurrencyLimiter, backoff, grown, halved, repeated, retry_after
 from tests.clocks import JumpingClock
 
 SEEDS = st.integers(0, 10_000).map(random.Random)
@@ -107,7 +107,7 @@ def test_no_more_are_in_flight_than_the_width(most: int, jobs: list[tuple[int, b
 
     async def scenario() -> None:
         clock = JumpingClock()
-        gate = Gate(concurrency=most, per_s=0, clock=clock)
+        gate = ConcurrencyLimiter(concurrency=most, per_s=0, clock=clock)
 
         async def job(seconds: int, *, refused: bool) -> None:
             await gate.enter()
@@ -127,7 +127,7 @@ def test_no_more_are_in_flight_than_the_width(most: int, jobs: list[tuple[int, b
 
 async def test_after_a_refusal_fewer_get_in() -> None:
     """A width of eight that is refused lets in four, and no new one until it is below."""
-    gate = Gate(concurrency=8, per_s=0, clock=JumpingClock())
+    gate = ConcurrencyLimiter(concurrency=8, per_s=0, clock=JumpingClock())
     for _ in range(8):
         await gate.enter()
     gate.throttled()
@@ -145,7 +145,7 @@ async def test_after_a_refusal_fewer_get_in() -> None:
 
 async def test_a_lane_grows_until_it_is_refused_and_then_recovers() -> None:
     """From three it grows by one for each width of successes, to its most; it tells each step."""
-    gate = Gate(concurrency=3, per_s=0, clock=JumpingClock(), most=5)
+    gate = ConcurrencyLimiter(concurrency=3, per_s=0, clock=JumpingClock(), most=5)
 
     told = [gate.width for _ in range(20) if gate.went_well()]
     gate.throttled()
@@ -160,7 +160,7 @@ async def test_a_lane_grows_until_it_is_refused_and_then_recovers() -> None:
 async def test_refusals_of_one_moment_are_one_event() -> None:
     """Eight jobs refused together halve the width once; a later refusal halves it again."""
     clock = JumpingClock()
-    gate = Gate(concurrency=8, per_s=0, clock=clock)
+    gate = ConcurrencyLimiter(concurrency=8, per_s=0, clock=clock)
     for _ in range(8):
         gate.throttled()
     after_the_first = gate.width
@@ -173,7 +173,7 @@ async def test_refusals_of_one_moment_are_one_event() -> None:
 async def test_submits_are_spaced() -> None:
     """Two a second means half a second apart, however many want to at once."""
     clock = JumpingClock()
-    gate = Gate(concurrency=10, per_s=2.0, clock=clock)
+    gate = ConcurrencyLimiter(concurrency=10, per_s=2.0, clock=clock)
     times: list[float] = []
 
     async def submit() -> None:
@@ -188,7 +188,7 @@ async def test_submits_are_spaced() -> None:
 async def test_a_pause_makes_no_burst() -> None:
     """Turns that nobody took are not saved up: a tenth at most (timers are coarse)."""
     clock = JumpingClock()
-    gate = Gate(concurrency=10, per_s=2.0, clock=clock)
+    gate = ConcurrencyLimiter(concurrency=10, per_s=2.0, clock=clock)
     await gate.turn()
     clock.advance(100.0)
     times: list[float] = []
@@ -202,7 +202,7 @@ async def test_a_pause_makes_no_burst() -> None:
 async def test_retry_after_stops_submits_of_the_lane() -> None:
     """Nobody submits before the time the provider named, also those who wait already."""
     clock = JumpingClock()
-    gate = Gate(concurrency=10, per_s=2.0, clock=clock)
+    gate = ConcurrencyLimiter(concurrency=10, per_s=2.0, clock=clock)
     await gate.turn()
     waiting = asyncio.ensure_future(gate.turn())
     await asyncio.sleep(0)
@@ -215,7 +215,7 @@ async def test_retry_after_stops_submits_of_the_lane() -> None:
 @pytest.mark.parametrize("when", ["while waiting", "as it is let in"])
 async def test_who_is_cancelled_at_the_gate_leaves_nothing_behind(when: str) -> None:
     """A cancelled job holds no place, and the next gets in."""
-    gate = Gate(concurrency=1, per_s=0, clock=JumpingClock())
+    gate = ConcurrencyLimiter(concurrency=1, per_s=0, clock=JumpingClock())
     await gate.enter()
     waiting = asyncio.ensure_future(gate.enter())
     await asyncio.sleep(0)

@@ -12,7 +12,7 @@ import pytest
 
 from pipeline.domain import Alternative, Entry
 from pipeline.ledger.repository import Ledger
-from pipeline.run.admission import Admission
+from pipeline.run.admission import PlanSummary
 from tests.unit.run.campaign import CAMPAIGN, Studio, entry
 
 TALL = 9 / 16
@@ -42,7 +42,7 @@ def earlier(name: str, *, exclusive: bool = False) -> Alternative:
     return Alternative(digest=digest(name), earlier_rule=True, exclusive=exclusive)
 
 
-def statuses(admission: Admission) -> Mapping[str, int]:
+def statuses(admission: PlanSummary) -> Mapping[str, int]:
     """Return how many items have each status."""
     found: Counter[str] = Counter()
     for line in admission.lines:

@@ -12,7 +12,7 @@ from pipeline.domain import Record
 from pipeline.domain.states import Status
 from pipeline.findings import Diagnostic, Span
 from pipeline.ledger.repository import Ledger
-from pipeline.run.admission import Admission
+from pipeline.run.admission import PlanSummary
 from pipeline.run.outcome import Outcome
 from pipeline.run.plan_sync import admit
 from tests.unit.run.campaign import CAMPAIGN, Studio, entry
@@ -53,7 +53,7 @@ def _bought(studio: Studio) -> list[str]:
     return sorted(task.body["prompt"] for task in studio.shop.tasks.values())
 
 
-def _statuses(admission: Admission) -> dict[str, int]:
+def _statuses(admission: PlanSummary) -> dict[str, int]:
     return {status.value: n for status in Status if (n := admission.count(status))}
 
 

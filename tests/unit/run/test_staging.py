@@ -15,7 +15,7 @@ from pipeline.domain.states import FaultKind
 from pipeline.net.client import Transport
 from pipeline.net.lane import Lane
 from pipeline.providers.base import Fault, Request, Response, Uploaded
-from pipeline.run.uploads import Staging
+from pipeline.run.uploads import Uploader
 from pipeline.storage.blobs import Store
 from tests.clocks import JumpingClock
 from tests.unit.run.rawserver import (
@@ -31,7 +31,7 @@ from tests.unit.run.rawserver import (
 Known = dict[tuple[str, str, str], tuple[str, float | None]]
 
 
-class Shelf:
+class UploadCache:
     """A ledger's memory of uploads, as a dictionary."""
 
     def __init__(self) -> None:
@@ -75,12 +75,12 @@ class Bench:
     def __init__(self, folder: Path, transport: Transport) -> None:
         self.folder = folder
         self.clock = JumpingClock()
-        self.shelf = Shelf()
+        self.shelf = UploadCache()
         self.store = Store(folder / "outputs")
-        self.staging = Staging(
+        self.staging = Uploader(
             transport=transport,
             store=self.store,
-            shelf=self.shelf,
+            cache=self.shelf,
             clock=self.clock,
             chance=Half(),
             retries=2,

@@ -18,7 +18,7 @@ class _Group:
 
 
 @dataclass(slots=True)
-class Detours:
+class Reassignments:
     """Counts, while a plan streams by, the items that their first provider cannot make."""
 
     _groups: dict[tuple[str, str, tuple[tuple[str, str], ...]], _Group] = field(

@@ -18,7 +18,7 @@ PRICE = "price"
 _SHUT = "the first clip of this price ({price}) has no known end: settle it, then run again"
 
 
-class PriceGate:
+class FirstPurchases:
     """What this run knows of prices, and which purchases of an unconfirmed one are under way."""
 
     def __init__(self, seen: Mapping[PriceClass, SeenPrice]) -> None:
