@@ -1,19 +1,19 @@
 """Columns of texts → columns of values, filled, grouped, matched and sorted, by pandas.
 
 pandas is asked only for positions and masks; the cells themselves stay the objects they are. So
-it never gets to turn 00123 into 123, a blank into NaN, or 79.90 into 79.9.
+it never gets to turn 00123 into 123, a blank into NaN, or 79.90 into 79.9. It takes longer to load
+than most tables to read, so only what fills, groups, joins or sorts imports it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 
 from pipeline.manifest.table_types import ColumnType, Misfit
 
@@ -50,7 +50,7 @@ def typed(texts: Cells, kind: ColumnType) -> Column:
     """Return a column of texts as values of a type; each distinct text is read once."""
     if kind.read is str or not len(texts):
         return Column(texts=texts, values=texts)
-    codes, distinct = pd.factorize(texts)
+    codes, distinct = _factorized(texts)
     trimmed = [text.strip() for text in distinct]
     read = cells([kind.read(text) if text else kind.blank for text in trimmed])
     wrong = np.array([isinstance(value, Misfit) for value in read], dtype=np.bool_)
@@ -64,6 +64,8 @@ def typed(texts: Cells, kind: ColumnType) -> Column:
 
 def filled_down(texts: Cells, within: Cells | None = None) -> Cells:
     """Return a column in which a blank cell takes the text above it, within the same key."""
+    import pandas as pd  # noqa: PLC0415 - see the head of the module
+
     positions = pd.Series(np.arange(len(texts)))
     own = positions.where(filled(texts))
     above = own.ffill() if within is None else own.groupby(keyed(within)).ffill()
@@ -72,8 +74,14 @@ def filled_down(texts: Cells, within: Cells | None = None) -> Cells:
 
 def keyed(texts: Cells) -> Positions:
     """Return a number per text, equal for equal texts, counted in order of appearance."""
-    codes, _ = pd.factorize(cells([text.strip() for text in texts]))
-    return codes
+    return _factorized([text.strip() for text in texts])[0]
+
+
+def _factorized(values: Iterable[Hashable]) -> tuple[Positions, list[Any]]:
+    """Return a number per value, equal for equal ones, and the distinct values in that order."""
+    numbers: dict[Hashable, int] = {}
+    codes = [numbers.setdefault(value, len(numbers)) for value in values]
+    return np.array(codes, dtype=np.intp), list(numbers)
 
 
 def filled(texts: Cells) -> Mask:
@@ -92,6 +100,8 @@ class Groups:
 
     def first(self, filled: Mask) -> Positions:
         """Return for each row its first line where a column is filled, else its first line."""
+        import pandas as pd  # noqa: PLC0415 - see the head of the module
+
         found = pd.Series(np.arange(len(self.codes))).where(filled).groupby(self.codes).min()
         starts = pd.Series([int(lines[0]) for lines in self.lines])
         return found.fillna(starts).to_numpy(dtype=np.intp)
@@ -106,22 +116,25 @@ def groups(codes: Positions) -> Groups:
 
 def repeated(keys: Sequence[str]) -> Mapping[str, list[int]]:
     """Return the keys that several rows have, with those rows; blank keys are not looked at."""
-    series = pd.Series(cells(keys), dtype=object)
-    again = series[series.duplicated(keep=False) & (series != "")]
     found: dict[str, list[int]] = {}
-    for position, key in again.items():
-        found.setdefault(str(key), []).append(int(str(position)))
-    return found
+    for position, key in enumerate(keys):
+        if key:
+            found.setdefault(key, []).append(position)
+    return {key: positions for key, positions in found.items() if len(positions) > 1}
 
 
 def matched(keys: Sequence[str], others: Sequence[str]) -> Positions:
     """Return the position of each key among others, which are unique; -1 where there is none."""
+    import pandas as pd  # noqa: PLC0415 - see the head of the module
+
     index = pd.Index(cells(others), dtype=object)
     return index.get_indexer(pd.Index(cells(keys), dtype=object))
 
 
 def ordered(columns: Sequence[tuple[Cells, bool]]) -> Positions:
     """Return the order of rows by columns, each with whether downwards; blank cells come last."""
+    import pandas as pd  # noqa: PLC0415 - see the head of the module
+
     ranks = pd.DataFrame(
         {number: _ranks(values, down=down) for number, (values, down) in enumerate(columns)}
     )
@@ -130,7 +143,7 @@ def ordered(columns: Sequence[tuple[Cells, bool]]) -> Positions:
 
 def _ranks(values: Cells, *, down: bool) -> Positions:
     """Return each value's place among the distinct ones; texts compare without regard to case."""
-    codes, distinct = pd.factorize(cells([_comparable(value) for value in values]))
+    codes, distinct = _factorized(_comparable(value) for value in values)
     known = sorted((value, code) for code, value in enumerate(distinct) if value != ())
     ranks = np.full(len(distinct) + 1, len(values), dtype=np.intp)
     for rank, (_, code) in enumerate(reversed(known) if down else known):
