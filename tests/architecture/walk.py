@@ -1,0 +1,106 @@
+"""Follows one value through the package with the interpreter's own hooks.
+
+A module passes a value if one of its functions takes, holds or returns it, or a record, list or
+mapping that has it as its own member. What is deeper down is somebody else's to know.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from types import FrameType
+from typing import Any
+
+import orjson
+import pytest
+
+from tests.architecture.source import PACKAGE
+
+_APART = "sandbox"
+"""A provider's stand-in is not on the way, though it runs the same package."""
+_MOST = 50
+"""Members of a list that are looked at."""
+
+
+class Walk:
+    """The modules that passed a text, in order, and how often it was put into JSON."""
+
+    def __init__(self) -> None:
+        self.modules: dict[str, str] = {}
+        """By module, the function in which the value was first seen."""
+        self.encoded = 0
+        self.text = ""
+        """What is followed; nothing while it is empty."""
+        self.over = False
+        self._busy = threading.local()
+
+    @contextmanager
+    def recorded(self, monkeypatch: pytest.MonkeyPatch) -> Iterator[Walk]:
+        """Watch every thread of this process while the context lasts."""
+        dumps = orjson.dumps
+
+        def counted(*args: Any, **known: Any) -> bytes:
+            made = dumps(*args, **known)
+            self.encoded += bool(self.text) and not self.over and self.text.encode() in made
+            return made
+
+        monkeypatch.setattr(orjson, "dumps", counted)
+        threading.setprofile(self._follow)
+        sys.setprofile(self._follow)
+        try:
+            yield self
+        finally:
+            sys.setprofile(None)
+            threading.setprofile(None)
+
+    def met(self, frame: FrameType, result: Any) -> None:
+        """Hear of a function of the package that returns; for those who start or end a walk."""
+
+    def _follow(self, frame: FrameType, event: str, arg: Any) -> None:
+        if event not in {"call", "return"} or self.over or getattr(self._busy, "at_it", False):
+            return
+        file = frame.f_code.co_filename
+        if not file.startswith(f"{PACKAGE}/"):
+            return
+        module = file.removeprefix(f"{PACKAGE}/")
+        if module.startswith(_APART):
+            return
+        self._busy.at_it = True
+        try:
+            values = [arg] if event == "return" else list(frame.f_locals.values())
+            if self.text and any(_has(value, self.text) for value in values):
+                self.modules.setdefault(module, frame.f_code.co_qualname)
+            if event == "return":
+                self.met(frame, arg)
+        finally:
+            self._busy.at_it = False
+
+
+def _has(value: Any, text: str) -> bool:
+    if _is(value, text):
+        return True
+    if isinstance(value, list | tuple):
+        members = list(value[:_MOST])
+    elif type(value) is dict or type(value).__name__ == "mappingproxy":
+        members = list(_values(value))
+    elif dataclasses.is_dataclass(value) and not isinstance(value, type):
+        members = [getattr(value, field.name, None) for field in dataclasses.fields(value)]
+    else:
+        return False
+    return any(_is(member, text) for member in members)
+
+
+def _values(value: Mapping[Any, Any]) -> list[Any]:
+    try:
+        return list(value.values())[:_MOST]
+    except RuntimeError:  # another thread changes it: it is seen when it is passed on
+        return []
+
+
+def _is(value: Any, text: str) -> bool:
+    if isinstance(value, str):
+        return text in value
+    return isinstance(value, bytes) and text.encode() in value
