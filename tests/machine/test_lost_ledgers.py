@@ -21,6 +21,7 @@ from tests.crash.kit import campaign_run, process
 from tests.crash.points import DIED
 from tests.machine.campaign import ITEMS, TRACE, Campaign, environment
 from tests.machine.conftest import Callsheet
+from tests.pairs import pairs
 from tests.sandboxes import Sandbox
 
 PRICE = Decimal("0.42")
@@ -74,12 +75,9 @@ SETTLED = "commit of settle, 5"
 """The one on disk: what it comes to is tried in private ledgers before, twice for each look."""
 OF_THE_WAL = {"wal gone", "wal cut"}
 """After a clean end there is no -wal that could be lost."""
-CASES = [
-    pytest.param(loss, moment, id=f"{loss}, {moment}")
-    for loss in LOSSES
-    for moment in MOMENTS
-    if not (loss in OF_THE_WAL and moment == "clean end")
-]
+CASES = pairs(
+    LOSSES, MOMENTS, lambda loss, moment: not (loss in OF_THE_WAL and moment == "clean end")
+)
 
 
 def _make(campaign: Campaign, moment: str) -> Path:
