@@ -6,7 +6,8 @@ import shlex
 from collections.abc import Iterator
 
 from pipeline.cli.amounts import money
-from pipeline.cli.console import TerminalConsole
+from pipeline.cli.console import TerminalConsole, print_error
+from pipeline.cli.exits import Exit, Leave
 from pipeline.cli.options import Asked, asked_again
 from pipeline.cli.selecting import as_typed
 from pipeline.errors import LedgerLost
@@ -42,6 +43,19 @@ def loss_lines(loss: Loss, asked: Asked, buys: Totals | None = None) -> Iterator
         yield f"  SUM is named by:                 {asked_again(asked, 'plan')}"
     elif buys.unpriced:
         yield f"  {buys.unpriced} of unknown price are not in that sum, and are not bought by it"
+
+
+def leave_if_lost(loss: Loss | None, asked: Asked, buys: Totals) -> None:
+    """Leave with 12, as a run would, where a loss stands before what is to be made.
+
+    It is told beside the output, which a program may read.
+    """
+    if loss is None:
+        return
+    for line in loss_lines(loss, asked, buys):
+        print_error(line)
+    if buys.items or not loss.uncounted:
+        raise Leave(Exit.STOPPED)
 
 
 def print_loss(loss: Loss, asked: Asked, buys: Totals | None = None) -> None:

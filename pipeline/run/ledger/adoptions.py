@@ -12,7 +12,7 @@ from typing import Any
 import orjson
 from sqlalchemy import Connection, RowMapping, Select, insert, select, update
 
-from pipeline.run.ledger import budgets, outputs
+from pipeline.run.ledger import budgets, loss_detection, outputs
 from pipeline.run.ledger.budgets import Payer
 from pipeline.run.ledger.jobs import CHARGED, move
 from pipeline.run.ledger.outputs import Clip
@@ -93,6 +93,7 @@ def adopt_clip(
         update(jobs).where(jobs.c.key == item.key).values(purchase_id=purchase_id, free=0)
     )
     outputs.keep(connection, key=item.key, clip=clip)
+    loss_detection.count_found(connection, campaign_id=item.campaign_id, at=at)
     if placed is not None:
         outputs.place(
             connection,
