@@ -31,7 +31,7 @@ from pipeline.providers.base import (
 from pipeline.run.charges import ask_balance
 from pipeline.run.clock import boot
 from pipeline.run.ledger import payload
-from pipeline.run.ledger.budgets import BUDGET, Denied
+from pipeline.run.ledger.budgets import BUDGET, OVERCHARGED, Denied
 from pipeline.run.ledger.jobs import Purchase
 from pipeline.run.ledger.prepared import Clashed
 from pipeline.run.ledger.purchases import (
@@ -180,7 +180,7 @@ def unaffordable(life: Life) -> tuple[str, str] | None:
     """Return cause and message where reserving its price would be in vain."""
     price, means = life.job.high_microusd, life.means
     if means.till.closed:
-        return BUDGET, _CLOSED
+        return OVERCHARGED, _CLOSED
     if price is None:
         return (BUDGET, _UNPRICED) if means.limits.any else None
     denied = means.till.refuses(price)
