@@ -1,7 +1,7 @@
 """Consent to buy again what a ledger has lost: `run --buy-again SUM`.
 
-While a loss is open nothing is bought. SUM is what all of it would cost, as it was shown: it
-settles the loss, and is the most that the run spends.
+While a loss is open nothing is bought. SUM is what would be bought, as it was shown, and is the
+most that the run spends. It settles the loss if nothing of the campaign is left out of it.
 """
 
 from __future__ import annotations
@@ -44,8 +44,9 @@ def open_for_purchases(job: RunOptions, campaign: Campaign) -> Iterator[Ledger]:
         if loss is not None and given is None and _buys_nothing(job, campaign, loss):
             print_loss(loss, campaign.asked)
         elif loss is not None:
-            _refuse_unless_agreed(job, campaign, loss)
-            ledger.settle_loss(loss, now=job.clock.now())
+            whole = _refuse_unless_agreed(job, campaign, loss)
+            ledger.settle_loss(loss, now=job.clock.now(), partly=not whole)
+            _say("the limit counts what this ledger knows; what is lost was paid beside it")
         elif given is not None:
             _say(f"the ledger of {home} has lost nothing of {campaign.name}: leave --buy-again out")
             raise Leave(Exit.STOPPED)
@@ -59,15 +60,18 @@ def _buys_nothing(job: RunOptions, campaign: Campaign, loss: Loss) -> bool:
     return not replace(foresee_settled(campaign, loss), retried=job.retry).to_make.items
 
 
-def _refuse_unless_agreed(job: RunOptions, campaign: Campaign, loss: Loss) -> None:
-    """Leave with 12, everything told, unless a person named the sum that was shown."""
+def _refuse_unless_agreed(job: RunOptions, campaign: Campaign, loss: Loss) -> bool:
+    """Leave with 12, everything told, unless a person named the sum that was shown.
+
+    Tell whether that sum is for all that the campaign would buy: else the loss stays open.
+    """
     given = job.spending.buy_again_usd
     admission = replace(foresee_settled(campaign, loss), retried=job.retry)
     buys = admission.to_make
     if given == buys.high_usd:
         # What stands in the way of the purchases is told while the loss is still open.
         foresee_settled(campaign, loss, files=True)
-        return
+        return not (admission.others_to_make.items or buys.unpriced)
     if buys.items:
         TerminalConsole().print(drawn(admission))
     if given is not None:

@@ -16,6 +16,7 @@ from pipeline.cli.amounts import money
 from pipeline.cli.app import app
 from pipeline.cli.campaign import Campaign, open_campaign
 from pipeline.cli.console import is_unread, print_text
+from pipeline.cli.losses import find_loss, leave_if_lost
 from pipeline.cli.options import (
     CampaignOptions,
     Exclude,
@@ -76,10 +77,13 @@ def ls(
         limit=limit,
     )
     campaign = open_campaign(asked)
-    with tried(campaign) as (admission, ledger):
+    loss = find_loss(asked, campaign.name)
+    looked = loss is None or loss.uncounted
+    with tried(campaign, loss, files=looked) as (admission, ledger):
         if not admission.ok:
             raise InvalidInput(admission.findings, campaign.sources)
         show_list(ledger.records(campaign.name, selected=True), campaign, form)
+        leave_if_lost(loss, asked, admission.to_make)
 
 
 def show_list(records: Iterable[Record], campaign: Campaign, form: Form) -> None:

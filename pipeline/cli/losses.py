@@ -6,9 +6,11 @@ import shlex
 from collections.abc import Iterator
 
 from pipeline.cli.amounts import money
-from pipeline.cli.console import TerminalConsole
+from pipeline.cli.console import TerminalConsole, print_error
+from pipeline.cli.exits import Leave
 from pipeline.cli.options import CampaignOptions, command_line
 from pipeline.cli.selecting import as_typed
+from pipeline.domain.states import Exit
 from pipeline.errors import LedgerLost
 from pipeline.ledger.loss_detection import Loss
 from pipeline.ledger.repository import Ledger
@@ -44,6 +46,19 @@ def loss_lines(loss: Loss, asked: CampaignOptions, buys: Totals | None = None) -
         yield f"  SUM is named by:                 {command_line(asked, 'plan')}"
     elif buys.unpriced:
         yield f"  {buys.unpriced} of unknown price are not in that sum, and are not bought by it"
+
+
+def leave_if_lost(loss: Loss | None, asked: CampaignOptions, buys: Totals) -> None:
+    """Leave with 12, as a run would, where a loss stands before what is to be made.
+
+    It is told beside the output, which a program may read.
+    """
+    if loss is None:
+        return
+    for line in loss_lines(loss, asked, buys):
+        print_error(line)
+    if buys.items or not loss.uncounted:
+        raise Leave(Exit.STOPPED)
 
 
 def print_loss(loss: Loss, asked: CampaignOptions, buys: Totals | None = None) -> None:

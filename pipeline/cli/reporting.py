@@ -79,9 +79,12 @@ def report(
 
 
 def opened(campaign: Campaign, verb: str) -> Ledger:
-    """Open the ledger to read, beside whoever works in it; a usage fault if it knows nothing."""
+    """Open the ledger to read, beside whoever works in it; a usage fault if it knows nothing.
+
+    Raises LedgerLost where there is none, and was one.
+    """
     asked = campaign.asked
-    known = knows(asked, campaign.name)
+    known = knows(asked, campaign.name, if_lost=True)
     ledger = Ledger.reader(asked.home, kind=asked.kind) if known else None
     if ledger is not None:
         return ledger

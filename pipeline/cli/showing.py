@@ -18,6 +18,7 @@ from pipeline.cli.console import print_text
 from pipeline.cli.describing import described, lines
 from pipeline.cli.exits import Leave
 from pipeline.cli.listing import Form, Listing, show_list
+from pipeline.cli.losses import find_loss, leave_if_lost
 from pipeline.cli.options import (
     CampaignOptions,
     Exclude,
@@ -88,7 +89,9 @@ def show(
     campaign = open_campaign(asked)
     # Where an item stands is what the plan of all items says, whichever is to be shown.
     whole = replace(asked, address="", select=(), exclude=(), limit=None)
-    with tried(replace(campaign, asked=whole)) as (admission, ledger):
+    loss = find_loss(asked, campaign.name)
+    looked = loss is None or loss.uncounted
+    with tried(replace(campaign, asked=whole), loss, files=looked) as (admission, ledger):
         if not admission.ok:
             raise InvalidInput(admission.findings, campaign.sources)
         # What the provider is not to make is shown as well, with the reason.
@@ -96,8 +99,9 @@ def show(
         first = list(islice(meant(ledger.records(campaign.name)), 2))
         if len(first) != 1:
             show_list(meant(ledger.records(campaign.name)), campaign, form)
-            return
-    _show(first[0], campaign, provider, form)
+        else:
+            _show(first[0], campaign, provider, form)
+    leave_if_lost(loss, asked, admission.to_make)
 
 
 def _show(record: Record, campaign: Campaign, provider: str, form: Form) -> None:

@@ -15,6 +15,7 @@ from pipeline.cli.campaign import Campaign, open_campaign
 from pipeline.cli.console import print_text
 from pipeline.cli.exits import Leave
 from pipeline.cli.finding_text import written
+from pipeline.cli.losses import print_loss
 from pipeline.cli.options import (
     AdoptRoot,
     CampaignOptions,
@@ -196,4 +197,8 @@ def _show_next(admission: PlanSummary, campaign: Campaign, ledger: Ledger) -> No
     """Tell what the next run would buy, as the ledger stands now."""
     now = restate(admission, ledger)
     print_text(f"the next run: {sentence(now)}")
-    print_text(f"to run it: {command_line(campaign.asked)}")
+    loss = ledger.find_loss(campaign.name)
+    if loss is None:
+        print_text(f"to run it: {command_line(campaign.asked)}")
+    else:
+        print_loss(loss, campaign.asked, now.to_make)

@@ -96,8 +96,8 @@ TRANSITIONS: Mapping[State, Mapping[State, str]] = MappingProxyType(
 
 LANE = "lane"
 """The cause of a job that is held since its provider's lane stopped."""
-BUDGET_CAUSES = frozenset({"budget", "per_run", "per_row", "per_item"})
-"""The causes of jobs that are held for want of money, by the limit that was met."""
+BUDGET_CAUSES = frozenset({"budget", "per_run", "per_row", "per_item", "overcharged"})
+"""The causes of jobs that are held for the sake of money."""
 
 CRASHED: Mapping[State, State] = MappingProxyType(
     {_S.STAGING: _S.PLANNED, _S.SUBMITTING: _S.IN_DOUBT},

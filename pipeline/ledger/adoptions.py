@@ -13,7 +13,7 @@ import orjson
 from sqlalchemy import Connection, RowMapping, Select, insert, select, update
 
 from pipeline.domain.states import State
-from pipeline.ledger import budgets, outputs
+from pipeline.ledger import budgets, loss_detection, outputs
 from pipeline.ledger.budgets import Payer
 from pipeline.ledger.jobs import CHARGED, move
 from pipeline.ledger.outputs import Clip
@@ -90,6 +90,7 @@ def adopt_clip(
         update(jobs).where(jobs.c.key == item.key).values(purchase_id=purchase_id, free=0)
     )
     outputs.keep(connection, key=item.key, clip=clip)
+    loss_detection.count_found(connection, campaign_id=item.campaign_id, at=at)
     if placed is not None:
         outputs.place(
             connection,

@@ -10,10 +10,11 @@ from contextlib import closing
 from datetime import datetime
 from pathlib import Path
 
-from pipeline.errors import LedgerDamaged
+from pipeline.errors import LedgerDamaged, RootRefused
 from pipeline.ledger.connection import connect, copy, told
 from pipeline.ledger.loss_detection import is_missing
 from pipeline.ledger.repository import known_version
+from pipeline.ledger.root_identity import kind_of, known_kind
 from pipeline.ledger.root_lock import LEDGER, RootLock, explain, keep_replaced, prepare
 from pipeline.storage.fs import STATE_FOLDER, beside, sync, writing
 
@@ -51,7 +52,7 @@ def restore_ledger(root: Path, file: Path, *, now: datetime) -> Path | None:
     ledger, new = prepare(root), root / STATE_FOLDER / _RESTORED
     occupancy = RootLock(root, since=now)
     try:
-        _copy_backup(file, new)
+        _copy_backup(file, new, root)
         kept = keep_replaced(ledger, now)
         with writing(ledger):
             new.replace(ledger)
@@ -63,8 +64,8 @@ def restore_ledger(root: Path, file: Path, *, now: datetime) -> Path | None:
     return kept
 
 
-def _copy_backup(file: Path, new: Path) -> None:
-    """Copy what is to be restored, durably, and refuse what is no whole ledger of ours."""
+def _copy_backup(file: Path, new: Path, root: Path) -> None:
+    """Copy what is to be restored, durably, and refuse what is no whole ledger for this root."""
     with writing(new):
         new.unlink(missing_ok=True)
         os.close(os.open(new, _NEW, _PRIVATE))
@@ -72,10 +73,15 @@ def _copy_backup(file: Path, new: Path) -> None:
         copy(file, new)
         with told(file), closing(connect(new, readonly=True)) as copied, copied.begin():
             known = known_version(file, copied)
+            kind = known_kind(copied, root) if known else None
     except LedgerDamaged as fault:
         raise LedgerDamaged(f"not restored: {fault}") from fault
     if not known:
         raise LedgerDamaged(f"not restored: {file}: it is empty, and no ledger")
+    if kind is not None and kind is not kind_of(root):
+        raise RootRefused(
+            f"not restored: {file} is the ledger of a {kind} root, and {root} is none"
+        )
     with writing(new):
         sync(new)
 

@@ -32,6 +32,8 @@ BUDGET = "budget"
 _CAUSES: Mapping[str, str] = MappingProxyType(
     {"campaign": BUDGET, "run": "per_run", "row": "per_row", "item": "per_item"}
 )
+OVERCHARGED = "overcharged"
+"""The cause of a job that is held since a clip cost more than was set aside for it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,7 +61,7 @@ class Denied:
     @property
     def cause(self) -> str:
         """Return the cause of the job that is held."""
-        return _CAUSES[self.scope]
+        return OVERCHARGED if self.limit_usd is None else _CAUSES[self.scope]
 
     @property
     def message(self) -> str:

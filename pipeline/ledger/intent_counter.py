@@ -18,21 +18,25 @@ from pipeline.ledger.sql_schema import campaigns, losses, purchases
 from pipeline.storage.fs import beside, sync, writing
 
 COUNTER = ".intents"
+UNREADABLE = -1
+"""What a counter says that is there, and holds no number: it may have counted anything."""
 _INTENTS = "intents"
 
 
 def read_counter(file: Path) -> int:
-    """Return what a counter says; 0 where there is none, or nothing that can be read."""
+    """Return what a counter says; 0 where there is none, UNREADABLE where it holds no number."""
     try:
         told = orjson.loads(file.read_bytes())
-    except (OSError, ValueError):
+    except FileNotFoundError:
         return 0
+    except (OSError, ValueError):
+        return UNREADABLE
     number = told.get(_INTENTS) if isinstance(told, dict) else None
-    return number if isinstance(number, int) and number > 0 else 0
+    return number if isinstance(number, int) and number > 0 else UNREADABLE
 
 
 def read_counters(root: Path) -> Mapping[str, int]:
-    """Return what the counters of a root say, by campaign."""
+    """Return what the counters of a root say, by campaign; UNREADABLE for one that is damaged."""
     found = {file.parent.name: read_counter(file) for file in sorted(root.glob(f"*/{COUNTER}"))}
     return {campaign: number for campaign, number in found.items() if number}
 
@@ -74,12 +78,22 @@ class IntentCounter:
         }
         return partial(self._record, last_id, counted, numbers)
 
+    def renew(self, campaign: str) -> None:
+        """Drop a counter that cannot be read: the next purchase writes a new one."""
+        file = self._root / campaign / COUNTER
+        if read_counter(file) == UNREADABLE:
+            with writing(file):
+                file.unlink()
+                sync(file.parent)
+
     def _record(self, last_id: int, counted: Mapping[int, int], numbers: Mapping[str, int]) -> None:
         self._last_id, self._purchases = last_id, counted
         for campaign, number in numbers.items():
             file = self._root / campaign / COUNTER
             known = self._written.get(campaign)
             known = read_counter(file) if known is None else known
+            if known == UNREADABLE:
+                continue  # it is evidence: `renew` puts a new one in its place, once that is said
             if number > known:
                 _write(file, number)
             self._written[campaign] = max(known, number)

@@ -14,11 +14,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import orjson
-from sqlalchemy import Connection, func, insert, select
+from sqlalchemy import Connection, ScalarSelect, func, insert, select
 
 from pipeline.errors import LedgerLost
 from pipeline.ledger.connection import upsert
-from pipeline.ledger.intent_counter import COUNTER, read_counters, written_off
+from pipeline.ledger.intent_counter import COUNTER, UNREADABLE, read_counters, written_off
 from pipeline.ledger.root_lock import LEDGER, README
 from pipeline.ledger.sql_schema import campaigns, clips, losses, purchases, set_aside
 from pipeline.storage.downloads import PartialDownload
@@ -35,7 +35,7 @@ class Traces:
     """What stands on disk outside of a ledger."""
 
     counters: Mapping[str, int] = field(default_factory=dict)
-    """How many purchases were written down, by campaign."""
+    """How many purchases were written down, by campaign; UNREADABLE where that cannot be read."""
     clips: Mapping[str, str] = field(default_factory=dict)
     """Extension of each clip in the store, by digest."""
     receipts: Mapping[str, str] = field(default_factory=dict)
@@ -53,6 +53,8 @@ class Loss:
     """Extension of each clip in the store that no purchase knows, by digest, whoever's it is."""
     leftovers: tuple[str, ...] = ()
     """What a ledger that is gone has left behind, where no counter says how much it knew."""
+    unreadable: bool = False
+    """Whether the campaign's counter is there and cannot be read."""
 
     @property
     def uncounted(self) -> bool:
@@ -64,6 +66,9 @@ class Loss:
         if self.intents:
             counter = root / self.campaign / COUNTER
             yield f"{_counted(self.intents, 'purchase')} of {self.campaign} that {counter} counts"
+        if self.unreadable:
+            counter = root / self.campaign / COUNTER
+            yield f"whatever {counter} counted, which cannot be read"
         if self.leftovers:
             yield f"whatever the ledger knew that left this behind: {', '.join(self.leftovers)}"
         if self.clips:
@@ -133,13 +138,15 @@ def refuse_lost(root: Path, left: tuple[str, ...]) -> None:
 def find_loss(connection: Connection, *, traces: Traces, campaign: str) -> Loss | None:
     """Return what the ledger has lost of a campaign, None if nothing is known to be lost."""
     counted = traces.counters.get(campaign, 0)
+    missing = max(0, counted - _known_intents(connection, campaign))
     loss = Loss(
         campaign=campaign,
-        intents=max(0, counted - _known_intents(connection, campaign)),
+        intents=missing + _agreed_in_part(connection, campaign),
         clips=unknown_clips(connection, traces=traces),
         leftovers=_open_leftovers(connection, campaign),
+        unreadable=counted == UNREADABLE,
     )
-    return loss if loss.intents or loss.clips or loss.leftovers else None
+    return loss if loss.intents or loss.clips or loss.leftovers or loss.unreadable else None
 
 
 def find_losses(connection: Connection, *, traces: Traces) -> list[Loss]:
@@ -156,7 +163,7 @@ def unknown_clips(connection: Connection, *, traces: Traces) -> Mapping[str, str
     One that came just before a crash is known by its receipt, and is written down by the next run.
     """
     known = {*connection.scalars(select(clips.c.sha256))}
-    known |= {*connection.scalars(select(set_aside.c.sha256))}
+    known |= {*connection.scalars(select(set_aside.c.sha256).where(~set_aside.c.partly))}
     unknown = traces.clips.keys() - known
     received = {traces.receipts[sha256]: sha256 for sha256 in unknown & traces.receipts.keys()}
     wanted = select(purchases.c.client_id).where(purchases.c.client_id.in_(list(received)))
@@ -172,20 +179,52 @@ def record_gone(
     _record(connection, campaign=_WHOLE_ROOT, at=at, intents=0, evidence=evidence)
 
 
-def settle(connection: Connection, *, loss: Loss, at: float) -> None:
-    """Write down that a person agreed to go on without what is lost: it is lost no more."""
+def settle(connection: Connection, *, loss: Loss, at: float, partly: bool) -> None:
+    """Write down that a person agreed to go on without what is lost: it is lost no more.
+
+    Agreed to `partly`, for some items only, it stays open for the others, and whatever is bought
+    now is counted beside it.
+    """
     evidence = {"leftovers": loss.leftovers, "clips": list(loss.clips)}
-    _record(connection, campaign=loss.campaign, at=at, intents=loss.intents, evidence=evidence)
-    rows = [{"sha256": sha256, "extension": ext} for sha256, ext in loss.clips.items()]
+    intents = loss.intents - _agreed_in_part(connection, loss.campaign)
+    _record(
+        connection,
+        campaign=loss.campaign,
+        at=at,
+        intents=intents,
+        evidence=evidence,
+        partly=partly,
+    )
+    rows = [
+        {"sha256": sha256, "extension": extension, "partly": partly}
+        for sha256, extension in loss.clips.items()
+    ]
     if rows:
-        connection.execute(upsert(set_aside).on_conflict_do_nothing(), rows)
+        row = upsert(set_aside)
+        changed = row.on_conflict_do_update(
+            index_elements=["sha256"], set_={"partly": row.excluded.partly}
+        )
+        connection.execute(changed, rows)
+
+
+def count_found(connection: Connection, *, campaign_id: int, at: float) -> None:
+    """Take one of those that were agreed to in part off again: its clip was adopted."""
+    name = connection.scalars(select(campaigns.c.name).where(campaigns.c.id == campaign_id)).one()
+    if _agreed_in_part(connection, name):
+        _record(connection, campaign=name, at=at, intents=-1, evidence={}, partly=True)
 
 
 def _record(
-    connection: Connection, *, campaign: str, at: float, intents: int, evidence: object
+    connection: Connection,
+    *,
+    campaign: str,
+    at: float,
+    intents: int,
+    evidence: object,
+    partly: bool = False,
 ) -> None:
-    row = {"campaign": campaign, "at": at, "intents": intents, "evidence": orjson.dumps(evidence)}
-    connection.execute(insert(losses).values(row))
+    row = {"campaign": campaign, "at": at, "intents": intents, "partly": partly}
+    connection.execute(insert(losses).values(row | {"evidence": orjson.dumps(evidence)}))
 
 
 def _known_intents(connection: Connection, campaign: str) -> int:
@@ -199,14 +238,29 @@ def _known_intents(connection: Connection, campaign: str) -> int:
     return number + written_off(connection).get(campaign, 0)
 
 
+def _agreed_in_part(connection: Connection, campaign: str) -> int:
+    """Count the lost purchases of which some were agreed to, and that are open all the same."""
+    mine = losses.c.campaign == campaign
+    query = select(func.sum(losses.c.intents)).where(
+        mine, losses.c.partly, losses.c.id > _settled(campaign)
+    )
+    return int(connection.scalar(query) or 0)
+
+
+def _settled(campaign: str) -> ScalarSelect[int]:
+    """Return the line with which a campaign's losses were last agreed to, all of them."""
+    last = select(func.coalesce(func.max(losses.c.id), 0))
+    return last.where(losses.c.campaign == campaign, ~losses.c.partly).scalar_subquery()
+
+
 def _open_leftovers(connection: Connection, campaign: str) -> tuple[str, ...]:
     """Return what is left of a ledger that is gone, unless the campaign's counter says more."""
-    settled = select(func.coalesce(func.max(losses.c.id), 0)).where(losses.c.campaign == campaign)
     query = select(losses.c.evidence).where(
-        losses.c.campaign == _WHOLE_ROOT, losses.c.id > settled.scalar_subquery()
+        losses.c.campaign == _WHOLE_ROOT, losses.c.id > _settled(campaign)
     )
     found = [orjson.loads(evidence) for evidence in connection.scalars(query)]
-    every = (name for one in found if campaign not in one["counters"] for name in one["leftovers"])
+    counted = (one for one in found if one["counters"].get(campaign, 0) <= 0)
+    every = (name for one in counted for name in one["leftovers"])
     return tuple(dict.fromkeys(every))
 
 

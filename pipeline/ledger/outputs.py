@@ -255,6 +255,11 @@ def known_clips(connection: Connection, *, digests: Sequence[str]) -> frozenset[
     return frozenset(connection.scalars(known))
 
 
+def bought_clips(connection: Connection, *, digests: Sequence[str]) -> frozenset[str]:
+    """Return which of these digests are clips of a purchase that the ledger knows."""
+    return frozenset(connection.scalars(select(clips.c.sha256).where(clips.c.sha256.in_(digests))))
+
+
 def _view(campaign: str, row: RowMapping) -> View:
     measured = {name: row[name] for name in Clip.__dataclass_fields__}
     clip = Clip(**measured) if row["sha256"] else None

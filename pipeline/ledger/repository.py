@@ -84,6 +84,7 @@ class Ledger:
         traces: Traces | None = None,
     ) -> None:
         self.path = path
+        self._counter = counter
         self._writer = Writer(writing, counter.follow if counter else None)
         # A copy is held against what lay on disk before it was made.
         self._traces = traces
@@ -293,9 +294,12 @@ class Ledger:
         """Return what the ledger has lost, by campaign."""
         return self.read(partial(loss_detection.find_losses, traces=self._seen()))
 
-    def settle_loss(self, loss: Loss, *, now: datetime) -> None:
-        """Write down that a person agreed to go on without what is lost."""
-        self.write_now(partial(loss_detection.settle, loss=loss, at=now.timestamp()))
+    def settle_loss(self, loss: Loss, *, now: datetime, partly: bool = False) -> None:
+        """Write down that a person agreed to go on without what is lost, or with some of it."""
+        settle = partial(loss_detection.settle, loss=loss, at=now.timestamp(), partly=partly)
+        self.write_now(settle)
+        if self._counter is not None and not partly:
+            self._counter.renew(loss.campaign)
 
     def _seen(self) -> Traces:
         """Return what lies outside the ledger: a copy's is that of when it was made."""

@@ -56,10 +56,16 @@ def refuse_other_kind(connection: Connection, root: Path, kind: RootKind | None)
 
     Without a `kind` every root will do.
     """
-    found = _known_kind(connection, root)
+    found = known_kind(connection, root)
     if kind is not None and found is not None and found is not kind:
         raise RootRefused(_OTHER_KIND[found](root, connection))
     return found
+
+
+def kind_of(root: Path) -> RootKind:
+    """Return what a root is for by where it is and what lies in it, whatever its ledger says."""
+    play = (root / STATE_FOLDER / _SANDBOX).is_dir() or root.resolve().name == REHEARSAL_FOLDER
+    return RootKind.REHEARSAL if play else RootKind.REAL
 
 
 def identify(
@@ -112,7 +118,7 @@ def _recorded(connection: Connection) -> RootIdentity | None:
     return RootIdentity(kind=RootKind(row.kind), nonce=row.nonce, path=Path(os.fsdecode(row.path)))
 
 
-def _known_kind(connection: Connection, root: Path) -> RootKind | None:
+def known_kind(connection: Connection, root: Path) -> RootKind | None:
     """Return the kind of a root; of an older ledger's, by what it bought or by its sandbox.
 
     One purchase of a rehearsal is enough: its clip must never pass for a paid one.

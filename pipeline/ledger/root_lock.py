@@ -35,8 +35,8 @@ This folder is Callsheet's memory of what was paid for.
   assets/     the references they were made from
 
 Deleting it loses no file in the folders beside it, but it loses the proof that they were
-paid for: the next run would buy every clip again, could not collect the ones that are still
-being made, and could not settle a doubt. Back it up with the clips.
+paid for: the next run stops before it buys anything again, and asks what to do. What is still
+being made could not be collected, and a doubt not settled. Back it up with the clips.
 """
 
 

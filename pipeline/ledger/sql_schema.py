@@ -11,6 +11,7 @@ from decimal import ROUND_CEILING, ROUND_HALF_EVEN, Decimal
 
 from sqlalchemy import (
     BigInteger,
+    Boolean,
     Column,
     Connection,
     Float,
@@ -247,13 +248,14 @@ losses = Table(
     Column("campaign", Text, nullable=False),
     Column("at", Float, nullable=False),
     Column("intents", BigInteger, nullable=False),
+    Column("partly", Boolean, nullable=False, default=False),
     Column("evidence", LargeBinary, nullable=False),
 )
 """What an earlier ledger of this root knew and this one does not; `evidence` is JSON.
 
 With an empty campaign: this ledger was begun where there had been one. With a campaign: a person
 agreed to go on without so many of its purchases (`run --buy-again`), and without whatever was known
-to be lost before that line.
+to be lost before that line. `partly`: for some of its items only, so that the loss stays open.
 """
 
 set_aside = Table(
@@ -261,8 +263,12 @@ set_aside = Table(
     _METADATA,
     Column("sha256", Text, primary_key=True),
     Column("extension", Text, nullable=False),
+    Column("partly", Boolean, nullable=False, default=False),
 )
-"""Clips in the store that no purchase knows, and that a person agreed to go on without."""
+"""Clips in the store that no purchase knows, and that a person agreed to go on without.
+
+`partly`: for some items only. It may be replaced where it lies, and is lost all the same.
+"""
 
 _purchases_by_campaign = Index("purchases_by_campaign", purchases.c.campaign_id)
 root_identity = Table(

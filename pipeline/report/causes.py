@@ -106,6 +106,11 @@ _ADVICE: Mapping[tuple[str, str], Advice] = MappingProxyType(
             todo="raise the limit in the manifest, or for one run with",
             options="--max-cost {limit}",
         ),
+        ("held", "overcharged"): Advice(
+            title="a clip cost more than was set aside: nothing more was bought in that run",
+            todo="look at its price, then run again: the next one is reserved at what was charged",
+            options="",
+        ),
         ("held", "per_run"): Advice(
             title="the limit of one run is used up",
             todo="run again: each run has its limit anew",

@@ -124,7 +124,7 @@ class Adoption:
         every = list(found)
         for start in range(0, len(every), _KNOWN_AT_ONCE):
             some = every[start : start + _KNOWN_AT_ONCE]
-            for known in self._ledger.read(partial(outputs.known_clips, digests=some)):
+            for known in self._ledger.read(partial(outputs.bought_clips, digests=some)):
                 del found[known]
         clips = [self._stored(sha256, path) for sha256, path in found.items()]
         return sorted(clips, key=lambda clip: (clip.stored_at, clip.sha256))
@@ -189,7 +189,7 @@ class Adoption:
 
     def _bought(self, sha256: str) -> bool:
         """Tell whether a clip has a purchase; one that was just taken in is told if met again."""
-        known = self._ledger.read(partial(outputs.known_clips, digests=[sha256]))
+        known = self._ledger.read(partial(outputs.bought_clips, digests=[sha256]))
         return bool(known) and sha256 not in self._taken
 
     def _stored(self, sha256: str, path: Path) -> StoredClip:

@@ -20,7 +20,7 @@ from pipeline.domain import Feature
 from pipeline.domain.states import LANE, POLICY, FaultKind, LaneAction, Phase, State
 from pipeline.errors import NotSent, TransportFault
 from pipeline.ledger import payload
-from pipeline.ledger.budgets import BUDGET, Denied
+from pipeline.ledger.budgets import BUDGET, OVERCHARGED, Denied
 from pipeline.ledger.fast_sql import Clashed
 from pipeline.ledger.jobs import Purchase
 from pipeline.ledger.purchases import (
@@ -181,7 +181,7 @@ def unaffordable(active: ActiveJob) -> tuple[str, str] | None:
     """Return cause and message where reserving its price would be in vain."""
     price, context = active.job.high_microusd, active.context
     if context.budget_guard.closed:
-        return BUDGET, _CLOSED
+        return OVERCHARGED, _CLOSED
     if price is None:
         return (BUDGET, _UNPRICED) if context.limits.any else None
     denied = context.budget_guard.refuses(price)

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from tests.pairs import pairs
 from tests.sandboxes import Sandbox
 
 KEYS = {
@@ -34,7 +35,7 @@ policy: {%s}
 budget: {limit: 20 USD, unpriced: {assume: 1 USD}}
 """
 ITEMS = 4
-TURNED_AWAY = [("throttled", 429), ("no-credit", 402), ("bad-key", 403)]
+TURNED_AWAY = {"throttled": 429, "no-credit": 402, "bad-key": 403}
 
 
 def _run(folder: Path, sandbox: Sandbox) -> subprocess.CompletedProcess[str]:
@@ -62,14 +63,13 @@ def _report(folder: Path) -> Any:
     return json.loads((folder / "outputs/gateway/report/report.json").read_text("utf-8"))
 
 
-@pytest.mark.parametrize(("code", "status"), TURNED_AWAY)
-@pytest.mark.parametrize("provider", ["runware", "apimart"])
+@pytest.mark.parametrize(("code", "provider"), pairs(TURNED_AWAY, ["runware", "apimart"]))
 def test_each_item_is_one_task_however_often_it_was_turned_away(
-    sandbox: Sandbox, tmp_path: Path, provider: str, code: str, status: int
+    sandbox: Sandbox, tmp_path: Path, code: str, provider: str
 ) -> None:
     """The next try, in this run or a later one, finds what was taken."""
     _write(tmp_path, provider)
-    sandbox.play("code-after", provider=provider, code=code, status=status, times=3)
+    sandbox.play("code-after", provider=provider, code=code, status=TURNED_AWAY[code], times=3)
 
     codes: list[int] = []
     while 0 not in codes and len(codes) < ITEMS:

@@ -141,7 +141,8 @@ def test_a_charge_above_its_reservation_ends_a_run_with_a_fallback_too(
     ran = _callsheet("run", str(tmp_path / "m.yaml"), "--root", str(root), "--yes", sandbox=sandbox)
 
     assert 11 == ran.returncode, ran.stdout + ran.stderr
-    assert "overcharged" in ran.stdout
+    assert "1 held · overcharged · runware" in ran.stdout
+    assert "--max-cost" not in ran.stdout
     assert 1 == len(sandbox.tasks("runware"))
     assert 0 == len(sandbox.tasks("unifically"))
 

@@ -22,6 +22,7 @@ from tests.crash.kit import campaign_run, process
 from tests.crash.points import DIED
 from tests.machine.campaign import ITEMS, TRACE, Campaign, environment
 from tests.machine.conftest import Callsheet
+from tests.pairs import pairs
 from tests.sandboxes import Sandbox
 
 PRICE = Decimal("0.42")
@@ -75,12 +76,9 @@ SETTLED = "commit of settle, 5"
 """The one on disk: what it comes to is tried in private ledgers before, twice for each look."""
 OF_THE_WAL = {"wal gone", "wal cut"}
 """After a clean end there is no -wal that could be lost."""
-CASES = [
-    pytest.param(loss, moment, id=f"{loss}, {moment}")
-    for loss in LOSSES
-    for moment in MOMENTS
-    if not (loss in OF_THE_WAL and moment == "clean end")
-]
+CASES = pairs(
+    LOSSES, MOMENTS, lambda loss, moment: not (loss in OF_THE_WAL and moment == "clean end")
+)
 
 
 def _make(campaign: Campaign, moment: str) -> Path:
@@ -234,16 +232,109 @@ def test_a_root_of_an_earlier_version_gets_its_counter(
     assert ITEMS == read_counter(finished.root / "cups" / COUNTER)
 
 
-def test_a_counter_that_cannot_be_read_is_written_again(
-    finished: Campaign, callsheet: Callsheet
+DAMAGED = [b"", b"\0\xff{", b'{"intents": -3}', b'{"intents": 99999999999999999999999}']
+
+
+@pytest.mark.parametrize("content", DAMAGED)
+def test_a_counter_that_cannot_be_read_stops_what_would_buy(
+    content: bytes, campaign: Campaign, callsheet: Callsheet, sandbox: Sandbox
 ) -> None:
-    """It may be behind, and so it may be nothing."""
-    counter = finished.root / "cups" / COUNTER
-    counter.write_bytes(b"\0\xff{")
+    """It may have counted more than the ledger knows: a person agrees first, then it is renewed."""
+    counter = campaign.root / "cups" / COUNTER
+    assert 0 == callsheet(*campaign.words("run", "--select", "still[A]#1"))[0]
+    counter.write_bytes(content)
+
+    made, nothing = callsheet(*campaign.words("run", "--select", "still[A]#1"))
+    code, said = callsheet(*campaign.words())
+
+    assert (0, True) == (made, "no request was sent" in nothing), nothing
+    assert (12, True) == (code, f"{counter} counted, which cannot be read" in said), said
+    assert (1, content) == (len(sandbox.tasks("runware")), counter.read_bytes())
+    assert 15 == callsheet("ledger", "check", "--root", str(campaign.root))[0]
+    assert 0 == callsheet(*campaign.words("run", "--buy-again", _sum(said)))[0]
+    assert (ITEMS, ITEMS) == (len(sandbox.tasks("runware")), read_counter(counter))
+    assert (0, []) == (callsheet(*campaign.words())[0], campaign.damage())
+
+
+def test_agreed_to_for_one_item_a_loss_stays_open_for_the_other(
+    finished: Campaign, callsheet: Callsheet, sandbox: Sandbox
+) -> None:
+    """A sum buys what it was shown for: the next run asks again before it buys the rest."""
+    finished.ledger.unlink()
+    one = finished.words("run", "--select", "still[A]#1", "--buy-again", str(PRICE))
+    assert (0, 1) == (callsheet(*one)[0], len(sandbox.tasks("runware")))
 
     code, said = callsheet(*finished.words())
 
-    assert (0, ITEMS) == (code, read_counter(counter)), said
+    assert (12, str(PRICE), 1) == (code, _sum(said), len(sandbox.tasks("runware"))), said
+    code, said = callsheet(*finished.words("run", "--buy-again", str(PRICE)))
+    assert (0, ITEMS) == (code, len(sandbox.tasks("runware"))), said
+    code, said = callsheet(*finished.words())
+    assert (0, True) == (code, "no request was sent" in said), said
+    assert [] == finished.damage()
+    assert ITEMS + ITEMS == read_counter(finished.root / "cups" / COUNTER)
+
+
+def test_agreed_to_for_one_item_the_other_one_s_clip_is_still_taken(
+    finished: Campaign, callsheet: Callsheet, sandbox: Sandbox
+) -> None:
+    """`store adopt` takes what lies at its output path, and says what stays lost."""
+    finished.ledger.unlink()
+    one = finished.words("run", "--select", "still[A]#1", "--buy-again", str(PRICE))
+    assert (0, 1) == (callsheet(*one)[0], len(sandbox.tasks("runware")))
+
+    code, said = callsheet("store", *finished.words("adopt"))
+
+    assert (0, True) == (code, "adopted: still[B]#1" in said), said
+    assert "the next run: 2 items, 0 to make" in said
+    assert "1 purchase of cups that" in said
+    assert 1 == len(sandbox.tasks("runware"))
+
+
+def test_what_a_person_went_on_without_can_still_be_adopted(
+    finished: Campaign, callsheet: Callsheet, sandbox: Sandbox
+) -> None:
+    """One campaign's agreement takes no paid clip from another one in the same root."""
+    mugs = finished.folder / "mugs.yaml"
+    text = (finished.folder / "cups.yaml").read_text("utf-8")
+    mugs.write_text(text.replace("name: cups", "name: mugs").replace("a table", "a shelf"), "utf-8")
+    words = [word.replace("cups.yaml", "mugs.yaml") for word in finished.words()]
+    assert (0, ITEMS) == (callsheet(*words)[0], len(sandbox.tasks("runware")))
+    finished.ledger.unlink()
+    code, said = callsheet(*finished.words("run", "--buy-again", str(PRICE * ITEMS)))
+    assert (0, 2 * ITEMS) == (code, len(sandbox.tasks("runware"))), said
+
+    code, said = callsheet("store", "adopt", str(mugs), "--root", str(finished.root))
+
+    assert (0, True) == (code, f"{ITEMS} items adopted" in said), said
+    code, said = callsheet(*words)
+    assert (0, True) == (code, "no request was sent" in said), said
+    assert 2 * ITEMS == len(sandbox.tasks("runware"))
+
+
+@pytest.mark.parametrize("verb", ["ls", "show", "report"])
+def test_who_lists_knows_of_the_loss(verb: str, finished: Campaign, callsheet: Callsheet) -> None:
+    """Whatever is asked, it is exit 12, never that nothing was run."""
+    finished.ledger.unlink()
+
+    code, said = callsheet(*finished.words(verb))
+
+    assert (12, True) == (code, "callsheet store adopt" in said), said
+
+
+def test_a_rehearsal_s_ledger_is_not_restored_in_a_real_root(
+    finished: Campaign, callsheet: Callsheet
+) -> None:
+    """The root would be unusable: it stays as it is."""
+    before = finished.ledger.read_bytes()
+    words = [finished.words()[1], "--root", str(finished.root), "--rehearse", "--quiet"]
+    assert 0 == callsheet("run", *words)[0]
+    play = finished.root / "rehearsal" / ".callsheet" / "ledger.db"
+
+    code, said = callsheet("ledger", "restore", str(play), "--root", str(finished.root))
+
+    assert (12, True) == (code, "is the ledger of a rehearsal root" in said), said
+    assert before == finished.ledger.read_bytes()
 
 
 def test_a_clip_that_no_purchase_knows_stops_the_run(

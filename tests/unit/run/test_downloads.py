@@ -183,11 +183,15 @@ async def test_a_clip_is_fetched_no_longer_in_one_run_than_its_deadline(studio: 
     assert slow.downloads < 10
 
 
+DOWNLOADS_AT_ONCE = 8
+
+
 @dataclass
 class HangingShop(Shop):
     """A shop whose downloads never begin for one lane."""
 
     hanging: int = 0
+    most: asyncio.Event = field(default_factory=asyncio.Event)
 
     @asynccontextmanager
     async def download(
@@ -196,6 +200,8 @@ class HangingShop(Shop):
         """Give the clip, but to nobody at the slow lane."""
         if lane.provider == "slow":
             self.hanging += 1
+            if self.hanging == DOWNLOADS_AT_ONCE:
+                self.most.set()
             await asyncio.Event().wait()
         async with super().download(lane, request, offset=offset, if_range=if_range) as opened:
             yield opened
@@ -233,13 +239,11 @@ async def test_a_slow_result_host_stops_nobody_elses_clips(studio: Studio) -> No
                 dependencies=dependencies,
             )
         )
-        await asyncio.wait(
-            {running, asyncio.create_task(done.wait())},
-            timeout=20,
-            return_when=asyncio.FIRST_COMPLETED,
-        )
+        async with asyncio.timeout(60):
+            await done.wait()
+            await shop.most.wait()
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)
 
     assert done.is_set()
-    assert 8 == shop.hanging
+    assert DOWNLOADS_AT_ONCE == shop.hanging
