@@ -15,8 +15,8 @@ from pipeline.report.formats import to_csv, to_json
 from pipeline.report.html import poster_path, to_html
 from pipeline.report.junit import to_junit
 from pipeline.report.markdown import to_markdown
-from pipeline.report.results import to_results
 from pipeline.report.summary import Report
+from pipeline.report.table_results import to_results
 from pipeline.storage.fs import writing
 
 FOLDER = "report"

@@ -34,10 +34,10 @@ from pipeline.cli.planning import tried
 from pipeline.cli.project import project_of
 from pipeline.cli.resolving import resolved_lines
 from pipeline.cli.selecting import sifted
-from pipeline.domain import Entry, Record
+from pipeline.domain import PricedItem, Record
 from pipeline.domain.states import Exit
 from pipeline.errors import InvalidInput
-from pipeline.findings import Diagnostic
+from pipeline.findings import Finding
 from pipeline.providers import OFFERS
 
 
@@ -131,16 +131,16 @@ def _narrowed(record: Record, campaign: Campaign, provider: str) -> Campaign:
     )
 
 
-def _entry(record: Record, campaign: Campaign, assets: Path) -> Entry:
-    findings: list[Diagnostic] = []
+def _entry(record: Record, campaign: Campaign, assets: Path) -> PricedItem:
+    findings: list[Finding] = []
     for found in campaign.entries(assets):
-        if isinstance(found, Diagnostic):
+        if isinstance(found, Finding):
             findings.append(found)
         elif found.item.address == record.address:
             return found
     raise InvalidInput(findings, campaign.sources)
 
 
-def _reason(entry: Entry, provider: str) -> str:
+def _reason(entry: PricedItem, provider: str) -> str:
     reasons = dict(entry.item.passed_over)
     return reasons.get(provider, f"it is pinned to {entry.item.provider}")

@@ -32,7 +32,7 @@ class Feature(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Terms:
+class Constraints:
     """What can be said to a provider (or to the model itself) for one kind of item."""
 
     model: str = ""
@@ -88,7 +88,7 @@ class Offer:
     hosts: Mapping[str, str]
     """Host name to base URL; "api" always, "upload" where it differs."""
     key_env: str
-    kinds: Mapping[Kind, Terms]
+    kinds: Mapping[Kind, Constraints]
     features: frozenset[Feature]
     images: MediaLimits = MediaLimits()
     reference_syntax: str = ""

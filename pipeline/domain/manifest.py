@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.domain.item import EMPTY
-from pipeline.findings import Diagnostic, Span
+from pipeline.findings import Finding, Span
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -284,7 +284,7 @@ class Loaded:
     """
 
     manifest: Manifest | None
-    findings: tuple[Diagnostic, ...]
+    findings: tuple[Finding, ...]
     sources: Mapping[str, str] = field(default_factory=lambda: EMPTY)
     """Text of each file read, by the name its spans use: for excerpts."""
     written: tuple[Written, ...] = ()

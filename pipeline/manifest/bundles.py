@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from pipeline.domain import Bundle, ElementSpec, FramesSpec, ImageSpec, VideoSpec
-from pipeline.findings import Diagnostic
+from pipeline.findings import Finding
 from pipeline.manifest.nodes import Node
 from pipeline.manifest.references import RESERVED, References
 from pipeline.manifest.rules import field_rule
@@ -55,14 +55,14 @@ def references(bundles: Sequence[Named]) -> References:
     )
 
 
-def bundle_faults(node: Node) -> Iterator[Diagnostic]:
+def bundle_faults(node: Node) -> Iterator[Finding]:
     """Yield what is wrong with a bundle's names, whoever uses it."""
     images = node.get("images")
     elements = node.get("elements")
     for part in (images, elements):
         for key, _ in part.entries() if part else ():
             if part and key in RESERVED:
-                yield Diagnostic(
+                yield Finding(
                     slug="reserved-name",
                     message=f"'@{key}' always means the frame or video of that name",
                     span=part.key_span(key),
@@ -70,7 +70,7 @@ def bundle_faults(node: Node) -> Iterator[Diagnostic]:
                 )
     for key, _ in elements.entries() if elements else ():
         if images and elements and images.get(key):
-            yield Diagnostic(
+            yield Finding(
                 slug="duplicate-reference",
                 message=f"'{key}' is both an image and an element of this bundle",
                 span=elements.key_span(key),

@@ -7,15 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from pipeline.findings import Diagnostic, Span
+from pipeline.findings import Finding, Span
 from pipeline.foreign_text import keys_in, names_a_key, redacted
 from pipeline.manifest.nodes import Node
 
 
-def secrets(root: Node) -> tuple[Diagnostic, ...]:
+def secrets(root: Node) -> tuple[Finding, ...]:
     """Return a finding for every value in a document that looks like an API key."""
     return tuple(
-        Diagnostic(
+        Finding(
             slug="secret-in-manifest",
             message="this looks like an API key",
             span=place,

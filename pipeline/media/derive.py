@@ -19,7 +19,7 @@ from PIL import Image
 
 from pipeline.domain import Media, Operation
 from pipeline.errors import MediaFault, Unusable
-from pipeline.media.still import open_image
+from pipeline.media.image import open_image
 
 _RECIPE = 1
 """Raised when the pixels would change: an older file is then made anew."""

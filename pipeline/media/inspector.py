@@ -17,7 +17,7 @@ from pipeline.allowed_paths import AllowedPaths
 from pipeline.domain import Media
 from pipeline.errors import MediaFault
 from pipeline.media.derive import fitted
-from pipeline.media.still import measure_image
+from pipeline.media.image import measure_image
 
 _NAMES_COMPARED = 2000
 _MEGA = 1_000_000

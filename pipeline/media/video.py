@@ -22,7 +22,7 @@ from av.video.stream import VideoStream
 
 from pipeline.domain import Media
 from pipeline.errors import MediaFault
-from pipeline.media.container import (
+from pipeline.media.sniff import (
     file_format,
     fragmented_s,
     require_bytes,

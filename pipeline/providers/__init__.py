@@ -5,14 +5,14 @@ Pure: no network, no clock, no keys. Adapters are tables and functions; `rates.y
 
 from __future__ import annotations
 
-from pipeline.providers.catalog import (
-    GUEST_RATES,
+from pipeline.providers.registry import (
     OFFERS,
+    PLUGIN_RATES,
     PROVIDERS,
     compose,
     composed,
     sent_prompt,
 )
-from pipeline.providers.wire import complaint
+from pipeline.providers.schema_registry import complaint
 
-__all__ = ["GUEST_RATES", "OFFERS", "PROVIDERS", "complaint", "compose", "composed", "sent_prompt"]
+__all__ = ["OFFERS", "PLUGIN_RATES", "PROVIDERS", "complaint", "compose", "composed", "sent_prompt"]

@@ -13,7 +13,7 @@ from types import MappingProxyType
 from typing import Any
 from urllib.parse import quote
 
-from pipeline.domain import Cadence, Feature, Item, Kind, Media, Offer, Role, Terms
+from pipeline.domain import Cadence, Constraints, Feature, Item, Kind, Media, Offer, Role
 from pipeline.domain.states import FaultKind
 from pipeline.providers import assets, prompts, replies
 from pipeline.providers.base import (
@@ -40,8 +40,8 @@ _UPLOAD_LIFETIME_S = 72 * 3600.0
 _SHORT = frozenset({5, 10})
 
 
-def _terms(**more: Any) -> Terms:
-    return Terms(model=_MODEL, **more)
+def _terms(**more: Any) -> Constraints:
+    return Constraints(model=_MODEL, **more)
 
 
 OFFER = Offer(

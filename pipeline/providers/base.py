@@ -185,7 +185,7 @@ class Provider(Protocol):
         ...
 
 
-class Guest(Provider, Protocol):
+class Plugin(Provider, Protocol):
     """A provider from another package: it brings along what this one ships for its own."""
 
     wire_schema: Mapping[str, Any]

@@ -13,7 +13,7 @@ from types import MappingProxyType
 from typing import Any
 from urllib.parse import quote
 
-from pipeline.domain import EMPTY, Cadence, Feature, Item, Kind, Media, Offer, Role, Terms
+from pipeline.domain import EMPTY, Cadence, Constraints, Feature, Item, Kind, Media, Offer, Role
 from pipeline.domain.states import FaultKind
 from pipeline.providers import assets, prompts, replies
 from pipeline.providers.base import (
@@ -44,10 +44,10 @@ _MODELS = MappingProxyType(
 )
 
 
-def _terms(kind: Kind, **more: Any) -> Terms:
+def _terms(kind: Kind, **more: Any) -> Constraints:
     # One page says 2,000 tokens, another 5,000 characters: the smaller, as characters. There is no
     # mode to ask for; by its price it is pro, so only that is offered.
-    return Terms(model=_MODELS[kind], modes=frozenset({"pro"}), prompt_max=2000, **more)
+    return Constraints(model=_MODELS[kind], modes=frozenset({"pro"}), prompt_max=2000, **more)
 
 
 OFFER = Offer(

@@ -12,7 +12,7 @@ from types import MappingProxyType
 from typing import Any
 from urllib.parse import quote
 
-from pipeline.domain import Cadence, Feature, Item, Kind, Media, Offer, Role, Terms
+from pipeline.domain import Cadence, Constraints, Feature, Item, Kind, Media, Offer, Role
 from pipeline.providers import assets, inference_replies, prompts
 from pipeline.providers.base import (
     Absent,
@@ -36,8 +36,8 @@ _ANY = frozenset(range(3, 11))
 _SHORT = frozenset({5, 10})
 
 
-def _terms(**more: Any) -> Terms:
-    return Terms(model=_APP, **more)
+def _terms(**more: Any) -> Constraints:
+    return Constraints(model=_APP, **more)
 
 
 OFFER = Offer(

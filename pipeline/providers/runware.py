@@ -11,7 +11,7 @@ from collections.abc import Collection, Generator, Mapping
 from types import MappingProxyType
 from typing import Any
 
-from pipeline.domain import Cadence, Feature, Item, Kind, Media, Offer, Role, Terms
+from pipeline.domain import Cadence, Constraints, Feature, Item, Kind, Media, Offer, Role
 from pipeline.providers import assets, prompts, runware_replies
 from pipeline.providers.base import (
     ASSET,
@@ -43,8 +43,8 @@ _SHORT = frozenset({5, 10})
 _ANY = frozenset(range(3, 11))
 
 
-def _terms(**more: Any) -> Terms:
-    return Terms(model=_MODELS["pro"], prompt_min=2, **more)
+def _terms(**more: Any) -> Constraints:
+    return Constraints(model=_MODELS["pro"], prompt_min=2, **more)
 
 
 OFFER = Offer(

@@ -13,7 +13,7 @@ from types import MappingProxyType
 from typing import Any
 from urllib.parse import quote
 
-from pipeline.domain import Cadence, Feature, Item, Kind, Media, Offer, Role, Terms
+from pipeline.domain import Cadence, Constraints, Feature, Item, Kind, Media, Offer, Role
 from pipeline.domain.states import FaultKind
 from pipeline.providers import assets, prompts, replies
 from pipeline.providers.base import (
@@ -52,9 +52,9 @@ _ANY = frozenset(range(3, 11))
 _SHORT = frozenset({5, 10})
 
 
-def _terms(**more: Any) -> Terms:
+def _terms(**more: Any) -> Constraints:
     # The upload page's form takes 100 MB; the prompt's length is unpublished: the model's.
-    return Terms(model=_MODEL, clip_max_bytes=100_000_000, **more)
+    return Constraints(model=_MODEL, clip_max_bytes=100_000_000, **more)
 
 
 OFFER = Offer(

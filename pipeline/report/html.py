@@ -22,10 +22,10 @@ from markupsafe import Markup
 
 from pipeline.domain import EMPTY, Record, Table
 from pipeline.foreign_text import printable
-from pipeline.report.amounts import charged, earlier, estimate, native, usd
-from pipeline.report.causes import DONE, MARKS, NO_MARK, spoken
-from pipeline.report.results import cell_text
+from pipeline.report.advice import DONE, MARKS, NO_MARK, spoken
+from pipeline.report.figures import charged, earlier, estimate, native, usd
 from pipeline.report.summary import Report, Share, origin
+from pipeline.report.table_results import cell_text
 
 PAGE_CLIPS = 20_000
 """More clips than this make a page too heavy to open; report.csv has them all."""

@@ -11,7 +11,7 @@ from types import MappingProxyType
 
 from pipeline.domain import Record
 from pipeline.foreign_text import printable
-from pipeline.report.causes import DONE, spoken
+from pipeline.report.advice import DONE, spoken
 from pipeline.report.summary import Report, origin
 
 _ELEMENTS: Mapping[str, str] = MappingProxyType(

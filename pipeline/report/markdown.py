@@ -9,8 +9,8 @@ import re
 from collections.abc import Iterator, Sequence
 
 from pipeline.foreign_text import printable, printable_line
-from pipeline.report.amounts import charged, counted, earlier, estimate, native, usd
-from pipeline.report.causes import MARKS, NO_MARK, spoken
+from pipeline.report.advice import MARKS, NO_MARK, spoken
+from pipeline.report.figures import charged, counted, earlier, estimate, native, usd
 from pipeline.report.summary import Group, Report, Share
 
 _SPECIAL = re.compile(r"([\\`*_{}\[\]()<>#+\-.!|~&@:])")

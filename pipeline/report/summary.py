@@ -14,7 +14,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from pipeline.domain import Record
-from pipeline.report.causes import DONE, advice, place
+from pipeline.report.advice import DONE, advice, place
 
 ADDRESSES_KEPT = 50
 _MESSAGES_KEPT = 20

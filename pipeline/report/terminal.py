@@ -16,8 +16,8 @@ from rich.table import Table
 from rich.text import Text
 
 from pipeline.foreign_text import printable
-from pipeline.report.amounts import charged, counted, duration, earlier, estimate, native, usd
-from pipeline.report.causes import DONE, spoken
+from pipeline.report.advice import DONE, spoken
+from pipeline.report.figures import charged, counted, duration, earlier, estimate, native, usd
 from pipeline.report.summary import Case, Report, Share
 from pipeline.report.summary import Group as Cause
 

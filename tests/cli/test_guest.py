@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.providers.guests import guests
+from pipeline.providers.plugins import guests
 from tests.architecture.source import REPOSITORY
 
 PACKAGE = REPOSITORY / "tests" / "guest"

@@ -7,7 +7,7 @@ import pytest
 
 from pipeline.domain import Kind
 from pipeline.providers.base import Part, Request, fill, plain, revive
-from pipeline.providers.catalog import compose
+from pipeline.providers.registry import compose
 from tests.unit.providers.samples import item
 
 REQUESTS = [

@@ -8,9 +8,9 @@ from typing import Any, cast
 import pytest
 
 from pipeline.domain import Kind
-from pipeline.providers import wire
+from pipeline.providers import schema_registry as wire
 from pipeline.providers.base import CLIENT_ID, Finds, Provider, Request, TaskRef
-from pipeline.providers.catalog import PROVIDERS
+from pipeline.providers.registry import PROVIDERS
 from tests.conformance import broken
 from tests.recordings import load, names, reply
 from tests.unit.providers.reading import answered, read

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from pipeline.providers import wire
-from pipeline.providers.catalog import OFFERS, PROVIDERS
+from pipeline.providers import schema_registry as wire
+from pipeline.providers.registry import OFFERS, PROVIDERS
 from tests.recordings import load, names
 from tests.unit.providers.goldens import cases, golden, requests
 

@@ -6,8 +6,8 @@ from decimal import Decimal
 
 from pipeline.domain import Record
 from pipeline.domain.states import FaultKind, State
-from pipeline.report.amounts import charged
-from pipeline.report.causes import STATES, advice
+from pipeline.report.advice import STATES, advice
+from pipeline.report.figures import charged
 from pipeline.report.markdown import to_markdown
 from pipeline.report.summary import Report, summarise
 from pipeline.report.terminal import render_text
