@@ -7,9 +7,13 @@ or a cell of a table, must not be able to show or upload a private file.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import islice
 from pathlib import Path
 
 from pipeline.errors import MediaFault
+from pipeline.findings import nearest
+
+_NAMES_COMPARED = 2000
 
 
 class AllowedPaths:
@@ -32,6 +36,15 @@ class AllowedPaths:
                 "move it there, or name its folder in the manifest's own `files: {allow: [...]}`",
             )
         return path
+
+
+def nearest_file(path: Path) -> str:
+    """Return the name in a path's folder that was probably meant, or an empty text."""
+    try:
+        names = [entry.name for entry in islice(path.parent.iterdir(), _NAMES_COMPARED)]
+    except OSError:
+        return ""
+    return nearest(path.name, names)
 
 
 def _resolved(path: Path) -> Path | None:

@@ -20,6 +20,7 @@ from pipeline.domain import EMPTY, Manifest, PricedItem
 from pipeline.errors import InvalidInput
 from pipeline.findings import Finding
 from pipeline.manifest import contents, load_manifest
+from pipeline.media.inspection_cache import InspectionCache
 from pipeline.media.inspector import Inspector
 from pipeline.plan import Rates, SelectionMatcher, expand, parse_rates, price_items
 from pipeline.providers import OFFERS, PLUGIN_RATES, compose, sent_prompt
@@ -64,9 +65,11 @@ class Campaign:
         return ProviderFilter(self.asked.provider, sieve) if self.asked.provider else sieve
 
     def entries(
-        self, assets: Path, stopped: Mapping[str, str] = EMPTY
+        self, assets: Path | None, stopped: Mapping[str, str] = EMPTY
     ) -> Iterator[PricedItem | Finding]:
         """Yield what reading found, then the priced plan; fitted frames go to `assets`.
+
+        Without a place for them, as in a dry run, only what they measure is worked out.
 
         Providers that are `stopped` (name to reason) are passed over where another can do it.
         """
@@ -75,7 +78,12 @@ class Campaign:
         plan = expand(
             manifest,
             OFFERS,
-            Inspector(manifest.folder, manifest.allow, assets),
+            Inspector(
+                manifest.folder,
+                manifest.allow,
+                assets,
+                InspectionCache.below(self.asked.home),
+            ),
             provider=self.asked.provider,
             stopped=stopped,
         )

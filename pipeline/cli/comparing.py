@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
@@ -56,22 +55,21 @@ class Comparison:
 def compared(campaign: Campaign) -> Mapping[str, Comparison]:
     """Return what each provider would make of the campaign, by its name."""
     found = {name: Comparison() for name in OFFERS}
-    with tempfile.TemporaryDirectory() as assets:
-        told = _warned(campaign, Path(assets))
-        for name, comparison in found.items():
-            asked = replace(campaign.asked, provider=name)
-            for entry in replace(campaign, asked=asked).entries(Path(assets)):
-                # What is wrong with the manifest itself is no provider's doing.
-                if isinstance(entry, PricedItem):
-                    comparison.add(entry, own=entry.item.provider == name)
-                elif entry.message not in told:
-                    comparison.note(entry)
+    told = _warned(campaign)
+    for name, comparison in found.items():
+        asked = replace(campaign.asked, provider=name)
+        for entry in replace(campaign, asked=asked).entries(None):
+            # What is wrong with the manifest itself is no provider's doing.
+            if isinstance(entry, PricedItem):
+                comparison.add(entry, own=entry.item.provider == name)
+            elif entry.message not in told:
+                comparison.note(entry)
     return found
 
 
-def _warned(campaign: Campaign, assets: Path) -> frozenset[str]:
+def _warned(campaign: Campaign) -> frozenset[str]:
     """Return what is said of the manifest whoever makes it: no provider can help that."""
-    planned = campaign.entries(assets)
+    planned = campaign.entries(None)
     warnings = {
         each.message
         for each in planned

@@ -126,12 +126,12 @@ def _posters(folder: Path, records: Iterable[Record]) -> frozenset[str]:
 
 def _poster(folder: Path, sha256: str, clip: Path) -> str:
     # FFmpeg is slow to load: only where a clip has no poster yet.
-    from pipeline.media.posters import poster  # noqa: PLC0415 - see above
+    from pipeline.media.posters import write_poster  # noqa: PLC0415 - see above
 
     target = folder / poster_path(sha256)
     try:
         if not target.is_file():
-            poster(clip, target)
+            write_poster(clip, target)
     except (MediaFault, OSError):
         # A clip that does not play is in the report as what it is; it has no picture.
         return ""

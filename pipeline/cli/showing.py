@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import json
-import tempfile
 from dataclasses import replace
 from functools import partial
 from itertools import islice
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -101,18 +99,17 @@ def show(
 
 
 def _show(record: Record, campaign: Campaign, provider: str, form: Form) -> None:
-    with tempfile.TemporaryDirectory() as assets:
-        entry = _entry(record, _narrowed(record, campaign, provider), Path(assets))
-        if provider and entry.item.provider != provider:
-            print_text(
-                f"{OFFERS[provider].title} cannot make {record.address}: {_reason(entry, provider)}"
-            )
-            raise Leave(Exit.INVALID)
-        if form is Form.JSON:
-            print_text(json.dumps(described(entry, record, campaign), ensure_ascii=False, indent=2))
-            return
-        for line in lines(described(entry, record, campaign)):
-            print_text(line)
+    entry = _entry(record, _narrowed(record, campaign, provider))
+    if provider and entry.item.provider != provider:
+        print_text(
+            f"{OFFERS[provider].title} cannot make {record.address}: {_reason(entry, provider)}"
+        )
+        raise Leave(Exit.INVALID)
+    if form is Form.JSON:
+        print_text(json.dumps(described(entry, record, campaign), ensure_ascii=False, indent=2))
+        return
+    for line in lines(described(entry, record, campaign)):
+        print_text(line)
 
 
 def _narrowed(record: Record, campaign: Campaign, provider: str) -> Campaign:
@@ -131,9 +128,9 @@ def _narrowed(record: Record, campaign: Campaign, provider: str) -> Campaign:
     )
 
 
-def _entry(record: Record, campaign: Campaign, assets: Path) -> PricedItem:
+def _entry(record: Record, campaign: Campaign) -> PricedItem:
     findings: list[Finding] = []
-    for found in campaign.entries(assets):
+    for found in campaign.entries(None):
         if isinstance(found, Finding):
             findings.append(found)
         elif found.item.address == record.address:

@@ -14,7 +14,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from pipeline.domain import Media
 from pipeline.errors import MediaFault
-from pipeline.media.sniff import format_of
+from pipeline.file_content import format_of
 
 _FORMATS = ("PNG", "JPEG", "WEBP", "GIF")
 _IMAGE_FORMATS = frozenset(name.lower() for name in _FORMATS)
@@ -44,7 +44,16 @@ def measure_image(path: Path) -> Media:
         raise MediaFault("wrong-media", f"{path.name} is {noun}, {why}", "save it as PNG or JPEG")
     if kind == "jpeg" and not _has_scan(content):
         raise MediaFault("damaged", f"{path.name} has no picture in it", "save it again")
-    width, height = _size(path.name, content)
+    name = path.name
+    try:
+        with _opened(name, content) as image:
+            _read_to_end(image)
+        with _opened(name, content) as image:  # `verify` and `draft` leave no usable image
+            width, height = image.size
+            if image.getexif().get(_ORIENTATION) in _TURNED:
+                width, height = height, width
+    except _BROKEN as error:
+        raise _damaged(name, error) from error
     return Media(
         media_type="image",
         source=str(path),
@@ -87,18 +96,6 @@ def open_image(path: Path) -> Image.Image:
     return picture
 
 
-def _size(name: str, content: bytes) -> tuple[int, int]:
-    try:
-        with _opened(name, content) as image:
-            _require_pixels(image)
-        with _opened(name, content) as image:  # `verify` and `draft` leave no usable image
-            width, height = image.size
-            turned = image.getexif().get(_ORIENTATION) in _TURNED
-    except _BROKEN as error:
-        raise _damaged(name, error) from error
-    return (height, width) if turned else (width, height)
-
-
 def _opened(name: str, content: bytes) -> Image.Image:
     with warnings.catch_warnings():
         warnings.simplefilter("error", Image.DecompressionBombWarning)
@@ -111,8 +108,8 @@ def _opened(name: str, content: bytes) -> Image.Image:
     return image
 
 
-def _require_pixels(image: Image.Image) -> None:
-    """Read the file to its end, as cheaply as its format allows."""
+def _read_to_end(image: Image.Image) -> None:
+    """Read the file to its end, as cheaply as its format allows; raise where it is broken."""
     if image.format == "PNG":
         image.verify()  # the checksum of every chunk, without unpacking
         return

@@ -6,43 +6,44 @@ Each distinct file is looked at once.
 
 from __future__ import annotations
 
-import difflib
 import hashlib
-from collections.abc import Callable, Sequence
-from itertools import islice
+import stat
+from collections.abc import Sequence
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from pipeline.allowed_paths import AllowedPaths
-from pipeline.domain import Media
+from pipeline.allowed_paths import AllowedPaths, nearest_file
+from pipeline.domain import Media, Operation
 from pipeline.errors import MediaFault
-from pipeline.media.derive import fitted
-from pipeline.media.image import measure_image
+from pipeline.file_content import sha256
+from pipeline.media.inspection_cache import RECIPE, InspectionCache
 
-_NAMES_COMPARED = 2000
 _MEGA = 1_000_000
 _MOST_BYTES = {"image": 50 * _MEGA, "video": 500 * _MEGA}
 """More than any provider takes: what is larger is not even opened."""
-
-
-def _video(path: Path) -> Media:
-    # Most manifests name no video, and FFmpeg is slow to load.
-    from pipeline.media.video import measure  # noqa: PLC0415 - see above
-
-    return measure(path)
-
-
+_TOLERANCE = 0.02
+"""A frame this close to the ratio is taken as it is (manifest.md §5)."""
 _WEB = "it begins with https://"
-_READERS: dict[str, Callable[[Path], Media]] = {"image": measure_image, "video": _video}
 
 
 class Inspector:
     """Looks at each distinct file once; `plan.expand` is handed one."""
 
-    def __init__(self, folder: Path, allow: Sequence[Path], assets: Path) -> None:
-        """`folder` and `allow` may be read from; `assets` is where fitted frames are kept."""
+    def __init__(
+        self,
+        folder: Path,
+        allow: Sequence[Path],
+        assets: Path | None,
+        cache: InspectionCache | None = None,
+    ) -> None:
+        """`folder` and `allow` may be read from; `cache` remembers what was seen in earlier runs.
+
+        `assets` is where fitted frames are kept; None: what they measure is enough, as in a dry
+        run, and none is made that is known.
+        """
         self._allowed = AllowedPaths(folder, allow)
         self._assets = assets
+        self._cache = cache or InspectionCache(None)
         self._places: dict[tuple[str, Path], Path] = {}
         self._seen: dict[tuple[Path, str], Media | MediaFault] = {}
         self._fitted: dict[tuple[str, str, str], Media] = {}
@@ -54,10 +55,19 @@ class Inspector:
         """
         if "://" in file:
             return _remote(file.strip(), media_type)
-        path = self._place(file, folder)
+        path = self._places.get((file, folder))
+        if path is None:
+            path = self._places[file, folder] = self._allowed.resolve(file, folder)
         known = self._seen.get((path, media_type))
         if known is None:
-            known = self._seen[path, media_type] = _look(path, file, media_type)
+            try:
+                known = self._measure(path, file, media_type)
+            except MediaFault as fault:
+                known = fault
+            except OSError as error:
+                message = f"{file!r} cannot be read: {error.strerror}"
+                known = MediaFault("missing-file", message)
+            self._seen[path, media_type] = known
         if isinstance(known, MediaFault):
             raise MediaFault(known.slug, known.message, known.hint)
         return known
@@ -65,31 +75,68 @@ class Inspector:
     def fit(self, media: Media, ratio: str, how: str) -> Media:
         """Return the image made to fit `ratio` ("9:16"), by `how`: "crop" or "pad"."""
         identity = (media.digest, ratio, how)
-        if identity not in self._fitted:
-            self._fitted[identity] = fitted(media, ratio, how, self._assets)
-        return self._fitted[identity]
+        if identity in self._fitted:
+            return self._fitted[identity]
+        if not media.local:
+            message = "only a local file can be made to fit"
+            raise MediaFault("wrong-media", message, "download it first")
+        width, height = (int(side) for side in ratio.split(":"))
+        if abs(media.width / media.height * height / width - 1) <= _TOLERANCE:
+            shaped = media
+        else:
+            shaped = self._fit(media, ratio, how)
+        self._fitted[identity] = shaped
+        return shaped
 
-    def _place(self, file: str, folder: Path) -> Path:
-        known = self._places.get((file, folder))
-        if known is not None:
-            return known
-        path = self._places[file, folder] = self._allowed.resolve(file, folder)
-        return path
+    def _fit(self, media: Media, ratio: str, how: str) -> Media:
+        known = self._cache.frame(media, ratio, how)
+        frame = known
+        if frame is None or self._assets is not None:
+            from pipeline.media.derive import fit_image  # noqa: PLC0415 - Pillow is slow to load
 
+            frame = fit_image(media, ratio, how, self._assets)
+        if frame != known:
+            self._cache.remember_frame(media, ratio, how, frame)
+        return Media(
+            media_type="image",
+            source=str(self._assets / frame.digest) if self._assets else frame.digest,
+            local=True,
+            digest=frame.digest,
+            format="png",
+            bytes=frame.bytes,
+            width=frame.width,
+            height=frame.height,
+            source_digest=media.digest,
+            operations=(Operation(name=how, parameters={"ratio": ratio}, recipe=RECIPE),),
+        )
 
-def _look(path: Path, file: str, media_type: str) -> Media | MediaFault:
-    try:
-        if not path.is_file():
-            return _missing(path, file)
-        size, most = path.stat().st_size, _MOST_BYTES[media_type]
+    def _measure(self, path: Path, file: str, media_type: str) -> Media:
+        try:
+            status = path.stat()
+        except (FileNotFoundError, NotADirectoryError):
+            status = None
+        if status is None or not stat.S_ISREG(status.st_mode):
+            raise _missing(path, file)
+        size, most = status.st_size, _MOST_BYTES[media_type]
         if size > most:
             message = f"{file!r} has {size / _MEGA:,.0f} MB; no provider takes {most / _MEGA:.0f}"
-            return MediaFault("too-large", message, "scale it down")
-        return _READERS[media_type](path)
-    except MediaFault as fault:
-        return fault
-    except OSError as error:
-        return MediaFault("missing-file", f"{file!r} cannot be read: {error.strerror}")
+            raise MediaFault("too-large", message, "scale it down")
+        known = self._cache.unchanged(path, status, media_type)
+        if known is not None:
+            return known
+        media = self._cache.same_content(path, sha256(path), media_type)
+        if media is None and media_type == "video":
+            # Most manifests name no video, and FFmpeg is slow to load.
+            from pipeline.media.video import measure  # noqa: PLC0415 - see above
+
+            media = measure(path)
+        elif media is None:
+            # Nor need Pillow be loaded for pictures that are known.
+            from pipeline.media.image import measure_image  # noqa: PLC0415 - see above
+
+            media = measure_image(path)
+        self._cache.remember(path, status, media)
+        return media
 
 
 def _missing(path: Path, file: str) -> MediaFault:
@@ -99,18 +146,9 @@ def _missing(path: Path, file: str) -> MediaFault:
         return MediaFault("missing-file", f"{file!r} is a pipe or a device, not a file")
     if file.startswith("www."):
         return MediaFault("missing-file", f"{file!r} does not exist", _WEB)
-    near = _nearest(path)
+    near = nearest_file(path)
     meant = near and f"did you mean {str(Path(file).with_name(near))!r}?"
     return MediaFault("missing-file", f"{file!r} does not exist", meant)
-
-
-def _nearest(path: Path) -> str:
-    if not path.parent.is_dir():
-        return ""
-    names = [entry.name for entry in islice(path.parent.iterdir(), _NAMES_COMPARED)]
-    folded = {name.casefold(): name for name in sorted(names)}
-    near = difflib.get_close_matches(path.name.casefold(), folded, n=1)
-    return folded[near[0]] if near else ""
 
 
 def _remote(url: str, media_type: str) -> Media:

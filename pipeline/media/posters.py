@@ -23,31 +23,33 @@ _PLAIN = 6.0
 _FORMATS = {".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}
 
 
-def poster(clip: Path, target: Path) -> None:
+def write_poster(clip: Path, target: Path) -> None:
     """Write a still of the clip, at most 480 pixels long, as JPEG or WebP by `target`'s suffix.
 
     Raise MediaFault `damaged` where the clip does not play.
     """
+    chosen: Image.Image | None = None
     try:
-        picture = _representative(clip)
+        for frame in _frames(clip):
+            scale = min(1.0, _LONG_SIDE / max(frame.width, frame.height))
+            size = (max(1, round(frame.width * scale)), max(1, round(frame.height * scale)))
+            small = frame.reformat(width=size[0], height=size[1], format="rgb24")
+            picture = Image.fromarray(small.to_ndarray())
+            if frame.rotation:
+                # FFmpeg's display matrix turns counter-clockwise, as Pillow does.
+                picture = picture.rotate(frame.rotation, expand=True)
+            chosen = chosen or picture
+            if ImageStat.Stat(picture.convert("L")).stddev[0] > _PLAIN:
+                chosen = picture
+                break
     except (av.FFmpegError, ValueError) as error:
         raise MediaFault("damaged", f"{clip.name} does not play") from error
+    if chosen is None:
+        raise MediaFault("damaged", f"{clip.name} does not play")
     target.parent.mkdir(parents=True, exist_ok=True)
     part = target.with_name(f"{target.name}.part")
-    picture.save(part, _FORMATS[target.suffix.lower()], quality=80)
+    chosen.save(part, _FORMATS[target.suffix.lower()], quality=80)
     part.replace(target)
-
-
-def _representative(clip: Path) -> Image.Image:
-    chosen: Image.Image | None = None
-    for frame in _frames(clip):
-        picture = _small(frame)
-        chosen = chosen or picture
-        if ImageStat.Stat(picture.convert("L")).stddev[0] > _PLAIN:
-            return picture
-    if chosen is None:
-        raise ValueError("no frames")
-    return chosen
 
 
 def _frames(clip: Path) -> Iterator[VideoFrame]:
@@ -65,12 +67,3 @@ def _frames(clip: Path) -> Iterator[VideoFrame]:
                 yield frame
         if not late and first is not None:
             yield first
-
-
-def _small(frame: VideoFrame) -> Image.Image:
-    scale = min(1.0, _LONG_SIDE / max(frame.width, frame.height))
-    size = (max(1, round(frame.width * scale)), max(1, round(frame.height * scale)))
-    small = frame.reformat(width=size[0], height=size[1], format="rgb24")
-    picture = Image.fromarray(small.to_ndarray())
-    # FFmpeg's display matrix turns counter-clockwise, as Pillow does.
-    return picture.rotate(frame.rotation, expand=True) if frame.rotation else picture

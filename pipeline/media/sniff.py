@@ -1,41 +1,15 @@
-"""What a file is by its first bytes, and whether a video is all there.
-
-A name proves nothing: a table cell may call a text file `hero.png`. Nothing is decoded here.
-"""
+"""Whether a video file is all there, by what its container says of itself; nothing is decoded."""
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Collection
 from pathlib import Path
 from typing import BinaryIO
 
 from pipeline.errors import MediaFault
 
-_HEAD = 64
 _EBML = b"\x1a\x45\xdf\xa3"
 _SEGMENT = b"\x18\x53\x80\x67"
 _EBML_HEAD = 256
-# Signature, offset, format. WebP is a RIFF file that says so at byte 8.
-_IMAGES = (
-    (b"\x89PNG\r\n\x1a\n", 0, "png"),
-    (b"\xff\xd8\xff", 0, "jpeg"),
-    (b"WEBP", 8, "webp"),
-    (b"GIF8", 0, "gif"),
-)
-# Formats nobody takes, named so that the finding can say what the file is.
-_OTHERS = (
-    (b"BM", 0, "a BMP image"),
-    (b"II*\x00", 0, "a TIFF image"),
-    (b"MM\x00*", 0, "a TIFF image"),
-    (b"ftypavif", 4, "an AVIF image"),
-    (b"ftypheic", 4, "a HEIC image"),
-    (b"ftypmif1", 4, "a HEIC image"),
-    (b"%PDF", 0, "a PDF"),
-    (b"PK\x03\x04", 0, "a ZIP archive"),
-    (b"AVI ", 8, "an AVI video"),
-)
-_PAGES = (b"<!doctype html", b"<html")
 _AGAIN = "copy or export it again"
 _MIN_BOX = 8
 _LARGE_BOX = 16
@@ -48,33 +22,6 @@ _TOP_LEVEL = frozenset(
 _LARGEST_INDEX = 16_000_000
 _ELEMENT_HEAD = 12
 _LONGEST_ID = 4
-
-
-def file_format(path: Path) -> str:
-    """Return what the file is by its content, as `format_of` does."""
-    with path.open("rb") as file:
-        return format_of(file.read(_HEAD))
-
-
-def format_of(content: bytes) -> str:
-    """Return png, jpeg, webp, gif, mp4, mov or webm; a phrase such as "a PDF" for all else."""
-    head = content[:_HEAD]
-    for signature, offset, name in (*_IMAGES, *_OTHERS):
-        if head[offset : offset + len(signature)] == signature:
-            return name
-    if head[4:8] == b"ftyp":
-        return "mov" if head[8:10] == b"qt" else "mp4"
-    if head[:4] == _EBML:
-        return "webm"
-    if not _reads_as_text(head):
-        return "something unknown"
-    return "a web page" if head.lstrip().lower().startswith(_PAGES) else "a text file"
-
-
-def sha256(path: Path) -> str:
-    """Return the SHA-256 of a file's bytes, in hex."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def require_whole(path: Path, kind: str) -> None:
@@ -113,22 +60,20 @@ def fragmented_s(path: Path) -> float:
             length, name = _box(file, at, size)
             if length < _MIN_BOX:
                 break
-            if name == b"moov":
-                return _declared_s(_read(file, at, length, size))
-            at += length
+            if name != b"moov":
+                at += length
+                continue
+            # `mehd` in the time scale of `mvhd` (ISO/IEC 14496-12, 8.2.2 and 8.8.2).
+            moov = _read(file, at, length, size)
+            header, declared = moov.find(b"mvhd") + 4, moov.find(b"mehd") + 4
+            if min(header, declared) < _MIN_BOX:
+                return 0.0
+            scale_at = header + (20 if moov[header] else 12)
+            scale = int.from_bytes(moov[scale_at : scale_at + 4], "big")
+            width = 8 if moov[declared] else 4
+            units = int.from_bytes(moov[declared + 4 : declared + 4 + width], "big")
+            return units / scale if scale else 0.0
     return 0.0
-
-
-def _declared_s(moov: bytes) -> float:
-    """Read `mehd` in the time scale of `mvhd` (ISO/IEC 14496-12, 8.2.2 and 8.8.2)."""
-    header, declared = moov.find(b"mvhd") + 4, moov.find(b"mehd") + 4
-    if min(header, declared) < _MIN_BOX:
-        return 0.0
-    scale_at = header + (20 if moov[header] else 12)
-    scale = int.from_bytes(moov[scale_at : scale_at + 4], "big")
-    width = 8 if moov[declared] else 4
-    length = int.from_bytes(moov[declared + 4 : declared + 4 + width], "big")
-    return length / scale if scale else 0.0
 
 
 def _boxes_end(file: BinaryIO, size: int) -> int | None:
@@ -142,7 +87,10 @@ def _boxes_end(file: BinaryIO, size: int) -> int | None:
         if end >= size:
             break
         length, name = _box(file, end, size)
-        if _is_whole(names) and (length < _MIN_BOX or name not in _TOP_LEVEL):
+        # Nothing more need come after these boxes: fragments may, until their index.
+        last = b"mfra" if b"mvex" in names else b"mdat"
+        whole = b"moov" in names and last in names
+        if whole and (length < _MIN_BOX or name not in _TOP_LEVEL):
             return stated
         if length < _MIN_BOX:
             return None
@@ -154,12 +102,6 @@ def _boxes_end(file: BinaryIO, size: int) -> int | None:
         end += length
         stated = max(stated, end)
     return stated if {b"moov", b"mdat"} <= names or stated > size else None
-
-
-def _is_whole(names: Collection[bytes]) -> bool:
-    """Tell whether nothing more need come after these boxes: fragments may, until their index."""
-    last = b"mfra" if b"mvex" in names else b"mdat"
-    return b"moov" in names and last in names
 
 
 def _box(file: BinaryIO, start: int, size: int) -> tuple[int, bytes]:
@@ -230,11 +172,3 @@ def _varint(head: bytes, at: int) -> tuple[int, int]:
     first = head[at] if at < len(head) else 0
     width = 9 - first.bit_length()
     return int.from_bytes(head[at : at + width], "big") & ((1 << 7 * width) - 1), at + width
-
-
-def _reads_as_text(head: bytes) -> bool:
-    try:
-        text = head.decode("utf-8")
-    except UnicodeDecodeError:
-        return False
-    return all(character.isprintable() or character in "\r\n\t" for character in text)

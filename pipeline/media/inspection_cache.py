@@ -1,0 +1,150 @@
+"""What was looked at stays known over runs: a file by its content, a fitted frame by its making.
+
+The quick question is whether path, size, both times and the inode are what they were. A file that
+was edited in place, at its old size and with its old mtime put back, has another ctime, which no
+program can set. Where the quick answer is no, its SHA-256 decides: then it is read, not decoded.
+It is a cache: it may be deleted at any time, and where it cannot be written nothing is remembered.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import asdict, dataclass, replace
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from pipeline.domain import Media
+
+RECIPE = 1
+"""Of fitted frames; raised when the pixels would change: an older file is then made anew."""
+_RULES = 1
+"""Raised when looking at a file would tell something else of it than before."""
+_FILE = "media.jsonl"
+_MOST_BYTES = 64_000_000
+"""A cache that has grown larger is begun anew."""
+_SETTLED_NS = 2_000_000_000
+"""A file changed so lately could change again within one tick of its clock (FAT: two seconds)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FittedFrame:
+    """What is known of a fitted frame without its pixels."""
+
+    digest: str
+    bytes: int
+    width: int
+    height: int
+
+
+class InspectionCache:
+    """Remembers in a file of JSON lines, each of which is whole or ignored."""
+
+    def __init__(self, file: Path | None, now_ns: Callable[[], int] = time.time_ns) -> None:
+        """`file` is read at the first question; None remembers nothing from run to run."""
+        self._file = file
+        self._now_ns = now_ns
+        self._by_stat: dict[tuple[str, str], tuple[list[int], Media]] = {}
+        self._by_content: dict[tuple[str, str], Media] = {}
+        self._frames: dict[tuple[str, ...], FittedFrame] = {}
+        self._unread = True
+
+    @classmethod
+    def below(cls, root: Path, variables: Mapping[str, str] = os.environ) -> InspectionCache:
+        """Return the cache of a root; where it has no ledger yet, the user's own.
+
+        A dry run leaves nothing where nothing was before.
+        """
+        home = root / ".callsheet"
+        if os.access(home, os.W_OK):
+            return cls(home / "cache" / _FILE)
+        fallback = Path(variables.get("HOME", "/")) / ".cache"
+        return cls(Path(variables.get("XDG_CACHE_HOME") or fallback) / "callsheet" / _FILE)
+
+    def unchanged(self, path: Path, status: os.stat_result, media_type: str) -> Media | None:
+        """Return what was found in a file that is as it was, or None."""
+        self._read()
+        known = self._by_stat.get((str(path), media_type))
+        return known[1] if known is not None and known[0] == _identity(status) else None
+
+    def same_content(self, path: Path, digest: str, media_type: str) -> Media | None:
+        """Return what was found in a file with these bytes, whatever it was called, or None."""
+        self._read()
+        known = self._by_content.get((digest, media_type))
+        return None if known is None else replace(known, source=str(path))
+
+    def remember(self, path: Path, status: os.stat_result, media: Media) -> None:
+        """Keep what was found in a file; `status` is from before it was read."""
+        with suppress(OSError):
+            after = _identity(path.stat())
+            lately = self._now_ns() - status.st_ctime_ns < _SETTLED_NS
+            stat = [] if lately or after != _identity(status) else after
+            self._keep({"path": str(path), "stat": stat, "media": asdict(media)})
+
+    def frame(self, media: Media, ratio: str, how: str) -> FittedFrame | None:
+        """Return what a frame measures that was fitted before, or None."""
+        self._read()
+        return self._frames.get(_making(media, ratio, how))
+
+    def remember_frame(self, media: Media, ratio: str, how: str, frame: FittedFrame) -> None:
+        """Keep what a fitted frame measures."""
+        self._keep({"made": _making(media, ratio, how), "frame": asdict(frame)})
+
+    def _read(self) -> None:
+        if not self._unread:
+            return
+        self._unread = False
+        try:
+            lines = self._file.read_bytes().splitlines() if self._file else []
+        except OSError:
+            return
+        for line in lines:
+            # A line may be cut, or of another version.
+            with suppress(ValueError, KeyError, TypeError):
+                self._take(orjson.loads(line))
+
+    def _take(self, entry: Mapping[str, Any]) -> None:
+        if entry["rules"] != _RULES:
+            return
+        if "made" in entry:
+            self._frames[tuple(entry["made"])] = FittedFrame(**entry["frame"])
+            return
+        media = Media(**{**entry["media"], "operations": ()})
+        self._by_content[media.digest, media.media_type] = media
+        if entry["stat"]:
+            self._by_stat[entry["path"], media.media_type] = (entry["stat"], media)
+
+    def _keep(self, entry: Mapping[str, Any]) -> None:
+        line = orjson.dumps({"rules": _RULES, **entry}, option=orjson.OPT_APPEND_NEWLINE)
+        self._take(orjson.loads(line))
+        if self._file is None:
+            return
+        try:
+            self._file.parent.mkdir(parents=True, exist_ok=True)
+            if self._file.exists() and self._file.stat().st_size > _MOST_BYTES:
+                self._file.unlink()
+            # One write of one line: two processes never mix theirs.
+            with self._file.open("ab", buffering=0) as file:
+                file.write(line)
+        except OSError:
+            self._file = None
+
+
+def _identity(status: os.stat_result) -> list[int]:
+    return [
+        status.st_dev,
+        status.st_ino,
+        status.st_size,
+        status.st_mtime_ns,
+        status.st_ctime_ns,
+    ]
+
+
+def _making(media: Media, ratio: str, how: str) -> tuple[str, ...]:
+    # Another version of the library may write other bytes for the same pixels.
+    return (media.digest, ratio, how, str(RECIPE), version("pillow"))
