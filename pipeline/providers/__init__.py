@@ -10,9 +10,17 @@ from pipeline.providers.registry import (
     PLUGIN_RATES,
     PROVIDERS,
     compose,
-    composed,
+    compose_with,
     sent_prompt,
 )
-from pipeline.providers.schema_registry import complaint
+from pipeline.providers.schema_registry import schema_error
 
-__all__ = ["OFFERS", "PLUGIN_RATES", "PROVIDERS", "complaint", "compose", "composed", "sent_prompt"]
+__all__ = [
+    "OFFERS",
+    "PLUGIN_RATES",
+    "PROVIDERS",
+    "compose",
+    "compose_with",
+    "schema_error",
+    "sent_prompt",
+]

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from pipeline.domain import Offer
+from pipeline.domain.offer_rules import reserved_field
 
 
 def task(body: Any) -> Any:
@@ -17,20 +18,21 @@ def task(body: Any) -> Any:
     return body[0] if isinstance(body, list) else body
 
 
-def problems(offer: Offer, body: Any, extra: Any) -> Iterator[tuple[str, str]]:
+def extra_faults(offer: Offer, body: Any, extra: Any) -> Iterator[tuple[str, str]]:
     """Yield, as slug and message, each field of `extra` that must not be there."""
     if not isinstance(extra, Mapping):
         yield ("extra-form", f"extra for {offer.provider} is a map of request fields")
         return
     for field, value in _leaves(extra):
-        if _is_reserved(offer, field):
-            yield ("extra-reserved", f"{offer.title}'s field {field!r} is not for extra to set")
+        reserved = reserved_field(offer, field)
+        if reserved:
+            yield ("extra-reserved", reserved)
         elif _is_taken(task(body), field.split("."), value):
             yield ("extra-taken", f"{offer.title}'s field {field!r} is set by the shot already")
 
 
-def merged(body: Any, extra: Mapping[str, Any]) -> Any:
-    """Return the body with the fields of `extra` added; `problems` has found none."""
+def merge(body: Any, extra: Mapping[str, Any]) -> Any:
+    """Return the body with the fields of `extra` added; `extra_faults` has found none."""
     if isinstance(body, list):
         return [_joined(body[0], extra)]
     return _joined(body, extra)
@@ -51,14 +53,6 @@ def _leaves(extra: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, An
             yield from _leaves(value, f"{above}{name}.")
         else:
             yield f"{above}{name}", value
-
-
-def _is_reserved(offer: Offer, field: str) -> bool:
-    """Tell whether a field is reserved, lies below a reserved one, or would replace its parent."""
-    return any(
-        field == known or field.startswith(f"{known}.") or known.startswith(f"{field}.")
-        for known in offer.reserved
-    )
 
 
 def _is_taken(ours: Any, path: list[str], value: Any) -> bool:

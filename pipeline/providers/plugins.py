@@ -15,25 +15,25 @@ from pipeline.providers.base import Plugin
 GROUP = "callsheet.providers"
 
 
-def guests(taken: Iterable[str], found: Iterable[EntryPoint] | None = None) -> Iterator[Plugin]:
+def plugins(taken: Iterable[str], found: Iterable[EntryPoint] | None = None) -> Iterator[Plugin]:
     """Yield the providers that are installed beside this package; `taken` names are refused."""
     names = set(taken)
     for point in entry_points(group=GROUP) if found is None else found:
         try:
-            guest: Plugin = point.load()()
-            name = guest.offer.provider
-            brought = (guest.wire_schema, guest.rates)
+            plugin: Plugin = point.load()()
+            name = plugin.offer.provider
+            needed = (plugin.wire_schema, plugin.rates)
         except Exception as error:  # noqa: BLE001 - whatever a foreign package raises
-            _left_out(point, f"{type(error).__name__}: {error}")
+            _leave_out(point, f"{type(error).__name__}: {error}")
             continue
         if name in names:
-            _left_out(point, f"there is a provider {name!r} already")
-        elif not all(brought):
-            _left_out(point, "it brings no wire_schema, or no rates")
+            _leave_out(point, f"there is a provider {name!r} already")
+        elif not all(needed):
+            _leave_out(point, "it brings no wire_schema, or no rates")
         else:
             names.add(name)
-            yield guest
+            yield plugin
 
 
-def _left_out(point: EntryPoint, why: str) -> None:
+def _leave_out(point: EntryPoint, why: str) -> None:
     warnings.warn(f"provider {point.value} is left out: {why}", RuntimeWarning, stacklevel=3)

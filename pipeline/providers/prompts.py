@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from pipeline.domain import Item, Reference, Role, Token
+from pipeline.domain import Item, Role, Token
 
 _WORDS: Mapping[Role, str] = MappingProxyType(
     {
@@ -21,7 +21,7 @@ _WORDS: Mapping[Role, str] = MappingProxyType(
 _NONE: Mapping[Role, str] = MappingProxyType({})
 
 
-def rendered(item: Item, syntax: Mapping[Role, str] = _NONE, *, image_shift: int = 0) -> str:
+def render_prompt(item: Item, syntax: Mapping[Role, str] = _NONE, *, image_shift: int = 0) -> str:
     """Return the prompt as text, each token in the provider's syntax or in words.
 
     `syntax` maps a role to its form, with `{n}` for the number; a role without one is said in
@@ -48,13 +48,9 @@ def _said(item: Item, token: Token, syntax: Mapping[Role, str], image_shift: int
     if token.role in _WORDS:
         return _WORDS[token.role]
     place = f"{token.role} {number}"
-    say = _meant(item, token).say
-    return f"{say} ({place})" if say else place
-
-
-def _meant(item: Item, token: Token) -> Reference:
-    return next(
-        reference
+    say = next(
+        reference.say
         for reference in item.references
         if reference.role is token.role and reference.ordinal == token.ordinal
     )
+    return f"{say} ({place})" if say else place

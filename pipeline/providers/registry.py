@@ -6,30 +6,30 @@ this package writes is never loose, and what a manifest adds never replaces it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import Any
 
-from pipeline.domain import Constraints, Item, Offer
+from pipeline.domain import Item, Offer
+from pipeline.domain.offer_rules import option_faults, wrong_prompt_length
 from pipeline.errors import InvalidInput
 from pipeline.findings import Finding
-from pipeline.providers import passthrough as extras
-from pipeline.providers import schema_registry as wire
+from pipeline.providers import passthrough, schema_registry
 from pipeline.providers.apimart import APIMart
 from pipeline.providers.base import ASSET, CLIENT_ID, Provider, plain
 from pipeline.providers.evolink import EvoLink
 from pipeline.providers.inference import Inference
-from pipeline.providers.plugins import guests
+from pipeline.providers.plugins import plugins
 from pipeline.providers.runware import Runware
 from pipeline.providers.unifically import Unifically
 
 _OWN: tuple[Provider, ...] = (APIMart(), EvoLink(), Inference(), Runware(), Unifically())
-_GUESTS = tuple(guests(provider.offer.provider for provider in _OWN))
-for _guest in _GUESTS:
-    wire.bring(_guest.offer.provider, _guest.wire_schema)
+_PLUGINS = tuple(plugins(provider.offer.provider for provider in _OWN))
+for _plugin in _PLUGINS:
+    schema_registry.register(_plugin.offer.provider, _plugin.wire_schema)
 
 PROVIDERS: Mapping[str, Provider] = MappingProxyType(
-    {provider.offer.provider: provider for provider in (*_OWN, *_GUESTS)}
+    {provider.offer.provider: provider for provider in (*_OWN, *_PLUGINS)}
 )
 OFFERS: Mapping[str, Offer] = MappingProxyType(
     {name: provider.offer for name, provider in PROVIDERS.items()}
@@ -37,7 +37,7 @@ OFFERS: Mapping[str, Offer] = MappingProxyType(
 
 
 PLUGIN_RATES: tuple[Mapping[str, Any], ...] = tuple(
-    rate for guest in _GUESTS for rate in guest.rates
+    rate for plugin in _PLUGINS for rate in plugin.rates
 )
 """Prices that providers from other packages bring along, as entries of rates.yaml."""
 
@@ -48,21 +48,22 @@ def compose(item: Item, options: Mapping[str, Any]) -> dict[str, Any]:
     Raises InvalidInput, at the item's shot, for a prompt whose rendered form is too short or too
     long, for what the provider's schema refuses, and for `extra` that touches our own fields.
     """
-    return composed(PROVIDERS[item.provider], item, options)
+    return compose_with(PROVIDERS[item.provider], item, options)
 
 
-def composed(provider: Provider, item: Item, options: Mapping[str, Any]) -> dict[str, Any]:
+def compose_with(provider: Provider, item: Item, options: Mapping[str, Any]) -> dict[str, Any]:
     """Return what `compose` does, for an adapter at hand."""
-    wrong = list(_option_problems(provider.offer, options))
+    offer = provider.offer
+    wrong = [(fault.slug, fault.message) for fault in option_faults(offer, options)]
     if wrong:
         raise _refusal(item, wrong)
     data = plain(provider.submit_request(item, options))
-    problems = _problems(item, provider.offer, data)
-    if problems:
-        raise _refusal(item, problems)
+    wrong = _request_faults(item, offer, data)
+    if wrong:
+        raise _refusal(item, wrong)
     extra = item.extra.get(item.provider)
     if extra:
-        data["body"] = extras.merged(data["body"], extra)
+        data["body"] = passthrough.merge(data["body"], extra)
     return data
 
 
@@ -72,7 +73,7 @@ def sent_prompt(provider: str, request: Mapping[str, Any]) -> str:
 
 
 def _prompt_in(offer: Offer, request: Mapping[str, Any]) -> str:
-    found: Any = extras.task(request["body"])
+    found: Any = passthrough.task(request["body"])
     for step in offer.prompt_field.split("."):
         found = found[step]
     return str(found)
@@ -84,36 +85,17 @@ def _refusal(item: Item, problems: Iterable[tuple[str, str]]) -> InvalidInput:
     )
 
 
-def _option_problems(offer: Offer, options: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    for name, value in options.items():
-        allowed = offer.option_values.get(name)
-        if name not in offer.options:
-            yield ("unknown-option", f"{offer.title} has no option {name!r}")
-        elif allowed is not None and value not in allowed:
-            known = ", ".join(sorted(allowed))
-            yield ("bad-option", f"{offer.title}'s option {name!r} is one of {known}")
-
-
-def _problems(item: Item, offer: Offer, data: Mapping[str, Any]) -> list[tuple[str, str]]:
+def _request_faults(item: Item, offer: Offer, data: Mapping[str, Any]) -> list[tuple[str, str]]:
     """Return what forbids the request, as slugs and messages; the first cause hides the rest."""
-    prompt = _prompt_problem(offer.kinds[item.kind], _prompt_in(offer, data))
-    if prompt is not None:
-        return [prompt]
-    refused = wire.complaint(item.provider, data["body"])
+    prompt = _prompt_in(offer, data)
+    if prompt == CLIENT_ID or prompt.startswith(ASSET):
+        return [("prompt-reserved", f"a prompt cannot be the placeholder {prompt!r}")]
+    wrong = wrong_prompt_length(len(prompt), offer.kinds[item.kind])
+    if wrong is not None:
+        slug, bound = wrong
+        return [(slug, f"the prompt has {len(prompt):,} characters as sent, {bound}")]
+    refused = schema_registry.schema_error(item.provider, data["body"])
     if refused is not None:
         return [("wire-schema", f"{offer.title} cannot be told this: {refused}")]
     added = item.extra.get(item.provider)
-    return list(extras.problems(offer, data["body"], added)) if added else []
-
-
-def _prompt_problem(terms: Constraints, prompt: str) -> tuple[str, str] | None:
-    length = len(prompt)
-    if prompt == CLIENT_ID or prompt.startswith(ASSET):
-        return ("prompt-reserved", f"a prompt cannot be the placeholder {prompt!r}")
-    if length < terms.prompt_min:
-        least = terms.prompt_min
-        return ("prompt-short", f"the prompt has {length} characters as sent, at least {least}")
-    if length > terms.prompt_max:
-        most = terms.prompt_max
-        return ("prompt-long", f"the prompt has {length} characters as sent, at most {most}")
-    return None
+    return list(passthrough.extra_faults(offer, data["body"], added)) if added else []

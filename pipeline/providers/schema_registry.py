@@ -16,22 +16,22 @@ from jsonschema.exceptions import best_match
 
 from pipeline.schemas import schema
 
-_BROUGHT: dict[str, Mapping[str, Any]] = {}
+_REGISTERED: dict[str, Mapping[str, Any]] = {}
 
 
-def bring(provider: str, found: Mapping[str, Any]) -> None:
+def register(provider: str, found: Mapping[str, Any]) -> None:
     """Take the schema that a provider from another package brings along."""
-    _BROUGHT[provider] = found
+    _REGISTERED[provider] = found
 
 
-def admits(provider: str, body: Any) -> bool:
-    """Tell whether the provider's schema admits a body."""
+def is_valid(provider: str, body: Any) -> bool:
+    """Tell whether a body fits the provider's schema."""
     return _compiled(provider).is_valid(body)
 
 
-def complaint(provider: str, body: Any) -> str | None:
+def schema_error(provider: str, body: Any) -> str | None:
     """Return why the provider's schema refuses a body, or None where it does not."""
-    if admits(provider, body):
+    if is_valid(provider, body):
         return None
     found = best_match(Draft202012Validator(_schema(provider)).iter_errors(body))
     if found is None:
@@ -46,5 +46,5 @@ def _compiled(provider: str) -> jsonschema_rs.Draft202012Validator:
 
 
 def _schema(provider: str) -> dict[str, Any]:
-    brought = _BROUGHT.get(provider)
-    return schema(f"providers/{provider}") if brought is None else dict(brought)
+    registered = _REGISTERED.get(provider)
+    return schema(f"providers/{provider}") if registered is None else dict(registered)

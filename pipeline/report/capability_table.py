@@ -41,37 +41,30 @@ def capabilities(offers: Iterable[Offer], prices: Prices) -> Iterator[list[str]]
 
 def to_markdown_table(rows: Iterable[Sequence[str]]) -> str:
     """Return lines of cells as a Markdown table; the first line is its head."""
-    head, *body = [" | ".join(_cell(text) for text in row) for row in rows]
+    head, *body = [
+        " | ".join(text.replace("|", "\\|").replace("<", "\\<") for text in row) for row in rows
+    ]
     rule = "|".join([" --- "] * (head.count("|") + 1))
     return "\n".join(f"| {line} |" if line != rule else f"|{line}|" for line in (head, rule, *body))
 
 
-def _cell(text: str) -> str:
-    return text.replace("|", "\\|").replace("<", "\\<")
-
-
-def _kind(terms: Constraints | None) -> str:
-    if terms is None:
+def _kind(limits: Constraints | None) -> str:
+    if limits is None:
         return NO
-    mode = "" if len(terms.modes) > 1 else f", {'/'.join(terms.modes)} only"
-    return f"{_seconds(terms)}{mode}"
-
-
-def _seconds(terms: Constraints) -> str:
-    """Return the lengths in seconds: what may be asked for, or what a source clip may have."""
-    if terms.durations:
-        low, high = min(terms.durations), max(terms.durations)
-        whole = len(terms.durations) == high - low + 1
-        return (
-            f"{low} to {high} s" if whole else f"{', '.join(map(str, sorted(terms.durations)))} s"
-        )
-    low_s, high_s = terms.clip_seconds or (0, 0)
-    return f"as its clip, {low_s:g} to {high_s:g} s"
+    mode = "" if len(limits.modes) > 1 else f", {'/'.join(limits.modes)} only"
+    # What may be asked for, or what a source clip may have.
+    if not limits.durations:
+        low_s, high_s = limits.clip_seconds or (0, 0)
+        return f"as its clip, {low_s:g} to {high_s:g} s{mode}"
+    low, high = min(limits.durations), max(limits.durations)
+    if len(limits.durations) == high - low + 1:
+        return f"{low} to {high} s{mode}"
+    return f"{', '.join(map(str, sorted(limits.durations)))} s{mode}"
 
 
 def _images(offer: Offer) -> str:
-    most = max((terms.max_images for terms in offer.kinds.values()), default=0)
-    elements = max((terms.max_elements for terms in offer.kinds.values()), default=0)
+    most = max((limits.max_images for limits in offer.kinds.values()), default=0)
+    elements = max((limits.max_elements for limits in offer.kinds.values()), default=0)
     return f"{most}, elements too" if elements else str(most)
 
 

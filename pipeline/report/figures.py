@@ -3,20 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from decimal import ROUND_HALF_UP, Decimal
+from decimal import Decimal
 
+from pipeline.domain.money import rounded_usd
 from pipeline.report.summary import Money, Report
 
 _MINUTE = 60
 _HOUR = 3600
-_CENT = Decimal("0.01")
-_FINE = Decimal("0.0001")
-
-
-def usd(amount: Decimal) -> str:
-    """Return dollars with two places, or as many as it takes to show an amount under a cent."""
-    small = amount and abs(amount) < _CENT
-    return f"{amount.quantize(_FINE if small else _CENT, ROUND_HALF_UP):,}"
 
 
 def estimate(money: Money) -> str:
@@ -31,13 +24,13 @@ def charged(money: Money) -> str:
 
 def _beside(amount: Decimal, unknown: int) -> str:
     if not unknown:
-        return usd(amount)
-    return f"{usd(amount)} + {unknown} unknown" if amount else f"{unknown} unknown"
+        return rounded_usd(amount)
+    return f"{rounded_usd(amount)} + {unknown} unknown" if amount else f"{unknown} unknown"
 
 
 def earlier(report: Report) -> str:
     """Return what was paid, or may have been, for work that is not among the items."""
-    return f"{usd(report.earlier_usd)} USD before, for work that is not in this plan"
+    return f"{rounded_usd(report.earlier_usd)} USD before, for work that is not in this plan"
 
 
 def native(sums: Iterable[tuple[str, Decimal]]) -> str:

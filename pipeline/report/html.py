@@ -21,9 +21,10 @@ from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
 from pipeline.domain import EMPTY, Record, Table
+from pipeline.domain.money import rounded_usd
 from pipeline.foreign_text import printable
 from pipeline.report.advice import DONE, MARKS, NO_MARK, spoken
-from pipeline.report.figures import charged, earlier, estimate, native, usd
+from pipeline.report.figures import charged, earlier, estimate, native
 from pipeline.report.summary import Report, Share, origin
 from pipeline.report.table_results import cell_text
 
@@ -45,7 +46,7 @@ _FILTERS = MappingProxyType(
         "sentence": lambda text: f"{text[:1].upper()}{text[1:]}.",
         "spoken": spoken,
         "thousands": lambda number: f"{number:,}",
-        "usd": usd,
+        "usd": rounded_usd,
     }
 )
 
@@ -64,6 +65,10 @@ def to_html(
     """
     data = _data(report, islice(records, PAGE_CLIPS), posters, tables)
     script = _asset("page.js")
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    embedded = orjson.dumps(data).decode()
+    for plain, escaped in _ESCAPES:
+        embedded = embedded.replace(plain, escaped)
     page: str = _template().render(
         report=report,
         earlier=earlier(report),
@@ -77,10 +82,13 @@ def to_html(
             money=report.money,
         ),
         omitted=max(0, report.items - PAGE_CLIPS),
-        policy=_policy(script),
+        policy=(
+            "default-src 'none'; img-src 'self' file:; media-src 'self' file:; "
+            f"style-src 'unsafe-inline'; script-src 'sha256-{digest}'; base-uri 'none'"
+        ),
         style=Markup(_asset("page.css")),  # noqa: S704 - our own file
         script=Markup(script),  # noqa: S704 - our own file
-        data=Markup(_embedded(data)),  # noqa: S704 - escaped for a script element just there
+        data=Markup(embedded),  # noqa: S704 - escaped for a script element above
     )
     # Within the data the escapes are JSON's own: the script shows what was escaped as it was.
     return printable(page)
@@ -89,21 +97,6 @@ def to_html(
 def poster_path(sha256: str) -> str:
     """Return where a clip's poster lies, relative to `report/`."""
     return f"posters/{sha256}.jpg"
-
-
-def _policy(script: str) -> str:
-    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
-    return (
-        "default-src 'none'; img-src 'self' file:; media-src 'self' file:; "
-        f"style-src 'unsafe-inline'; script-src 'sha256-{digest}'; base-uri 'none'"
-    )
-
-
-def _embedded(data: Any) -> str:
-    text = orjson.dumps(data).decode()
-    for plain, escaped in _ESCAPES:
-        text = text.replace(plain, escaped)
-    return text
 
 
 def _data(
@@ -116,7 +109,14 @@ def _data(
     rows: dict[str, dict[str, Any]] = {}
     axes: dict[str, None] = {}
     clips = []
-    known = {table.name: _rows(table) for table in tables.values()}
+    # Long cells are cut: the page only shows them.
+    known = {
+        table.name: {
+            row.key: [cell_text(row.values.get(name))[:_SHORT] for name in table.columns]
+            for row in table.rows
+        }
+        for table in tables.values()
+    }
     for record in records:
         name = tables[record.shot].name if record.shot in tables else ""
         row = f"{name}/{record.row_key}"
@@ -139,14 +139,6 @@ def _data(
     }
 
 
-def _rows(table: Table) -> dict[str, list[str]]:
-    """Return the table's rows as text, by key; long cells are cut, the page only shows them."""
-    return {
-        row.key: [cell_text(row.values.get(name))[:_SHORT] for name in table.columns]
-        for row in table.rows
-    }
-
-
 def _clip(record: Record, row: str, prompt: int, posters: Collection[str]) -> dict[str, Any]:
     same = ("address", "shot", "cell", "take", "state", "cause", "message", "path")
     more = ("provider", "kind", "mode", "seconds", "width", "height")
@@ -154,10 +146,10 @@ def _clip(record: Record, row: str, prompt: int, posters: Collection[str]) -> di
         "row": row,
         "src": f"../{quote(record.path)}" if record.path else None,
         "poster": poster_path(record.sha256) if record.sha256 in posters else None,
-        "estimate": None if record.estimate_usd is None else usd(record.estimate_usd),
-        "charged": "unknown" if record.charge_unknown else usd(record.charged_usd),
-        "reserved": usd(record.reserved_usd),
-        "possible": usd(record.possible_usd),
+        "estimate": None if record.estimate_usd is None else rounded_usd(record.estimate_usd),
+        "charged": "unknown" if record.charge_unknown else rounded_usd(record.charged_usd),
+        "reserved": rounded_usd(record.reserved_usd),
+        "possible": rounded_usd(record.possible_usd),
         "shared": record.shared_with,
         "prompt": prompt,
         "axes": dict(record.axes),

@@ -42,27 +42,21 @@ def to_junit(report: Report, records: Iterable[Record]) -> Iterator[str]:
         f" timestamp={_quoted(report.made_at.isoformat(timespec='seconds'))}>\n"
     )
     for record in records:
-        yield from _case(record)
+        started, finished = record.submitted_at, record.finished_at
+        seconds = "0"
+        if started is not None and finished is not None:
+            seconds = f"{(finished - started).total_seconds():.3f}"
+        name, group = _quoted(record.address), _quoted(f"{record.campaign}.{record.shot}")
+        head = f"  <testcase classname={group} name={name} time={_quoted(seconds)}"
+        if record.state == DONE:
+            yield f"{head}/>\n"
+            continue
+        element = _ELEMENTS.get(record.state, _SKIPPED)
+        said = ": ".join(filter(None, (spoken(record.state), spoken(record.cause), record.message)))
+        kind = "" if element == _SKIPPED else f" type={_quoted(record.cause or record.state)}"
+        yield f"{head}>\n    <{element} message={_quoted(said)}{kind}>"
+        yield f"{_text(origin(record))}</{element}>\n  </testcase>\n"
     yield "</testsuite>\n"
-
-
-def _case(record: Record) -> Iterator[str]:
-    name, group = _quoted(record.address), _quoted(f"{record.campaign}.{record.shot}")
-    head = f"  <testcase classname={group} name={name} time={_quoted(_seconds(record))}"
-    if record.state == DONE:
-        yield f"{head}/>\n"
-        return
-    element = _ELEMENTS.get(record.state, _SKIPPED)
-    said = ": ".join(filter(None, (spoken(record.state), spoken(record.cause), record.message)))
-    kind = "" if element == _SKIPPED else f" type={_quoted(record.cause or record.state)}"
-    yield f"{head}>\n    <{element} message={_quoted(said)}{kind}>"
-    yield f"{_text(origin(record))}</{element}>\n  </testcase>\n"
-
-
-def _seconds(record: Record) -> str:
-    if record.submitted_at is None or record.finished_at is None:
-        return "0"
-    return f"{(record.finished_at - record.submitted_at).total_seconds():.3f}"
 
 
 def _quoted(value: object) -> str:

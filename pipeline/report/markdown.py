@@ -8,9 +8,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
+from pipeline.domain.money import rounded_usd
 from pipeline.foreign_text import printable, printable_line
 from pipeline.report.advice import MARKS, NO_MARK, spoken
-from pipeline.report.figures import charged, counted, earlier, estimate, native, usd
+from pipeline.report.figures import charged, counted, earlier, estimate, native
 from pipeline.report.summary import Group, Report, Share
 
 _SPECIAL = re.compile(r"([\\`*_{}\[\]()<>#+\-.!|~&@:])")
@@ -57,7 +58,7 @@ def _costs(title: str, shares: Sequence[Share]) -> Iterator[str]:
     yield f"| :--- | ---: | ---: | ---: | ---: | ---: | ---: |{' ---: |' if units else ''}"
     for share in shares:
         money = share.money
-        sums = [charged(money), usd(money.reserved_usd), usd(money.possible_usd)]
+        sums = [charged(money), rounded_usd(money.reserved_usd), rounded_usd(money.possible_usd)]
         sums += [native(share.native)] if units else []
         cells = [escaped(share.name), f"{share.items:,}", f"{share.done:,}", estimate(money), *sums]
         yield f"| {' | '.join(cells)} |"
@@ -80,14 +81,12 @@ def _group(group: Group) -> Iterator[str]:
     yield ""
     yield f"{escaped(group.todo)}:" if group.command else escaped(group.todo)
     if group.command:
-        fence = "`" * max(_FENCE, _longest_run(group.command) + 1)
+        # A fence is longer than any run of backticks within it.
+        runs = [len(run) for run in re.findall("`+", group.command)]
+        fence = "`" * max(_FENCE, max(runs, default=0) + 1)
         yield from ("", f"{fence}sh", printable_line(group.command), fence)
 
 
 def escaped(text: str) -> str:
     """Return text that Markdown shows as it is, on one line."""
     return _SPECIAL.sub(r"\\\1", printable(" ".join(text.split())))
-
-
-def _longest_run(text: str) -> int:
-    return max((len(run) for run in re.findall("`+", text)), default=0)

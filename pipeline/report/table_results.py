@@ -6,7 +6,7 @@ cause for each shot and cell, in the order of the manifest.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator
 from datetime import date
 from typing import Any
 
@@ -22,13 +22,19 @@ def to_results(table: Table, records: Iterable[Record], shots: Collection[str]) 
     found: dict[str, dict[str, tuple[str, ...]]] = {}
     for record in records:
         if record.shot in shots:
-            name = _column(record)
+            cell = f"[{record.cell}]" if record.cell else ""
+            name = f"{record.shot}{cell}" + (f"#{record.take}" if record.take > 1 else "")
             columns[name] = None
-            found.setdefault(record.row_key, {})[name] = _facts(record)
+            known = "unknown" if record.charge_unknown else str(record.charged_usd)
+            cost = "shared" if record.shared_with else known
+            facts = (record.state, record.path or "", cost, record.cause)
+            found.setdefault(record.row_key, {})[name] = facts
     yield csv_line([*table.columns, *(f"{name} {fact}" for name in columns for fact in _FACTS)])
     for row in table.rows:
         own = [cell_text(row.values.get(name)) for name in table.columns]
-        yield csv_line([*own, *_outcomes(columns, found.get(row.key, {}))])
+        results = found.get(row.key, {})
+        facts_of = [fact for name in columns for fact in results.get(name, ("",) * len(_FACTS))]
+        yield csv_line([*own, *facts_of])
 
 
 def cell_text(value: Any) -> str:
@@ -44,19 +50,3 @@ def cell_text(value: Any) -> str:
             return " | ".join(cell_text(inner) for inner in value)
         case _:
             return str(value)
-
-
-def _column(record: Record) -> str:
-    cell = f"[{record.cell}]" if record.cell else ""
-    return f"{record.shot}{cell}" + (f"#{record.take}" if record.take > 1 else "")
-
-
-def _facts(record: Record) -> tuple[str, ...]:
-    known = "unknown" if record.charge_unknown else str(record.charged_usd)
-    cost = "shared" if record.shared_with else known
-    return record.state, record.path or "", cost, record.cause
-
-
-def _outcomes(columns: Iterable[str], row: Mapping[str, Sequence[str]]) -> Iterator[str]:
-    for name in columns:
-        yield from row.get(name, ("",) * len(_FACTS))
