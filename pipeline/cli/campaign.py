@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from importlib.resources import files
 from pathlib import Path
 
@@ -86,6 +87,7 @@ class Campaign:
             ),
             provider=self.asked.provider,
             stopped=stopped,
+            today=datetime.now(UTC).date(),
         )
         priced = price_items(
             plan,

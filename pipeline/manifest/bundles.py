@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from pipeline.domain import Bundle, ElementSpec, FramesSpec, ImageSpec, VideoSpec
+from pipeline.domain import Bundle, ElementSpec, FramesSpec, ImageSpec, Value, VideoSpec
 from pipeline.findings import Finding
 from pipeline.manifest.nodes import Node
 from pipeline.manifest.references import RESERVED, References
@@ -112,7 +112,7 @@ def _image(name: str, node: Node, values: Values) -> ImageSpec | None:
         return ImageSpec(name=name, file=file, span=node.span) if file else None
     each = node.get("each")
     file = values.files(each) if each else values.text(node.get("file"))
-    say = values.text(node.get("say"))
+    say, until = values.text(node.get("say")), node.get("licence_until")
     if file is None:
         return None
     return ImageSpec(
@@ -123,7 +123,7 @@ def _image(name: str, node: Node, values: Values) -> ImageSpec | None:
         each=each is not None,
         max=_plain(node, "max", default=None),
         pin=_plain(node, "pin", default=""),
-        licence_until=_plain(node, "licence_until", default=""),
+        licence_until=Value(data=until.value, span=until.span) if until is not None else None,
         span=node.span,
     )
 

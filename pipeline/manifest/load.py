@@ -118,7 +118,6 @@ class _Reading:
             policy=policy(self.node.get("policy")),
             providers=providers(self.node.get("providers")),
             allow=self._allowed(),
-            deliver=data.get("output", {}).get("deliver", "all"),
             profile=self.profile,
             selectors=_selectors(self._part("selectors")),
             span=self.node.span,

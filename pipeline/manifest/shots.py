@@ -97,7 +97,6 @@ def _shot(reading: _Reading, values: Values, prompt: Template | None) -> Shot | 
         settings=settings,
         variants=variants(cells) if cells else None,
         output=output,
-        deliver=_deliver(node),
         tags=strings(node.get("tags")),
         extra=extra.plain() if extra else {},
         span=shot_id.span,
@@ -224,12 +223,6 @@ def _output(reading: _Reading, scope: Scope) -> Template:
 def _at(node: Node, text: str) -> Node:
     """Return a text of ours as if it were written where a node is."""
     return replace(node, value=text, keys={}, extent=(0, 0), style="")
-
-
-def _deliver(node: Node) -> str:
-    output = node.get("output")
-    found = output.get("deliver") if output else None
-    return str(found.value) if found else ""
 
 
 def _variant_findings(reading: _Reading) -> Iterator[Finding]:

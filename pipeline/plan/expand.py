@@ -12,6 +12,7 @@ import re
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import date
 from types import MappingProxyType
 
 from pipeline.domain import (
@@ -34,6 +35,7 @@ from pipeline.plan.addresses import address, encode_row_key
 from pipeline.plan.attachments import Attachments, MediaInspector, attach, attachment_levels
 from pipeline.plan.capability_checks import Violation, wrong_length
 from pipeline.plan.cells import Cell, cells
+from pipeline.plan.media_checks import licence_faults
 from pipeline.plan.model_rules import MODEL_CONSTRAINTS, MODEL_TITLE
 from pipeline.plan.provider_settings import extra_faults, provider_setting_faults
 from pipeline.plan.resolve import Dependencies, ItemDraft, ItemResolver, ResolvedSettings
@@ -58,11 +60,14 @@ class Expansion:
     inspector: MediaInspector
     provider: str = ""
     stopped: Mapping[str, str] = field(default_factory=lambda: EMPTY)
+    today: date | None = None
 
     def __iter__(self) -> Iterator[Item | Finding]:
         yield from provider_setting_faults(self.manifest, self.offers)
         for shot in self.manifest.shots:
             yield from extra_faults(shot, self.offers)
+            if self.today is not None:
+                yield from licence_faults(shot, self.today)
             findings = FindingCollector()
             yield from ShotExpansion(
                 self.manifest,
@@ -83,11 +88,13 @@ def expand(
     *,
     provider: str = "",
     stopped: Mapping[str, str] = EMPTY,
+    today: date | None = None,
 ) -> Expansion:
     """Return the plan of a manifest; `offers` are all that are known, by provider.
 
     `provider` is the only one to be asked, whatever the manifest says; `stopped` are providers that
-    are passed over where another can make an item, each with the reason.
+    are passed over where another can make an item, each with the reason. `today` is the day by
+    which licences are judged; without one, none is.
     """
     return Expansion(
         manifest=manifest,
@@ -95,6 +102,7 @@ def expand(
         inspector=inspector,
         provider=provider,
         stopped=stopped,
+        today=today,
     )
 
 

@@ -7,9 +7,11 @@ nothing is judged.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from datetime import date
 from pathlib import PurePath
 
-from pipeline.domain import Constraints, Kind, Media, MediaLimits, Offer, Reference
+from pipeline.domain import Constraints, Kind, Media, MediaLimits, Offer, Reference, Shot
+from pipeline.findings import Finding, Severity
 from pipeline.plan.capability_checks import Violation
 from pipeline.plan.model_rules import (
     CLIP_SLACK_S,
@@ -22,6 +24,7 @@ from pipeline.plan.model_rules import (
 )
 
 _MEGA = 1_000_000
+LICENCE_WARNING_DAYS = 30
 
 
 def near_ratio(width: int, height: int) -> str | None:
@@ -101,6 +104,35 @@ def _video_fault(media: Media, constraints: Constraints) -> _Fault | None:
 
 def _format_names(formats: Iterable[str]) -> str:
     return " or ".join(sorted(name.upper() for name in formats))
+
+
+def licence_faults(shot: Shot, today: date) -> Iterator[Finding]:
+    """Yield the images of a shot that may not be used any more, or only for some days yet."""
+    for bundle in shot.bundles:
+        for image in bundle.images:
+            until = image.licence_until
+            if until is None:
+                continue
+            try:
+                days = (date.fromisoformat(str(until.data)) - today).days
+            except ValueError:
+                message = f"{until.data} is no day of the calendar"
+                yield Finding(slug="bad-value", message=message, span=until.span)
+                continue
+            if days < 0:
+                yield Finding(
+                    slug="licence-expired",
+                    message=f"'{image.name}' was licensed until {until.data}",
+                    span=until.span,
+                    hint="renew the licence and write its new date, or use another image",
+                )
+            elif days <= LICENCE_WARNING_DAYS:
+                yield Finding(
+                    slug="licence-ends",
+                    message=f"'{image.name}' is licensed until {until.data} only",
+                    span=until.span,
+                    severity=Severity.WARNING,
+                )
 
 
 ADVICE: dict[str, str] = {

@@ -156,11 +156,8 @@ def findings(text: str) -> list[str]:
             ),
         ),
         (
-            "output: {deliver: al}",
-            (
-                "m.yaml:4:19: bad-value: 'deliver' must be all or picked, not 'al'"
-                " | did you mean 'all'?"
-            ),
+            "output: {show: al}",
+            "m.yaml:4:16: bad-value: 'show' must be all, not 'al' | did you mean 'all'?",
         ),
         (
             "<<: {a: 1}",
