@@ -87,7 +87,7 @@ class Campaign:
             ),
             provider=self.asked.provider,
             stopped=stopped,
-            today=datetime.now(UTC).date(),
+            day=datetime.now(UTC).date(),
         )
         priced = price_items(
             plan,

@@ -47,7 +47,14 @@ def measure_image(path: Path) -> Media:
     name = path.name
     try:
         with _opened(name, content) as image:
-            _read_to_end(image)
+            # Read the file to its end, as cheaply as its format allows.
+            if image.format == "PNG":
+                image.verify()  # the checksum of every chunk, without unpacking
+            else:
+                # A JPEG is decoded at an eighth of its size: all its bits are read, few pixels
+                # are made.
+                image.draft("L", (max(1, image.width // 8), max(1, image.height // 8)))
+                image.load()
         with _opened(name, content) as image:  # `verify` and `draft` leave no usable image
             width, height = image.size
             if image.getexif().get(_ORIENTATION) in _TURNED:
@@ -106,16 +113,6 @@ def _opened(name: str, content: bytes) -> Image.Image:
     if image.width * image.height > _MAX_PIXELS:
         raise _bomb(name)
     return image
-
-
-def _read_to_end(image: Image.Image) -> None:
-    """Read the file to its end, as cheaply as its format allows; raise where it is broken."""
-    if image.format == "PNG":
-        image.verify()  # the checksum of every chunk, without unpacking
-        return
-    # A JPEG is decoded at an eighth of its size: all its bits are read, few pixels are made.
-    image.draft("L", (max(1, image.width // 8), max(1, image.height // 8)))
-    image.load()
 
 
 def _damaged(name: str, error: Exception) -> MediaFault:

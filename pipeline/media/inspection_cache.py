@@ -20,6 +20,7 @@ from typing import Any
 import orjson
 
 from pipeline.domain import Media
+from pipeline.file_content import sha256
 
 RECIPE = 1
 """Of fitted frames; raised when the pixels would change: an older file is then made anew."""
@@ -66,34 +67,45 @@ class InspectionCache:
         fallback = Path(variables.get("HOME", "/")) / ".cache"
         return cls(Path(variables.get("XDG_CACHE_HOME") or fallback) / "callsheet" / _FILE)
 
-    def unchanged(self, path: Path, status: os.stat_result, media_type: str) -> Media | None:
-        """Return what was found in a file that is as it was, or None."""
+    def look(
+        self,
+        path: Path,
+        status: os.stat_result,
+        media_type: str,
+        measure: Callable[[Path], Media],
+    ) -> Media:
+        """Return what is in a file: as remembered, else as `measure` finds it.
+
+        `status` is the file's from just before.
+        """
         self._read()
         known = self._by_stat.get((str(path), media_type))
-        return known[1] if known is not None and known[0] == _identity(status) else None
-
-    def same_content(self, path: Path, digest: str, media_type: str) -> Media | None:
-        """Return what was found in a file with these bytes, whatever it was called, or None."""
-        self._read()
-        known = self._by_content.get((digest, media_type))
-        return None if known is None else replace(known, source=str(path))
-
-    def remember(self, path: Path, status: os.stat_result, media: Media) -> None:
-        """Keep what was found in a file; `status` is from before it was read."""
+        if known is not None and known[0] == _identity(status):
+            return known[1]
+        same = self._by_content.get((sha256(path), media_type))
+        media = measure(path) if same is None else replace(same, source=str(path))
         with suppress(OSError):
             after = _identity(path.stat())
             lately = self._now_ns() - status.st_ctime_ns < _SETTLED_NS
             stat = [] if lately or after != _identity(status) else after
             self._keep({"path": str(path), "stat": stat, "media": asdict(media)})
+        return media
 
-    def frame(self, media: Media, ratio: str, how: str) -> FittedFrame | None:
-        """Return what a frame measures that was fitted before, or None."""
+    def frame(
+        self, media: Media, ratio: str, how: str, make: Callable[[], FittedFrame], *, anew: bool
+    ) -> FittedFrame:
+        """Return what a fitted frame measures: as remembered, else as `make` finds it.
+
+        `anew` asks `make` in any case: a run needs the file itself.
+        """
         self._read()
-        return self._frames.get(_making(media, ratio, how))
-
-    def remember_frame(self, media: Media, ratio: str, how: str, frame: FittedFrame) -> None:
-        """Keep what a fitted frame measures."""
-        self._keep({"made": _making(media, ratio, how), "frame": asdict(frame)})
+        # Another version of the library may write other bytes for the same pixels.
+        making = (media.digest, ratio, how, str(RECIPE), version("pillow"))
+        known = self._frames.get(making)
+        frame = make() if known is None or anew else known
+        if frame != known:
+            self._keep({"made": making, "frame": asdict(frame)})
+        return frame
 
     def _read(self) -> None:
         if not self._unread:
@@ -125,11 +137,13 @@ class InspectionCache:
         if self._file is None:
             return
         try:
-            self._file.parent.mkdir(parents=True, exist_ok=True)
+            # What a person's pictures are called is for their eyes alone.
+            self._file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             if self._file.exists() and self._file.stat().st_size > _MOST_BYTES:
                 self._file.unlink()
-            # One write of one line: two processes never mix theirs.
-            with self._file.open("ab", buffering=0) as file:
+            flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
+            with os.fdopen(os.open(self._file, flags, 0o600), "ab", buffering=0) as file:
+                # One write of one line: two processes never mix theirs.
                 file.write(line)
         except OSError:
             self._file = None
@@ -143,8 +157,3 @@ def _identity(status: os.stat_result) -> list[int]:
         status.st_mtime_ns,
         status.st_ctime_ns,
     ]
-
-
-def _making(media: Media, ratio: str, how: str) -> tuple[str, ...]:
-    # Another version of the library may write other bytes for the same pixels.
-    return (media.digest, ratio, how, str(RECIPE), version("pillow"))

@@ -15,8 +15,7 @@ from urllib.parse import urlsplit
 from pipeline.allowed_paths import AllowedPaths, nearest_file
 from pipeline.domain import Media, Operation
 from pipeline.errors import MediaFault
-from pipeline.file_content import sha256
-from pipeline.media.inspection_cache import RECIPE, InspectionCache
+from pipeline.media.inspection_cache import RECIPE, FittedFrame, InspectionCache
 
 _MEGA = 1_000_000
 _MOST_BYTES = {"image": 50 * _MEGA, "video": 500 * _MEGA}
@@ -54,7 +53,16 @@ class Inspector:
         `media_type` is "image" or "video". A URL is not fetched: it counts by its text.
         """
         if "://" in file:
-            return _remote(file.strip(), media_type)
+            url = file.strip()
+            try:
+                parts = urlsplit(url)
+                usable = parts.scheme in {"http", "https"} and bool(parts.hostname)
+            except ValueError:
+                usable = False
+            if not usable or any(character.isspace() for character in url):
+                raise MediaFault("wrong-media", f"{url!r} is no web address", _WEB)
+            digest = hashlib.sha256(url.encode()).hexdigest()
+            return Media(media_type=media_type, source=url, local=False, digest=digest)
         path = self._places.get((file, folder))
         if path is None:
             path = self._places[file, folder] = self._allowed.resolve(file, folder)
@@ -82,22 +90,16 @@ class Inspector:
             raise MediaFault("wrong-media", message, "download it first")
         width, height = (int(side) for side in ratio.split(":"))
         if abs(media.width / media.height * height / width - 1) <= _TOLERANCE:
-            shaped = media
-        else:
-            shaped = self._fit(media, ratio, how)
-        self._fitted[identity] = shaped
-        return shaped
+            return media
 
-    def _fit(self, media: Media, ratio: str, how: str) -> Media:
-        known = self._cache.frame(media, ratio, how)
-        frame = known
-        if frame is None or self._assets is not None:
-            from pipeline.media.derive import fit_image  # noqa: PLC0415 - Pillow is slow to load
+        def make() -> FittedFrame:
+            # Pillow is slow to load: only where a frame is not known yet.
+            from pipeline.media.derive import fit_image  # noqa: PLC0415 - see above
 
-            frame = fit_image(media, ratio, how, self._assets)
-        if frame != known:
-            self._cache.remember_frame(media, ratio, how, frame)
-        return Media(
+            return fit_image(media, ratio, how, self._assets)
+
+        frame = self._cache.frame(media, ratio, how, make, anew=self._assets is not None)
+        shaped = self._fitted[identity] = Media(
             media_type="image",
             source=str(self._assets / frame.digest) if self._assets else frame.digest,
             local=True,
@@ -109,55 +111,43 @@ class Inspector:
             source_digest=media.digest,
             operations=(Operation(name=how, parameters={"ratio": ratio}, recipe=RECIPE),),
         )
+        return shaped
 
     def _measure(self, path: Path, file: str, media_type: str) -> Media:
         try:
             status = path.stat()
         except (FileNotFoundError, NotADirectoryError):
             status = None
-        if status is None or not stat.S_ISREG(status.st_mode):
-            raise _missing(path, file)
+        if status is None and file.startswith("www."):
+            raise MediaFault("missing-file", f"{file!r} does not exist", _WEB)
+        if status is None:
+            near = nearest_file(path)
+            meant = near and f"did you mean {str(Path(file).with_name(near))!r}?"
+            raise MediaFault("missing-file", f"{file!r} does not exist", meant)
+        if stat.S_ISDIR(status.st_mode):
+            raise MediaFault("missing-file", f"{file!r} is a folder")
+        if not stat.S_ISREG(status.st_mode):
+            message = f"{file!r} is a pipe or a device, not a file"
+            raise MediaFault("missing-file", message)
         size, most = status.st_size, _MOST_BYTES[media_type]
         if size > most:
             message = f"{file!r} has {size / _MEGA:,.0f} MB; no provider takes {most / _MEGA:.0f}"
             raise MediaFault("too-large", message, "scale it down")
-        known = self._cache.unchanged(path, status, media_type)
-        if known is not None:
-            return known
-        media = self._cache.same_content(path, sha256(path), media_type)
-        if media is None and media_type == "video":
-            # Most manifests name no video, and FFmpeg is slow to load.
-            from pipeline.media.video import measure  # noqa: PLC0415 - see above
-
-            media = measure(path)
-        elif media is None:
-            # Nor need Pillow be loaded for pictures that are known.
-            from pipeline.media.image import measure_image  # noqa: PLC0415 - see above
-
-            media = measure_image(path)
-        self._cache.remember(path, status, media)
-        return media
+        return self._cache.look(path, status, media_type, _MEASURES[media_type])
 
 
-def _missing(path: Path, file: str) -> MediaFault:
-    if path.is_dir():
-        return MediaFault("missing-file", f"{file!r} is a folder")
-    if path.exists():
-        return MediaFault("missing-file", f"{file!r} is a pipe or a device, not a file")
-    if file.startswith("www."):
-        return MediaFault("missing-file", f"{file!r} does not exist", _WEB)
-    near = nearest_file(path)
-    meant = near and f"did you mean {str(Path(file).with_name(near))!r}?"
-    return MediaFault("missing-file", f"{file!r} does not exist", meant)
+def _measure_video(path: Path) -> Media:
+    # Most manifests name no video, and FFmpeg is slow to load.
+    from pipeline.media.video import measure  # noqa: PLC0415 - see above
+
+    return measure(path)
 
 
-def _remote(url: str, media_type: str) -> Media:
-    try:
-        parts = urlsplit(url)
-        usable = parts.scheme in {"http", "https"} and bool(parts.hostname)
-    except ValueError:
-        usable = False
-    if not usable or any(character.isspace() for character in url):
-        raise MediaFault("wrong-media", f"{url!r} is no web address", _WEB)
-    digest = hashlib.sha256(url.encode()).hexdigest()
-    return Media(media_type=media_type, source=url, local=False, digest=digest)
+def _measure_image(path: Path) -> Media:
+    # Nor need Pillow be loaded for pictures that are known.
+    from pipeline.media.image import measure_image  # noqa: PLC0415 - see above
+
+    return measure_image(path)
+
+
+_MEASURES = {"image": _measure_image, "video": _measure_video}

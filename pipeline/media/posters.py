@@ -6,7 +6,6 @@ to see (a fade from black, a white card) is passed over.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import av
@@ -28,20 +27,23 @@ def write_poster(clip: Path, target: Path) -> None:
 
     Raise MediaFault `damaged` where the clip does not play.
     """
+    first: VideoFrame | None = None
     chosen: Image.Image | None = None
     try:
-        for frame in _frames(clip):
-            scale = min(1.0, _LONG_SIDE / max(frame.width, frame.height))
-            size = (max(1, round(frame.width * scale)), max(1, round(frame.height * scale)))
-            small = frame.reformat(width=size[0], height=size[1], format="rgb24")
-            picture = Image.fromarray(small.to_ndarray())
-            if frame.rotation:
-                # FFmpeg's display matrix turns counter-clockwise, as Pillow does.
-                picture = picture.rotate(frame.rotation, expand=True)
-            chosen = chosen or picture
-            if ImageStat.Stat(picture.convert("L")).stddev[0] > _PLAIN:
-                chosen = picture
-                break
+        with av.open(str(clip)) as container:
+            length = float((container.duration or 0) / av.time_base)
+            wanted = min(length / _SHARE, _LATEST_S)
+            for frame in container.decode(container.streams.video[0]):
+                first = first or frame
+                if (frame.time or 0.0) < wanted:
+                    continue
+                picture = _small(frame)
+                chosen = chosen or picture
+                if ImageStat.Stat(picture.convert("L")).stddev[0] > _PLAIN:
+                    chosen = picture
+                    break
+            if chosen is None and first is not None:
+                chosen = _small(first)
     except (av.FFmpegError, ValueError) as error:
         raise MediaFault("damaged", f"{clip.name} does not play") from error
     if chosen is None:
@@ -52,18 +54,10 @@ def write_poster(clip: Path, target: Path) -> None:
     part.replace(target)
 
 
-def _frames(clip: Path) -> Iterator[VideoFrame]:
-    """Yield the frames from a third of the clip on, but the first of all if there are no others."""
-    with av.open(str(clip)) as container:
-        stream = container.streams.video[0]
-        length = float((container.duration or 0) / av.time_base)
-        wanted = min(length / _SHARE, _LATEST_S)
-        first: VideoFrame | None = None
-        late = False
-        for frame in container.decode(stream):
-            first = first or frame
-            if (frame.time or 0.0) >= wanted:
-                late = True
-                yield frame
-        if not late and first is not None:
-            yield first
+def _small(frame: VideoFrame) -> Image.Image:
+    scale = min(1.0, _LONG_SIDE / max(frame.width, frame.height))
+    size = (max(1, round(frame.width * scale)), max(1, round(frame.height * scale)))
+    small = frame.reformat(width=size[0], height=size[1], format="rgb24")
+    picture = Image.fromarray(small.to_ndarray())
+    # FFmpeg's display matrix turns counter-clockwise, as Pillow does.
+    return picture.rotate(frame.rotation, expand=True) if frame.rotation else picture

@@ -98,7 +98,16 @@ def _boxes_end(file: BinaryIO, size: int) -> int | None:
         if name == b"moov" and b"mvex" in _read(file, end, length, size):
             names.add(b"mvex")
         if name == b"sidx":
-            stated = max(stated, _indexed_end(_read(file, end, length, size), end + length))
+            # The last fragment of a segment index ends there (ISO/IEC 14496-12, 8.16.3); the first
+            # bit of a size tells whether what is indexed is another index.
+            sidx = _read(file, end, length, size)
+            wide = 8 if sidx[8:9] != b"\0" else 4
+            at = 20 + 2 * wide
+            first = int.from_bytes(sidx[at - wide : at], "big")
+            count = int.from_bytes(sidx[at + 2 : at + 4], "big")
+            sizes = (sidx[n : n + 4] for n in range(at + 4, at + 4 + 12 * count, 12))
+            indexed = sum(int.from_bytes(each, "big") & 0x7FFFFFFF for each in sizes)
+            stated = max(stated, end + length + first + indexed)
         end += length
         stated = max(stated, end)
     return stated if {b"moov", b"mdat"} <= names or stated > size else None
@@ -120,35 +129,19 @@ def _read(file: BinaryIO, start: int, length: int, size: int) -> bytes:
     return file.read(min(length, size - start, _LARGEST_INDEX))
 
 
-def _indexed_end(sidx: bytes, after: int) -> int:
-    """Return where the last fragment of a segment index ends (ISO/IEC 14496-12, 8.16.3)."""
-    wide = 8 if sidx[8:9] != b"\0" else 4
-    at = 20 + 2 * wide
-    first = int.from_bytes(sidx[at - wide : at], "big")
-    count = int.from_bytes(sidx[at + 2 : at + 4], "big")
-    sizes = (sidx[n : n + 4] for n in range(at + 4, at + 4 + 12 * count, 12))
-    # The first bit tells whether what is indexed is another index.
-    return after + first + sum(int.from_bytes(each, "big") & 0x7FFFFFFF for each in sizes)
-
-
 def _segment_end(file: BinaryIO, size: int) -> int | None:
-    """Return how long a WebM says that it is; None if there is no segment in it."""
+    """Return how long a WebM says that it is; None if there is no whole segment in it."""
     head = file.read(_EBML_HEAD)
     length, at = _varint(head, len(_EBML))
     segment = at + length
     if head[segment : segment + len(_SEGMENT)] != _SEGMENT:
         return None
     length, at = _varint(head, segment + len(_SEGMENT))
-    known = not _is_unknown(length, at - segment - len(_SEGMENT))
-    return at + length if known else _elements_end(file, at, size)
-
-
-def _elements_end(file: BinaryIO, start: int, size: int) -> int | None:
-    """Return where the last element of a segment of unknown size ends; None for a broken one.
-
-    A cluster of unknown size is entered: its blocks stand in a row with what follows it.
-    """
-    end = start
+    if not _is_unknown(length, at - segment - len(_SEGMENT)):
+        return at + length
+    # Of unknown size: it ends with its last element. A cluster of unknown size is entered: its
+    # blocks stand in a row with what follows it.
+    end = at
     while end < size:
         file.seek(end)
         head = file.read(_ELEMENT_HEAD)

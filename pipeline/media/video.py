@@ -127,7 +127,11 @@ def _packets(path: Path) -> tuple[list[_Packet], float]:
     found, reached = [], Fraction(0)
     with _opened(path) as (container, stream):
         codec = stream.codec_context
-        size = _length_size(codec.name, codec.extradata or b"")
+        # How many bytes the length of a unit takes; 0 where packets are not built like that.
+        # Version 1 marks the record of MP4, MOV and Matroska; a byte stream begins with 0.
+        record, at = codec.extradata or b"", _LENGTH_AT.get(codec.name)
+        in_units = at is not None and len(record) > at and record[0] == 1
+        size = (record[at] & 3) + 1 if in_units and at is not None else 0
         for packet in container.demux():
             if packet.pts is None or packet.is_discard:
                 continue
@@ -179,15 +183,6 @@ def _base(stream: Stream) -> Fraction:
 # 02) never stand inside a unit: encoders escape them (ITU-T H.264, 7.4.1; H.265, 7.4.2). A block of
 # zeros, which is what a broken download leaves, is therefore always found without decoding;
 # decoders get over some of them.
-
-
-def _length_size(codec: str, configuration: bytes) -> int:
-    """Return how many bytes a unit's length takes; 0 where packets are not built like that."""
-    at = _LENGTH_AT.get(codec)
-    # Version 1 marks the record of MP4, MOV and Matroska; a byte stream begins with 0.
-    if at is None or len(configuration) <= at or configuration[0] != 1:
-        return 0
-    return (configuration[at] & 3) + 1
 
 
 def _holds_together(packet: bytes, size: int) -> bool:

@@ -132,7 +132,12 @@ def _mode(asked: Requirements, limits: Constraints) -> str | None:
 def _duration(asked: Requirements, limits: Constraints) -> str | None:
     if asked.duration is None or not limits.durations or asked.duration in limits.durations:
         return None
-    made = f"makes clips of {_seconds(limits.durations)} seconds from {KIND_WORDS[asked.kind]}"
+    *rest, last = sorted(limits.durations)
+    if len(rest) > 1 and len(rest) == last - rest[0]:  # 5 or 6, but 3 to 10
+        seconds = f"{rest[0]} to {last}"
+    else:
+        seconds = f"{', '.join(map(str, rest))} or {last}" if rest else str(last)
+    made = f"makes clips of {seconds} seconds from {KIND_WORDS[asked.kind]}"
     return f"{made}, not of {asked.duration}"
 
 
@@ -221,12 +226,4 @@ CHECKS: tuple[Check, ...] = (
 
 def _either(words: Iterable[str]) -> str:
     *rest, last = sorted(words)
-    return f"{', '.join(rest)} or {last}" if rest else last
-
-
-def _seconds(lengths: frozenset[int]) -> str:
-    low, high = min(lengths), max(lengths)
-    if len(lengths) > 2 and len(lengths) == high - low + 1:  # noqa: PLR2004 - 5 or 6, but 3 to 10
-        return f"{low} to {high}"
-    *rest, last = map(str, sorted(lengths))
     return f"{', '.join(rest)} or {last}" if rest else last

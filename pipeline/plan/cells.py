@@ -6,7 +6,7 @@ with the axes themselves is the manifest's to say; a cell that is incomplete is 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import product
 from math import prod
@@ -84,28 +84,22 @@ def _axis_names(variants: Variants) -> list[str]:
     return [axis.name for axis in (*variants.matrix, *variants.pairs)]
 
 
-def _all_combinations(variants: Variants) -> Iterator[_Axes]:
-    """Yield every cell of the matrix and the pairs, the last axis fastest."""
-    if not variants.matrix and not variants.pairs:
-        return
-    names = _axis_names(variants)
-    columns = (axis.values for axis in variants.pairs)
-    paired = list(zip(*columns, strict=False)) if variants.pairs else [()]
-    for single in product(*(axis.values for axis in variants.matrix)):
-        for together in paired:
-            yield dict(zip(names, (*single, *together), strict=True))
-
-
 def _without_excluded(variants: Variants) -> tuple[list[_Axes], list[Finding]]:
     """Return the combinations that `exclude` leaves, and the excludes that match none."""
     kept: list[_Axes] = []
     used: set[int] = set()
-    for axes in _all_combinations(variants):
-        hits = {index for index, match in enumerate(variants.exclude) if _matches(match, axes)}
-        used |= hits
-        if not hits:
-            kept.append(axes)
-    known = set(_axis_names(variants))
+    names = _axis_names(variants)
+    columns = (axis.values for axis in variants.pairs)
+    paired = list(zip(*columns, strict=False)) if variants.pairs else [()]
+    # The last axis changes fastest; without any axis there is no combination.
+    for single in product(*(axis.values for axis in variants.matrix)) if names else ():
+        for together in paired:
+            axes = dict(zip(names, (*single, *together), strict=True))
+            hits = {index for index, match in enumerate(variants.exclude) if _matches(match, axes)}
+            used |= hits
+            if not hits:
+                kept.append(axes)
+    known = set(names)
     findings = []
     for index, match in enumerate(variants.exclude):
         if index in used or not set(match.axes) <= known:

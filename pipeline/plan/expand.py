@@ -60,14 +60,14 @@ class Expansion:
     inspector: MediaInspector
     provider: str = ""
     stopped: Mapping[str, str] = field(default_factory=lambda: EMPTY)
-    today: date | None = None
+    day: date | None = None
 
     def __iter__(self) -> Iterator[Item | Finding]:
         yield from provider_setting_faults(self.manifest, self.offers)
         for shot in self.manifest.shots:
             yield from extra_faults(shot, self.offers)
-            if self.today is not None:
-                yield from licence_faults(shot, self.today)
+            if self.day is not None:
+                yield from licence_faults(shot, self.day)
             findings = FindingCollector()
             yield from ShotExpansion(
                 self.manifest,
@@ -88,12 +88,12 @@ def expand(
     *,
     provider: str = "",
     stopped: Mapping[str, str] = EMPTY,
-    today: date | None = None,
+    day: date | None = None,
 ) -> Expansion:
     """Return the plan of a manifest; `offers` are all that are known, by provider.
 
     `provider` is the only one to be asked, whatever the manifest says; `stopped` are providers that
-    are passed over where another can make an item, each with the reason. `today` is the day by
+    are passed over where another can make an item, each with the reason. `day` is the one by
     which licences are judged; without one, none is.
     """
     return Expansion(
@@ -102,7 +102,7 @@ def expand(
         inspector=inspector,
         provider=provider,
         stopped=stopped,
-        today=today,
+        day=day,
     )
 
 
@@ -169,7 +169,11 @@ class ShotExpansion:
             if row is not None:
                 self._row_text = encode_row_key(row.key)
                 self._origin = Origin(shot=self._shot.span, row=row.span)
-                self._tags = self._shot.tags + _row_tags(row) if row.steering else self._shot.tags
+                tags = row.steering.get("tags")
+                own = (tags.data if tags else None) or ()
+                if isinstance(own, str):
+                    own = own.replace(",", " ").replace(";", " ").split()
+                self._tags = (*self._shot.tags, *map(str, own))
             works: dict[str, Cell] = {}
             for cell in self._cells:
                 self._scope.enter_cell(cell)
@@ -194,8 +198,31 @@ class ShotExpansion:
             except TemplateFault as fault:
                 scope.report_fault(fault, scope.level(template))
                 continue
-            if work is not None and count is not None:
-                yield self._item(work, cell, take, output)
+            if work is None or count is None:
+                continue
+            draft, resolved, row = work.draft, work.resolved, scope.row
+            yield Item(
+                campaign=self._manifest.name,
+                address=address(self._shot.id, self._row_text, cell.name, take),
+                shot=self._shot.id,
+                row_key=row.key if row is not None else "",
+                cell=cell.name,
+                take=take,
+                axes=cell.axes,
+                tags=self._tags,
+                kind=draft.kind,
+                prompt=work.prompt,
+                references=draft.references,
+                settings=resolved.settings,
+                provider=work.provider,
+                passed_over=work.passed_over,
+                pinned=draft.pinned,
+                extra=resolved.extra,
+                output=output,
+                spec=resolved.spec,
+                key=keys.item_key(resolved.shared, draft.key_parts, work.prompt, take),
+                origin=self._origin,
+            )
 
     def _work(self) -> _Work | None:
         """Return what the takes have in common; None if anything has a finding."""
@@ -224,31 +251,6 @@ class ShotExpansion:
             provider=offer.provider,
             passed_over=passed_over,
             resolved=self._resolver.settle(draft, offer),
-        )
-
-    def _item(self, work: _Work, cell: Cell, take: int, output: str) -> Item:
-        draft, resolved, row = work.draft, work.resolved, self._scope.row
-        return Item(
-            campaign=self._manifest.name,
-            address=address(self._shot.id, self._row_text, cell.name, take),
-            shot=self._shot.id,
-            row_key=row.key if row is not None else "",
-            cell=cell.name,
-            take=take,
-            axes=cell.axes,
-            tags=self._tags,
-            kind=draft.kind,
-            prompt=work.prompt,
-            references=draft.references,
-            settings=resolved.settings,
-            provider=work.provider,
-            passed_over=work.passed_over,
-            pinned=draft.pinned,
-            extra=resolved.extra,
-            output=output,
-            spec=resolved.spec,
-            key=keys.item_key(resolved.shared, draft.key_parts, work.prompt, take),
-            origin=self._origin,
         )
 
     def _prompt(self, attachments: Attachments) -> _Prompt | None:
@@ -295,7 +297,11 @@ class ShotExpansion:
                 violation = Violation(slug="stopped", message=why, part="provider")
             if violation is None:
                 if self._only and offer.provider != self._only:
-                    self._warn_of_left_out(draft, reasons, attachments)
+                    # The provider of the command line does not make it, and somebody else does.
+                    message = f"the item is pinned to another provider than {self._only}"
+                    pinned = Violation(slug="pinned-provider", message=message, part="provider")
+                    reason = next((found for name, found in reasons if name == self._only), pinned)
+                    self._resolver.report_left_out(draft, reason, attachments)
                 return offer, tuple([(name, each.message) for name, each in reasons])
             reasons.append((offer.provider, violation))
         if waiting is not None:
@@ -303,18 +309,6 @@ class ShotExpansion:
         violations = [wrong] if wrong else [each for _, each in reasons]
         self._resolver.report_nobody(draft, violations, attachments)
         return None
-
-    def _warn_of_left_out(
-        self, draft: ItemDraft, reasons: Sequence[tuple[str, Violation]], attachments: Attachments
-    ) -> None:
-        """Warn that the provider of the command line does not make the item, and why."""
-        pinned = Violation(
-            slug="pinned-provider",
-            message=f"the item is pinned to another provider than {self._only}",
-            part="provider",
-        )
-        why = next((violation for name, violation in reasons if name == self._only), pinned)
-        self._resolver.report_left_out(draft, why, attachments)
 
     def _warn_of_same_work(self, first: Cell, cell: Cell) -> None:
         """Warn that two cells of a row are the same work: some axis changes nothing."""
@@ -329,15 +323,6 @@ class ShotExpansion:
                     hint="such items are bought once, and the clip is shown at each path",
                 )
                 self._scope.report(finding, ROW)
-
-
-def _row_tags(row: Row) -> tuple[str, ...]:
-    written = row.steering.get("tags")
-    if written is None or not written.data:
-        return ()
-    if isinstance(written.data, str):
-        return tuple(written.data.replace(",", " ").replace(";", " ").split())
-    return tuple(map(str, written.data))
 
 
 def _neutral_prompt(rendered: Sequence[str | Mention], tokens: Mapping[str, Token]) -> _Prompt:

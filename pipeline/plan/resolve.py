@@ -35,7 +35,7 @@ from pipeline.plan.model_rules import (
     USUAL,
     USUAL_RATIO,
 )
-from pipeline.plan.provider_settings import ProviderChoice, choose_providers
+from pipeline.plan.provider_settings import choose_providers
 from pipeline.plan.setting_layers import OWN, WrittenSettings
 from pipeline.plan.template_scope import TemplateScope
 
@@ -206,7 +206,13 @@ class ItemResolver:
         all_used = memoize(
             ("used", kind), levels.settings, lambda: self._all_settings_used(kind, written)
         )
-        choice = memoize("asked", levels.settings, lambda: self._choose(written))
+        choice = memoize(
+            "asked",
+            levels.settings,
+            lambda: choose_providers(self._shot, written, self._offers, only=self._provider),
+        )
+        if isinstance(choice, Finding):
+            self._scope.report(choice, levels.settings)
         references = self._fit_frames(attachments, written)
         asked = requirements_for(kind, attachments, references, written)
         known = self._compatibilities.get(asked)
@@ -221,7 +227,9 @@ class ItemResolver:
             self._locator.report_media(reference, violation, attachments, levels.draft, hint=advice)
         if unfit or known.forbidden or not all_used:
             return None
-        if choice is None or attachments.broken or len(references) < len(attachments.references):
+        if isinstance(choice, Finding) or attachments.broken:
+            return None
+        if len(references) < len(attachments.references):
             return None
         if references is attachments.references:
             key_parts = memoize(
@@ -258,6 +266,16 @@ class ItemResolver:
             keep_audio=asked.keep_audio if "keep_audio" in USES[asked.kind] else None,
             **options,
         )
+        # An item's key has the ratio that somebody wrote, whoever makes the item.
+        ratios = keys.KeyRatios(written=None, measures=None, unwritten=())
+        if asked.kind not in EDITS:
+            ratio = None if asked.ratio == AUTO else asked.ratio
+            usual = asked.frame_ratio if "first" in asked.parts else USUAL_RATIO
+            ratios = keys.KeyRatios(
+                written=ratio,
+                measures=RATIOS.get(ratio or ""),
+                unwritten=(AUTO,) if usual is None else (usual, AUTO),
+            )
         extra = self._shot.extra.get(offer.provider)
         resolved = draft.compatibility.resolved[place] = ResolvedSettings(
             settings=settings,
@@ -265,7 +283,7 @@ class ItemResolver:
             shared=keys.share_key(
                 asked.kind,
                 settings,
-                _key_ratios(asked),
+                ratios,
                 provider=offer.provider if draft.pinned else "",
                 extra=extra,
             ),
@@ -351,13 +369,6 @@ class ItemResolver:
             lambda: tuple(unusable(references, kind, offer)),
         )
 
-    def _choose(self, written: WrittenSettings) -> ProviderChoice | None:
-        found = choose_providers(self._shot, written, self._offers, only=self._provider)
-        if isinstance(found, Finding):
-            self._scope.report(found, self._levels.settings)
-            return None
-        return found
-
     def _all_settings_used(self, kind: Kind, written: WrittenSettings) -> bool:
         """Tell whether each of the shot's own settings has a meaning; report those without."""
         idle = [
@@ -442,16 +453,6 @@ def requirements_for(
         keep_audio=bool(used.get("keep_audio", attachments.keep_audio)),
         options=frozenset([name for name in _OPTIONS if name in used]),
     )
-
-
-def _key_ratios(asked: Requirements) -> keys.KeyRatios:
-    """Return an item's ratio as its key has it: the one somebody wrote, whoever makes the item."""
-    if asked.kind in EDITS:
-        return keys.KeyRatios(written=None, measures=None, unwritten=())
-    written = None if asked.ratio == AUTO else asked.ratio
-    usual = asked.frame_ratio if "first" in asked.parts else USUAL_RATIO
-    sent = tuple(ratio for ratio in (usual, AUTO) if ratio is not None)
-    return keys.KeyRatios(written=written, measures=RATIOS.get(written or ""), unwritten=sent)
 
 
 def _short_side(clip: Media | None) -> int | None:

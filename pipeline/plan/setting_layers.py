@@ -95,27 +95,29 @@ class SettingLayers:
                 finding = self._scope.in_cell(as_finding(fault), value)
                 self._scope.report(finding, level)
                 return finding
-            if data is not None and data != "":
-                return self._read(name, layer, Value(data=data, span=value.span), level)
+            if data is None or data == "":
+                continue
+            what, reader = _READERS[name]
+            in_row = row is not None and layer == "row"
+            setting = WrittenSetting(
+                layer=layer,
+                data=reader(data),
+                span=value.span,
+                row=row.key if row and in_row else "",
+                column=f"_{name}" if in_row else "",
+            )
+            if setting.data is not None:
+                return setting
+            finding = Finding(
+                slug="bad-setting",
+                message=f"'{name}' is {what}, not {data!r}",
+                span=value.span,
+                row=setting.row,
+                column=setting.column,
+            )
+            self._scope.report(finding, level)
+            return finding
         return None
-
-    def _read(self, name: str, layer: str, value: Value, level: int) -> WrittenSetting | Finding:
-        span, data = value.span, value.data
-        what, reader = _READERS[name]
-        row = self._scope.row.key if self._scope.row and layer == "row" else ""
-        column = f"_{name}" if row else ""
-        read = reader(data)
-        if read is not None:
-            return WrittenSetting(layer=layer, data=read, span=span, row=row, column=column)
-        finding = Finding(
-            slug="bad-setting",
-            message=f"'{name}' is {what}, not {data!r}",
-            span=span,
-            row=row,
-            column=column,
-        )
-        self._scope.report(finding, level)
-        return finding
 
 
 def _whole(data: Any) -> int | None:

@@ -111,13 +111,16 @@ class Runware:
     def submit_request(self, item: Item, options: Mapping[str, Any]) -> Request:
         """Return the one-task array that buys the item."""
         syntax = {Role.IMAGE: str(options.get("reference_syntax") or "")}
+        seconds, safety = item.settings.duration, item.settings.safety
+        if item.kind in {Kind.EDIT, Kind.FAST_EDIT}:
+            seconds = None
         task = {
             "taskType": "videoInference",
             "taskUUID": CLIENT_ID,
             "model": _MODELS[item.settings.mode],
             "positivePrompt": prompts.render_prompt(item, syntax),
             **_size(item),
-            **_duration(item),
+            **({} if seconds is None else {"duration": seconds}),
             # Each further result would be billed; the manifest expands takes instead.
             "numberResults": 1,
             "outputType": "URL",
@@ -126,7 +129,7 @@ class Runware:
             # Without it no cost ever appears.
             "includeCost": True,
             "ttl": _LINK_LIFETIME_S,
-            **_safety(item),
+            **({"safety": {"checkContent": safety != "none", "mode": safety}} if safety else {}),
             **_inputs(item),
             **_sound(item),
         }
@@ -194,18 +197,6 @@ def _size(item: Item) -> Mapping[str, int]:
         return {}
     pair = _PIXELS[item.settings.mode].get(item.settings.aspect_ratio or "")
     return {"width": pair[0], "height": pair[1]} if pair else {}
-
-
-def _duration(item: Item) -> Mapping[str, int]:
-    seconds = item.settings.duration
-    return (
-        {} if seconds is None or item.kind in {Kind.EDIT, Kind.FAST_EDIT} else {"duration": seconds}
-    )
-
-
-def _safety(item: Item) -> Mapping[str, Any]:
-    mode = item.settings.safety
-    return {"safety": {"checkContent": mode != "none", "mode": mode}} if mode else {}
 
 
 def _inputs(item: Item) -> Mapping[str, Any]:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from types import MappingProxyType
 
-from pipeline.domain import Constraints, Feature, Kind, Offer
+from pipeline.domain import Feature, Kind, Offer
 
 NO = "–"
 _KINDS: Mapping[Kind, str] = MappingProxyType(
@@ -32,7 +32,24 @@ def capabilities(offers: Iterable[Offer], prices: Prices) -> Iterator[list[str]]
     columns = list(offers)
     yield ["", *(offer.title for offer in columns)]
     for kind, name in _KINDS.items():
-        yield [name, *(_kind(offer.kinds.get(kind)) for offer in columns)]
+        line = [name]
+        for offer in columns:
+            limits = offer.kinds.get(kind)
+            if limits is None:
+                line.append(NO)
+                continue
+            # What may be asked for, or what a source clip may have.
+            lengths = sorted(limits.durations)
+            low, high = (lengths[0], lengths[-1]) if lengths else limits.clip_seconds or (0, 0)
+            if not lengths:
+                seconds = f"as its clip, {low:g} to {high:g} s"
+            elif len(lengths) == high - low + 1:
+                seconds = f"{low} to {high} s"
+            else:
+                seconds = f"{', '.join(map(str, lengths))} s"
+            only = "" if len(limits.modes) > 1 else f", {'/'.join(limits.modes)} only"
+            line.append(f"{seconds}{only}")
+        yield line
     for name, cell in _ROWS.items():
         yield [name, *(cell(offer) for offer in columns)]
     for title, kind in (("price", Kind.TEXT), ("price with video", Kind.EDIT)):
@@ -46,20 +63,6 @@ def to_markdown_table(rows: Iterable[Sequence[str]]) -> str:
     ]
     rule = "|".join([" --- "] * (head.count("|") + 1))
     return "\n".join(f"| {line} |" if line != rule else f"|{line}|" for line in (head, rule, *body))
-
-
-def _kind(limits: Constraints | None) -> str:
-    if limits is None:
-        return NO
-    mode = "" if len(limits.modes) > 1 else f", {'/'.join(limits.modes)} only"
-    # What may be asked for, or what a source clip may have.
-    if not limits.durations:
-        low_s, high_s = limits.clip_seconds or (0, 0)
-        return f"as its clip, {low_s:g} to {high_s:g} s{mode}"
-    low, high = min(limits.durations), max(limits.durations)
-    if len(limits.durations) == high - low + 1:
-        return f"{low} to {high} s{mode}"
-    return f"{', '.join(map(str, sorted(limits.durations)))} s{mode}"
 
 
 def _images(offer: Offer) -> str:

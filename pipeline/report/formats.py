@@ -85,7 +85,15 @@ def to_json(report: Report, records: Iterable[Record]) -> Iterator[bytes]:
     head = orjson.dumps(_head(report), option=orjson.OPT_INDENT_2)
     yield _harmless(head.removesuffix(b"\n}")) + b',\n  "items": ['
     for n, record in enumerate(records):
-        yield (b",\n    " if n else b"\n    ") + _harmless(orjson.dumps(_item(record)))
+        item = {name: _plain(getattr(record, name)) for name in _FIELDS}
+        if record.charge_unknown:
+            item["charged_usd"] = None
+        item["manifest_line"] = _span(record.origin_shot)
+        item["table_line"] = _span(record.origin_row)
+        item["passed_over"] = [
+            {"provider": name, "reason": why} for name, why in record.passed_over
+        ]
+        yield (b",\n    " if n else b"\n    ") + _harmless(orjson.dumps(item))
     yield b"\n  ]\n}\n"
 
 
@@ -154,16 +162,6 @@ def _share(share: Share) -> dict[str, Any]:
         "done": share.done,
         "money": _money(share.money),
         "native": {unit: _plain(amount) for unit, amount in share.native},
-    }
-
-
-def _item(record: Record) -> dict[str, Any]:
-    fields = {name: _plain(getattr(record, name)) for name in _FIELDS}
-    fields |= {"charged_usd": None} if record.charge_unknown else {}
-    return fields | {
-        "manifest_line": _span(record.origin_shot),
-        "table_line": _span(record.origin_row),
-        "passed_over": [{"provider": name, "reason": why} for name, why in record.passed_over],
     }
 
 

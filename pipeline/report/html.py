@@ -9,7 +9,6 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections.abc import Collection, Iterable, Mapping
-from functools import cache
 from importlib.resources import files
 from itertools import islice
 from types import MappingProxyType
@@ -69,7 +68,11 @@ def to_html(
     embedded = orjson.dumps(data).decode()
     for plain, escaped in _ESCAPES:
         embedded = embedded.replace(plain, escaped)
-    page: str = _template().render(
+    environment = Environment(
+        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    environment.filters.update(_FILTERS)
+    page = environment.from_string(_asset("index.html")).render(
         report=report,
         earlier=earlier(report),
         units=any(share.native for share in report.by_provider),
@@ -160,12 +163,3 @@ def _clip(record: Record, row: str, prompt: int, posters: Collection[str]) -> di
 
 def _asset(name: str) -> str:
     return files("pipeline.report").joinpath("templates", name).read_text("utf-8")
-
-
-@cache
-def _template() -> Any:
-    environment = Environment(
-        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    environment.filters.update(_FILTERS)
-    return environment.from_string(_asset("index.html"))

@@ -43,15 +43,29 @@ def show_summary(console: Console, report: Report, files: Sequence[str] = ()) ->
 
     Nothing is cropped: a command longer than the line is wrapped by the terminal, not by us.
     """
-    blocks: list[RenderableType] = [Text(), _title(report)]
+    title = Text(no_wrap=True, overflow="ignore")
+    title.append(report.campaign + (f"@{report.profile}" if report.profile else ""), "bold")
+    parts = [_REHEARSAL] if report.rehearsal else []
+    parts.append(counted(report.items, "clip"))
+    parts += [] if report.elapsed_s is None else [duration(report.elapsed_s)]
+    for part in parts:
+        title.append("  ·  ", _QUIET).append(part, "cyan" if part == _REHEARSAL else "")
+    blocks: list[RenderableType] = [Text(), title]
     if report.items:
+        # In the bar each state has its share, and none that exists vanishes.
+        widths = {state: max(1, _BAR * items // report.items) for state, items in report.counts}
+        largest = max(report.counts, key=lambda pair: pair[1])[0]
+        widths[largest] += _BAR - sum(widths.values())
+        bar = Text()
+        for state, width in widths.items():
+            bar.append(("━" if state == DONE else "╍") * width, _STYLES.get(state, _QUIET))
         counts = Text()
         for n, (state, items) in enumerate(report.counts):
             counts.append("   " if n else "")
             counts.append(f"{items:,} {spoken(state)}", _STYLES.get(state, ""))
         if report.shared:
             counts.append(f"   ({report.shared:,} share a purchase)", _QUIET)
-        blocks += [_bar(report), counts, Text(), _costs(report)]
+        blocks += [bar, counts, Text(), _costs(report)]
     if report.earlier_usd:
         blocks.append(Text(f"and {earlier(report)}", _QUIET))
     blocks += [Text(line) for line in report.prices]
@@ -73,29 +87,6 @@ def render_text(report: Report, files: Sequence[str] = ()) -> str:
     written = io.StringIO()
     show_summary(Console(file=written, width=_WIDTH, color_system=None), report, files)
     return "".join(f"{line.rstrip()}\n" for line in printable(written.getvalue()).splitlines())
-
-
-def _title(report: Report) -> Text:
-    title = Text(no_wrap=True, overflow="ignore")
-    title.append(report.campaign + (f"@{report.profile}" if report.profile else ""), "bold")
-    parts = [_REHEARSAL] if report.rehearsal else []
-    parts.append(counted(report.items, "clip"))
-    if report.elapsed_s is not None:
-        parts.append(duration(report.elapsed_s))
-    for part in parts:
-        title.append("  ·  ", _QUIET).append(part, "cyan" if part == _REHEARSAL else "")
-    return title
-
-
-def _bar(report: Report) -> Text:
-    """Return one line in which each state has its share; none that exists vanishes."""
-    widths = {state: max(1, _BAR * items // report.items) for state, items in report.counts}
-    largest = max(report.counts, key=lambda pair: pair[1])[0]
-    widths[largest] += _BAR - sum(widths.values())
-    bar = Text()
-    for state, width in widths.items():
-        bar.append(("━" if state == DONE else "╍") * width, _STYLES.get(state, _QUIET))
-    return bar
 
 
 def _costs(report: Report) -> Table:

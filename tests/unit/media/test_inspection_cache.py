@@ -105,9 +105,11 @@ def test_a_file_that_changed_just_now_is_read_again(tmp_path: Path) -> None:
     young = InspectionCache(file, now_ns=lambda: path.stat().st_ctime_ns + 1_000_000)
     Inspector(tmp_path, (), None, young).look("front.png", tmp_path, "image")
 
-    again = InspectionCache(file, now_ns=_later)
+    file.write_bytes(file.read_bytes().replace(b'"digest":"', b'"digest":"other'))
 
-    assert again.unchanged(path, path.stat(), "image") is None
+    again = Inspector(tmp_path, (), None, InspectionCache(file, now_ns=_later))
+
+    assert "other" not in again.look("front.png", tmp_path, "image").digest
 
 
 def test_a_damaged_cache_is_as_good_as_none(tmp_path: Path) -> None:
@@ -148,6 +150,15 @@ def test_a_fitted_frame_is_measured_once(tmp_path: Path) -> None:
     assert (720, 721, 720) == (first.height, second.height, real.height)
     assert first.digest == real.digest == Path(real.source).name
     assert real.bytes == Path(real.source).stat().st_size
+
+
+def test_the_cache_is_for_its_owner_alone(tmp_path: Path) -> None:
+    """Names of pictures may be confidential: nobody else can read them, or what they measure."""
+    write_image(tmp_path / "front.png", (640, 480))
+    _look(tmp_path)
+
+    file = tmp_path / "cache" / "media.jsonl"
+    assert (0o700, 0o600) == (file.parent.stat().st_mode & 0o777, file.stat().st_mode & 0o777)
 
 
 def test_a_root_without_a_ledger_gets_no_cache(tmp_path: Path) -> None:

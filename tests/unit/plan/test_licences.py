@@ -17,7 +17,7 @@ def _planned(today: date | None, until: str = LAST_DAY) -> tuple[list[str], list
     """Return the items of a shot with a licensed image, and what is said of them."""
     image = build.image("front", licence_until=build.value(until, 7))
     campaign = build.manifest(build.shot("Look at @front.", bundles=(build.bundle(image),)))
-    found = list(build.plan(campaign, today=today))
+    found = list(build.plan(campaign, day=today))
     return (
         [each.address for each in found if isinstance(each, Item)],
         [each for each in found if isinstance(each, Finding)],
