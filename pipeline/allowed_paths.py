@@ -21,12 +21,12 @@ class AllowedPaths:
 
     def __init__(self, folder: Path, allow: Iterable[Path]) -> None:
         """`folder` is the manifest's own; `allow` are those of its `files: {allow: [...]}`."""
-        places = (_resolved(root) for root in (folder, *allow))
+        places = (_resolve(root) for root in (folder, *allow))
         self._roots = tuple(place for place in places if place is not None)
 
     def resolve(self, file: str, folder: Path) -> Path:
         """Return where `file` is, relative to `folder`; MediaFault if it may not be read."""
-        path = _resolved(folder / file)
+        path = _resolve(folder / file)
         if path is None:
             raise MediaFault("missing-file", f"{file!r} names no file")
         if not any(path.is_relative_to(root) for root in self._roots):
@@ -47,7 +47,7 @@ def nearest_file(path: Path) -> str:
     return nearest(path.name, names)
 
 
-def _resolved(path: Path) -> Path | None:
+def _resolve(path: Path) -> Path | None:
     try:
         return path.resolve()
     except (OSError, RuntimeError, ValueError):  # a NUL, a loop of links, too long a name

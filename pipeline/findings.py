@@ -1,7 +1,7 @@
 """Where a fault is, and how it is told: "file:line:col: slug: message" with a caret.
 
-The same finding in 300 rows is one finding; that rule lives in `grouped`, and for findings that
-come as a stream in `FindingCollector`.
+The same finding in 300 rows is one finding; that rule lives in `group_findings`, and for findings
+that come as a stream in `FindingCollector`.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from difflib import get_close_matches
 from enum import StrEnum
 from functools import lru_cache
 
-from pipeline.foreign_text import one_column, printable_line, redacted
+from pipeline.foreign_text import one_column, printable_line, redact
 
 _ROWS_SHOWN = 3
 _CLOSE = 0.6
@@ -69,11 +69,11 @@ class Finding:
 
     def __post_init__(self) -> None:
         for name in ("message", "hint", "row", "column"):
-            object.__setattr__(self, name, redacted(getattr(self, name)))
-        object.__setattr__(self, "rows", tuple(map(redacted, self.rows)))
+            object.__setattr__(self, name, redact(getattr(self, name)))
+        object.__setattr__(self, "rows", tuple(map(redact, self.rows)))
 
 
-def grouped(findings: Iterable[Finding]) -> tuple[Finding, ...]:
+def group_findings(findings: Iterable[Finding]) -> tuple[Finding, ...]:
     """Return the findings sorted by place, each once; equal faults of several rows become one."""
     merged: dict[tuple[object, ...], tuple[Finding, dict[str, None]]] = {}
     for finding in findings:
@@ -135,7 +135,7 @@ def render(finding: Finding, sources: Mapping[str, str]) -> str:
     hint = f" {finding.hint}" if finding.hint else ""
     source = _lines(sources.get(span.file, ""))
     if 1 <= span.line <= len(source) and not cell:
-        text, column, width = _clipped(source[span.line - 1], span)
+        text, column, width = _clip(source[span.line - 1], span)
         caret = "^" + "~" * (width - 1)
         lines.append(f"{span.line:>5} | {one_column(text)}")
         lines.append(f"      | {' ' * (column - 1)}{caret}{printable_line(hint)}")
@@ -151,7 +151,7 @@ def _lines(source: str) -> list[str]:
     return source.splitlines()
 
 
-def _clipped(text: str, span: Span) -> tuple[str, int, int]:
+def _clip(text: str, span: Span) -> tuple[str, int, int]:
     """Return what is shown of a line, and where in it the caret stands, and how wide it is."""
     column = span.column
     width = max(1, min(span.end_column - column, len(text) - column + 1))

@@ -8,7 +8,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from pipeline.findings import Finding, Severity, Span, grouped, render
+from pipeline.findings import Finding, Severity, Span, group_findings, render
 
 
 class Format(StrEnum):
@@ -26,7 +26,7 @@ def written(
 
     Excerpts are quoted from `sources` alone: what was read, with secrets starred out.
     """
-    told = grouped(findings)
+    told = group_findings(findings)
     if form is Format.TEXT:
         return "\n".join(render(finding, sources) for finding in told)
     return _WRITERS[form](told)
@@ -34,7 +34,7 @@ def written(
 
 def counted(findings: Iterable[Finding]) -> str:
     """Return `3 errors, 1 warning`."""
-    severities = [finding.severity for finding in grouped(findings)]
+    severities = [finding.severity for finding in group_findings(findings)]
     counts = ((word, severities.count(word)) for word in Severity)
     return (
         ", ".join(f"{n} {word}{'s' if n > 1 else ''}" for word, n in counts if n) or "no findings"

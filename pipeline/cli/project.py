@@ -20,7 +20,7 @@ from jsonschema.exceptions import ValidationError
 from pipeline.domain import EMPTY
 from pipeline.errors import InvalidInput
 from pipeline.findings import Finding, Span, did_you_mean
-from pipeline.foreign_text import redacted
+from pipeline.foreign_text import redact
 from pipeline.manifest import contents
 from pipeline.manifest.files import reason_of, slug_of
 from pipeline.schemas import schema
@@ -185,7 +185,7 @@ def _without_secrets(text: str) -> str:
     """Return a text to quote from: of keys that are not ours no value is shown."""
     known = schema("callsheet")["properties"]
     lines = []
-    for line in redacted(text).splitlines():
+    for line in redact(text).splitlines():
         found = _KEY.match(line)
         sign = line.find("=")
         secret = sign >= 0 and (found is None or found[1] not in known)

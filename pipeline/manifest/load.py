@@ -13,7 +13,7 @@ from typing import Any
 
 from pipeline.allowed_paths import AllowedPaths
 from pipeline.domain import Loaded, Manifest, Shot, Value
-from pipeline.findings import Finding, Span, grouped
+from pipeline.findings import Finding, Span, group_findings
 from pipeline.foreign_text import encodable
 from pipeline.manifest.bundles import bundle, bundle_faults
 from pipeline.manifest.campaign import allowed, budget, budget_findings, policy, providers
@@ -44,7 +44,9 @@ def load_manifest(
     node = _layered(layers, path, profile, overrides)
     if node is None:
         return Loaded(
-            manifest=None, findings=grouped(layers.findings), sources=_shown(layers.sources, ())
+            manifest=None,
+            findings=group_findings(layers.findings),
+            sources=_shown(layers.sources, ()),
         )
     suspects, written = secrets(node), tuple(resolved(node))
     sound, findings = checked(node)
@@ -52,7 +54,9 @@ def load_manifest(
     manifest = reading.manifest()
     found = (*layers.findings, *suspects, *findings, *reading.findings)
     sources = _shown(layers.sources, [finding.span for finding in suspects])
-    return Loaded(manifest=manifest, findings=grouped(found), sources=sources, written=written)
+    return Loaded(
+        manifest=manifest, findings=group_findings(found), sources=sources, written=written
+    )
 
 
 def _layered(layers: Layers, path: Path, profile: str, overrides: Sequence[str]) -> Node | None:

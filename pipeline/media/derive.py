@@ -81,7 +81,7 @@ def _crop(picture: Image.Image, ratio: tuple[int, int]) -> Image.Image:
         height = round(width * ratio[1] / ratio[0])
     left, top = (picture.width - width) // 2, (picture.height - height) // 2
     whole = picture.crop((left, top, left + width, top + height))
-    return whole.resize(_limited((width, height)), Image.Resampling.LANCZOS)
+    return whole.resize(_limit_size((width, height)), Image.Resampling.LANCZOS)
 
 
 def _pad(picture: Image.Image, ratio: tuple[int, int]) -> Image.Image:
@@ -94,7 +94,7 @@ def _pad(picture: Image.Image, ratio: tuple[int, int]) -> Image.Image:
         height = round(width * ratio[1] / ratio[0])
     else:
         width = round(height * ratio[0] / ratio[1])
-    canvas = _limited((width, height))
+    canvas = _limit_size((width, height))
     scale = canvas[0] / width
     inner = (
         min(canvas[0], round(picture.width * scale)),
@@ -134,7 +134,7 @@ def _extension(picture: Image.Image, height: int, *, top: bool) -> Image.Image:
     return Image.composite(soft.resize(size), line.resize(size), fade)
 
 
-def _limited(size: tuple[int, int]) -> tuple[int, int]:
+def _limit_size(size: tuple[int, int]) -> tuple[int, int]:
     scale = min(1.0, _MAX_SIDE / max(size))
     return round(size[0] * scale), round(size[1] * scale)
 

@@ -46,7 +46,7 @@ def measure_image(path: Path) -> Media:
         raise MediaFault("damaged", f"{path.name} has no picture in it", "save it again")
     name = path.name
     try:
-        with _opened(name, content) as image:
+        with _open(name, content) as image:
             # Read the file to its end, as cheaply as its format allows.
             if image.format == "PNG":
                 image.verify()  # the checksum of every chunk, without unpacking
@@ -55,12 +55,12 @@ def measure_image(path: Path) -> Media:
                 # are made.
                 image.draft("L", (max(1, image.width // 8), max(1, image.height // 8)))
                 image.load()
-        with _opened(name, content) as image:  # `verify` and `draft` leave no usable image
+        with _open(name, content) as image:  # `verify` and `draft` leave no usable image
             width, height = image.size
             if image.getexif().get(_ORIENTATION) in _TURNED:
                 width, height = height, width
     except _BROKEN as error:
-        raise _damaged(name, error) from error
+        raise _damage_fault(name, error) from error
     return Media(
         media_type="image",
         source=str(path),
@@ -89,7 +89,7 @@ def _has_scan(content: bytes) -> bool:
 def open_image(path: Path) -> Image.Image:
     """Return the whole picture upright, as opaque RGB; transparency becomes white."""
     try:
-        with _opened(path.name, path.read_bytes()) as image:
+        with _open(path.name, path.read_bytes()) as image:
             upright = ImageOps.exif_transpose(image)
             profile = upright.info.get("icc_profile") if upright.mode == "RGB" else None
             if upright.has_transparency_data:
@@ -98,12 +98,12 @@ def open_image(path: Path) -> Image.Image:
                 upright.alpha_composite(layer)
             picture = upright.convert("RGB")
     except _BROKEN as error:
-        raise _damaged(path.name, error) from error
+        raise _damage_fault(path.name, error) from error
     picture.info = {"icc_profile": profile} if profile else {}
     return picture
 
 
-def _opened(name: str, content: bytes) -> Image.Image:
+def _open(name: str, content: bytes) -> Image.Image:
     with warnings.catch_warnings():
         warnings.simplefilter("error", Image.DecompressionBombWarning)
         try:
@@ -115,7 +115,7 @@ def _opened(name: str, content: bytes) -> Image.Image:
     return image
 
 
-def _damaged(name: str, error: Exception) -> MediaFault:
+def _damage_fault(name: str, error: Exception) -> MediaFault:
     said = str(error).partition("\n")[0][:100] or type(error).__name__
     if isinstance(error, UnidentifiedImageError):
         said = "its header is broken"

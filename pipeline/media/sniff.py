@@ -49,7 +49,7 @@ def require_bytes(path: Path, stated: int, size: int) -> None:
         raise MediaFault("damaged", message, _AGAIN)
 
 
-def fragmented_s(path: Path) -> float:
+def declared_s(path: Path) -> float:
     """Return how long an MP4 declares all its fragments to be, in seconds; 0 where it does not.
 
     FFmpeg does not look at it (8.1, measured): it takes the length of the fragments that are there.

@@ -22,7 +22,7 @@ from av.video.stream import VideoStream
 from pipeline.domain import Media
 from pipeline.errors import MediaFault
 from pipeline.file_content import file_format, sha256
-from pipeline.media.sniff import fragmented_s, require_bytes, require_whole
+from pipeline.media.sniff import declared_s, require_bytes, require_whole
 
 VIDEO_FORMATS = frozenset({"mp4", "mov", "webm"})
 # `explode` turns a broken macroblock into an error; without it FFmpeg paints over the hole.
@@ -108,7 +108,7 @@ def _measure(path: Path, digest: str, *, thorough: bool) -> Media:
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
+def _open(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
     with av.open(str(path)) as container:
         if not container.streams.video:
             raise MediaFault("wrong-media", f"{path.name} holds no picture")
@@ -125,7 +125,7 @@ def _packets(path: Path) -> tuple[list[_Packet], float]:
     The second is how long the file itself says that it is, in seconds; 0 if it does not.
     """
     found, reached = [], Fraction(0)
-    with _opened(path) as (container, stream):
+    with _open(path) as (container, stream):
         codec = stream.codec_context
         # How many bytes the length of a unit takes; 0 where packets are not built like that.
         # Version 1 marks the record of MP4, MOV and Matroska; a byte stream begins with 0.
@@ -146,7 +146,7 @@ def _packets(path: Path) -> tuple[list[_Packet], float]:
                 step = 1 / (stream.average_rate or Fraction(24))
                 found.append(_Packet(start, end if packet.duration else start + step))
             reached = max(reached, end)
-        stated_s = max((container.duration or 0) / av.time_base, fragmented_s(path))
+        stated_s = max((container.duration or 0) / av.time_base, declared_s(path))
         entries = (entry for each in container.streams for entry in each.index_entries)
         # A sample table may lead beyond the end of the file: FFmpeg just ends there.
         indexed = max((entry.pos + entry.size for entry in entries), default=0)
@@ -160,7 +160,7 @@ def _packets(path: Path) -> tuple[list[_Packet], float]:
 
 def _frames(path: Path, skip: Literal["DEFAULT", "NONKEY"]) -> list[_Frame]:
     """Decode the picture, but for the frames to skip (FFmpeg's `skip_frame`)."""
-    with _opened(path) as (container, stream):
+    with _open(path) as (container, stream):
         stream.codec_context.skip_frame = skip
         found = []
         for frame in container.decode(stream):

@@ -234,7 +234,7 @@ class ShotExpansion:
         )
 
         def resolve() -> ItemDraft | None:
-            written = self._layers.written(levels.settings)
+            written = self._layers.settings(levels.settings)
             return None if written is None else self._resolver.draft(attachments, written)
 
         draft = memoize("draft", levels.draft, resolve)

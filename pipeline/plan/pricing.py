@@ -148,23 +148,23 @@ def price(item: Item, rates: Rates) -> Price | None:
     rate = rates.by_work.get((item.provider, item.kind.value, item.settings.mode))
     if rate is None or rate.usd is None:
         return None
-    billed = _billed(item, rate)
+    billed = _billing(item, rate)
     if billed is None:
         return None
     seconds, at_most = billed
     low = rate.usd if rate.low_usd is None else rate.low_usd
     high = rate.usd if rate.high_usd is None else rate.high_usd
     return Price(
-        low_usd=_rounded_up(low * seconds),
-        expected_usd=_rounded_up(rate.usd * seconds),
-        high_usd=_rounded_up(high * at_most),
+        low_usd=_round_up(low * seconds),
+        expected_usd=_round_up(rate.usd * seconds),
+        high_usd=_round_up(high * at_most),
         source=rate.source,
         certainty=rate.certainty,
         native_usd=rate.native_usd or rates.native_usd.get(item.provider),
     )
 
 
-def _billed(item: Item, rate: Rate) -> tuple[Decimal, Decimal] | None:
+def _billing(item: Item, rate: Rate) -> tuple[Decimal, Decimal] | None:
     """Return by what the rate is multiplied, as expected and at most.
 
     No provider's page says how it counts the seconds of a clip that is edited. Expected is the
@@ -190,7 +190,7 @@ def _billed(item: Item, rate: Rate) -> tuple[Decimal, Decimal] | None:
     return bounded[0], bounded[1]
 
 
-def _rounded_up(amount: Decimal) -> Decimal:
+def _round_up(amount: Decimal) -> Decimal:
     return amount.quantize(_MILLIONTH, rounding=ROUND_CEILING)
 
 

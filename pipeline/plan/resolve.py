@@ -300,7 +300,7 @@ class ItemResolver:
         whole = replace(
             violations[0], message="; ".join(dict.fromkeys(each.message for each in violations))
         )
-        hint = f"{_listed(others)} could" if others else ""
+        hint = f"{_and_list(others)} could" if others else ""
         level = self._levels.draft | (self._levels.prompt if by_prompt else 0)
         self._locator.report(whole, draft.written, attachments, level, hint=hint)
 
@@ -311,7 +311,7 @@ class ItemResolver:
         by_prompt = violation.part == "prompt"
         others = [each.offer.title for each in draft.candidates if not each.violations]
         others += [] if by_prompt else self._others(draft, attachments)
-        could = f"; {_listed(list(dict.fromkeys(others)))} could" if others else ""
+        could = f"; {_and_list(list(dict.fromkeys(others)))} could" if others else ""
         level = self._levels.draft | (self._levels.prompt if by_prompt else 0)
         self._locator.report(
             violation,
@@ -480,6 +480,6 @@ def _spec(draft: ItemDraft, settings: Settings, offer: Offer) -> Spec:
     )
 
 
-def _listed(names: list[str]) -> str:
+def _and_list(names: list[str]) -> str:
     *rest, last = names
     return f"{', '.join(rest)} and {last}" if rest else last

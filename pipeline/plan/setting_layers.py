@@ -60,7 +60,7 @@ class SettingLayers:
             return 1
         return setting.data if isinstance(setting, WrittenSetting) else None
 
-    def written(self, level: int) -> WrittenSettings | None:
+    def settings(self, level: int) -> WrittenSettings | None:
         """Return the settings that somebody wrote; None if one has a finding."""
 
         def read() -> WrittenSettings | None:

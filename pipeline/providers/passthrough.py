@@ -34,13 +34,13 @@ def extra_faults(offer: Offer, body: Any, extra: Any) -> Iterator[tuple[str, str
 def merge(body: Any, extra: Mapping[str, Any]) -> Any:
     """Return the body with the fields of `extra` added; `extra_faults` has found none."""
     if isinstance(body, list):
-        return [_joined(body[0], extra)]
-    return _joined(body, extra)
+        return [_join(body[0], extra)]
+    return _join(body, extra)
 
 
-def _joined(ours: Mapping[str, Any], extra: Mapping[str, Any]) -> dict[str, Any]:
+def _join(ours: Mapping[str, Any], extra: Mapping[str, Any]) -> dict[str, Any]:
     nested = {
-        name: _joined(ours[name], value)
+        name: _join(ours[name], value)
         for name, value in extra.items()
         if isinstance(ours.get(name), Mapping)
     }

@@ -29,7 +29,7 @@ def render_prompt(item: Item, syntax: Mapping[Role, str] = _NONE, *, image_shift
     images in the provider's own numbering (a first frame, say).
     """
     return "".join(
-        part if isinstance(part, str) else _said(item, part, syntax, image_shift)
+        part if isinstance(part, str) else _in_words(item, part, syntax, image_shift)
         for part in item.prompt
     )
 
@@ -39,7 +39,7 @@ def mentions(item: Item, role: Role) -> bool:
     return any(isinstance(part, Token) and part.role is role for part in item.prompt)
 
 
-def _said(item: Item, token: Token, syntax: Mapping[Role, str], image_shift: int) -> str:
+def _in_words(item: Item, token: Token, syntax: Mapping[Role, str], image_shift: int) -> str:
     number = token.ordinal + (image_shift if token.role is Role.IMAGE else 0)
     form = syntax.get(token.role, "")
     if form:

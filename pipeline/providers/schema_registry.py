@@ -26,7 +26,7 @@ def register(provider: str, found: Mapping[str, Any]) -> None:
 
 def is_valid(provider: str, body: Any) -> bool:
     """Tell whether a body fits the provider's schema."""
-    return _compiled(provider).is_valid(body)
+    return _validator(provider).is_valid(body)
 
 
 def schema_error(provider: str, body: Any) -> str | None:
@@ -41,7 +41,7 @@ def schema_error(provider: str, body: Any) -> str | None:
 
 
 @cache
-def _compiled(provider: str) -> jsonschema_rs.Draft202012Validator:
+def _validator(provider: str) -> jsonschema_rs.Draft202012Validator:
     return jsonschema_rs.Draft202012Validator(_schema(provider))
 
 

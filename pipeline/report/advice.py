@@ -181,6 +181,6 @@ def place(state: str) -> int:
     return STATES.index(state) if state in STATES else len(STATES)
 
 
-def spoken(state: str) -> str:
+def in_words(state: str) -> str:
     """Return a state as people say it."""
     return state.replace("_", " ")

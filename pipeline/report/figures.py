@@ -17,7 +17,7 @@ def estimate(money: Money) -> str:
     return _beside(money.estimate_usd, money.unknown)
 
 
-def charged(money: Money) -> str:
+def charge_text(money: Money) -> str:
     """Return what was charged, and how many charges are unknown beside it."""
     return _beside(money.charged_usd, money.charges_unknown)
 
@@ -52,6 +52,6 @@ def duration(seconds: float) -> str:
     return f"{whole // _HOUR} h {whole % _HOUR // _MINUTE:02} min"
 
 
-def counted(number: int, noun: str) -> str:
+def count_text(number: int, noun: str) -> str:
     """Return a number with its noun: 1 clip, 2 clips."""
     return f"{number:,} {noun}{'' if number == 1 else 's'}"

@@ -22,8 +22,8 @@ from markupsafe import Markup
 from pipeline.domain import EMPTY, Record, Table
 from pipeline.domain.money import rounded_usd
 from pipeline.foreign_text import printable
-from pipeline.report.advice import DONE, MARKS, NO_MARK, spoken
-from pipeline.report.figures import charged, earlier, estimate, native
+from pipeline.report.advice import DONE, MARKS, NO_MARK, in_words
+from pipeline.report.figures import charge_text, earlier, estimate, native
 from pipeline.report.summary import Report, Share, origin
 from pipeline.report.table_results import cell_text
 
@@ -38,12 +38,12 @@ _FIELDS = (
 _ESCAPES = (("<", "\\u003c"), (">", "\\u003e"), ("&", "\\u0026"))
 _FILTERS = MappingProxyType(
     {
-        "charged": charged,
+        "charged": charge_text,
         "estimate": estimate,
         "native": native,
         "mark": lambda state: MARKS.get(state, NO_MARK),
         "sentence": lambda text: f"{text[:1].upper()}{text[1:]}.",
-        "spoken": spoken,
+        "spoken": in_words,
         "thousands": lambda number: f"{number:,}",
         "usd": rounded_usd,
     }

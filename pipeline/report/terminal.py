@@ -17,8 +17,8 @@ from rich.text import Text
 
 from pipeline.domain.money import rounded_usd
 from pipeline.foreign_text import printable
-from pipeline.report.advice import DONE, spoken
-from pipeline.report.figures import charged, counted, duration, earlier, estimate, native
+from pipeline.report.advice import DONE, in_words
+from pipeline.report.figures import charge_text, count_text, duration, earlier, estimate, native
 from pipeline.report.summary import Group as Cause
 from pipeline.report.summary import Report, Share
 
@@ -46,7 +46,7 @@ def show_summary(console: Console, report: Report, files: Sequence[str] = ()) ->
     title = Text(no_wrap=True, overflow="ignore")
     title.append(report.campaign + (f"@{report.profile}" if report.profile else ""), "bold")
     parts = [_REHEARSAL] if report.rehearsal else []
-    parts.append(counted(report.items, "clip"))
+    parts.append(count_text(report.items, "clip"))
     parts += [] if report.elapsed_s is None else [duration(report.elapsed_s)]
     for part in parts:
         title.append("  ·  ", _QUIET).append(part, "cyan" if part == _REHEARSAL else "")
@@ -62,7 +62,7 @@ def show_summary(console: Console, report: Report, files: Sequence[str] = ()) ->
         counts = Text()
         for n, (state, items) in enumerate(report.counts):
             counts.append("   " if n else "")
-            counts.append(f"{items:,} {spoken(state)}", _STYLES.get(state, ""))
+            counts.append(f"{items:,} {in_words(state)}", _STYLES.get(state, ""))
         if report.shared:
             counts.append(f"   ({report.shared:,} share a purchase)", _QUIET)
         blocks += [bar, counts, Text(), _costs(report)]
@@ -77,7 +77,7 @@ def show_summary(console: Console, report: Report, files: Sequence[str] = ()) ->
         blocks += [_unbroken(f"  {path}", "") for path in report.clips]
         more = report.clip_count - len(report.clips)
         if more > 0:
-            blocks.append(Text(f"  and {counted(more, 'clip')} more", _QUIET))
+            blocks.append(Text(f"  and {count_text(more, 'clip')} more", _QUIET))
     blocks += [_unbroken(file, "bold") for file in files]
     console.print(Group(*blocks), crop=False)
 
@@ -114,7 +114,7 @@ def _cost_row(share: Share, names: Sequence[str]) -> list[str]:
     figures: dict[str, str] = {
         "clips": f"{share.items:,}",
         "estimate": estimate(share.money),
-        "charged": charged(share.money),
+        "charged": charge_text(share.money),
         "reserved": _or_blank(share.money.reserved_usd),
         "possible": _or_blank(share.money.possible_usd),
         "in units": native(share.native),
@@ -128,26 +128,26 @@ def _or_blank(amount: Decimal) -> str:
 
 def _cause(group: Cause) -> Iterator[RenderableType]:
     words = [group.cause] if group.cause not in {"", group.state} else []
-    head = Text(f"{group.items:,} {spoken(group.state)}", f"bold {_STYLES.get(group.state, '')}")
+    head = Text(f"{group.items:,} {in_words(group.state)}", f"bold {_STYLES.get(group.state, '')}")
     for word in (*words, *group.providers):
-        head.append(" · ", _QUIET).append(spoken(word), "not bold default")
+        head.append(" · ", _QUIET).append(in_words(word), "not bold default")
     yield head
-    yield _indented(Text(group.title), 2)
+    yield _indent(Text(group.title), 2)
     for text, items in group.messages[:_MESSAGES_SHOWN]:
         times = f"{items}x " if len(group.messages) > 1 else ""
-        yield _indented(Text(f"{times}“{text}”", style="italic"), 4)
+        yield _indent(Text(f"{times}“{text}”", style="italic"), 4)
     for case in group.cases[:_CASES_SHOWN]:
         places = ", ".join(PurePath(place).name for place in case.origin.split(", "))
         line = _unbroken(f"    {case.address}", "")
         yield line.append(f"  {case.path or places}", _QUIET)
     if group.items > _CASES_SHOWN:
         yield Text(f"    and {group.items - _CASES_SHOWN:,} more, in the report", _QUIET)
-    yield _indented(Text(f"→ {group.todo}"), 2)
+    yield _indent(Text(f"→ {group.todo}"), 2)
     if group.command:
         yield _unbroken(f"    {group.command}", "cyan")
 
 
-def _indented(text: Text, columns: int) -> Padding:
+def _indent(text: Text, columns: int) -> Padding:
     return Padding(text, (0, 0, 0, columns), expand=False)
 
 

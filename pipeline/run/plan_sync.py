@@ -18,7 +18,7 @@ import orjson
 from sqlalchemy import Connection
 
 from pipeline.domain import MODEL, Budget, Policy, PricedItem, Record
-from pipeline.findings import Finding, Span, grouped, has_errors
+from pipeline.findings import Finding, Span, group_findings, has_errors
 from pipeline.ledger import budgets, outputs, payload, plan_totals
 from pipeline.ledger.group_commit import Operation
 from pipeline.ledger.outputs import View
@@ -144,7 +144,7 @@ def _admitted(  # noqa: PLR0913 - the same
     disk = _Disk() if files is None else _inspected(connection, campaign, files)
     findings += disk.foreign
     if has_errors(findings):
-        raise _Refused(grouped(findings))
+        raise _Refused(group_findings(findings))
     lines = plan_totals.lines(connection, campaign=campaign)
     made = _admission(connection, campaign, findings, lines=lines, count=count)
     return replace(
@@ -177,7 +177,7 @@ def _admission(
 ) -> PlanSummary:
     return PlanSummary(
         campaign=campaign,
-        findings=grouped(findings),
+        findings=group_findings(findings),
         items=count,
         lines=plan_lines(line for line in lines if line.selected),
         others=plan_lines(line for line in lines if not line.selected),

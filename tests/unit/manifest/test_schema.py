@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
-from pipeline.findings import grouped
+from pipeline.findings import group_findings
 from pipeline.manifest.schema import checked
 from pipeline.schemas import schema
 from tests.unit.manifest.reading import document, told
@@ -22,7 +22,7 @@ def findings(text: str) -> list[str]:
     assert [] == syntax
     assert node is not None
     _, found = checked(node)
-    shown = [(told([one])[0].splitlines()[0], one.hint) for one in grouped(found)]
+    shown = [(told([one])[0].splitlines()[0], one.hint) for one in group_findings(found)]
     return [f"{line} | {hint}" if hint else line for line, hint in shown]
 
 

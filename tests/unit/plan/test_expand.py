@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from pipeline.domain import Constraints, Item, Kind, Role, Token
-from pipeline.findings import Finding, Severity, grouped
+from pipeline.findings import Finding, Severity, group_findings
 from tests.unit.plan import builders as build
 
 PRODUCTS = (
@@ -189,7 +189,7 @@ def test_faults_do_not_hide_each_other() -> None:
         build.slugs(build.manifest(broken), build.Album(missing=frozenset({"lost.png"})))
     )
     assert 4 == len(
-        grouped(
+        group_findings(
             build.findings(build.manifest(broken), build.Album(missing=frozenset({"lost.png"})))
         )
     )
