@@ -82,8 +82,9 @@ class Campaign:
             Inspector(
                 manifest.folder,
                 manifest.allow,
-                assets,
+                assets or self.asked.home / ".callsheet" / "assets",
                 InspectionCache.below(self.asked.home),
+                dry=assets is None,
             ),
             provider=self.asked.provider,
             stopped=stopped,

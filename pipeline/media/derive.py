@@ -19,7 +19,7 @@ from PIL import Image
 from pipeline.domain import Media
 from pipeline.errors import MediaFault, Unusable
 from pipeline.media.image import open_image
-from pipeline.media.inspection_cache import RECIPE, FittedFrame
+from pipeline.media.inspection_cache import RECIPE, FittedFrame, note_path
 
 _MIN_SIDE = 300
 """Shortest side an input image may have (Kling API reference, 2026; documented)."""
@@ -30,23 +30,11 @@ _SOFTNESS = 24
 
 
 def fit_image(media: Media, ratio: str, how: str, assets: Path | None) -> FittedFrame:
-    """Return `media` in shape `ratio`, from `assets` if it was made before.
+    """Make `media` fit `ratio`, and return what the result measures; the file goes to `assets`.
 
-    Without `assets` the picture is made and thrown away: only what it measures is returned.
+    Without `assets` the picture is thrown away.
     """
     width, height = (int(side) for side in ratio.split(":"))
-    note = assets / f"{media.digest}.{how}-{width}x{height}.json" if assets else None
-    if note is not None:
-        try:
-            known = json.loads(note.read_text("utf-8"))
-            recipe = known.pop("recipe")
-            frame = FittedFrame(**known)
-            size = (note.parent / frame.digest).stat().st_size
-        except (OSError, ValueError, KeyError, TypeError):
-            pass
-        else:
-            if (recipe, size) == (RECIPE, frame.bytes):
-                return frame
     picture = open_image(Path(media.source))
     shaped = (_crop if how == "crop" else _pad)(picture, (width, height))
     if min(shaped.size) < _MIN_SIDE:
@@ -65,11 +53,11 @@ def fit_image(media: Media, ratio: str, how: str, assets: Path | None) -> Fitted
         width=shaped.width,
         height=shaped.height,
     )
-    if note is not None:
+    if assets is not None:
         facts = {"digest": frame.digest, "bytes": frame.bytes, "recipe": RECIPE}
         facts |= {"width": frame.width, "height": frame.height}
-        _write(note.parent / frame.digest, content)
-        _write(note, json.dumps(facts, sort_keys=True).encode())
+        _write(assets / frame.digest, content)
+        _write(note_path(assets, media, ratio, how), json.dumps(facts, sort_keys=True).encode())
     return frame
 
 

@@ -43,6 +43,27 @@ class FittedFrame:
     height: int
 
 
+def note_path(assets: Path, media: Media, ratio: str, how: str) -> Path:
+    """Return where it is noted what a frame became, beside the frame itself."""
+    return assets / f"{media.digest}.{how}-{ratio.replace(':', 'x')}.json"
+
+
+def read_frame(assets: Path, media: Media, ratio: str, how: str) -> FittedFrame | None:
+    """Return what a frame measures that lies among the assets, or None.
+
+    It goes before all that is remembered elsewhere: clips may have been bought with its bytes.
+    """
+    note = note_path(assets, media, ratio, how)
+    try:
+        known = orjson.loads(note.read_bytes())
+        recipe = known.pop("recipe")
+        frame = FittedFrame(**known)
+        size = (assets / frame.digest).stat().st_size
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return None
+    return frame if (recipe, size) == (RECIPE, frame.bytes) else None
+
+
 class InspectionCache:
     """Remembers in a file of JSON lines, each of which is whole or ignored."""
 

@@ -15,7 +15,12 @@ from urllib.parse import urlsplit
 from pipeline.allowed_paths import AllowedPaths, nearest_file
 from pipeline.domain import Media, Operation
 from pipeline.errors import MediaFault
-from pipeline.media.inspection_cache import RECIPE, FittedFrame, InspectionCache
+from pipeline.media.inspection_cache import (
+    RECIPE,
+    FittedFrame,
+    InspectionCache,
+    read_frame,
+)
 
 _MEGA = 1_000_000
 _MOST_BYTES = {"image": 50 * _MEGA, "video": 500 * _MEGA}
@@ -32,16 +37,19 @@ class Inspector:
         self,
         folder: Path,
         allow: Sequence[Path],
-        assets: Path | None,
+        assets: Path,
         cache: InspectionCache | None = None,
+        *,
+        dry: bool = False,
     ) -> None:
         """`folder` and `allow` may be read from; `cache` remembers what was seen in earlier runs.
 
-        `assets` is where fitted frames are kept; None: what they measure is enough, as in a dry
-        run, and none is made that is known.
+        `assets` is where fitted frames are kept. In a `dry` run what they measure is enough: none
+        is written, and none is made that is known.
         """
         self._allowed = AllowedPaths(folder, allow)
         self._assets = assets
+        self._dry = dry
         self._cache = cache or InspectionCache(None)
         self._places: dict[tuple[str, Path], Path] = {}
         self._seen: dict[tuple[Path, str], Media | MediaFault] = {}
@@ -96,12 +104,14 @@ class Inspector:
             # Pillow is slow to load: only where a frame is not known yet.
             from pipeline.media.derive import fit_image  # noqa: PLC0415 - see above
 
-            return fit_image(media, ratio, how, self._assets)
+            return fit_image(media, ratio, how, None if self._dry else self._assets)
 
-        frame = self._cache.frame(media, ratio, how, make, anew=self._assets is not None)
+        frame = read_frame(self._assets, media, ratio, how)
+        if frame is None:
+            frame = self._cache.frame(media, ratio, how, make, anew=not self._dry)
         shaped = self._fitted[identity] = Media(
             media_type="image",
-            source=str(self._assets / frame.digest) if self._assets else frame.digest,
+            source=str(self._assets / frame.digest),
             local=True,
             digest=frame.digest,
             format="png",

@@ -24,7 +24,7 @@ def _later() -> int:
 def _look(folder: Path, name: str = "front.png") -> Media:
     """Look at a file as a new process does, an hour from now."""
     cache = InspectionCache(folder / "cache" / "media.jsonl", now_ns=_later)
-    return Inspector(folder, (), None, cache).look(name, folder, "image")
+    return Inspector(folder, (), folder / "assets", cache, dry=True).look(name, folder, "image")
 
 
 def _spoil_what_is_remembered(folder: Path) -> None:
@@ -103,11 +103,11 @@ def test_a_file_that_changed_just_now_is_read_again(tmp_path: Path) -> None:
     path = write_image(tmp_path / "front.png", (640, 480))
     file = tmp_path / "cache" / "media.jsonl"
     young = InspectionCache(file, now_ns=lambda: path.stat().st_ctime_ns + 1_000_000)
-    Inspector(tmp_path, (), None, young).look("front.png", tmp_path, "image")
+    Inspector(tmp_path, (), tmp_path / "assets", young).look("front.png", tmp_path, "image")
 
     file.write_bytes(file.read_bytes().replace(b'"digest":"', b'"digest":"other'))
 
-    again = Inspector(tmp_path, (), None, InspectionCache(file, now_ns=_later))
+    again = Inspector(tmp_path, (), tmp_path / "assets", InspectionCache(file, now_ns=_later))
 
     assert "other" not in again.look("front.png", tmp_path, "image").digest
 
@@ -136,20 +136,44 @@ def test_a_fitted_frame_is_measured_once(tmp_path: Path) -> None:
     write_image(tmp_path / "front.png", (1280, 720))
     cache_file = tmp_path / "cache" / "media.jsonl"
 
-    def fit(assets: Path | None) -> Media:
-        inspector = Inspector(tmp_path, (), assets, InspectionCache(cache_file, now_ns=_later))
+    def fit(*, dry: bool) -> Media:
+        cache = InspectionCache(cache_file, now_ns=_later)
+        inspector = Inspector(tmp_path, (), tmp_path / "assets", cache, dry=dry)
         return inspector.fit(inspector.look("front.png", tmp_path, "image"), "9:16", "crop")
 
-    first = fit(None)
+    first = fit(dry=True)
     left = sorted(path.name for path in tmp_path.iterdir())
     cache_file.write_bytes(cache_file.read_bytes().replace(b'"height":720}', b'"height":721}'))
-    second = fit(None)
-    real = fit(tmp_path / "assets")
+    second = fit(dry=True)
+    real = fit(dry=False)
 
     assert ["cache", "front.png"] == left
     assert (720, 721, 720) == (first.height, second.height, real.height)
     assert first.digest == real.digest == Path(real.source).name
     assert real.bytes == Path(real.source).stat().st_size
+
+
+def test_a_frame_that_a_run_kept_goes_before_what_is_remembered(tmp_path: Path) -> None:
+    """Clips were bought with its bytes, maybe by an older library: a dry run counts by them too."""
+    write_image(tmp_path / "front.png", (1280, 720))
+    assets = tmp_path / "assets"
+    real = Inspector(tmp_path, (), assets)
+    kept = real.fit(real.look("front.png", tmp_path, "image"), "9:16", "crop")
+    other = assets / ("0" * 64)
+    with Image.open(kept.source) as picture:
+        picture.save(other, "PNG", compress_level=0)
+    (note,) = assets.glob("*.json")
+    size = str(other.stat().st_size)
+    note.write_text(
+        note.read_text()
+        .replace(kept.digest, other.name)
+        .replace(f'"bytes": {kept.bytes}', f'"bytes": {size}')
+    )
+
+    dry = Inspector(tmp_path, (), assets, InspectionCache(tmp_path / "c.jsonl"), dry=True)
+
+    fitted = dry.fit(dry.look("front.png", tmp_path, "image"), "9:16", "crop")
+    assert other.name == fitted.digest != kept.digest
 
 
 def test_the_cache_is_for_its_owner_alone(tmp_path: Path) -> None:
@@ -166,12 +190,12 @@ def test_a_root_without_a_ledger_gets_no_cache(tmp_path: Path) -> None:
     write_image(tmp_path / "front.png", (640, 480))
     home = {"XDG_CACHE_HOME": str(tmp_path / "user")}
     cache = InspectionCache.below(tmp_path / "outputs", home)
-    Inspector(tmp_path, (), None, cache).look("front.png", tmp_path, "image")
+    Inspector(tmp_path, (), tmp_path / "assets", cache).look("front.png", tmp_path, "image")
     assert (tmp_path / "user" / "callsheet" / "media.jsonl").is_file()
     assert not (tmp_path / "outputs").exists()
 
     (tmp_path / "outputs" / ".callsheet").mkdir(parents=True)
     cache = InspectionCache.below(tmp_path / "outputs", home)
-    Inspector(tmp_path, (), None, cache).look("front.png", tmp_path, "image")
+    Inspector(tmp_path, (), tmp_path / "assets", cache).look("front.png", tmp_path, "image")
 
     assert (tmp_path / "outputs" / ".callsheet" / "cache" / "media.jsonl").is_file()
