@@ -7,9 +7,13 @@ or a cell of a table, must not be able to show or upload a private file.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import islice
 from pathlib import Path
 
 from pipeline.errors import MediaFault
+from pipeline.findings import nearest
+
+_NAMES_COMPARED = 2000
 
 
 class AllowedPaths:
@@ -17,12 +21,12 @@ class AllowedPaths:
 
     def __init__(self, folder: Path, allow: Iterable[Path]) -> None:
         """`folder` is the manifest's own; `allow` are those of its `files: {allow: [...]}`."""
-        places = (_resolved(root) for root in (folder, *allow))
+        places = (_resolve(root) for root in (folder, *allow))
         self._roots = tuple(place for place in places if place is not None)
 
     def resolve(self, file: str, folder: Path) -> Path:
         """Return where `file` is, relative to `folder`; MediaFault if it may not be read."""
-        path = _resolved(folder / file)
+        path = _resolve(folder / file)
         if path is None:
             raise MediaFault("missing-file", f"{file!r} names no file")
         if not any(path.is_relative_to(root) for root in self._roots):
@@ -34,7 +38,16 @@ class AllowedPaths:
         return path
 
 
-def _resolved(path: Path) -> Path | None:
+def nearest_file(path: Path) -> str:
+    """Return the name in a path's folder that was probably meant, or an empty text."""
+    try:
+        names = [entry.name for entry in islice(path.parent.iterdir(), _NAMES_COMPARED)]
+    except OSError:
+        return ""
+    return nearest(path.name, names)
+
+
+def _resolve(path: Path) -> Path | None:
     try:
         return path.resolve()
     except (OSError, RuntimeError, ValueError):  # a NUL, a loop of links, too long a name

@@ -24,7 +24,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from pipeline.findings import Diagnostic, Span
+from pipeline.findings import Finding, Span
 
 
 class CallsheetError(Exception):
@@ -35,7 +35,7 @@ class InvalidInput(CallsheetError):  # noqa: N818 - named for what it says, as i
     """The input has findings; nothing was sent and nothing was paid."""
 
     def __init__(
-        self, findings: Iterable[Diagnostic], sources: Mapping[str, str] | None = None
+        self, findings: Iterable[Finding], sources: Mapping[str, str] | None = None
     ) -> None:
         self.findings = tuple(findings)
         self.sources = sources or {}

@@ -1,17 +1,18 @@
 """Where a fault is, and how it is told: "file:line:col: slug: message" with a caret.
 
-The same finding in 300 rows is one finding; that rule lives in `grouped`.
+The same finding in 300 rows is one finding; that rule lives in `group_findings`, and for findings
+that come as a stream in `FindingCollector`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from enum import StrEnum
 from functools import lru_cache
 
-from pipeline.foreign_text import one_column, printable_line, redacted
+from pipeline.foreign_text import one_column, printable_line, redact
 
 _ROWS_SHOWN = 3
 _CLOSE = 0.6
@@ -19,6 +20,8 @@ _CLOSE = 0.6
 _COMPARED = 100
 """With how many names one is compared: a table may have thousands of columns."""
 _LISTED = 20
+MAX_CAUSES = 20
+"""As many different faults of one column are told one by one; of the others, how many."""
 _LINE_SHOWN = 120
 _BEFORE = 40
 """Of a line that is longer, what is shown in all, and before the place."""
@@ -46,7 +49,7 @@ class Span:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Diagnostic:
+class Finding:
     """One finding: what is wrong, where, and what to do about it.
 
     What looks like a key is starred out of its texts, whoever wrote them: a table may be a file
@@ -66,33 +69,42 @@ class Diagnostic:
 
     def __post_init__(self) -> None:
         for name in ("message", "hint", "row", "column"):
-            object.__setattr__(self, name, redacted(getattr(self, name)))
-        object.__setattr__(self, "rows", tuple(map(redacted, self.rows)))
+            object.__setattr__(self, name, redact(getattr(self, name)))
+        object.__setattr__(self, "rows", tuple(map(redact, self.rows)))
 
 
-def grouped(findings: Iterable[Diagnostic]) -> tuple[Diagnostic, ...]:
+def group_findings(findings: Iterable[Finding]) -> tuple[Finding, ...]:
     """Return the findings sorted by place, each once; equal faults of several rows become one."""
-    merged: dict[tuple[object, ...], tuple[Diagnostic, dict[str, None]]] = {}
+    merged: dict[tuple[object, ...], tuple[Finding, dict[str, None]]] = {}
     for finding in findings:
         identity = (finding.span, finding.slug, finding.message, finding.row, finding.column)
         _, rows = merged.setdefault(identity, (finding, {}))
         rows.update(dict.fromkeys(finding.rows))
-    told = [replace(finding, rows=tuple(rows)) for finding, rows in merged.values()]
-    return tuple(sorted(told, key=_place))
+    unique = [replace(finding, rows=tuple(rows)) for finding, rows in merged.values()]
+
+    def place(finding: Finding) -> tuple[str, int, int, str, str]:
+        span = finding.span
+        return (span.file, span.line, span.column, finding.slug, finding.message)
+
+    return tuple(sorted(unique, key=place))
 
 
-def has_errors(findings: Iterable[Diagnostic]) -> bool:
+def has_errors(findings: Iterable[Finding]) -> bool:
     """Tell whether any finding stops the campaign."""
     return any(finding.severity is Severity.ERROR for finding in findings)
 
 
-def nearest(name: str, known: Iterable[str]) -> str:
-    """Return the known name that was probably meant, or an empty text."""
+def nearest_names(name: str, known: Iterable[str], most: int = 3) -> list[str]:
+    """Return the known names that were probably meant, the likeliest first."""
     names = {candidate.casefold(): candidate for candidate in known}
     folded = name.casefold()[:100]
     near = sorted(names, key=lambda each: abs(len(each) - len(folded)))[:_COMPARED]
-    found = get_close_matches(folded, near, n=1, cutoff=_CLOSE)
-    return names[found[0]] if found else ""
+    return [names[found] for found in get_close_matches(folded, near, n=most, cutoff=_CLOSE)]
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """Return the known name that was probably meant, or an empty text."""
+    return next(iter(nearest_names(name, known, most=1)), "")
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
@@ -105,48 +117,32 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     return f"known here: {', '.join(names[:_LISTED])}{more}" if names else ""
 
 
-def render(finding: Diagnostic, sources: Mapping[str, str]) -> str:
+def render(finding: Finding, sources: Mapping[str, str]) -> str:
     """Return the finding as text, with the line and a caret where the source is at hand."""
     span = finding.span
     head = f"{span.file}:{span.line}:{span.column}" if span.line else span.file
+    cell = [f"row {finding.row}"] if finding.row else []
+    cell += [f"column {finding.column}"] if finding.column else []
+    head += f" ({', '.join(cell)})" if cell else ""
     label = "" if finding.severity is Severity.ERROR else f"{finding.severity}: "
-    told = f"{head}{_cell(finding)}: {label}{finding.slug}: {finding.message}{_rows(finding)}"
-    lines = [printable_line(told)]
-    lines += _excerpt(finding, sources.get(finding.span.file, ""))
+    rows = ""
+    if finding.rows:
+        more = len(finding.rows) - _ROWS_SHOWN
+        noun = "row" if len(finding.rows) == 1 else "rows"
+        rows = f" ({noun} {', '.join(finding.rows[:_ROWS_SHOWN])}"
+        rows += f" and {more} more)" if more > 0 else ")"
+    lines = [printable_line(f"{head}: {label}{finding.slug}: {finding.message}{rows}")]
+    hint = f" {finding.hint}" if finding.hint else ""
+    source = _lines(sources.get(span.file, ""))
+    if 1 <= span.line <= len(source) and not cell:
+        text, column, width = _clip(source[span.line - 1], span)
+        caret = "^" + "~" * (width - 1)
+        lines.append(f"{span.line:>5} | {one_column(text)}")
+        lines.append(f"      | {' ' * (column - 1)}{caret}{printable_line(hint)}")
+    elif hint:
+        lines.append(f"     {printable_line(hint)}")
     lines += [f"      also at {span.file}:{span.line}:{span.column}" for span in finding.related]
     return "\n".join(lines)
-
-
-def _place(finding: Diagnostic) -> tuple[str, int, int, str, str]:
-    span = finding.span
-    return (span.file, span.line, span.column, finding.slug, finding.message)
-
-
-def _cell(finding: Diagnostic) -> str:
-    parts = [f"row {finding.row}"] if finding.row else []
-    parts += [f"column {finding.column}"] if finding.column else []
-    return f" ({', '.join(parts)})" if parts else ""
-
-
-def _rows(finding: Diagnostic) -> str:
-    if not finding.rows:
-        return ""
-    shown = ", ".join(finding.rows[:_ROWS_SHOWN])
-    more = len(finding.rows) - _ROWS_SHOWN
-    noun = "row" if len(finding.rows) == 1 else "rows"
-    return f" ({noun} {shown}{f' and {more} more' if more > 0 else ''})"
-
-
-def _excerpt(finding: Diagnostic, source: str) -> list[str]:
-    span = finding.span
-    lines = _lines(source)
-    hint = f" {finding.hint}" if finding.hint else ""
-    if not 1 <= span.line <= len(lines) or finding.row or finding.column:
-        return [f"     {printable_line(hint)}"] if hint else []
-    text, column, width = _clipped(lines[span.line - 1], span)
-    caret = "^" + "~" * (width - 1)
-    text, hint = one_column(text), printable_line(hint)
-    return [f"{span.line:>5} | {text}", f"      | {' ' * (column - 1)}{caret}{hint}"]
 
 
 @lru_cache(maxsize=4)
@@ -155,7 +151,7 @@ def _lines(source: str) -> list[str]:
     return source.splitlines()
 
 
-def _clipped(text: str, span: Span) -> tuple[str, int, int]:
+def _clip(text: str, span: Span) -> tuple[str, int, int]:
     """Return what is shown of a line, and where in it the caret stands, and how wide it is."""
     column = span.column
     width = max(1, min(span.end_column - column, len(text) - column + 1))
@@ -167,3 +163,56 @@ def _clipped(text: str, span: Span) -> tuple[str, int, int]:
     if len(text) > _LINE_SHOWN:
         text = f"{text[: _LINE_SHOWN - 1]}…"
     return text, column, max(1, min(width, len(text) - column + 1))
+
+
+@dataclass(slots=True)
+class _Cause:
+    """Equal findings of several rows, while they are gathered."""
+
+    first: Finding
+    rows: dict[str, None] = field(default_factory=dict)
+
+
+class FindingCollector:
+    """Gathers what is wrong with one shot's items, in the order in which it was first seen.
+
+    A fault in 300 rows is one finding; yielded as it comes, it would be 300 in the stream.
+    """
+
+    def __init__(self) -> None:
+        self._causes: dict[Finding, _Cause] = {}
+
+    def add(self, finding: Finding, row: str = "") -> None:
+        """Keep a finding; `row` is the row it shows in, empty where it has nothing to do with one.
+
+        Equal faults of one column are one finding, at the first of its cells.
+        """
+        shared = finding
+        if finding.row:
+            # What the fault has in common with those of other cells of its column.
+            place = replace(finding.span, line=1, column=1, end_column=1)
+            shared = replace(finding, row="", span=place)
+        cause = self._causes.setdefault(shared, _Cause(finding))
+        if finding.row or row:
+            cause.rows[finding.row or row] = None
+
+    def drain(self) -> Iterator[Finding]:
+        """Yield the findings so far and forget them."""
+        causes, self._causes = self._causes, {}
+        counts: dict[tuple[str, str, str], int] = {}
+        rest: dict[tuple[str, str, str], list[_Cause]] = {}
+        for cause in causes.values():
+            first = cause.first
+            kind = (first.slug, first.span.file, first.column)
+            counts[kind] = counts.get(kind, 0) + 1
+            if first.column and counts[kind] > MAX_CAUSES:
+                rest.setdefault(kind, []).append(cause)
+            elif first.row and len(cause.rows) == 1:
+                # A single cell's fault names the cell.
+                yield first
+            else:
+                yield replace(first, row="", rows=tuple(cause.rows))
+        for further in rest.values():
+            rows = dict.fromkeys(row for cause in further for row in cause.rows)
+            count = f"{len(rows)} more {'row has' if len(rows) == 1 else 'rows have'} such a fault"
+            yield replace(further[0].first, message=count, hint="", row="", rows=tuple(rows))

@@ -99,7 +99,7 @@ _PRIVATE_KEY = re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*", re.DOTALL)
 
 
 @lru_cache(maxsize=20_000)  # findings are grouped again and again: ten thousand took 5 s of it
-def redacted(text: str) -> str:
+def redact(text: str) -> str:
     """Return text with whatever looks like a key replaced by as many stars."""
     text = _PRIVATE_KEY.sub(lambda found: re.sub(r"\S", "*", found[0]), text)
     text = _NAMED.sub(_value_in_stars, text)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -21,6 +22,9 @@ _ENOUGH_BYTES = 4 * 2**30
 if _MEMORY.is_dir() and shutil.disk_usage(_MEMORY).free > _ENOUGH_BYTES:
     # Thousands of durable commits wait for a disk that no test is about: kill -9 loses no page.
     os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(_MEMORY))
+# What a dry run remembers in the user's cache folder is not for a test to see, or to leave behind.
+_CACHE = tempfile.TemporaryDirectory(prefix="callsheet-cache-")
+os.environ["XDG_CACHE_HOME"] = _CACHE.name
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ from pipeline.cli.options import CampaignOptions, mistyped, usage
 from pipeline.cli.project import FILE, Project
 from pipeline.domain import Offer, ProviderSettings
 from pipeline.errors import InvalidInput
-from pipeline.findings import Diagnostic, Span, did_you_mean
+from pipeline.findings import Finding, Span, did_you_mean
 from pipeline.providers import OFFERS
 
 _SETTINGS = MappingProxyType({"api": "base_url", "upload": "upload_url"})
@@ -64,7 +64,7 @@ def _key_file(asked: CampaignOptions) -> Path | None:
 
 def _in_project(slug: str, message: str, project: Project, hint: str = "") -> InvalidInput:
     place = project.places["env_file"]
-    finding = Diagnostic(slug=slug, message=message, span=place, hint=hint)
+    finding = Finding(slug=slug, message=message, span=place, hint=hint)
     return InvalidInput([finding], project.sources)
 
 
@@ -152,7 +152,7 @@ def _listed(offer: Offer, url: str, span: Span) -> str:
     names = ", ".join(sorted(name for name in allowed if name))
     raise InvalidInput(
         [
-            Diagnostic(
+            Finding(
                 slug="foreign-address",
                 message=f"a manifest may not send {offer.title}'s key to {parts.hostname or url!r}",
                 span=span,

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from importlib.resources import files
 from pathlib import Path
 
@@ -16,13 +17,14 @@ from pipeline.cli.options import CampaignOptions
 from pipeline.cli.reassignments import Reassignments
 from pipeline.cli.roots import choose_root
 from pipeline.cli.selecting import ProviderFilter, named_findings, selection_sources, sieve_of
-from pipeline.domain import EMPTY, Entry, Manifest
+from pipeline.domain import EMPTY, Manifest, PricedItem
 from pipeline.errors import InvalidInput
-from pipeline.findings import Diagnostic
+from pipeline.findings import Finding
 from pipeline.manifest import contents, load_manifest
+from pipeline.media.inspection_cache import InspectionCache
 from pipeline.media.inspector import Inspector
-from pipeline.plan import Rates, Sieve, entries, expand, parse_rates
-from pipeline.providers import GUEST_RATES, OFFERS, compose, sent_prompt
+from pipeline.plan import Rates, SelectionMatcher, expand, parse_rates, price_items
+from pipeline.providers import OFFERS, PLUGIN_RATES, compose, sent_prompt
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,7 +37,7 @@ class Campaign:
 
     asked: CampaignOptions
     manifest: Manifest
-    findings: tuple[Diagnostic, ...]
+    findings: tuple[Finding, ...]
     sources: Mapping[str, str]
     """What was read, for excerpts; secrets are starred out."""
     detours: Reassignments = field(default_factory=Reassignments)
@@ -47,14 +49,14 @@ class Campaign:
         profile = self.manifest.profile
         return f"{self.manifest.name}@{profile}" if profile else self.manifest.name
 
-    def sieve(self) -> Sieve | None:
+    def sieve(self) -> SelectionMatcher | None:
         """Return what tells the selected items from the others; None where all are meant.
 
         InvalidInput where the selection cannot be understood.
         """
         return sieve_of(self.asked, self.manifest, self.sources)
 
-    def choice(self, *, again: bool = False) -> Sieve | ProviderFilter | None:
+    def choice(self, *, again: bool = False) -> SelectionMatcher | ProviderFilter | None:
         """Return what tells the items that a run may buy from the others; None: it may buy all.
 
         A provider of the command line buys what it can make; the rest stays as it is. `again` is
@@ -64,9 +66,11 @@ class Campaign:
         return ProviderFilter(self.asked.provider, sieve) if self.asked.provider else sieve
 
     def entries(
-        self, assets: Path, stopped: Mapping[str, str] = EMPTY
-    ) -> Iterator[Entry | Diagnostic]:
+        self, assets: Path | None, stopped: Mapping[str, str] = EMPTY
+    ) -> Iterator[PricedItem | Finding]:
         """Yield what reading found, then the priced plan; fitted frames go to `assets`.
+
+        Without a place for them, as in a dry run, only what they measure is worked out.
 
         Providers that are `stopped` (name to reason) are passed over where another can do it.
         """
@@ -75,11 +79,18 @@ class Campaign:
         plan = expand(
             manifest,
             OFFERS,
-            Inspector(manifest.folder, manifest.allow, assets),
+            Inspector(
+                manifest.folder,
+                manifest.allow,
+                assets or self.asked.home / ".callsheet" / "assets",
+                InspectionCache.below(self.asked.home),
+                dry=assets is None,
+            ),
             provider=self.asked.provider,
             stopped=stopped,
+            day=datetime.now(UTC).date(),
         )
-        priced = entries(
+        priced = price_items(
             plan,
             rates=rates(),
             budget=manifest.budget,
@@ -109,7 +120,7 @@ def open_campaign(asked: CampaignOptions, read: Callable[[Path], bytes] = conten
     return replace(campaign, asked=choose_root(asked, campaign.name))
 
 
-def _placed(findings: Iterable[Diagnostic], asked: CampaignOptions) -> Iterator[Diagnostic]:
+def _placed(findings: Iterable[Finding], asked: CampaignOptions) -> Iterator[Finding]:
     """Yield findings, that of a profile which the project names at the place where it does."""
     place = asked.project.places.get("profile") if asked.profile is None else None
     for finding in findings:
@@ -121,4 +132,4 @@ def rates() -> Rates:
     """Return the price list that is shipped with the package, with what guests bring along."""
     text = files("pipeline.providers").joinpath("rates.yaml").read_text("utf-8")
     data = yaml.safe_load(text)
-    return parse_rates({**data, "rates": [*data["rates"], *GUEST_RATES]})
+    return parse_rates({**data, "rates": [*data["rates"], *PLUGIN_RATES]})

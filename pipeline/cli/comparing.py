@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
@@ -12,8 +11,8 @@ from rich.console import Console
 
 from pipeline.cli.amounts import counted_items, priced
 from pipeline.cli.campaign import Campaign
-from pipeline.domain import Entry
-from pipeline.findings import Diagnostic, Severity
+from pipeline.domain import PricedItem
+from pipeline.findings import Finding, Severity
 from pipeline.providers import OFFERS
 
 
@@ -29,13 +28,13 @@ class Comparison:
     obstacles: dict[str, str] = field(default_factory=dict)
     """What it cannot honour, each once, with the place that asks for it."""
 
-    def note(self, found: Diagnostic) -> None:
+    def note(self, found: Finding) -> None:
         """Note what stands in the way of an item."""
         place = f"{Path(found.span.file).name}:{found.span.line}"
         rows = f" ({len(found.rows)} rows)" if found.rows else ""
         self.obstacles.setdefault(f"{found.message}{rows}", place)
 
-    def add(self, found: Entry, *, own: bool) -> None:
+    def add(self, found: PricedItem, *, own: bool) -> None:
         """Count an item, unless others make it."""
         if not own:
             self.elsewhere += 1
@@ -56,26 +55,25 @@ class Comparison:
 def compared(campaign: Campaign) -> Mapping[str, Comparison]:
     """Return what each provider would make of the campaign, by its name."""
     found = {name: Comparison() for name in OFFERS}
-    with tempfile.TemporaryDirectory() as assets:
-        told = _warned(campaign, Path(assets))
-        for name, comparison in found.items():
-            asked = replace(campaign.asked, provider=name)
-            for entry in replace(campaign, asked=asked).entries(Path(assets)):
-                # What is wrong with the manifest itself is no provider's doing.
-                if isinstance(entry, Entry):
-                    comparison.add(entry, own=entry.item.provider == name)
-                elif entry.message not in told:
-                    comparison.note(entry)
+    told = _warned(campaign)
+    for name, comparison in found.items():
+        asked = replace(campaign.asked, provider=name)
+        for entry in replace(campaign, asked=asked).entries(None):
+            # What is wrong with the manifest itself is no provider's doing.
+            if isinstance(entry, PricedItem):
+                comparison.add(entry, own=entry.item.provider == name)
+            elif entry.message not in told:
+                comparison.note(entry)
     return found
 
 
-def _warned(campaign: Campaign, assets: Path) -> frozenset[str]:
+def _warned(campaign: Campaign) -> frozenset[str]:
     """Return what is said of the manifest whoever makes it: no provider can help that."""
-    planned = campaign.entries(assets)
+    planned = campaign.entries(None)
     warnings = {
         each.message
         for each in planned
-        if isinstance(each, Diagnostic) and each.severity is Severity.WARNING
+        if isinstance(each, Finding) and each.severity is Severity.WARNING
     }
     return frozenset(warnings | {finding.message for finding in campaign.findings})
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from pipeline.cli.amounts import money
 from pipeline.cli.campaign import Campaign
-from pipeline.domain import Entry, Item, Media, Price, Record
+from pipeline.domain import Item, Media, Price, PricedItem, Record
 from pipeline.findings import Span
 from pipeline.providers import OFFERS
 
@@ -20,7 +20,7 @@ _INDENT = "    "
 _PRICES = ("low", "expected", "high")
 
 
-def described(entry: Entry, record: Record, campaign: Campaign) -> Plain:
+def described(entry: PricedItem, record: Record, campaign: Campaign) -> Plain:
     """Return the item as plain data; its request is as it would be sent, without any key."""
     item = entry.item
     return {
@@ -190,7 +190,7 @@ def _file(media: Media) -> str:
     return str(path.relative_to(here)) if inside else media.source
 
 
-def _request(entry: Entry) -> Plain:
+def _request(entry: PricedItem) -> Plain:
     request, offer = entry.request, OFFERS[entry.item.provider]
     return {
         "method": request["method"],

@@ -8,7 +8,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from pipeline.findings import Diagnostic, Severity, Span, grouped, render
+from pipeline.findings import Finding, Severity, Span, group_findings, render
 
 
 class Format(StrEnum):
@@ -20,32 +20,32 @@ class Format(StrEnum):
 
 
 def written(
-    findings: Iterable[Diagnostic], sources: Mapping[str, str], form: Format = Format.TEXT
+    findings: Iterable[Finding], sources: Mapping[str, str], form: Format = Format.TEXT
 ) -> str:
     """Return the findings in the form asked for, sorted, each once.
 
     Excerpts are quoted from `sources` alone: what was read, with secrets starred out.
     """
-    told = grouped(findings)
+    told = group_findings(findings)
     if form is Format.TEXT:
         return "\n".join(render(finding, sources) for finding in told)
     return _WRITERS[form](told)
 
 
-def counted(findings: Iterable[Diagnostic]) -> str:
+def counted(findings: Iterable[Finding]) -> str:
     """Return `3 errors, 1 warning`."""
-    severities = [finding.severity for finding in grouped(findings)]
+    severities = [finding.severity for finding in group_findings(findings)]
     counts = ((word, severities.count(word)) for word in Severity)
     return (
         ", ".join(f"{n} {word}{'s' if n > 1 else ''}" for word, n in counts if n) or "no findings"
     )
 
 
-def _as_json(findings: tuple[Diagnostic, ...]) -> str:
+def _as_json(findings: tuple[Finding, ...]) -> str:
     return json.dumps({"findings": [_plain(finding) for finding in findings]}, indent=2)
 
 
-def _plain(finding: Diagnostic) -> Mapping[str, Any]:
+def _plain(finding: Finding) -> Mapping[str, Any]:
     return {
         "slug": finding.slug,
         "severity": finding.severity,
@@ -68,7 +68,7 @@ def _place(span: Span) -> Mapping[str, Any]:
     }
 
 
-def _as_sarif(findings: tuple[Diagnostic, ...]) -> str:
+def _as_sarif(findings: tuple[Finding, ...]) -> str:
     driver = {
         "name": "callsheet",
         "rules": [{"id": slug} for slug in sorted({finding.slug for finding in findings})],
@@ -77,7 +77,7 @@ def _as_sarif(findings: tuple[Diagnostic, ...]) -> str:
     return json.dumps({"version": "2.1.0", "runs": [run]}, indent=2)
 
 
-def _result(finding: Diagnostic) -> Mapping[str, Any]:
+def _result(finding: Finding) -> Mapping[str, Any]:
     message = f"{finding.message} {finding.hint}".strip()
     return {
         "ruleId": finding.slug,

@@ -17,7 +17,7 @@ from pipeline.domain import Offer
 from pipeline.domain.accounts import rehearsal_key
 from pipeline.domain.states import UNSETTLED_STATUSES
 from pipeline.errors import InvalidInput
-from pipeline.findings import Diagnostic
+from pipeline.findings import Finding
 from pipeline.net.lane import Lane
 from pipeline.providers import OFFERS
 from pipeline.run.admission import PlanSummary
@@ -62,9 +62,7 @@ def variables_of(job: RunOptions) -> Mapping[str, str]:
     return environment_of(job.asked, os.environ)
 
 
-def access_faults(
-    job: RunOptions, campaign: Campaign, names: frozenset[str]
-) -> Iterator[Diagnostic]:
+def access_faults(job: RunOptions, campaign: Campaign, names: frozenset[str]) -> Iterator[Finding]:
     """Yield all that keeps these providers from being reached: keys, addresses, the file of keys.
 
     `open_lanes` would come upon the first of them only, and after a person has agreed.

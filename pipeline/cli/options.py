@@ -17,7 +17,7 @@ from pipeline.clock import Clock, RealClock
 from pipeline.domain import Budget
 from pipeline.domain.states import FaultKind
 from pipeline.errors import InvalidInput
-from pipeline.findings import Diagnostic, Span, did_you_mean
+from pipeline.findings import Finding, Span, did_you_mean
 from pipeline.ledger.root_identity import REHEARSAL_FOLDER, RootKind
 
 ManifestPath = Annotated[Path, typer.Argument(metavar="M", help="The manifest, a YAML file.")]
@@ -219,7 +219,7 @@ def usage(message: str, hint: str = "") -> InvalidInput:
 
 def mistyped(slug: str, message: str, hint: str = "") -> InvalidInput:
     """Return a fault whose place is the command line or the environment (exit 3)."""
-    return InvalidInput([Diagnostic(slug=slug, message=message, span=COMMAND_LINE, hint=hint)])
+    return InvalidInput([Finding(slug=slug, message=message, span=COMMAND_LINE, hint=hint)])
 
 
 def command_line(asked: CampaignOptions, verb: str = "run") -> str:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -165,30 +163,24 @@ def tried(
 ) -> Iterator[tuple[PlanSummary, Ledger]]:
     """Yield what admitting the campaign would come to, and a private ledger that admitted it."""
     home = campaign.asked.home
-    kept = home / ".callsheet" / "assets"
-    with (
-        tempfile.TemporaryDirectory() as fresh,
-        Ledger.memory(home, kind=campaign.asked.kind) as ledger,
-    ):
-        # Frames that a run made to fit are looked at again, not made again.
-        assets = kept if os.access(kept, os.W_OK) else Path(fresh)
+    with Ledger.memory(home, kind=campaign.asked.kind) as ledger:
         if settled is not None:
             ledger.settle_loss(settled, now=datetime.now(UTC))
-        yield admitted(campaign, ledger, assets, files=files), ledger
+        yield admitted(campaign, ledger, files=files, dry=True), ledger
 
 
 def admitted(
     campaign: Campaign,
     ledger: Ledger,
-    assets: Path | None = None,
     stopped: Mapping[str, str] = EMPTY,
     retried: Sequence[str] = (),
     *,
     files: bool = True,
+    dry: bool = False,
 ) -> PlanSummary:
     """Write the campaign's plan into a ledger, and return what it comes to.
 
-    `files` says whether output paths are looked at.
+    `files` says whether output paths are looked at; a `dry` plan makes no fitted frames.
 
     Providers that are `stopped` (name to reason) are passed over where another can do it: that is
     a run that goes on, with what it selected when it began. Failures of the `retried` causes count
@@ -196,7 +188,7 @@ def admitted(
     """
     home, again = campaign.asked.home, bool(stopped)
     admission = admit(
-        campaign.entries(assets or home / ".callsheet" / "assets", stopped),
+        campaign.entries(None if dry else home / ".callsheet" / "assets", stopped),
         ledger,
         campaign=campaign.name,
         budget=campaign.manifest.budget,

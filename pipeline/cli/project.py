@@ -19,8 +19,8 @@ from jsonschema.exceptions import ValidationError
 
 from pipeline.domain import EMPTY
 from pipeline.errors import InvalidInput
-from pipeline.findings import Diagnostic, Span, did_you_mean
-from pipeline.foreign_text import redacted
+from pipeline.findings import Finding, Span, did_you_mean
+from pipeline.foreign_text import redact
 from pipeline.manifest import contents
 from pipeline.manifest.files import reason_of, slug_of
 from pipeline.schemas import schema
@@ -134,26 +134,26 @@ def _parsed(file: Path, name: str) -> tuple[str, Mapping[str, Any]]:
             line, column = int(found[1]), int(found[2])
         place = Span(file=name, line=line, column=column, end_column=column)
         message = f"this is not TOML: {_AT.sub('', said)}"
-        finding = Diagnostic(
+        finding = Finding(
             slug="toml-syntax", message=message, span=place, hint='as in root = "outputs"'
         )
         raise InvalidInput([finding], {name: _without_secrets(text)}) from error
 
 
 def _fault(slug: str, message: str, name: str) -> InvalidInput:
-    return InvalidInput([Diagnostic(slug=slug, message=message, span=Span(file=name))])
+    return InvalidInput([Finding(slug=slug, message=message, span=Span(file=name))])
 
 
-def _faults(key: str, data: Mapping[str, Any], place: Span) -> Iterator[Diagnostic]:
+def _faults(key: str, data: Mapping[str, Any], place: Span) -> Iterator[Finding]:
     rules = schema("callsheet")["properties"]
     if key in _LATER:
         message = f"'{key}' is not supported yet"
         hint = "take it out: it would not be followed"
-        yield Diagnostic(slug="not-supported-yet", message=message, span=place, hint=hint)
+        yield Finding(slug="not-supported-yet", message=message, span=place, hint=hint)
         return
     if key not in rules:
         message = f"{FILE} has no '{key}'"
-        yield Diagnostic(
+        yield Finding(
             slug="unknown-key", message=message, span=place, hint=did_you_mean(key, rules)
         )
         return
@@ -161,14 +161,14 @@ def _faults(key: str, data: Mapping[str, Any], place: Span) -> Iterator[Diagnost
         yield _told(key, error, place)
 
 
-def _told(key: str, error: ValidationError, place: Span) -> Diagnostic:
+def _told(key: str, error: ValidationError, place: Span) -> Finding:
     title = error.schema["title"] if isinstance(error.schema, Mapping) else ""
     if error.validator == "type":
         message, hint = f"'{key}' is {title}, written as a text", f'as in {key} = "…"'
-        return Diagnostic(slug="wrong-type", message=message, span=place, hint=hint)
+        return Finding(slug="wrong-type", message=message, span=place, hint=hint)
     tilde = str(error.instance).startswith("~")
     hint = "write the path in full: ~ is the shell's" if tilde else "write one, or take it out"
-    return Diagnostic(slug="bad-value", message=f"'{key}' is not {title}", span=place, hint=hint)
+    return Finding(slug="bad-value", message=f"'{key}' is not {title}", span=place, hint=hint)
 
 
 def _place(text: str, name: str, key: str) -> Span:
@@ -185,7 +185,7 @@ def _without_secrets(text: str) -> str:
     """Return a text to quote from: of keys that are not ours no value is shown."""
     known = schema("callsheet")["properties"]
     lines = []
-    for line in redacted(text).splitlines():
+    for line in redact(text).splitlines():
         found = _KEY.match(line)
         sign = line.find("=")
         secret = sign >= 0 and (found is None or found[1] not in known)

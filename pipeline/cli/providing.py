@@ -9,7 +9,7 @@ from pipeline.cli.campaign import rates
 from pipeline.cli.console import TerminalConsole
 from pipeline.plan import Rates
 from pipeline.providers import OFFERS
-from pipeline.report.offers import Prices, capabilities
+from pipeline.report.capability_table import Prices, capabilities
 
 
 @app.command(epilog="Example: callsheet providers")

@@ -14,7 +14,7 @@ from pipeline.cli.campaign import Campaign
 from pipeline.cli.lanes import open_lanes
 from pipeline.cli.options import RunOptions
 from pipeline.cli.roots import open_for_work
-from pipeline.domain import Entry
+from pipeline.domain import PricedItem
 from pipeline.providers import PROVIDERS
 from pipeline.run.quoting import Quoted, grouped, quote
 from pipeline.storage.blobs import Store
@@ -35,9 +35,9 @@ def show_quotes(campaign: Campaign, console: Console) -> None:
         console.print(_drawn(asyncio.run(asked)))
 
 
-def _entries(campaign: Campaign, assets: Path) -> Iterator[Entry]:
+def _entries(campaign: Campaign, assets: Path) -> Iterator[PricedItem]:
     for entry in campaign.entries(assets):
-        if isinstance(entry, Entry):
+        if isinstance(entry, PricedItem):
             yield entry
 
 

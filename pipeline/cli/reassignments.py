@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 
-from pipeline.domain import Entry
-from pipeline.findings import Diagnostic
+from pipeline.domain import PricedItem
+from pipeline.findings import Finding
 
 _SHOWN = 4
 
@@ -25,10 +25,10 @@ class Reassignments:
         default_factory=dict
     )
 
-    def watching(self, entries: Iterable[Entry | Diagnostic]) -> Iterator[Entry | Diagnostic]:
+    def watching(self, entries: Iterable[PricedItem | Finding]) -> Iterator[PricedItem | Finding]:
         """Yield what comes, and count it."""
         for entry in entries:
-            if isinstance(entry, Entry) and entry.item.passed_over:
+            if isinstance(entry, PricedItem) and entry.item.passed_over:
                 item = entry.item
                 place = (item.shot, item.provider, item.passed_over)
                 group = self._groups.setdefault(place, _Group())

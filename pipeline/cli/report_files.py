@@ -15,8 +15,8 @@ from pipeline.report.formats import to_csv, to_json
 from pipeline.report.html import poster_path, to_html
 from pipeline.report.junit import to_junit
 from pipeline.report.markdown import to_markdown
-from pipeline.report.results import to_results
 from pipeline.report.summary import Report
+from pipeline.report.table_results import to_results
 from pipeline.storage.fs import writing
 
 FOLDER = "report"
@@ -126,12 +126,12 @@ def _posters(folder: Path, records: Iterable[Record]) -> frozenset[str]:
 
 def _poster(folder: Path, sha256: str, clip: Path) -> str:
     # FFmpeg is slow to load: only where a clip has no poster yet.
-    from pipeline.media.posters import poster  # noqa: PLC0415 - see above
+    from pipeline.media.posters import write_poster  # noqa: PLC0415 - see above
 
     target = folder / poster_path(sha256)
     try:
         if not target.is_file():
-            poster(clip, target)
+            write_poster(clip, target)
     except (MediaFault, OSError):
         # A clip that does not play is in the report as what it is; it has no picture.
         return ""

@@ -62,7 +62,7 @@ from pipeline.cli.roots import person_is_there
 from pipeline.domain import Budget
 from pipeline.domain.states import Exit, Status
 from pipeline.errors import InvalidInput
-from pipeline.findings import Diagnostic
+from pipeline.findings import Finding
 from pipeline.report.terminal import show_summary
 from pipeline.run.admission import PlanSummary
 
@@ -204,7 +204,7 @@ def _provided(
     """
     if job.asked.rehearse:
         return job
-    faults: list[Diagnostic] = []
+    faults: list[Finding] = []
     try:
         job = replace(job, variables=variables_of(job))
     except InvalidInput as fault:
@@ -225,9 +225,7 @@ def _provided(
     return job
 
 
-def _unagreed(
-    job: RunOptions, budget: Budget, asking: TerminalConsole | None
-) -> Sequence[Diagnostic]:
+def _unagreed(job: RunOptions, budget: Budget, asking: TerminalConsole | None) -> Sequence[Finding]:
     """Return why nobody can agree to what is to be bought."""
     if job.spending.buy_again_usd is not None:
         return ()

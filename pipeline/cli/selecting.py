@@ -11,8 +11,8 @@ from pipeline.cli.options import CampaignOptions
 from pipeline.domain import EMPTY, Manifest, Record, Value
 from pipeline.domain.states import State, Status
 from pipeline.errors import InvalidInput
-from pipeline.findings import Diagnostic, Span
-from pipeline.plan import Selection, Sieve, parse_selection, selector_findings
+from pipeline.findings import Finding, Span
+from pipeline.plan import Selection, SelectionMatcher, parse_selection, selector_findings
 
 _TO_BE_MADE = frozenset({State.PLANNED, State.HELD})
 _ADDRESS = "address"
@@ -28,7 +28,7 @@ _WORDS: Mapping[str, Collection[str]] = MappingProxyType(
 class ProviderFilter:
     """Selects what one provider makes, or what is made already: `--provider` as a selection."""
 
-    def __init__(self, provider: str, sieve: Sieve | None) -> None:
+    def __init__(self, provider: str, sieve: SelectionMatcher | None) -> None:
         self._provider = provider
         self._sieve = sieve
 
@@ -37,7 +37,7 @@ class ProviderFilter:
         meant = self._sieve is None or self._sieve(record)
         return meant and (record.provider == self._provider or record.state not in _TO_BE_MADE)
 
-    def findings(self) -> Iterable[Diagnostic]:
+    def findings(self) -> Iterable[Finding]:
         """Return what is wrong with the selection beside it."""
         return self._sieve.findings() if self._sieve else ()
 
@@ -61,7 +61,7 @@ def selection_of(
 
 def sieve_of(
     asked: CampaignOptions, manifest: Manifest, sources: Mapping[str, str]
-) -> Sieve | None:
+) -> SelectionMatcher | None:
     """Return what tells the selected items from the others; None where all are meant."""
     if not asked.selects:
         return None
@@ -75,11 +75,11 @@ def sieve_of(
     def row_of(record: Record) -> Mapping[str, Any]:
         return by_key(record.shot).get(record.row_key, EMPTY)
 
-    return Sieve(selection_of(asked, manifest, sources), row_of)
+    return SelectionMatcher(selection_of(asked, manifest, sources), row_of)
 
 
 def sifted(
-    records: Iterable[Record], sieve: Sieve | None, sources: Mapping[str, str]
+    records: Iterable[Record], sieve: SelectionMatcher | None, sources: Mapping[str, str]
 ) -> Iterator[Record]:
     """Yield the selected ones of a ledger's records; InvalidInput at the end if one is at fault."""
     yield from filter(sieve, records)
@@ -88,7 +88,7 @@ def sifted(
         raise InvalidInput(findings, sources)
 
 
-def named_findings(manifest: Manifest) -> tuple[Diagnostic, ...]:
+def named_findings(manifest: Manifest) -> tuple[Finding, ...]:
     """Return what is wrong with the manifest's own selectors, used or not."""
     return selector_findings(manifest.selectors, _WORDS)
 

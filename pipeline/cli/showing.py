@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import json
-import tempfile
 from dataclasses import replace
 from functools import partial
 from itertools import islice
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -35,10 +33,10 @@ from pipeline.cli.planning import tried
 from pipeline.cli.project import project_of
 from pipeline.cli.resolving import resolved_lines
 from pipeline.cli.selecting import sifted
-from pipeline.domain import Entry, Record
+from pipeline.domain import PricedItem, Record
 from pipeline.domain.states import Exit
 from pipeline.errors import InvalidInput
-from pipeline.findings import Diagnostic
+from pipeline.findings import Finding
 from pipeline.providers import OFFERS
 
 
@@ -105,18 +103,17 @@ def show(
 
 
 def _show(record: Record, campaign: Campaign, provider: str, form: Form) -> None:
-    with tempfile.TemporaryDirectory() as assets:
-        entry = _entry(record, _narrowed(record, campaign, provider), Path(assets))
-        if provider and entry.item.provider != provider:
-            print_text(
-                f"{OFFERS[provider].title} cannot make {record.address}: {_reason(entry, provider)}"
-            )
-            raise Leave(Exit.INVALID)
-        if form is Form.JSON:
-            print_text(json.dumps(described(entry, record, campaign), ensure_ascii=False, indent=2))
-            return
-        for line in lines(described(entry, record, campaign)):
-            print_text(line)
+    entry = _entry(record, _narrowed(record, campaign, provider))
+    if provider and entry.item.provider != provider:
+        print_text(
+            f"{OFFERS[provider].title} cannot make {record.address}: {_reason(entry, provider)}"
+        )
+        raise Leave(Exit.INVALID)
+    if form is Form.JSON:
+        print_text(json.dumps(described(entry, record, campaign), ensure_ascii=False, indent=2))
+        return
+    for line in lines(described(entry, record, campaign)):
+        print_text(line)
 
 
 def _narrowed(record: Record, campaign: Campaign, provider: str) -> Campaign:
@@ -135,16 +132,16 @@ def _narrowed(record: Record, campaign: Campaign, provider: str) -> Campaign:
     )
 
 
-def _entry(record: Record, campaign: Campaign, assets: Path) -> Entry:
-    findings: list[Diagnostic] = []
-    for found in campaign.entries(assets):
-        if isinstance(found, Diagnostic):
+def _entry(record: Record, campaign: Campaign) -> PricedItem:
+    findings: list[Finding] = []
+    for found in campaign.entries(None):
+        if isinstance(found, Finding):
             findings.append(found)
         elif found.item.address == record.address:
             return found
     raise InvalidInput(findings, campaign.sources)
 
 
-def _reason(entry: Entry, provider: str) -> str:
+def _reason(entry: PricedItem, provider: str) -> str:
     reasons = dict(entry.item.passed_over)
     return reasons.get(provider, f"it is pinned to {entry.item.provider}")

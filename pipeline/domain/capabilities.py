@@ -32,10 +32,9 @@ class Feature(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Terms:
+class Constraints:
     """What can be said to a provider (or to the model itself) for one kind of item."""
 
-    model: str = ""
     modes: frozenset[str] = frozenset({"std", "pro"})
     durations: frozenset[int] = frozenset()
     """Whole seconds that can be asked for; empty: the length follows the input."""
@@ -56,7 +55,6 @@ class Terms:
     clip_max_bytes: int = 200_000_000
     keep_audio: bool = False
     """Whether the source's sound can be asked for."""
-    note: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,7 +86,7 @@ class Offer:
     hosts: Mapping[str, str]
     """Host name to base URL; "api" always, "upload" where it differs."""
     key_env: str
-    kinds: Mapping[Kind, Terms]
+    kinds: Mapping[Kind, Constraints]
     features: frozenset[Feature]
     images: MediaLimits = MediaLimits()
     reference_syntax: str = ""
@@ -96,7 +94,6 @@ class Offer:
     concurrency: int = 2
     submit_per_s: float = 2.0
     cadence: Cadence = Cadence()
-    link_lifetime_s: float | None = None
     upload_lifetime_s: float | None = None
     dedupe_for_s: float = 0.0
     """How long after the intent the same client id and body may be sent again."""

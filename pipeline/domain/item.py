@@ -202,7 +202,7 @@ class Item:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
+class PricedItem:
     """An item ready to be admitted: priced, and with its request in placeholder form.
 
     `request` is `providers.base.Request` as plain data (`dataclasses.asdict`), in which each

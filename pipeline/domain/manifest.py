@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.domain.item import EMPTY
-from pipeline.findings import Diagnostic, Span
+from pipeline.findings import Finding, Span
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,7 +100,8 @@ class ImageSpec:
     """`file` renders to a list of files; they become `view_1 …`."""
     max: int | None = None
     pin: str = ""
-    licence_until: str = ""
+    licence_until: Value | None = None
+    """The last day on which it may be used, as an ISO date."""
     span: Span
 
 
@@ -194,8 +195,6 @@ class Shot:
     """Only what the shot itself writes: provider, mode, duration, aspect_ratio, takes, …"""
     variants: Variants | None = None
     output: Template
-    deliver: str = ""
-    """ "all" or "picked"; empty: as the manifest says."""
     tags: tuple[str, ...] = ()
     extra: Mapping[str, Any] = field(default_factory=lambda: EMPTY)
     span: Span
@@ -259,7 +258,6 @@ class Manifest:
     providers: Mapping[str, ProviderSettings]
     allow: tuple[Path, ...] = ()
     """Folders besides `folder` from which media may be read."""
-    deliver: str = "all"
     profile: str = ""
     selectors: Mapping[str, Value] = field(default_factory=lambda: EMPTY)
     """Selections by name, as texts."""
@@ -284,7 +282,7 @@ class Loaded:
     """
 
     manifest: Manifest | None
-    findings: tuple[Diagnostic, ...]
+    findings: tuple[Finding, ...]
     sources: Mapping[str, str] = field(default_factory=lambda: EMPTY)
     """Text of each file read, by the name its spans use: for excerpts."""
     written: tuple[Written, ...] = ()

@@ -9,7 +9,7 @@ from typing import Any
 
 import orjson
 
-from pipeline.domain import Entry, Item, Media, Operation, Spec, Token
+from pipeline.domain import Item, Media, Operation, PricedItem, Spec, Token
 from pipeline.providers.base import Part, Request
 
 
@@ -24,7 +24,7 @@ class Kept:
     """What one of the provider's own units costs, where the price list says it."""
 
 
-def frozen(entry: Entry) -> bytes:
+def frozen(entry: PricedItem) -> bytes:
     """Return what is kept of an entry: its request, its assets, and what the report shows."""
     item = entry.item
     prompt = _as_written(item)
@@ -109,7 +109,7 @@ def _as_written(item: Item) -> str:
     )
 
 
-def _price(entry: Entry) -> dict[str, str] | None:
+def _price(entry: PricedItem) -> dict[str, str] | None:
     if entry.price is None:
         return None
     found = {"source": entry.price.source, "certainty": entry.price.certainty}

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from pipeline.domain import Bundle, ElementSpec, FramesSpec, ImageSpec, VideoSpec
-from pipeline.findings import Diagnostic
+from pipeline.domain import Bundle, ElementSpec, FramesSpec, ImageSpec, Value, VideoSpec
+from pipeline.findings import Finding
 from pipeline.manifest.nodes import Node
 from pipeline.manifest.references import RESERVED, References
 from pipeline.manifest.rules import field_rule
@@ -55,14 +55,14 @@ def references(bundles: Sequence[Named]) -> References:
     )
 
 
-def bundle_faults(node: Node) -> Iterator[Diagnostic]:
+def bundle_faults(node: Node) -> Iterator[Finding]:
     """Yield what is wrong with a bundle's names, whoever uses it."""
     images = node.get("images")
     elements = node.get("elements")
     for part in (images, elements):
         for key, _ in part.entries() if part else ():
             if part and key in RESERVED:
-                yield Diagnostic(
+                yield Finding(
                     slug="reserved-name",
                     message=f"'@{key}' always means the frame or video of that name",
                     span=part.key_span(key),
@@ -70,7 +70,7 @@ def bundle_faults(node: Node) -> Iterator[Diagnostic]:
                 )
     for key, _ in elements.entries() if elements else ():
         if images and elements and images.get(key):
-            yield Diagnostic(
+            yield Finding(
                 slug="duplicate-reference",
                 message=f"'{key}' is both an image and an element of this bundle",
                 span=elements.key_span(key),
@@ -112,7 +112,7 @@ def _image(name: str, node: Node, values: Values) -> ImageSpec | None:
         return ImageSpec(name=name, file=file, span=node.span) if file else None
     each = node.get("each")
     file = values.files(each) if each else values.text(node.get("file"))
-    say = values.text(node.get("say"))
+    say, until = values.text(node.get("say")), node.get("licence_until")
     if file is None:
         return None
     return ImageSpec(
@@ -123,7 +123,7 @@ def _image(name: str, node: Node, values: Values) -> ImageSpec | None:
         each=each is not None,
         max=_plain(node, "max", default=None),
         pin=_plain(node, "pin", default=""),
-        licence_until=_plain(node, "licence_until", default=""),
+        licence_until=Value(data=until.value, span=until.span) if until is not None else None,
         span=node.span,
     )
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from pipeline.domain import Budget, Policy, ProviderSettings, Value
 from pipeline.domain.item import EMPTY
-from pipeline.findings import Diagnostic, Severity, Span
+from pipeline.findings import Finding, Severity, Span
 from pipeline.manifest.nodes import Node
 
 _AMBIGUOUS = re.compile(r"([1-9][0-9]{0,2})\.([0-9]{3}) USD")
@@ -33,7 +33,7 @@ def budget(node: Node | None) -> Budget:
     )
 
 
-def budget_findings(node: Node | None) -> Iterator[Diagnostic]:
+def budget_findings(node: Node | None) -> Iterator[Finding]:
     """Yield a warning for each amount that many people read as a thousand times what it is."""
     if node is None:
         return
@@ -43,7 +43,7 @@ def budget_findings(node: Node | None) -> Iterator[Diagnostic]:
         found = _AMBIGUOUS.fullmatch(str(amount.value)) if amount else None
         if amount and found:
             small = f"{Decimal(found[0].partition(' ')[0]).normalize():f}"
-            yield Diagnostic(
+            yield Finding(
                 slug="ambiguous-amount",
                 message=f"'{found[0]}' is {small} USD here: the full stop is a decimal point",
                 span=amount.span,

@@ -12,7 +12,7 @@ from typing import Any
 
 import yaml
 
-from pipeline.findings import Diagnostic, Span
+from pipeline.findings import Finding, Span
 from pipeline.manifest.nodes import Node
 from pipeline.manifest.positions import Source
 from pipeline.manifest.wording import did_you_mean
@@ -48,7 +48,7 @@ Scalar = str | int | float | bool | None
 class Refused(Exception):  # noqa: N818 - it carries a finding, and never leaves this stage
     """The document is not read on; the finding says why."""
 
-    def __init__(self, finding: Diagnostic) -> None:
+    def __init__(self, finding: Finding) -> None:
         self.finding = finding
         super().__init__(finding.slug)
 
@@ -67,7 +67,7 @@ class Composer:
 
     def __init__(self, origin: Source) -> None:
         self.source = origin
-        self.findings: list[Diagnostic] = []
+        self.findings: list[Finding] = []
         self._events: Iterator[_Event] = _events(origin.text)
         self._anchors: dict[str, Node | None] = {}
         self._nodes = 0
@@ -90,17 +90,17 @@ class Composer:
         message = "the file says nothing"
         place = Span(file=self.source.shown)
         hint = "a manifest begins with callsheet: 1"
-        raise Refused(Diagnostic(slug="empty-file", message=message, span=place, hint=hint))
+        raise Refused(Finding(slug="empty-file", message=message, span=place, hint=hint))
 
     def _check_characters(self) -> None:
         found = _CONTROL.search(self.source.text)
         if found:
             message = f"the character U+{ord(found[0]):04X} is not allowed in YAML"
             place = self.source.span(found.start(), found.end())
-            raise Refused(Diagnostic(slug="yaml-syntax", message=message, span=place))
+            raise Refused(Finding(slug="yaml-syntax", message=message, span=place))
 
     def _refused(self, slug: str, message: str, event: _Event, hint: str = "") -> Refused:
-        finding = Diagnostic(slug=slug, message=message, span=self._span(event), hint=hint)
+        finding = Finding(slug=slug, message=message, span=self._span(event), hint=hint)
         return Refused(finding)
 
     def _node(self, event: _Event, depth: int) -> Node:
@@ -207,9 +207,7 @@ class Composer:
         message = f"'{name}' is given twice"
         hint = "keep one of them"
         self.findings.append(
-            Diagnostic(
-                slug="duplicate-key", message=message, span=place, hint=hint, related=(first,)
-            )
+            Finding(slug="duplicate-key", message=message, span=place, hint=hint, related=(first,))
         )
 
     def _span(self, start: _Event, end: _Event | None = None) -> Span:

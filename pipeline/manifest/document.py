@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from pipeline.findings import Diagnostic, Span
+from pipeline.findings import Finding, Span
 from pipeline.manifest.composer import Bare, Composer, Refused
 from pipeline.manifest.nodes import Node
 from pipeline.manifest.positions import source
@@ -22,7 +22,7 @@ MAX_MENDED = 20
 
 def read_document(
     text: str, *, shown: str, folder: Path, before: str = ""
-) -> tuple[Node | None, tuple[Diagnostic, ...]]:
+) -> tuple[Node | None, tuple[Finding, ...]]:
     """Return a YAML text as a node, or None with the finding that says why it cannot be read.
 
     `shown` is the file's name in findings. `before` is what stands before the text in the same
@@ -30,7 +30,7 @@ def read_document(
     """
     blank = re.sub(r"[^\n]", " ", before)
     origin = source(blank + text, shown=shown, folder=folder)
-    findings: list[Diagnostic] = []
+    findings: list[Finding] = []
     for _ in range(MAX_MENDED):
         composer = Composer(origin)
         try:
@@ -49,11 +49,11 @@ def read_document(
 
 def read_file(
     data: bytes, *, shown: str, folder: Path
-) -> tuple[Node | None, tuple[Diagnostic, ...], str]:
+) -> tuple[Node | None, tuple[Finding, ...], str]:
     """Return a YAML file's bytes as a node, the findings, and the text as it was decoded."""
     if len(data) > MAX_BYTES:
         message = f"the file has {len(data):,} bytes; at most {MAX_BYTES:,} are read"
-        return None, (Diagnostic(slug="too-large", message=message, span=Span(file=shown)),), ""
+        return None, (Finding(slug="too-large", message=message, span=Span(file=shown)),), ""
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -62,9 +62,9 @@ def read_file(
     return node, findings, text
 
 
-def _not_utf8(data: bytes, start: int, shown: str) -> Diagnostic:
+def _not_utf8(data: bytes, start: int, shown: str) -> Finding:
     good = data[:start].decode("utf-8-sig")
-    return Diagnostic(
+    return Finding(
         slug="not-utf8",
         message=f"the file is not UTF-8: byte {start + 1} is 0x{data[start]:02X}",
         span=source(good, shown=shown, folder=Path()).span(len(good), len(good)),

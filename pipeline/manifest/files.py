@@ -9,13 +9,10 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from itertools import islice
 from pathlib import Path
 
-from pipeline.findings import nearest
+from pipeline.allowed_paths import nearest_file
 from pipeline.manifest.table_text import MAX_BYTES
-
-_NAMES_COMPARED = 2000
 
 
 def contents(path: Path) -> bytes:
@@ -45,13 +42,7 @@ def slug_of(error: Exception) -> str:
 
 def hint_for(path: Path) -> str:
     """Return a hint at the file that was probably meant, of those in its folder."""
-    if path.exists():
-        return ""
-    try:
-        names = [entry.name for entry in islice(path.parent.iterdir(), _NAMES_COMPARED)]
-    except OSError:
-        return ""
-    near = nearest(path.name, names)
+    near = "" if path.exists() else nearest_file(path)
     return f"did you mean '{near}'?" if near else ""
 
 

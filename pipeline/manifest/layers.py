@@ -13,7 +13,7 @@ from pathlib import Path
 
 from pipeline.allowed_paths import AllowedPaths
 from pipeline.errors import MediaFault
-from pipeline.findings import Diagnostic, Span
+from pipeline.findings import Finding, Span
 from pipeline.manifest.campaign import allowed
 from pipeline.manifest.composer import MAX_DEPTH
 from pipeline.manifest.document import read_document, read_file
@@ -33,7 +33,7 @@ class Layers:
 
     read: Callable[[Path], bytes]
     sources: dict[str, str] = field(default_factory=dict)
-    findings: list[Diagnostic] = field(default_factory=list)
+    findings: list[Finding] = field(default_factory=list)
     allowed: AllowedPaths = field(default_factory=lambda: AllowedPaths(Path(), ()))
     """What the manifest itself lets be read, as far as its own text says."""
     laid: list[Node] = field(default_factory=list)
@@ -141,7 +141,7 @@ class Layers:
         return node
 
     def _say(self, slug: str, message: str, span: Span, hint: str = "") -> None:
-        self.findings.append(Diagnostic(slug=slug, message=message, span=span, hint=hint))
+        self.findings.append(Finding(slug=slug, message=message, span=span, hint=hint))
 
 
 def laid_over(under: Node, over: Node) -> Node:

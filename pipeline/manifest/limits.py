@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from decimal import Decimal
 
-from pipeline.findings import Diagnostic, Severity
+from pipeline.findings import Finding, Severity
 from pipeline.manifest.nodes import Node
 
 LIMITS = ("limit", "per_run", "per_row", "per_item")
@@ -19,9 +19,7 @@ _AMOUNT = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,6})?) USD")
 _HINT = "the lowest of all layers holds; raise it where it is set, or use --max-cost for one run"
 
 
-def hold_lowest(
-    document: Node, layers: Sequence[Node], profile: str
-) -> tuple[Node, list[Diagnostic]]:
+def hold_lowest(document: Node, layers: Sequence[Node], profile: str) -> tuple[Node, list[Finding]]:
     """Return a merged document with the lowest limits of its layers, and what that overrules.
 
     `layers` are the documents it was merged of, in order; of each its budget counts, and the one
@@ -32,7 +30,7 @@ def hold_lowest(
     merged = document.get("budget") or next(reversed(budgets), None)
     if merged is None:
         return document, []
-    values, findings = dict(merged.entries()), list[Diagnostic]()
+    values, findings = dict(merged.entries()), list[Finding]()
     for name in LIMITS:
         stated = list(_stated(name, budgets))
         sums = [(usd, node) for node, usd in stated if usd is not None]
@@ -68,12 +66,12 @@ def _amount(node: Node) -> Decimal | None:
 
 def _overruled(
     name: str, stated: Iterable[tuple[Node, Decimal | None]], holds: Node
-) -> Iterator[Diagnostic]:
+) -> Iterator[Finding]:
     """Yield a warning for each layer that would lift what a layer below it has set."""
     sofar: Decimal | None = None
     for node, usd in stated:
         if sofar is not None and (usd is None or usd > sofar):
-            yield Diagnostic(
+            yield Finding(
                 slug="lower-limit-holds",
                 message=(
                     f"budget.{name} stays {holds.value}: here it is"

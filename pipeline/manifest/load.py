@@ -13,7 +13,7 @@ from typing import Any
 
 from pipeline.allowed_paths import AllowedPaths
 from pipeline.domain import Loaded, Manifest, Shot, Value
-from pipeline.findings import Diagnostic, Span, grouped
+from pipeline.findings import Finding, Span, group_findings
 from pipeline.foreign_text import encodable
 from pipeline.manifest.bundles import bundle, bundle_faults
 from pipeline.manifest.campaign import allowed, budget, budget_findings, policy, providers
@@ -44,7 +44,9 @@ def load_manifest(
     node = _layered(layers, path, profile, overrides)
     if node is None:
         return Loaded(
-            manifest=None, findings=grouped(layers.findings), sources=_shown(layers.sources, ())
+            manifest=None,
+            findings=group_findings(layers.findings),
+            sources=_shown(layers.sources, ()),
         )
     suspects, written = secrets(node), tuple(resolved(node))
     sound, findings = checked(node)
@@ -52,7 +54,9 @@ def load_manifest(
     manifest = reading.manifest()
     found = (*layers.findings, *suspects, *findings, *reading.findings)
     sources = _shown(layers.sources, [finding.span for finding in suspects])
-    return Loaded(manifest=manifest, findings=grouped(found), sources=sources, written=written)
+    return Loaded(
+        manifest=manifest, findings=group_findings(found), sources=sources, written=written
+    )
 
 
 def _layered(layers: Layers, path: Path, profile: str, overrides: Sequence[str]) -> Node | None:
@@ -62,9 +66,7 @@ def _layered(layers: Layers, path: Path, profile: str, overrides: Sequence[str])
         message = f"the manifest cannot be read: {reason_of(error)}"
         place = Span(file=encodable(str(path)))
         hint = "name the manifest in it" if path.is_dir() else hint_for(path)
-        layers.findings.append(
-            Diagnostic(slug=slug_of(error), message=message, span=place, hint=hint)
-        )
+        layers.findings.append(Finding(slug=slug_of(error), message=message, span=place, hint=hint))
         return None
     if node is None:
         return None
@@ -93,7 +95,7 @@ class _Reading:
     profile: str
     node: Node
     layers: Layers
-    findings: list[Diagnostic] = field(default_factory=list)
+    findings: list[Finding] = field(default_factory=list)
 
     def manifest(self) -> Manifest:
         data = self.node.plain()
@@ -120,7 +122,6 @@ class _Reading:
             policy=policy(self.node.get("policy")),
             providers=providers(self.node.get("providers")),
             allow=self._allowed(),
-            deliver=data.get("output", {}).get("deliver", "all"),
             profile=self.profile,
             selectors=_selectors(self._part("selectors")),
             span=self.node.span,
@@ -194,7 +195,7 @@ def _selectors(node: Node) -> dict[str, Value]:
     return {name: Value(data=text.value, span=text.at(0)) for name, text in node.entries()}
 
 
-def _repeated(node: Node, places: dict[str, Span]) -> Iterator[Diagnostic]:
+def _repeated(node: Node, places: dict[str, Span]) -> Iterator[Finding]:
     """Yield a finding for a shot whose id another shot has."""
     found = node.get("id")
     if found is None:
@@ -202,7 +203,7 @@ def _repeated(node: Node, places: dict[str, Span]) -> Iterator[Diagnostic]:
     name: Any = found.value
     first = places.setdefault(name, found.span)
     if first != found.span:
-        yield Diagnostic(
+        yield Finding(
             slug="duplicate-id",
             message=f"two shots are named '{name}'",
             span=found.span,

@@ -17,7 +17,7 @@ from jinja2.runtime import Context
 
 from pipeline.domain import Template
 from pipeline.errors import TemplateFault
-from pipeline.findings import Diagnostic
+from pipeline.findings import Finding
 from pipeline.manifest.filters import as_text
 from pipeline.manifest.nodes import Node
 from pipeline.manifest.programs import program
@@ -125,7 +125,7 @@ def _cut(text: str, limit: int) -> str:
     return f"{data[: limit - len(tail) - 1].decode(errors='ignore')}-{tail}"
 
 
-def _literal_faults(tree: nodes.Template, node: Node) -> Iterable[Diagnostic]:
+def _literal_faults(tree: nodes.Template, node: Node) -> Iterable[Finding]:
     data = list(tree.find_all(nodes.TemplateData))
     for each in data:
         if re.search(r"[{}\\\x00-\x1f]", each.data):
@@ -137,7 +137,7 @@ def _literal_faults(tree: nodes.Template, node: Node) -> Iterable[Diagnostic]:
     if any(part == ".." for part in written.split("/")):
         yield _bad_path(node, "an output path does not leave its folder", _ROOT)
     if written.split("/", maxsplit=1)[0].casefold() == RESERVED:
-        yield Diagnostic(
+        yield Finding(
             slug="reserved-path",
             message=_TAKEN,
             span=node.at(0, len(RESERVED)),
@@ -148,16 +148,16 @@ def _literal_faults(tree: nodes.Template, node: Node) -> Iterable[Diagnostic]:
 _ROOT = "--root says where the folders of all campaigns are"
 
 
-def _bad_path(node: Node, message: str, hint: str = "") -> Diagnostic:
-    return Diagnostic(slug="bad-path", message=message, span=node.span, hint=hint)
+def _bad_path(node: Node, message: str, hint: str = "") -> Finding:
+    return Finding(slug="bad-path", message=message, span=node.span, hint=hint)
 
 
-def _ext_faults(tree: nodes.Template, node: Node) -> Iterable[Diagnostic]:
+def _ext_faults(tree: nodes.Template, node: Node) -> Iterable[Finding]:
     names = [name for name in tree.find_all(nodes.Name) if name.name == "ext"]
     last = tree.body[-1] if tree.body else None
     ends = isinstance(last, nodes.Output) and _is_extension(last.nodes[-1])
     if len(names) != 1 or not ends:
-        yield Diagnostic(
+        yield Finding(
             slug="bad-path",
             message="an output path ends with the extension of the file that is received",
             span=node.span,

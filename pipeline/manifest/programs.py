@@ -17,7 +17,7 @@ from jinja2 import TemplateError, nodes, pass_context
 from jinja2.runtime import Context
 
 from pipeline.errors import TemplateFault
-from pipeline.findings import Diagnostic, Severity, Span
+from pipeline.findings import Finding, Severity, Span
 from pipeline.manifest.expressions import EACH, PLUS, TOGETHER, Environment, UnknownName, tree_of
 from pipeline.manifest.filters import MAX_TEXT, ValueFault, as_text
 from pipeline.manifest.nodes import Node
@@ -167,7 +167,7 @@ def _note_blank(context: Context) -> None:
         return
     program: Program = context.vars[_PROGRAM]
     warn(
-        Diagnostic(
+        Finding(
             slug="blank-value",
             message="a value in this text is blank",
             span=program.place(frame.f_lineno),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from pipeline.domain import Written
-from pipeline.foreign_text import redacted
+from pipeline.foreign_text import redact
 from pipeline.manifest.nodes import Node
 
 
@@ -19,7 +19,7 @@ def resolved(node: Node, steps: tuple[str | int, ...] = ()) -> Iterator[Written]
     for step, child in children:
         yield from resolved(child, (*steps, step))
     if not children:
-        value = redacted(node.value) if isinstance(node.value, str) else node.plain()
+        value = redact(node.value) if isinstance(node.value, str) else node.plain()
         yield Written(steps=steps, value=value, span=node.span)
 
 

@@ -16,18 +16,18 @@ import jsonschema_rs
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError
 
-from pipeline.findings import Diagnostic
+from pipeline.findings import Finding
 from pipeline.manifest.nodes import Node
 from pipeline.manifest.verdicts import Path, alternatives, told
 from pipeline.schemas import schema
 
 
-def checked(root: Node) -> tuple[Node, tuple[Diagnostic, ...]]:
+def checked(root: Node) -> tuple[Node, tuple[Finding, ...]]:
     """Return the document without its faulty parts, and a finding for each of them."""
     data = root.plain()
     if _judge().is_valid(data):
         return root, ()
-    findings: list[Diagnostic] = []
+    findings: list[Finding] = []
     removed: set[Path] = set()
     for error in _leaves(_explainer().iter_errors(data)):
         for gone, finding in told(error, root):
@@ -37,7 +37,7 @@ def checked(root: Node) -> tuple[Node, tuple[Diagnostic, ...]]:
     return _without(root, removed, touched, ()), tuple(findings)
 
 
-def idle(root: Node) -> tuple[Diagnostic, ...]:
+def idle(root: Node) -> tuple[Finding, ...]:
     """Return a finding for each unknown key of a document that has no value.
 
     A key without a value counts as absent, and is taken out before `checked`: a misspelt one would

@@ -7,15 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from pipeline.findings import Diagnostic, Span
-from pipeline.foreign_text import keys_in, names_a_key, redacted
+from pipeline.findings import Finding, Span
+from pipeline.foreign_text import keys_in, names_a_key, redact
 from pipeline.manifest.nodes import Node
 
 
-def secrets(root: Node) -> tuple[Diagnostic, ...]:
+def secrets(root: Node) -> tuple[Finding, ...]:
     """Return a finding for every value in a document that looks like an API key."""
     return tuple(
-        Diagnostic(
+        Finding(
             slug="secret-in-manifest",
             message="this looks like an API key",
             span=place,
@@ -27,7 +27,7 @@ def secrets(root: Node) -> tuple[Diagnostic, ...]:
 
 def hidden(source_text: str, places: tuple[Span, ...]) -> str:
     """Return a file's text with keys starred out: those found by look and those by place."""
-    lines = redacted(source_text).splitlines(keepends=True)
+    lines = redact(source_text).splitlines(keepends=True)
     for place in places:
         if place.line <= len(lines):
             line = lines[place.line - 1]

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from pipeline.domain import Shot, Table, Template
-from pipeline.findings import Diagnostic, Span, has_errors
+from pipeline.findings import Finding, Span, has_errors
 from pipeline.manifest.bundles import Named, bundle, references
 from pipeline.manifest.nodes import Node
 from pipeline.manifest.paths import DEFAULT_PATH, compile_path
@@ -45,19 +45,19 @@ class Read:
     shot: Shot | None
     whole: bool
     """False where it lacks something without which its items cannot be told."""
-    findings: tuple[Diagnostic, ...]
+    findings: tuple[Finding, ...]
 
 
 @dataclass(slots=True, kw_only=True)
 class _Reading:
     node: Node
     stage: Stage
-    findings: list[Diagnostic] = field(default_factory=list)
+    findings: list[Finding] = field(default_factory=list)
     lacking: bool = False
     """Something is missing without which the shot's items cannot be told."""
 
     def say(self, slug: str, message: str, span: Span, hint: str = "") -> None:
-        self.findings.append(Diagnostic(slug=slug, message=message, span=span, hint=hint))
+        self.findings.append(Finding(slug=slug, message=message, span=span, hint=hint))
 
 
 def open_scope(stage: Stage) -> Scope:
@@ -97,7 +97,6 @@ def _shot(reading: _Reading, values: Values, prompt: Template | None) -> Shot | 
         settings=settings,
         variants=variants(cells) if cells else None,
         output=output,
-        deliver=_deliver(node),
         tags=strings(node.get("tags")),
         extra=extra.plain() if extra else {},
         span=shot_id.span,
@@ -226,13 +225,7 @@ def _at(node: Node, text: str) -> Node:
     return replace(node, value=text, keys={}, extent=(0, 0), style="")
 
 
-def _deliver(node: Node) -> str:
-    output = node.get("output")
-    found = output.get("deliver") if output else None
-    return str(found.value) if found else ""
-
-
-def _variant_findings(reading: _Reading) -> Iterator[Diagnostic]:
+def _variant_findings(reading: _Reading) -> Iterator[Finding]:
     node = reading.node.get("variants")
     if node is None:
         return

@@ -13,7 +13,7 @@ from typing import Any
 
 import yaml
 
-from pipeline.findings import Diagnostic, Span
+from pipeline.findings import Finding, Span
 from pipeline.manifest.positions import Source, source
 
 # What stands before a value on its line: indentation, dashes, a key.
@@ -55,18 +55,18 @@ _MESSAGES = {
 class Mended:
     """A value that lacked its quotes: the finding, and the source with them."""
 
-    finding: Diagnostic
+    finding: Finding
     source: Source
 
 
-def explained(error: yaml.YAMLError, origin: Source) -> Diagnostic:
+def explained(error: yaml.YAMLError, origin: Source) -> Finding:
     """Return the parser's error as a finding at its exact place."""
     mark = getattr(error, "problem_mark", None)
     began: Any = getattr(error, "context_mark", None)
     problem = str(getattr(error, "problem", None) or error).splitlines()[0]
     message, hint = _MESSAGES.get(problem, (problem, ""))
     if mark is None:
-        return Diagnostic(slug="yaml-syntax", message=message, span=Span(file=origin.shown))
+        return Finding(slug="yaml-syntax", message=message, span=Span(file=origin.shown))
     if "cannot start any token" in problem or "tab character" in problem:
         message, hint = _stray(origin.text[mark.index : mark.index + 1])
         began = None
@@ -77,7 +77,7 @@ def explained(error: yaml.YAMLError, origin: Source) -> Diagnostic:
         # Where the quotes open helps; that the file ends, at its end, does not.
         mark, began = began, None
     related = (origin.span(began.index, began.index + 1),) if _apart(began, mark) else ()
-    return Diagnostic(
+    return Finding(
         slug="yaml-syntax",
         message=message,
         span=origin.span(mark.index, mark.index + 1),
@@ -108,7 +108,7 @@ def mended(origin: Source, index: int) -> Mended | None:
         folder=origin.folder,
         inserted=tuple(sorted((*_shifted(origin, begin), *_added(begin, value, quoted)))),
     )
-    finding = Diagnostic(
+    finding = Finding(
         slug="needs-quotes",
         message=f"a value that begins with '{_opening(value)}' needs quotes",
         span=origin.span(begin, begin + len(_opening(value))),

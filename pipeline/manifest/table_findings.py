@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from pipeline.errors import TemplateFault
-from pipeline.findings import Diagnostic, Span
+from pipeline.findings import Finding, Span
 from pipeline.manifest.table_places import Places
 from pipeline.manifest.table_reading import MAX_FINDINGS
 from pipeline.manifest.table_types import Misfit
@@ -33,7 +33,7 @@ class CellFault:
     misfit: Misfit
 
 
-def cell_findings(faults: Iterable[CellFault], places: Places) -> Iterator[Diagnostic]:
+def cell_findings(faults: Iterable[CellFault], places: Places) -> Iterator[Finding]:
     """Yield the findings for faulty cells: by column, then in the order of the lines."""
     columns: dict[str, dict[Misfit, list[CellFault]]] = {}
     for fault in faults:
@@ -67,10 +67,10 @@ def _together(alike: Sequence[CellFault]) -> Misfit:
     return replace(first, message=f"{first.message}, and {others} more cells are like it")
 
 
-def _cell_finding(equal: Sequence[CellFault], misfit: Misfit, places: Places) -> Diagnostic:
+def _cell_finding(equal: Sequence[CellFault], misfit: Misfit, places: Places) -> Finding:
     first = equal[0]
     keys = tuple(dict.fromkeys(fault.key for fault in equal if fault.key))
-    return Diagnostic(
+    return Finding(
         slug="bad-cell",
         message=misfit.message,
         span=places.first(first.lines, first.position),
@@ -96,12 +96,12 @@ class Keyed:
         return self.places.first(self.lines[row], self.position)
 
 
-def empty_keys(keyed: Keyed) -> Iterator[Diagnostic]:
+def empty_keys(keyed: Keyed) -> Iterator[Finding]:
     """Yield one finding for all rows without a key."""
     rows = [row for row, key in enumerate(keyed.keys) if not key]
     if rows:
         many = f" in {len(rows)} rows" if len(rows) > 1 else ""
-        yield Diagnostic(
+        yield Finding(
             slug="empty-key",
             message=f"the key {shown(keyed.column)} is blank{many}",
             span=keyed.place(rows[0]),
@@ -111,12 +111,12 @@ def empty_keys(keyed: Keyed) -> Iterator[Diagnostic]:
         )
 
 
-def repeated_keys(keyed: Keyed, repeated: Mapping[str, Sequence[int]]) -> Iterator[Diagnostic]:
+def repeated_keys(keyed: Keyed, repeated: Mapping[str, Sequence[int]]) -> Iterator[Finding]:
     """Yield a finding for each key that several rows have, at its second place."""
     listed = list(repeated.items())
     for key, (first, second, *others) in listed[:MAX_FINDINGS]:
         count = "two" if not others else str(2 + len(others))
-        yield Diagnostic(
+        yield Finding(
             slug="duplicate-key",
             message=f"{count} rows have the key {shown(key)}",
             span=keyed.place(second),
@@ -127,7 +127,7 @@ def repeated_keys(keyed: Keyed, repeated: Mapping[str, Sequence[int]]) -> Iterat
         )
     rest = listed[MAX_FINDINGS:]
     if rest:
-        yield Diagnostic(
+        yield Finding(
             slug="duplicate-key",
             message=f"{len(rest)} more keys are given more than once",
             span=keyed.place(rest[0][1][1]),
@@ -136,11 +136,11 @@ def repeated_keys(keyed: Keyed, repeated: Mapping[str, Sequence[int]]) -> Iterat
         )
 
 
-def condition_findings(faults: Iterable[tuple[str, TemplateFault]]) -> Iterator[Diagnostic]:
+def condition_findings(faults: Iterable[tuple[str, TemplateFault]]) -> Iterator[Finding]:
     """Yield a finding for each way in which `where` could not be worked out, with its rows."""
     causes: dict[tuple[str, str, Span, str], list[str]] = {}
     for key, fault in faults:
         cause = (fault.slug, fault.message, fault.span, fault.hint)
         causes.setdefault(cause, []).append(key)
     for (slug, message, span, hint), keys in causes.items():
-        yield Diagnostic(slug=slug, message=message, span=span, hint=hint, rows=tuple(keys))
+        yield Finding(slug=slug, message=message, span=span, hint=hint, rows=tuple(keys))

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from pipeline.domain import Table
-from pipeline.findings import Diagnostic, Span
+from pipeline.findings import Finding, Span
 from pipeline.manifest.table_lines import Rows
 from pipeline.manifest.table_shape import Cells, Mask, cells, matched, repeated
 from pipeline.manifest.table_spec import Join, SpanOf, unknown_column
@@ -33,7 +33,7 @@ class Joined:
     """Rows that have no match and may not do without."""
     known: bool = True
     """Whether all tables could be joined; if not, there are columns nobody knows."""
-    findings: list[Diagnostic] = field(default_factory=list)
+    findings: list[Finding] = field(default_factory=list)
 
     def add(self, join: Join, tables: Mapping[str, Table | None], good: Mask) -> None:
         """Add another table's columns; only rows that are `good` are missed there."""
@@ -91,7 +91,7 @@ class Joined:
         if join.keep or not rows.any() or not other.complete:
             return
         self.findings.append(
-            Diagnostic(
+            Finding(
                 slug="unmatched-key",
                 message=f"the table '{other.name}' has no row with this {shown(join.on)}",
                 span=self.span_of(*join.steps),
@@ -105,7 +105,7 @@ class Joined:
         hint = f"rename it in '{join.table}'"
         place = self.span_of(*join.steps, "table")
         self.findings.append(
-            Diagnostic(slug="duplicate-header", message=message, span=place, hint=hint)
+            Finding(slug="duplicate-header", message=message, span=place, hint=hint)
         )
 
     def _ambiguous(self, join: Join, other: Table, again: Mapping[str, list[int]]) -> None:
@@ -113,7 +113,7 @@ class Joined:
         value, rows = next(iter(again.items()))
         count = f", and {len(again) - 1} more are repeated" if len(again) > 1 else ""
         self.findings.append(
-            Diagnostic(
+            Finding(
                 slug="ambiguous-join",
                 message=f"several rows of '{other.name}' have the {join.on} {shown(value)}{count}",
                 span=self.span_of(*join.steps, "on"),
@@ -124,7 +124,7 @@ class Joined:
 
     def _unknown_table(self, join: Join, tables: Mapping[str, Table | None]) -> None:
         self.findings.append(
-            Diagnostic(
+            Finding(
                 slug="unknown-table",
                 message=f"there is no table {shown(join.table)}",
                 span=self.span_of(*join.steps, "table"),

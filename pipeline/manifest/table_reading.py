@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.findings import Diagnostic, Span
+from pipeline.findings import Finding, Span
 from pipeline.manifest.table_delimiter import Delimiter, delimiter
 from pipeline.manifest.table_places import Places
 from pipeline.manifest.wording import shown
@@ -57,7 +57,7 @@ class Sheet:
     """Where a column stands among the cells of a record, counted from 0."""
     lines: Sequence[int]
     separated: str
-    findings: tuple[Diagnostic, ...] = ()
+    findings: tuple[Finding, ...] = ()
 
     def header(self, name: str) -> Span:
         """Return the place of a column's name."""
@@ -72,7 +72,7 @@ class Sheet:
         return replace(self, columns=dict.fromkeys(self.columns, _NOTHING), lines=())
 
 
-def read_sheet(text: str, *, shown_as: str, written: str | None) -> Sheet | Diagnostic:
+def read_sheet(text: str, *, shown_as: str, written: str | None) -> Sheet | Finding:
     """Return a table's columns as far as they can be read, or why there are none."""
     mark = delimiter(text, written)
     places = Places(shown=shown_as, text=text, delimiter=mark.mark, spaced=mark.spaced)
@@ -83,7 +83,7 @@ def read_sheet(text: str, *, shown_as: str, written: str | None) -> Sheet | Diag
     if not records.header:
         message = "the table is empty: its first line must name the columns"
         hint = "is this the right file?"
-        return Diagnostic(slug="empty-table", message=message, span=Span(file=shown_as), hint=hint)
+        return Finding(slug="empty-table", message=message, span=Span(file=shown_as), hint=hint)
     return _sheet(records, mark)
 
 
@@ -99,8 +99,8 @@ class _Records:
     lines: array[int] = field(default_factory=lambda: array("q"))
     ragged: dict[int, array[int]] = field(default_factory=dict)
     """The lines of records that are not as wide as the header, by their width."""
-    broken: list[Diagnostic] = field(default_factory=list)
-    refused: Diagnostic | None = None
+    broken: list[Finding] = field(default_factory=list)
+    refused: Finding | None = None
 
     def read(self, mark: Delimiter) -> None:
         """Read the records up to the end, or up to where the quoting is broken."""
@@ -137,7 +137,7 @@ class _Records:
 
     def _refuse(self, line: int, message: str = _TOO_WIDE) -> None:
         place = self.places.line(line)
-        self.refused = Diagnostic(slug="too-large", message=message, span=place)
+        self.refused = Finding(slug="too-large", message=message, span=place)
 
     def _add(self, record: list[str], line: int) -> None:
         if len(record) == len(self.header):
@@ -176,7 +176,7 @@ def _sheet(records: _Records, mark: Delimiter) -> Sheet:
 
 def _headless(
     records: _Records, unusable: Sequence[int], positions: Mapping[str, int]
-) -> Iterator[Diagnostic]:
+) -> Iterator[Finding]:
     for position in unusable[:MAX_FINDINGS]:
         yield _unusable(records, position, positions.get(records.header[position]))
     left = len(unusable) - MAX_FINDINGS
@@ -185,17 +185,17 @@ def _headless(
         message = (
             f"{left} more {'column has' if left == 1 else 'columns have'} no name of their own"
         )
-        yield Diagnostic(slug="duplicate-header", message=message, span=place)
+        yield Finding(slug="duplicate-header", message=message, span=place)
 
 
-def _unusable(records: _Records, position: int, first: int | None) -> Diagnostic:
+def _unusable(records: _Records, position: int, first: int | None) -> Finding:
     """Return the finding for a column whose name is missing, or another's."""
     place = records.places.cell(records.header_line, position)
     if first is None:
         message = f"column {position + 1} has cells, but no name"
         hint = "name it in the first line, or delete the column"
-        return Diagnostic(slug="empty-header", message=message, span=place, hint=hint)
-    return Diagnostic(
+        return Finding(slug="empty-header", message=message, span=place, hint=hint)
+    return Finding(
         slug="duplicate-header",
         message=f"two columns are named {shown(records.header[position])}",
         span=place,
@@ -204,13 +204,13 @@ def _unusable(records: _Records, position: int, first: int | None) -> Diagnostic
     )
 
 
-def _ragged(records: _Records) -> Iterator[Diagnostic]:
+def _ragged(records: _Records) -> Iterator[Finding]:
     """Yield a finding for each width that rows have and should not have."""
     width = _cells(len(records.header))
     for count, lines in list(records.ragged.items())[:MAX_FINDINGS]:
         places = [_beyond(records, line, count) for line in lines[: 1 + _RELATED]]
         who = "the row has" if len(lines) == 1 else f"{len(lines):,} rows have"
-        yield Diagnostic(
+        yield Finding(
             slug="ragged-row",
             message=f"{who} {_cells(count)}, the header {width}",
             span=places[0],
@@ -220,7 +220,7 @@ def _ragged(records: _Records) -> Iterator[Diagnostic]:
     rest = [line for lines in list(records.ragged.values())[MAX_FINDINGS:] for line in lines]
     if rest:
         message = f"{len(rest)} more {'row is' if len(rest) == 1 else 'rows are'} not {width} wide"
-        yield Diagnostic(slug="ragged-row", message=message, span=records.places.line(rest[0]))
+        yield Finding(slug="ragged-row", message=message, span=records.places.line(rest[0]))
 
 
 def _beyond(records: _Records, line: int, count: int) -> Span:
@@ -234,23 +234,23 @@ def _cells(count: int) -> str:
     return "1 cell" if count == 1 else f"{count} cells"
 
 
-def _broken(places: Places, line: int) -> Diagnostic:
+def _broken(places: Places, line: int) -> Finding:
     """Return the finding for the record at a line, which `csv.reader` has refused."""
     limit = csv.field_size_limit()
     start = end = 0
     for start, end in places.extents(line):
         if end - start > limit:
             message = f"a cell has more than {limit:,} characters"
-            return Diagnostic(slug="bad-csv", message=message, span=places.span(start, end))
+            return Finding(slug="bad-csv", message=message, span=places.span(start, end))
     place = places.span(start, start + 1)
     if end == start + 1:
-        return Diagnostic(
+        return Finding(
             slug="bad-csv",
             message="the quote that opens this cell is never closed",
             span=place,
             hint="close it, or write a quote that belongs to the text twice, within quotes",
         )
-    return Diagnostic(
+    return Finding(
         slug="bad-csv",
         message="the quote that opens this cell is closed in the middle of it",
         span=place,

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pipeline.domain import EMPTY
-from pipeline.findings import Diagnostic, Span
+from pipeline.findings import Finding, Span
 from pipeline.manifest.table_reading import Sheet
 from pipeline.manifest.table_rows import ROWS
 from pipeline.manifest.table_types import (
@@ -57,7 +57,7 @@ class Wish:
 
 def wished(
     spec: Mapping[str, Any], sheet: Sheet, span_of: SpanOf
-) -> tuple[Wish, tuple[Diagnostic, ...]]:
+) -> tuple[Wish, tuple[Finding, ...]]:
     """Return what a table's map wants, and a finding for each column it names in vain."""
     names = tuple(name for name in sheet.columns if not name.startswith("_") and name != ROWS)
     known = {*names, *(name for name in sheet.columns if name in STEERING)}
@@ -107,11 +107,11 @@ def joins(spec: Mapping[str, Any]) -> tuple[Join, ...]:
 
 def sorting(
     spec: Mapping[str, Any], columns: Sequence[str], span_of: SpanOf
-) -> tuple[tuple[tuple[str, bool], ...], tuple[Diagnostic, ...]]:
+) -> tuple[tuple[tuple[str, bool], ...], tuple[Finding, ...]]:
     """Return the columns to sort by, each with whether downwards, and unknown ones' findings."""
     written: Any = spec.get("order_by", ())
     found: list[tuple[str, bool]] = []
-    findings: list[Diagnostic] = []
+    findings: list[Finding] = []
     for number, name in enumerate([written] if isinstance(written, str) else written):
         down = name.startswith("-") and name not in columns
         column = name[1:].strip() if down else name
@@ -122,11 +122,9 @@ def sorting(
     return tuple(found), tuple(findings)
 
 
-def unknown_column(
-    name: str, columns: Sequence[str], place: Span, *, table: str = ""
-) -> Diagnostic:
+def unknown_column(name: str, columns: Sequence[str], place: Span, *, table: str = "") -> Finding:
     """Return the finding for a column that a table, this or a named one, does not have."""
-    return Diagnostic(
+    return Finding(
         slug="unknown-column",
         message=f"the table{table and f' {shown(table)}'} has no column {shown(name)}",
         span=place,
@@ -134,18 +132,18 @@ def unknown_column(
     )
 
 
-def _reserved(sheet: Sheet) -> Iterator[Diagnostic]:
+def _reserved(sheet: Sheet) -> Iterator[Finding]:
     """Yield a finding for each column whose name means something else, or might one day."""
     for name in sheet.columns:
         if name == ROWS:
-            yield Diagnostic(
+            yield Finding(
                 slug="reserved-column",
                 message="a column cannot be named 'rows': that is a row's own lines",
                 span=sheet.header(name),
                 hint="rename it",
             )
         elif name.startswith("_") and name not in STEERING:
-            yield Diagnostic(
+            yield Finding(
                 slug="unknown-steering",
                 message=f"no column named {shown(name)} steers anything",
                 span=sheet.header(name),

@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from pipeline.findings import Diagnostic, Span
+from pipeline.findings import Finding, Span
 
 MAX_BYTES = 40_000_000
 
@@ -46,11 +46,11 @@ class TableText:
     encoding: str
 
 
-def decoded(data: bytes, *, shown: str, encoding: str | None) -> TableText | Diagnostic:
+def decoded(data: bytes, *, shown: str, encoding: str | None) -> TableText | Finding:
     """Return a table file's text, or the finding that says why it has none."""
     if len(data) > MAX_BYTES:
         message = f"the file has {len(data):,} bytes; at most {MAX_BYTES:,} are read"
-        return Diagnostic(slug="too-large", message=message, span=Span(file=shown))
+        return Finding(slug="too-large", message=message, span=Span(file=shown))
     foreign = _foreign(data)
     if foreign:
         return _not_text(shown, *foreign)
@@ -89,8 +89,8 @@ def _codec(data: bytes, encoding: str | None) -> tuple[str, str, int]:
     return codec, _LABELS[codec], 0
 
 
-def _not_text(shown: str, what: str, hint: str) -> Diagnostic:
-    return Diagnostic(
+def _not_text(shown: str, what: str, hint: str) -> Finding:
+    return Finding(
         slug="bad-encoding",
         message=f"this is {what}, not CSV",
         span=Span(file=shown),
@@ -98,11 +98,11 @@ def _not_text(shown: str, what: str, hint: str) -> Diagnostic:
     )
 
 
-def _undecodable(data: bytes, error: UnicodeDecodeError, codec: str, shown: str) -> Diagnostic:
+def _undecodable(data: bytes, error: UnicodeDecodeError, codec: str, shown: str) -> Finding:
     hint = "save it as UTF-8"
     if codec == "utf-8":
         hint += ", or write encoding: windows-1252 if it comes from an old Excel"
-    return Diagnostic(
+    return Finding(
         slug="bad-encoding",
         message=f"byte 0x{data[error.start]:02X} is not {_LABELS[codec]}",
         span=_end_of(data[: error.start].decode(codec, "replace"), shown),
@@ -110,9 +110,9 @@ def _undecodable(data: bytes, error: UnicodeDecodeError, codec: str, shown: str)
     )
 
 
-def _null(before: str, codec: str, shown: str) -> Diagnostic:
+def _null(before: str, codec: str, shown: str) -> Finding:
     hint = "write encoding: utf-16 if it is UTF-16" if codec == "utf-8" else "save it as UTF-8"
-    return Diagnostic(
+    return Finding(
         slug="bad-encoding",
         message="a NUL character is not text",
         span=_end_of(before, shown),

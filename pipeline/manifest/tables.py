@@ -18,7 +18,7 @@ import numpy as np
 
 from pipeline.domain import EMPTY, Row, Table, Template, Value
 from pipeline.errors import TemplateFault
-from pipeline.findings import Diagnostic, Severity, has_errors
+from pipeline.findings import Finding, Severity, has_errors
 from pipeline.manifest.files import hint_for, reason_of, slug_of
 from pipeline.manifest.table_findings import (
     cell_findings,
@@ -61,7 +61,7 @@ def read_table(  # noqa: PLR0913 - all by name, each one thing that only the man
     where: Template | None = None,
     other_tables: Mapping[str, Table | None] = EMPTY,
     context: Mapping[str, Any] = EMPTY,
-) -> tuple[Table | None, tuple[Diagnostic, ...]]:
+) -> tuple[Table | None, tuple[Finding, ...]]:
     """Return a table as far as it can be read, and every finding.
 
     None where nothing is known of its columns. `spec` is its map as plain data, checked against
@@ -75,11 +75,11 @@ def read_table(  # noqa: PLR0913 - all by name, each one thing that only the man
         return None, (_missing(error, path, spec["file"], span_of),)
     text = decoded(data, shown=shown, encoding=spec.get("encoding"))
     del data
-    if isinstance(text, Diagnostic):
+    if isinstance(text, Finding):
         return None, (text,)
     with _uncollected():
         sheet = read_sheet(text.text, shown_as=shown, written=spec.get("delimiter"))
-        if isinstance(sheet, Diagnostic):
+        if isinstance(sheet, Finding):
             return None, (sheet,)
         reading = _Reading(spec=spec, name=name, path=path, span_of=span_of, sheet=sheet)
         return reading.table(f"{text.encoding}, {sheet.separated}", where, other_tables, context)
@@ -100,14 +100,12 @@ def _uncollected() -> Iterator[None]:
             gc.enable()
 
 
-def _missing(error: Exception, path: Path, file: str, span_of: SpanOf) -> Diagnostic:
+def _missing(error: Exception, path: Path, file: str, span_of: SpanOf) -> Finding:
     said = _ABSENT.get(type(error))
     message = (
         f"{said} {quoted(file)}" if said else f"{quoted(file)} cannot be read: {reason_of(error)}"
     )
-    return Diagnostic(
-        slug=slug_of(error), message=message, span=span_of("file"), hint=hint_for(path)
-    )
+    return Finding(slug=slug_of(error), message=message, span=span_of("file"), hint=hint_for(path))
 
 
 @dataclass(slots=True, kw_only=True)
@@ -119,7 +117,7 @@ class _Reading:
     path: Path
     span_of: SpanOf
     sheet: Sheet
-    findings: list[Diagnostic] = field(default_factory=list)
+    findings: list[Finding] = field(default_factory=list)
 
     def table(
         self,
@@ -127,7 +125,7 @@ class _Reading:
         where: Template | None,
         others: Mapping[str, Table | None],
         context: Mapping[str, Any],
-    ) -> tuple[Table | None, tuple[Diagnostic, ...]]:
+    ) -> tuple[Table | None, tuple[Finding, ...]]:
         wish, findings = wished(self.spec, self.sheet, self.span_of)
         self.findings += [*self.sheet.findings, *findings]
         rows = rows_of(self.sheet if self._settled(wish) else self.sheet.without_lines(), wish)
@@ -173,7 +171,7 @@ class _Reading:
         self.findings += self._useless(wish)
         return good
 
-    def _useless(self, wish: Wish) -> Iterator[Diagnostic]:
+    def _useless(self, wish: Wish) -> Iterator[Finding]:
         if wish.fill_down and not wish.group_by:
             yield self._warning(
                 "useless-fill",
@@ -218,8 +216,8 @@ class _Reading:
             self.findings.append(found)
         return np.array(passing, dtype=np.intp)
 
-    def _warning(self, slug: str, message: str, key: str, *, hint: str = "") -> Diagnostic:
-        return Diagnostic(
+    def _warning(self, slug: str, message: str, key: str, *, hint: str = "") -> Finding:
+        return Finding(
             slug=slug,
             message=message,
             span=self.span_of(key),

@@ -14,7 +14,7 @@ from typing import Any
 from pipeline.allowed_paths import AllowedPaths
 from pipeline.domain import Table, Template
 from pipeline.errors import MediaFault
-from pipeline.findings import Diagnostic, Span
+from pipeline.findings import Finding, Span
 from pipeline.manifest.layers import SET, shown_path
 from pipeline.manifest.nodes import Node
 from pipeline.manifest.scope import SCALAR, Scope
@@ -39,7 +39,7 @@ class Tables:
     """None where a table could not be read."""
     columns: dict[str, frozenset[str] | None] = field(default_factory=dict)
     """Names under `row`; None where they are not known."""
-    findings: list[Diagnostic] = field(default_factory=list)
+    findings: list[Finding] = field(default_factory=list)
     _open: set[str] = field(default_factory=set)
     """Tables that wait for one they join."""
 
@@ -84,9 +84,9 @@ class Tables:
         message = f"the table '{name}' joins {itself}"
         place = spec.key_span("join")
         hint = "take out one of the joins"
-        self.findings.append(Diagnostic(slug="join-loop", message=message, span=place, hint=hint))
+        self.findings.append(Finding(slug="join-loop", message=message, span=place, hint=hint))
 
-    def _condition(self, spec: Node) -> tuple[Template | None, tuple[Diagnostic, ...]]:
+    def _condition(self, spec: Node) -> tuple[Template | None, tuple[Finding, ...]]:
         node = spec.get("where")
         return compile_condition(node, self._scope(spec)) if node else (None, ())
 
@@ -111,7 +111,7 @@ class Tables:
                 self.allowed.resolve(str(file.value), spec.folder)
         except MediaFault as fault:
             self.findings.append(
-                Diagnostic(slug=fault.slug, message=fault.message, span=file.span, hint=fault.hint)
+                Finding(slug=fault.slug, message=fault.message, span=file.span, hint=fault.hint)
             )
             return None
 
@@ -133,11 +133,11 @@ class Tables:
         return table
 
 
-def _taken(alias: Node | None) -> Iterator[Diagnostic]:
+def _taken(alias: Node | None) -> Iterator[Finding]:
     if alias is not None and alias.value in _NAMES:
         message = f"templates already have a name '{alias.value}'"
         hint = "call the row something else"
-        yield Diagnostic(slug="reserved-name", message=message, span=alias.span, hint=hint)
+        yield Finding(slug="reserved-name", message=message, span=alias.span, hint=hint)
 
 
 def _place(node: Node, steps: tuple[str, ...]) -> Span:

@@ -7,16 +7,16 @@ from dataclasses import replace
 from typing import Any
 
 from pipeline.domain import Manifest, Shot, Template, Value
-from pipeline.findings import Diagnostic, Span
+from pipeline.findings import Finding, Span
 
 
-def take_faults(shots: Iterable[Shot], manifest: Manifest) -> Mapping[Span, Diagnostic]:
+def take_faults(shots: Iterable[Shot], manifest: Manifest) -> Mapping[Span, Finding]:
     """Return the findings for shots that want several takes and whose path has no `take`."""
-    found: dict[Span, Diagnostic] = {}
+    found: dict[Span, Finding] = {}
     for shot in shots:
         place = _several(manifest, shot)
         if place is not None and "take" not in shot.output.names:
-            found[shot.span] = Diagnostic(
+            found[shot.span] = Finding(
                 slug="path-without-take",
                 message=f"the takes of shot '{shot.id}' would share one file",
                 span=shot.output.span,
@@ -26,7 +26,7 @@ def take_faults(shots: Iterable[Shot], manifest: Manifest) -> Mapping[Span, Diag
     return found
 
 
-def apart(shots: Iterable[Shot], faults: Mapping[Span, Diagnostic]) -> tuple[Shot, ...]:
+def apart(shots: Iterable[Shot], faults: Mapping[Span, Finding]) -> tuple[Shot, ...]:
     """Return the shots; further takes of those with a fault go where nothing else can be.
 
     That their takes clash is told once, here, and not again for each item.

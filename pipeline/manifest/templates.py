@@ -15,7 +15,7 @@ from jinja2 import nodes
 
 from pipeline.domain import Mention, Template
 from pipeline.errors import TemplateFault
-from pipeline.findings import Diagnostic, Severity, Span
+from pipeline.findings import Finding, Severity, Span
 from pipeline.manifest.expressions import NOT_ALLOWED, SyntaxFault, parsed
 from pipeline.manifest.filters import MAX_TEXT, ValueFault, as_text, entries
 from pipeline.manifest.nodes import Node
@@ -25,7 +25,7 @@ from pipeline.manifest.rules import Rule, coerced
 from pipeline.manifest.scope import Scope
 from pipeline.manifest.whitelist import Fault, Read, read
 
-Compiled = tuple[Template | None, tuple[Diagnostic, ...]]
+Compiled = tuple[Template | None, tuple[Finding, ...]]
 """A template unless findings forbid one, and every finding."""
 
 
@@ -86,7 +86,7 @@ def compile_condition(node: Node, scope: Scope) -> Compiled:
         return None, findings
     if single(body.tree) is None:
         message = "a condition is one expression, such as \"product.market == 'de'\""
-        return None, (Diagnostic(slug="template-syntax", message=message, span=node.span),)
+        return None, (Finding(slug="template-syntax", message=message, span=node.span),)
     runner = program(body.text, node, kept, shift=2)
     return _template(node, body.read, lambda context: bool(runner.value(context))), ()
 
@@ -103,19 +103,19 @@ class Body:
 
 def analysed(
     node: Node, scope: Scope, *, prompt: bool = False, around: tuple[str, str] = ("", "")
-) -> tuple[Body | None, tuple[Diagnostic, ...]]:
+) -> tuple[Body | None, tuple[Finding, ...]]:
     """Return a template's tree and every finding in it; no tree where it has none."""
     text = around[0] + str(node.value).replace("\r\n", "\n").replace("\r", "\n") + around[1]
     shift = len(around[0])
     if PRIVATE.search(text) or len(text) > MAX_TEXT:
         long = len(text) > MAX_TEXT
         message = f"a template has at most {MAX_TEXT:,} characters" if long else _PRIVATE
-        return None, (Diagnostic(slug="template-syntax", message=message, span=node.span),)
+        return None, (Finding(slug="template-syntax", message=message, span=node.span),)
     tree = parsed(text)
     if isinstance(tree, SyntaxFault):
         slug = "forbidden-template" if NOT_ALLOWED in tree.message else "template-syntax"
         span = node.at(max(tree.offset - shift, 0))
-        return None, (Diagnostic(slug=slug, message=tree.message, span=span, hint=tree.hint),)
+        return None, (Finding(slug=slug, message=tree.message, span=span, hint=tree.hint),)
     found = read(tree, text, scope, prompt=prompt)
     told = tuple(_told(node, fault, shift) for fault in found.faults)
     # What is nested too deeply for the reader is too deep for whoever would come after it.
@@ -126,8 +126,8 @@ def analysed(
 _PRIVATE = "a character from U+E000 to U+E00F is not allowed here"
 
 
-def _told(node: Node, fault: Fault, shift: int) -> Diagnostic:
-    return Diagnostic(
+def _told(node: Node, fault: Fault, shift: int) -> Finding:
+    return Finding(
         slug=fault.slug,
         message=fault.message,
         span=node.at(max(fault.offset - shift, 0), fault.length),
@@ -187,9 +187,9 @@ def _files(value: Any) -> tuple[str, ...]:
 
 def _tokens(
     body: Body, node: Node, references: References
-) -> tuple[list[Diagnostic | None], dict[str, Span]]:
+) -> tuple[list[Finding | None], dict[str, Span]]:
     """Return what is wrong with the tokens in a prompt's own text, and where each name stands."""
-    told: list[Diagnostic | None] = []
+    told: list[Finding | None] = []
     places: dict[str, Span] = {}
     for data in body.tree.find_all(nodes.TemplateData):
         told += _foreign(data, node, references)
@@ -205,10 +205,10 @@ def _tokens(
 _HALF_BRACED = re.compile(r"(?<!\{)\{\s*([A-Za-z_]\w*)\.[\w.]+\s*\}(?!\})")
 
 
-def _half_braced(body: Body, node: Node, scope: Scope) -> list[Diagnostic]:
+def _half_braced(body: Body, node: Node, scope: Scope) -> list[Finding]:
     """Return what is no template for want of a brace: the clip would be paid for all the same."""
     return [
-        Diagnostic(
+        Finding(
             slug="template-syntax",
             message=f"'{found[0]}' is sent as it stands: a value has two braces on each side",
             span=node.at(data.lineno + found.start(), len(found[0])),
@@ -244,7 +244,7 @@ def _tokens_in(data: nodes.TemplateData, text: str) -> list[re.Match[str]]:
     return list(TOKEN.finditer(whole, _before(data, text)))
 
 
-def _foreign(data: nodes.TemplateData, node: Node, references: References) -> list[Diagnostic]:
+def _foreign(data: nodes.TemplateData, node: Node, references: References) -> list[Finding]:
     found = [token for token in FOREIGN.finditer(data.data) if token[0].startswith("<")]
     return [
         _token_finding(node, references.foreign(token), data.lineno + token.start(), len(token[0]))
@@ -252,14 +252,14 @@ def _foreign(data: nodes.TemplateData, node: Node, references: References) -> li
     ]
 
 
-def _mention_fault(node: Node, name: str, offset: int, references: References) -> Diagnostic | None:
+def _mention_fault(node: Node, name: str, offset: int, references: References) -> Finding | None:
     fault = references.fault(name)
     return _token_finding(node, fault, offset, len(name) + 1) if fault else None
 
 
-def _token_finding(node: Node, fault: tuple[str, str, str], offset: int, length: int) -> Diagnostic:
+def _token_finding(node: Node, fault: tuple[str, str, str], offset: int, length: int) -> Finding:
     slug, message, hint = fault
-    return Diagnostic(slug=slug, message=message, span=node.at(offset, length), hint=hint)
+    return Finding(slug=slug, message=message, span=node.at(offset, length), hint=hint)
 
 
 def _refuse_foreign(text: str, runner: Program, references: References) -> None:
@@ -269,12 +269,12 @@ def _refuse_foreign(text: str, runner: Program, references: References) -> None:
         raise TemplateFault(slug, f"a value brings in a token: {message}", runner.node.span, hint)
 
 
-def _unmentioned(node: Node, mentioned: set[str], references: References) -> tuple[Diagnostic, ...]:
+def _unmentioned(node: Node, mentioned: set[str], references: References) -> tuple[Finding, ...]:
     # A list's image counts for the list, and a name with its bundle for the name alone.
     seen = mentioned | {name.rpartition("_")[0] for name in mentioned}
     seen |= {name.rpartition(".")[2] for name in seen}
     return tuple(
-        Diagnostic(
+        Finding(
             slug="unmentioned-reference",
             message=f"'{name}' is attached, but the prompt never mentions it",
             span=node.span,

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pipeline.domain import Value
-from pipeline.findings import Diagnostic
+from pipeline.findings import Finding
 from pipeline.manifest.nodes import Node
 from pipeline.manifest.rules import Rule, settings
 from pipeline.manifest.scope import Scope
@@ -25,7 +25,7 @@ class Values:
     """Reads values of one scope and keeps their findings."""
 
     scope: Scope
-    findings: list[Diagnostic] = field(default_factory=list)
+    findings: list[Finding] = field(default_factory=list)
 
     def plain(self, node: Node) -> Value:
         """Return a value as it is written."""
@@ -64,7 +64,7 @@ class Values:
         return Value(data=template, span=node.span, folder=node.folder) if template else None
 
 
-def not_templatable(node: Node | None, what: str) -> Iterator[Diagnostic]:
+def not_templatable(node: Node | None, what: str) -> Iterator[Finding]:
     """Yield a finding for each template in a part of the manifest that is read as it is."""
     if node is None:
         return
@@ -73,7 +73,7 @@ def not_templatable(node: Node | None, what: str) -> Iterator[Diagnostic]:
     for item in node.items():
         yield from not_templatable(item, what)
     if is_template(node.value):
-        yield Diagnostic(
+        yield Finding(
             slug="not-templatable",
             message=f"'{what}' takes no template",
             span=node.span,

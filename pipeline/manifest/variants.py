@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from pipeline.domain import Axis, Match, Value, Variants
-from pipeline.findings import Diagnostic
+from pipeline.findings import Finding
 from pipeline.manifest.nodes import Node
 from pipeline.manifest.values import not_templatable
 from pipeline.manifest.wording import did_you_mean
@@ -38,7 +38,7 @@ def variant_names(node: Node | None) -> frozenset[str] | None:
     return frozenset(names)
 
 
-def variant_faults(node: Node) -> Iterator[Diagnostic]:
+def variant_faults(node: Node) -> Iterator[Finding]:
     """Yield what is wrong with a shot's variants."""
     yield from not_templatable(node, "variants")
     axes = _axis_names(node)
@@ -99,11 +99,11 @@ def _extension(node: Node) -> Match:
     )
 
 
-def _twice(node: Node) -> Iterator[Diagnostic]:
+def _twice(node: Node) -> Iterator[Finding]:
     matrix, pairs = node.get("matrix"), node.get("pairs")
     for key, _ in pairs.entries() if pairs else ():
         if matrix and pairs and matrix.get(key):
-            yield Diagnostic(
+            yield Finding(
                 slug="duplicate-axis",
                 message=f"the axis '{key}' is in 'matrix' and in 'pairs'",
                 span=pairs.key_span(key),
@@ -112,7 +112,7 @@ def _twice(node: Node) -> Iterator[Diagnostic]:
             )
 
 
-def _unequal(pairs: Node | None) -> Iterator[Diagnostic]:
+def _unequal(pairs: Node | None) -> Iterator[Finding]:
     entries = pairs.entries() if pairs else ()
     if pairs is None or not entries:
         return
@@ -120,7 +120,7 @@ def _unequal(pairs: Node | None) -> Iterator[Diagnostic]:
     for key, item in entries[1:]:
         if len(item.items()) != len(shape.items()):
             counts = f"{len(item.items())} and {len(shape.items())}"
-            yield Diagnostic(
+            yield Finding(
                 slug="unequal-pairs",
                 message=f"'{key}' and '{first}' go together, but have {counts} values",
                 span=pairs.key_span(key),
@@ -129,10 +129,10 @@ def _unequal(pairs: Node | None) -> Iterator[Diagnostic]:
             )
 
 
-def _unknown_axes(node: Node | None, axes: tuple[str, ...]) -> Iterator[Diagnostic]:
+def _unknown_axes(node: Node | None, axes: tuple[str, ...]) -> Iterator[Finding]:
     for key, _ in node.entries() if node else ():
         if node and key not in axes:
-            yield Diagnostic(
+            yield Finding(
                 slug="unknown-axis",
                 message=f"the shot has no axis '{key}'",
                 span=node.key_span(key),
@@ -140,11 +140,11 @@ def _unknown_axes(node: Node | None, axes: tuple[str, ...]) -> Iterator[Diagnost
             )
 
 
-def _incomplete(node: Node, axes: tuple[str, ...]) -> Iterator[Diagnostic]:
+def _incomplete(node: Node, axes: tuple[str, ...]) -> Iterator[Finding]:
     lacking = [axis for axis in axes if node.get(axis) is None]
     if lacking:
         named = " and ".join(lacking) + (" is" if len(lacking) == 1 else " are")
-        yield Diagnostic(
+        yield Finding(
             slug="incomplete-cell",
             message=f"a cell that is added gives every axis; {named} missing",
             span=node.span,
@@ -152,10 +152,10 @@ def _incomplete(node: Node, axes: tuple[str, ...]) -> Iterator[Diagnostic]:
         )
 
 
-def _overwrites(node: Node | None, axes: tuple[str, ...]) -> Iterator[Diagnostic]:
+def _overwrites(node: Node | None, axes: tuple[str, ...]) -> Iterator[Finding]:
     for key, _ in node.entries() if node else ():
         if node and key in axes:
-            yield Diagnostic(
+            yield Finding(
                 slug="overwrites-axis",
                 message=f"'{key}' is an axis, so 'extend' cannot set it",
                 span=node.key_span(key),

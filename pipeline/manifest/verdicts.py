@@ -12,7 +12,7 @@ from typing import Any
 
 from jsonschema.exceptions import ValidationError
 
-from pipeline.findings import Diagnostic
+from pipeline.findings import Finding
 from pipeline.manifest.nodes import Node
 from pipeline.manifest.wording import either, kind_of, nearest, shown
 
@@ -34,7 +34,7 @@ _TYPES = {
 }
 
 
-def told(error: ValidationError, root: Node) -> Iterator[tuple[Path, Diagnostic]]:
+def told(error: ValidationError, root: Node) -> Iterator[tuple[Path, Finding]]:
     """Yield an error's findings, each with the path of what must go for the rest to be read."""
     path = tuple(error.absolute_path)
     node = _node(root, path)
@@ -111,7 +111,7 @@ def _meant(error: ValidationError) -> bool:
     return any(nearest(key, keys) and key not in keys for key in _unknown(error))
 
 
-def _unknown_key(error: ValidationError, node: Node, key: str) -> Diagnostic:
+def _unknown_key(error: ValidationError, node: Node, key: str) -> Finding:
     known = _known(error)
     close = nearest(key, known)
     hint = f"did you mean '{close}'?" if close else f"it may have: {', '.join(known)}"
@@ -121,7 +121,7 @@ def _unknown_key(error: ValidationError, node: Node, key: str) -> Diagnostic:
         hint = "a no-break space cannot indent: write plain spaces"
     if key == "<<":
         hint = "merge keys are not read; `defaults` and `extends` do what they are for"
-    return Diagnostic(
+    return Finding(
         slug="unknown-key",
         message=f"{_title(error) or 'this map'} has no {shown(key)}",
         span=node.key_span(key),
@@ -129,9 +129,9 @@ def _unknown_key(error: ValidationError, node: Node, key: str) -> Diagnostic:
     )
 
 
-def _missing_key(error: ValidationError, node: Node, key: str) -> Diagnostic:
+def _missing_key(error: ValidationError, node: Node, key: str) -> Finding:
     value = _wanted(error).get("properties", {}).get(key, {}).get("const", "…")
-    return Diagnostic(
+    return Finding(
         slug="missing-key",
         message=f"{_title(error) or 'this map'} needs '{key}'",
         span=node.span,
@@ -139,18 +139,18 @@ def _missing_key(error: ValidationError, node: Node, key: str) -> Diagnostic:
     )
 
 
-def _bad_name(error: ValidationError, node: Node, key: str) -> Diagnostic:
-    return Diagnostic(
+def _bad_name(error: ValidationError, node: Node, key: str) -> Finding:
+    return Finding(
         slug="bad-name",
         message=f"{shown(key)} is not {_title(error) or 'a name'}",
         span=node.key_span(key),
     )
 
 
-def _bad_value(error: ValidationError, node: Node, path: Path) -> Diagnostic:
+def _bad_value(error: ValidationError, node: Node, path: Path) -> Finding:
     say = _SAYINGS.get(str(error.validator), _misfit)
     slug, message, hint = say(error, _subject(path))
-    return Diagnostic(slug=slug, message=message, span=node.span, hint=hint)
+    return Finding(slug=slug, message=message, span=node.span, hint=hint)
 
 
 def _subject(path: Path) -> str:

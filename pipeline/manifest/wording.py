@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pipeline.findings import did_you_mean, nearest
-from pipeline.foreign_text import redacted
+from pipeline.foreign_text import redact
 
 __all__ = ["did_you_mean", "either", "kind_of", "nearest", "shown"]
 
@@ -26,7 +26,7 @@ def shown(value: Any) -> str:
         return kind_of(value)
     if isinstance(value, bool | int | float):
         return str(value).lower()
-    text = redacted(" ".join(str(value).split()))
+    text = redact(" ".join(str(value).split()))
     return f"'{text if len(text) <= _SHOWN else text[: _SHOWN - 1] + '…'}'"
 
 

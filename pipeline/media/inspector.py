@@ -6,43 +6,51 @@ Each distinct file is looked at once.
 
 from __future__ import annotations
 
-import difflib
 import hashlib
-from collections.abc import Callable, Sequence
-from itertools import islice
+import stat
+from collections.abc import Sequence
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from pipeline.allowed_paths import AllowedPaths
-from pipeline.domain import Media
+from pipeline.allowed_paths import AllowedPaths, nearest_file
+from pipeline.domain import Media, Operation
 from pipeline.errors import MediaFault
-from pipeline.media.derive import fitted
-from pipeline.media.still import measure_image
+from pipeline.media.inspection_cache import (
+    RECIPE,
+    FittedFrame,
+    InspectionCache,
+    read_frame,
+)
 
-_NAMES_COMPARED = 2000
 _MEGA = 1_000_000
 _MOST_BYTES = {"image": 50 * _MEGA, "video": 500 * _MEGA}
 """More than any provider takes: what is larger is not even opened."""
-
-
-def _video(path: Path) -> Media:
-    # Most manifests name no video, and FFmpeg is slow to load.
-    from pipeline.media.video import measure  # noqa: PLC0415 - see above
-
-    return measure(path)
-
-
+_TOLERANCE = 0.02
+"""A frame this close to the ratio is taken as it is (manifest.md §5)."""
 _WEB = "it begins with https://"
-_READERS: dict[str, Callable[[Path], Media]] = {"image": measure_image, "video": _video}
 
 
 class Inspector:
     """Looks at each distinct file once; `plan.expand` is handed one."""
 
-    def __init__(self, folder: Path, allow: Sequence[Path], assets: Path) -> None:
-        """`folder` and `allow` may be read from; `assets` is where fitted frames are kept."""
+    def __init__(
+        self,
+        folder: Path,
+        allow: Sequence[Path],
+        assets: Path,
+        cache: InspectionCache | None = None,
+        *,
+        dry: bool = False,
+    ) -> None:
+        """`folder` and `allow` may be read from; `cache` remembers what was seen in earlier runs.
+
+        `assets` is where fitted frames are kept. In a `dry` run what they measure is enough: none
+        is written, and none is made that is known.
+        """
         self._allowed = AllowedPaths(folder, allow)
         self._assets = assets
+        self._dry = dry
+        self._cache = cache or InspectionCache(None)
         self._places: dict[tuple[str, Path], Path] = {}
         self._seen: dict[tuple[Path, str], Media | MediaFault] = {}
         self._fitted: dict[tuple[str, str, str], Media] = {}
@@ -53,11 +61,29 @@ class Inspector:
         `media_type` is "image" or "video". A URL is not fetched: it counts by its text.
         """
         if "://" in file:
-            return _remote(file.strip(), media_type)
-        path = self._place(file, folder)
+            url = file.strip()
+            try:
+                parts = urlsplit(url)
+                usable = parts.scheme in {"http", "https"} and bool(parts.hostname)
+            except ValueError:
+                usable = False
+            if not usable or any(character.isspace() for character in url):
+                raise MediaFault("wrong-media", f"{url!r} is no web address", _WEB)
+            digest = hashlib.sha256(url.encode()).hexdigest()
+            return Media(media_type=media_type, source=url, local=False, digest=digest)
+        path = self._places.get((file, folder))
+        if path is None:
+            path = self._places[file, folder] = self._allowed.resolve(file, folder)
         known = self._seen.get((path, media_type))
         if known is None:
-            known = self._seen[path, media_type] = _look(path, file, media_type)
+            try:
+                known = self._measure(path, file, media_type)
+            except MediaFault as fault:
+                known = fault
+            except OSError as error:
+                message = f"{file!r} cannot be read: {error.strerror}"
+                known = MediaFault("missing-file", message)
+            self._seen[path, media_type] = known
         if isinstance(known, MediaFault):
             raise MediaFault(known.slug, known.message, known.hint)
         return known
@@ -65,61 +91,73 @@ class Inspector:
     def fit(self, media: Media, ratio: str, how: str) -> Media:
         """Return the image made to fit `ratio` ("9:16"), by `how`: "crop" or "pad"."""
         identity = (media.digest, ratio, how)
-        if identity not in self._fitted:
-            self._fitted[identity] = fitted(media, ratio, how, self._assets)
-        return self._fitted[identity]
+        if identity in self._fitted:
+            return self._fitted[identity]
+        if not media.local:
+            message = "only a local file can be made to fit"
+            raise MediaFault("wrong-media", message, "download it first")
+        width, height = (int(side) for side in ratio.split(":"))
+        if abs(media.width / media.height * height / width - 1) <= _TOLERANCE:
+            return media
 
-    def _place(self, file: str, folder: Path) -> Path:
-        known = self._places.get((file, folder))
-        if known is not None:
-            return known
-        path = self._places[file, folder] = self._allowed.resolve(file, folder)
-        return path
+        def make() -> FittedFrame:
+            # Pillow is slow to load: only where a frame is not known yet.
+            from pipeline.media.derive import fit_image  # noqa: PLC0415 - see above
 
+            return fit_image(media, ratio, how, None if self._dry else self._assets)
 
-def _look(path: Path, file: str, media_type: str) -> Media | MediaFault:
-    try:
-        if not path.is_file():
-            return _missing(path, file)
-        size, most = path.stat().st_size, _MOST_BYTES[media_type]
+        frame = read_frame(self._assets, media, ratio, how)
+        if frame is None:
+            frame = self._cache.frame(media, ratio, how, make, anew=not self._dry)
+        shaped = self._fitted[identity] = Media(
+            media_type="image",
+            source=str(self._assets / frame.digest),
+            local=True,
+            digest=frame.digest,
+            format="png",
+            bytes=frame.bytes,
+            width=frame.width,
+            height=frame.height,
+            source_digest=media.digest,
+            operations=(Operation(name=how, parameters={"ratio": ratio}, recipe=RECIPE),),
+        )
+        return shaped
+
+    def _measure(self, path: Path, file: str, media_type: str) -> Media:
+        try:
+            status = path.stat()
+        except (FileNotFoundError, NotADirectoryError):
+            status = None
+        if status is None and file.startswith("www."):
+            raise MediaFault("missing-file", f"{file!r} does not exist", _WEB)
+        if status is None:
+            near = nearest_file(path)
+            meant = near and f"did you mean {str(Path(file).with_name(near))!r}?"
+            raise MediaFault("missing-file", f"{file!r} does not exist", meant)
+        if stat.S_ISDIR(status.st_mode):
+            raise MediaFault("missing-file", f"{file!r} is a folder")
+        if not stat.S_ISREG(status.st_mode):
+            message = f"{file!r} is a pipe or a device, not a file"
+            raise MediaFault("missing-file", message)
+        size, most = status.st_size, _MOST_BYTES[media_type]
         if size > most:
             message = f"{file!r} has {size / _MEGA:,.0f} MB; no provider takes {most / _MEGA:.0f}"
-            return MediaFault("too-large", message, "scale it down")
-        return _READERS[media_type](path)
-    except MediaFault as fault:
-        return fault
-    except OSError as error:
-        return MediaFault("missing-file", f"{file!r} cannot be read: {error.strerror}")
+            raise MediaFault("too-large", message, "scale it down")
+        return self._cache.look(path, status, media_type, _MEASURES[media_type])
 
 
-def _missing(path: Path, file: str) -> MediaFault:
-    if path.is_dir():
-        return MediaFault("missing-file", f"{file!r} is a folder")
-    if path.exists():
-        return MediaFault("missing-file", f"{file!r} is a pipe or a device, not a file")
-    if file.startswith("www."):
-        return MediaFault("missing-file", f"{file!r} does not exist", _WEB)
-    near = _nearest(path)
-    meant = near and f"did you mean {str(Path(file).with_name(near))!r}?"
-    return MediaFault("missing-file", f"{file!r} does not exist", meant)
+def _measure_video(path: Path) -> Media:
+    # Most manifests name no video, and FFmpeg is slow to load.
+    from pipeline.media.video import measure  # noqa: PLC0415 - see above
+
+    return measure(path)
 
 
-def _nearest(path: Path) -> str:
-    if not path.parent.is_dir():
-        return ""
-    names = [entry.name for entry in islice(path.parent.iterdir(), _NAMES_COMPARED)]
-    folded = {name.casefold(): name for name in sorted(names)}
-    near = difflib.get_close_matches(path.name.casefold(), folded, n=1)
-    return folded[near[0]] if near else ""
+def _measure_image(path: Path) -> Media:
+    # Nor need Pillow be loaded for pictures that are known.
+    from pipeline.media.image import measure_image  # noqa: PLC0415 - see above
+
+    return measure_image(path)
 
 
-def _remote(url: str, media_type: str) -> Media:
-    try:
-        parts = urlsplit(url)
-        usable = parts.scheme in {"http", "https"} and bool(parts.hostname)
-    except ValueError:
-        usable = False
-    if not usable or any(character.isspace() for character in url):
-        raise MediaFault("wrong-media", f"{url!r} is no web address", _WEB)
-    digest = hashlib.sha256(url.encode()).hexdigest()
-    return Media(media_type=media_type, source=url, local=False, digest=digest)
+_MEASURES = {"image": _measure_image, "video": _measure_video}

@@ -6,7 +6,6 @@ to see (a fade from black, a white card) is passed over.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import av
@@ -23,48 +22,36 @@ _PLAIN = 6.0
 _FORMATS = {".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}
 
 
-def poster(clip: Path, target: Path) -> None:
+def write_poster(clip: Path, target: Path) -> None:
     """Write a still of the clip, at most 480 pixels long, as JPEG or WebP by `target`'s suffix.
 
     Raise MediaFault `damaged` where the clip does not play.
     """
+    first: VideoFrame | None = None
+    chosen: Image.Image | None = None
     try:
-        picture = _representative(clip)
+        with av.open(str(clip)) as container:
+            length = float((container.duration or 0) / av.time_base)
+            wanted = min(length / _SHARE, _LATEST_S)
+            for frame in container.decode(container.streams.video[0]):
+                first = first or frame
+                if (frame.time or 0.0) < wanted:
+                    continue
+                picture = _small(frame)
+                chosen = chosen or picture
+                if ImageStat.Stat(picture.convert("L")).stddev[0] > _PLAIN:
+                    chosen = picture
+                    break
+            if chosen is None and first is not None:
+                chosen = _small(first)
     except (av.FFmpegError, ValueError) as error:
         raise MediaFault("damaged", f"{clip.name} does not play") from error
+    if chosen is None:
+        raise MediaFault("damaged", f"{clip.name} does not play")
     target.parent.mkdir(parents=True, exist_ok=True)
     part = target.with_name(f"{target.name}.part")
-    picture.save(part, _FORMATS[target.suffix.lower()], quality=80)
+    chosen.save(part, _FORMATS[target.suffix.lower()], quality=80)
     part.replace(target)
-
-
-def _representative(clip: Path) -> Image.Image:
-    chosen: Image.Image | None = None
-    for frame in _frames(clip):
-        picture = _small(frame)
-        chosen = chosen or picture
-        if ImageStat.Stat(picture.convert("L")).stddev[0] > _PLAIN:
-            return picture
-    if chosen is None:
-        raise ValueError("no frames")
-    return chosen
-
-
-def _frames(clip: Path) -> Iterator[VideoFrame]:
-    """Yield the frames from a third of the clip on, but the first of all if there are no others."""
-    with av.open(str(clip)) as container:
-        stream = container.streams.video[0]
-        length = float((container.duration or 0) / av.time_base)
-        wanted = min(length / _SHARE, _LATEST_S)
-        first: VideoFrame | None = None
-        late = False
-        for frame in container.decode(stream):
-            first = first or frame
-            if (frame.time or 0.0) >= wanted:
-                late = True
-                yield frame
-        if not late and first is not None:
-            yield first
 
 
 def _small(frame: VideoFrame) -> Image.Image:

@@ -6,7 +6,7 @@ is looked at on each run, is walked packet by packet and decoded at its key fram
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
@@ -17,19 +17,12 @@ from typing import Literal
 import av
 from av.container import InputContainer
 from av.stream import Stream
-from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from pipeline.domain import Media
 from pipeline.errors import MediaFault
-from pipeline.media.container import (
-    file_format,
-    fragmented_s,
-    require_bytes,
-    require_whole,
-    sha256,
-)
-from pipeline.media.units import holds_together, length_size
+from pipeline.file_content import file_format, sha256
+from pipeline.media.sniff import declared_s, require_bytes, require_whole
 
 VIDEO_FORMATS = frozenset({"mp4", "mov", "webm"})
 # `explode` turns a broken macroblock into an error; without it FFmpeg paints over the hole.
@@ -40,6 +33,10 @@ _TAIL_FRAMES = 3
 _EARLY_S = 0.5
 """Headers round; a file that was cut falls shorter than that of the length they state."""
 _QUARTER_TURN = 90
+_LENGTH_AT = {"h264": 4, "hevc": 21}
+"""Byte of the codec's configuration record whose last two bits are the length's size less one."""
+_FORBIDDEN = (b"\x00\x00\x00", b"\x00\x00\x01", b"\x00\x00\x02")
+_FORBIDDEN_BIT = 0x80
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,24 +57,40 @@ def probe(path: Path, *, digest: str = "") -> Media:
 
     `digest` saves hashing the file again where its SHA-256 is known already.
     """
-    return _measured(path, digest, thorough=True)
+    return _measure(path, digest, thorough=True)
 
 
 def measure(path: Path, *, digest: str = "") -> Media:
     """Return what a reference video measures, decoding only its key frames."""
-    return _measured(path, digest, thorough=False)
+    return _measure(path, digest, thorough=False)
 
 
-def _measured(path: Path, digest: str, *, thorough: bool) -> Media:
-    kind = _video_format(path)
+def _measure(path: Path, digest: str, *, thorough: bool) -> Media:
+    try:
+        size = path.stat().st_size
+        kind = file_format(path) if size else ""
+    except OSError as error:
+        raise MediaFault("missing-file", f"{path.name} cannot be read: {error.strerror}") from error
+    if not size:
+        raise MediaFault("damaged", f"{path.name} is empty")
+    if kind not in VIDEO_FORMATS:
+        noun = kind if " " in kind else f"an image ({kind})"
+        what = f"{path.name} is {noun}, not a video"
+        raise MediaFault("wrong-media", what, "MP4 and MOV are taken")
     require_whole(path, kind)
     try:
         packets, stated_s = _packets(path)
         frames = _frames(path, "DEFAULT" if thorough else "NONKEY")
     except (av.FFmpegError, ValueError) as error:
-        raise MediaFault("damaged", f"{path.name} does not play: {_reason(error)}") from error
+        said = str(error)
+        if isinstance(error, av.FFmpegError):
+            said = (error.strerror or "broken data").lower()
+        raise MediaFault("damaged", f"{path.name} does not play: {said}") from error
     if thorough:
-        _require_the_end(path, packets, frames)
+        late = sum(packet.start > frames[-1].at for packet in packets)
+        lost = len(packets) - len(frames)
+        if late > _TAIL_FRAMES or lost > max(_TAIL_FRAMES, len(packets) // 10):
+            raise MediaFault("damaged", f"{path.name} does not play to its end")
     seconds = float(max(p.end for p in packets) - min(p.start for p in packets))
     return Media(
         media_type="video",
@@ -85,7 +98,7 @@ def _measured(path: Path, digest: str, *, thorough: bool) -> Media:
         local=True,
         digest=digest or sha256(path),
         format=kind,
-        bytes=path.stat().st_size,
+        bytes=size,
         width=frames[0].width,
         height=frames[0].height,
         seconds=round(seconds, 3),
@@ -94,21 +107,8 @@ def _measured(path: Path, digest: str, *, thorough: bool) -> Media:
     )
 
 
-def _video_format(path: Path) -> str:
-    try:
-        if path.stat().st_size == 0:
-            raise MediaFault("damaged", f"{path.name} is empty")
-        kind = file_format(path)
-    except OSError as error:
-        raise MediaFault("missing-file", f"{path.name} cannot be read: {error.strerror}") from error
-    if kind in VIDEO_FORMATS:
-        return kind
-    noun = kind if " " in kind else f"an image ({kind})"
-    raise MediaFault("wrong-media", f"{path.name} is {noun}, not a video", "MP4 and MOV are taken")
-
-
 @contextmanager
-def _opened(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
+def _open(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
     with av.open(str(path)) as container:
         if not container.streams.video:
             raise MediaFault("wrong-media", f"{path.name} holds no picture")
@@ -125,23 +125,28 @@ def _packets(path: Path) -> tuple[list[_Packet], float]:
     The second is how long the file itself says that it is, in seconds; 0 if it does not.
     """
     found, reached = [], Fraction(0)
-    with _opened(path) as (container, stream):
+    with _open(path) as (container, stream):
         codec = stream.codec_context
-        size = length_size(codec.name, codec.extradata or b"")
+        # How many bytes the length of a unit takes; 0 where packets are not built like that.
+        # Version 1 marks the record of MP4, MOV and Matroska; a byte stream begins with 0.
+        record, at = codec.extradata or b"", _LENGTH_AT.get(codec.name)
+        in_units = at is not None and len(record) > at and record[0] == 1
+        size = (record[at] & 3) + 1 if in_units and at is not None else 0
         for packet in container.demux():
             if packet.pts is None or packet.is_discard:
                 continue
             of_picture = packet.stream is stream
             if packet.is_corrupt or (
-                of_picture and size and not holds_together(bytes(packet), size)
+                of_picture and size and not _holds_together(bytes(packet), size)
             ):
                 raise ValueError("a part of it is missing")
             start = packet.pts * _base(packet.stream)
             end = start + (packet.duration or 0) * _base(packet.stream)
             if of_picture:
-                found.append(_Packet(start, end if packet.duration else start + _step(stream)))
+                step = 1 / (stream.average_rate or Fraction(24))
+                found.append(_Packet(start, end if packet.duration else start + step))
             reached = max(reached, end)
-        stated_s = max((container.duration or 0) / av.time_base, fragmented_s(path))
+        stated_s = max((container.duration or 0) / av.time_base, declared_s(path))
         entries = (entry for each in container.streams for entry in each.index_entries)
         # A sample table may lead beyond the end of the file: FFmpeg just ends there.
         indexed = max((entry.pos + entry.size for entry in entries), default=0)
@@ -155,39 +160,39 @@ def _packets(path: Path) -> tuple[list[_Packet], float]:
 
 def _frames(path: Path, skip: Literal["DEFAULT", "NONKEY"]) -> list[_Frame]:
     """Decode the picture, but for the frames to skip (FFmpeg's `skip_frame`)."""
-    with _opened(path) as (container, stream):
+    with _open(path) as (container, stream):
         stream.codec_context.skip_frame = skip
-        found = [_checked(frame, stream) for frame in container.decode(stream)]
+        found = []
+        for frame in container.decode(stream):
+            if frame.is_corrupt or frame.pts is None:
+                raise ValueError("a frame is broken")
+            width, height = frame.width, frame.height
+            if (frame.rotation // _QUARTER_TURN) % 2:
+                width, height = height, width
+            found.append(_Frame(frame.pts * _base(stream), width, height))
     if not found:
         raise ValueError("no frame of it can be decoded")
     return found
-
-
-def _checked(frame: VideoFrame, stream: VideoStream) -> _Frame:
-    if frame.is_corrupt or frame.pts is None:
-        raise ValueError("a frame is broken")
-    width, height = frame.width, frame.height
-    if (frame.rotation // _QUARTER_TURN) % 2:
-        width, height = height, width
-    return _Frame(frame.pts * _base(stream), width, height)
-
-
-def _require_the_end(path: Path, packets: Sequence[_Packet], frames: Sequence[_Frame]) -> None:
-    late = sum(packet.start > frames[-1].at for packet in packets)
-    lost = len(packets) - len(frames)
-    if late > _TAIL_FRAMES or lost > max(_TAIL_FRAMES, len(packets) // 10):
-        raise MediaFault("damaged", f"{path.name} does not play to its end")
 
 
 def _base(stream: Stream) -> Fraction:
     return stream.time_base or Fraction(1, 1000)
 
 
-def _step(stream: VideoStream) -> Fraction:
-    return 1 / (stream.average_rate or Fraction(24))
+# A packet of H.264 or HEVC is a row of units, each after its length. Three bytes 00 00 00 (or 01,
+# 02) never stand inside a unit: encoders escape them (ITU-T H.264, 7.4.1; H.265, 7.4.2). A block of
+# zeros, which is what a broken download leaves, is therefore always found without decoding;
+# decoders get over some of them.
 
 
-def _reason(error: Exception) -> str:
-    if isinstance(error, av.FFmpegError):
-        return (error.strerror or "broken data").lower()
-    return str(error)
+def _holds_together(packet: bytes, size: int) -> bool:
+    """Tell whether the packet is a row of whole, escaped units with lengths of `size` bytes."""
+    at = 0
+    while at + size < len(packet):
+        start = at + size
+        at = start + int.from_bytes(packet[at:start], "big")
+        if at > len(packet) or packet[start] & _FORBIDDEN_BIT:
+            return False
+        if any(packet.find(mark, start, at) >= 0 for mark in _FORBIDDEN):
+            return False
+    return at == len(packet)

@@ -1,39 +1,75 @@
-"""Manifest → Plan: shot × row × cell × take, as a stream of items and findings.
+"""Manifest → plan: shot × row × cell × take, as a stream of items and findings.
 
 Nothing holds all items: a plan is a recipe that can be iterated again, and that gives the same
 each time. Order: shots as written, rows as in their table, cells in order, takes. A shot's findings
-come after its items; an item that has an error is not among them.
+come after its items; an item that has an error is not among them. Each part of an item is worked
+out as seldom as possible.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import re
+import unicodedata
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import date
+from types import MappingProxyType
 
-from pipeline.domain import EMPTY, Item, Manifest, Offer
-from pipeline.findings import Diagnostic
-from pipeline.plan.finding_factory import Findings
-from pipeline.plan.looking import Inspector
-from pipeline.plan.shots import ShotPlan
-from pipeline.plan.switches import extra_faults, switch_faults
+from pipeline.domain import (
+    EMPTY,
+    Item,
+    Manifest,
+    Mention,
+    Offer,
+    Origin,
+    Reference,
+    Role,
+    Row,
+    Shot,
+    Token,
+)
+from pipeline.errors import TemplateFault
+from pipeline.findings import Finding, FindingCollector, Severity
+from pipeline.plan import keys
+from pipeline.plan.addresses import address, encode_row_key
+from pipeline.plan.attachments import Attachments, MediaInspector, attach, attachment_levels
+from pipeline.plan.capability_checks import Violation, wrong_length
+from pipeline.plan.cells import Cell, cells
+from pipeline.plan.media_checks import licence_faults
+from pipeline.plan.model_rules import MODEL_CONSTRAINTS, MODEL_TITLE
+from pipeline.plan.provider_settings import extra_faults, provider_setting_faults
+from pipeline.plan.resolve import Dependencies, ItemDraft, ItemResolver, ResolvedSettings
+from pipeline.plan.setting_layers import SettingLayers
+from pipeline.plan.template_scope import ROW, TAKE, TemplateScope
+
+_PassedOver = tuple[tuple[str, str], ...]
+_Prompt = tuple[str | Token, ...]
+# It begins where the space begins, and never within it: a cell may hold thousands of spaces.
+_LINE_END_SPACE = re.compile(r"(?<![^\S\n])[^\S\n]++(?=\n)")
+_WORDS: Mapping[Role, str] = MappingProxyType(
+    {Role.FIRST: "the first frame", Role.LAST: "the last frame", Role.VIDEO: "the video"}
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
+class Expansion:
     """What a manifest asks for; iterate it as often as needed."""
 
     manifest: Manifest
     offers: Mapping[str, Offer]
-    inspector: Inspector
+    inspector: MediaInspector
     provider: str = ""
     stopped: Mapping[str, str] = field(default_factory=lambda: EMPTY)
+    day: date | None = None
 
-    def __iter__(self) -> Iterator[Item | Diagnostic]:
-        yield from switch_faults(self.manifest, self.offers)
+    def __iter__(self) -> Iterator[Item | Finding]:
+        yield from provider_setting_faults(self.manifest, self.offers)
         for shot in self.manifest.shots:
             yield from extra_faults(shot, self.offers)
-            findings = Findings()
-            yield from ShotPlan(
+            if self.day is not None:
+                yield from licence_faults(shot, self.day)
+            findings = FindingCollector()
+            yield from ShotExpansion(
                 self.manifest,
                 shot,
                 self.offers,
@@ -48,20 +84,281 @@ class Plan:
 def expand(
     manifest: Manifest,
     offers: Mapping[str, Offer],
-    inspector: Inspector,
+    inspector: MediaInspector,
     *,
     provider: str = "",
     stopped: Mapping[str, str] = EMPTY,
-) -> Plan:
+    day: date | None = None,
+) -> Expansion:
     """Return the plan of a manifest; `offers` are all that are known, by provider.
 
     `provider` is the only one to be asked, whatever the manifest says; `stopped` are providers that
-    are passed over where another can make an item, each with the reason.
+    are passed over where another can make an item, each with the reason. `day` is the one by
+    which licences are judged; without one, none is.
     """
-    return Plan(
+    return Expansion(
         manifest=manifest,
         offers=offers,
         inspector=inspector,
         provider=provider,
         stopped=stopped,
+        day=day,
     )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Work:
+    """What the takes of one row and cell have in common."""
+
+    draft: ItemDraft
+    prompt: _Prompt
+    provider: str
+    passed_over: _PassedOver
+    resolved: ResolvedSettings
+
+
+class ShotExpansion:
+    """Makes the items of one shot; good for one pass."""
+
+    def __init__(
+        self,
+        manifest: Manifest,
+        shot: Shot,
+        offers: Mapping[str, Offer],
+        *,
+        inspector: MediaInspector,
+        provider: str,
+        stopped: Mapping[str, str],
+        findings: FindingCollector,
+    ) -> None:
+        self._manifest = manifest
+        self._shot = shot
+        self._stopped = stopped
+        self._only = provider
+        self._inspector = inspector
+        self._cells, faults = cells(shot.variants)
+        for fault in faults:
+            findings.add(fault)
+        self._rows: tuple[Row | None, ...] = (None,)
+        if shot.table is not None:
+            table = manifest.tables.get(shot.table)
+            self._rows = table.rows if table is not None else ()
+        scope = self._scope = TemplateScope(manifest, shot, findings)
+        self._layers = SettingLayers(manifest, shot, scope)
+        references = attachment_levels(shot.bundles, scope)
+        scope.declare("refs", references)
+        steered = any(row is not None and row.steering for row in self._rows)
+        settings = self._layers.level(self._cells, steered=steered)
+        self._levels = Dependencies(
+            references=references,
+            settings=settings,
+            draft=references | settings,
+            prompt=scope.level(shot.prompt) | references,
+        )
+        self._resolver = ItemResolver(
+            shot, scope, offers, inspector=inspector, provider=provider, levels=self._levels
+        )
+        self._row_text = ""
+        self._origin = Origin(shot=shot.span)
+        self._tags = shot.tags
+
+    def items(self) -> Iterator[Item]:
+        """Yield the shot's items; what is wrong goes to the findings."""
+        for row in self._rows:
+            self._scope.enter_row(row)
+            if row is not None:
+                self._row_text = encode_row_key(row.key)
+                self._origin = Origin(shot=self._shot.span, row=row.span)
+                tags = row.steering.get("tags")
+                own = (tags.data if tags else None) or ()
+                if isinstance(own, str):
+                    own = own.replace(",", " ").replace(";", " ").split()
+                self._tags = (*self._shot.tags, *map(str, own))
+            works: dict[str, Cell] = {}
+            for cell in self._cells:
+                self._scope.enter_cell(cell)
+                for item in self._takes(cell):
+                    first = works.setdefault(item.key.digest, cell)
+                    if first is not cell:
+                        self._warn_of_same_work(first, cell)
+                    yield item
+
+    def _takes(self, cell: Cell) -> Iterator[Item]:
+        scope, template = self._scope, self._shot.output
+        scope.enter_take(1)
+        count = self._layers.takes(self._levels.settings)
+        work = self._work()
+        for take in range(1, (count or 1) + 1):
+            if take > 1:
+                scope.enter_take(take)
+                if (self._levels.draft | self._levels.prompt) & TAKE:
+                    work = self._work()
+            try:
+                output = str(scope.render(template))
+            except TemplateFault as fault:
+                scope.report_fault(fault, scope.level(template))
+                continue
+            if work is None or count is None:
+                continue
+            draft, resolved, row = work.draft, work.resolved, scope.row
+            yield Item(
+                campaign=self._manifest.name,
+                address=address(self._shot.id, self._row_text, cell.name, take),
+                shot=self._shot.id,
+                row_key=row.key if row is not None else "",
+                cell=cell.name,
+                take=take,
+                axes=cell.axes,
+                tags=self._tags,
+                kind=draft.kind,
+                prompt=work.prompt,
+                references=draft.references,
+                settings=resolved.settings,
+                provider=work.provider,
+                passed_over=work.passed_over,
+                pinned=draft.pinned,
+                extra=resolved.extra,
+                output=output,
+                spec=resolved.spec,
+                key=keys.item_key(resolved.shared, draft.key_parts, work.prompt, take),
+                origin=self._origin,
+            )
+
+    def _work(self) -> _Work | None:
+        """Return what the takes have in common; None if anything has a finding."""
+        memoize, levels = self._scope.memoize, self._levels
+        attachments = memoize(
+            "references",
+            levels.references,
+            lambda: attach(self._shot.bundles, self._scope, self._inspector),
+        )
+
+        def resolve() -> ItemDraft | None:
+            written = self._layers.settings(levels.settings)
+            return None if written is None else self._resolver.draft(attachments, written)
+
+        draft = memoize("draft", levels.draft, resolve)
+        prompt = memoize("prompt", levels.prompt, lambda: self._prompt(attachments))
+        if draft is None or prompt is None:
+            return None
+        chosen = self._choose(draft, _length_in_words(prompt, draft.references), attachments)
+        if chosen is None:
+            return None
+        offer, passed_over = chosen
+        return _Work(
+            draft=draft,
+            prompt=prompt,
+            provider=offer.provider,
+            passed_over=passed_over,
+            resolved=self._resolver.settle(draft, offer),
+        )
+
+    def _prompt(self, attachments: Attachments) -> _Prompt | None:
+        template, tokens = self._shot.prompt, attachments.tokens
+        self._scope.context["refs"] = attachments.refs
+        try:
+            rendered = self._scope.render(template)
+        except TemplateFault as fault:
+            self._scope.report_fault(fault, self._scope.level(template))
+            return None
+        lacking = [
+            part.name for part in rendered if isinstance(part, Mention) and part.name not in tokens
+        ]
+        for name in lacking:
+            asked = f"refs.{name}" if name.isidentifier() else f"refs['{name}']"
+            finding = Finding(
+                slug="reference-not-attached",
+                message=f"the prompt mentions '@{name}', which is not attached",
+                span=template.mentions.get(name, template.span),
+                hint=f"put what says so inside {{% if {asked} %}} … {{% endif %}}",
+            )
+            self._scope.report(finding, self._levels.prompt)
+        return None if lacking else _neutral_prompt(rendered, tokens)
+
+    def _choose(
+        self, draft: ItemDraft, length: int, attachments: Attachments
+    ) -> tuple[Offer, _PassedOver] | None:
+        """Return who makes the item, and who came before with the reason.
+
+        A provider whose lane was stopped is passed over where another can make the item; where
+        nobody else can, the item waits for it.
+        """
+        wrong = wrong_length(length, MODEL_CONSTRAINTS[draft.kind], MODEL_TITLE)
+        reasons: list[tuple[str, Violation]] = []
+        waiting: Offer | None = None
+        for candidate in draft.candidates if wrong is None else ():
+            offer = candidate.offer
+            violation = next(iter(candidate.violations), None) or wrong_length(
+                length, offer.kinds[draft.kind], offer.title
+            )
+            if violation is None and offer.provider in self._stopped and not draft.pinned:
+                waiting = waiting or offer
+                why = self._stopped[offer.provider]
+                violation = Violation(slug="stopped", message=why, part="provider")
+            if violation is None:
+                if self._only and offer.provider != self._only:
+                    # The provider of the command line does not make it, and somebody else does.
+                    message = f"the item is pinned to another provider than {self._only}"
+                    pinned = Violation(slug="pinned-provider", message=message, part="provider")
+                    reason = next((found for name, found in reasons if name == self._only), pinned)
+                    self._resolver.report_left_out(draft, reason, attachments)
+                return offer, tuple([(name, each.message) for name, each in reasons])
+            reasons.append((offer.provider, violation))
+        if waiting is not None:
+            return waiting, ()
+        violations = [wrong] if wrong else [each for _, each in reasons]
+        self._resolver.report_nobody(draft, violations, attachments)
+        return None
+
+    def _warn_of_same_work(self, first: Cell, cell: Cell) -> None:
+        """Warn that two cells of a row are the same work: some axis changes nothing."""
+        variants = self._shot.variants
+        for axis in (*variants.matrix, *variants.pairs) if variants else ():
+            if cell.axes[axis.name] != first.axes[axis.name]:
+                finding = Finding(
+                    slug="same-work",
+                    message=f"nothing that is sent depends on '{axis.name}'",
+                    span=axis.span,
+                    severity=Severity.WARNING,
+                    hint="such items are bought once, and the clip is shown at each path",
+                )
+                self._scope.report(finding, ROW)
+
+
+def _neutral_prompt(rendered: Sequence[str | Mention], tokens: Mapping[str, Token]) -> _Prompt:
+    """Return the prompt with tokens for its mentions, NFC, without space at the ends of lines.
+
+    Names are gone afterwards: renaming a reference changes no key.
+    """
+    parts: list[str | Token] = []
+    for index, part in enumerate(rendered):
+        if isinstance(part, Mention):
+            parts.append(tokens[part.name])
+            continue
+        text = part if part.isascii() else unicodedata.normalize("NFC", part)
+        if "\n" in text:
+            text = _LINE_END_SPACE.sub("", text)
+        if index == len(rendered) - 1:
+            text = text.rstrip()
+        if text:
+            parts.append(text)
+    return tuple(parts)
+
+
+def _length_in_words(prompt: _Prompt, references: Sequence[Reference]) -> int:
+    """Return how long the prompt is with its tokens in words, `the sneaker (image 1)`.
+
+    A provider's own rendering may differ by a few characters: composing the request judges that.
+    """
+    total = 0
+    for part in prompt:
+        if isinstance(part, str):
+            total += len(part)
+            continue
+        said = _WORDS.get(part.role) or f"{part.role.value} {part.ordinal}"
+        for each in references if part.role not in _WORDS else ():
+            if each.role is part.role and each.ordinal == part.ordinal and each.say:
+                said = f"{each.say} ({said})"
+                break
+        total += len(said)
+    return total

@@ -5,14 +5,22 @@ Pure: no network, no clock, no keys. Adapters are tables and functions; `rates.y
 
 from __future__ import annotations
 
-from pipeline.providers.catalog import (
-    GUEST_RATES,
+from pipeline.providers.registry import (
     OFFERS,
+    PLUGIN_RATES,
     PROVIDERS,
     compose,
-    composed,
+    compose_with,
     sent_prompt,
 )
-from pipeline.providers.wire import complaint
+from pipeline.providers.schema_registry import schema_error
 
-__all__ = ["GUEST_RATES", "OFFERS", "PROVIDERS", "complaint", "compose", "composed", "sent_prompt"]
+__all__ = [
+    "OFFERS",
+    "PLUGIN_RATES",
+    "PROVIDERS",
+    "compose",
+    "compose_with",
+    "schema_error",
+    "sent_prompt",
+]

@@ -13,14 +13,13 @@ from types import MappingProxyType
 from typing import Any
 from urllib.parse import quote
 
-from pipeline.domain import Cadence, Feature, Item, Kind, Media, Offer, Role, Terms
+from pipeline.domain import Cadence, Constraints, Feature, Item, Kind, Media, Offer, Role
 from pipeline.domain.states import FaultKind
 from pipeline.providers import assets, prompts, replies
 from pipeline.providers.base import (
     CLIENT_ID,
     Absent,
     Accepted,
-    Charge,
     Done,
     Failed,
     Fault,
@@ -40,8 +39,8 @@ _UPLOAD_LIFETIME_S = 72 * 3600.0
 _SHORT = frozenset({5, 10})
 
 
-def _terms(**more: Any) -> Terms:
-    return Terms(model=_MODEL, **more)
+def _constraints(**more: Any) -> Constraints:
+    return Constraints(**more)
 
 
 OFFER = Offer(
@@ -53,12 +52,12 @@ OFFER = Offer(
         {
             # Frames are documented for a sibling model only: not offered. The page allows 5 and 10
             # seconds alone; how many images it takes is not on it: the model's own rule.
-            Kind.TEXT: _terms(durations=_SHORT),
-            Kind.REFERENCES: _terms(durations=_SHORT, max_images=7),
-            Kind.GUIDE: _terms(
+            Kind.TEXT: _constraints(durations=_SHORT),
+            Kind.REFERENCES: _constraints(durations=_SHORT, max_images=7),
+            Kind.GUIDE: _constraints(
                 durations=_SHORT, max_images=4, clip_seconds=(3.0, 10.0), keep_audio=True
             ),
-            Kind.EDIT: _terms(
+            Kind.EDIT: _constraints(
                 ratio="clip", max_images=4, clip_seconds=(3.0, 10.0), keep_audio=True
             ),
         }
@@ -68,7 +67,6 @@ OFFER = Offer(
     concurrency=3,
     cadence=Cadence(first_s=10.0, every_s=5.0, max_s=10.0),
     # Two replies show 24 hours, the official skill says 72; a reply's own `expires_at` comes first.
-    link_lifetime_s=86_400.0,
     upload_lifetime_s=_UPLOAD_LIFETIME_S,
     dedupe_for_s=600.0,
     reserved=frozenset(
@@ -189,7 +187,7 @@ def _prompt(item: Item) -> str:
 
     The server would put that token in front by itself: written here, it is seen and counted.
     """
-    prompt = prompts.rendered(item, {Role.IMAGE: _SYNTAX})
+    prompt = prompts.render_prompt(item, {Role.IMAGE: _SYNTAX})
     images = assets.all_of(item, Role.IMAGE)
     if images and not prompts.mentions(item, Role.IMAGE):
         return _SYNTAX.replace("{n}", "1") + prompt
@@ -219,7 +217,7 @@ def _fault(body: Mapping[str, Any], response: Response) -> Fault:
 
 
 def _state(data: Mapping[str, Any], response: Response) -> TaskState:
-    charge = _charge(data)
+    charge = replies.charge(data.get("cost"), data.get("credits_cost"), "credit")
     match replies.text(data.get("status")).lower():
         case "submitted" | "pending" | "processing" | "in_progress":
             return Pending(progress=replies.fraction(data.get("progress")))
@@ -230,7 +228,8 @@ def _state(data: Mapping[str, Any], response: Response) -> TaskState:
             if output is None:
                 return replies.unreadable(response)
             expires = replies.number(replies.within(video, "expires_at"))
-            return Done(output=output, charge=charge, expires_at=_seconds(expires))
+            expires_at = None if expires is None else float(expires)
+            return Done(output=output, charge=charge, expires_at=expires_at)
         case "failed" | "cancelled" | "canceled" as word:
             message = replies.text(replies.within(data, "error", "message"))
             code = replies.named(replies.within(data, "error", "code")) or word
@@ -240,11 +239,3 @@ def _state(data: Mapping[str, Any], response: Response) -> TaskState:
             return replies.unreadable(response)
         case word:
             return Unknown(word=word)
-
-
-def _seconds(value: Any) -> float | None:
-    return None if value is None else float(value)
-
-
-def _charge(data: Mapping[str, Any]) -> Charge | None:
-    return replies.charge(data.get("cost"), data.get("credits_cost"), "credit")

@@ -14,14 +14,14 @@ from pipeline.providers.base import ASSET, Part
 _UNUSUAL: Mapping[str, str] = MappingProxyType({"mov": "quicktime", "jpg": "jpeg"})
 
 
-def stand_in(media: Media) -> str:
+def placeholder(media: Media) -> str:
     """Return what stands for a medium until it is uploaded; a URL stands for itself."""
     return ASSET + media.digest if media.local else media.source
 
 
 def all_of(item: Item, role: Role) -> list[str]:
     """Return the stand-ins of a role's references, in order, one for each."""
-    return [stand_in(found.media[0]) for found in item.references if found.role is role]
+    return [placeholder(found.media[0]) for found in item.references if found.role is role]
 
 
 def one_of(item: Item, role: Role) -> str | None:

@@ -185,7 +185,7 @@ class Provider(Protocol):
         ...
 
 
-class Guest(Provider, Protocol):
+class Plugin(Provider, Protocol):
     """A provider from another package: it brings along what this one ships for its own."""
 
     wire_schema: Mapping[str, Any]
@@ -265,26 +265,3 @@ def plain(request: Request) -> dict[str, Any]:
         "content": request.content,
         "fields": dict(request.fields),
     }
-
-
-def revive(data: Mapping[str, Any]) -> Request:
-    """Return the request that `plain` wrote, e.g. as read back from the ledger's JSON."""
-    part = data.get("part")
-    return Request(**{**data, "part": Part(**part) if part else None})
-
-
-def fill(data: Any, replacements: Mapping[str, str]) -> Any:
-    """Return a copy of plain data in which each string that is a placeholder is replaced.
-
-    Only whole strings count (`asset:<digest>`, `client:id`); a prompt that merely contains one
-    stays as it is. What has no replacement stays a placeholder.
-    """
-    match data:
-        case str():
-            return replacements.get(data, data)
-        case Mapping():
-            return {name: fill(value, replacements) for name, value in data.items()}
-        case list() | tuple():
-            return [fill(value, replacements) for value in data]
-        case _:
-            return data

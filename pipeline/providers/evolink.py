@@ -13,7 +13,7 @@ from types import MappingProxyType
 from typing import Any
 from urllib.parse import quote
 
-from pipeline.domain import EMPTY, Cadence, Feature, Item, Kind, Media, Offer, Role, Terms
+from pipeline.domain import EMPTY, Cadence, Constraints, Feature, Item, Kind, Media, Offer, Role
 from pipeline.domain.states import FaultKind
 from pipeline.providers import assets, prompts, replies
 from pipeline.providers.base import (
@@ -32,7 +32,6 @@ from pipeline.providers.base import (
     Uploaded,
 )
 
-_LINK_LIFETIME_S = 86_400.0
 _UPLOAD_LIFETIME_S = 72 * 3600.0
 _MODELS = MappingProxyType(
     {
@@ -44,10 +43,10 @@ _MODELS = MappingProxyType(
 )
 
 
-def _terms(kind: Kind, **more: Any) -> Terms:
+def _constraints(**more: Any) -> Constraints:
     # One page says 2,000 tokens, another 5,000 characters: the smaller, as characters. There is no
     # mode to ask for; by its price it is pro, so only that is offered.
-    return Terms(model=_MODELS[kind], modes=frozenset({"pro"}), prompt_max=2000, **more)
+    return Constraints(modes=frozenset({"pro"}), prompt_max=2000, **more)
 
 
 OFFER = Offer(
@@ -59,19 +58,17 @@ OFFER = Offer(
     key_env="EVOLINK_API_KEY",
     kinds=MappingProxyType(
         {
-            Kind.FIRST_FRAME: _terms(Kind.FIRST_FRAME, durations=frozenset({5, 10}), ratio="frame"),
-            Kind.FRAMES: _terms(Kind.FRAMES, durations=frozenset({5, 10}), ratio="frame"),
+            Kind.FIRST_FRAME: _constraints(durations=frozenset({5, 10}), ratio="frame"),
+            Kind.FRAMES: _constraints(durations=frozenset({5, 10}), ratio="frame"),
             # Keeping the sound is documented for a sibling model and seen in one client for O1.
-            Kind.EDIT: _terms(
-                Kind.EDIT,
+            Kind.EDIT: _constraints(
                 ratio="clip",
                 max_images=4,
                 clip_seconds=(3.0, 10.0),
                 clip_max_bytes=100_000_000,
                 keep_audio=True,
             ),
-            Kind.FAST_EDIT: _terms(
-                Kind.FAST_EDIT,
+            Kind.FAST_EDIT: _constraints(
                 ratio="clip",
                 max_images=4,
                 clip_seconds=(6.0, 20.0),
@@ -83,7 +80,6 @@ OFFER = Offer(
     features=frozenset({Feature.UPLOAD, Feature.CREDITS, Feature.BALANCE}),
     # The official tool's advice: every 10 to 15 seconds.
     cadence=Cadence(first_s=10.0, every_s=10.0, max_s=15.0),
-    link_lifetime_s=_LINK_LIFETIME_S,
     upload_lifetime_s=_UPLOAD_LIFETIME_S,
     reserved=frozenset(
         {
@@ -126,7 +122,7 @@ class EvoLink:
         frames = [*assets.all_of(item, Role.FIRST), *assets.all_of(item, Role.LAST)]
         given = {
             "model": _MODELS[item.kind],
-            "prompt": prompts.rendered(item, syntax),
+            "prompt": prompts.render_prompt(item, syntax),
             "image_urls": frames or assets.all_of(item, Role.IMAGE),
             "video_urls": assets.all_of(item, Role.VIDEO),
             # Whether an edit knows a ratio is unknown: left out.
@@ -148,7 +144,14 @@ class EvoLink:
         task = replies.task_id(found)
         refused = replies.refused(response) or bool(error)
         if task and not refused:
-            return Accepted(task=task, reserved=_reserved(body))
+            # The credits set aside are all that is ever said of money, and an estimate.
+            usage = body.get("usage")
+            reserved = replies.charge(
+                replies.within(usage, "estimated_cost"),
+                replies.within(usage, "credits_reserved"),
+                "credit",
+            )
+            return Accepted(task=task, reserved=reserved)
         if not refused:
             return replies.no_task(found, response)
         fault = _fault(body, response)
@@ -209,14 +212,6 @@ class EvoLink:
         if left is None or not replies.succeeded(response):
             return _fault(body, response)
         return Charge(native=left, unit="credit")
-
-
-def _reserved(body: Mapping[str, Any]) -> Charge | None:
-    """Return the credits set aside: all that is ever told, and an estimate."""
-    usd, native = (
-        replies.within(body, "usage", name) for name in ("estimated_cost", "credits_reserved")
-    )
-    return replies.charge(usd, native, "credit")
 
 
 def _fault(body: Mapping[str, Any], response: Response) -> Fault:

@@ -12,7 +12,7 @@ from types import MappingProxyType
 from typing import Any
 from urllib.parse import quote
 
-from pipeline.domain import Cadence, Feature, Item, Kind, Media, Offer, Role, Terms
+from pipeline.domain import Cadence, Constraints, Feature, Item, Kind, Media, Offer, Role
 from pipeline.providers import assets, inference_replies, prompts
 from pipeline.providers.base import (
     Absent,
@@ -36,8 +36,8 @@ _ANY = frozenset(range(3, 11))
 _SHORT = frozenset({5, 10})
 
 
-def _terms(**more: Any) -> Terms:
-    return Terms(model=_APP, **more)
+def _constraints(**more: Any) -> Constraints:
+    return Constraints(**more)
 
 
 OFFER = Offer(
@@ -48,13 +48,13 @@ OFFER = Offer(
     kinds=MappingProxyType(
         {
             # What the model forbids is accepted here and fails minutes later: its rules hold.
-            Kind.TEXT: _terms(durations=_SHORT),
-            Kind.FIRST_FRAME: _terms(durations=_SHORT, ratio="frame"),
-            Kind.FRAMES: _terms(durations=_ANY, ratio="frame"),
-            Kind.REFERENCES: _terms(durations=_ANY, max_images=7),
+            Kind.TEXT: _constraints(durations=_SHORT),
+            Kind.FIRST_FRAME: _constraints(durations=_SHORT, ratio="frame"),
+            Kind.FRAMES: _constraints(durations=_ANY, ratio="frame"),
+            Kind.REFERENCES: _constraints(durations=_ANY, max_images=7),
             # The newer schema has no switch for the sound: it cannot be asked for.
-            Kind.GUIDE: _terms(durations=_ANY, max_images=4, clip_seconds=(3.0, 10.0)),
-            Kind.EDIT: _terms(ratio="clip", max_images=4, clip_seconds=(3.0, 10.0)),
+            Kind.GUIDE: _constraints(durations=_ANY, max_images=4, clip_seconds=(3.0, 10.0)),
+            Kind.EDIT: _constraints(ratio="clip", max_images=4, clip_seconds=(3.0, 10.0)),
         }
     ),
     features=frozenset({Feature.LISTING, Feature.UPLOAD}),
@@ -153,7 +153,11 @@ def _newer(item: Item) -> dict[str, Any]:
     """Return the input of August 2026: a resolution, ids for references, no sound."""
     syntax = {Role.IMAGE: "@image_{n}", Role.VIDEO: "@video_{n}"}
     resolution = "1080p" if item.settings.mode == "pro" else "720p"
-    return {"prompt": prompts.rendered(item, syntax), "resolution": resolution, **_common(item)}
+    return {
+        "prompt": prompts.render_prompt(item, syntax),
+        "resolution": resolution,
+        **_common(item),
+    }
 
 
 def _older(item: Item) -> dict[str, Any]:
@@ -162,7 +166,7 @@ def _older(item: Item) -> dict[str, Any]:
     frames = [one for one in item.references if one.role in {Role.FIRST, Role.LAST}]
     with_clip = item.kind in {Kind.GUIDE, Kind.EDIT}
     return {
-        "prompt": prompts.rendered(item, syntax, image_shift=len(frames)),
+        "prompt": prompts.render_prompt(item, syntax, image_shift=len(frames)),
         "mode": item.settings.mode,
         # Its default is on.
         "keep_original_sound": bool(item.settings.keep_audio) if with_clip else None,

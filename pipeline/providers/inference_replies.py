@@ -56,7 +56,7 @@ class Sought:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Page:
+class TaskPage:
     """Some of the account's tasks, and where the next ones begin."""
 
     tasks: tuple[Mapping[str, Any], ...]
@@ -68,7 +68,7 @@ def submitted(response: Response) -> Accepted | Fault:
     body = replies.mapping(response)
     if body is None:
         return replies.unreadable(response)
-    found, told = _unwrapped(body), _told(body, response)
+    found, told = _unwrap(body), _told(body, response)
     name = found.get("id")
     task = replies.task_id(name)
     refused = replies.refused(told) or body.get("success") is False
@@ -91,7 +91,7 @@ def state(response: Response, task: str) -> TaskState:
         return Absent()
     if body is None:
         return replies.unreadable(response)
-    found, told = _unwrapped(body), _told(body, response)
+    found, told = _unwrap(body), _told(body, response)
     if replies.missing(told):
         return Absent()
     if not replies.succeeded(told) or replies.task_id(found.get("id")) != task:
@@ -131,17 +131,17 @@ def put(response: Response) -> Fault | None:
     return None if replies.succeeded(response) else replies.http_fault(response)
 
 
-def page(response: Response) -> Page | Fault:
+def page(response: Response) -> TaskPage | Fault:
     """Return one page of tasks."""
     body = replies.mapping(response)
     if body is None:
         return replies.unreadable(response)
-    found = _unwrapped(body)
+    found = _unwrap(body)
     items = found.get("items")
     if not isinstance(items, list) or not replies.succeeded(response):
         return _fault(body, response)
     tasks = tuple(one for one in items if isinstance(one, dict))
-    return Page(tasks=tasks, cursor=replies.text(found.get("next_cursor")))
+    return TaskPage(tasks=tasks, cursor=replies.text(found.get("next_cursor")))
 
 
 def match(tasks: Iterable[Mapping[str, Any]], sought: Sought) -> str:
@@ -170,7 +170,7 @@ def _is_recent(task: Mapping[str, Any], since: float) -> bool:
     return made.tzinfo is not None and made.timestamp() >= since - _SLACK_S
 
 
-def _unwrapped(body: Mapping[str, Any]) -> Mapping[str, Any]:
+def _unwrap(body: Mapping[str, Any]) -> Mapping[str, Any]:
     data = body.get("data")
     return data if isinstance(data, dict) else body
 

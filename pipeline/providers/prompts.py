@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from pipeline.domain import Item, Reference, Role, Token
+from pipeline.domain import Item, Role, Token
 
 _WORDS: Mapping[Role, str] = MappingProxyType(
     {
@@ -21,7 +21,7 @@ _WORDS: Mapping[Role, str] = MappingProxyType(
 _NONE: Mapping[Role, str] = MappingProxyType({})
 
 
-def rendered(item: Item, syntax: Mapping[Role, str] = _NONE, *, image_shift: int = 0) -> str:
+def render_prompt(item: Item, syntax: Mapping[Role, str] = _NONE, *, image_shift: int = 0) -> str:
     """Return the prompt as text, each token in the provider's syntax or in words.
 
     `syntax` maps a role to its form, with `{n}` for the number; a role without one is said in
@@ -29,7 +29,7 @@ def rendered(item: Item, syntax: Mapping[Role, str] = _NONE, *, image_shift: int
     images in the provider's own numbering (a first frame, say).
     """
     return "".join(
-        part if isinstance(part, str) else _said(item, part, syntax, image_shift)
+        part if isinstance(part, str) else _in_words(item, part, syntax, image_shift)
         for part in item.prompt
     )
 
@@ -39,7 +39,7 @@ def mentions(item: Item, role: Role) -> bool:
     return any(isinstance(part, Token) and part.role is role for part in item.prompt)
 
 
-def _said(item: Item, token: Token, syntax: Mapping[Role, str], image_shift: int) -> str:
+def _in_words(item: Item, token: Token, syntax: Mapping[Role, str], image_shift: int) -> str:
     number = token.ordinal + (image_shift if token.role is Role.IMAGE else 0)
     form = syntax.get(token.role, "")
     if form:
@@ -48,13 +48,9 @@ def _said(item: Item, token: Token, syntax: Mapping[Role, str], image_shift: int
     if token.role in _WORDS:
         return _WORDS[token.role]
     place = f"{token.role} {number}"
-    say = _meant(item, token).say
-    return f"{say} ({place})" if say else place
-
-
-def _meant(item: Item, token: Token) -> Reference:
-    return next(
-        reference
+    say = next(
+        reference.say
         for reference in item.references
         if reference.role is token.role and reference.ordinal == token.ordinal
     )
+    return f"{say} ({place})" if say else place

@@ -11,7 +11,7 @@ from collections.abc import Collection, Generator, Mapping
 from types import MappingProxyType
 from typing import Any
 
-from pipeline.domain import Cadence, Feature, Item, Kind, Media, Offer, Role, Terms
+from pipeline.domain import Cadence, Constraints, Feature, Item, Kind, Media, Offer, Role
 from pipeline.providers import assets, prompts, runware_replies
 from pipeline.providers.base import (
     ASSET,
@@ -43,8 +43,8 @@ _SHORT = frozenset({5, 10})
 _ANY = frozenset(range(3, 11))
 
 
-def _terms(**more: Any) -> Terms:
-    return Terms(model=_MODELS["pro"], prompt_min=2, **more)
+def _constraints(**more: Any) -> Constraints:
+    return Constraints(prompt_min=2, **more)
 
 
 OFFER = Offer(
@@ -55,24 +55,24 @@ OFFER = Offer(
     kinds=MappingProxyType(
         {
             # Which lengths text takes is not on the page: the model's own rule.
-            Kind.TEXT: _terms(durations=_SHORT),
-            Kind.FIRST_FRAME: _terms(durations=_SHORT, ratio="frame"),
-            Kind.FRAMES: _terms(durations=_SHORT, ratio="frame"),
+            Kind.TEXT: _constraints(durations=_SHORT),
+            Kind.FIRST_FRAME: _constraints(durations=_SHORT, ratio="frame"),
+            Kind.FRAMES: _constraints(durations=_SHORT, ratio="frame"),
             # Exactly one of frames, reference images, width and height: no ratio beside images.
-            Kind.REFERENCES: _terms(durations=_ANY, ratio="provider", max_images=7),
+            Kind.REFERENCES: _constraints(durations=_ANY, ratio="provider", max_images=7),
             # The page allows 7 images beside a guide, the model 4. The official example pairs a
             # guide with width and height, against the rule; a first frame is nowhere shown.
-            Kind.GUIDE: _terms(
+            Kind.GUIDE: _constraints(
                 durations=_ANY,
                 ratio_with_images="provider",
                 max_images=4,
                 clip_seconds=(3.0, 10.0),
                 keep_audio=True,
             ),
-            Kind.EDIT: _terms(
+            Kind.EDIT: _constraints(
                 ratio="clip", max_images=4, clip_seconds=(3.0, 10.0), keep_audio=True
             ),
-            Kind.FAST_EDIT: _terms(
+            Kind.FAST_EDIT: _constraints(
                 ratio="clip", max_images=4, clip_seconds=(6.0, 20.0), keep_audio=True
             ),
         }
@@ -86,7 +86,6 @@ OFFER = Offer(
     concurrency=3,
     # Official SDK: first after 1 s, then 0.5 s growing by half up to 10 s.
     cadence=Cadence(first_s=1.0, every_s=0.5, max_s=10.0),
-    link_lifetime_s=_LINK_LIFETIME_S,
     # Documented for imageUpload (30 days after last use); inferred for mediaStorage.
     upload_lifetime_s=30 * 86_400.0,
     dedupe_for_s=600.0,
@@ -112,13 +111,16 @@ class Runware:
     def submit_request(self, item: Item, options: Mapping[str, Any]) -> Request:
         """Return the one-task array that buys the item."""
         syntax = {Role.IMAGE: str(options.get("reference_syntax") or "")}
+        seconds, safety = item.settings.duration, item.settings.safety
+        if item.kind in {Kind.EDIT, Kind.FAST_EDIT}:
+            seconds = None
         task = {
             "taskType": "videoInference",
             "taskUUID": CLIENT_ID,
             "model": _MODELS[item.settings.mode],
-            "positivePrompt": prompts.rendered(item, syntax),
+            "positivePrompt": prompts.render_prompt(item, syntax),
             **_size(item),
-            **_duration(item),
+            **({} if seconds is None else {"duration": seconds}),
             # Each further result would be billed; the manifest expands takes instead.
             "numberResults": 1,
             "outputType": "URL",
@@ -127,7 +129,7 @@ class Runware:
             # Without it no cost ever appears.
             "includeCost": True,
             "ttl": _LINK_LIFETIME_S,
-            **_safety(item),
+            **({"safety": {"checkContent": safety != "none", "mode": safety}} if safety else {}),
             **_inputs(item),
             **_sound(item),
         }
@@ -195,18 +197,6 @@ def _size(item: Item) -> Mapping[str, int]:
         return {}
     pair = _PIXELS[item.settings.mode].get(item.settings.aspect_ratio or "")
     return {"width": pair[0], "height": pair[1]} if pair else {}
-
-
-def _duration(item: Item) -> Mapping[str, int]:
-    seconds = item.settings.duration
-    return (
-        {} if seconds is None or item.kind in {Kind.EDIT, Kind.FAST_EDIT} else {"duration": seconds}
-    )
-
-
-def _safety(item: Item) -> Mapping[str, Any]:
-    mode = item.settings.safety
-    return {"safety": {"checkContent": mode != "none", "mode": mode}} if mode else {}
 
 
 def _inputs(item: Item) -> Mapping[str, Any]:

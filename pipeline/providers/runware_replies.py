@@ -101,7 +101,7 @@ def stored(response: Response) -> str | Fault:
     if reply is None:
         return replies.unreadable(response)
     found = [replies.text(item.get("mediaUUID")) for item in reply.items]
-    return next(filter(None, found), None) or _complaint(reply, response)
+    return next(filter(None, found), None) or _lacking_reply_fault(reply, response)
 
 
 def archived(response: Response, client_id: str) -> Accepted | Absent | Fault:
@@ -122,7 +122,7 @@ def quoted(response: Response) -> Quote | Fault:
     if reply is None:
         return replies.unreadable(response)
     told = next(filter(None, map(_charge, reply.items)), None)
-    return replies.quote(told) or _complaint(reply, response)
+    return replies.quote(told) or _lacking_reply_fault(reply, response)
 
 
 def balance(response: Response) -> Charge | Fault:
@@ -139,7 +139,7 @@ def balance(response: Response) -> Charge | Fault:
         amount = replies.money(told.get("amount"))
         if amount is not None and str(told.get("currency") or "USD").upper() == "USD":
             return Charge(usd=amount)
-    return _complaint(reply, response)
+    return _lacking_reply_fault(reply, response)
 
 
 def _reply(response: Response, own: str | None) -> _Reply | None:
@@ -191,16 +191,12 @@ def _refusal(error: Mapping[str, Any], response: Response) -> Fault:
     if replies.succeeded(response):
         # Under HTTP 2xx the provider's own trouble does not prove that nothing was taken.
         kind = kind or FaultKind.UNAVAILABLE
-        return replace(fault, kind=kind, accepted=_proven(kind))
+        return replace(fault, kind=kind, accepted=None if kind is FaultKind.UNAVAILABLE else False)
     busy = kind is FaultKind.UNAVAILABLE
     return replace(fault, kind=FaultKind.CAPACITY if busy else kind or fault.kind)
 
 
-def _proven(kind: FaultKind) -> bool | None:
-    return None if kind is FaultKind.UNAVAILABLE else False
-
-
-def _complaint(reply: _Reply, response: Response) -> Fault:
+def _lacking_reply_fault(reply: _Reply, response: Response) -> Fault:
     """Return the fault of a reply that lacks what was asked for."""
     return _refusal(reply.errors[0], response) if reply.errors else replies.unreadable(response)
 

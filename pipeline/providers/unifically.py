@@ -13,7 +13,7 @@ from types import MappingProxyType
 from typing import Any
 from urllib.parse import quote
 
-from pipeline.domain import Cadence, Feature, Item, Kind, Media, Offer, Role, Terms
+from pipeline.domain import Cadence, Constraints, Feature, Item, Kind, Media, Offer, Role
 from pipeline.domain.states import FaultKind
 from pipeline.providers import assets, prompts, replies
 from pipeline.providers.base import (
@@ -52,9 +52,9 @@ _ANY = frozenset(range(3, 11))
 _SHORT = frozenset({5, 10})
 
 
-def _terms(**more: Any) -> Terms:
+def _constraints(**more: Any) -> Constraints:
     # The upload page's form takes 100 MB; the prompt's length is unpublished: the model's.
-    return Terms(model=_MODEL, clip_max_bytes=100_000_000, **more)
+    return Constraints(clip_max_bytes=100_000_000, **more)
 
 
 OFFER = Offer(
@@ -67,12 +67,12 @@ OFFER = Offer(
     kinds=MappingProxyType(
         {
             # The page states 3 to 10 for all; the model's own rule is narrower for these two.
-            Kind.TEXT: _terms(durations=_SHORT),
-            Kind.FIRST_FRAME: _terms(durations=_SHORT, ratio="frame"),
-            Kind.FRAMES: _terms(durations=_ANY, ratio="frame"),
-            Kind.REFERENCES: _terms(durations=_ANY, max_images=7, max_elements=7),
+            Kind.TEXT: _constraints(durations=_SHORT),
+            Kind.FIRST_FRAME: _constraints(durations=_SHORT, ratio="frame"),
+            Kind.FRAMES: _constraints(durations=_ANY, ratio="frame"),
+            Kind.REFERENCES: _constraints(durations=_ANY, max_images=7, max_elements=7),
             # With a video only `auto` may be said.
-            Kind.GUIDE: _terms(
+            Kind.GUIDE: _constraints(
                 durations=_ANY,
                 ratio="provider",
                 max_images=4,
@@ -80,7 +80,7 @@ OFFER = Offer(
                 clip_seconds=(3.0, 10.0),
                 keep_audio=True,
             ),
-            Kind.EDIT: _terms(
+            Kind.EDIT: _constraints(
                 ratio="clip",
                 max_images=4,
                 max_elements=4,
@@ -129,7 +129,7 @@ class Unifically:
             Role.ELEMENT: syntax.replace("Image", "Element").replace("image", "element"),
         }
         given = {
-            "prompt": prompts.rendered(item, words),
+            "prompt": prompts.render_prompt(item, words),
             "video_mode": _VIDEO_MODES.get(item.kind),
             "mode": item.settings.mode,
             "duration": None if item.kind is Kind.EDIT else item.settings.duration,
@@ -243,7 +243,7 @@ def _media(item: Item) -> Mapping[str, Any]:
             {
                 "description": found.say or found.name,
                 "type": "image",
-                "image_urls": [assets.stand_in(media) for media in found.media],
+                "image_urls": [assets.placeholder(media) for media in found.media],
             }
             for found in item.references
             if found.role is Role.ELEMENT

@@ -21,7 +21,7 @@ import orjson
 from pipeline.domain import Record
 from pipeline.findings import Span
 from pipeline.foreign_text import printable, storable
-from pipeline.report.summary import Group, Money, Report, Share
+from pipeline.report.summary import Money, Report, Share
 
 UNKNOWN = "unknown"
 _FORMULA = tuple("=+-@\t\r\n\uff1d\uff0b\uff0d\uff20")
@@ -83,13 +83,21 @@ def to_csv(records: Iterable[Record]) -> Iterator[str]:
 def to_json(report: Report, records: Iterable[Record]) -> Iterator[bytes]:
     """Yield report.json in pieces; the whole is valid under `report.schema.json`."""
     head = orjson.dumps(_head(report), option=orjson.OPT_INDENT_2)
-    yield _shown(head.removesuffix(b"\n}")) + b',\n  "items": ['
+    yield _harmless(head.removesuffix(b"\n}")) + b',\n  "items": ['
     for n, record in enumerate(records):
-        yield (b",\n    " if n else b"\n    ") + _shown(orjson.dumps(_item(record)))
+        item = {name: _plain(getattr(record, name)) for name in _FIELDS}
+        if record.charge_unknown:
+            item["charged_usd"] = None
+        item["manifest_line"] = _span(record.origin_shot)
+        item["table_line"] = _span(record.origin_row)
+        item["passed_over"] = [
+            {"provider": name, "reason": why} for name, why in record.passed_over
+        ]
+        yield (b",\n    " if n else b"\n    ") + _harmless(orjson.dumps(item))
     yield b"\n  ]\n}\n"
 
 
-def _shown(document: bytes) -> bytes:
+def _harmless(document: bytes) -> bytes:
     """Return the same JSON without a raw character that would control a terminal."""
     plain = document.isascii() and b"\x7f" not in document
     return document if plain else printable(document.decode()).encode()
@@ -97,17 +105,16 @@ def _shown(document: bytes) -> bytes:
 
 def csv_line(cells: Iterable[Any]) -> str:
     """Return one CSV line; no cell of it can be run as a formula."""
+    texts = []
+    for cell in cells:
+        text = "" if cell is None else str(cell)
+        if text.startswith(_FORMULA) and not _NUMBER.fullmatch(text):
+            text = f"'{text}"
+        # A lone carriage return is not quoted by csv.writer, and ends the line for some readers.
+        texts.append(storable(text.replace("\r\n", "\n").replace("\r", "\n")))
     written = io.StringIO()
-    csv.writer(written, lineterminator="\n").writerow([_cell(cell) for cell in cells])
+    csv.writer(written, lineterminator="\n").writerow(texts)
     return written.getvalue()
-
-
-def _cell(value: Any) -> str:
-    text = "" if value is None else str(value)
-    if text.startswith(_FORMULA) and not _NUMBER.fullmatch(text):
-        text = f"'{text}"
-    # A lone carriage return is not quoted by csv.writer, and ends the line for some readers.
-    return storable(text.replace("\r\n", "\n").replace("\r", "\n"))
 
 
 def _head(report: Report) -> dict[str, Any]:
@@ -127,7 +134,20 @@ def _head(report: Report) -> dict[str, Any]:
         "unconfirmed_prices": list(report.prices),
         "by_provider": [_share(share) for share in report.by_provider],
         "by_shot": [_share(share) for share in report.by_shot],
-        "causes": [_cause(group) for group in report.groups],
+        "causes": [
+            {
+                "state": group.state,
+                "cause": group.cause,
+                "items": group.items,
+                "title": group.title,
+                "todo": group.todo,
+                "command": group.command,
+                "providers": group.providers,
+                "messages": [{"text": text, "items": items} for text, items in group.messages],
+                "addresses": [case.address for case in group.cases],
+            }
+            for group in report.groups
+        ],
     }
 
 
@@ -142,30 +162,6 @@ def _share(share: Share) -> dict[str, Any]:
         "done": share.done,
         "money": _money(share.money),
         "native": {unit: _plain(amount) for unit, amount in share.native},
-    }
-
-
-def _cause(group: Group) -> dict[str, Any]:
-    return {
-        "state": group.state,
-        "cause": group.cause,
-        "items": group.items,
-        "title": group.title,
-        "todo": group.todo,
-        "command": group.command,
-        "providers": group.providers,
-        "messages": [{"text": text, "items": items} for text, items in group.messages],
-        "addresses": [case.address for case in group.cases],
-    }
-
-
-def _item(record: Record) -> dict[str, Any]:
-    fields = {name: _plain(getattr(record, name)) for name in _FIELDS}
-    fields |= {"charged_usd": None} if record.charge_unknown else {}
-    return fields | {
-        "manifest_line": _span(record.origin_shot),
-        "table_line": _span(record.origin_row),
-        "passed_over": [{"provider": name, "reason": why} for name, why in record.passed_over],
     }
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections.abc import Collection, Iterable, Mapping
-from functools import cache
 from importlib.resources import files
 from itertools import islice
 from types import MappingProxyType
@@ -21,11 +20,12 @@ from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
 from pipeline.domain import EMPTY, Record, Table
+from pipeline.domain.money import rounded_usd
 from pipeline.foreign_text import printable
-from pipeline.report.amounts import charged, earlier, estimate, native, usd
-from pipeline.report.causes import DONE, MARKS, NO_MARK, spoken
-from pipeline.report.results import cell_text
+from pipeline.report.advice import DONE, MARKS, NO_MARK, in_words
+from pipeline.report.figures import charge_text, earlier, estimate, native
 from pipeline.report.summary import Report, Share, origin
+from pipeline.report.table_results import cell_text
 
 PAGE_CLIPS = 20_000
 """More clips than this make a page too heavy to open; report.csv has them all."""
@@ -38,14 +38,14 @@ _FIELDS = (
 _ESCAPES = (("<", "\\u003c"), (">", "\\u003e"), ("&", "\\u0026"))
 _FILTERS = MappingProxyType(
     {
-        "charged": charged,
+        "charged": charge_text,
         "estimate": estimate,
         "native": native,
         "mark": lambda state: MARKS.get(state, NO_MARK),
         "sentence": lambda text: f"{text[:1].upper()}{text[1:]}.",
-        "spoken": spoken,
+        "spoken": in_words,
         "thousands": lambda number: f"{number:,}",
-        "usd": usd,
+        "usd": rounded_usd,
     }
 )
 
@@ -64,7 +64,15 @@ def to_html(
     """
     data = _data(report, islice(records, PAGE_CLIPS), posters, tables)
     script = _asset("page.js")
-    page: str = _template().render(
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    embedded = orjson.dumps(data).decode()
+    for plain, escaped in _ESCAPES:
+        embedded = embedded.replace(plain, escaped)
+    environment = Environment(
+        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    environment.filters.update(_FILTERS)
+    page = environment.from_string(_asset("index.html")).render(
         report=report,
         earlier=earlier(report),
         units=any(share.native for share in report.by_provider),
@@ -77,10 +85,13 @@ def to_html(
             money=report.money,
         ),
         omitted=max(0, report.items - PAGE_CLIPS),
-        policy=_policy(script),
+        policy=(
+            "default-src 'none'; img-src 'self' file:; media-src 'self' file:; "
+            f"style-src 'unsafe-inline'; script-src 'sha256-{digest}'; base-uri 'none'"
+        ),
         style=Markup(_asset("page.css")),  # noqa: S704 - our own file
         script=Markup(script),  # noqa: S704 - our own file
-        data=Markup(_embedded(data)),  # noqa: S704 - escaped for a script element just there
+        data=Markup(embedded),  # noqa: S704 - escaped for a script element above
     )
     # Within the data the escapes are JSON's own: the script shows what was escaped as it was.
     return printable(page)
@@ -89,21 +100,6 @@ def to_html(
 def poster_path(sha256: str) -> str:
     """Return where a clip's poster lies, relative to `report/`."""
     return f"posters/{sha256}.jpg"
-
-
-def _policy(script: str) -> str:
-    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
-    return (
-        "default-src 'none'; img-src 'self' file:; media-src 'self' file:; "
-        f"style-src 'unsafe-inline'; script-src 'sha256-{digest}'; base-uri 'none'"
-    )
-
-
-def _embedded(data: Any) -> str:
-    text = orjson.dumps(data).decode()
-    for plain, escaped in _ESCAPES:
-        text = text.replace(plain, escaped)
-    return text
 
 
 def _data(
@@ -116,7 +112,14 @@ def _data(
     rows: dict[str, dict[str, Any]] = {}
     axes: dict[str, None] = {}
     clips = []
-    known = {table.name: _rows(table) for table in tables.values()}
+    # Long cells are cut: the page only shows them.
+    known = {
+        table.name: {
+            row.key: [cell_text(row.values.get(name))[:_SHORT] for name in table.columns]
+            for row in table.rows
+        }
+        for table in tables.values()
+    }
     for record in records:
         name = tables[record.shot].name if record.shot in tables else ""
         row = f"{name}/{record.row_key}"
@@ -139,14 +142,6 @@ def _data(
     }
 
 
-def _rows(table: Table) -> dict[str, list[str]]:
-    """Return the table's rows as text, by key; long cells are cut, the page only shows them."""
-    return {
-        row.key: [cell_text(row.values.get(name))[:_SHORT] for name in table.columns]
-        for row in table.rows
-    }
-
-
 def _clip(record: Record, row: str, prompt: int, posters: Collection[str]) -> dict[str, Any]:
     same = ("address", "shot", "cell", "take", "state", "cause", "message", "path")
     more = ("provider", "kind", "mode", "seconds", "width", "height")
@@ -154,10 +149,10 @@ def _clip(record: Record, row: str, prompt: int, posters: Collection[str]) -> di
         "row": row,
         "src": f"../{quote(record.path)}" if record.path else None,
         "poster": poster_path(record.sha256) if record.sha256 in posters else None,
-        "estimate": None if record.estimate_usd is None else usd(record.estimate_usd),
-        "charged": "unknown" if record.charge_unknown else usd(record.charged_usd),
-        "reserved": usd(record.reserved_usd),
-        "possible": usd(record.possible_usd),
+        "estimate": None if record.estimate_usd is None else rounded_usd(record.estimate_usd),
+        "charged": "unknown" if record.charge_unknown else rounded_usd(record.charged_usd),
+        "reserved": rounded_usd(record.reserved_usd),
+        "possible": rounded_usd(record.possible_usd),
         "shared": record.shared_with,
         "prompt": prompt,
         "axes": dict(record.axes),
@@ -168,12 +163,3 @@ def _clip(record: Record, row: str, prompt: int, posters: Collection[str]) -> di
 
 def _asset(name: str) -> str:
     return files("pipeline.report").joinpath("templates", name).read_text("utf-8")
-
-
-@cache
-def _template() -> Any:
-    environment = Environment(
-        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    environment.filters.update(_FILTERS)
-    return environment.from_string(_asset("index.html"))

@@ -11,7 +11,7 @@ from types import MappingProxyType
 
 from pipeline.domain import Record
 from pipeline.foreign_text import printable
-from pipeline.report.causes import DONE, spoken
+from pipeline.report.advice import DONE, in_words
 from pipeline.report.summary import Report, origin
 
 _ELEMENTS: Mapping[str, str] = MappingProxyType(
@@ -36,36 +36,32 @@ def to_junit(report: Report, records: Iterable[Record]) -> Iterator[str]:
             counts[_ELEMENTS.get(state, _SKIPPED)] += items
     yield '<?xml version="1.0" encoding="UTF-8"?>\n'
     yield (
-        f"<testsuite name={_quoted(report.campaign)} tests={_quoted(report.items)}"
-        f" failures={_quoted(counts['failure'])} errors={_quoted(counts['error'])}"
-        f" skipped={_quoted(counts[_SKIPPED])}"
-        f" timestamp={_quoted(report.made_at.isoformat(timespec='seconds'))}>\n"
+        f"<testsuite name={_attribute(report.campaign)} tests={_attribute(report.items)}"
+        f" failures={_attribute(counts['failure'])} errors={_attribute(counts['error'])}"
+        f" skipped={_attribute(counts[_SKIPPED])}"
+        f" timestamp={_attribute(report.made_at.isoformat(timespec='seconds'))}>\n"
     )
     for record in records:
-        yield from _case(record)
+        started, finished = record.submitted_at, record.finished_at
+        seconds = "0"
+        if started is not None and finished is not None:
+            seconds = f"{(finished - started).total_seconds():.3f}"
+        name, group = _attribute(record.address), _attribute(f"{record.campaign}.{record.shot}")
+        head = f"  <testcase classname={group} name={name} time={_attribute(seconds)}"
+        if record.state == DONE:
+            yield f"{head}/>\n"
+            continue
+        element = _ELEMENTS.get(record.state, _SKIPPED)
+        said = ": ".join(
+            filter(None, (in_words(record.state), in_words(record.cause), record.message))
+        )
+        kind = "" if element == _SKIPPED else f" type={_attribute(record.cause or record.state)}"
+        yield f"{head}>\n    <{element} message={_attribute(said)}{kind}>"
+        yield f"{_text(origin(record))}</{element}>\n  </testcase>\n"
     yield "</testsuite>\n"
 
 
-def _case(record: Record) -> Iterator[str]:
-    name, group = _quoted(record.address), _quoted(f"{record.campaign}.{record.shot}")
-    head = f"  <testcase classname={group} name={name} time={_quoted(_seconds(record))}"
-    if record.state == DONE:
-        yield f"{head}/>\n"
-        return
-    element = _ELEMENTS.get(record.state, _SKIPPED)
-    said = ": ".join(filter(None, (spoken(record.state), spoken(record.cause), record.message)))
-    kind = "" if element == _SKIPPED else f" type={_quoted(record.cause or record.state)}"
-    yield f"{head}>\n    <{element} message={_quoted(said)}{kind}>"
-    yield f"{_text(origin(record))}</{element}>\n  </testcase>\n"
-
-
-def _seconds(record: Record) -> str:
-    if record.submitted_at is None or record.finished_at is None:
-        return "0"
-    return f"{(record.finished_at - record.submitted_at).total_seconds():.3f}"
-
-
-def _quoted(value: object) -> str:
+def _attribute(value: object) -> str:
     return f'"{_text(str(value))}"'
 
 

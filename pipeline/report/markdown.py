@@ -8,9 +8,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
+from pipeline.domain.money import rounded_usd
 from pipeline.foreign_text import printable, printable_line
-from pipeline.report.amounts import charged, counted, earlier, estimate, native, usd
-from pipeline.report.causes import MARKS, NO_MARK, spoken
+from pipeline.report.advice import MARKS, NO_MARK, in_words
+from pipeline.report.figures import charge_text, count_text, earlier, estimate, native
 from pipeline.report.summary import Group, Report, Share
 
 _SPECIAL = re.compile(r"([\\`*_{}\[\]()<>#+\-.!|~&@:])")
@@ -24,13 +25,13 @@ def to_markdown(report: Report) -> str:
 
 
 def _lines(report: Report) -> Iterator[str]:
-    yield f"# {escaped(report.campaign)}"
+    yield f"# {escape_markdown(report.campaign)}"
     yield ""
     if report.rehearsal:
         yield "A rehearsal: nothing was paid."
         yield ""
-    states = [f"{MARKS.get(s, NO_MARK)} {items:,} {spoken(s)}" for s, items in report.counts]
-    yield " · ".join([f"**{counted(report.items, 'clip')}**", *states])
+    states = [f"{MARKS.get(s, NO_MARK)} {items:,} {in_words(s)}" for s, items in report.counts]
+    yield " · ".join([f"**{count_text(report.items, 'clip')}**", *states])
     yield ""
     yield from _costs("Shot", report.by_shot)
     yield ""
@@ -40,14 +41,14 @@ def _lines(report: Report) -> Iterator[str]:
         yield f"And {earlier(report)}."
     for line in report.prices:
         yield ""
-        yield escaped(line)
+        yield escape_markdown(line)
     for group in report.groups:
         yield ""
         yield from _group(group)
     if report.clip_count:
         yield ""
         root = printable_line(report.root)
-        yield f"{counted(report.clip_count, 'clip')} in `{root}`; see `index.html`."
+        yield f"{count_text(report.clip_count, 'clip')} in `{root}`; see `index.html`."
 
 
 def _costs(title: str, shares: Sequence[Share]) -> Iterator[str]:
@@ -57,37 +58,45 @@ def _costs(title: str, shares: Sequence[Share]) -> Iterator[str]:
     yield f"| :--- | ---: | ---: | ---: | ---: | ---: | ---: |{' ---: |' if units else ''}"
     for share in shares:
         money = share.money
-        sums = [charged(money), usd(money.reserved_usd), usd(money.possible_usd)]
+        sums = [
+            charge_text(money),
+            rounded_usd(money.reserved_usd),
+            rounded_usd(money.possible_usd),
+        ]
         sums += [native(share.native)] if units else []
-        cells = [escaped(share.name), f"{share.items:,}", f"{share.done:,}", estimate(money), *sums]
+        cells = [
+            escape_markdown(share.name),
+            f"{share.items:,}",
+            f"{share.done:,}",
+            estimate(money),
+            *sums,
+        ]
         yield f"| {' | '.join(cells)} |"
 
 
 def _group(group: Group) -> Iterator[str]:
-    cause = f", {escaped(spoken(group.cause))}" if group.cause else ""
-    yield f"## {MARKS.get(group.state, NO_MARK)} {group.items:,} {spoken(group.state)}{cause}"
+    cause = f", {escape_markdown(in_words(group.cause))}" if group.cause else ""
+    yield f"## {MARKS.get(group.state, NO_MARK)} {group.items:,} {in_words(group.state)}{cause}"
     yield ""
-    yield f"{escaped(group.title)} ({escaped(', '.join(group.providers))})"
+    yield f"{escape_markdown(group.title)} ({escape_markdown(', '.join(group.providers))})"
     yield ""
     for text, items in group.messages[:_CASES_SHOWN]:
-        yield f"> {escaped(text)} ({items:,}×)"
+        yield f"> {escape_markdown(text)} ({items:,}×)"
         yield ""
     for case in group.cases[:_CASES_SHOWN]:
-        yield f"- {escaped(case.address)}: {escaped(case.path or case.origin)}"
+        yield f"- {escape_markdown(case.address)}: {escape_markdown(case.path or case.origin)}"
     more = group.items - _CASES_SHOWN
     if more > 0:
         yield f"- and {more:,} more"
     yield ""
-    yield f"{escaped(group.todo)}:" if group.command else escaped(group.todo)
+    yield f"{escape_markdown(group.todo)}:" if group.command else escape_markdown(group.todo)
     if group.command:
-        fence = "`" * max(_FENCE, _longest_run(group.command) + 1)
+        # A fence is longer than any run of backticks within it.
+        runs = [len(run) for run in re.findall("`+", group.command)]
+        fence = "`" * max(_FENCE, max(runs, default=0) + 1)
         yield from ("", f"{fence}sh", printable_line(group.command), fence)
 
 
-def escaped(text: str) -> str:
+def escape_markdown(text: str) -> str:
     """Return text that Markdown shows as it is, on one line."""
     return _SPECIAL.sub(r"\\\1", printable(" ".join(text.split())))
-
-
-def _longest_run(text: str) -> int:
-    return max((len(run) for run in re.findall("`+", text)), default=0)

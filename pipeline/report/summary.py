@@ -14,7 +14,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from pipeline.domain import Record
-from pipeline.report.causes import DONE, advice, place
+from pipeline.report.advice import DONE, advice, place
 
 ADDRESSES_KEPT = 50
 _MESSAGES_KEPT = 20
@@ -62,24 +62,19 @@ class Share:
 
     def plus(self, record: Record) -> Share:
         """Return the share with one more record."""
+        native = self.native
+        if record.charged_native is not None and not record.shared_with:
+            sums = dict(native)
+            unit = record.native_unit or "units"
+            sums[unit] = sums.get(unit, _NOTHING) + record.charged_native
+            native = tuple(sorted(sums.items()))
         return replace(
             self,
             items=self.items + 1,
             done=self.done + (record.state == DONE),
             money=self.money.plus(record),
-            native=_native(self.native, record),
+            native=native,
         )
-
-
-def _native(
-    known: tuple[tuple[str, Decimal], ...], record: Record
-) -> tuple[tuple[str, Decimal], ...]:
-    if record.charged_native is None or record.shared_with:
-        return known
-    sums = dict(known)
-    unit = record.native_unit or "units"
-    sums[unit] = sums.get(unit, _NOTHING) + record.charged_native
-    return tuple(sorted(sums.items()))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,7 +136,7 @@ class Report:
 
 
 @dataclass(slots=True)
-class _Pile:
+class _GroupTally:
     """A group while it is being counted."""
 
     items: int = 0
@@ -177,7 +172,9 @@ class _Tally:
     money: Money = field(default_factory=Money)
     providers: dict[str, Share] = field(default_factory=dict)
     shots: dict[str, Share] = field(default_factory=dict)
-    piles: dict[tuple[str, str], _Pile] = field(default_factory=lambda: defaultdict(_Pile))
+    groups: dict[tuple[str, str], _GroupTally] = field(
+        default_factory=lambda: defaultdict(_GroupTally)
+    )
     clips: list[str] = field(default_factory=list)
     clip_count: int = 0
     shared: int = 0
@@ -189,7 +186,7 @@ class _Tally:
         for shares, name in ((self.providers, record.provider), (self.shots, record.shot)):
             shares[name] = (shares.get(name) or Share(name=name)).plus(record)
         if record.state != DONE:
-            self.piles[record.state, record.cause].add(record)
+            self.groups[record.state, record.cause].add(record)
         elif record.path:
             self.clip_count += 1
             if len(self.clips) < _CLIPS_KEPT:
@@ -237,7 +234,7 @@ def summarise(  # noqa: PLR0913 - each names one line of the report's head
         money=tally.money,
         earlier_usd=committed_usd - bound_usd,
         prices=prices,
-        by_provider=_sorted(tally.providers),
+        by_provider=tuple(tally.providers[name] for name in sorted(tally.providers)),
         by_shot=tuple(tally.shots.values()),
         groups=_groups(tally, command, selection, committed_usd),
         clips=tuple(tally.clips),
@@ -252,48 +249,31 @@ def origin(record: Record) -> str:
     return ", ".join(f"{span.file}:{span.line}" for span in spans)
 
 
-def _sorted(shares: dict[str, Share]) -> tuple[Share, ...]:
-    return tuple(shares[name] for name in sorted(shares))
-
-
 def _groups(
     tally: _Tally, command: str, selection: str, committed_usd: Decimal
 ) -> tuple[Group, ...]:
-    limit = _enough(tally, committed_usd)
-    groups = [
-        _group(state, cause, pile, _command((state, cause), command, selection, limit))
-        for (state, cause), pile in tally.piles.items()
-    ]
+    held = [each.needed_usd for (state, _), each in tally.groups.items() if state == "held"]
+    # The least whole budget under which everything held could be made.
+    limit = max(1, math.ceil(committed_usd + sum(held, _NOTHING)))
+    groups = []
+    for (state, cause), counted in tally.groups.items():
+        known = advice(state, cause)
+        words: list[str] = []
+        if known.options is not None and command:
+            words.append(command.replace(" run ", f" {known.verb} ", 1))
+            words.append(selection.replace("{state}", state) if known.verb == "run" else "")
+            words.append(known.options.format(cause=cause, limit=limit))
+        groups.append(
+            Group(
+                state=state,
+                cause=cause,
+                title=known.title,
+                todo=known.todo,
+                command=" ".join(word for word in words if word),
+                items=counted.items,
+                providers=tuple(sorted(counted.providers)),
+                messages=tuple((text, n) for text, n in counted.messages.most_common() if text),
+                cases=tuple(counted.cases),
+            )
+        )
     return tuple(sorted(groups, key=lambda group: (place(group.state), -group.items, group.cause)))
-
-
-def _group(state: str, cause: str, pile: _Pile, command: str) -> Group:
-    known = advice(state, cause)
-    return Group(
-        state=state,
-        cause=cause,
-        title=known.title,
-        todo=known.todo,
-        command=command,
-        items=pile.items,
-        providers=tuple(sorted(pile.providers)),
-        messages=tuple((text, n) for text, n in pile.messages.most_common() if text),
-        cases=tuple(pile.cases),
-    )
-
-
-def _command(group: tuple[str, str], command: str, selection: str, limit: int) -> str:
-    state, cause = group
-    known = advice(state, cause)
-    if known.options is None or not command:
-        return ""
-    helpful = command.replace(" run ", f" {known.verb} ", 1)
-    words = [helpful, selection.replace("{state}", state) if known.verb == "run" else ""]
-    words.append(known.options.format(cause=cause, limit=limit))
-    return " ".join(word for word in words if word)
-
-
-def _enough(tally: _Tally, committed_usd: Decimal) -> int:
-    """Return the least whole budget under which everything held could be made."""
-    held = sum((p.needed_usd for (state, _), p in tally.piles.items() if state == "held"), _NOTHING)
-    return max(1, math.ceil(committed_usd + held))

@@ -15,11 +15,12 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from pipeline.domain.money import rounded_usd
 from pipeline.foreign_text import printable
-from pipeline.report.amounts import charged, counted, duration, earlier, estimate, native, usd
-from pipeline.report.causes import DONE, spoken
-from pipeline.report.summary import Case, Report, Share
+from pipeline.report.advice import DONE, in_words
+from pipeline.report.figures import charge_text, count_text, duration, earlier, estimate, native
 from pipeline.report.summary import Group as Cause
+from pipeline.report.summary import Report, Share
 
 _WIDTH = 80
 _BAR = 60
@@ -42,7 +43,43 @@ def show_summary(console: Console, report: Report, files: Sequence[str] = ()) ->
 
     Nothing is cropped: a command longer than the line is wrapped by the terminal, not by us.
     """
-    console.print(Group(*_blocks(report, files)), crop=False)
+    title = Text(no_wrap=True, overflow="ignore")
+    title.append(report.campaign + (f"@{report.profile}" if report.profile else ""), "bold")
+    parts = [_REHEARSAL] if report.rehearsal else []
+    parts.append(count_text(report.items, "clip"))
+    parts += [] if report.elapsed_s is None else [duration(report.elapsed_s)]
+    for part in parts:
+        title.append("  ·  ", _QUIET).append(part, "cyan" if part == _REHEARSAL else "")
+    blocks: list[RenderableType] = [Text(), title]
+    if report.items:
+        # In the bar each state has its share, and none that exists vanishes.
+        widths = {state: max(1, _BAR * items // report.items) for state, items in report.counts}
+        largest = max(report.counts, key=lambda pair: pair[1])[0]
+        widths[largest] += _BAR - sum(widths.values())
+        bar = Text()
+        for state, width in widths.items():
+            bar.append(("━" if state == DONE else "╍") * width, _STYLES.get(state, _QUIET))
+        counts = Text()
+        for n, (state, items) in enumerate(report.counts):
+            counts.append("   " if n else "")
+            counts.append(f"{items:,} {in_words(state)}", _STYLES.get(state, ""))
+        if report.shared:
+            counts.append(f"   ({report.shared:,} share a purchase)", _QUIET)
+        blocks += [bar, counts, Text(), _costs(report)]
+    if report.earlier_usd:
+        blocks.append(Text(f"and {earlier(report)}", _QUIET))
+    blocks += [Text(line) for line in report.prices]
+    for group in report.groups:
+        blocks += [Text(), *_cause(group)]
+    blocks.append(Text())
+    if report.clip_count:
+        blocks.append(_unbroken(f"{report.root}/", "bold"))
+        blocks += [_unbroken(f"  {path}", "") for path in report.clips]
+        more = report.clip_count - len(report.clips)
+        if more > 0:
+            blocks.append(Text(f"  and {count_text(more, 'clip')} more", _QUIET))
+    blocks += [_unbroken(file, "bold") for file in files]
+    console.print(Group(*blocks), crop=False)
 
 
 def render_text(report: Report, files: Sequence[str] = ()) -> str:
@@ -50,58 +87,6 @@ def render_text(report: Report, files: Sequence[str] = ()) -> str:
     written = io.StringIO()
     show_summary(Console(file=written, width=_WIDTH, color_system=None), report, files)
     return "".join(f"{line.rstrip()}\n" for line in printable(written.getvalue()).splitlines())
-
-
-def _blocks(report: Report, files: Sequence[str]) -> Iterator[RenderableType]:
-    yield Text()
-    yield _title(report)
-    if report.items:
-        yield _bar(report)
-        yield _counts(report)
-        yield Text()
-        yield _costs(report)
-    if report.earlier_usd:
-        yield Text(f"and {earlier(report)}", _QUIET)
-    for line in report.prices:
-        yield Text(line)
-    for group in report.groups:
-        yield Text()
-        yield from _cause(group)
-    yield Text()
-    yield from _paths(report, files)
-
-
-def _title(report: Report) -> Text:
-    title = Text(no_wrap=True, overflow="ignore")
-    title.append(report.campaign + (f"@{report.profile}" if report.profile else ""), "bold")
-    parts = [_REHEARSAL] if report.rehearsal else []
-    parts.append(counted(report.items, "clip"))
-    if report.elapsed_s is not None:
-        parts.append(duration(report.elapsed_s))
-    for part in parts:
-        title.append("  ·  ", _QUIET).append(part, "cyan" if part == _REHEARSAL else "")
-    return title
-
-
-def _bar(report: Report) -> Text:
-    """Return one line in which each state has its share; none that exists vanishes."""
-    widths = {state: max(1, _BAR * items // report.items) for state, items in report.counts}
-    largest = max(report.counts, key=lambda pair: pair[1])[0]
-    widths[largest] += _BAR - sum(widths.values())
-    bar = Text()
-    for state, width in widths.items():
-        bar.append(("━" if state == DONE else "╍") * width, _STYLES.get(state, _QUIET))
-    return bar
-
-
-def _counts(report: Report) -> Text:
-    line = Text()
-    for n, (state, items) in enumerate(report.counts):
-        line.append("   " if n else "")
-        line.append(f"{items:,} {spoken(state)}", _STYLES.get(state, ""))
-    if report.shared:
-        line.append(f"   ({report.shared:,} share a purchase)", _QUIET)
-    return line
 
 
 def _costs(report: Report) -> Table:
@@ -129,7 +114,7 @@ def _cost_row(share: Share, names: Sequence[str]) -> list[str]:
     figures: dict[str, str] = {
         "clips": f"{share.items:,}",
         "estimate": estimate(share.money),
-        "charged": charged(share.money),
+        "charged": charge_text(share.money),
         "reserved": _or_blank(share.money.reserved_usd),
         "possible": _or_blank(share.money.possible_usd),
         "in units": native(share.native),
@@ -138,48 +123,32 @@ def _cost_row(share: Share, names: Sequence[str]) -> list[str]:
 
 
 def _or_blank(amount: Decimal) -> str:
-    return usd(amount) if amount else ""
+    return rounded_usd(amount) if amount else ""
 
 
 def _cause(group: Cause) -> Iterator[RenderableType]:
     words = [group.cause] if group.cause not in {"", group.state} else []
-    head = Text(f"{group.items:,} {spoken(group.state)}", f"bold {_STYLES.get(group.state, '')}")
+    head = Text(f"{group.items:,} {in_words(group.state)}", f"bold {_STYLES.get(group.state, '')}")
     for word in (*words, *group.providers):
-        head.append(" · ", _QUIET).append(spoken(word), "not bold default")
+        head.append(" · ", _QUIET).append(in_words(word), "not bold default")
     yield head
-    yield _indented(Text(group.title), 2)
+    yield _indent(Text(group.title), 2)
     for text, items in group.messages[:_MESSAGES_SHOWN]:
         times = f"{items}x " if len(group.messages) > 1 else ""
-        yield _indented(Text(f"{times}“{text}”", style="italic"), 4)
+        yield _indent(Text(f"{times}“{text}”", style="italic"), 4)
     for case in group.cases[:_CASES_SHOWN]:
-        yield _case(case)
+        places = ", ".join(PurePath(place).name for place in case.origin.split(", "))
+        line = _unbroken(f"    {case.address}", "")
+        yield line.append(f"  {case.path or places}", _QUIET)
     if group.items > _CASES_SHOWN:
         yield Text(f"    and {group.items - _CASES_SHOWN:,} more, in the report", _QUIET)
-    yield _indented(Text(f"→ {group.todo}"), 2)
+    yield _indent(Text(f"→ {group.todo}"), 2)
     if group.command:
         yield _unbroken(f"    {group.command}", "cyan")
 
 
-def _indented(text: Text, columns: int) -> Padding:
+def _indent(text: Text, columns: int) -> Padding:
     return Padding(text, (0, 0, 0, columns), expand=False)
-
-
-def _case(case: Case) -> Text:
-    places = ", ".join(PurePath(place).name for place in case.origin.split(", "))
-    line = _unbroken(f"    {case.address}", "")
-    return line.append(f"  {case.path or places}", _QUIET)
-
-
-def _paths(report: Report, files: Sequence[str]) -> Iterator[RenderableType]:
-    if report.clip_count:
-        yield _unbroken(f"{report.root}/", "bold")
-        for path in report.clips:
-            yield _unbroken(f"  {path}", "")
-        more = report.clip_count - len(report.clips)
-        if more > 0:
-            yield Text(f"  and {counted(more, 'clip')} more", _QUIET)
-    for file in files:
-        yield _unbroken(file, "bold")
 
 
 def _unbroken(text: str, style: str) -> Text:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 
 from pipeline.domain.states import MAKES, UNSETTLED_STATUSES, State, Status, status_of
-from pipeline.findings import Diagnostic, has_errors
+from pipeline.findings import Finding, has_errors
 from pipeline.ledger.plan_totals import Line
 from pipeline.ledger.price_confirmations import PriceStanding
 from pipeline.ledger.sql_schema import usd
@@ -58,7 +58,7 @@ class PlanSummary:
     """What admitting a plan came to; with an error among the findings, nothing was written."""
 
     campaign: str
-    findings: tuple[Diagnostic, ...] = ()
+    findings: tuple[Finding, ...] = ()
     items: int = 0
     """All items of the plan, selected or not."""
     lines: tuple[PlanLine, ...] = ()

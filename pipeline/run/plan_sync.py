@@ -17,8 +17,8 @@ from typing import Any, Protocol
 import orjson
 from sqlalchemy import Connection
 
-from pipeline.domain import MODEL, Budget, Entry, Policy, Record
-from pipeline.findings import Diagnostic, Span, grouped, has_errors
+from pipeline.domain import MODEL, Budget, Policy, PricedItem, Record
+from pipeline.findings import Finding, Span, group_findings, has_errors
 from pipeline.ledger import budgets, outputs, payload, plan_totals
 from pipeline.ledger.group_commit import Operation
 from pipeline.ledger.outputs import View
@@ -57,18 +57,18 @@ class Choice(Protocol):
         """Tell whether an item is selected; asked once for each, in plan order."""
         ...
 
-    def findings(self) -> Iterable[Diagnostic]:
+    def findings(self) -> Iterable[Finding]:
         """Return what is wrong with the choice, once every item was asked for."""
         ...
 
 
 class _Refused(Exception):  # noqa: N818 - undoes the transaction; never leaves this module
-    def __init__(self, findings: tuple[Diagnostic, ...]) -> None:
+    def __init__(self, findings: tuple[Finding, ...]) -> None:
         self.findings = findings
 
 
 def admit(  # noqa: PLR0913 - each is a part of the manifest or of the command
-    entries: Iterable[Entry | Diagnostic],
+    entries: Iterable[PricedItem | Finding],
     ledger: Ledger,
     *,
     campaign: str,
@@ -117,7 +117,7 @@ def restate(admission: PlanSummary, ledger: Ledger) -> PlanSummary:
 def _admitted(  # noqa: PLR0913 - the same
     connection: Connection,
     *,
-    entries: Iterable[Entry | Diagnostic],
+    entries: Iterable[PricedItem | Finding],
     campaign: str,
     budget: Budget | None,
     policy: Policy | None,
@@ -127,7 +127,7 @@ def _admitted(  # noqa: PLR0913 - the same
 ) -> PlanSummary:
     policy = policy or Policy()
     plan = Plan(connection, campaign, again=again, purchases=policy.purchases)
-    findings: list[Diagnostic] = []
+    findings: list[Finding] = []
     count = 0
     seen, paths = seen_prices(connection), _Paths(campaign, files)
     for batch in _batches(paths.watching(_planned(entries, findings, seen))):
@@ -144,7 +144,7 @@ def _admitted(  # noqa: PLR0913 - the same
     disk = _Disk() if files is None else _inspected(connection, campaign, files)
     findings += disk.foreign
     if has_errors(findings):
-        raise _Refused(grouped(findings))
+        raise _Refused(group_findings(findings))
     lines = plan_totals.lines(connection, campaign=campaign)
     made = _admission(connection, campaign, findings, lines=lines, count=count)
     return replace(
@@ -170,14 +170,14 @@ def last_admission(ledger: Ledger, campaign: str) -> PlanSummary:
 def _admission(
     connection: Connection,
     campaign: str,
-    findings: Sequence[Diagnostic],
+    findings: Sequence[Finding],
     *,
     lines: Sequence[Line],
     count: int,
 ) -> PlanSummary:
     return PlanSummary(
         campaign=campaign,
-        findings=grouped(findings),
+        findings=group_findings(findings),
         items=count,
         lines=plan_lines(line for line in lines if line.selected),
         others=plan_lines(line for line in lines if not line.selected),
@@ -189,20 +189,20 @@ def _admission(
 
 
 def _planned(
-    entries: Iterable[Entry | Diagnostic],
-    findings: list[Diagnostic],
+    entries: Iterable[PricedItem | Finding],
+    findings: list[Finding],
     seen: Mapping[PriceClass, SeenPrice],
 ) -> Iterator[Planned]:
     position = 0
     for entry in entries:
-        if isinstance(entry, Diagnostic):
+        if isinstance(entry, Finding):
             findings.append(entry)
             continue
         yield _raised(_row(entry, position), seen)
         position += 1
 
 
-def _row(entry: Entry, position: int) -> Planned:
+def _row(entry: PricedItem, position: int) -> Planned:
     item, price = entry.item, entry.price
     kept = payload.frozen(entry)
     return Planned(
@@ -247,7 +247,7 @@ class _Paths:
     def __init__(self, campaign: str, files: Files | None) -> None:
         self._campaign = campaign
         self._files = files
-        self._too_long: list[Diagnostic] = []
+        self._too_long: list[Finding] = []
         self.file_like: dict[str, Planned] = {}
         """The output path that a folder would have if it were a file, to an item that needs it."""
 
@@ -257,7 +257,7 @@ class _Paths:
             self._look(planned)
             yield planned
 
-    def findings(self) -> list[Diagnostic]:
+    def findings(self) -> list[Finding]:
         """Return what is too long."""
         return self._too_long
 
@@ -265,7 +265,7 @@ class _Paths:
         path = planned.output.replace(outputs.EXTENSION, _LONGEST_FORMAT)
         wrong = self._files.too_long(f"{self._campaign}/{path}") if self._files else ""
         if wrong:
-            finding = Diagnostic(
+            finding = Finding(
                 slug="path-too-long",
                 message=f"the output path of {planned.address} is too long: {wrong}",
                 span=_place(orjson.loads(planned.payload)),
@@ -295,14 +295,14 @@ def _batches(rows: Iterator[Planned]) -> Iterator[list[Planned]]:
         yield batch
 
 
-def _clash(clash: Clash) -> Diagnostic:
+def _clash(clash: Clash) -> Finding:
     here, there = _place(clash.payload), _place(clash.other_payload)
     text = {
         "address": f"two items have the address {clash.address}",
         "output": f"{clash.address} and {clash.other} have the same output path {clash.output}",
         "folder": f"{clash.address} needs as a folder what {clash.other} has as its output path",
     }
-    return Diagnostic(
+    return Finding(
         slug=_CLASHES[clash.what],
         message=text[clash.what],
         span=here,
@@ -311,16 +311,14 @@ def _clash(clash: Clash) -> Diagnostic:
     )
 
 
-def _rows_over(
-    connection: Connection, campaign: str, budget: Budget | None
-) -> Iterator[Diagnostic]:
+def _rows_over(connection: Connection, campaign: str, budget: Budget | None) -> Iterator[Finding]:
     if budget is None or budget.per_row_usd is None:
         return
     over = plan_totals.rows_over(
         connection, campaign=campaign, limit_microusd=micro(budget.per_row_usd)
     )
     for row_key, total, kept in over:
-        yield Diagnostic(
+        yield Finding(
             slug="over-row-budget",
             message=f"row {row_key} may cost {usd(total)} USD, over {budget.per_row_usd} USD",
             span=_place(kept),
@@ -333,7 +331,7 @@ class _Disk:
     """What was found at the plan's output paths and in its store."""
 
     restore: int = 0
-    foreign: Sequence[Diagnostic] = ()
+    foreign: Sequence[Finding] = ()
     changed: Sequence[ChangedOutput] = ()
     damaged: Sequence[DamagedClip] = ()
 
@@ -392,7 +390,7 @@ def _changed(found: Found, files: Files) -> ChangedOutput:
     return ChangedOutput(path=files.shown(found.view.path), change=change)
 
 
-def _foreign(found: Found, files: Files, span: Span) -> Diagnostic:
+def _foreign(found: Found, files: Files, span: Span) -> Finding:
     """Say that a file is in the way; adopting it is a way out only where a clip is still wanted."""
     view, there, path = found.view, found.stat, found.view.path
     fate = "is not a clip of this ledger"
@@ -406,7 +404,7 @@ def _foreign(found: Found, files: Files, span: Span) -> Diagnostic:
             "if it is this item's clip, `callsheet store adopt` takes it in without buying it;"
             " else change the output path: it is never overwritten"
         )
-    return Diagnostic(
+    return Finding(
         slug="foreign-file",
         message=f"{files.shown(path)} {fate}",
         span=span,

@@ -14,7 +14,7 @@ from typing import cast
 from uuid import uuid4
 
 from pipeline.clock import RealClock
-from pipeline.domain import Entry, Feature, Item
+from pipeline.domain import Feature, Item, PricedItem
 from pipeline.errors import TransportFault
 from pipeline.ledger import payload
 from pipeline.ledger.repository import Ledger
@@ -35,14 +35,14 @@ class Quoted:
 
     alike: Alike
     items: int
-    example: Entry
+    example: PricedItem
     usd: Decimal | None = None
     """For one of them; None where no figure was told."""
     message: str = ""
     """Why there is no figure."""
 
 
-def grouped(entries: Iterable[Entry]) -> dict[Alike, Quoted]:
+def grouped(entries: Iterable[PricedItem]) -> dict[Alike, Quoted]:
     """Return one example for each group of items that cost the same."""
     found: dict[Alike, Quoted] = {}
     for entry in entries:
@@ -86,7 +86,7 @@ def _alike(item: Item) -> Alike:
 
 
 async def _asked(
-    entry: Entry, provider: Provider, lane: Lane, *, staging: Uploader
+    entry: PricedItem, provider: Provider, lane: Lane, *, staging: Uploader
 ) -> Quote | Fault | str:
     kept = payload.thawed(payload.frozen(entry))
     lifetime_s = provider.offer.upload_lifetime_s

@@ -16,8 +16,9 @@ from tests.architecture.source import PACKAGE, modules
 _KEBAB = re.compile(r"[a-z]+(?:-[a-z0-9]+)+")
 _FINDERS = ("manifest", "plan", "media", "run", "ledger", "net", "storage", "cli")
 _FINDING_MODULES = (
-    *(PACKAGE / "providers" / name for name in ("catalog.py", "extras.py")),
+    *(PACKAGE / "providers" / name for name in ("registry.py", "passthrough.py")),
     PACKAGE / "allowed_paths.py",
+    PACKAGE / "domain" / "offer_rules.py",
 )
 _ENCODINGS = frozenset({"utf-8", "utf-16-le", "utf-16-be"})
 # Why a plan passes a provider over: told as a reason, never as a finding.

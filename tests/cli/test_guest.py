@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.providers.guests import guests
+from pipeline.providers.plugins import plugins
 from tests.architecture.source import REPOSITORY
 
 PACKAGE = REPOSITORY / "tests" / "guest"
@@ -84,4 +84,4 @@ def test_nobody_takes_the_name_of_another(installed: Path, monkeypatch: pytest.M
     point = EntryPoint("x", "guest_provider:Guesthouse", "callsheet.providers")
 
     with pytest.warns(RuntimeWarning, match="there is a provider 'guesthouse' already"):
-        assert [] == list(guests(["guesthouse"], [point]))
+        assert [] == list(plugins(["guesthouse"], [point]))

@@ -22,7 +22,7 @@ from pipeline.cli.panel import Lines, Panel
 from pipeline.cli.planning import drawn
 from pipeline.domain import Event, Record
 from pipeline.domain.states import Status
-from pipeline.findings import Diagnostic, Span
+from pipeline.findings import Finding, Span
 from pipeline.foreign_text import printable
 from pipeline.report.formats import to_csv, to_json
 from pipeline.report.html import to_html
@@ -100,7 +100,7 @@ def _summary(text: str) -> None:
 
 def _finding(text: str) -> None:
     place = Span(file=text, line=1, column=1, end_column=3)
-    found = Diagnostic(
+    found = Finding(
         slug="x", message=text, span=place, hint=text, row=text, column=text, rows=(text,)
     )
     print_text(written([found, replace(found, row="", column="")], {text: text}))

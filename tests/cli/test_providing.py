@@ -8,7 +8,7 @@ from pipeline.cli.campaign import rates
 from pipeline.cli.providing import prices
 from pipeline.domain import Kind
 from pipeline.providers import OFFERS
-from pipeline.report.offers import capabilities, to_markdown_table
+from pipeline.report.capability_table import capabilities, to_markdown_table
 from tests.architecture.source import REPOSITORY
 
 README = REPOSITORY / "README.md"

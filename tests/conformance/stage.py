@@ -20,7 +20,6 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from pipeline.domain import (
-    Entry,
     Event,
     Item,
     Key,
@@ -28,6 +27,7 @@ from pipeline.domain import (
     Media,
     Policy,
     Price,
+    PricedItem,
     Record,
     Reference,
     Spec,
@@ -209,7 +209,7 @@ class Stage:
             key=Key(digest=digest, parts={}),
         )
 
-    def _entry(self, wanted: Item) -> Entry:
+    def _entry(self, wanted: Item) -> PricedItem:
         price = Price(
             low_usd=Decimal("0.1"),
             expected_usd=Decimal("0.5"),
@@ -217,7 +217,7 @@ class Stage:
             source="the stage",
             certainty="assumed",
         )
-        return Entry(
+        return PricedItem(
             item=wanted, request=plain(self.provider.submit_request(wanted, {})), price=price
         )
 

@@ -6,7 +6,7 @@ import pytest
 
 from pipeline.cli.app import app
 from pipeline.domain import Policy
-from pipeline.plan.rules import USUAL
+from pipeline.plan.model_rules import USUAL
 from pipeline.schemas import schema
 from tests.architecture.source import REPOSITORY
 from tests.docs.keys import defaults

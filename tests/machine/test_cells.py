@@ -11,7 +11,7 @@ from dataclasses import replace
 import pytest
 
 from pipeline.report.formats import to_csv
-from pipeline.report.results import to_results
+from pipeline.report.table_results import to_results
 from tests.unit.report.records import done, failed
 from tests.unit.report.tables import table
 

@@ -10,16 +10,16 @@ from pipeline.cli.app import invoke
 from pipeline.cli.campaign import open_campaign
 from pipeline.cli.options import CampaignOptions
 from pipeline.cli.project import project_of
-from pipeline.domain import Entry
-from pipeline.findings import Diagnostic, render
+from pipeline.domain import PricedItem
+from pipeline.findings import Finding, render
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Planned:
     """What a manifest comes to."""
 
-    entries: tuple[Entry, ...]
-    findings: tuple[Diagnostic, ...]
+    entries: tuple[PricedItem, ...]
+    findings: tuple[Finding, ...]
 
     @property
     def addresses(self) -> list[str]:
@@ -55,8 +55,8 @@ def planned(manifest: Path, assets: Path, overrides: Sequence[str] = ()) -> Plan
     )
     found = list(open_campaign(asked).entries(assets))
     return Planned(
-        entries=tuple(each for each in found if isinstance(each, Entry)),
-        findings=tuple(each for each in found if isinstance(each, Diagnostic)),
+        entries=tuple(each for each in found if isinstance(each, PricedItem)),
+        findings=tuple(each for each in found if isinstance(each, Finding)),
     )
 
 

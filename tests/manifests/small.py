@@ -20,7 +20,7 @@ GOOD = (
     SHOTS
     + "    references: {frames: {first: https://cdn.example/a.png}}\n    aspect_ratio: auto\n",
     SHOTS + "vars: {a: 1, b: [x, {y: z}], when: 2026-03-01, ratio: 9:16}\n",
-    SHOTS + "output: {path: '{{ shot.id }}_{{ cell }}_{{ take }}.{{ ext }}', deliver: picked}\n",
+    SHOTS + "output: {path: '{{ shot.id }}_{{ cell }}_{{ take }}.{{ ext }}', show: all}\n",
     SHOTS + "policy: {stop: off, deadline: 2h, fallback: same_model}\n",
     SHOTS + "policy: {stop: {share: 12.5%}, purchases: 1, retries: {requests: 0}}\n",
     SHOTS + "providers: {runware: {concurrency: 1, submit_rate: 30/min, options: {}}}\n",

@@ -24,9 +24,9 @@ from pipeline.cli.campaign import Campaign, open_campaign
 from pipeline.cli.options import CampaignOptions
 from pipeline.cli.planning import tried
 from pipeline.cli.project import project_of
-from pipeline.domain import Entry, Media
+from pipeline.domain import Media, PricedItem
 from pipeline.domain.states import MAKES, Status
-from pipeline.findings import Diagnostic
+from pipeline.findings import Finding
 from pipeline.ledger.repository import Ledger
 from pipeline.run.admission import PlanSummary
 from pipeline.run.output_check import RealFiles
@@ -151,10 +151,10 @@ class House:
             dependencies=dependencies,
         )
 
-    def _entries(self, campaign: Campaign) -> Iterator[Entry | Diagnostic]:
+    def _entries(self, campaign: Campaign) -> Iterator[PricedItem | Finding]:
         """Yield the plan with requests that the shop understands."""
         for entry in campaign.entries(self.folder / "assets"):
-            if isinstance(entry, Diagnostic):
+            if isinstance(entry, Finding):
                 yield entry
                 continue
             item = entry.item

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.foreign_text import printable, printable_line, redacted, storable
+from pipeline.foreign_text import printable, printable_line, redact, storable
 
 HIDDEN = "\x00\r\t\x1b\x7f\x85\x9b\u00ad\u200b\u200f\u202e\u2028\u2066\ud800\ufeff\U000e0041"
 
@@ -51,4 +51,4 @@ def test_what_stands_in_a_table_keeps_its_marks_of_direction() -> None:
 )
 def test_what_looks_like_a_key_is_starred(text: str, shown: str) -> None:
     """By the name before it, by its look, or since a private key begins."""
-    assert shown == redacted(text)
+    assert shown == redact(text)

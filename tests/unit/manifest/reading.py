@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from pipeline.domain import Loaded
-from pipeline.findings import Diagnostic, render
+from pipeline.findings import Finding, render
 from pipeline.manifest import load_manifest
 from pipeline.manifest.document import read_document
 from pipeline.manifest.nodes import Node
@@ -43,7 +43,7 @@ def value(text: str) -> Node:
     return found
 
 
-def told(findings: Iterable[Diagnostic], text: str = "") -> list[str]:
+def told(findings: Iterable[Finding], text: str = "") -> list[str]:
     """Return findings as they are shown, with the excerpt where the text is given."""
     return [render(finding, {"m.yaml": text}) for finding in findings]
 

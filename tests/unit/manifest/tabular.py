@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.domain import EMPTY, Row, Table
-from pipeline.findings import Diagnostic, Span, render
+from pipeline.findings import Finding, Span, render
 from pipeline.manifest.scope import SCALAR, Scope
 from pipeline.manifest.tables import read_table
 from pipeline.manifest.templates import compile_condition
@@ -25,7 +25,7 @@ class Read:
     """A table and its findings."""
 
     table: Table | None
-    findings: tuple[Diagnostic, ...]
+    findings: tuple[Finding, ...]
 
     @property
     def rows(self) -> tuple[Row, ...]:

@@ -60,7 +60,7 @@ policy:
   deadline: 2h
   fallback: same_model
 selectors: {hero: "tag:hero"}
-output: {deliver: picked}
+output: {show: all}
 """
 PRODUCTS = """\
 sku,name,color,market,hero_image
@@ -88,7 +88,6 @@ def _at(text: str) -> tuple[int, int]:
 def test_a_whole_manifest_is_read(whole: Manifest, tmp_path: Path) -> None:
     """Every part of a manifest becomes its record; what is not said is built in."""
     assert ("spring-sneakers", {"season": "spring"}) == (whole.name, whole.vars)
-    assert "picked" == whole.deliver
     hero = whole.selectors["hero"]
     assert ("tag:hero", _at("tag:hero")) == (hero.data, (hero.span.line, hero.span.column))
     assert (tmp_path / "../shared",) == whole.allow
@@ -192,11 +191,10 @@ def test_a_small_manifest_has_everything_else_built_in(tmp_path: Path) -> None:
 
     assert () == loaded.findings
     assert loaded.manifest is not None
-    assert (Policy(), {}, (), "all") == (
+    assert (Policy(), {}, ()) == (
         loaded.manifest.policy,
         loaded.manifest.providers,
         loaded.manifest.allow,
-        loaded.manifest.deliver,
     )
     shot = loaded.manifest.shots[0]
     context = {"shot": shot, "row_key": "", "cell": "", "take": 1}

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
-from pipeline.findings import grouped
+from pipeline.findings import group_findings
 from pipeline.manifest.schema import checked
 from pipeline.schemas import schema
 from tests.unit.manifest.reading import document, told
@@ -22,7 +22,7 @@ def findings(text: str) -> list[str]:
     assert [] == syntax
     assert node is not None
     _, found = checked(node)
-    shown = [(told([one])[0].splitlines()[0], one.hint) for one in grouped(found)]
+    shown = [(told([one])[0].splitlines()[0], one.hint) for one in group_findings(found)]
     return [f"{line} | {hint}" if hint else line for line, hint in shown]
 
 
@@ -156,11 +156,8 @@ def findings(text: str) -> list[str]:
             ),
         ),
         (
-            "output: {deliver: al}",
-            (
-                "m.yaml:4:19: bad-value: 'deliver' must be all or picked, not 'al'"
-                " | did you mean 'all'?"
-            ),
+            "output: {show: al}",
+            "m.yaml:4:16: bad-value: 'show' must be all, not 'al' | did you mean 'all'?",
         ),
         (
             "<<: {a: 1}",

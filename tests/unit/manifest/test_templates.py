@@ -10,7 +10,7 @@ import pytest
 
 from pipeline.domain import Mention, Template
 from pipeline.errors import TemplateFault
-from pipeline.findings import Diagnostic
+from pipeline.findings import Finding
 from pipeline.manifest.references import References
 from pipeline.manifest.rules import settings
 from pipeline.manifest.scope import Scope
@@ -339,7 +339,7 @@ def test_a_value_that_does_not_fit_is_a_fault(text: str, given: object, shown: s
 
 def test_a_blank_value_in_a_prompt_is_a_warning() -> None:
     """A blank cell in a prompt is handed to `__warn__`, with the place of the expression."""
-    found: list[Diagnostic] = []
+    found: list[Finding] = []
 
     rendered("'x {{ row.name }} {{ row.color }}'", row={**ROW, "color": " "}, __warn__=found.append)
 

@@ -13,6 +13,7 @@ from pipeline.domain import (
     Axis,
     Budget,
     Bundle,
+    Constraints,
     FramesSpec,
     ImageSpec,
     Item,
@@ -28,14 +29,13 @@ from pipeline.domain import (
     Shot,
     Table,
     Template,
-    Terms,
     Value,
     Variants,
     VideoSpec,
 )
 from pipeline.errors import MediaFault, TemplateFault
-from pipeline.findings import Diagnostic, Span
-from pipeline.plan import Plan, expand
+from pipeline.findings import Finding, Span
+from pipeline.plan import Expansion, expand
 
 PLACE = Span(file="m.yaml", line=1, column=1, end_column=2)
 FOLDER = Path("campaign")
@@ -281,7 +281,7 @@ _SHORT, _ANY = frozenset({5, 10}), frozenset(range(3, 11))
 _CLIP: dict[str, Any] = {"clip_seconds": (3.0, 10.0), "max_images": 4, "keep_audio": True}
 
 
-def offer(name: str, **kinds: Terms) -> Offer:
+def offer(name: str, **kinds: Constraints) -> Offer:
     """Return what a provider offers, by kind."""
     return Offer(
         provider=name,
@@ -296,23 +296,23 @@ def offer(name: str, **kinds: Terms) -> Offer:
 
 RUNWARE = offer(
     "runware",
-    text=Terms(durations=_SHORT),
-    first_frame=Terms(durations=_SHORT, ratio="frame"),
-    frames=Terms(durations=_SHORT, ratio="frame"),
-    references=Terms(durations=_ANY, ratio="provider", max_images=7),
-    guide=Terms(durations=_ANY, ratio_with_images="provider", **_CLIP),
-    edit=Terms(ratio="clip", **_CLIP),
+    text=Constraints(durations=_SHORT),
+    first_frame=Constraints(durations=_SHORT, ratio="frame"),
+    frames=Constraints(durations=_SHORT, ratio="frame"),
+    references=Constraints(durations=_ANY, ratio="provider", max_images=7),
+    guide=Constraints(durations=_ANY, ratio_with_images="provider", **_CLIP),
+    edit=Constraints(ratio="clip", **_CLIP),
 )
 UNIFICALLY = offer(
     "unifically",
-    text=Terms(durations=_SHORT, prompt_max=2000),
-    first_frame=Terms(durations=_SHORT),
-    references=Terms(durations=_ANY, max_images=7, max_elements=7, prompt_max=2000),
+    text=Constraints(durations=_SHORT, prompt_max=2000),
+    first_frame=Constraints(durations=_SHORT),
+    references=Constraints(durations=_ANY, max_images=7, max_elements=7, prompt_max=2000),
 )
 OFFERS = {"runware": RUNWARE, "unifically": UNIFICALLY}
 
 
-def plan(campaign: Manifest, inspector: Album | None = None, **more: Any) -> Plan:
+def plan(campaign: Manifest, inspector: Album | None = None, **more: Any) -> Expansion:
     """Return the plan of a manifest over the two offers."""
     return expand(campaign, more.pop("offers", OFFERS), inspector or Album(), **more)
 
@@ -320,14 +320,14 @@ def plan(campaign: Manifest, inspector: Album | None = None, **more: Any) -> Pla
 def items(campaign: Manifest, inspector: Album | None = None, **more: Any) -> list[Item]:
     """Return the items of a manifest that is right; fails on any error."""
     found = list(plan(campaign, inspector, **more))
-    told = [each for each in found if isinstance(each, Diagnostic) and each.severity == "error"]
+    told = [each for each in found if isinstance(each, Finding) and each.severity == "error"]
     assert [] == told
     return [each for each in found if isinstance(each, Item)]
 
 
-def findings(campaign: Manifest, inspector: Album | None = None, **more: Any) -> list[Diagnostic]:
+def findings(campaign: Manifest, inspector: Album | None = None, **more: Any) -> list[Finding]:
     """Return what is wrong with a manifest."""
-    return [each for each in plan(campaign, inspector, **more) if isinstance(each, Diagnostic)]
+    return [each for each in plan(campaign, inspector, **more) if isinstance(each, Finding)]
 
 
 def slugs(campaign: Manifest, inspector: Album | None = None, **more: Any) -> list[str]:

@@ -10,13 +10,12 @@ import pytest
 
 from pipeline.domain import EMPTY, Record, Value
 from pipeline.errors import InvalidInput
-from pipeline.findings import Diagnostic, Span
-from pipeline.plan import Selection, Sieve, parse_selection
+from pipeline.findings import Finding, Span
+from pipeline.plan import Selection, SelectionMatcher, parse_selection
 
 WORDS = {
     "status": ["new", "changed", "failed", "in_flight", "reused"],
     "state": ["planned", "waiting", "failed", "done"],
-    "review": ["none", "approved"],
 }
 
 
@@ -37,7 +36,7 @@ def selection(select: str = "", exclude: str = "", **more: Any) -> Selection:
     )
 
 
-def wrong(select: str, **more: Any) -> list[Diagnostic]:
+def wrong(select: str, **more: Any) -> list[Finding]:
     """Return what is wrong with a text."""
     with pytest.raises(InvalidInput) as caught:
         selection(select, **more)
@@ -72,8 +71,8 @@ def record(address: str, *, tags: Iterable[str] = (), **more: Any) -> Record:
 
 def chosen(
     found: Selection, records: Iterable[Record], rows: Mapping[str, Mapping[str, Any]] = EMPTY
-) -> tuple[list[str], list[Diagnostic]]:
+) -> tuple[list[str], list[Finding]]:
     """Return the addresses that a selection lets pass, and what it has to say afterwards."""
-    sieve = Sieve(found, lambda each: rows.get(each.row_key, EMPTY))
+    sieve = SelectionMatcher(found, lambda each: rows.get(each.row_key, EMPTY))
     passed = [each.address for each in records if sieve(each)]
     return passed, list(sieve.findings())

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from pipeline.domain import Item, Kind, Role, Terms, Token
-from pipeline.findings import Diagnostic, Severity, grouped
+from pipeline.domain import Constraints, Item, Kind, Role, Token
+from pipeline.findings import Finding, Severity, group_findings
 from tests.unit.plan import builders as build
 
 PRODUCTS = (
@@ -94,7 +94,7 @@ def test_mentions_become_tokens_by_role_and_ordinal() -> None:
     offers = {
         "runware": build.offer(
             "runware",
-            first_frame=Terms(max_images=7, ratio="frame", durations=frozenset({5})),
+            first_frame=Constraints(max_images=7, ratio="frame", durations=frozenset({5})),
         )
     }
 
@@ -189,7 +189,7 @@ def test_faults_do_not_hide_each_other() -> None:
         build.slugs(build.manifest(broken), build.Album(missing=frozenset({"lost.png"})))
     )
     assert 4 == len(
-        grouped(
+        group_findings(
             build.findings(build.manifest(broken), build.Album(missing=frozenset({"lost.png"})))
         )
     )
@@ -246,7 +246,7 @@ def test_a_template_that_reads_no_column_is_rendered_once_for_all_rows() -> None
 
 def test_a_warning_of_a_template_is_told_with_its_rows() -> None:
     """The manifest's templates hand theirs to the context's `__warn__`."""
-    warning = Diagnostic(
+    warning = Finding(
         slug="blank-value",
         message="a value in this text is blank",
         span=build.at(30),

@@ -17,8 +17,8 @@ from typing import Any
 from pipeline.cli.campaign import open_campaign
 from pipeline.cli.options import CampaignOptions
 from pipeline.cli.project import project_of
-from pipeline.domain import Bundle, ElementSpec, Entry, Item, Manifest
-from pipeline.findings import Diagnostic
+from pipeline.domain import Bundle, ElementSpec, Item, Manifest, PricedItem
+from pipeline.findings import Finding
 from pipeline.plan import RECIPE, expand
 from pipeline.providers import OFFERS
 from tests.architecture.source import REPOSITORY
@@ -136,7 +136,7 @@ def _examples() -> Iterator[tuple[str, Item]]:
                 )
             )
             for found in campaign.entries(Path(assets)):
-                if isinstance(found, Entry):
+                if isinstance(found, PricedItem):
                     yield f"{name}, {found.item.address}", found.item
 
 
@@ -150,7 +150,7 @@ def _manifest(
 
 def _made(name: str, manifest: Manifest, provider: str) -> Iterator[tuple[str, Item]]:
     found = list(expand(manifest, OFFERS, ALBUM, provider=provider))
-    if any(isinstance(each, Diagnostic) and each.severity == "error" for each in found):
+    if any(isinstance(each, Finding) and each.severity == "error" for each in found):
         return
     for each in found:
         if isinstance(each, Item) and each.provider == provider:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.domain import Item, Role
-from pipeline.providers.catalog import OFFERS, compose
+from pipeline.providers.registry import OFFERS, compose
 from tests.unit.providers.samples import FRONT, REFERENCES, item
 
 _HERE = Path(__file__).parent / "golden"

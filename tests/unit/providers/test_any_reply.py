@@ -29,7 +29,7 @@ from pipeline.providers.base import (
     Uploaded,
     Uploads,
 )
-from pipeline.providers.catalog import PROVIDERS
+from pipeline.providers.registry import PROVIDERS
 from tests.recordings import load, names
 from tests.unit.providers.samples import medium
 

@@ -11,7 +11,7 @@ from pipeline.domain.states import FaultKind
 from pipeline.errors import InvalidInput
 from pipeline.providers.apimart import APIMart
 from pipeline.providers.base import CLIENT_ID, Fault, Part, Request
-from pipeline.providers.catalog import compose
+from pipeline.providers.registry import compose
 from tests.unit.providers.reading import said
 from tests.unit.providers.samples import FRONT, item, medium, reference
 

@@ -6,8 +6,10 @@ import orjson
 import pytest
 
 from pipeline.domain import Kind
-from pipeline.providers.base import Part, Request, fill, plain, revive
-from pipeline.providers.catalog import compose
+from pipeline.ledger import payload
+from pipeline.net.encoding import filled
+from pipeline.providers.base import Part, Request, plain
+from pipeline.providers.registry import compose
 from tests.unit.providers.samples import item
 
 REQUESTS = [
@@ -28,14 +30,18 @@ REQUESTS = [
 @pytest.mark.parametrize("request_", REQUESTS)
 def test_a_request_survives_the_ledger(request_: Request) -> None:
     """Written as JSON and read back, it is the same request."""
-    assert request_ == revive(orjson.loads(orjson.dumps(plain(request_))))
+    assert request_ == payload.request(orjson.loads(orjson.dumps(plain(request_))))
+
+
+def _fill(body: object, values: dict[str, str]) -> object:
+    return filled(Request(method="POST", path="/v1", body=body), values).body
 
 
 def test_only_whole_strings_are_placeholders() -> None:
     """A prompt that merely mentions a placeholder stays as it is."""
     data = {"id": "client:id", "prompt": "not client:id", "list": ["asset:1", 5, None, True]}
 
-    assert {"id": "u-1", "prompt": "not client:id", "list": ["uri", 5, None, True]} == fill(
+    assert {"id": "u-1", "prompt": "not client:id", "list": ["uri", 5, None, True]} == _fill(
         data, {"client:id": "u-1", "asset:1": "uri"}
     )
 
@@ -45,11 +51,11 @@ def test_filling_leaves_the_original_alone() -> None:
     found = compose(item(Kind.FRAMES), {})
     before = orjson.dumps(found)
 
-    fill(found, {"client:id": "u-1"})
+    filled(payload.request(found), {"client:id": "u-1"})
 
     assert before == orjson.dumps(found)
 
 
 def test_what_has_no_replacement_stays_a_placeholder() -> None:
     """A missing upload shows, and is refused by the provider's schema rather than sent as text."""
-    assert ["asset:2"] == fill(["asset:2"], {"asset:1": "uri"})
+    assert ["asset:2"] == _fill(["asset:2"], {"asset:1": "uri"})

@@ -8,9 +8,9 @@ from typing import Any, cast
 import pytest
 
 from pipeline.domain import Kind
-from pipeline.providers import wire
+from pipeline.providers import schema_registry
 from pipeline.providers.base import CLIENT_ID, Finds, Provider, Request, TaskRef
-from pipeline.providers.catalog import PROVIDERS
+from pipeline.providers.registry import PROVIDERS
 from tests.conformance import broken
 from tests.recordings import load, names, reply
 from tests.unit.providers.reading import answered, read
@@ -103,7 +103,7 @@ def test_the_closed_schema_catches_some_of_it(
     """Some breakage never reaches the network."""
     body = make(PROVIDERS[name]).submit_request(item(Kind.TEXT, name), {}).body
 
-    assert word in str(wire.complaint(name, body))
+    assert word in str(schema_registry.schema_error(name, body))
 
 
 def test_every_broken_adapter_is_listed() -> None:

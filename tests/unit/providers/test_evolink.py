@@ -10,8 +10,8 @@ from pipeline.domain import Feature, Kind
 from pipeline.domain.states import FaultKind
 from pipeline.errors import InvalidInput
 from pipeline.providers.base import Accepted, Fault, Part, Request
-from pipeline.providers.catalog import compose
 from pipeline.providers.evolink import EvoLink
+from pipeline.providers.registry import compose
 from tests.unit.providers.expected.evolink import TASK
 from tests.unit.providers.reading import said
 from tests.unit.providers.samples import CLIP, FIRST, FRONT, LAST, item, medium

@@ -10,8 +10,8 @@ from pipeline.domain import Feature, Kind, Role, Token
 from pipeline.domain.states import FaultKind
 from pipeline.errors import InvalidInput
 from pipeline.providers.base import Absent, Accepted, Fault, Request, TaskRef, Unknown, Uploaded
-from pipeline.providers.catalog import compose
 from pipeline.providers.inference import Inference
+from pipeline.providers.registry import compose
 from tests.unit.providers.reading import answered, said
 from tests.unit.providers.samples import FIRST, FRONT, STUDIO, item, medium
 

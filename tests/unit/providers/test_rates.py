@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from pipeline.domain import Kind
-from pipeline.providers.catalog import OFFERS
+from pipeline.providers.registry import OFFERS
 
 RATES: list[dict[str, Any]] = yaml.safe_load(
     files("pipeline.providers").joinpath("rates.yaml").read_text("utf-8")

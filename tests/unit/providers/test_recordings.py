@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from pipeline.domain import Feature
-from pipeline.providers.catalog import PROVIDERS
+from pipeline.providers.registry import PROVIDERS
 from tests.recordings import load, names
 from tests.unit.providers.reading import read
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from pipeline.providers import wire
-from pipeline.providers.catalog import OFFERS, PROVIDERS
+from pipeline.providers import schema_registry
+from pipeline.providers.registry import OFFERS, PROVIDERS
 from tests.recordings import load, names
 from tests.unit.providers.goldens import cases, golden, requests
 
@@ -53,8 +53,8 @@ def test_an_unknown_field_is_refused_at_any_depth(provider: str) -> None:
     """The schema is closed: a misspelt field would silently buy the provider's default."""
     for name, request in golden(provider).items():
         body = next(value for key, value in request.items() if key != "headers")
-        assert wire.complaint(provider, body) is None, name
-        assert [] == [one for one in _mutants(body) if wire.admits(provider, one)]
+        assert schema_registry.schema_error(provider, body) is None, name
+        assert [] == [one for one in _mutants(body) if schema_registry.is_valid(provider, one)]
 
 
 @pytest.mark.parametrize("provider", sorted(PROVIDERS))
@@ -63,4 +63,6 @@ def test_the_submits_in_the_recordings_pass_the_schema(provider: str) -> None:
     found = [load(provider, name) for name in names(provider) if name.startswith("submit")]
 
     assert found
-    assert [] == [one["request"] for one in found if wire.complaint(provider, one["request"])]
+    assert [] == [
+        one["request"] for one in found if schema_registry.schema_error(provider, one["request"])
+    ]

@@ -10,7 +10,7 @@ from pipeline.domain import Feature, Kind, Role, Token
 from pipeline.domain.states import FaultKind
 from pipeline.errors import InvalidInput
 from pipeline.providers.base import Accepted, Failed, Fault, Part, Request, TaskRef
-from pipeline.providers.catalog import compose
+from pipeline.providers.registry import compose
 from pipeline.providers.unifically import Unifically
 from tests.unit.providers.expected.unifically import TASK
 from tests.unit.providers.reading import said

@@ -6,8 +6,8 @@ from decimal import Decimal
 
 from pipeline.domain import Record
 from pipeline.domain.states import FaultKind, State
-from pipeline.report.amounts import charged
-from pipeline.report.causes import STATES, advice
+from pipeline.report.advice import STATES, advice
+from pipeline.report.figures import charge_text
 from pipeline.report.markdown import to_markdown
 from pipeline.report.summary import Report, summarise
 from pipeline.report.terminal import render_text
@@ -148,7 +148,7 @@ def test_a_charge_nobody_knows_is_not_nothing() -> None:
     report = _report(done(), unknown)
 
     assert (Decimal("0.42"), 1) == (report.money.charged_usd, report.money.charges_unknown)
-    assert "0.42 + 1 unknown" == charged(report.money)
+    assert "0.42 + 1 unknown" == charge_text(report.money)
     lines = render_text(report).splitlines()
     assert any("0.42 + 1 unknown" in line for line in lines if line.startswith("together"))
     assert "| 0.42 + 1 unknown | 0.42 + 1 unknown |" in "".join(to_markdown(report))

@@ -9,7 +9,7 @@ from decimal import Decimal
 from rich.console import Console
 
 from pipeline.domain import Record
-from pipeline.report.amounts import duration
+from pipeline.report.figures import duration
 from pipeline.report.summary import Report, summarise
 from pipeline.report.terminal import render_text, show_summary
 from tests.unit.report.records import NOON, done, failed, held

@@ -14,7 +14,6 @@ from random import Random
 
 from pipeline.domain import (
     Budget,
-    Entry,
     Event,
     Item,
     Key,
@@ -23,6 +22,7 @@ from pipeline.domain import (
     Origin,
     Policy,
     Price,
+    PricedItem,
     Record,
     Reference,
     Role,
@@ -30,7 +30,7 @@ from pipeline.domain import (
     Spec,
     Token,
 )
-from pipeline.findings import Diagnostic, Span
+from pipeline.findings import Finding, Span
 from pipeline.ledger.price_confirmations import CHARGE, PriceClass, SeenPrice, record_price
 from pipeline.ledger.repository import Ledger
 from pipeline.run.admission import PlanSummary
@@ -55,7 +55,7 @@ def entry(
     row: str = "",
     axes: Mapping[str, str] | None = None,
     images: Sequence[Media] = (),
-) -> Entry:
+) -> PricedItem:
     """Return an item ready to be admitted: `name` is its row, its address is `spin[name]`."""
     address = f"spin[{name}]"
     digest = hashlib.sha256((key or name).encode()).hexdigest()
@@ -87,7 +87,7 @@ def entry(
         "images": [f"asset:{media.digest}" for media in images],
     }
     request = {"method": "POST", "path": "/v1", "host": "api", "headers": {}, "body": body}
-    return Entry(item=item, request=request, price=_price(price))
+    return PricedItem(item=item, request=request, price=_price(price))
 
 
 @dataclass
@@ -111,7 +111,7 @@ class Studio:
 
     def admit(
         self,
-        entries: Iterable[Entry | Diagnostic],
+        entries: Iterable[PricedItem | Finding],
         choice: Choice | None = None,
         *,
         again: bool = False,

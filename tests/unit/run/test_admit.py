@@ -10,7 +10,7 @@ import pytest
 
 from pipeline.domain import Budget
 from pipeline.domain.states import Status
-from pipeline.findings import Diagnostic, Severity, Span
+from pipeline.findings import Finding, Severity, Span
 from pipeline.ledger.repository import Ledger
 from pipeline.run.admission import PlanSummary
 from pipeline.run.plan_sync import admit
@@ -98,7 +98,7 @@ def test_one_error_keeps_everything_out(studio: Studio) -> None:
 
 def test_a_warning_keeps_nothing_out(studio: Studio) -> None:
     """Warnings are told, and the plan is admitted."""
-    warning = Diagnostic(
+    warning = Finding(
         slug="odd", message="odd", span=Span(file="m.yaml"), severity=Severity.WARNING
     )
 
@@ -205,5 +205,5 @@ def test_planning_where_nothing_was_run_makes_no_folder(tmp_path: Path) -> None:
     assert not (tmp_path / "outputs").exists()
 
 
-def _bad() -> Diagnostic:
-    return Diagnostic(slug="bad-cell", message="it is bad", span=Span(file="m.yaml"))
+def _bad() -> Finding:
+    return Finding(slug="bad-cell", message="it is bad", span=Span(file="m.yaml"))

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.domain import Entry, Spec
+from pipeline.domain import PricedItem, Spec
 from pipeline.errors import Undecidable
 from pipeline.ledger.repository import Ledger
 from pipeline.run.manual import adopt, resubmit, sent
@@ -40,7 +40,7 @@ def doubting(tmp_path: Path) -> Studio:
     return studio
 
 
-def _reworded(words: str, spec: Spec = SPEC) -> Entry:
+def _reworded(words: str, spec: Spec = SPEC) -> PricedItem:
     """Return item `a` with another prompt, and so another key."""
     new = entry("a", key=words)
     item = replace(new.item, prompt=(words,), spec=spec)

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.domain import Budget, Entry, Feature
+from pipeline.domain import Budget, Feature, PricedItem
 from pipeline.ledger.integrity import damage
 from pipeline.ledger.price_confirmations import SeenPrice, seen_prices
 from pipeline.ledger.repository import Ledger
@@ -27,7 +27,7 @@ CHARGED = Decimal("4.80")
 NAMES = "abcdefghij"
 
 
-def _priced(name: str, *, seconds: float = 5.0, price: str | None = "1.00") -> Entry:
+def _priced(name: str, *, seconds: float = 5.0, price: str | None = "1.00") -> PricedItem:
     found = entry(name, price=price)
     item = replace(found.item, spec=replace(SPEC, seconds=seconds))
     return replace(found, item=item)

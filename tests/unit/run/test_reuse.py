@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.domain import Alternative, Entry
+from pipeline.domain import Alternative, PricedItem
 from pipeline.ledger.repository import Ledger
 from pipeline.run.admission import PlanSummary
 from tests.unit.run.campaign import CAMPAIGN, Studio, entry
@@ -30,7 +30,7 @@ def digest(name: str) -> str:
     return hashlib.sha256(name.encode()).hexdigest()
 
 
-def wanting(name: str, *others: Alternative, key: str = "") -> Entry:
+def wanting(name: str, *others: Alternative, key: str = "") -> PricedItem:
     """Return an item under a new key, for which other keys will do."""
     made = entry(name, key=key or f"new {name}")
     item = replace(made.item, key=replace(made.item.key, alternatives=others))

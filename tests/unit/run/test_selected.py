@@ -10,7 +10,7 @@ import pytest
 
 from pipeline.domain import Record
 from pipeline.domain.states import Status
-from pipeline.findings import Diagnostic, Span
+from pipeline.findings import Finding, Span
 from pipeline.ledger.repository import Ledger
 from pipeline.run.admission import PlanSummary
 from pipeline.run.outcome import Outcome
@@ -25,7 +25,7 @@ class Only:
     """Selects the items of these rows; remembers whom it was asked for."""
 
     rows: tuple[str, ...]
-    faults: tuple[Diagnostic, ...] = ()
+    faults: tuple[Finding, ...] = ()
     asked: list[Record] = field(default_factory=list)
 
     def __call__(self, record: Record) -> bool:
@@ -33,7 +33,7 @@ class Only:
         self.asked.append(record)
         return record.row_key in self.rows
 
-    def findings(self) -> Iterable[Diagnostic]:
+    def findings(self) -> Iterable[Finding]:
         """Return what is wrong with the selection."""
         return self.faults
 
@@ -99,7 +99,7 @@ def test_the_choice_sees_each_item_once_as_it_stands(studio: Studio) -> None:
 
 def test_a_fault_of_the_selection_keeps_the_plan_out(studio: Studio) -> None:
     """A selection that means nothing changes nothing."""
-    fault = Diagnostic(slug="no-match", message="nothing", span=Span(file="--select"))
+    fault = Finding(slug="no-match", message="nothing", span=Span(file="--select"))
 
     admission = studio.admit([entry("a")], Only((), faults=(fault,)))
 
@@ -111,7 +111,7 @@ def test_a_plan_with_errors_is_not_selected_from(studio: Studio) -> None:
     """Where items are missing for their faults, no selection is blamed for finding nothing."""
     only = Only(())
 
-    studio.admit([entry("a"), Diagnostic(slug="bad", message="bad", span=Span(file="m"))], only)
+    studio.admit([entry("a"), Finding(slug="bad", message="bad", span=Span(file="m"))], only)
 
     assert [] == only.asked
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.domain import Budget, Entry, Feature
+from pipeline.domain import Budget, Feature, PricedItem
 from pipeline.ledger.integrity import damage
 from pipeline.ledger.intent_counter import read_counters
 from pipeline.ledger.repository import Ledger
@@ -48,7 +48,7 @@ def holds_together(studio: Studio) -> bool:
         return not list(damage(ledger, Store(studio.root)))
 
 
-def edited(name: str, body: str) -> Entry:
+def edited(name: str, body: str) -> PricedItem:
     """Return the same work with another request, as another option would make it."""
     usual = entry(name)
     request = {**usual.request, "body": {"id": "client:id", "prompt": body, "images": []}}

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
-from pipeline.domain import Item, Kind, Offer, Terms
+from pipeline.domain import Constraints, Item, Kind, Offer
 from pipeline.domain.states import FaultKind
 from pipeline.providers.base import (
     CLIENT_ID,
@@ -25,7 +25,7 @@ OFFER = Offer(
     title="Guesthouse",
     hosts=MappingProxyType({"api": "https://guesthouse.invalid"}),
     key_env="GUESTHOUSE_API_KEY",
-    kinds=MappingProxyType({Kind.TEXT: Terms(durations=frozenset({5, 10}))}),
+    kinds=MappingProxyType({Kind.TEXT: Constraints(durations=frozenset({5, 10}))}),
     features=frozenset(),
 )
 

@@ -1,0 +1,229 @@
+"""Whether an item can be said: the same checks against the model's limits and an offer's.
+
+A check is a function from requirements and limits to a message or None; CHECKS is their table.
+A violation names the part of the item it is about, so that the finding can point at its place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+
+from pipeline.domain import Constraints, Kind, Offer
+from pipeline.domain.offer_rules import wrong_prompt_length
+from pipeline.plan.model_rules import (
+    AUTO,
+    COMBINATIONS,
+    KIND_WORDS,
+    MODEL_CONSTRAINTS,
+    MODEL_TITLE,
+    USUAL_RATIO,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Requirements:
+    """What of an item decides whether it can be said; hashable, so that each is checked once."""
+
+    kind: Kind
+    mode: str
+    duration: int | None
+    ratio: str | None
+    """As written; None where nobody wrote one."""
+    frame_ratio: str | None
+    """The model's ratio that the first frame has, if it has one of them."""
+    parts: frozenset[str]
+    images: int
+    elements: int
+    keep_audio: bool
+    options: frozenset[str]
+    """Which of format, safety and watermark are set."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Violation:
+    """Why something cannot be said: `part` is the setting's or the reference's name."""
+
+    slug: str
+    message: str
+    part: str
+
+
+def kind_of(parts: frozenset[str]) -> Kind:
+    """Return the kind that follows from what is attached (manifest.md §5)."""
+    if "edit" in parts:
+        return Kind.FAST_EDIT if "fast" in parts else Kind.EDIT
+    return next((kind for part, kind in _KINDS if part in parts), Kind.TEXT)
+
+
+_KINDS = (
+    ("guide", Kind.GUIDE),
+    ("last", Kind.FRAMES),
+    ("first", Kind.FIRST_FRAME),
+    ("images", Kind.REFERENCES),
+    ("elements", Kind.REFERENCES),
+)
+
+
+def ratio_for(asked: Requirements, limits: Constraints) -> str | None:
+    """Return the ratio that is asked for under these limits; None where the clip decides.
+
+    Nobody's ratio is 16:9 where one can be stated, and `auto` beside frames and where not.
+    """
+    rule = _ratio_rule(asked, limits)
+    if rule == "clip":
+        return None
+    if asked.ratio not in {None, AUTO}:
+        return asked.ratio
+    if rule == "stated" and "first" in asked.parts:
+        return asked.frame_ratio or AUTO
+    return USUAL_RATIO if rule == "stated" and asked.ratio is None else AUTO
+
+
+def forbidden(asked: Requirements) -> Iterator[Violation]:
+    """Yield what the model itself does not do, whoever sells it."""
+    for rule in COMBINATIONS:
+        if rule.present <= asked.parts and not rule.absent & asked.parts:
+            part = next((name for name in ("last", "first") if name in rule.present), "video")
+            yield Violation(slug=rule.slug, message=rule.message, part=part)
+    yield from _violations(asked, MODEL_CONSTRAINTS[asked.kind], MODEL_TITLE)
+
+
+def inexpressible(asked: Requirements, offer: Offer) -> Iterator[Violation]:
+    """Yield what cannot be said to a provider."""
+    limits = offer.kinds.get(asked.kind)
+    if limits is None:
+        message = f"{offer.title} makes no clips from {KIND_WORDS[asked.kind]}"
+        yield Violation(slug="kind", message=message, part="provider")
+        return
+    yield from _violations(asked, limits, offer.title)
+    for name in sorted(asked.options - offer.settings):
+        message = f"{offer.title} has no setting '{name}'"
+        yield Violation(slug="unsupported-setting", message=message, part=name)
+
+
+def wrong_length(length: int, limits: Constraints, who: str) -> Violation | None:
+    """Return what is wrong with a prompt's length, if anything."""
+    wrong = wrong_prompt_length(length, limits)
+    if wrong is None:
+        return None
+    slug, bound = wrong
+    verb = "needs" if slug == "prompt-short" else "takes"
+    return Violation(
+        slug=slug, message=f"{who} {verb} a prompt of {bound} characters", part="prompt"
+    )
+
+
+def _violations(asked: Requirements, limits: Constraints, who: str) -> Iterator[Violation]:
+    for check in CHECKS:
+        message = check.says(asked, limits)
+        if message:
+            yield Violation(slug=check.slug, message=f"{who} {message}", part=check.part)
+
+
+def _mode(asked: Requirements, limits: Constraints) -> str | None:
+    return (
+        None
+        if asked.mode in limits.modes
+        else f"has mode {_either(limits.modes)}, not {asked.mode}"
+    )
+
+
+def _duration(asked: Requirements, limits: Constraints) -> str | None:
+    if asked.duration is None or not limits.durations or asked.duration in limits.durations:
+        return None
+    *rest, last = sorted(limits.durations)
+    if len(rest) > 1 and len(rest) == last - rest[0]:  # 5 or 6, but 3 to 10
+        seconds = f"{rest[0]} to {last}"
+    else:
+        seconds = f"{', '.join(map(str, rest))} or {last}" if rest else str(last)
+    made = f"makes clips of {seconds} seconds from {KIND_WORDS[asked.kind]}"
+    return f"{made}, not of {asked.duration}"
+
+
+def _ratio(asked: Requirements, limits: Constraints) -> str | None:
+    if asked.ratio in {None, AUTO} or _ratio_rule(asked, limits) == "clip":
+        return None
+    if asked.ratio in limits.ratios:
+        return None
+    return f"makes {_either(limits.ratios)}, not {asked.ratio!r}"
+
+
+def _ratio_stated(asked: Requirements, limits: Constraints) -> str | None:
+    if _ratio_rule(asked, limits) != "provider" or asked.ratio in {None, AUTO}:
+        return None
+    return f"cannot be told an aspect ratio for {_words(asked)}"
+
+
+def _ratio_needed(asked: Requirements, limits: Constraints) -> str | None:
+    if _ratio_rule(asked, limits) != "stated" or ratio_for(asked, limits) != AUTO:
+        return None
+    return f"has to be told an aspect ratio for {_words(asked)}"
+
+
+def _ratio_rule(asked: Requirements, limits: Constraints) -> str:
+    with_images = limits.ratio_with_images if asked.images or asked.elements else ""
+    return with_images or limits.ratio
+
+
+def _words(asked: Requirements) -> str:
+    words = KIND_WORDS[asked.kind]
+    beside = asked.kind is Kind.GUIDE and (asked.images or asked.elements)
+    return f"{words} with reference images" if beside else words
+
+
+def _first_frame(asked: Requirements, limits: Constraints) -> str | None:
+    beside = asked.kind is Kind.GUIDE and "first" in asked.parts
+    return (
+        "takes no first frame beside a guide video" if beside and not limits.first_frame else None
+    )
+
+
+def _references(asked: Requirements, limits: Constraints) -> str | None:
+    count = asked.images + asked.elements
+    # What a last frame excludes is told by its own rule.
+    if count <= limits.max_images or "last" in asked.parts:
+        return None
+    beside = "" if asked.kind is Kind.REFERENCES else f" beside {KIND_WORDS[asked.kind]}"
+    if not limits.max_images:
+        return f"takes no reference images{beside}"
+    return f"takes at most {limits.max_images} reference images{beside}, not {count}"
+
+
+def _elements(asked: Requirements, limits: Constraints) -> str | None:
+    if asked.elements <= limits.max_elements or "last" in asked.parts:
+        return None
+    most = f"at most {limits.max_elements}" if limits.max_elements else "no"
+    return f"takes {most} elements"
+
+
+def _keep_audio(asked: Requirements, limits: Constraints) -> str | None:
+    lost = asked.keep_audio and not limits.keep_audio
+    return "cannot keep the sound of the clip" if lost else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Check:
+    """What is read against the model's limits and an offer's, and the part it is about."""
+
+    slug: str
+    part: str
+    says: Callable[[Requirements, Constraints], str | None]
+
+
+CHECKS: tuple[Check, ...] = (
+    Check(slug="mode", part="mode", says=_mode),
+    Check(slug="duration", part="duration", says=_duration),
+    Check(slug="aspect-ratio", part="aspect_ratio", says=_ratio),
+    Check(slug="ratio-not-stated", part="aspect_ratio", says=_ratio_stated),
+    Check(slug="ratio-needed", part="aspect_ratio", says=_ratio_needed),
+    Check(slug="first-frame", part="first", says=_first_frame),
+    Check(slug="too-many-references", part="images", says=_references),
+    Check(slug="too-many-elements", part="elements", says=_elements),
+    Check(slug="keep-audio", part="keep_audio", says=_keep_audio),
+)
+
+
+def _either(words: Iterable[str]) -> str:
+    *rest, last = sorted(words)
+    return f"{', '.join(rest)} or {last}" if rest else last

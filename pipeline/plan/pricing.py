@@ -1,0 +1,231 @@
+"""Items → priced items: each with its request and its price, or a finding why it cannot be bought.
+
+A price is low, expected and high, with the source and how sure that is. One that nobody published
+is None, never 0. Sums are USD, rounded up to a millionth, because what is reserved must not be less
+than what is charged.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from decimal import ROUND_CEILING, Decimal
+from typing import Any, Protocol
+
+import jsonschema
+
+from pipeline.domain import EMPTY, Budget, Item, Price, PricedItem, ProviderSettings, Role
+from pipeline.domain.money import exact_usd
+from pipeline.errors import InvalidInput
+from pipeline.findings import Finding, FindingCollector, Span
+from pipeline.plan.model_rules import KIND_WORDS
+from pipeline.schemas import schema
+
+_MILLIONTH = Decimal("0.000001")
+_OPTIONS = frozenset({"unknown-option", "bad-option"})
+_PLACE = Span(file="rates.yaml")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rate:
+    """What a provider charges for one kind and mode: by the second, or by the item."""
+
+    per_second: bool
+    low_usd: Decimal | None
+    usd: Decimal | None
+    """None: nobody published it."""
+    high_usd: Decimal | None
+    min_seconds: Decimal | None
+    max_seconds: Decimal | None
+    source: str
+    certainty: str
+    native_usd: Decimal | None = None
+    """What one of the provider's own units is expected to cost."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rates:
+    """The price list, by provider, kind and mode."""
+
+    by_work: Mapping[tuple[str, str, str], Rate]
+    native_usd: Mapping[str, Decimal] = field(default_factory=lambda: EMPTY)
+    """What a unit of a provider's own costs at most, by provider."""
+
+
+class Compose(Protocol):
+    """Writes the request that would buy an item; `providers.compose` is one."""
+
+    def __call__(self, item: Item, options: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Return it as plain data in placeholder form; raise InvalidInput."""
+        ...
+
+
+def parse_rates(data: Any) -> Rates:
+    """Return the price list; InvalidInput for a bad one, or one that prices a work twice."""
+    problems = [
+        f"{'.'.join(map(str, error.absolute_path)) or 'rates'}: {error.message}"
+        for error in jsonschema.Draft202012Validator(schema("rates")).iter_errors(data)
+    ]
+    found: dict[tuple[str, str, str], Rate] = {}
+    dearest: dict[str, Decimal] = {}
+    for entry in data["rates"] if not problems else ():
+        provider = entry["provider"]
+        for work in [(provider, kind, mode) for kind in entry["kinds"] for mode in entry["modes"]]:
+            if work in found:
+                problems.append(f"two rates for {', '.join(work)}")
+            found[work] = Rate(
+                per_second=entry["per"] == "second",
+                low_usd=_amount(entry.get("low_usd")),
+                usd=_amount(entry["usd"]),
+                high_usd=_amount(entry.get("high_usd")),
+                min_seconds=_amount(entry.get("min_seconds")),
+                max_seconds=_amount(entry.get("max_seconds")),
+                source=entry["source"],
+                certainty=entry["certainty"],
+                native_usd=_native_usd(entry, "usd"),
+            )
+        unit_usd = _native_usd(entry, "high_usd") or _native_usd(entry, "usd")
+        if unit_usd is not None:
+            dearest[provider] = max(unit_usd, dearest.get(provider, unit_usd))
+    if problems:
+        raise InvalidInput(
+            [Finding(slug="bad-rates", message=message, span=_PLACE) for message in problems]
+        )
+    return Rates(by_work=found, native_usd=dearest)
+
+
+def price_items(
+    plan: Iterable[Item | Finding],
+    *,
+    rates: Rates,
+    budget: Budget,
+    compose: Compose,
+    provider_settings: Mapping[str, ProviderSettings],
+    sent_prompt: Callable[[str, Mapping[str, Any]], str] | None = None,
+) -> Iterator[PricedItem | Finding]:
+    """Yield the plan with requests and prices; findings of this step come last.
+
+    `sent_prompt` reads the prompt out of a provider's request, for the report.
+    """
+    findings = FindingCollector()
+    options = {name: settings.options for name, settings in provider_settings.items()}
+    seen: set[str] = set()
+    for item in plan:
+        if isinstance(item, Finding):
+            seen.add(item.slug)
+            yield item
+            continue
+        # Options that the plan has found wrong are left out: they hide nothing else.
+        chosen = EMPTY if seen & _OPTIONS else options.get(item.provider, EMPTY)
+        try:
+            request = compose(item, chosen)
+        except InvalidInput as invalid:
+            for finding in invalid.findings:
+                # The plan reports it at the key itself; here only the shot is known.
+                if finding.slug != "extra-reserved" or finding.slug not in seen:
+                    findings.add(finding, item.row_key)
+            continue
+        found = price(item, rates)
+        if found is None and budget.assume_usd:
+            found = Price(
+                low_usd=budget.assume_usd,
+                expected_usd=budget.assume_usd,
+                high_usd=budget.assume_usd,
+                source="the manifest's unpriced: assume",
+                certainty="assumed",
+                native_usd=rates.native_usd.get(item.provider),
+            )
+        fault = _budget_fault(item, found, budget)
+        if fault is not None:
+            findings.add(fault, item.row_key)
+        said = sent_prompt(item.provider, request) if sent_prompt else ""
+        yield PricedItem(item=item, request=request, price=found, sent_prompt=said)
+    yield from findings.drain()
+
+
+def price(item: Item, rates: Rates) -> Price | None:
+    """Return what an item is expected to cost; None where no rate, or no length, is known."""
+    rate = rates.by_work.get((item.provider, item.kind.value, item.settings.mode))
+    if rate is None or rate.usd is None:
+        return None
+    billed = _billing(item, rate)
+    if billed is None:
+        return None
+    seconds, at_most = billed
+    low = rate.usd if rate.low_usd is None else rate.low_usd
+    high = rate.usd if rate.high_usd is None else rate.high_usd
+    return Price(
+        low_usd=_round_up(low * seconds),
+        expected_usd=_round_up(rate.usd * seconds),
+        high_usd=_round_up(high * at_most),
+        source=rate.source,
+        certainty=rate.certainty,
+        native_usd=rate.native_usd or rates.native_usd.get(item.provider),
+    )
+
+
+def _billing(item: Item, rate: Rate) -> tuple[Decimal, Decimal] | None:
+    """Return by what the rate is multiplied, as expected and at most.
+
+    No provider's page says how it counts the seconds of a clip that is edited. Expected is the
+    length of its file; at most, each second that has begun counts as a whole one.
+    """
+    if not rate.per_second:
+        return Decimal(1), Decimal(1)
+    counted_s = item.spec.seconds
+    if counted_s is None:
+        return None
+    if item.settings.duration is None:
+        clips = (each.media[0] for each in item.references if each.role is Role.VIDEO)
+        counted_s = next((clip.file_seconds for clip in clips if clip.file_seconds), counted_s)
+    expected = Decimal(str(counted_s))
+    low, high = rate.min_seconds, rate.max_seconds
+    bounded = [
+        seconds if high is None else min(seconds, high)
+        for seconds in (
+            each if low is None else max(each, low)
+            for each in (expected, expected.to_integral_value(ROUND_CEILING))
+        )
+    ]
+    return bounded[0], bounded[1]
+
+
+def _round_up(amount: Decimal) -> Decimal:
+    return amount.quantize(_MILLIONTH, rounding=ROUND_CEILING)
+
+
+def _budget_fault(item: Item, found: Price | None, budget: Budget) -> Finding | None:
+    """Return what the budget has against an item, if anything."""
+    if found is None:
+        limits = (budget.limit_usd, budget.per_run_usd, budget.per_row_usd, budget.per_item_usd)
+        if all(limit is None for limit in limits):
+            return None
+        return Finding(
+            slug="unpriced",
+            message=(
+                f"no price is known for {KIND_WORDS[item.kind]}"
+                f" in mode {item.settings.mode} at {item.provider}"
+            ),
+            span=budget.span or item.origin.shot,
+            hint="write unpriced: {assume: 0.60 USD} into the budget, or ask another provider",
+            related=(item.origin.shot,) if budget.span else (),
+        )
+    if budget.per_item_usd is None or found.high_usd <= budget.per_item_usd:
+        return None
+    most, allowed = exact_usd(found.high_usd), exact_usd(budget.per_item_usd)
+    return Finding(
+        slug="over-per-item",
+        message=f"an item of shot '{item.shot}' may cost {most} USD; per_item allows {allowed} USD",
+        span=item.origin.shot,
+        hint="make it shorter, choose mode std, or raise per_item",
+        related=(budget.span,) if budget.span else (),
+    )
+
+
+def _native_usd(entry: Mapping[str, Any], figure: str) -> Decimal | None:
+    usd, native = _amount(entry.get(figure)), entry.get("native")
+    return usd / Decimal(native["per_unit"]) if usd is not None and native else None
+
+
+def _amount(written: str | float | None) -> Decimal | None:
+    return None if written is None else Decimal(str(written))

@@ -1,0 +1,485 @@
+"""What one row and cell ask for, once for all takes: kind, references, settings, candidates.
+
+Everything is checked here that does not need the prompt: first what the model forbids, whoever
+sells it, then each provider asked for. The first that can express the item gets it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
+from typing import Any
+
+from pipeline.domain import EMPTY, Kind, Media, Offer, Reference, Role, Settings, Shot, Spec
+from pipeline.errors import MediaFault
+from pipeline.findings import Finding, Severity
+from pipeline.plan import keys
+from pipeline.plan.attachments import Attachments, MediaInspector
+from pipeline.plan.capability_checks import (
+    Requirements,
+    Violation,
+    forbidden,
+    inexpressible,
+    kind_of,
+    ratio_for,
+)
+from pipeline.plan.media_checks import ADVICE, has_ratio, near_ratio, unusable
+from pipeline.plan.model_rules import (
+    AUTO,
+    EDITS,
+    FRAMED,
+    KIND_WORDS,
+    RATIOS,
+    USES,
+    USUAL,
+    USUAL_RATIO,
+)
+from pipeline.plan.provider_settings import choose_providers
+from pipeline.plan.setting_layers import OWN, WrittenSettings
+from pipeline.plan.template_scope import TemplateScope
+
+_UNUSED_ADVICE: Mapping[str, str] = MappingProxyType(
+    {
+        "duration": "take it out: an edit is as long as its clip",
+        "aspect_ratio": "take it out: an edit has the ratio of its clip",
+        "keep_audio": "take it out: there is no clip whose sound could be kept",
+    }
+)
+"""What to do with a setting that its kind does not use."""
+_FOR_ALL = frozenset({"defaults", "overrides"})
+_OPTIONS = ("format", "safety", "watermark")
+_PART_OF = MappingProxyType({"keep_audio": "video"})
+"""What is written as a part of a reference, for want of a place of its own."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Candidate:
+    """A provider asked for, and why it cannot make the item, if it cannot."""
+
+    offer: Offer
+    violations: tuple[Violation, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResolvedSettings:
+    """What follows from the requirements once a provider is chosen."""
+
+    settings: Settings
+    spec: Spec
+    shared: keys.SharedKey
+    extra: Mapping[str, Any]
+
+
+@dataclass(slots=True, kw_only=True)
+class Compatibility:
+    """Distinct requirements, and what was found out about them: most items share a few."""
+
+    requirements: Requirements
+    forbidden: tuple[Violation, ...]
+    candidates: dict[str, Candidate] = field(default_factory=dict)
+    resolved: dict[tuple[Any, ...], ResolvedSettings] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ItemDraft:
+    """What a row and cell ask for, proven but for the prompt."""
+
+    compatibility: Compatibility
+    references: tuple[Reference, ...]
+    key_parts: Mapping[int, keys.KeyParts]
+    """The references' part of the key, by recipe."""
+    written: WrittenSettings
+    clip: Media | None
+    seconds: float | None
+    """Length of the input clip."""
+    pinned: bool
+    candidates: tuple[Candidate, ...]
+
+    @property
+    def kind(self) -> Kind:
+        """What the clip is made from."""
+        return self.compatibility.requirements.kind
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dependencies:
+    """What each part of a shot's work depends on."""
+
+    references: int
+    settings: int
+    draft: int
+    prompt: int
+
+
+class FindingLocator:
+    """Reports violations at the place in manifest or table that they are about."""
+
+    def __init__(self, shot: Shot, scope: TemplateScope) -> None:
+        self._shot = shot
+        self._scope = scope
+
+    def report(
+        self,
+        violation: Violation,
+        written: WrittenSettings,
+        attachments: Attachments,
+        level: int,
+        *,
+        hint: str = "",
+        severity: Severity = Severity.ERROR,
+    ) -> None:
+        """Report a violation at the setting or reference it is about, else at the shot."""
+        setting = written.get(violation.part)
+        if setting and violation.part == "provider" and setting.layer not in OWN:
+            # The providers of all shots are no mistake; that this one is not made by them is.
+            setting = None
+        part = _PART_OF.get(violation.part, violation.part)
+        spans = self._shot.field_spans
+        if setting is not None:
+            span = setting.span
+        elif violation.part == "prompt":
+            span = self._shot.prompt.span
+        elif part in attachments.spans:
+            span = spans.get("use") or spans.get("references") or self._shot.span
+        else:
+            span = spans.get(part, self._shot.span)
+        there = attachments.spans.get(part)
+        finding = Finding(
+            slug=violation.slug,
+            message=violation.message,
+            span=span,
+            hint=hint,
+            severity=severity,
+            row=setting.row if setting else "",
+            column=setting.column if setting else "",
+            related=(there,) if there and there != span else (),
+        )
+        self._scope.report(finding, level)
+
+    def report_media(
+        self,
+        reference: Reference,
+        violation: Violation,
+        attachments: Attachments,
+        level: int,
+        *,
+        hint: str = "",
+    ) -> None:
+        """Report a medium's violation where it is named: in the table's cell, if from one."""
+        finding = Finding(
+            slug=violation.slug, message=violation.message, span=reference.span, hint=hint
+        )
+        value = attachments.values.get(reference.span)
+        # A message that names no file is the same for all rows: one finding at the frame itself.
+        if value is not None and violation.slug != "frame-ratio":
+            finding = self._scope.in_cell(finding, value)
+        self._scope.report(finding, level)
+
+
+class ItemResolver:
+    """Drafts the items of one shot."""
+
+    def __init__(
+        self,
+        shot: Shot,
+        scope: TemplateScope,
+        offers: Mapping[str, Offer],
+        *,
+        inspector: MediaInspector,
+        provider: str,
+        levels: Dependencies,
+    ) -> None:
+        self._shot = shot
+        self._scope = scope
+        self._offers = offers
+        self._inspector = inspector
+        self._provider = provider
+        self._levels = levels
+        self._locator = FindingLocator(shot, scope)
+        self._compatibilities: dict[Requirements, Compatibility] = {}
+
+    def draft(self, attachments: Attachments, written: WrittenSettings) -> ItemDraft | None:
+        """Return the draft for the row and cell at hand; None if anything has a finding."""
+        memoize, levels = self._scope.memoize, self._levels
+        kind = kind_of(attachments.parts)
+        all_used = memoize(
+            ("used", kind), levels.settings, lambda: self._all_settings_used(kind, written)
+        )
+        choice = memoize(
+            "asked",
+            levels.settings,
+            lambda: choose_providers(self._shot, written, self._offers, only=self._provider),
+        )
+        if isinstance(choice, Finding):
+            self._scope.report(choice, levels.settings)
+        references = self._fit_frames(attachments, written)
+        asked = requirements_for(kind, attachments, references, written)
+        known = self._compatibilities.get(asked)
+        if known is None:
+            known = Compatibility(requirements=asked, forbidden=tuple(forbidden(asked)))
+            self._compatibilities[asked] = known
+        for violation in known.forbidden:
+            self._locator.report(violation, written, attachments, levels.draft)
+        unfit = self._media_violations(kind, references, attachments, None)
+        for reference, violation in unfit:
+            advice = ADVICE.get(violation.slug, "")
+            self._locator.report_media(reference, violation, attachments, levels.draft, hint=advice)
+        if unfit or known.forbidden or not all_used:
+            return None
+        if isinstance(choice, Finding) or attachments.broken:
+            return None
+        if len(references) < len(attachments.references):
+            return None
+        if references is attachments.references:
+            key_parts = memoize(
+                "described", levels.references, lambda: keys.describe_references(references)
+            )
+        else:
+            key_parts = keys.describe_references(references)
+        return ItemDraft(
+            compatibility=known,
+            references=references,
+            key_parts=key_parts,
+            written=written,
+            clip=references[-1].media[0] if "video" in attachments.spans else None,
+            seconds=attachments.seconds,
+            pinned=choice.pinned,
+            candidates=tuple(
+                [self._candidate(offer, known, references, attachments) for offer in choice.offers]
+            ),
+        )
+
+    def settle(self, draft: ItemDraft, offer: Offer) -> ResolvedSettings:
+        """Return settings, spec and the shared part of the key for one provider."""
+        asked = draft.compatibility.requirements
+        options = {name: draft.written[name].data for name in asked.options}
+        side = _short_side(draft.clip)
+        place = (offer.provider, draft.pinned, draft.seconds, side, *options.values())
+        known = draft.compatibility.resolved.get(place)
+        if known is not None:
+            return known
+        settings = Settings(
+            mode=asked.mode,
+            duration=asked.duration,
+            aspect_ratio=ratio_for(asked, offer.kinds[asked.kind]),
+            keep_audio=asked.keep_audio if "keep_audio" in USES[asked.kind] else None,
+            **options,
+        )
+        # An item's key has the ratio that somebody wrote, whoever makes the item.
+        ratios = keys.KeyRatios(written=None, measures=None, unwritten=())
+        if asked.kind not in EDITS:
+            ratio = None if asked.ratio == AUTO else asked.ratio
+            usual = asked.frame_ratio if "first" in asked.parts else USUAL_RATIO
+            ratios = keys.KeyRatios(
+                written=ratio,
+                measures=RATIOS.get(ratio or ""),
+                unwritten=(AUTO,) if usual is None else (usual, AUTO),
+            )
+        extra = self._shot.extra.get(offer.provider)
+        resolved = draft.compatibility.resolved[place] = ResolvedSettings(
+            settings=settings,
+            spec=_spec(draft, settings, offer),
+            shared=keys.share_key(
+                asked.kind,
+                settings,
+                ratios,
+                provider=offer.provider if draft.pinned else "",
+                extra=extra,
+            ),
+            extra={offer.provider: extra} if extra else EMPTY,
+        )
+        return resolved
+
+    def report_nobody(
+        self, draft: ItemDraft, violations: list[Violation], attachments: Attachments
+    ) -> None:
+        """Report that no provider asked for can make the item, each with its reason."""
+        by_prompt = violations[0].part == "prompt"
+        others = [] if by_prompt else self._others(draft, attachments)
+        whole = replace(
+            violations[0], message="; ".join(dict.fromkeys(each.message for each in violations))
+        )
+        hint = f"{_and_list(others)} could" if others else ""
+        level = self._levels.draft | (self._levels.prompt if by_prompt else 0)
+        self._locator.report(whole, draft.written, attachments, level, hint=hint)
+
+    def report_left_out(
+        self, draft: ItemDraft, violation: Violation, attachments: Attachments
+    ) -> None:
+        """Warn that a run with one provider leaves the item to others, who could make it."""
+        by_prompt = violation.part == "prompt"
+        others = [each.offer.title for each in draft.candidates if not each.violations]
+        others += [] if by_prompt else self._others(draft, attachments)
+        could = f"; {_and_list(list(dict.fromkeys(others)))} could" if others else ""
+        level = self._levels.draft | (self._levels.prompt if by_prompt else 0)
+        self._locator.report(
+            violation,
+            draft.written,
+            attachments,
+            level,
+            hint=f"left out of this run{could}",
+            severity=Severity.WARNING,
+        )
+
+    def _others(self, draft: ItemDraft, attachments: Attachments) -> list[str]:
+        """Return the titles of providers that nobody asked for, and that could."""
+        asked = {candidate.offer.provider for candidate in draft.candidates}
+        return [
+            offer.title
+            for name, offer in sorted(self._offers.items())
+            if name not in asked
+            and not self._candidate(
+                offer, draft.compatibility, draft.references, attachments
+            ).violations
+        ]
+
+    def _candidate(
+        self,
+        offer: Offer,
+        compatibility: Compatibility,
+        references: tuple[Reference, ...],
+        attachments: Attachments,
+    ) -> Candidate:
+        known = compatibility.candidates.get(offer.provider)
+        if known is None:
+            violations = tuple(inexpressible(compatibility.requirements, offer))
+            known = Candidate(offer=offer, violations=violations)
+            compatibility.candidates[offer.provider] = known
+        kind = compatibility.requirements.kind
+        media = self._media_violations(kind, references, attachments, offer)
+        if not media:
+            return known
+        return Candidate(
+            offer=offer, violations=known.violations + tuple(each for _, each in media)
+        )
+
+    def _media_violations(
+        self,
+        kind: Kind,
+        references: tuple[Reference, ...],
+        attachments: Attachments,
+        offer: Offer | None,
+    ) -> tuple[tuple[Reference, Violation], ...]:
+        if references is not attachments.references:  # made to fit, for this cell
+            return tuple(unusable(references, kind, offer))
+        return self._scope.memoize(
+            ("usable", offer.provider if offer else ""),
+            self._levels.references,
+            lambda: tuple(unusable(references, kind, offer)),
+        )
+
+    def _all_settings_used(self, kind: Kind, written: WrittenSettings) -> bool:
+        """Tell whether each of the shot's own settings has a meaning; report those without."""
+        idle = [
+            (name, setting)
+            for name, setting in written.items()
+            if setting.layer in OWN and name not in USES[kind]
+        ]
+        for name, setting in idle:
+            finding = Finding(
+                slug="unused-setting",
+                message=f"'{name}' has no meaning for {KIND_WORDS[kind]}",
+                span=setting.span,
+                hint=_UNUSED_ADVICE.get(name, "take it out"),
+            )
+            self._scope.report(finding, self._levels.settings)
+        return not idle
+
+    def _fit_frames(
+        self, attachments: Attachments, written: WrittenSettings
+    ) -> tuple[Reference, ...]:
+        """Return the references, frames in the ratio asked for; one with a finding is left out.
+
+        With `auto` nothing is checked, and of a URL nothing is known.
+        """
+        setting = written.get("aspect_ratio")
+        if setting is None or setting.data not in RATIOS or "edit" in attachments.parts:
+            return attachments.references
+        if not {"first", "last"} & attachments.parts:
+            return attachments.references
+        ratio, how = setting.data, attachments.fit
+        fitted: list[Reference] = []
+        for reference in attachments.references:
+            media = reference.media[0]
+            if reference.role not in {Role.FIRST, Role.LAST} or (
+                media.local and has_ratio(media.width, media.height, ratio)
+            ):
+                fitted.append(reference)
+                continue
+            if how:
+                try:
+                    shaped = self._inspector.fit(media, ratio, how)
+                except MediaFault as fault:
+                    slug, message, hint = fault.slug, fault.message, fault.hint
+                else:
+                    fitted.append(replace(reference, media=(shaped,)))
+                    continue
+            elif media.local:
+                slug, hint = "frame-ratio", "say fit: crop, or fit: pad"
+                message = f"the {reference.role} frame is not {ratio}"
+            else:
+                fitted.append(reference)
+                continue
+            violation = Violation(slug=slug, message=message, part=reference.name)
+            level = self._levels.draft
+            self._locator.report_media(reference, violation, attachments, level, hint=hint)
+        return tuple(fitted)
+
+
+def requirements_for(
+    kind: Kind,
+    attachments: Attachments,
+    references: tuple[Reference, ...],
+    written: WrittenSettings,
+) -> Requirements:
+    """Return what decides whether an item can be said; settings without a meaning left out."""
+    used = {name: setting.data for name, setting in written.items() if name in USES[kind]}
+    first = references[0].media[0] if references and references[0].role is Role.FIRST else None
+    ratio = written.get("aspect_ratio") if "aspect_ratio" in used else None
+    if ratio is not None and ratio.data == AUTO and ratio.layer in _FOR_ALL:
+        # `auto` for all shots means: let it follow what there is to follow. Where a shot has
+        # nothing of the kind, it is as if nobody had written a ratio.
+        ratio = None
+    return Requirements(
+        kind=kind,
+        mode=used.get("mode", USUAL["mode"]),
+        duration=None if kind in EDITS else used.get("duration", USUAL["duration"]),
+        ratio=None if ratio is None else str(ratio.data),
+        frame_ratio=near_ratio(first.width, first.height) if first else None,
+        parts=attachments.parts,
+        images=attachments.images,
+        elements=attachments.elements,
+        keep_audio=bool(used.get("keep_audio", attachments.keep_audio)),
+        options=frozenset([name for name in _OPTIONS if name in used]),
+    )
+
+
+def _short_side(clip: Media | None) -> int | None:
+    """Return the short side of the input clip, where it is known."""
+    return (min(clip.width, clip.height) or None) if clip else None
+
+
+def _spec(draft: ItemDraft, settings: Settings, offer: Offer) -> Spec:
+    """Return what the clip must measure."""
+    asked = draft.compatibility.requirements
+    ratio = settings.aspect_ratio
+    if ratio == AUTO and asked.kind in FRAMED:
+        ratio = asked.frame_ratio
+    side = offer.pixels.get(settings.mode)
+    if asked.kind in EDITS:
+        # "Size and length follow it" (Runware's model page): not larger than its clip.
+        own = _short_side(draft.clip)
+        side = min(side, own) if side and own else None
+    elif asked.kind in FRAMED and ratio is None:
+        side = None
+    return Spec(
+        seconds=draft.seconds if asked.kind in EDITS else settings.duration,
+        ratio=RATIOS.get(ratio or ""),
+        short_side=side,
+    )
+
+
+def _and_list(names: list[str]) -> str:
+    *rest, last = names
+    return f"{', '.join(rest)} and {last}" if rest else last

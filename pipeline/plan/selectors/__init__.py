@@ -1,0 +1,1 @@
+"""What `--select` and `--exclude` say → a predicate over items, as in dbt."""

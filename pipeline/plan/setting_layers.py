@@ -1,0 +1,161 @@
+"""Which value of a setting wins: row's `_` column > axis > shot > defaults > built-in.
+
+`overrides` win over all of them (manifest.md §8). A value that renders to nothing is absent, so
+the next layer speaks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
+
+from pipeline.domain import Manifest, Shot, Value
+from pipeline.errors import TemplateFault
+from pipeline.findings import Finding, Span
+from pipeline.plan.cells import SETTABLE, Cell
+from pipeline.plan.template_scope import CELL, ROW, TAKE, TemplateScope, as_finding
+
+OWN = frozenset({"shot", "axis"})
+"""Layers in which a setting without a meaning is a mistake; elsewhere it is left out."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WrittenSetting:
+    """A setting somebody wrote: its value, and where."""
+
+    layer: str
+    data: Any
+    span: Span
+    row: str = ""
+    column: str = ""
+
+
+WrittenSettings = Mapping[str, WrittenSetting]
+
+
+class SettingLayers:
+    """One shot's settings, read for a row and a cell at a time."""
+
+    def __init__(self, manifest: Manifest, shot: Shot, scope: TemplateScope) -> None:
+        self._manifest = manifest
+        self._shot = shot
+        self._scope = scope
+
+    def level(self, cells: tuple[Cell, ...], *, steered: bool) -> int:
+        """Return what the settings depend on; `steered` if any row has steering columns."""
+        sources = (self._manifest.overrides, self._shot.settings, self._manifest.defaults)
+        found = ROW if steered else 0
+        for values in sources:
+            found |= self._scope.level_of(values.values())
+        for cell in cells:
+            found |= self._scope.level_of(cell.sets.values()) | (CELL if cell.sets else 0)
+        return found
+
+    def takes(self, level: int) -> int | None:
+        """Return how many takes are wanted; None if that has a finding."""
+        setting = self._scope.memoize("takes", level & ~TAKE, lambda: self._setting("takes", level))
+        if setting is None:
+            return 1
+        return setting.data if isinstance(setting, WrittenSetting) else None
+
+    def settings(self, level: int) -> WrittenSettings | None:
+        """Return the settings that somebody wrote; None if one has a finding."""
+
+        def read() -> WrittenSettings | None:
+            found: dict[str, WrittenSetting] = {}
+            for name in _ORDER:
+                setting = self._setting(name, level)
+                if isinstance(setting, Finding):
+                    return None
+                if setting is not None:
+                    found[name] = setting
+            return found
+
+        return self._scope.memoize("settings", level, read)
+
+    def _setting(self, name: str, level: int) -> WrittenSetting | Finding | None:
+        """Return the value that wins, the finding against it, or None where none is written."""
+        row = self._scope.row
+        layers: tuple[tuple[str, Mapping[str, Value]], ...] = (
+            ("overrides", self._manifest.overrides),
+            *((("row", row.steering),) if row is not None else ()),
+            ("axis", self._scope.cell.sets),
+            ("shot", self._shot.settings),
+            ("defaults", self._manifest.defaults),
+        )
+        for layer, values in layers:
+            value = values.get(name)
+            if value is None:
+                continue
+            try:
+                data = self._scope.value(value)
+            except TemplateFault as fault:
+                finding = self._scope.in_cell(as_finding(fault), value)
+                self._scope.report(finding, level)
+                return finding
+            if data is None or data == "":
+                continue
+            what, reader = _READERS[name]
+            in_row = row is not None and layer == "row"
+            setting = WrittenSetting(
+                layer=layer,
+                data=reader(data),
+                span=value.span,
+                row=row.key if row and in_row else "",
+                column=f"_{name}" if in_row else "",
+            )
+            if setting.data is not None:
+                return setting
+            finding = Finding(
+                slug="bad-setting",
+                message=f"'{name}' is {what}, not {data!r}",
+                span=value.span,
+                row=setting.row,
+                column=setting.column,
+            )
+            self._scope.report(finding, level)
+            return finding
+        return None
+
+
+def _whole(data: Any) -> int | None:
+    if isinstance(data, bool):
+        return None
+    text = str(data).strip().removesuffix(".0")
+    return int(text) if text.isascii() and text.isdecimal() else None
+
+
+def _switch(data: Any) -> bool | None:
+    if isinstance(data, bool):
+        return data
+    return {"true": True, "false": False}.get(str(data).strip().lower())
+
+
+def _text(data: Any) -> str | None:
+    return data.strip() if isinstance(data, str) else None
+
+
+def _names(data: Any) -> tuple[str, ...] | None:
+    listed = [data] if isinstance(data, str) else data
+    if not isinstance(listed, list | tuple) or not listed:
+        return None
+    return tuple(map(str, listed))
+
+
+_ORDER = tuple(sorted(SETTABLE - {"takes"}))
+_READERS: Mapping[str, tuple[str, Callable[[Any], Any]]] = MappingProxyType(
+    {
+        "provider": ("a provider's name, or a list of names", _names),
+        "mode": ("std or pro", _text),
+        "duration": ("a whole number of seconds", _whole),
+        "aspect_ratio": ("a ratio such as 9:16, or auto", _text),
+        "takes": ("a whole number from 1", lambda data: _whole(data) or None),
+        "keep_audio": ("true or false", _switch),
+        "format": ("mp4, webm or mov", {"mp4": "mp4", "webm": "webm", "mov": "mov"}.get),
+        "safety": ("a word", _text),
+        "watermark": ("true or false", _switch),
+        "pin_provider": ("true or false", _switch),
+    }
+)

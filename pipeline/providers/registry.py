@@ -1,0 +1,101 @@
+"""Every provider known, and the one way from an item to the request that would buy it.
+
+A request is checked against the provider's closed schema before `extra` is merged into it: what
+this package writes is never loose, and what a manifest adds never replaces it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
+from typing import Any
+
+from pipeline.domain import Item, Offer
+from pipeline.domain.offer_rules import option_faults, wrong_prompt_length
+from pipeline.errors import InvalidInput
+from pipeline.findings import Finding
+from pipeline.providers import passthrough, schema_registry
+from pipeline.providers.apimart import APIMart
+from pipeline.providers.base import ASSET, CLIENT_ID, Provider, plain
+from pipeline.providers.evolink import EvoLink
+from pipeline.providers.inference import Inference
+from pipeline.providers.plugins import plugins
+from pipeline.providers.runware import Runware
+from pipeline.providers.unifically import Unifically
+
+_OWN: tuple[Provider, ...] = (APIMart(), EvoLink(), Inference(), Runware(), Unifically())
+_PLUGINS = tuple(plugins(provider.offer.provider for provider in _OWN))
+for _plugin in _PLUGINS:
+    schema_registry.register(_plugin.offer.provider, _plugin.wire_schema)
+
+PROVIDERS: Mapping[str, Provider] = MappingProxyType(
+    {provider.offer.provider: provider for provider in (*_OWN, *_PLUGINS)}
+)
+OFFERS: Mapping[str, Offer] = MappingProxyType(
+    {name: provider.offer for name, provider in PROVIDERS.items()}
+)
+
+
+PLUGIN_RATES: tuple[Mapping[str, Any], ...] = tuple(
+    rate for plugin in _PLUGINS for rate in plugin.rates
+)
+"""Prices that providers from other packages bring along, as entries of rates.yaml."""
+
+
+def compose(item: Item, options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the request that would buy the item, as plain data in placeholder form.
+
+    Raises InvalidInput, at the item's shot, for a prompt whose rendered form is too short or too
+    long, for what the provider's schema refuses, and for `extra` that touches our own fields.
+    """
+    return compose_with(PROVIDERS[item.provider], item, options)
+
+
+def compose_with(provider: Provider, item: Item, options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what `compose` does, for an adapter at hand."""
+    offer = provider.offer
+    wrong = [(fault.slug, fault.message) for fault in option_faults(offer, options)]
+    if wrong:
+        raise _refusal(item, wrong)
+    data = plain(provider.submit_request(item, options))
+    wrong = _request_faults(item, offer, data)
+    if wrong:
+        raise _refusal(item, wrong)
+    extra = item.extra.get(item.provider)
+    if extra:
+        data["body"] = passthrough.merge(data["body"], extra)
+    return data
+
+
+def sent_prompt(provider: str, request: Mapping[str, Any]) -> str:
+    """Return the prompt inside a composed request: what the provider gets to read."""
+    return _prompt_in(OFFERS[provider], request)
+
+
+def _prompt_in(offer: Offer, request: Mapping[str, Any]) -> str:
+    found: Any = passthrough.task(request["body"])
+    for step in offer.prompt_field.split("."):
+        found = found[step]
+    return str(found)
+
+
+def _refusal(item: Item, problems: Iterable[tuple[str, str]]) -> InvalidInput:
+    return InvalidInput(
+        Finding(slug=slug, message=message, span=item.origin.shot) for slug, message in problems
+    )
+
+
+def _request_faults(item: Item, offer: Offer, data: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Return what forbids the request, as slugs and messages; the first cause hides the rest."""
+    prompt = _prompt_in(offer, data)
+    if prompt == CLIENT_ID or prompt.startswith(ASSET):
+        return [("prompt-reserved", f"a prompt cannot be the placeholder {prompt!r}")]
+    wrong = wrong_prompt_length(len(prompt), offer.kinds[item.kind])
+    if wrong is not None:
+        slug, bound = wrong
+        return [(slug, f"the prompt has {len(prompt):,} characters as sent, {bound}")]
+    refused = schema_registry.schema_error(item.provider, data["body"])
+    if refused is not None:
+        return [("wire-schema", f"{offer.title} cannot be told this: {refused}")]
+    added = item.extra.get(item.provider)
+    return list(passthrough.extra_faults(offer, data["body"], added)) if added else []

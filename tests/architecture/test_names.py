@@ -1,0 +1,158 @@
+"""One name, one thing; what has an effect is a verb; no private metaphors.
+
+What does not hold yet stands in `names_still_wrong.txt`, a line each. The list may only shrink:
+`pytest tests/architecture/test_names.py --rewrite-cases` takes off what is right now, and never
+adds a line.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.architecture.source import PACKAGE, modules
+
+LIST = Path(__file__).with_name("names_still_wrong.txt")
+PARTICIPLES = frozenset(
+    [
+        "begun",
+        "bought",
+        "built",
+        "chosen",
+        "done",
+        "drawn",
+        "frozen",
+        "given",
+        "gone",
+        "held",
+        "kept",
+        "known",
+        "left",
+        "lost",
+        "made",
+        "meant",
+        "paid",
+        "said",
+        "seen",
+        "sent",
+        "shown",
+        "spoken",
+        "stood",
+        "taken",
+        "thawed",
+        "told",
+        "written",
+    ]
+)
+"""Irregular past participles; regular ones end in `-ed`."""
+PRESENT = frozenset({"need", "feed", "seed", "embed", "exceed", "proceed", "speed", "shed"})
+METAPHORS = frozenset(
+    [
+        "books",
+        "brake",
+        "brief",
+        "briefs",
+        "costume",
+        "desk",
+        "detour",
+        "detours",
+        "doomed",
+        "gate",
+        "guest",
+        "guests",
+        "heed",
+        "intake",
+        "lay",
+        "life",
+        "means",
+        "misfit",
+        "parked",
+        "reels",
+        "shelf",
+        "sieve",
+        "studio",
+        "thawed",
+        "till",
+        "wish",
+        "wishes",
+    ]
+)
+"""Private images of the first build (docs/decisions): a stranger cannot guess what they name."""
+
+
+def _definitions() -> Iterator[tuple[str, str, ast.AST]]:
+    """Yield module, name and node of every class and function."""
+    for module in modules():
+        place = str(module.relative_to(PACKAGE))
+        for node in ast.walk(ast.parse(module.read_text("utf-8"))):
+            if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+                yield place, node.name, node
+
+
+def _classes() -> Iterator[str]:
+    homes: dict[str, set[str]] = defaultdict(set)
+    for place, name, node in _definitions():
+        if isinstance(node, ast.ClassDef):
+            homes[name].add(place)
+    yield from (f"class {name}" for name, places in homes.items() if len(places) > 1)
+
+
+def _files() -> Iterator[str]:
+    homes: dict[str, set[str]] = defaultdict(set)
+    for module in modules():
+        place = module.relative_to(PACKAGE)
+        # A folder has a file for each command, provider or dialect, and these have their parts.
+        apart = place.parts[:2] in {("cli", "commands"), ("sandbox", "dialects")}
+        if not apart and not module.stem.startswith("__"):
+            homes[module.stem].add(str(place))
+    yield from (f"file {name}" for name, places in homes.items() if len(places) > 1)
+
+
+def _participles() -> Iterator[str]:
+    for place, name, node in _definitions():
+        if isinstance(node, ast.ClassDef) or any(
+            "property" in ast.unparse(each)
+            for each in node.decorator_list  # type: ignore[attr-defined]
+        ):
+            continue
+        first = name.strip("_").partition("_")[0]
+        if first in PARTICIPLES or (first.endswith("ed") and first not in PRESENT):
+            yield f"participle {place.partition('/')[0]} {name}"
+
+
+def _metaphors() -> Iterator[str]:
+    names = [(place, name) for place, name, _ in _definitions()]
+    names += [(str(m.relative_to(PACKAGE)), m.stem) for m in modules()]
+    for place, name in names:
+        words = "".join(f"_{c.lower()}" if c.isupper() else c for c in name).split("_")
+        if METAPHORS & set(words):
+            yield f"metaphor {place.partition('/')[0]} {name}"
+
+
+FOUND: tuple[Callable[[], Iterator[str]], ...] = (_classes, _files, _participles, _metaphors)
+
+
+def _wrong() -> set[str]:
+    return {line for find in FOUND for line in find()}
+
+
+def _listed() -> set[str]:
+    return set(LIST.read_text("utf-8").splitlines())
+
+
+def test_no_name_is_wrong_that_was_right() -> None:
+    """No class or file name twice, no participle and no metaphor beside those on the list."""
+    assert [] == sorted(_wrong() - _listed())
+
+
+def test_the_list_of_wrong_names_only_shrinks(request: pytest.FixtureRequest) -> None:
+    """A name that was put right is taken off the list."""
+    left = sorted(_listed() & _wrong())
+    if request.config.getoption("--rewrite-cases"):
+        LIST.write_text("".join(f"{line}\n" for line in left), "utf-8")
+
+    assert [] == sorted(_listed() - _wrong())
