@@ -20,7 +20,7 @@ from pipeline.errors import InvalidInput
 from pipeline.findings import Diagnostic
 from pipeline.net.lane import Lane
 from pipeline.providers import OFFERS
-from pipeline.run.admission import PlanSummary
+from pipeline.run.plan_sync import PlanSummary
 
 _MOST = 16
 """How many clips at once a lane may grow to if the manifest says nothing: no provider publishes

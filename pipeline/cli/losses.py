@@ -12,7 +12,7 @@ from pipeline.cli.selecting import as_typed
 from pipeline.errors import LedgerLost
 from pipeline.ledger.loss_detection import Loss
 from pipeline.ledger.repository import Ledger
-from pipeline.run.admission import Totals
+from pipeline.run.plan_sync import Totals
 
 
 def find_loss(asked: CampaignOptions, campaign: str) -> Loss | None:

@@ -49,9 +49,8 @@ from pipeline.errors import InvalidInput
 from pipeline.findings import has_errors
 from pipeline.ledger.loss_detection import Loss
 from pipeline.ledger.repository import Ledger
-from pipeline.run.admission import ChangedOutput, PlanLine, PlanSummary
 from pipeline.run.output_check import DamagedClip, RealFiles
-from pipeline.run.plan_sync import admit
+from pipeline.run.plan_sync import ChangedOutput, PlanLine, PlanSummary, admit
 
 
 @app.command(epilog="Example: callsheet check manifests/spring-sneakers/campaign.yaml")

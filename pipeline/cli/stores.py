@@ -35,10 +35,9 @@ from pipeline.errors import InvalidInput
 from pipeline.ledger.adoptions import Adopter
 from pipeline.ledger.repository import Ledger
 from pipeline.media.video import probe
-from pipeline.run.admission import PlanSummary
 from pipeline.run.adopting import Adopted, Adoption, NotAdopted, StoredClip
 from pipeline.run.manual import sent
-from pipeline.run.plan_sync import restate
+from pipeline.run.plan_sync import PlanSummary, restate
 from pipeline.storage.blobs import Store
 
 _SHOWN_DIGITS = 12

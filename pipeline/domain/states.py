@@ -40,7 +40,9 @@ UNKNOWN_STATES = frozenset(
 FINISHED = frozenset({State.DONE, State.OFF_SPEC})
 """A clip is there."""
 ENDED_BADLY = frozenset({State.FAILED, State.OFF_SPEC, State.ABANDONED})
-ADOPTABLE = frozenset({State.PLANNED, State.HELD, State.FAILED})
+REPLANNED = frozenset({State.PLANNED, State.HELD, State.FAILED})
+"""A job in these states is made as the latest plan says; in all others it was sent, or made."""
+ADOPTABLE = REPLANNED
 """Nothing is under way: a clip that lies there may become the item's."""
 
 TRANSITIONS: Mapping[State, Mapping[State, str]] = MappingProxyType(

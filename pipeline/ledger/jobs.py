@@ -11,11 +11,11 @@ from typing import Any
 
 from sqlalchemy import Connection, RowMapping, and_, bindparam, func, not_, or_, select, update
 
-from pipeline.domain.states import CRASHED, TRANSITIONS, UNSETTLED, State
+from pipeline.domain.states import CRASHED, TRANSITIONS, State
 from pipeline.ledger.fast_sql import execute
 from pipeline.ledger.payload import as_bought
 from pipeline.ledger.price_confirmations import PriceClass
-from pipeline.ledger.sql_schema import campaigns, items, jobs, payloads, purchases
+from pipeline.ledger.sql_schema import campaigns, items, jobs, payloads, purchases, still_unsettled
 
 CHARGED = "charged"
 """What became of a paid try whose clip was finished."""
@@ -47,6 +47,8 @@ class Purchase:
     kind: str = ""
     seconds: float | None = None
     charged_native: str = ""
+    account: str = ""
+    """From which account it was sent; empty where an earlier version did."""
     native_unit: str = ""
     """What the provider told in a unit of its own, at acceptance or later."""
 
@@ -262,7 +264,7 @@ def _sent(campaign: str) -> Any:
     """Return the query of a campaign's unsettled jobs, with the items they were sent for."""
     return _loading(jobs.c.purchase_id, jobs.c.item_id == items.c.id, campaign).where(
         (campaigns.c.name == campaign) | jobs.c.key.in_(_wanted_keys(campaign)),
-        jobs.c.state.in_([state.value for state in UNSETTLED]),
+        still_unsettled,
     )
 
 

@@ -155,6 +155,8 @@ def unknown_clips(connection: Connection, *, traces: Traces) -> Mapping[str, str
 
     One that came just before a crash is known by its receipt, and is written down by the next run.
     """
+    if not traces.clips:
+        return {}
     known = {*connection.scalars(select(clips.c.sha256))}
     known |= {*connection.scalars(select(set_aside.c.sha256))}
     unknown = traces.clips.keys() - known

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
 import orjson
 from sqlalchemy import ColumnElement, Connection, Label, and_, case, func, select
 
 from pipeline.domain.states import UNSETTLED, State
+from pipeline.ledger.budgets import committed
 from pipeline.ledger.jobs import free_again
+from pipeline.ledger.price_confirmations import PriceStanding, standings
 from pipeline.ledger.sql_schema import campaigns, items, jobs, payloads
 
 _THERE = (State.DONE.value, State.OFF_SPEC.value)
@@ -40,6 +43,30 @@ class Line:
     low_microusd: int
     expected_microusd: int
     high_microusd: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlanTotals:
+    """What a campaign's latest plan comes to, and what is left of its earlier ones."""
+
+    lines: Sequence[Line]
+    orphaned: tuple[str, ...]
+    """Addresses that an earlier plan had, and this one does not."""
+    left_behind: tuple[tuple[str, str, State], ...]
+    """Address, provider and state of what earlier plans sent, and this one does not want."""
+    committed_usd: Decimal
+    prices: tuple[PriceStanding, ...]
+
+
+def totals(connection: Connection, *, campaign: str) -> PlanTotals:
+    """Return what a campaign's latest plan comes to."""
+    return PlanTotals(
+        lines=lines(connection, campaign=campaign),
+        orphaned=tuple(orphans(connection, campaign=campaign)),
+        left_behind=tuple(left_behind(connection, campaign=campaign)),
+        committed_usd=committed(connection, campaign=campaign),
+        prices=tuple(standings(connection, campaign=campaign)),
+    )
 
 
 def lines(connection: Connection, *, campaign: str) -> list[Line]:

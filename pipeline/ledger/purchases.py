@@ -14,6 +14,7 @@ from sqlalchemy import Connection, bindparam, func, insert, select, update
 from pipeline.domain.states import State
 from pipeline.ledger import budgets as money
 from pipeline.ledger.budgets import Denied, Limits, Payer
+from pipeline.ledger.commands import answer_all
 from pipeline.ledger.fast_sql import execute
 from pipeline.ledger.jobs import CHARGED, Job, Moved, Purchase, check, move
 from pipeline.ledger.price_confirmations import TOLD, SeenPrice, record_price, seen_prices
@@ -57,6 +58,7 @@ def begin(connection: Connection, *, campaign: str, at: float) -> int:
     row = {"campaign_id": found or 0, "started_at": at}
     (run_id,) = connection.execute(insert(runs).values(row)).inserted_primary_key or (0,)
     money.open_scope(connection, money.run_scope(run_id))
+    answer_all(connection, campaign=campaign, at=at)
     return int(run_id)
 
 
@@ -258,6 +260,7 @@ _OWN = (
     "reserved_microusd",
     "estimate_microusd",
     "intent_at",
+    "account",
     *("model", "mode", "kind", "seconds"),
 )
 _INSERT = (

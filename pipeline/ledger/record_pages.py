@@ -13,7 +13,7 @@ from sqlalchemy import Connection, RowMapping, select
 from pipeline.domain import Record
 from pipeline.domain.states import State, status_of
 from pipeline.findings import Span
-from pipeline.ledger.outputs import EXTENSION
+from pipeline.ledger.outputs import CLIP, EXTENSION
 from pipeline.ledger.plan_totals import current, stands
 from pipeline.ledger.purchases import UNKNOWN
 from pipeline.ledger.sql_schema import (
@@ -60,7 +60,7 @@ def page(
         .join(payloads, payloads.c.item_id == items.c.id)
         .outerjoin(first, first.c.id == items.c.shared_with)
         .outerjoin(clips, clips.c.sha256 == jobs.c.sha256)
-        .outerjoin(outputs, outputs.c.item_id == items.c.id)
+        .outerjoin(outputs, (outputs.c.item_id == items.c.id) & (outputs.c.role == CLIP))
         .where(current(connection, campaign), items.c.position > after)
         .order_by(items.c.position)
         .limit(_PAGE)

@@ -16,6 +16,7 @@ from pipeline.domain import Alternative
 from pipeline.domain.clip_spec import has_ratio
 from pipeline.domain.states import FINISHED, State
 from pipeline.ledger.jobs import tries
+from pipeline.ledger.overlay import take_in_jobs
 from pipeline.ledger.sql_schema import clips, items, jobs, purchases
 
 _NOT_SENT = (State.PLANNED, State.HELD, State.STAGING, State.FAILED)
@@ -105,6 +106,7 @@ class Reuse:
         listed = list(dict.fromkeys(keys))
         if not listed:
             return {}
+        take_in_jobs(self.connection, listed)
         query = (
             select(jobs.c.key, jobs.c.state, clips.c.width, clips.c.height)
             .outerjoin(clips, clips.c.sha256 == jobs.c.sha256)

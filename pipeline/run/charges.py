@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 from decimal import Decimal
-from functools import partial
 from typing import cast
 from uuid import uuid4
 
@@ -17,7 +16,7 @@ from pipeline.errors import TransportFault
 from pipeline.ledger import payload
 from pipeline.ledger.jobs import CHARGED
 from pipeline.ledger.price_confirmations import BALANCE, CHARGE, CREDITS, FREE, TOLD, UNTOLD
-from pipeline.ledger.purchases import REPORTED, UNKNOWN, Booking, bound_beside
+from pipeline.ledger.purchases import REPORTED, UNKNOWN, Booking
 from pipeline.ledger.sql_schema import micro_exact, usd
 from pipeline.net.encoding import filled
 from pipeline.providers.base import CLIENT_ID, Balances, Charge, Fault
@@ -147,8 +146,7 @@ async def _by_balance(active: ActiveJob, booking: Booking) -> Booking:
     if fell is None or fell <= 0:
         return replace(booking, evidence=_news(active, UNTOLD))
     purchase = active.purchase
-    query = partial(bound_beside, purchase=purchase, since=purchase.intent_at)
-    others = active.context.ledger.read(query)
+    others = await active.context.ledger.bound_beside(purchase, since=purchase.intent_at)
     beyond = max(0, fell - others - booking.charged_microusd)
     most = purchase.reserved_microusd
     certain = purchase.estimate_microusd is None or fell <= most or fell - others > most

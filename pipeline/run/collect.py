@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
-from functools import partial
 
 from pipeline.domain import Feature
 from pipeline.domain.states import POLICY, TRANSIENT, FaultKind, Phase, State
 from pipeline.errors import TransportFault, UnreadableReply
 from pipeline.ledger import payload
 from pipeline.ledger.jobs import CHARGED
-from pipeline.ledger.outputs import Clip, land
+from pipeline.ledger.outputs import Clip
 from pipeline.ledger.purchases import Booking
 from pipeline.net.client import Transport
 from pipeline.net.lane import Lane
@@ -236,8 +235,9 @@ async def _landed(active: ActiveJob, fetched: Fetched) -> None:
     )
     after = State.OFF_SPEC if fetched.off_spec else State.DONE
     cause = FaultKind.OFF_SPEC.value if fetched.off_spec else ""
-    landing = partial(land, job=active.job, after=after, clip=clip)
-    landed = await context.ledger.write(partial(landing, cause=cause, message=fetched.off_spec))
+    landed = await context.ledger.land(
+        active.job, after, clip, cause=cause, message=fetched.off_spec
+    )
     context.checkpoint("committed")
     active.stands(landed.state, cause=landed.cause, message=landed.message)
     if landed.twin:

@@ -11,7 +11,7 @@ from random import Random
 from pipeline.clock import Clock
 from pipeline.domain import Event, Media, Policy
 from pipeline.ledger.budgets import Denied, Limits
-from pipeline.ledger.repository import Ledger
+from pipeline.ledger.run_ledger import RunLedger
 from pipeline.net.client import Transport
 from pipeline.net.lane import Lane
 from pipeline.providers.base import Provider
@@ -106,7 +106,7 @@ class ProviderQueue:
 class RunContext:
     """What every worker of one run shares."""
 
-    ledger: Ledger
+    ledger: RunLedger
     transport: Transport
     store: Store
     staging: Uploader

@@ -5,14 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
-from functools import partial
 from typing import Any
 
 from pipeline.domain import Event
 from pipeline.domain.states import LaneAction, Phase, State
-from pipeline.ledger.jobs import CHARGED, Job, Purchase, move
-from pipeline.ledger.price_confirmations import seen_prices
-from pipeline.ledger.purchases import Booking, bought, close
+from pipeline.ledger.jobs import CHARGED, Job, Purchase
+from pipeline.ledger.purchases import Booking, bought
 from pipeline.ledger.sql_schema import usd
 from pipeline.providers.base import Charge, Done, Fault
 from pipeline.run.context import ProviderQueue, RunContext
@@ -54,20 +52,19 @@ class ActiveJob:
 
     async def move(self, after: State, *, cause: str = "", message: str = "") -> None:
         """Move it along the table, in the ledger and here."""
-        job = self.job
-        moving = partial(move, key=job.key, before=job.state, after=after)
-        await self.context.ledger.write(partial(moving, cause=cause, message=message))
+        await self.context.ledger.move(self.job, after, cause=cause, message=message)
         self.stands(after, cause=cause, message=message)
 
     async def close(self, after: State, booking: Booking) -> None:
         """Move it along the table and book how its paid try ended."""
-        run_id = self.context.run_id
-        exceeded = await self.context.ledger.write(
-            partial(close, job=self.job, after=after, booking=booking, run_id=run_id)
+        exceeded = await self.context.ledger.close_purchase(
+            self.job, after, booking, run_id=self.context.run_id
         )
         before, charged_usd = self.purchase, usd(booking.charged_microusd)
         if exceeded or booking.evidence:
-            self._learn_price()
+            known = (await self.context.ledger.seen_prices()).get(before.price)
+            if known is not None:
+                self.context.prices.learn(known)
         ended = replace(before, outcome=booking.outcome)
         self._takes_over(after, cause=booking.cause, message=booking.message, purchase=ended)
         # Watchers add up what they are told: a clip that is asked for again is charged once.
@@ -80,11 +77,6 @@ class ActiveJob:
             self.tell("overcharged", charged_usd=charged_usd, message=told)
         if booking.outcome == CHARGED:
             self.leave_price(settled=True)
-
-    def _learn_price(self) -> None:
-        known = self.context.ledger.read(seen_prices).get(self.purchase.price)
-        if known is not None:
-            self.context.prices.learn(known)
 
     def leave_price(self, *, settled: bool) -> None:
         """Let the next purchase of its price go, if this one went alone."""

@@ -9,17 +9,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
-from functools import partial
 from types import MappingProxyType
 
 import orjson
 
 from pipeline.domain.states import State
 from pipeline.errors import Undecidable
-from pipeline.ledger import jobs
 from pipeline.ledger.fast_sql import Clashed
 from pipeline.ledger.jobs import Job
-from pipeline.ledger.purchases import Booking, accept, bought, close
+from pipeline.ledger.purchases import Booking, bought
 from pipeline.ledger.repository import Ledger
 from pipeline.ledger.sql_schema import usd
 from pipeline.run.claiming import Claim
@@ -43,7 +41,7 @@ class Sent:
 
 def sent(ledger: Ledger, campaign: str) -> list[Sent]:
     """Return what was sent for a campaign, under this plan or an earlier one, and has not ended."""
-    return [_sent(job) for job in ledger.read(partial(jobs.sent, campaign=campaign))]
+    return [_sent(job) for job in ledger.sent_jobs(campaign)]
 
 
 def _sent(job: Job) -> Sent:
@@ -85,7 +83,7 @@ def adopt(ledger: Ledger, campaign: str, address: str, *, task: str, now: dateti
     """
     job, task = _adopted(ledger, campaign, address, task), task.strip()
     try:
-        ledger.write_now(partial(accept, job=job, task=task, at=now.timestamp()))
+        ledger.accept(job, task=task, at=now.timestamp())
     except Clashed:
         raise Undecidable(f"task {task} belongs to another item: see `callsheet status`") from None
 
@@ -111,12 +109,12 @@ def _end(
         cause="" if after is State.PLANNED else outcome,
         message=job.message,
     )
-    ledger.write_now(partial(close, job=job, after=after, booking=booking, run_id=0))
+    ledger.close_purchase(job, after, booking)
 
 
 def _doubted(ledger: Ledger, campaign: str, address: str, after: State) -> Job:
     """Return the one job that an address, or the id it was sent under, can mean."""
-    found = ledger.read(partial(jobs.sent, campaign=campaign, address=address))
+    found = ledger.sent_jobs(campaign, address)
     if not found:
         raise Undecidable(f"{address} is not in doubt, overdue or in flight: nothing is to decide")
     fitting = [job for job in found if after in _BY_WORD[job.state]]
@@ -142,7 +140,7 @@ def _adopted(ledger: Ledger, campaign: str, address: str, task: str) -> Job:
 
 
 def _only_doubt(ledger: Ledger, campaign: str) -> Job:
-    found = ledger.read(partial(jobs.sent, campaign=campaign))
+    found = ledger.sent_jobs(campaign)
     doubts = [job for job in found if job.state is State.IN_DOUBT]
     if len(doubts) != 1:
         count = f"{len(doubts)} items are" if doubts else "no item is"

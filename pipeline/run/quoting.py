@@ -65,7 +65,7 @@ async def quote(
         staging = Uploader(
             transport=transport,
             store=store,
-            cache=ledger,
+            cache=ledger.for_run(),
             clock=RealClock(),
             chance=Random(),  # noqa: S311 - it spreads retries
         )

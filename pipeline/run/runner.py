@@ -8,23 +8,22 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Collection, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from random import Random
-from typing import Any
 from uuid import uuid4
-
-from sqlalchemy import Connection
 
 from pipeline.clock import Clock, RealClock
 from pipeline.domain import Budget, Event, Media, Policy
 from pipeline.domain.states import LANE, State
-from pipeline.ledger import budgets, event_log, jobs, purchases
-from pipeline.ledger.jobs import Job
-from pipeline.ledger.price_confirmations import seen_prices
+from pipeline.ledger import event_log
+from pipeline.ledger.budgets import limits
+from pipeline.ledger.jobs import CHARGED, Job
+from pipeline.ledger.price_confirmations import PriceClass, SeenPrice
 from pipeline.ledger.repository import Ledger
+from pipeline.ledger.run_ledger import RunLedger
 from pipeline.net.client import Transport
 from pipeline.net.lane import Lane
 from pipeline.providers.base import Provider
@@ -89,35 +88,43 @@ async def run(
     `lanes` has one for each provider that may be used. Cancelling it loses nothing: what is in
     flight is collected, and what is in doubt settled, by the next run.
     """
-    watch = _Watch(ledger, dependencies.observer)
+    store = ledger.for_run()
+    watch = _Watch(store, dependencies.observer)
     queues = {
         name: _queue(config, providers[name], lane, dependencies) for name, lane in lanes.items()
     }
-    begun = partial(purchases.begin, campaign=config.campaign, at=_unix(dependencies))
-    run_id = await ledger.write(begun)
+    run_id = await store.begin_run(campaign=config.campaign, at=_unix(dependencies))
     context = _context(
-        ledger, config, dependencies=dependencies, watch=watch, queues=queues, run_id=run_id
+        store,
+        config,
+        dependencies=dependencies,
+        watch=watch,
+        queues=queues,
+        run_id=run_id,
+        prices=await store.seen_prices(),
     )
     if not config.settle_only:
-        await ledger.write(_revival(config, providers=list(queues)))
+        await store.revive(
+            campaign=config.campaign,
+            providers=list(queues),
+            purchases_allowed=config.policy.purchases,
+            causes=config.retry,
+        )
     try:
         restored = await restore(context)
         await _work(context)
     finally:
         # After all that still waits to be written: what a cancelled worker learned last is kept.
-        await asyncio.shield(ledger.write(jobs.recover))
-    outcome = _outcome(context, watch, restored=restored)
-    ended = partial(
-        purchases.end, run_id=run_id, exit_code=outcome.exit_code, at=_unix(dependencies)
-    )
-    await ledger.write(ended)
+        await asyncio.shield(store.recover())
+    outcome = await _outcome(context, watch, restored=restored)
+    await store.end_run(run_id=run_id, exit_code=outcome.exit_code, at=_unix(dependencies))
     return outcome
 
 
 class _Watch:
     """Passes events on, counts them, and has the notable ones written down."""
 
-    def __init__(self, ledger: Ledger, observer: Callable[[Event], None]) -> None:
+    def __init__(self, ledger: RunLedger, observer: Callable[[Event], None]) -> None:
         self.seen: Counter[str] = Counter()
         self._ledger = ledger
         self._observer = observer
@@ -125,7 +132,7 @@ class _Watch:
     def __call__(self, event: Event) -> None:
         self.seen[event.name] += 1
         if event.name in event_log.NOTABLE:
-            self._ledger.soon(partial(event_log.note, event=event))
+            self._ledger.note(event)
         self._observer(event)
 
 
@@ -158,25 +165,25 @@ async def _work_lane(context: RunContext, name: str) -> None:
     queue = context.queues[name]
     async with asyncio.TaskGroup() as group:
         sent = asyncio.Semaphore(_UNSETTLED_AT_ONCE)
-        async for job in _read(context, partial(jobs.unsettled, provider=name)):
+        unsettled = partial(context.ledger.unsettled, campaign=context.campaign, provider=name)
+        async for job in _pages(unsettled):
             _count_in(context, job)
             await _start(group, sent, ActiveJob(job=job, context=context, queue=queue))
         if not context.settle_only:
             await _buy(group, context, name)
     if context.settle_only:
         return
-    rest = partial(jobs.hold, campaign=context.campaign, provider=name)
+    hold = partial(context.ledger.hold, campaign=context.campaign, provider=name)
     if queue.stopped:
-        await context.ledger.write(partial(rest, cause=LANE, message=queue.stopped))
+        await hold(cause=LANE, message=queue.stopped)
     for price in () if context.stop.is_set() else context.prices.closed(name):
-        shut = partial(rest, cause=PRICE, message=context.prices.shut(price), price=price)
-        await context.ledger.write(shut)
+        await hold(cause=PRICE, message=context.prices.shut(price), price=price)
 
 
 def _count_in(context: RunContext, job: Job) -> None:
     """Count a purchase of an earlier run as under way, if its price is not confirmed."""
     purchase = job.purchase
-    if purchase is not None and purchase.kind and purchase.outcome != jobs.CHARGED:
+    if purchase is not None and purchase.kind and purchase.outcome != CHARGED:
         context.prices.claim(purchase.price, purchase.seconds, job.key)
 
 
@@ -185,12 +192,16 @@ async def _buy(group: asyncio.TaskGroup, context: RunContext, name: str) -> None
     queue, alive = context.queues[name], set[str]()
     seats = asyncio.Semaphore(2 * (queue.lane.most or queue.lane.concurrency) + _AHEAD)
 
-    def planned(connection: Connection, **where: Any) -> list[Job]:
+    async def planned(*, after: int, limit: int) -> list[Job]:
         without = () if context.budget_guard.closed else context.prices.closed(name)
-        return jobs.planned(connection, provider=name, without=without, **where)
+        campaign = context.campaign
+        return await context.ledger.planned(
+            campaign=campaign, provider=name, after=after, limit=limit, without=without
+        )
 
     while True:
-        async for job in _read(context, planned):
+        changes = context.prices.changes
+        async for job in _pages(planned):
             await seats.acquire()
             if context.stop.is_set() or queue.stopped:
                 return
@@ -200,6 +211,8 @@ async def _buy(group: asyncio.TaskGroup, context: RunContext, name: str) -> None
             active = ActiveJob(job=job, context=context, queue=queue)
             alive.add(job.key)
             _go(group, active, partial(_left, seats, alive, active))
+        if context.prices.changes != changes:
+            continue
         if not context.prices.awaited(name) or not await queue.wait(context.prices.changed()):
             return
 
@@ -225,13 +238,11 @@ def _left(seats: asyncio.Semaphore, alive: set[str], active: ActiveJob) -> None:
     seats.release()
 
 
-async def _read(context: RunContext, window: Callable[..., list[Job]]) -> AsyncIterator[Job]:
+async def _pages(window: Callable[..., Awaitable[list[Job]]]) -> AsyncIterator[Job]:
     """Yield jobs from the ledger, window by window."""
     after: int | None = -1
     while after is not None:
-        page = context.ledger.read(
-            partial(window, campaign=context.campaign, after=after, limit=_WINDOW)
-        )
+        page = await window(after=after, limit=_WINDOW)
         for job in page:
             yield job
         after = page[-1].cursor if len(page) == _WINDOW else None
@@ -261,13 +272,14 @@ def _queue(
 
 
 def _context(
-    ledger: Ledger,
+    ledger: RunLedger,
     config: RunConfig,
     *,
     dependencies: RunDependencies,
     watch: _Watch,
     queues: Mapping[str, ProviderQueue],
     run_id: int,
+    prices: Mapping[PriceClass, SeenPrice],
 ) -> RunContext:
     staging = Uploader(
         transport=dependencies.transport,
@@ -285,10 +297,10 @@ def _context(
         campaign=config.campaign,
         run_id=run_id,
         policy=config.policy,
-        limits=budgets.limits(config.budget),
+        limits=limits(config.budget),
         observer=watch,
         queues=queues,
-        prices=FirstPurchases(ledger.read(seen_prices)),
+        prices=FirstPurchases(prices),
         address_header=config.address_header,
         settle_only=config.settle_only,
     )
@@ -306,22 +318,18 @@ _HANDED_ON = (
 )
 
 
-def _revival(config: RunConfig, providers: Collection[str]) -> Callable[[Connection], None]:
-    revived = partial(jobs.revive, campaign=config.campaign, providers=providers)
-    return partial(revived, purchases_allowed=config.policy.purchases, causes=config.retry)
-
-
-def _outcome(context: RunContext, watch: _Watch, *, restored: int) -> Outcome:
-    read, campaign = context.ledger.read, context.campaign
-    counts = Counter(read(partial(jobs.counts, campaign=campaign)))
-    counts.update((state, "") for _, _, state in context.ledger.left_behind(campaign))
+async def _outcome(context: RunContext, watch: _Watch, *, restored: int) -> Outcome:
+    campaign = context.campaign
+    totals = await context.ledger.run_totals(campaign=campaign, run_id=context.run_id)
+    counts = Counter(totals.counts)
+    counts.update((state, "") for _, _, state in totals.left_behind)
     queues = context.queues.items()
     return Outcome(
         campaign=campaign,
         counts=counts,
-        spent_usd=read(partial(purchases.spent, run_id=context.run_id)),
-        bound_usd=read(partial(purchases.bound, run_id=context.run_id)),
-        committed_usd=read(partial(budgets.committed, campaign=campaign)),
+        spent_usd=totals.spent_usd,
+        bound_usd=totals.bound_usd,
+        committed_usd=totals.committed_usd,
         stopped={name: queue.stopped for name, queue in queues if queue.stopped},
         restored=restored,
         not_shown=watch.seen["not_shown"],

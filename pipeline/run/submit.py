@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import replace
-from functools import partial
 from typing import cast
 from urllib.parse import quote
 
@@ -27,9 +26,6 @@ from pipeline.ledger.purchases import (
     NOT_ACCEPTED,
     REFUSED,
     Booking,
-    accept,
-    intend,
-    tasks,
 )
 from pipeline.net.encoding import encoded, filled
 from pipeline.providers.base import (
@@ -143,9 +139,9 @@ async def accepted(active: ActiveJob, task: str, reserved: Charge | None = None)
     active.tell_unread(reserved)
     native = "" if reserved is None or reserved.native is None else str(reserved.native)
     unit = reserved.unit if reserved is not None and native else ""
-    writing = partial(accept, job=active.job, task=task, at=at, native=native, unit=unit)
+    ledger = active.context.ledger
     try:
-        await active.context.ledger.write(writing)
+        await ledger.accept(active.job, task=task, at=at, native=native, unit=unit)
     except Clashed:
         # Two purchases would be one task: a reply was mixed up, there or here.
         await doubt(active, f"the provider named task {task}, which is another purchase's")
@@ -240,8 +236,7 @@ async def look_up(active: ActiveJob, purchase: Purchase) -> Accepted | Absent | 
     """Ask the provider, once, for the task of a purchase that was sent; absence proves nothing."""
     lane, provider = active.queue.lane, cast("Finds", active.queue.provider)
     since = purchase.intent_at
-    query = partial(tasks, provider=purchase.provider, since=since - _EARLIER_S)
-    known = active.context.ledger.read(query)
+    known = await active.context.ledger.tasks(provider=purchase.provider, since=since - _EARLIER_S)
     steps = provider.find(purchase.client_id, request_of(purchase), since, known)
     try:
         request = next(steps)
@@ -276,6 +271,7 @@ def _frozen(
         reserved_microusd=job.high_microusd or 0,
         estimate_microusd=job.expected_microusd,
         intent_at=active.now(),
+        account=active.queue.lane.account,
         **{name: getattr(job, name) for name in ("model", "mode", "kind", "seconds")},
     )
     sent = encoded(request_of(purchase).body)
@@ -285,10 +281,9 @@ def _frozen(
 async def _intend(active: ActiveJob, purchase: Purchase) -> None:
     context = active.context
     context.checkpoint("intent")
-    operation = partial(
-        intend, job=active.job, purchase=purchase, run_id=context.run_id, limits=context.limits
+    written = await context.ledger.intend(
+        active.job, purchase, run_id=context.run_id, limits=context.limits
     )
-    written = await context.ledger.write(operation)
     if isinstance(written, Denied):
         context.budget_guard.deny(purchase.reserved_microusd, written)
         active.stands(State.HELD, cause=written.cause, message=written.message)

@@ -39,7 +39,9 @@ _Place = tuple[str, str, str]
 class UploadCache(Protocol):
     """Where uploads are remembered: the ledger."""
 
-    def uploaded(self, digest: str, provider: str, account: str) -> tuple[str, float | None] | None:
+    async def uploaded(
+        self, digest: str, provider: str, account: str
+    ) -> tuple[str, float | None] | None:
         """Return where a medium is at a provider, and until when (unix seconds) it is used."""
         ...
 
@@ -66,7 +68,7 @@ class Uploader:
     ) -> None:
         self.transport = transport
         self._store = store
-        self._shelf = cache
+        self._cache = cache
         self._clock = clock
         self._chance = chance
         self._retries = retries
@@ -109,7 +111,7 @@ class Uploader:
         # Kept in a local name as well: the dictionary forgets a lock that nobody holds.
         lock = self._locks.setdefault(place, asyncio.Lock())
         async with lock:
-            known = self._known(place, lifetime_s)
+            known = await self._known(place, lifetime_s)
             if known is not None:
                 return known
             width = self._widths.setdefault(lane.account, asyncio.Semaphore(_AT_ONCE))
@@ -122,13 +124,13 @@ class Uploader:
             life_s = uploaded.lifetime_s or lifetime_s or _UNSTATED_LIFE_S
             until = self._clock.now().timestamp() + life_s / 2
             self._fresh[place] = self._clock.monotonic() + life_s / 2
-            await self._shelf.record_upload(*place, uri=uploaded.uri, expires_at=until)
+            await self._cache.record_upload(*place, uri=uploaded.uri, expires_at=until)
             return uploaded.uri
 
-    def _known(self, place: _Place, lifetime_s: float | None) -> str | Fault | None:
+    async def _known(self, place: _Place, lifetime_s: float | None) -> str | Fault | None:
         if place in self._refused:
             return self._refused[place]
-        known = self._shelf.uploaded(*place)
+        known = await self._cache.uploaded(*place)
         if known is None:
             return None
         uri, until = known

@@ -9,7 +9,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +31,7 @@ from pipeline.domain import (
     Reference,
     Spec,
 )
-from pipeline.ledger.price_confirmations import CHARGE, PriceClass, SeenPrice, record_price
+from pipeline.ledger.price_confirmations import CHARGE, PriceClass, SeenPrice
 from pipeline.ledger.repository import Ledger
 from pipeline.media.video import probe
 from pipeline.net.client import Limits, Transport
@@ -140,7 +139,7 @@ class Stage:
         self.sandbox.advance(_AHEAD_S)
         with Ledger.open(self.root) as ledger:
             for item in items:
-                ledger.write_now(partial(record_price, seen=self._confirmed(item)))
+                ledger.record_price(self._confirmed(item))
             admission = admit(
                 map(self._entry, items), ledger, campaign=CAMPAIGN, files=RealFiles(self.root)
             )

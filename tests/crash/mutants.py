@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from functools import partial
 
 from pipeline.domain.states import CRASHED, State
 from pipeline.ledger import jobs
 from pipeline.ledger.jobs import Purchase
-from pipeline.ledger.purchases import intend
 from pipeline.providers.base import Accepted
 from pipeline.run import submit as buying
 from pipeline.run.job import ActiveJob
@@ -24,8 +22,9 @@ def intent_after_submit() -> None:
         reply = await buying.post(active)
         assert isinstance(reply, Accepted)
         context = active.context
-        writing = partial(intend, job=active.job, purchase=purchase, run_id=context.run_id)
-        written = await context.ledger.write(partial(writing, limits=context.limits))
+        written = await context.ledger.intend(
+            active.job, purchase, run_id=context.run_id, limits=context.limits
+        )
         assert isinstance(written, Purchase)
         active.stands(State.SUBMITTING, purchase=written)
         await buying.accepted(active, reply.task)

@@ -28,9 +28,8 @@ from pipeline.domain import Entry, Media
 from pipeline.domain.states import MAKES, Status
 from pipeline.findings import Diagnostic
 from pipeline.ledger.repository import Ledger
-from pipeline.run.admission import PlanSummary
 from pipeline.run.output_check import RealFiles
-from pipeline.run.plan_sync import admit
+from pipeline.run.plan_sync import PlanSummary, admit
 from pipeline.run.runner import RunConfig, RunDependencies, run
 from pipeline.storage.blobs import Store
 from tests.clocks import JumpingClock

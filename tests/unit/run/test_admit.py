@@ -12,8 +12,7 @@ from pipeline.domain import Budget
 from pipeline.domain.states import Status
 from pipeline.findings import Diagnostic, Severity, Span
 from pipeline.ledger.repository import Ledger
-from pipeline.run.admission import PlanSummary
-from pipeline.run.plan_sync import admit
+from pipeline.run.plan_sync import PlanSummary, admit
 from pipeline.storage.fs import STATE_FOLDER
 from tests.unit.run.campaign import CAMPAIGN, Studio, entry
 

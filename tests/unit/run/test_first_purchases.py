@@ -20,6 +20,7 @@ from pipeline.run.manual import abandon
 from pipeline.storage.blobs import Store
 from tests.unit.run.campaign import CAMPAIGN, SPEC, Studio, entry
 from tests.unit.run.older import make_older
+from tests.unit.run.raw_ledger import read
 from tests.unit.run.shop import OFFER, Provider
 
 ESTIMATE = Decimal("1.00")
@@ -35,7 +36,7 @@ def _priced(name: str, *, seconds: float = 5.0, price: str | None = "1.00") -> E
 
 def _seen(studio: Studio) -> SeenPrice:
     with Ledger.open(studio.root) as ledger:
-        (seen,) = ledger.read(seen_prices).values()
+        (seen,) = read(ledger, seen_prices).values()
     return seen
 
 

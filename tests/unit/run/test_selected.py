@@ -12,9 +12,8 @@ from pipeline.domain import Record
 from pipeline.domain.states import Status
 from pipeline.findings import Diagnostic, Span
 from pipeline.ledger.repository import Ledger
-from pipeline.run.admission import PlanSummary
 from pipeline.run.outcome import Outcome
-from pipeline.run.plan_sync import admit
+from pipeline.run.plan_sync import PlanSummary, admit
 from tests.unit.run.campaign import CAMPAIGN, Studio, entry
 from tests.unit.run.older import make_older
 from tests.unit.run.shop import OFFER, Provider

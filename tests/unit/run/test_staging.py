@@ -37,7 +37,9 @@ class UploadCache:
     def __init__(self) -> None:
         self.known: Known = {}
 
-    def uploaded(self, digest: str, provider: str, account: str) -> tuple[str, float | None] | None:
+    async def uploaded(
+        self, digest: str, provider: str, account: str
+    ) -> tuple[str, float | None] | None:
         """Return what was recorded."""
         return self.known.get((digest, provider, account))
 
