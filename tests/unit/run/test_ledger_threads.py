@@ -49,6 +49,7 @@ async def test_no_sql_runs_in_the_event_loops_thread(
         traced.statements.clear()
         config, parts = studio.parts()
         outcome = await run(ledger, config, **parts)
+        at_work = set(traced.statements)
 
     assert 3 == outcome.count(State.DONE)
     assert {"ledger_0", "ledger-read_0"} <= at_work
