@@ -55,7 +55,14 @@ def composed(provider: Provider, item: Item, options: Mapping[str, Any]) -> dict
     wrong = list(_option_problems(provider.offer, options))
     if wrong:
         raise _refusal(item, wrong)
-    data = plain(provider.submit_request(item, options))
+    try:
+        data = plain(provider.submit_request(item, options))
+    except InvalidInput:
+        raise
+    except Exception as error:
+        broke = f"its adapter broke in submit_request: {type(error).__name__}: {error}"
+        told = f"{provider.offer.title} cannot be told this: {broke}"
+        raise _refusal(item, [("wire-schema", told)]) from error
     problems = _problems(item, provider.offer, data)
     if problems:
         raise _refusal(item, problems)

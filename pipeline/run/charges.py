@@ -8,18 +8,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 from decimal import Decimal
-from typing import cast
-from uuid import uuid4
 
 from pipeline.domain import Feature
-from pipeline.errors import TransportFault
 from pipeline.ledger import payload
 from pipeline.ledger.jobs import CHARGED
 from pipeline.ledger.price_confirmations import BALANCE, CHARGE, CREDITS, FREE, TOLD, UNTOLD
 from pipeline.ledger.purchases import REPORTED, UNKNOWN, Booking
 from pipeline.ledger.sql_schema import micro_exact, usd
-from pipeline.net.encoding import filled
-from pipeline.providers.base import CLIENT_ID, Balances, Charge, Fault
+from pipeline.providers.base import Charge, Fault
 from pipeline.run.job import ActiveJob
 
 _UNUSUAL = Decimal("0.05")
@@ -92,14 +88,11 @@ async def ask_balance(active: ActiveJob) -> Charge | None:
     queue = active.queue
     if Feature.BALANCE not in queue.provider.offer.features:
         return None
-    balances = cast("Balances", queue.provider)
-    try:
-        request = filled(balances.balance_request(), {CLIENT_ID: str(uuid4())})
-        reply = await active.context.transport.send(queue.lane, request)
-    except TransportFault:
+    told = await queue.client.balance()
+    if isinstance(told, Fault):
+        active.tell("unanswered", cause=told.kind.value, message=told.message)
         return None
-    told = balances.read_balance(reply)
-    return None if isinstance(told, Fault) else told
+    return told
 
 
 def _in_credits(active: ActiveJob, booking: Booking) -> Booking:

@@ -17,8 +17,8 @@ from pipeline.errors import Undecidable
 from pipeline.net.client import Transport
 from pipeline.net.lane import Lane
 from pipeline.providers.base import Absent, Fault, Provider, TaskRef
-from pipeline.run.collect import state_of
 from pipeline.run.limiter import repeated
+from pipeline.run.provider_client import ProviderClient
 
 _TRIES = 4
 
@@ -53,7 +53,7 @@ async def _denied(claim: Claim, provider: Provider, lane: Lane, transport: Trans
     """Return why a claim is not believed; empty if the provider has such a task."""
     task = TaskRef(task=claim.task, client_id=claim.client_id)
     state = await repeated(
-        partial(state_of, task, provider, lane, transport),
+        partial(ProviderClient(provider, lane, transport).status, task),
         again=lambda fault, tries: POLICY[Phase.POLLING][fault.kind].again and tries < _TRIES,
         clock=RealClock(),
         chance=Random(),  # noqa: S311 - it spreads retries

@@ -11,14 +11,11 @@ from dataclasses import replace
 
 from pipeline.domain import Feature
 from pipeline.domain.states import POLICY, TRANSIENT, FaultKind, Phase, State
-from pipeline.errors import TransportFault, UnreadableReply
 from pipeline.ledger import payload
 from pipeline.ledger.jobs import CHARGED
 from pipeline.ledger.outputs import Clip
 from pipeline.ledger.purchases import Booking
-from pipeline.net.client import Transport
-from pipeline.net.lane import Lane
-from pipeline.providers.base import Done, Failed, Fault, Provider, TaskRef, TaskState, Unknown
+from pipeline.providers.base import Done, Failed, Fault, TaskRef, TaskState, Unknown
 from pipeline.run.charges import book_charge, read_charge
 from pipeline.run.fetch import Fetched, Wanted, fetch, forget, received
 from pipeline.run.job import ActiveJob
@@ -106,22 +103,8 @@ async def _asked(active: ActiveJob, gap_s: float) -> float:
 
 
 async def _state(active: ActiveJob) -> TaskState:
-    purchase, queue = active.purchase, active.queue
-    task = TaskRef(task=purchase.task, client_id=purchase.client_id)
-    return await state_of(task, queue.provider, queue.lane, active.context.transport)
-
-
-async def state_of(
-    task: TaskRef, provider: Provider, lane: Lane, transport: Transport
-) -> TaskState:
-    """Ask a provider for a task, once."""
-    try:
-        reply = await transport.send(lane, provider.status_request(task))
-    except UnreadableReply as garbled:
-        return Fault(kind=FaultKind.UNREADABLE, message=str(garbled))
-    except TransportFault as lost:
-        return Fault(kind=FaultKind.UNAVAILABLE, message=str(lost))
-    return provider.read_status(task, reply)
+    task = TaskRef(task=active.purchase.task, client_id=active.purchase.client_id)
+    return await active.queue.client.status(task)
 
 
 def _readable(state: TaskState) -> bool:

@@ -18,6 +18,7 @@ from pipeline.providers.base import Provider
 from pipeline.run.circuit_breaker import CircuitBreaker
 from pipeline.run.first_purchases import FirstPurchases
 from pipeline.run.limiter import ConcurrencyLimiter
+from pipeline.run.provider_client import ProviderClient
 from pipeline.run.uploads import Uploader
 from pipeline.storage.blobs import Store
 
@@ -57,11 +58,13 @@ class ProviderQueue:
         *,
         provider: Provider,
         lane: Lane,
+        client: ProviderClient,
         limiter: ConcurrencyLimiter,
         circuit_breaker: CircuitBreaker,
     ) -> None:
         self.provider = provider
         self.lane = lane
+        self.client = client
         self.limiter = limiter
         self.circuit_breaker = circuit_breaker
         self.downloads = asyncio.Semaphore(_DOWNLOADS_AT_ONCE)

@@ -10,18 +10,15 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from random import Random
-from typing import cast
-from uuid import uuid4
 
 from pipeline.clock import RealClock
 from pipeline.domain import Entry, Feature, Item
-from pipeline.errors import TransportFault
 from pipeline.ledger import payload
 from pipeline.ledger.repository import Ledger
 from pipeline.net.client import Transport
-from pipeline.net.encoding import filled
 from pipeline.net.lane import Lane
-from pipeline.providers.base import CLIENT_ID, Fault, Provider, Quote, Quotes, Request, Uploads
+from pipeline.providers.base import Fault, Provider, Quote
+from pipeline.run.provider_client import ProviderClient
 from pipeline.run.uploads import Uploader
 from pipeline.storage.blobs import Store
 
@@ -87,29 +84,17 @@ def _alike(item: Item) -> Alike:
 
 async def _asked(
     entry: Entry, provider: Provider, lane: Lane, *, staging: Uploader
-) -> Quote | Fault | str:
+) -> Quote | Fault:
     kept = payload.thawed(payload.frozen(entry))
     lifetime_s = provider.offer.upload_lifetime_s
-    places = await staging.stage(
-        lane, cast("Uploads", provider), kept.assets, lifetime_s=lifetime_s
-    )
+    places = await staging.stage(lane, provider, kept.assets, lifetime_s=lifetime_s)
     if isinstance(places, Fault):
         return places
-    quotes = cast("Quotes", provider)
-    request = quotes.quote_request(payload.request(kept.request))
-    try:
-        reply = await staging.transport.send(lane, _complete(request, places))
-    except TransportFault as lost:
-        return str(lost)
-    return quotes.read_quote(reply)
+    client = ProviderClient(provider, lane, staging.transport)
+    return await client.quote(payload.request(kept.request), places)
 
 
-def _complete(request: Request, places: Mapping[str, str]) -> Request:
-    # A dry run must not use up an id that a purchase may want.
-    return filled(request, {**places, CLIENT_ID: str(uuid4())})
-
-
-def _taken(group: Quoted, told: Quote | Fault | str) -> Quoted:
+def _taken(group: Quoted, told: Quote | Fault) -> Quoted:
     if isinstance(told, Quote):
         return replace(group, usd=told.charge.usd, message="")
-    return replace(group, message=told if isinstance(told, str) else told.message)
+    return replace(group, message=told.message)

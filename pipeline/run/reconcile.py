@@ -81,6 +81,7 @@ async def _looked_up(active: ActiveJob) -> str:
             case Absent():
                 return ""
         active.apply_action(POLICY[Phase.POLLING][found.kind].lane, found)
+        active.tell("unanswered", cause=found.kind.value, message=found.message)
         if not POLICY[Phase.POLLING][found.kind].again or active.used_up(Phase.POLLING):
             return ""
         await active.context.clock.sleep(active.pause_s(Phase.POLLING, found))

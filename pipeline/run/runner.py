@@ -33,6 +33,7 @@ from pipeline.run.first_purchases import PRICE, FirstPurchases
 from pipeline.run.job import ActiveJob
 from pipeline.run.limiter import ConcurrencyLimiter
 from pipeline.run.outcome import Outcome
+from pipeline.run.provider_client import ProviderClient
 from pipeline.run.publish import restore
 from pipeline.run.uploads import Uploader
 from pipeline.run.worker import run_job
@@ -267,7 +268,11 @@ def _queue(
         clock=dependencies.clock,
     )
     return ProviderQueue(
-        provider=provider, lane=lane, limiter=limiter, circuit_breaker=CircuitBreaker(config.policy)
+        provider=provider,
+        lane=lane,
+        client=ProviderClient(provider, lane, dependencies.transport),
+        limiter=limiter,
+        circuit_breaker=CircuitBreaker(config.policy),
     )
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import cast
 from urllib.parse import quote
 
 import orjson
@@ -17,7 +16,7 @@ import orjson
 from pipeline.clock import boot
 from pipeline.domain import Feature
 from pipeline.domain.states import LANE, POLICY, FaultKind, LaneAction, Phase, State
-from pipeline.errors import NotSent, TransportFault
+from pipeline.errors import NotSent
 from pipeline.ledger import payload
 from pipeline.ledger.budgets import BUDGET, Denied
 from pipeline.ledger.fast_sql import Clashed
@@ -34,9 +33,7 @@ from pipeline.providers.base import (
     Accepted,
     Charge,
     Fault,
-    Finds,
     Request,
-    Uploads,
 )
 from pipeline.run.charges import ask_balance
 from pipeline.run.first_purchases import PRICE
@@ -116,18 +113,15 @@ async def submitting(active: ActiveJob) -> None:
 
 async def post(active: ActiveJob) -> Accepted | Fault | NotSent:
     """Send the frozen request and read the reply; one that is lost or unreadable is a Fault."""
-    purchase, queue = active.purchase, active.queue
-    headers = (
-        {"X-Callsheet-Address": quote(active.job.address)} if active.context.address_header else {}
+    purchase, context = active.purchase, active.context
+    told = context.address_header
+    headers = {"X-Callsheet-Address": quote(active.job.address)} if told else {}
+    return await active.queue.client.submit(
+        request_of(purchase),
+        purchase.client_id,
+        headers=headers,
+        arrived=lambda: context.checkpoint("sent"),
     )
-    try:
-        reply = await active.context.transport.submit(queue.lane, request_of(purchase), headers)
-    except NotSent as never:
-        return never
-    except TransportFault as lost:
-        return Fault(kind=FaultKind.UNAVAILABLE, message=str(lost), accepted=None)
-    active.context.checkpoint("sent")
-    return queue.provider.read_submit(reply, purchase.client_id)
 
 
 async def accepted(active: ActiveJob, task: str, reserved: Charge | None = None) -> None:
@@ -234,19 +228,11 @@ async def _intend_found(active: ActiveJob, purchase: Purchase, task: str) -> Non
 
 async def look_up(active: ActiveJob, purchase: Purchase) -> Accepted | Absent | Fault:
     """Ask the provider, once, for the task of a purchase that was sent; absence proves nothing."""
-    lane, provider = active.queue.lane, cast("Finds", active.queue.provider)
     since = purchase.intent_at
     known = await active.context.ledger.tasks(provider=purchase.provider, since=since - _EARLIER_S)
-    steps = provider.find(purchase.client_id, request_of(purchase), since, known)
-    try:
-        request = next(steps)
-        while True:
-            request = steps.send(await active.context.transport.send(lane, request))
-    except StopIteration as end:
-        found: Accepted | Absent | Fault = end.value
-        return found
-    except TransportFault as lost:
-        return Fault(kind=FaultKind.UNAVAILABLE, message=str(lost), accepted=None)
+    return await active.queue.client.find(
+        purchase.client_id, request_of(purchase), since=since, known=known
+    )
 
 
 def _frozen(
@@ -297,7 +283,7 @@ async def _staged(active: ActiveJob, kept: payload.Kept) -> Mapping[str, str] | 
     provider = active.queue.provider
     return await active.context.staging.stage(
         active.queue.lane,
-        cast("Uploads", provider),
+        provider,
         kept.assets,
         lifetime_s=provider.offer.upload_lifetime_s,
     )

@@ -20,12 +20,12 @@ from weakref import WeakValueDictionary
 from pipeline.clock import Clock
 from pipeline.domain import Media
 from pipeline.domain.states import POLICY, FaultKind, Phase
-from pipeline.errors import Forbidden, MediaFault, TransportFault
+from pipeline.errors import MediaFault
 from pipeline.net.client import Transport
-from pipeline.net.encoding import filled
 from pipeline.net.lane import Lane
-from pipeline.providers.base import ASSET, CLIENT_ID, Fault, Uploaded, Uploads
+from pipeline.providers.base import ASSET, Fault, Provider, Uploaded
 from pipeline.run.limiter import RandomSource, repeated
+from pipeline.run.provider_client import ProviderClient
 from pipeline.storage.blobs import Store
 
 _UNSTATED_LIFE_S = 3600.0
@@ -82,7 +82,7 @@ class Uploader:
     async def stage(
         self,
         lane: Lane,
-        provider: Uploads,
+        provider: Provider,
         media: Sequence[Media],
         *,
         lifetime_s: float | None = None,
@@ -104,7 +104,7 @@ class Uploader:
         return places
 
     async def _placed(
-        self, lane: Lane, provider: Uploads, medium: Media, lifetime_s: float | None
+        self, lane: Lane, provider: Provider, medium: Media, lifetime_s: float | None
     ) -> str | Fault:
         """Return where one medium is, uploading it unless it is there."""
         place = (medium.digest, lane.provider, lane.account)
@@ -140,7 +140,7 @@ class Uploader:
         fresh = self._clock.monotonic() < self._fresh.get(place, inf)
         return uri if left_s > 0 and fresh and not turned_back else None
 
-    async def _uploaded(self, lane: Lane, provider: Uploads, medium: Media) -> Uploaded | Fault:
+    async def _uploaded(self, lane: Lane, provider: Provider, medium: Media) -> Uploaded | Fault:
         # Two providers, or two accounts of one, may want the same file at the same time.
         keeping = self._keeping.setdefault(medium.digest, asyncio.Lock())
         try:
@@ -156,23 +156,11 @@ class Uploader:
         )
 
     async def _attempted(
-        self, lane: Lane, provider: Uploads, medium: Media, kept: Path
+        self, lane: Lane, provider: Provider, medium: Media, kept: Path
     ) -> Uploaded | Fault:
         """Go through a provider's upload from its first step."""
-        steps = provider.upload(medium)
-        send = partial(self.transport.send, lane, content=kept, content_type=_content_type(medium))
-        try:
-            request = next(steps)
-            while True:
-                # An upload buys nothing: each of its steps has an id that is never used again.
-                request = steps.send(await send(filled(request, {CLIENT_ID: self._new_id()})))
-        except StopIteration as end:
-            result: Uploaded | Fault = end.value
-            return result
-        except Forbidden as exc:
-            return Fault(kind=FaultKind.REJECTED, message=str(exc), code="forbidden-link")
-        except TransportFault as exc:
-            return Fault(kind=FaultKind.UNAVAILABLE, message=str(exc))
+        client = ProviderClient(provider, lane, self.transport)
+        return await client.upload(medium, kept, _content_type(medium), new_id=self._new_id)
 
 
 def _again(fault: Fault) -> bool:
