@@ -32,7 +32,7 @@ from pipeline.ledger.budgets import Denied, Limits
 from pipeline.ledger.commands import Command
 from pipeline.ledger.connection import told
 from pipeline.ledger.group_commit import Operation
-from pipeline.ledger.jobs import Job, Purchase
+from pipeline.ledger.jobs import Job, Purchase, WantedItem
 from pipeline.ledger.outputs import Clip, Landing, View
 from pipeline.ledger.price_confirmations import PriceClass, SeenPrice, seen_prices
 from pipeline.ledger.purchases import Booking
@@ -224,6 +224,14 @@ class RunLedger:
     def note(self, event: Event) -> None:
         """Write an event down in one of the next transactions; nobody waits for it."""
         self._access.write(partial(event_log.note, event=event)).add_done_callback(_forget)
+
+    async def wanted_items(self, *, campaign: str, address: str) -> list[WantedItem]:
+        """Return the plan's selected items of an address, whose take may be left out."""
+        return await self._read(partial(jobs.wanted_items, campaign=campaign, address=address))
+
+    async def mark_unwanted(self, keys: Iterable[str]) -> frozenset[str]:
+        """Mark those of these jobs that were submitted and have not ended; return their keys."""
+        return await self._write(partial(jobs.mark_unwanted, keys=tuple(keys)))
 
     async def open_commands(self, *, campaign: str) -> list[Command]:
         """Return the commands to a campaign's run that nobody has answered, oldest first."""

@@ -29,7 +29,7 @@ _GROWTH = 1.5
 
 async def waiting(active: ActiveJob) -> None:
     """Ask for the task, in growing steps, until it has ended or its deadline has passed."""
-    await active.count_in()
+    active.count_in()
     clock, cadence = active.context.clock, active.queue.provider.offer.cadence
     age_s = active.now() - (active.purchase.accepted_at or 0.0)
     until = clock.monotonic() + max(0.0, active.context.policy.deadline_s - max(0.0, age_s))

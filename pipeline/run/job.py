@@ -98,16 +98,21 @@ class ActiveJob:
 
     async def take_slot(self) -> bool:
         """Wait until it may be submitted; False if nothing more is."""
-        limiter = self.queue.limiter
-        if not self._slot:
-            self._slot = await self.queue.wait(limiter.enter())
-        return self._slot and await self.queue.wait(limiter.turn())
+        queue, limiter = self.queue, self.queue.limiter
+        while await queue.wait(queue.until_resumed()):
+            if not self._slot:
+                self._slot = await queue.wait(limiter.enter())
+            if not self._slot or not await queue.wait(limiter.turn()):
+                return False
+            if not queue.paused:
+                return True
+            self.leave_slot()
+        return False
 
-    async def count_in(self) -> None:
-        """Count among the provider's tasks if there is room: it is one of them already."""
-        limiter = self.queue.limiter
-        if not self._slot and limiter.in_flight < limiter.width:
-            await limiter.enter()
+    def count_in(self) -> None:
+        """Count among the provider's tasks, for it is one of them: a lane never submits above."""
+        if not self._slot:
+            self.queue.limiter.count()
             self._slot = True
 
     def leave_slot(self) -> None:

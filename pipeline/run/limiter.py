@@ -132,6 +132,18 @@ class ConcurrencyLimiter:
         self.in_flight -= 1
         self._admit()
 
+    def count(self) -> None:
+        """Count one that is in flight already, whether there is room or not.
+
+        Nobody else enters until there is.
+        """
+        self.in_flight += 1
+
+    def resize(self, most: int) -> None:
+        """Have so many in flight from now on, and never more."""
+        self._width, self._most, self._widest = float(most), most, most
+        self._admit()
+
     async def turn(self) -> None:
         """Wait until the next submit is due."""
         # One waits for the time, the others for their place in the line.

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from random import Random
+from typing import Self
 from uuid import uuid4
 
 from pipeline.clock import Clock, RealClock
@@ -20,10 +21,10 @@ from pipeline.domain import Budget, Event, Media, Policy
 from pipeline.domain.states import LANE, State
 from pipeline.ledger import event_log
 from pipeline.ledger.budgets import limits
+from pipeline.ledger.commands import Command
 from pipeline.ledger.jobs import CHARGED, Job
 from pipeline.ledger.price_confirmations import PriceClass, SeenPrice
 from pipeline.ledger.repository import Ledger
-from pipeline.ledger.run_ledger import RunLedger
 from pipeline.net.client import Transport
 from pipeline.net.lane import Lane
 from pipeline.providers.base import Provider
@@ -41,8 +42,6 @@ from pipeline.storage.blobs import Store
 
 _WINDOW = 200
 _UNSETTLED_AT_ONCE = 10_000
-_AHEAD = 16
-"""Jobs whose references are staged while others hold the slots."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,6 +73,8 @@ class RunDependencies:
     """Set it to submit nothing more and collect what is in flight; cancel the run to leave."""
     chance: Random = field(default_factory=Random)
     new_client_id: Callable[[], str] = lambda: str(uuid4())
+    commands_every_s: float = 1.0
+    """How often the ledger is asked for commands of other processes."""
 
 
 async def run(
@@ -89,52 +90,294 @@ async def run(
     `lanes` has one for each provider that may be used. Cancelling it loses nothing: what is in
     flight is collected, and what is in doubt settled, by the next run.
     """
-    store = ledger.for_run()
-    watch = _Watch(store, dependencies.observer)
-    queues = {
-        name: _queue(config, providers[name], lane, dependencies) for name, lane in lanes.items()
-    }
-    run_id = await store.begin_run(campaign=config.campaign, at=_unix(dependencies))
-    context = _context(
-        store,
-        config,
-        dependencies=dependencies,
-        watch=watch,
-        queues=queues,
-        run_id=run_id,
-        prices=await store.seen_prices(),
-    )
-    if not config.settle_only:
-        await store.revive(
-            campaign=config.campaign,
-            providers=list(queues),
-            purchases_allowed=config.policy.purchases,
-            causes=config.retry,
+    handle = RunHandle(ledger, config, providers=providers, lanes=lanes, dependencies=dependencies)
+    return await handle.work()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LaneSnapshot:
+    """How one provider's lane stands at a moment."""
+
+    in_flight: int
+    concurrency: int
+    paused: bool
+    stopped: str
+    """Why nothing more is submitted until a person acted; empty while it goes on."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunSnapshot:
+    """How a run stands at a moment."""
+
+    lanes: Mapping[str, LaneSnapshot]
+    events: Mapping[str, int]
+    """How often each event was told so far, by name."""
+    left_out: int
+    stopping: bool
+
+
+class RunHandle:
+    """A run while it lasts: watched, steered and awaited.
+
+    As a context manager it starts the run, and ends with it; leaving it by an exception cancels
+    the run, which loses nothing::
+
+        async with RunHandle(ledger, config, providers=..., lanes=..., dependencies=...) as run:
+            async for event in run.iter_events():
+                if event.name == "throttled":
+                    run.set_concurrency(event.provider, 2)
+        outcome = await run.wait()
+    """
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        config: RunConfig,
+        *,
+        providers: Mapping[str, Provider],
+        lanes: Mapping[str, Lane],
+        dependencies: RunDependencies,
+    ) -> None:
+        self._ledger = ledger.for_run()
+        self._config = config
+        self._dependencies = dependencies
+        self._queues = {
+            name: _queue(config, providers[name], lane, dependencies)
+            for name, lane in lanes.items()
+        }
+        self._seen: Counter[str] = Counter()
+        self._listeners: list[asyncio.Queue[Event | None]] = []
+        self._left_out: set[str] = set()
+        self._task: asyncio.Task[Outcome] | None = None
+
+    async def __aenter__(self) -> Self:
+        self._task = asyncio.create_task(self.work())
+        return self
+
+    async def __aexit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if self._task is None:
+            return
+        if kind is not None:
+            self._task.cancel()
+        # What went wrong in the run is told by `wait`, or is the caller's own already.
+        await asyncio.wait([self._task])
+        if kind is None:
+            self._task.result()
+
+    def iter_events(self) -> AsyncIterator[Event]:
+        """Yield the run's events from now on, to its end."""
+        events: asyncio.Queue[Event | None] = asyncio.Queue()
+        self._listeners.append(events)
+        if self._task is not None and self._task.done():
+            events.put_nowait(None)
+
+        async def told() -> AsyncIterator[Event]:
+            while (event := await events.get()) is not None:
+                yield event
+
+        return told()
+
+    def snapshot(self) -> RunSnapshot:
+        """Return how the run stands now."""
+        lanes = {
+            name: LaneSnapshot(
+                in_flight=queue.limiter.in_flight,
+                concurrency=queue.limiter.width,
+                paused=queue.paused,
+                stopped=queue.stopped,
+            )
+            for name, queue in self._queues.items()
+        }
+        return RunSnapshot(
+            lanes=lanes,
+            events=dict(self._seen),
+            left_out=len(self._left_out),
+            stopping=self._dependencies.stop.is_set(),
         )
-    try:
-        restored = await restore(context)
-        await _work(context)
-    finally:
-        # After all that still waits to be written: what a cancelled worker learned last is kept.
-        await asyncio.shield(store.recover())
-    outcome = await _outcome(context, watch, restored=restored)
-    await store.end_run(run_id=run_id, exit_code=outcome.exit_code, at=_unix(dependencies))
-    return outcome
 
+    def pause(self, lane: str = "") -> None:
+        """Submit nothing more through a lane, or any; what is in flight is collected."""
+        for name in self._named(lane):
+            self._queues[name].pause()
+            self._tell("paused", name)
 
-class _Watch:
-    """Passes events on, counts them, and has the notable ones written down."""
+    def resume(self, lane: str = "") -> None:
+        """Let a paused lane, or all, go on."""
+        for name in self._named(lane):
+            self._queues[name].resume()
+            self._tell("resumed", name)
 
-    def __init__(self, ledger: RunLedger, observer: Callable[[Event], None]) -> None:
-        self.seen: Counter[str] = Counter()
-        self._ledger = ledger
-        self._observer = observer
+    def set_concurrency(self, lane: str, most: int) -> None:
+        """Have so many clips of a lane made at once, and no more; ValueError for less than one."""
+        if most < 1:
+            raise ValueError("less than one clip at once is a pause")
+        for name in self._named(lane):
+            self._queues[name].set_concurrency(most)
+            self._tell("concurrency", name, message=f"{most} clips at once", width=most)
 
-    def __call__(self, event: Event) -> None:
-        self.seen[event.name] += 1
+    async def leave_out(self, address: str) -> str:
+        """Do not make an item in this run; return in words what became of that.
+
+        The next run makes it. What was submitted is never cancelled: that would not stop the
+        charge. It is collected, and marked unwanted. ValueError if there is no such item.
+        """
+        campaign = self._config.campaign
+        wanted = await self._ledger.wanted_items(campaign=campaign, address=address)
+        if not wanted:
+            raise ValueError(f"there is no item {address} in this plan")
+        alone = {item.key for item in wanted if not item.shared}
+        # First the workers, then the ledger: what they have written by then was submitted.
+        self._left_out |= alone
+        unwanted = await self._ledger.mark_unwanted(alone)
+        self._left_out -= unwanted
+        for item in wanted:
+            name = "unwanted" if item.key in unwanted else "left_out"
+            if not item.shared:
+                self._tell(name, item.provider, item.address)
+        told = (
+            (len(alone - unwanted), "not made in this run"),
+            (len(unwanted), "submitted before: collected, and marked unwanted"),
+            (sum(item.shared for item in wanted), "made all the same: another item wants its clip"),
+        )
+        return "; ".join(f"{number} {words}" for number, words in told if number)
+
+    def stop(self) -> None:
+        """Submit nothing more, and collect what is in flight."""
+        self._dependencies.stop.set()
+
+    async def wait(self) -> Outcome:
+        """Return what the run came to, once it has ended."""
+        if self._task is None:
+            raise RuntimeError("the run was not started: use it as a context manager")
+        return await asyncio.shield(self._task)
+
+    async def work(self) -> Outcome:
+        """Run to the end, in the caller's own task."""
+        ledger, config, dependencies = self._ledger, self._config, self._dependencies
+        run_id = await ledger.begin_run(campaign=config.campaign, at=_unix(dependencies))
+        context = self._context(run_id, prices=await ledger.seen_prices())
+        if not config.settle_only:
+            await ledger.revive(
+                campaign=config.campaign,
+                providers=list(self._queues),
+                purchases_allowed=config.policy.purchases,
+                causes=config.retry,
+            )
+        obeying = asyncio.create_task(self._obey_commands())
+        try:
+            restored = await restore(context)
+            await _work(context)
+        finally:
+            obeying.cancel()
+            # After all that still waits to be written: what a cancelled worker learned last is
+            # kept.
+            await asyncio.shield(ledger.recover())
+            for events in self._listeners:
+                events.put_nowait(None)
+        outcome = await self._outcome(context, restored=restored)
+        await ledger.end_run(run_id=run_id, exit_code=outcome.exit_code, at=_unix(dependencies))
+        return outcome
+
+    def _named(self, lane: str) -> tuple[str, ...]:
+        if lane and lane not in self._queues:
+            known = ", ".join(sorted(self._queues))
+            raise ValueError(f"there is no lane {lane} in this run: it has {known}")
+        return (lane,) if lane else tuple(self._queues)
+
+    def _observe(self, event: Event) -> None:
+        """Count an event, pass it on, and have a notable one written down."""
+        self._seen[event.name] += 1
         if event.name in event_log.NOTABLE:
             self._ledger.note(event)
-        self._observer(event)
+        self._dependencies.observer(event)
+        for events in self._listeners:
+            events.put_nowait(event)
+
+    def _tell(self, name: str, provider: str, address: str = "", **detail: object) -> None:
+        at = self._dependencies.clock.now()
+        self._observe(Event(name=name, at=at, provider=provider, address=address, detail=detail))
+
+    async def _obey_commands(self) -> None:
+        """Look each second for what another process commands, do it, and answer."""
+        campaign = self._config.campaign
+        while True:
+            # A person's second, not the run's: its clock may be another.
+            await asyncio.sleep(self._dependencies.commands_every_s)
+            for command in await self._ledger.open_commands(campaign=campaign):
+                text = await self._obey(command)
+                await self._ledger.answer(command.id, text, at=_unix(self._dependencies))
+
+    async def _obey(self, command: Command) -> str:
+        lane, words = str(command.arguments.get("lane", "")), command.arguments
+        try:
+            match command.name:
+                case "pause":
+                    self.pause(lane)
+                case "resume":
+                    self.resume(lane)
+                case "concurrency":
+                    self.set_concurrency(lane, int(words["most"]))
+                case "leave-out":
+                    return await self.leave_out(str(words["address"]))
+                case "stop":
+                    self.stop()
+                case unknown:
+                    return f"this run knows no command {unknown}"
+        except (KeyError, TypeError, ValueError) as wrong:
+            return f"not done: {wrong}"
+        return DONE
+
+    def _context(self, run_id: int, *, prices: Mapping[PriceClass, SeenPrice]) -> RunContext:
+        config, dependencies = self._config, self._dependencies
+        staging = Uploader(
+            transport=dependencies.transport,
+            store=dependencies.store,
+            cache=self._ledger,
+            clock=dependencies.clock,
+            chance=dependencies.chance,
+            retries=config.policy.request_retries,
+        )
+        own = {name: getattr(dependencies, name) for name in _HANDED_ON}
+        return RunContext(
+            **own,
+            ledger=self._ledger,
+            staging=staging,
+            campaign=config.campaign,
+            run_id=run_id,
+            policy=config.policy,
+            limits=limits(config.budget),
+            observer=self._observe,
+            queues=self._queues,
+            prices=FirstPurchases(prices),
+            left_out=self._left_out,
+            address_header=config.address_header,
+            settle_only=config.settle_only,
+        )
+
+    async def _outcome(self, context: RunContext, *, restored: int) -> Outcome:
+        campaign = self._config.campaign
+        totals = await self._ledger.run_totals(campaign=campaign, run_id=context.run_id)
+        counts = Counter(totals.counts)
+        counts.update((state, "") for _, _, state in totals.left_behind)
+        queues = self._queues.items()
+        return Outcome(
+            campaign=campaign,
+            counts=counts,
+            spent_usd=totals.spent_usd,
+            bound_usd=totals.bound_usd,
+            committed_usd=totals.committed_usd,
+            stopped={name: queue.stopped for name, queue in queues if queue.stopped},
+            restored=restored,
+            not_shown=self._seen["not_shown"],
+            damaged=self._seen["damaged_clip"],
+            left_out=len(self._left_out),
+            overcharged=context.budget_guard.closed,
+            interrupted=context.stop.is_set(),
+        )
+
+
+DONE = "done"
+"""What a run answers to a command of which there is nothing more to say."""
 
 
 async def _work(context: RunContext) -> None:
@@ -191,7 +434,7 @@ def _count_in(context: RunContext, job: Job) -> None:
 async def _buy(group: asyncio.TaskGroup, context: RunContext, name: str) -> None:
     """Start what is planned; again from the top once a price that was awaited is open."""
     queue, alive = context.queues[name], set[str]()
-    seats = asyncio.Semaphore(2 * (queue.lane.most or queue.lane.concurrency) + _AHEAD)
+    seats = queue.seats
 
     async def planned(*, after: int, limit: int) -> list[Job]:
         without = () if context.budget_guard.closed else context.prices.closed(name)
@@ -276,41 +519,6 @@ def _queue(
     )
 
 
-def _context(
-    ledger: RunLedger,
-    config: RunConfig,
-    *,
-    dependencies: RunDependencies,
-    watch: _Watch,
-    queues: Mapping[str, ProviderQueue],
-    run_id: int,
-    prices: Mapping[PriceClass, SeenPrice],
-) -> RunContext:
-    staging = Uploader(
-        transport=dependencies.transport,
-        store=dependencies.store,
-        cache=ledger,
-        clock=dependencies.clock,
-        chance=dependencies.chance,
-        retries=config.policy.request_retries,
-    )
-    own = {name: getattr(dependencies, name) for name in _HANDED_ON}
-    return RunContext(
-        **own,
-        ledger=ledger,
-        staging=staging,
-        campaign=config.campaign,
-        run_id=run_id,
-        policy=config.policy,
-        limits=limits(config.budget),
-        observer=watch,
-        queues=queues,
-        prices=FirstPurchases(prices),
-        address_header=config.address_header,
-        settle_only=config.settle_only,
-    )
-
-
 _HANDED_ON = (
     "transport",
     "store",
@@ -321,27 +529,6 @@ _HANDED_ON = (
     "chance",
     "new_client_id",
 )
-
-
-async def _outcome(context: RunContext, watch: _Watch, *, restored: int) -> Outcome:
-    campaign = context.campaign
-    totals = await context.ledger.run_totals(campaign=campaign, run_id=context.run_id)
-    counts = Counter(totals.counts)
-    counts.update((state, "") for _, _, state in totals.left_behind)
-    queues = context.queues.items()
-    return Outcome(
-        campaign=campaign,
-        counts=counts,
-        spent_usd=totals.spent_usd,
-        bound_usd=totals.bound_usd,
-        committed_usd=totals.committed_usd,
-        stopped={name: queue.stopped for name, queue in queues if queue.stopped},
-        restored=restored,
-        not_shown=watch.seen["not_shown"],
-        damaged=watch.seen["damaged_clip"],
-        overcharged=context.budget_guard.closed,
-        interrupted=context.stop.is_set(),
-    )
 
 
 def _unix(dependencies: RunDependencies) -> float:

@@ -56,7 +56,7 @@ async def planned(active: ActiveJob) -> None:
     While nobody has confirmed its price, it waits until no other of that price is being bought.
     """
     job, prices = active.job, active.context.prices
-    if not active.job.selected:
+    if not job.selected or job.key in active.context.left_out:
         active.suspended = True
     elif active.queue.stopped:
         await active.move(State.HELD, cause=LANE, message=active.queue.stopped)
@@ -65,6 +65,8 @@ async def planned(active: ActiveJob) -> None:
     elif why := unaffordable(active) or _shut(active):
         cause, message = why
         await active.move(State.HELD, cause=cause, message=message)
+    elif active.queue.paused:
+        await active.queue.wait(active.queue.until_resumed())
     elif not prices.passes(job.price, job.seconds, job.key):
         await active.queue.wait(prices.changed())
     else:
@@ -266,6 +268,11 @@ def _frozen(
 
 async def _intend(active: ActiveJob, purchase: Purchase) -> None:
     context = active.context
+    if active.queue.paused or active.job.key in context.left_out:
+        # Said while its account was asked: nothing of it has left yet.
+        active.leave_slot()
+        await active.move(State.PLANNED)
+        return
     context.checkpoint("intent")
     written = await context.ledger.intend(
         active.job, purchase, run_id=context.run_id, limits=context.limits

@@ -157,6 +157,7 @@ class Studio:
         checkpoint: Callable[[str], None] | None = None,
         settle_only: bool = False,
         profile: str = "",
+        commands_every_s: float = 1.0,
     ) -> tuple[RunConfig, dict[str, Any]]:
         """Return what a run of what was admitted is started with."""
         config = RunConfig(
@@ -182,6 +183,7 @@ class Studio:
             checkpoint=checkpoint or self.checkpoints.append,
             stop=stop or asyncio.Event(),
             chance=Random(7),  # noqa: S311 - the same jitter in each test
+            commands_every_s=commands_every_s,
             new_client_id=lambda: f"client-{next(self._ids)}",
         )
         return config, {
