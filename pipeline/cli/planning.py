@@ -50,7 +50,7 @@ from pipeline.findings import has_errors
 from pipeline.ledger.loss_detection import Loss
 from pipeline.ledger.repository import Ledger
 from pipeline.run.output_check import DamagedClip, RealFiles
-from pipeline.run.plan_sync import ChangedOutput, PlanLine, PlanSummary, admit
+from pipeline.run.plan_sync import ChangedOutput, PlanLine, PlanSummary, sync_plan
 
 
 @app.command(epilog="Example: callsheet check manifests/spring-sneakers/campaign.yaml")
@@ -194,7 +194,7 @@ def admitted(
     among what is to be made.
     """
     home, again = campaign.asked.home, bool(stopped)
-    admission = admit(
+    admission = sync_plan(
         campaign.entries(assets or home / ".callsheet" / "assets", stopped),
         ledger,
         campaign=campaign.name,

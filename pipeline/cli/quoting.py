@@ -16,14 +16,14 @@ from pipeline.cli.options import RunOptions
 from pipeline.cli.roots import open_for_work
 from pipeline.domain import Entry
 from pipeline.providers import PROVIDERS
-from pipeline.run.quoting import Quoted, grouped, quote
+from pipeline.run.quoting import Quoted, group_by_price, quote
 from pipeline.storage.blobs import Store
 
 
 def show_quotes(campaign: Campaign, console: Console) -> None:
     """Ask each provider that has a dry run, and print its price beside the price list's."""
     home = campaign.asked.home
-    groups = grouped(_entries(campaign, home / ".callsheet" / "assets"))
+    groups = group_by_price(_entries(campaign, home / ".callsheet" / "assets"))
     names = frozenset(alike[0] for alike in groups)
     with (
         open_for_work(campaign.asked) as ledger,

@@ -36,8 +36,8 @@ from pipeline.ledger.adoptions import Adopter
 from pipeline.ledger.repository import Ledger
 from pipeline.media.video import probe
 from pipeline.run.adopting import Adopted, Adoption, NotAdopted, StoredClip
-from pipeline.run.manual import sent
-from pipeline.run.plan_sync import PlanSummary, restate
+from pipeline.run.manual import list_sent
+from pipeline.run.plan_sync import PlanSummary, refresh_summary
 from pipeline.storage.blobs import Store
 
 _SHOWN_DIGITS = 12
@@ -186,13 +186,13 @@ def _described(clip: StoredClip) -> str:
 
 
 def _doubts(ledger: Ledger, campaign: Campaign) -> Iterator[str]:
-    for task in sent(ledger, campaign.name):
+    for task in list_sent(ledger, campaign.name):
         if task.state is State.IN_DOUBT:
             yield task.address
 
 
 def _show_next(admission: PlanSummary, campaign: Campaign, ledger: Ledger) -> None:
     """Tell what the next run would buy, as the ledger stands now."""
-    now = restate(admission, ledger)
+    now = refresh_summary(admission, ledger)
     print_text(f"the next run: {sentence(now)}")
     print_text(f"to run it: {command_line(campaign.asked)}")

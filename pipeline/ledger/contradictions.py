@@ -21,13 +21,10 @@ from sqlalchemy import (
     select,
 )
 
-from pipeline.domain.states import State
+from pipeline.domain.states import BOUGHT, FINISHED, HAVING_TASKS, State
 from pipeline.ledger.budgets import bound
 from pipeline.ledger.sql_schema import budgets, campaigns, clips, items, jobs, purchases, usd
 
-_ASKED_FOR = (State.WAITING, State.OVERDUE, State.FETCHING)
-_FINISHED = (State.DONE, State.OFF_SPEC)
-_BOUGHT = (State.SUBMITTING, State.IN_DOUBT, *_ASKED_FOR, *_FINISHED, State.ABANDONED)
 _AT_MOST = 100
 _SCOPES: Mapping[str, ColumnElement[str]] = MappingProxyType(
     {
@@ -104,7 +101,7 @@ def _states(connection: Connection) -> Iterator[str]:
 
 def _unbought(connection: Connection) -> Iterator[str]:
     """Say which jobs were sent, or made, without a purchase."""
-    query = _jobs().where(jobs.c.state.in_(_BOUGHT), jobs.c.purchase_id.is_(None))
+    query = _jobs().where(jobs.c.state.in_(BOUGHT), jobs.c.purchase_id.is_(None))
     for key, state in connection.execute(query):
         yield f"{_job(connection, key=key)} is {_told(state)}, but was never bought"
 
@@ -124,7 +121,7 @@ def _taskless(connection: Connection) -> Iterator[str]:
     query = (
         _jobs()
         .join(purchases, purchases.c.id == jobs.c.purchase_id)
-        .where(jobs.c.state.in_(_ASKED_FOR), func.coalesce(purchases.c.task, "") == "")
+        .where(jobs.c.state.in_(HAVING_TASKS), func.coalesce(purchases.c.task, "") == "")
     )
     for key, state in connection.execute(query):
         yield f"{_job(connection, key=key)} is {_told(state)}, but no task is known to ask for"
@@ -146,7 +143,7 @@ def _clipless(connection: Connection) -> Iterator[str]:
     query = (
         _jobs()
         .outerjoin(clips, clips.c.sha256 == jobs.c.sha256)
-        .where(jobs.c.state.in_(_FINISHED), or_(jobs.c.sha256 == "", clips.c.sha256.is_(None)))
+        .where(jobs.c.state.in_(FINISHED), or_(jobs.c.sha256 == "", clips.c.sha256.is_(None)))
     )
     for key, state in connection.execute(query):
         yield f"{_job(connection, key=key)} is {_told(state)}, but its clip is not known"
@@ -157,7 +154,7 @@ def finished_jobs(connection: Connection) -> list[tuple[str, str, str]]:
     query = (
         select(func.min(jobs.c.key), clips.c.sha256, clips.c.extension)
         .join(clips, clips.c.sha256 == jobs.c.sha256)
-        .where(jobs.c.state.in_(_FINISHED))
+        .where(jobs.c.state.in_(FINISHED))
         .group_by(clips.c.sha256, clips.c.extension)
         .order_by(func.min(jobs.c.item_id))
     )

@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlalchemy import Connection, RowMapping, and_, bindparam, func, not_, or_, select, update
 
-from pipeline.domain.states import CRASHED, TRANSITIONS, UNSETTLED, State
+from pipeline.domain.states import CRASHED, TRANSITIONS, UNKNOWN_STATES, State
 from pipeline.ledger.fast_sql import execute
 from pipeline.ledger.payload import as_bought
 from pipeline.ledger.price_confirmations import PriceClass
@@ -298,8 +298,7 @@ def wanted_items(connection: Connection, *, campaign: str, address: str) -> list
 
 def mark_unwanted(connection: Connection, *, keys: Iterable[str]) -> frozenset[str]:
     """Mark those of these jobs that were submitted and have not ended; return their keys."""
-    sent = [State.SUBMITTING.value, *(state.value for state in UNSETTLED)]
-    marked = update(jobs).where(jobs.c.key.in_(list(keys)), jobs.c.state.in_(sent))
+    marked = update(jobs).where(jobs.c.key.in_(list(keys)), jobs.c.state.in_(UNKNOWN_STATES))
     return frozenset(connection.scalars(marked.values(unwanted=1).returning(jobs.c.key)))
 
 

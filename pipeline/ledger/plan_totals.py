@@ -10,13 +10,12 @@ from typing import Any
 import orjson
 from sqlalchemy import ColumnElement, Connection, Label, and_, case, func, select
 
-from pipeline.domain.states import UNSETTLED, State
+from pipeline.domain.states import FINISHED, UNSETTLED, State
 from pipeline.ledger.budgets import committed
 from pipeline.ledger.jobs import free_again
 from pipeline.ledger.price_confirmations import PriceStanding, standings
 from pipeline.ledger.sql_schema import campaigns, items, jobs, payloads
 
-_THERE = (State.DONE.value, State.OFF_SPEC.value)
 _SUMS = ("low_microusd", "expected_microusd", "high_microusd")
 
 
@@ -114,7 +113,7 @@ def stands(connection: Connection, campaign: str) -> tuple[Label[Any], ...]:
         again.label("again"),
         items.c.shared_with.is_not(None).label("shared"),
         changed.label("changed"),
-        and_(items.c.earlier_rule == 1, jobs.c.state.in_(_THERE)).label("earlier_rule"),
+        and_(items.c.earlier_rule == 1, jobs.c.state.in_(FINISHED)).label("earlier_rule"),
     )
 
 
@@ -161,7 +160,7 @@ def left_behind(connection: Connection, *, campaign: str) -> list[tuple[str, str
         .join(campaigns, campaigns.c.id == items.c.campaign_id)
         .where(
             campaigns.c.name == campaign,
-            jobs.c.state.in_([state.value for state in UNSETTLED]),
+            jobs.c.state.in_(UNSETTLED),
             jobs.c.key.not_in(wanted),
         )
         .order_by(jobs.c.purchase_id)

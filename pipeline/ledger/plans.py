@@ -188,7 +188,7 @@ class _Plan:
                     "item_id": statement.excluded.item_id,
                     "provider": statement.excluded.provider,
                 },
-                where=jobs.c.state.in_([state.value for state in REPLANNED]),
+                where=jobs.c.state.in_(REPLANNED),
             )
         )
 

@@ -11,7 +11,7 @@ import orjson
 from sqlalchemy import Connection, RowMapping, select
 
 from pipeline.domain import Record
-from pipeline.domain.states import State, status_of
+from pipeline.domain.states import REPLANNED, UNBOUGHT, State, status_of
 from pipeline.findings import Span
 from pipeline.ledger.outputs import CLIP, EXTENSION
 from pipeline.ledger.plan_totals import current, stands
@@ -120,14 +120,10 @@ def _record(campaign: str, row: RowMapping, paid: Sequence[RowMapping]) -> Recor
     )
 
 
-_REPLANNED = frozenset({State.PLANNED, State.HELD, State.FAILED})
-"""What the latest plan says of these is what the next try will be; all others were bought."""
-
-
 def _prices(row: RowMapping, paid: Sequence[RowMapping]) -> dict[str, Any]:
     """Return what an item is to cost; what was bought costs what its maker was to cost then."""
     expected, high = row["expected_microusd"], row["high_microusd"]
-    if paid and row["state"] not in _REPLANNED:
+    if paid and row["state"] not in REPLANNED:
         # Of a plan for another provider (`--provider`) the ledger keeps no price of this one.
         expected, high = paid[-1]["estimate_microusd"], paid[-1]["reserved_microusd"] or high
     return {"estimate_usd": _price(expected), "high_usd": _price(high)}
@@ -138,7 +134,7 @@ def _price(microusd: int | None) -> Decimal | None:
 
 
 def _maker(row: RowMapping) -> str:
-    planned = row["state"] in {State.PLANNED, State.HELD}
+    planned = row["state"] in UNBOUGHT
     return str(row["provider"] if planned else row["maker"])
 
 

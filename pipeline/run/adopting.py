@@ -140,7 +140,7 @@ class Adoption:
         part = self._store.part(f"adopt-{hashlib.sha256(view.path.encode()).hexdigest()}")
         try:
             sha256 = _copy(self._store.root / view.path, part)
-            why = self._misfit(part, sha256, item) or _misnamed(part, view.path)
+            why = self._misfit(part, sha256, item) or _misnaming(part, view.path)
             if not why and files.stat(view.path) != found.stat:
                 why = "it was written to while it was read: try again"
             if why:
@@ -207,7 +207,7 @@ def _copy(source: Path, part: Path) -> str:
         return copy_bytes(reading, part)
 
 
-def _misnamed(file: Path, path: str) -> str:
+def _misnaming(file: Path, path: str) -> str:
     """Return how a file's name and its content differ: the plan would look for it elsewhere."""
     named, found = path.rpartition(".")[2], container(file)
     return "" if named == found else f"it is a {found} file, and is named .{named}"

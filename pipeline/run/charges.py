@@ -90,7 +90,7 @@ async def ask_balance(active: ActiveJob) -> Charge | None:
         return None
     told = await queue.client.balance()
     if isinstance(told, Fault):
-        active.tell("unanswered", cause=told.kind.value, message=told.message)
+        active.emit("unanswered", cause=told.kind.value, message=told.message)
         return None
     return told
 
@@ -101,7 +101,7 @@ def _in_credits(active: ActiveJob, booking: Booking) -> Booking:
     usual, rate = _usual(active, booking.unit), _native_usd(active)
     if usual and abs(native / usual - 1) > _UNUSUAL:
         told = f"{native.normalize():f} {booking.unit}s told where {usual.normalize():f} are usual"
-        active.tell("unusual_credits", message=told)
+        active.emit("unusual_credits", message=told)
     if rate is not None:
         worth = micro_exact(native * rate)
     elif usual and estimate is not None:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 
-from pipeline.domain.states import UNKNOWN_STATES, Exit, State, count_states, exit_code_for
+from pipeline.domain.states import UNFINISHED, Exit, State, count_states, exit_code_for
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,7 +50,7 @@ class Outcome:
         """Return the exit code: of several that apply, what matters most."""
         counts = Counter(self.counts)
         counts[State.PLANNED, ""] = max(0, counts[State.PLANNED, ""] - self.left_out)
-        unfinished = count_states(counts, State.PLANNED, State.STAGING, *UNKNOWN_STATES)
+        unfinished = count_states(counts, *UNFINISHED)
         if self.interrupted and unfinished:
             return Exit.INTERRUPTED
         return exit_code_for(

@@ -180,7 +180,7 @@ class PlanSummary:
         return sum(line.items for line in self.lines if line.status in statuses)
 
 
-def admit(  # noqa: PLR0913 - each is a part of the manifest or of the command
+def sync_plan(  # noqa: PLR0913 - each is a part of the manifest or of the command
     entries: Iterable[Entry | Diagnostic],
     ledger: Ledger,
     *,
@@ -230,14 +230,14 @@ def admit(  # noqa: PLR0913 - each is a part of the manifest or of the command
     return summary
 
 
-def restate(admission: PlanSummary, ledger: Ledger) -> PlanSummary:
+def refresh_summary(admission: PlanSummary, ledger: Ledger) -> PlanSummary:
     """Return what an admitted plan comes to as the ledger stands now."""
     totals = ledger.plan_totals(admission.campaign)
     now = _summary(admission.campaign, totals, (), count=admission.items)
     return replace(admission, lines=now.lines, others=now.others, committed_usd=now.committed_usd)
 
 
-def last_admission(ledger: Ledger, campaign: str) -> PlanSummary:
+def latest_plan(ledger: Ledger, campaign: str) -> PlanSummary:
     """Return how the campaign's latest plan stands now, as admitting it again would tell it."""
     totals = ledger.plan_totals(campaign)
     return _summary(campaign, totals, (), count=sum(line.items for line in totals.lines))

@@ -24,7 +24,6 @@ from pipeline.storage.fs import is_the_path
 
 T = TypeVar("T")
 _AT_ONCE = 100
-_NOT_OURS = frozenset({OutputStatus.FOREIGN, OutputStatus.BLOCKED})
 
 
 async def show(context: RunContext, key: str) -> None:

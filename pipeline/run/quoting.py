@@ -39,7 +39,7 @@ class Quoted:
     """Why there is no figure."""
 
 
-def grouped(entries: Iterable[Entry]) -> dict[Alike, Quoted]:
+def group_by_price(entries: Iterable[Entry]) -> dict[Alike, Quoted]:
     """Return one example for each group of items that cost the same."""
     found: dict[Alike, Quoted] = {}
     for entry in entries:
@@ -73,8 +73,8 @@ async def quote(
             if Feature.QUOTE not in provider.offer.features:
                 found.append(replace(group, message="it has no dry run"))
                 continue
-            told = await _asked(group.example, provider, lanes[name], staging=staging)
-            found.append(_taken(group, told))
+            told = await _ask(group.example, provider, lanes[name], staging=staging)
+            found.append(_with_answer(group, told))
     return found
 
 
@@ -82,9 +82,7 @@ def _alike(item: Item) -> Alike:
     return (item.provider, item.kind.value, item.settings.mode, item.spec.seconds)
 
 
-async def _asked(
-    entry: Entry, provider: Provider, lane: Lane, *, staging: Uploader
-) -> Quote | Fault:
+async def _ask(entry: Entry, provider: Provider, lane: Lane, *, staging: Uploader) -> Quote | Fault:
     kept = payload.thawed(payload.frozen(entry))
     lifetime_s = provider.offer.upload_lifetime_s
     places = await staging.stage(lane, provider, kept.assets, lifetime_s=lifetime_s)
@@ -94,7 +92,7 @@ async def _asked(
     return await client.quote(payload.request(kept.request), places)
 
 
-def _taken(group: Quoted, told: Quote | Fault) -> Quoted:
+def _with_answer(group: Quoted, told: Quote | Fault) -> Quoted:
     if isinstance(told, Quote):
         return replace(group, usd=told.charge.usd, message="")
     return replace(group, message=told.message)

@@ -13,12 +13,13 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from random import Random
+from types import MappingProxyType
 from typing import Self
 from uuid import uuid4
 
 from pipeline.clock import Clock, RealClock
 from pipeline.domain import Budget, Event, Media, Policy
-from pipeline.domain.states import LANE, State
+from pipeline.domain.states import LANE, UNKNOWN_STATES, State
 from pipeline.ledger import event_log
 from pipeline.ledger.budgets import limits
 from pipeline.ledger.commands import Command
@@ -29,6 +30,7 @@ from pipeline.net.client import Transport
 from pipeline.net.lane import Lane
 from pipeline.providers.base import Provider
 from pipeline.run.circuit_breaker import CircuitBreaker
+from pipeline.run.collect import handle_fetching, handle_overdue, handle_waiting
 from pipeline.run.context import ProviderQueue, RunContext
 from pipeline.run.first_purchases import PRICE, FirstPurchases
 from pipeline.run.job import ActiveJob
@@ -36,8 +38,9 @@ from pipeline.run.limiter import ConcurrencyLimiter
 from pipeline.run.outcome import Outcome
 from pipeline.run.provider_client import ProviderClient
 from pipeline.run.publish import restore
+from pipeline.run.reconcile import handle_in_doubt
+from pipeline.run.submit import handle_planned, handle_staging, handle_submitting
 from pipeline.run.uploads import Uploader
-from pipeline.run.worker import run_job
 from pipeline.storage.blobs import Store
 
 _WINDOW = 200
@@ -329,7 +332,7 @@ class RunHandle:
 
     def _context(self, run_id: int, *, prices: Mapping[PriceClass, SeenPrice]) -> RunContext:
         config, dependencies = self._config, self._dependencies
-        staging = Uploader(
+        uploader = Uploader(
             transport=dependencies.transport,
             store=dependencies.store,
             cache=self._ledger,
@@ -341,7 +344,7 @@ class RunHandle:
         return RunContext(
             **own,
             ledger=self._ledger,
-            staging=staging,
+            staging=uploader,
             campaign=config.campaign,
             run_id=run_id,
             policy=config.policy,
@@ -533,3 +536,33 @@ _HANDED_ON = (
 
 def _unix(dependencies: RunDependencies) -> float:
     return dependencies.clock.now().timestamp()
+
+
+Step = Callable[[ActiveJob], Awaitable[None]]
+
+STEPS: Mapping[State, Step] = MappingProxyType(
+    {
+        State.PLANNED: handle_planned,
+        State.STAGING: handle_staging,
+        State.SUBMITTING: handle_submitting,
+        State.IN_DOUBT: handle_in_doubt,
+        State.WAITING: handle_waiting,
+        State.OVERDUE: handle_overdue,
+        State.FETCHING: handle_fetching,
+    }
+)
+"""What is done with a job in each state; a job in any other has nothing more to do."""
+
+
+async def run_job(active: ActiveJob) -> None:
+    """Work on a job until it has ended or is parked; then let the brake know."""
+    try:
+        while not active.suspended and (step := STEPS.get(active.job.state)):
+            active.context.ledger.check_root()
+            await step(active)
+    finally:
+        active.leave_slot()
+        active.leave_price(settled=active.job.state not in UNKNOWN_STATES)
+    # What an earlier run left behind, and is still overdue, says nothing new of the provider.
+    if active.job.state is not State.OVERDUE or active.intended_at:
+        active.break_circuit(active.queue.circuit_breaker.note(active.job.state, active.job.cause))

@@ -24,8 +24,8 @@ from pipeline.errors import MediaFault
 from pipeline.net.client import Transport
 from pipeline.net.lane import Lane
 from pipeline.providers.base import ASSET, Fault, Provider, Uploaded
-from pipeline.run.limiter import RandomSource, repeated
 from pipeline.run.provider_client import ProviderClient
+from pipeline.run.retry import RandomSource, retry
 from pipeline.storage.blobs import Store
 
 _UNSTATED_LIFE_S = 3600.0
@@ -95,7 +95,7 @@ class Uploader:
         local = {medium.digest: medium for medium in media if medium.local}
         places = {ASSET + m.digest: m.source for m in media if not m.local}
         found = await asyncio.gather(
-            *(self._placed(lane, provider, medium, lifetime_s) for medium in local.values())
+            *(self._place(lane, provider, medium, lifetime_s) for medium in local.values())
         )
         for digest, uri in zip(local, found, strict=True):
             if isinstance(uri, Fault):
@@ -103,7 +103,7 @@ class Uploader:
             places[ASSET + digest] = uri
         return places
 
-    async def _placed(
+    async def _place(
         self, lane: Lane, provider: Provider, medium: Media, lifetime_s: float | None
     ) -> str | Fault:
         """Return where one medium is, uploading it unless it is there."""
@@ -116,7 +116,7 @@ class Uploader:
                 return known
             width = self._widths.setdefault(lane.account, asyncio.Semaphore(_AT_ONCE))
             async with width:
-                uploaded = await self._uploaded(lane, provider, medium)
+                uploaded = await self._upload(lane, provider, medium)
             if isinstance(uploaded, Fault):
                 if not _again(uploaded):
                     self._refused[place] = uploaded
@@ -140,7 +140,7 @@ class Uploader:
         fresh = self._clock.monotonic() < self._fresh.get(place, inf)
         return uri if left_s > 0 and fresh and not turned_back else None
 
-    async def _uploaded(self, lane: Lane, provider: Provider, medium: Media) -> Uploaded | Fault:
+    async def _upload(self, lane: Lane, provider: Provider, medium: Media) -> Uploaded | Fault:
         # Two providers, or two accounts of one, may want the same file at the same time.
         keeping = self._keeping.setdefault(medium.digest, asyncio.Lock())
         try:
@@ -148,14 +148,14 @@ class Uploader:
                 kept = await asyncio.to_thread(self._store.keep_asset, medium)
         except MediaFault as exc:
             return Fault(kind=FaultKind.REJECTED, message=f"{exc.message}; {exc.hint}")
-        return await repeated(
-            partial(self._attempted, lane, provider, medium, kept),
+        return await retry(
+            partial(self._attempt, lane, provider, medium, kept),
             again=lambda fault, tries: _again(fault) and tries < self._retries,
             clock=self._clock,
             chance=self._chance,
         )
 
-    async def _attempted(
+    async def _attempt(
         self, lane: Lane, provider: Provider, medium: Media, kept: Path
     ) -> Uploaded | Fault:
         """Go through a provider's upload from its first step."""

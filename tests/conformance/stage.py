@@ -39,7 +39,7 @@ from pipeline.net.lane import Lane
 from pipeline.providers.base import Provider, plain
 from pipeline.run.outcome import Outcome
 from pipeline.run.output_check import RealFiles
-from pipeline.run.plan_sync import admit
+from pipeline.run.plan_sync import sync_plan
 from pipeline.run.runner import RunConfig, RunDependencies, run
 from pipeline.storage.blobs import Store
 from tests.sandboxes import Sandbox
@@ -140,7 +140,7 @@ class Stage:
         with Ledger.open(self.root) as ledger:
             for item in items:
                 ledger.record_price(self._confirmed(item))
-            admission = admit(
+            admission = sync_plan(
                 map(self._entry, items), ledger, campaign=CAMPAIGN, files=RealFiles(self.root)
             )
             assert admission.ok, admission.findings

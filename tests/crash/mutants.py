@@ -19,15 +19,15 @@ def intent_after_submit() -> None:
 
     async def intended(active: ActiveJob, purchase: Purchase) -> None:
         active.job = replace(active.job, purchase=purchase)
-        reply = await buying.post(active)
+        reply = await buying.send_purchase(active)
         assert isinstance(reply, Accepted)
         context = active.context
         written = await context.ledger.intend(
             active.job, purchase, run_id=context.run_id, limits=context.limits
         )
         assert isinstance(written, Purchase)
-        active.stands(State.SUBMITTING, purchase=written)
-        await buying.accepted(active, reply.task)
+        active.set_state(State.SUBMITTING, purchase=written)
+        await buying.record_task(active, reply.task)
 
     put(buying, "_intend", intended)
 

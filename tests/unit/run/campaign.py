@@ -35,7 +35,7 @@ from pipeline.ledger.price_confirmations import CHARGE, PriceClass, SeenPrice
 from pipeline.ledger.repository import Ledger
 from pipeline.run.outcome import Outcome
 from pipeline.run.output_check import RealFiles
-from pipeline.run.plan_sync import Choice, PlanSummary, admit
+from pipeline.run.plan_sync import Choice, PlanSummary, sync_plan
 from pipeline.run.runner import RunConfig, RunDependencies, run
 from pipeline.storage.blobs import Store
 from tests.clocks import JumpingClock
@@ -118,7 +118,7 @@ class Studio:
     ) -> PlanSummary:
         """Admit a plan to the ledger of this root."""
         with Ledger.open(self.root) as ledger:
-            return admit(
+            return sync_plan(
                 entries,
                 ledger,
                 campaign=_named(profile),

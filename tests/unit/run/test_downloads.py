@@ -23,7 +23,7 @@ from pipeline.ledger.sql_schema import MIGRATIONS
 from pipeline.net.client import Download
 from pipeline.net.lane import Lane
 from pipeline.providers.base import Request
-from pipeline.run.manual import abandon
+from pipeline.run.manual import abandon_item
 from pipeline.run.runner import RunConfig, RunDependencies, run
 from pipeline.storage.blobs import Store
 from tests.unit.run.campaign import CAMPAIGN, Studio, entry
@@ -68,7 +68,7 @@ async def test_a_clip_that_is_given_up_stays_charged(studio: Studio) -> None:
     studio.probe = _cut
     await studio.make("a")
     with Ledger.open(studio.root) as ledger:
-        abandon(ledger, CAMPAIGN, "spin[a]", now=studio.clock.now())
+        abandon_item(ledger, CAMPAIGN, "spin[a]", now=studio.clock.now())
     downloads = studio.shop.downloads
     studio.probe = probe
 

@@ -15,7 +15,7 @@ from pipeline.domain import Entry
 from pipeline.domain.states import State
 from pipeline.ledger.repository import Ledger
 from pipeline.ledger.root_lock import LEDGER
-from pipeline.run.plan_sync import admit
+from pipeline.run.plan_sync import sync_plan
 from pipeline.run.runner import run
 from pipeline.storage.fs import STATE_FOLDER
 from tests.unit.run.campaign import CAMPAIGN, Studio, entry
@@ -66,7 +66,7 @@ def test_entries_are_pulled_outside_of_a_write_transaction(tmp_path: Path) -> No
             yield entry(name)
 
     with Ledger.open(tmp_path) as ledger:
-        assert admit(pulled(), ledger, campaign=CAMPAIGN, files=Watched(tmp_path)).ok  # type: ignore[arg-type]
+        assert sync_plan(pulled(), ledger, campaign=CAMPAIGN, files=Watched(tmp_path)).ok  # type: ignore[arg-type]
 
     assert ["planned", "planned"] == studio.states()
 
@@ -90,7 +90,7 @@ def test_a_dry_run_copies_nothing_of_other_campaigns(tmp_path: Path) -> None:
     before = (tmp_path / STATE_FOLDER / LEDGER).read_bytes()
 
     with Ledger.memory(tmp_path) as dry:
-        assert admit([entry("mine"), entry("new")], dry, campaign=CAMPAIGN).ok
+        assert sync_plan([entry("mine"), entry("new")], dry, campaign=CAMPAIGN).ok
         planned = [record.address for record in dry.records(CAMPAIGN)]
         elsewhere = list(dry.records(f"{CAMPAIGN}@other"))
 
