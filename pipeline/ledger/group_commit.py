@@ -41,7 +41,7 @@ class Writer:
 
     def __init__(self, connection: Connection, follow: Follow | None = None) -> None:
         self._connection = connection
-        self._follow = follow or _follow_nothing
+        self._follow = follow or (lambda _: lambda: None)
         self._turn = Lock()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="ledger")
         self._waiting: list[_Waiting] = []
@@ -115,14 +115,6 @@ class Writer:
         if len(operations) == 1:
             return [_Result(error=failure)]
         return [result for operation in operations for result in self._commit([operation])]
-
-
-def _follow_nothing(_: Connection) -> Callable[[], None]:
-    return _do_nothing
-
-
-def _do_nothing() -> None:
-    """Do nothing: nobody follows this ledger."""
 
 
 def _called(committed: Callable[[], None], results: list[_Result]) -> list[_Result]:

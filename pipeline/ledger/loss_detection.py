@@ -97,7 +97,11 @@ def leftovers(root: Path) -> tuple[str, ...]:
     """
     folder = root / STATE_FOLDER
     files = [README] if (folder / README).exists() else []
-    files += [name for name in ("assets", "parts", "store") if _has_files(folder / name)]
+    files += [
+        name
+        for name in ("assets", "parts", "store")
+        if any(files for _, _, files in os.walk(folder / name))
+    ]
     files += [f"{campaign}/{COUNTER}" for campaign in read_counters(root)]
     # A ledger whose file has something in it may well have a -wal of its own.
     stray = (folder / _WAL).exists() and is_empty(folder / LEDGER)
@@ -210,10 +214,6 @@ def _open_leftovers(connection: Connection, campaign: str) -> tuple[str, ...]:
     found = [orjson.loads(evidence) for evidence in connection.scalars(query)]
     every = (name for one in found if campaign not in one["counters"] for name in one["leftovers"])
     return tuple(dict.fromkeys(every))
-
-
-def _has_files(folder: Path) -> bool:
-    return any(files for _, _, files in os.walk(folder))
 
 
 def _receipts(parts: Path) -> Iterator[tuple[str, str]]:

@@ -123,7 +123,8 @@ def intend(
         _reopen(connection, job, purchase, payer)
         written = purchase
     else:
-        written = replace(purchase, id=_inserted(connection, job, purchase, payer))
+        ((new_id,),) = execute(connection, _INSERT, _row(job, purchase, payer)).fetchall()
+        written = replace(purchase, id=int(new_id))
     values = {"b_key": job.key, "b_before": job.state.value, "b_purchase": written.id}
     if execute(connection, _INTEND, values).rowcount != 1:
         raise Moved(f"{job.key}: not {job.state}")
@@ -159,11 +160,6 @@ def bought(job: Job) -> Purchase:
     if job.purchase is None:
         raise ValueError(f"{job.address} is {job.state}, but was never bought")
     return job.purchase
-
-
-def _inserted(connection: Connection, job: Job, purchase: Purchase, payer: Payer) -> int:
-    (written,) = execute(connection, _INSERT, _row(job, purchase, payer)).fetchall()
-    return int(written[0])
 
 
 def _reopen(connection: Connection, job: Job, purchase: Purchase, payer: Payer) -> None:

@@ -28,6 +28,7 @@ from pipeline.ledger.sql_schema import (
 )
 
 _PAGE = 500
+_MEASURES = ("sha256", "bytes", "seconds", "width", "height", "fps")
 _SAME = ("address", "shot", "row_key", "key")
 
 _TOLD = ("cell", "take", "axes", "kind", "mode", "prompt", "sent_prompt", "settings")
@@ -96,7 +97,7 @@ def _record(campaign: str, row: RowMapping, paid: Sequence[RowMapping]) -> Recor
         **{name: row[name] for name in _SAME},
         **{name: payload[name] for name in _TOLD},
         tags=tuple(payload["tags"]),
-        provider=_maker(row),
+        provider=row["provider"] if row["state"] in UNBOUGHT else row["maker"],
         state=row["state"],
         status=status_of(
             State(row["state"]),
@@ -109,7 +110,7 @@ def _record(campaign: str, row: RowMapping, paid: Sequence[RowMapping]) -> Recor
         message=row["message"],
         path=_path(campaign, row),
         output=row["output"].replace(EXTENSION, row["received"] or row["extension"]),
-        **_measures(row),
+        **({name: row[name] for name in _MEASURES} if row["sha256"] else {}),
         **_prices(row, paid),
         **_money([] if shared else own),
         shared_with=shared,
@@ -133,20 +134,9 @@ def _price(microusd: int | None) -> Decimal | None:
     return None if microusd is None else usd(microusd)
 
 
-def _maker(row: RowMapping) -> str:
-    planned = row["state"] in UNBOUGHT
-    return str(row["provider"] if planned else row["maker"])
-
-
 def _path(campaign: str, row: RowMapping) -> str | None:
     standing = row["sha256"] and row["placed"] == row["sha256"]
     return str(row["path"]).removeprefix(f"{campaign}/") if standing else None
-
-
-def _measures(row: RowMapping) -> dict[str, Any]:
-    if not row["sha256"]:
-        return {}
-    return {name: row[name] for name in ("sha256", "bytes", "seconds", "width", "height", "fps")}
 
 
 def _money(paid: Sequence[RowMapping]) -> dict[str, Any]:

@@ -51,7 +51,12 @@ class Reuse:
     """Own key and usable alternatives of the items that are answered last, by address."""
 
     def __post_init__(self) -> None:
-        bought = select(or_(exists(select(purchases.c.id)), exists(_sent_jobs())))
+        bought = select(
+            or_(
+                exists(select(purchases.c.id)),
+                exists(select(jobs.c.key).where(jobs.c.state.in_(SENT))),
+            )
+        )
         self._anything = bool(self.connection.scalar(bought))
 
     def take(self, batch: Sequence[Wanted], known: Mapping[str, Any]) -> Mapping[str, Alternative]:
@@ -115,10 +120,6 @@ class Reuse:
             else None
             for row in rows
         }
-
-
-def _sent_jobs() -> Any:
-    return select(jobs.c.key).where(jobs.c.state.in_(SENT))
 
 
 def _others(wanted: Wanted, last: Any) -> tuple[Alternative, ...]:

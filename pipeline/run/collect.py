@@ -15,7 +15,7 @@ from pipeline.ledger import payload
 from pipeline.ledger.jobs import CHARGED
 from pipeline.ledger.outputs import Clip
 from pipeline.ledger.purchases import Booking
-from pipeline.providers.base import Done, Failed, Fault, TaskRef, TaskState, Unknown
+from pipeline.providers.base import Done, Failed, Fault, TaskRef, Unknown
 from pipeline.run.charges import book_charge, read_charge
 from pipeline.run.fetch import Fetched, Wanted, fetch, find_received, forget_download
 from pipeline.run.job import ActiveJob
@@ -85,12 +85,16 @@ async def handle_fetching(active: ActiveJob) -> None:
 
 async def _poll(active: ActiveJob, gap_s: float) -> float:
     """Ask for the task once and do as the answer says; return when to ask again."""
-    state = await _state(active)
+    task = TaskRef(task=active.purchase.task, client_id=active.purchase.client_id)
+    state = await active.queue.client.status(task)
     active.context.checkpoint("polled")
-    active.break_circuit(active.queue.circuit_breaker.read(readable=_readable(state)))
+    unreadable = isinstance(state, Fault) and state.kind is FaultKind.UNREADABLE
+    active.break_circuit(active.queue.circuit_breaker.read(readable=not unreadable))
     match state:
-        case Done():
-            await _close_finished(active, state)
+        case Done(charge=charge):
+            active.done = state
+            active.emit_unread(charge)
+            await active.close(State.FETCHING, await read_charge(active, charge))
         case Failed():
             await _close_failed(active, state)
         case Fault():
@@ -100,15 +104,6 @@ async def _poll(active: ActiveJob, gap_s: float) -> float:
             active.emit("unknown_word", word=word)
     active.tries[Phase.POLLING] = 0
     return gap_s
-
-
-async def _state(active: ActiveJob) -> TaskState:
-    task = TaskRef(task=active.purchase.task, client_id=active.purchase.client_id)
-    return await active.queue.client.status(task)
-
-
-def _readable(state: TaskState) -> bool:
-    return not (isinstance(state, Fault) and state.kind is FaultKind.UNREADABLE)
 
 
 def _handle_unanswered(active: ActiveJob, fault: Fault) -> float:
@@ -121,12 +116,6 @@ def _handle_unanswered(active: ActiveJob, fault: Fault) -> float:
         return 0.0
     active.tries[Phase.POLLING] += 1
     return active.pause_s(Phase.POLLING, fault)
-
-
-async def _close_finished(active: ActiveJob, done: Done) -> None:
-    active.done = done
-    active.emit_unread(done.charge)
-    await active.close(State.FETCHING, await read_charge(active, done.charge))
 
 
 async def _close_failed(active: ActiveJob, failed: Failed) -> None:

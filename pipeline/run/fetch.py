@@ -62,10 +62,6 @@ class Wanted:
     until: float
 
 
-def _no_checkpoint(_: str) -> None:
-    """Do nothing: production has no checkpoints."""
-
-
 async def fetch(  # noqa: PLR0913 - all that it acts with is handed in
     transport: Transport,
     lane: Lane,
@@ -75,7 +71,7 @@ async def fetch(  # noqa: PLR0913 - all that it acts with is handed in
     wanted: Wanted,
     probe: Callable[[Path], Media],
     clock: Clock,
-    checkpoint: Callable[[str], None] = _no_checkpoint,
+    checkpoint: Callable[[str], None] = lambda _: None,
 ) -> Fetched | Fault:
     """Return the clip that a finished task links to, in the store, or what is wrong.
 

@@ -172,7 +172,10 @@ def _find_doubted(ledger: Ledger, campaign: str, address: str, after: State) -> 
         raise Undecidable(f"{address} is not in doubt, overdue or in flight: nothing is to decide")
     fitting = [job for job in found if after in BY_WORD[job.state]]
     if not fitting:
-        raise _impossible(found[-1], after)
+        last = found[-1]
+        doing = {State.WAITING: "given a task", State.PLANNED: "bought again"}
+        word, stands = doing.get(after, "given up"), last.state.replace("_", " ")
+        raise Undecidable(f"{last.address} is {stands}: it cannot be {word}")
     if len(fitting) > 1:
         ids = ", ".join(bought(job).client_id for job in fitting)
         raise Undecidable(f"{address} was sent {len(fitting)} times: say which, as one of {ids}")
@@ -199,9 +202,3 @@ def _only_doubt(ledger: Ledger, campaign: str) -> Job:
         count = f"{len(doubts)} items are" if doubts else "no item is"
         raise Undecidable(f"{count} in doubt: say which one, as --task ADDRESS=ID")
     return doubts[0]
-
-
-def _impossible(job: Job, after: State) -> Undecidable:
-    doing = {State.WAITING: "given a task", State.PLANNED: "bought again"}
-    word = doing.get(after, "given up")
-    return Undecidable(f"{job.address} is {job.state.replace('_', ' ')}: it cannot be {word}")

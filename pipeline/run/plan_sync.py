@@ -203,7 +203,8 @@ def sync_plan(  # noqa: PLR0913 - each is a part of the manifest or of the comma
     seen, paths, count = ledger.seen_prices(), _Paths(campaign, files), 0
     purchases = (policy or Policy()).purchases
     with ledger.draft_plan(campaign, again=again, purchases=purchases) as draft:
-        for batch in _batches(paths.watching(_planned(entries, findings, seen))):
+        rows = paths.watching(_planned(entries, findings, seen))
+        while batch := list(islice(rows, _BATCH)):
             findings += [_clash(clash) for clash in draft.add(batch)]
             count += len(batch)
         draft.finish()
@@ -346,7 +347,7 @@ class _Paths:
         self.file_like: dict[str, Planned] = {}
         """The output path that a folder would have if it were a file, to an item that needs it."""
 
-    def watching(self, rows: Iterable[Planned]) -> Iterator[Planned]:
+    def watching(self, rows: Iterator[Planned]) -> Iterator[Planned]:
         """Pass the items on, and look at their paths."""
         for planned in rows:
             self._look(planned)
@@ -383,11 +384,6 @@ def _folders(path: str) -> Iterator[str]:
 def folded(path: str) -> str:
     """Return what two paths have in common if some file system takes them for one."""
     return unicodedata.normalize("NFC", unicodedata.normalize("NFC", path).casefold())
-
-
-def _batches(rows: Iterator[Planned]) -> Iterator[list[Planned]]:
-    while batch := list(islice(rows, _BATCH)):
-        yield batch
 
 
 def _clash(clash: Clash) -> Diagnostic:
@@ -491,8 +487,4 @@ _CHANGES = frozenset({OutputStatus.CHANGED, OutputStatus.CHANGED_MODE})
 
 
 def _place(kept: Mapping[str, Any]) -> Span:
-    return _span(kept["origin"]["row"] or kept["origin"]["shot"])
-
-
-def _span(data: Mapping[str, Any]) -> Span:
-    return Span(**data)
+    return Span(**(kept["origin"]["row"] or kept["origin"]["shot"]))

@@ -12,7 +12,7 @@ from decimal import Decimal
 from random import Random
 
 from pipeline.clock import RealClock
-from pipeline.domain import Entry, Feature, Item
+from pipeline.domain import Entry, Feature
 from pipeline.ledger import payload
 from pipeline.ledger.repository import Ledger
 from pipeline.net.client import Transport
@@ -43,7 +43,12 @@ def group_by_price(entries: Iterable[Entry]) -> dict[Alike, Quoted]:
     """Return one example for each group of items that cost the same."""
     found: dict[Alike, Quoted] = {}
     for entry in entries:
-        alike = _alike(entry.item)
+        alike = (
+            entry.item.provider,
+            entry.item.kind.value,
+            entry.item.settings.mode,
+            entry.item.spec.seconds,
+        )
         known = found.get(alike) or Quoted(alike=alike, items=0, example=entry)
         found[alike] = replace(known, items=known.items + 1)
     return found
@@ -74,12 +79,11 @@ async def quote(
                 found.append(replace(group, message="it has no dry run"))
                 continue
             told = await _ask(group.example, provider, lanes[name], staging=staging)
-            found.append(_with_answer(group, told))
+            if isinstance(told, Quote):
+                found.append(replace(group, usd=told.charge.usd, message=""))
+            else:
+                found.append(replace(group, message=told.message))
     return found
-
-
-def _alike(item: Item) -> Alike:
-    return (item.provider, item.kind.value, item.settings.mode, item.spec.seconds)
 
 
 async def _ask(entry: Entry, provider: Provider, lane: Lane, *, staging: Uploader) -> Quote | Fault:
@@ -90,9 +94,3 @@ async def _ask(entry: Entry, provider: Provider, lane: Lane, *, staging: Uploade
         return places
     client = ProviderClient(provider, lane, staging.transport)
     return await client.quote(payload.request(kept.request), places)
-
-
-def _with_answer(group: Quoted, told: Quote | Fault) -> Quoted:
-    if isinstance(told, Quote):
-        return replace(group, usd=told.charge.usd, message="")
-    return replace(group, message=told.message)

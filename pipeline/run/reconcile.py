@@ -36,7 +36,11 @@ async def _send_again(active: ActiveJob) -> str:
         outcome = await send_purchase(active)
         if isinstance(outcome, Accepted):
             return outcome.task
-        fault = outcome if isinstance(outcome, Fault) else _unreachable(str(outcome))
+        fault = (
+            outcome
+            if isinstance(outcome, Fault)
+            else Fault(kind=FaultKind.UNAVAILABLE, message=str(outcome), accepted=None)
+        )
         active.apply_action(POLICY[Phase.SUBMITTING][fault.kind].lane, fault)
         active.emit("still_in_doubt", cause=fault.kind.value, message=fault.message)
         # A refusal of the second says nothing of the first: only a look-up may still help.
@@ -85,7 +89,3 @@ async def _look_up_task(active: ActiveJob) -> str:
         if not POLICY[Phase.POLLING][found.kind].again or active.used_up(Phase.POLLING):
             return ""
         await active.context.clock.sleep(active.pause_s(Phase.POLLING, found))
-
-
-def _unreachable(message: str) -> Fault:
-    return Fault(kind=FaultKind.UNAVAILABLE, message=message, accepted=None)

@@ -414,8 +414,12 @@ async def _work_lane(context: RunContext, name: str) -> None:
         sent = asyncio.Semaphore(_UNSETTLED_AT_ONCE)
         unsettled = partial(context.ledger.unsettled, campaign=context.campaign, provider=name)
         async for job in _pages(unsettled):
-            _count_in(context, job)
-            await _start(group, sent, ActiveJob(job=job, context=context, queue=queue))
+            purchase = job.purchase
+            # Of a price that is not confirmed it is under way, whichever run bought it.
+            if purchase is not None and purchase.kind and purchase.outcome != CHARGED:
+                context.prices.claim(purchase.price, purchase.seconds, job.key)
+            await sent.acquire()
+            _go(group, ActiveJob(job=job, context=context, queue=queue), sent.release)
         if not context.settle_only:
             await _buy(group, context, name)
     if context.settle_only:
@@ -425,13 +429,6 @@ async def _work_lane(context: RunContext, name: str) -> None:
         await hold(cause=LANE, message=queue.stopped)
     for price in () if context.stop.is_set() else context.prices.closed(name):
         await hold(cause=PRICE, message=context.prices.shut(price), price=price)
-
-
-def _count_in(context: RunContext, job: Job) -> None:
-    """Count a purchase of an earlier run as under way, if its price is not confirmed."""
-    purchase = job.purchase
-    if purchase is not None and purchase.kind and purchase.outcome != CHARGED:
-        context.prices.claim(purchase.price, purchase.seconds, job.key)
 
 
 async def _buy(group: asyncio.TaskGroup, context: RunContext, name: str) -> None:
@@ -493,11 +490,6 @@ async def _pages(window: Callable[..., Awaitable[list[Job]]]) -> AsyncIterator[J
         for job in page:
             yield job
         after = page[-1].cursor if len(page) == _WINDOW else None
-
-
-async def _start(group: asyncio.TaskGroup, seats: asyncio.Semaphore, active: ActiveJob) -> None:
-    await seats.acquire()
-    _go(group, active, seats.release)
 
 
 def _go(group: asyncio.TaskGroup, active: ActiveJob, done: Callable[[], None]) -> None:

@@ -201,7 +201,11 @@ async def _buy(active: ActiveJob, request: Mapping[str, object], values: Mapping
     if not (alike and known) and Feature.FIND in offer.features:
         found = await look_up(active, before)
         if isinstance(found, Accepted):
-            await _intend_known_task(active, replace(again, request=before.request), found.task)
+            # It was taken although it was turned away: what it costs is set aside, and it is
+            # collected.
+            await _intend(active, replace(again, request=before.request))
+            if active.job.state is State.SUBMITTING:
+                await record_task(active, found.task)
             return
         if isinstance(found, Fault):
             active.leave_slot()
@@ -221,13 +225,6 @@ def _turned_away(active: ActiveJob) -> Purchase | None:
     account = orjson.loads(before.request).get("account")
     here = (before.provider, account) == (job.provider, queue.lane.account)
     return before if here and Feature.IDEMPOTENT in queue.provider.offer.features else None
-
-
-async def _intend_known_task(active: ActiveJob, purchase: Purchase, task: str) -> None:
-    """Reserve what a try costs that was taken although it was turned away, and collect it."""
-    await _intend(active, purchase)
-    if active.job.state is State.SUBMITTING:
-        await record_task(active, task)
 
 
 async def look_up(active: ActiveJob, purchase: Purchase) -> Accepted | Absent | Fault:

@@ -160,12 +160,13 @@ class Uploader:
     ) -> Uploaded | Fault:
         """Go through a provider's upload from its first step."""
         client = ProviderClient(provider, lane, self.transport)
-        return await client.upload(medium, kept, _content_type(medium), new_id=self._new_id)
+        return await client.upload(
+            medium,
+            kept,
+            _CONTENT_TYPES.get(medium.format, f"{medium.media_type}/{medium.format}"),
+            new_id=self._new_id,
+        )
 
 
 def _again(fault: Fault) -> bool:
     return POLICY[Phase.STAGING][fault.kind].again
-
-
-def _content_type(medium: Media) -> str:
-    return _CONTENT_TYPES.get(medium.format, f"{medium.media_type}/{medium.format}")
