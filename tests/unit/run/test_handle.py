@@ -227,10 +227,12 @@ async def test_resumed_tasks_count_against_the_width(studio: Studio) -> None:
         if name == "polled" and len(studio.shop.tasks) == 6:
             raise Killed
 
-    studio.shop.takes_s = 1000
+    studio.shop.takes_s = 300
     with suppress(Killed):
         await studio.run(checkpoint=kill)
     assert 6 == len(studio.shop.tasks)
+    for number, task in enumerate(studio.shop.tasks.values()):
+        task.ready_at += 60 * number
     assert studio.admit(entry(f"i{n}") for n in range(10)).ok
     studio.concurrency, studio.shop.most_at_once = 2, 0
 
