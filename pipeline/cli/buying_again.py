@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 
-from pipeline.cli.amounts import money
 from pipeline.cli.campaign import Campaign
 from pipeline.cli.console import TerminalConsole
 from pipeline.cli.exits import Leave
@@ -18,6 +17,7 @@ from pipeline.cli.losses import find_loss, print_loss
 from pipeline.cli.options import RunOptions
 from pipeline.cli.planning import drawn, foresee_settled
 from pipeline.cli.roots import open_for_work
+from pipeline.domain.money import exact_usd
 from pipeline.domain.states import Exit
 from pipeline.errors import LedgerLost
 from pipeline.ledger.loss_detection import Loss
@@ -75,7 +75,7 @@ def _refuse_unless_agreed(job: RunOptions, campaign: Campaign, loss: Loss) -> bo
     if buys.items:
         TerminalConsole().print(drawn(admission))
     if given is not None:
-        _say(f"--buy-again {money(given)} is not the sum: it is {money(buys.high_usd)}")
+        _say(f"--buy-again {exact_usd(given)} is not the sum: it is {exact_usd(buys.high_usd)}")
     print_loss(loss, campaign.asked, buys)
     raise Leave(Exit.STOPPED)
 

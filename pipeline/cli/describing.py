@@ -9,9 +9,9 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from pipeline.cli.amounts import money
 from pipeline.cli.campaign import Campaign
 from pipeline.domain import Item, Media, Price, PricedItem, Record
+from pipeline.domain.money import exact_usd
 from pipeline.findings import Span
 from pipeline.providers import OFFERS
 
@@ -112,7 +112,7 @@ def _price_line(price: Plain | None) -> str:
     if price is None:
         return "unknown"
     amounts = (price[f"{name}_usd"] for name in _PRICES)
-    figures = dict.fromkeys(money(Decimal(str(amount))) for amount in amounts)
+    figures = dict.fromkeys(exact_usd(Decimal(str(amount))) for amount in amounts)
     return f"{' / '.join(figures)} USD, {price['certainty']}: {price['source']}"
 
 

@@ -20,13 +20,13 @@ from pipeline.errors import InvalidInput
 from pipeline.findings import Finding
 from pipeline.net.lane import Lane
 from pipeline.providers import OFFERS
-from pipeline.run.admission import PlanSummary
+from pipeline.run.plan_sync import PlanSummary
 
 _MOST = 16
 """How many clips at once a lane may grow to if the manifest says nothing: no provider publishes
 its limit (as of 2026-11), and what waits in a provider's own queue is not made any sooner."""
-_PROVEN = frozenset({"apimart", "evolink", "inference", "runware", "unifically"})
-"""Providers whose adapter is held against the sandbox; with others no money may be spent yet."""
+_REHEARSED = frozenset({"apimart", "evolink", "inference", "runware", "unifically"})
+"""Providers that the sandbox plays; one from a package can be run, and not rehearsed."""
 
 
 def providers_at_work(job: RunOptions, admission: PlanSummary) -> frozenset[str]:
@@ -69,7 +69,7 @@ def access_faults(job: RunOptions, campaign: Campaign, names: frozenset[str]) ->
     """
     if job.asked.rehearse:
         return
-    checks: list[Callable[[], object]] = [lambda: _refuse_unproven(names)]
+    checks: list[Callable[[], object]] = []
     try:
         variables, given = variables_of(job), base_urls(job.asked.base_urls)
     except InvalidInput as fault:
@@ -100,12 +100,10 @@ def missing_fallbacks(
     return keyless(job, frozenset(named & OFFERS.keys()) - names)
 
 
-def _refuse_unproven(names: frozenset[str]) -> None:
-    unproven = sorted(names - _PROVEN)
-    if unproven:
-        raise usage(
-            f"{', '.join(unproven)} cannot be run in this version: no sandbox witnesses it yet"
-        )
+def _refuse_to_rehearse(names: frozenset[str]) -> None:
+    unknown = sorted(names - _REHEARSED)
+    if unknown:
+        raise usage(f"{', '.join(unknown)} cannot be rehearsed: the sandbox does not play it")
 
 
 @contextmanager
@@ -113,7 +111,8 @@ def open_lanes(
     job: RunOptions, campaign: Campaign, names: frozenset[str], console: Console
 ) -> Iterator[Mapping[str, Lane]]:
     """Yield a lane for each of these providers; a rehearsal's lead to its own sandbox."""
-    _refuse_unproven(names)
+    if job.asked.rehearse:
+        _refuse_to_rehearse(names)
     offers = [OFFERS[name] for name in sorted(names)]
     if not offers:
         yield {}

@@ -12,7 +12,6 @@ from typing import Annotated, Any
 
 import typer
 
-from pipeline.cli.amounts import money
 from pipeline.cli.app import app
 from pipeline.cli.campaign import Campaign, open_campaign
 from pipeline.cli.console import is_unread, print_text
@@ -32,6 +31,7 @@ from pipeline.cli.options import (
 from pipeline.cli.planning import standing, tried
 from pipeline.cli.project import project_of
 from pipeline.domain import Record
+from pipeline.domain.money import exact_usd
 from pipeline.errors import InvalidInput
 from pipeline.foreign_text import printable_line
 
@@ -110,7 +110,7 @@ _TITLES = ("address", "provider", "status", "USD", "path")
 
 def _cells(record: Record, folder: Path) -> tuple[str, str, str, str, str]:
     status = standing(record.status, record.cause, earlier_rule=record.earlier_rule)
-    price = "unknown" if record.estimate_usd is None else money(record.estimate_usd)
+    price = "unknown" if record.estimate_usd is None else exact_usd(record.estimate_usd)
     told = (record.address, record.provider, status, price, _path(record, folder))
     address, provider, status, price, path = map(printable_line, told)
     return address, provider, status, price, path

@@ -5,16 +5,16 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterator
 
-from pipeline.cli.amounts import money
 from pipeline.cli.console import TerminalConsole, print_error
 from pipeline.cli.exits import Leave
 from pipeline.cli.options import CampaignOptions, command_line
 from pipeline.cli.selecting import as_typed
+from pipeline.domain.money import exact_usd
 from pipeline.domain.states import Exit
 from pipeline.errors import LedgerLost
 from pipeline.ledger.loss_detection import Loss
 from pipeline.ledger.repository import Ledger
-from pipeline.run.admission import Totals
+from pipeline.run.plan_sync import Totals
 
 
 def find_loss(asked: CampaignOptions, campaign: str) -> Loss | None:
@@ -40,7 +40,7 @@ def loss_lines(loss: Loss, asked: CampaignOptions, buys: Totals | None = None) -
     # A sum is about what was selected.
     chosen = [*as_typed(asked), *(["--provider", asked.provider] if asked.provider else [])]
     command = shlex.join(["", *chosen]) if chosen else ""
-    total = "SUM" if buys is None else money(buys.high_usd)
+    total = "SUM" if buys is None else exact_usd(buys.high_usd)
     yield f"  buy it again for {total} USD:  {command_line(asked)}{command} --buy-again {total}"
     if buys is None:
         yield f"  SUM is named by:                 {command_line(asked, 'plan')}"

@@ -21,8 +21,8 @@ from pipeline.media.video import probe
 from pipeline.net.client import Transport
 from pipeline.net.lane import Lane
 from pipeline.providers import PROVIDERS
-from pipeline.run.admission import PlanSummary
 from pipeline.run.outcome import Outcome
+from pipeline.run.plan_sync import PlanSummary
 from pipeline.run.runner import RunConfig, RunDependencies, run
 from pipeline.storage.blobs import Store
 

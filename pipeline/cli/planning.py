@@ -14,7 +14,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from pipeline.cli.amounts import counted_items, money, priced
+from pipeline.cli.amounts import counted_items, priced
 from pipeline.cli.app import app
 from pipeline.cli.campaign import Campaign, open_campaign
 from pipeline.cli.comparing import compared, show_comparison
@@ -42,14 +42,14 @@ from pipeline.cli.prices import price_lines
 from pipeline.cli.project import project_of
 from pipeline.cli.reporting import left_behind
 from pipeline.domain import EMPTY, Budget
+from pipeline.domain.money import exact_usd
 from pipeline.domain.states import Exit, Status
 from pipeline.errors import InvalidInput
 from pipeline.findings import has_errors
 from pipeline.ledger.loss_detection import Loss
 from pipeline.ledger.repository import Ledger
-from pipeline.run.admission import ChangedOutput, PlanLine, PlanSummary
 from pipeline.run.output_check import DamagedClip, RealFiles
-from pipeline.run.plan_sync import admit
+from pipeline.run.plan_sync import ChangedOutput, PlanLine, PlanSummary, sync_plan
 
 
 @app.command(epilog="Example: callsheet check manifests/spring-sneakers/campaign.yaml")
@@ -187,7 +187,7 @@ def admitted(
     among what is to be made.
     """
     home, again = campaign.asked.home, bool(stopped)
-    admission = admit(
+    admission = sync_plan(
         campaign.entries(None if dry else home / ".callsheet" / "assets", stopped),
         ledger,
         campaign=campaign.name,
@@ -312,8 +312,8 @@ def shortfalls(admission: PlanSummary, budget: Budget, spending: SpendLimit) -> 
         if limit_usd is not None and used_usd + needed_usd > limit_usd and needed_usd:
             left_usd = max(Decimal(0), limit_usd - used_usd)
             yield (
-                f"{name}: {money(left_usd)} USD are left of {money(limit_usd)} USD,"
-                f" and {money(needed_usd)} USD are to be set aside: what does not fit is held"
+                f"{name}: {exact_usd(left_usd)} USD are left of {exact_usd(limit_usd)} USD,"
+                f" and {exact_usd(needed_usd)} USD are to be set aside: what does not fit is held"
             )
 
 
@@ -340,5 +340,5 @@ def _prices(line: PlanLine, *, made: bool) -> tuple[str, str, str]:
         return ("unknown", "unknown", "unknown")
     mark = f" + {line.unpriced}?" if line.unpriced else ""
     figures = (line.low_usd, line.expected_usd, line.high_usd)
-    low, expected, high = (f"{money(figure)}{mark}" for figure in figures)
+    low, expected, high = (f"{exact_usd(figure)}{mark}" for figure in figures)
     return (low, expected, high)

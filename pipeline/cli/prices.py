@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from pipeline.cli.amounts import money
 from pipeline.domain import Feature
+from pipeline.domain.money import exact_usd
 from pipeline.ledger.price_confirmations import FREE, TOLD, UNTOLD, PriceStanding
 from pipeline.ledger.sql_schema import usd
 from pipeline.providers import OFFERS
@@ -28,7 +28,10 @@ def price_lines(standings: Iterable[PriceStanding]) -> Iterator[str]:
 def _contradicted(standing: PriceStanding) -> str:
     seen = standing.seen
     assert seen is not None  # noqa: S101 - asked before
-    charged, estimate = money(usd(seen.charged_microusd)), money(usd(seen.estimate_microusd))
+    charged, estimate = (
+        exact_usd(usd(seen.charged_microusd)),
+        exact_usd(usd(seen.estimate_microusd)),
+    )
     line = f"{standing.price_class}: charged {charged} USD where {estimate} USD was estimated"
     if seen.source in TOLD:
         return f"{line} before: it is set aside as it was charged last"

@@ -13,7 +13,6 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from pipeline.cli.amounts import money
 from pipeline.cli.app import app
 from pipeline.cli.campaign import Campaign, open_campaign
 from pipeline.cli.console import TerminalConsole
@@ -38,12 +37,21 @@ from pipeline.cli.options import (
 from pipeline.cli.project import project_of
 from pipeline.cli.reporting import only_rehearsed, write_report
 from pipeline.cli.roots import open_for_work
+from pipeline.domain.money import exact_usd
 from pipeline.domain.states import MAKES, Exit, State
 from pipeline.ledger.repository import Ledger
 from pipeline.providers import PROVIDERS
-from pipeline.run.claiming import verify
-from pipeline.run.manual import Sent, abandon, adopt, claim, decidable, resubmit, sent
-from pipeline.run.plan_sync import last_admission
+from pipeline.run.manual import (
+    Sent,
+    abandon_item,
+    adopt_task,
+    check_decidable,
+    find_claim,
+    list_sent,
+    resubmit_item,
+    verify_claims,
+)
+from pipeline.run.plan_sync import latest_plan
 
 _GIVEN_UP = frozenset({State.OVERDUE, State.WAITING})
 """What a person may want to be done with: a clip that is finished only has to be fetched."""
@@ -122,10 +130,10 @@ def _verify(
     """Ask the providers for the tasks that were named: what is mistyped is not written."""
     from pipeline.cli.lanes import open_lanes  # noqa: PLC0415 - slow to load, seldom needed
 
-    claims = [claim(ledger, campaign.name, *_parted(told)) for told in tasks]
+    claims = [find_claim(ledger, campaign.name, *_parted(told)) for told in tasks]
     names = frozenset(each.provider for each in claims)
     with open_lanes(job, campaign, names, console) as lanes:
-        asyncio.run(verify(claims, providers=PROVIDERS, lanes=lanes))
+        asyncio.run(verify_claims(claims, providers=PROVIDERS, lanes=lanes))
 
 
 def _decide(
@@ -138,14 +146,14 @@ def _decide(
     now = datetime.now(UTC)
     for after, addresses in words.items():
         for address in addresses:
-            decidable(ledger, campaign, address, after)
+            check_decidable(ledger, campaign, address, after)
     for told in tasks:
         address, found = _parted(told)
-        adopt(ledger, campaign, address, task=found, now=now)
+        adopt_task(ledger, campaign, address, task=found, now=now)
     for address in words[State.PLANNED]:
-        resubmit(ledger, campaign, address, now=now)
+        resubmit_item(ledger, campaign, address, now=now)
     for address in words[State.ABANDONED]:
-        abandon(ledger, campaign, address, now=now)
+        abandon_item(ledger, campaign, address, now=now)
 
 
 def _parted(told: str) -> tuple[str, str]:
@@ -157,7 +165,7 @@ def _settle(job: RunOptions, campaign: Campaign, ledger: Ledger, console: Consol
     from pipeline.cli.lanes import keyless  # noqa: PLC0415 - slow to load, seldom needed
     from pipeline.cli.making import settled  # noqa: PLC0415 - the same
 
-    names = frozenset(task.provider for task in sent(ledger, campaign.name))
+    names = frozenset(task.provider for task in list_sent(ledger, campaign.name))
     unasked = keyless(job, names)
     for name, why in unasked.items():
         console.print(f"nothing is asked of {name}: {why}", markup=False, soft_wrap=True)
@@ -166,7 +174,7 @@ def _settle(job: RunOptions, campaign: Campaign, ledger: Ledger, console: Consol
             settled(job, campaign, names - unasked.keys(), ledger, console, stops)
             write_report(ledger, campaign)
     # What is still in flight is no more settled than a doubt: a key may have been refused.
-    left = sent(ledger, campaign.name)
+    left = list_sent(ledger, campaign.name)
     _tell(left, campaign, console)
     hint = only_rehearsed(campaign, "reconcile")
     if hint:
@@ -178,7 +186,7 @@ def _settle(job: RunOptions, campaign: Campaign, ledger: Ledger, console: Consol
 
 def _to_be_made(ledger: Ledger, campaign: Campaign) -> Iterator[str]:
     """Say what the next run would buy, and the command for that and no more."""
-    plan = last_admission(ledger, campaign.name)
+    plan = latest_plan(ledger, campaign.name)
     items, others = plan.to_make.items, plan.others_to_make.items
     if not items:
         return
@@ -212,7 +220,7 @@ def _tell(left: Sequence[Sent], campaign: Campaign, console: Console) -> None:
 def _case(task: Sent, command: str, client_id: str) -> Iterator[str]:
     """Yield what is known of a task; where its address means others too it goes by `client_id`."""
     state, address = task.state.replace("_", " "), shlex.quote(client_id or task.address)
-    yield f"{task.address}  {state} at {task.provider}, {money(task.reserved_usd)} USD reserved"
+    yield f"{task.address}  {state} at {task.provider}, {exact_usd(task.reserved_usd)} USD reserved"
     yield f"    sent {task.sent_at:%Y-%m-%d %H:%M:%S} UTC as {task.client_id}: {task.message}"
     yield f"    prompt: {task.prompt}"
     if task.state is State.IN_DOUBT:

@@ -64,7 +64,7 @@ from pipeline.domain.states import Exit, Status
 from pipeline.errors import InvalidInput
 from pipeline.findings import Finding
 from pipeline.report.terminal import show_summary
-from pipeline.run.admission import PlanSummary
+from pipeline.run.plan_sync import PlanSummary
 
 _NOT_THERE = (Status.FAILED, Status.OFF_SPEC, Status.ABANDONED)
 

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from pipeline.cli.amounts import counted_items, money
+from pipeline.cli.amounts import counted_items
 from pipeline.cli.app import app
 from pipeline.cli.campaign import Campaign, open_campaign
 from pipeline.cli.console import print_text
@@ -31,15 +31,15 @@ from pipeline.cli.planning import admitted, sentence
 from pipeline.cli.project import project_of
 from pipeline.cli.reporting import write_report
 from pipeline.cli.roots import open_for_work
+from pipeline.domain.money import exact_usd
 from pipeline.domain.states import Exit, State
 from pipeline.errors import InvalidInput
 from pipeline.ledger.adoptions import Adopter
 from pipeline.ledger.repository import Ledger
 from pipeline.media.video import probe
-from pipeline.run.admission import PlanSummary
 from pipeline.run.adopting import Adopted, Adoption, NotAdopted, StoredClip
-from pipeline.run.manual import sent
-from pipeline.run.plan_sync import restate
+from pipeline.run.manual import list_sent
+from pipeline.run.plan_sync import PlanSummary, refresh_summary
 from pipeline.storage.blobs import Store
 
 _SHOWN_DIGITS = 12
@@ -149,7 +149,9 @@ def _show(results: Sequence[Adopted | NotAdopted]) -> None:
         if isinstance(result, NotAdopted):
             print_text(f"left: {result.path}, for {result.address}: {result.why}")
             continue
-        sum_ = "price unknown" if result.booked_usd is None else f"{money(result.booked_usd)} USD"
+        sum_ = (
+            "price unknown" if result.booked_usd is None else f"{exact_usd(result.booked_usd)} USD"
+        )
         print_text(f"adopted: {result.address}  {result.path}  {sum_}")
     total = sum((each.booked_usd or Decimal(0) for each in taken), Decimal(0))
     unknown = sum(each.booked_usd is None for each in taken)
@@ -157,7 +159,7 @@ def _show(results: Sequence[Adopted | NotAdopted]) -> None:
     if taken:
         print_text(
             f"{counted_items(len(taken))} adopted, booked as paid earlier at the estimate of"
-            f" {money(total)} USD{more}: what was really paid is not known"
+            f" {exact_usd(total)} USD{more}: what was really paid is not known"
         )
     else:
         print_text("nothing was adopted")
@@ -188,14 +190,14 @@ def _described(clip: StoredClip) -> str:
 
 
 def _doubts(ledger: Ledger, campaign: Campaign) -> Iterator[str]:
-    for task in sent(ledger, campaign.name):
+    for task in list_sent(ledger, campaign.name):
         if task.state is State.IN_DOUBT:
             yield task.address
 
 
 def _show_next(admission: PlanSummary, campaign: Campaign, ledger: Ledger) -> None:
     """Tell what the next run would buy, as the ledger stands now."""
-    now = restate(admission, ledger)
+    now = refresh_summary(admission, ledger)
     print_text(f"the next run: {sentence(now)}")
     loss = ledger.find_loss(campaign.name)
     if loss is None:

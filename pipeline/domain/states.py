@@ -39,8 +39,23 @@ UNKNOWN_STATES = frozenset(
 """Paid for or perhaps paid for, and without an end: exit code 13."""
 FINISHED = frozenset({State.DONE, State.OFF_SPEC})
 """A clip is there."""
+UNBOUGHT = frozenset({State.PLANNED, State.HELD})
+"""Nothing was ever sent, or all that was sent was free."""
+UNSENT = frozenset({*UNBOUGHT, State.STAGING, State.FAILED})
+"""A job in these states was bought only if a provider took one of its tries."""
+SENT = frozenset(State) - UNSENT
+HAVING_TASKS = frozenset({State.WAITING, State.OVERDUE, State.FETCHING})
+"""The provider named a task, which is asked for."""
+BOUGHT = frozenset({State.SUBMITTING, State.IN_DOUBT, *HAVING_TASKS, *FINISHED, State.ABANDONED})
+"""There is a purchase, or the ledger is damaged."""
+UNFINISHED = frozenset({State.PLANNED, State.STAGING, *UNKNOWN_STATES})
+"""What a run that was interrupted has left to do."""
+WENT_WRONG = frozenset({State.FAILED, State.OFF_SPEC, State.IN_DOUBT})
+"""What the brake of a lane counts."""
 ENDED_BADLY = frozenset({State.FAILED, State.OFF_SPEC, State.ABANDONED})
-ADOPTABLE = frozenset({State.PLANNED, State.HELD, State.FAILED})
+REPLANNED = frozenset({State.PLANNED, State.HELD, State.FAILED})
+"""A job in these states is made as the latest plan says; in all others it was sent, or made."""
+ADOPTABLE = REPLANNED
 """Nothing is under way: a clip that lies there may become the item's."""
 
 TRANSITIONS: Mapping[State, Mapping[State, str]] = MappingProxyType(
@@ -93,6 +108,18 @@ TRANSITIONS: Mapping[State, Mapping[State, str]] = MappingProxyType(
         _S.ABANDONED: {},
     }
 )
+
+BY_WORD: Mapping[State, frozenset[State]] = MappingProxyType(
+    {
+        _S.IN_DOUBT: frozenset({_S.WAITING, _S.PLANNED, _S.ABANDONED}),
+        # Its task may have been named wrongly before.
+        _S.OVERDUE: frozenset({_S.WAITING, _S.ABANDONED}),
+        _S.WAITING: frozenset({_S.ABANDONED}),
+        # Its clip is made and paid for: it is fetched, whoever says what.
+        _S.FETCHING: frozenset(),
+    }
+)
+"""Where a person's word can put what was sent: less than the lifecycle allows a worker."""
 
 LANE = "lane"
 """The cause of a job that is held since its provider's lane stopped."""

@@ -24,10 +24,12 @@ from pipeline.errors import LedgerDamaged, LedgerInUse, Unusable
 
 __all__ = [
     "RESTORE",
+    "allow_temporary",
     "be_patient",
     "checkpoint",
     "connect",
     "copy",
+    "deferred",
     "quickly_checked",
     "told",
     "upsert",
@@ -95,6 +97,23 @@ def copy(path: Path, target: Path) -> None:
             copied.execute("PRAGMA journal_mode=DELETE")
             with told(path):
                 _refuse_unless_ok(copied.execute("PRAGMA integrity_check(1)").fetchone()[0])
+
+
+@contextmanager
+def deferred(connection: Connection) -> Iterator[None]:
+    """Let transactions take no lock before they write: for what writes to temporary tables only."""
+    before = connection.get_execution_options().get("callsheet_readonly", False)
+    connection.execution_options(callsheet_readonly=True)
+    try:
+        yield
+    finally:
+        connection.execution_options(callsheet_readonly=before)
+
+
+def allow_temporary(connection: Connection) -> None:
+    """Let a read-only connection write to temporary tables, and to nothing else."""
+    raw: Any = connection.connection.driver_connection
+    raw.execute("PRAGMA query_only=OFF")
 
 
 def be_patient(connection: Connection) -> None:

@@ -15,6 +15,8 @@ from typing import Any, TypeVar
 
 from sqlalchemy import Connection
 
+from pipeline.ledger.connection import deferred
+
 T = TypeVar("T")
 Operation = Callable[[Connection], T]
 Follow = Callable[[Connection], Callable[[], None]]
@@ -39,20 +41,28 @@ class Writer:
 
     def __init__(self, connection: Connection, follow: Follow | None = None) -> None:
         self._connection = connection
-        self._follow = follow or _follow_nothing
+        self._follow = follow or (lambda _: lambda: None)
         self._turn = Lock()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="ledger")
         self._waiting: list[_Waiting] = []
         self._draining: asyncio.Task[None] | None = None
+        self.drafting = False
+        """Whether a draft shadows tables of this connection: what is written now would be lost."""
 
     def write_now(self, operation: Operation[T]) -> T:
         """Run the operation in a transaction of its own, committed on return."""
         with self._turn:
+            self._refuse_while_drafting()
             with self._connection.begin():
                 result = operation(self._connection)
                 committed = self._follow(self._connection)
             committed()
             return result
+
+    def draft(self, operation: Operation[T]) -> T:
+        """Run an operation that writes to nothing but temporary tables: nobody waits for it."""
+        with self._turn, deferred(self._connection), self._connection.begin():
+            return operation(self._connection)
 
     async def write(self, operation: Operation[T]) -> T:
         """Run the operation with those that wait with it; return once it is on disk.
@@ -87,9 +97,14 @@ class Writer:
             for waiting, result in zip(batch, results, strict=True):
                 _settle(waiting.future, result)
 
+    def _refuse_while_drafting(self) -> None:
+        if self.drafting:
+            raise RuntimeError("a plan is being drafted on this ledger: publish it first")
+
     def _commit(self, operations: list[Operation[Any]]) -> list[_Result]:
         with self._turn:
             try:
+                self._refuse_while_drafting()
                 with self._connection.begin():
                     results = [_Result(operation(self._connection)) for operation in operations]
                     committed = self._follow(self._connection)
@@ -100,14 +115,6 @@ class Writer:
         if len(operations) == 1:
             return [_Result(error=failure)]
         return [result for operation in operations for result in self._commit([operation])]
-
-
-def _follow_nothing(_: Connection) -> Callable[[], None]:
-    return _do_nothing
-
-
-def _do_nothing() -> None:
-    """Do nothing: nobody follows this ledger."""
 
 
 def _called(committed: Callable[[], None], results: list[_Result]) -> list[_Result]:

@@ -64,7 +64,7 @@ class IntentCounter:
         """
         new = execute(connection, _SINCE, {"b_id": self._last_id}).fetchall()
         if not new:
-            return _nothing_new
+            return lambda: None
         counted = dict(self._purchases)
         for campaign_id, number, _ in new:
             counted[campaign_id] = counted.get(campaign_id, 0) + number
@@ -107,10 +107,6 @@ def _write(file: Path, number: int) -> None:
         sync(new)
         new.replace(file)
         sync(file.parent)
-
-
-def _nothing_new() -> None:
-    """Do nothing: nothing was bought."""
 
 
 _SINCE = (

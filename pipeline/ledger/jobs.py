@@ -11,11 +11,11 @@ from typing import Any
 
 from sqlalchemy import Connection, RowMapping, and_, bindparam, func, not_, or_, select, update
 
-from pipeline.domain.states import CRASHED, TRANSITIONS, UNSETTLED, State
+from pipeline.domain.states import CRASHED, TRANSITIONS, UNKNOWN_STATES, State
 from pipeline.ledger.fast_sql import execute
 from pipeline.ledger.payload import as_bought
 from pipeline.ledger.price_confirmations import PriceClass
-from pipeline.ledger.sql_schema import campaigns, items, jobs, payloads, purchases
+from pipeline.ledger.sql_schema import campaigns, items, jobs, payloads, purchases, still_unsettled
 
 CHARGED = "charged"
 """What became of a paid try whose clip was finished."""
@@ -47,6 +47,8 @@ class Purchase:
     kind: str = ""
     seconds: float | None = None
     charged_native: str = ""
+    account: str = ""
+    """From which account it was sent; empty where an earlier version did."""
     native_unit: str = ""
     """What the provider told in a unit of its own, at acceptance or later."""
 
@@ -258,11 +260,53 @@ def hold(
     )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WantedItem:
+    """An item of the latest plan, as far as leaving it out needs it."""
+
+    address: str
+    key: str
+    provider: str
+    shared: bool
+    """Whether another selected item wants the same clip."""
+
+
+def wanted_items(connection: Connection, *, campaign: str, address: str) -> list[WantedItem]:
+    """Return the selected items of an address, whose take may be left out."""
+    current = (
+        select(items.c.address, items.c.key, items.c.provider)
+        .join(campaigns, campaigns.c.id == items.c.campaign_id)
+        .where(campaigns.c.name == campaign, campaigns.c.generation == items.c.generation)
+        .where(items.c.selected == 1)
+    )
+    takes = items.c.address.startswith(f"{address}#", autoescape=True)
+    named = connection.execute(
+        current.where((items.c.address == address) | takes).order_by(items.c.position)
+    ).all()
+    keys, addresses = [row.key for row in named], [row.address for row in named]
+    others = connection.execute(
+        current.where(items.c.key.in_(keys), items.c.address.not_in(addresses))
+    )
+    shared = {row.key for row in others}
+    return [
+        WantedItem(
+            address=row.address, key=row.key, provider=row.provider, shared=row.key in shared
+        )
+        for row in named
+    ]
+
+
+def mark_unwanted(connection: Connection, *, keys: Iterable[str]) -> frozenset[str]:
+    """Mark those of these jobs that were submitted and have not ended; return their keys."""
+    marked = update(jobs).where(jobs.c.key.in_(list(keys)), jobs.c.state.in_(UNKNOWN_STATES))
+    return frozenset(connection.scalars(marked.values(unwanted=1).returning(jobs.c.key)))
+
+
 def _sent(campaign: str) -> Any:
     """Return the query of a campaign's unsettled jobs, with the items they were sent for."""
     return _loading(jobs.c.purchase_id, jobs.c.item_id == items.c.id, campaign).where(
         (campaigns.c.name == campaign) | jobs.c.key.in_(_wanted_keys(campaign)),
-        jobs.c.state.in_([state.value for state in UNSETTLED]),
+        still_unsettled,
     )
 
 

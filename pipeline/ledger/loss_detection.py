@@ -102,7 +102,11 @@ def leftovers(root: Path) -> tuple[str, ...]:
     """
     folder = root / STATE_FOLDER
     files = [README] if (folder / README).exists() else []
-    files += [name for name in ("assets", "parts", "store") if _has_files(folder / name)]
+    files += [
+        name
+        for name in ("assets", "parts", "store")
+        if any(files for _, _, files in os.walk(folder / name))
+    ]
     files += [f"{campaign}/{COUNTER}" for campaign in read_counters(root)]
     # A ledger whose file has something in it may well have a -wal of its own.
     stray = (folder / _WAL).exists() and is_empty(folder / LEDGER)
@@ -162,6 +166,8 @@ def unknown_clips(connection: Connection, *, traces: Traces) -> Mapping[str, str
 
     One that came just before a crash is known by its receipt, and is written down by the next run.
     """
+    if not traces.clips:
+        return {}
     known = {*connection.scalars(select(clips.c.sha256))}
     known |= {*connection.scalars(select(set_aside.c.sha256).where(~set_aside.c.partly))}
     unknown = traces.clips.keys() - known
@@ -262,10 +268,6 @@ def _open_leftovers(connection: Connection, campaign: str) -> tuple[str, ...]:
     counted = (one for one in found if one["counters"].get(campaign, 0) <= 0)
     every = (name for one in counted for name in one["leftovers"])
     return tuple(dict.fromkeys(every))
-
-
-def _has_files(folder: Path) -> bool:
-    return any(files for _, _, files in os.walk(folder))
 
 
 def _receipts(parts: Path) -> Iterator[tuple[str, str]]:

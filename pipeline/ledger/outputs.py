@@ -5,7 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from sqlalchemy import Connection, RowMapping, bindparam, func, select, union, update
+from sqlalchemy import (
+    Connection,
+    RowMapping,
+    bindparam,
+    column,
+    func,
+    select,
+    table,
+    union,
+    update,
+)
 
 from pipeline.domain.states import FaultKind, State
 from pipeline.ledger.connection import upsert
@@ -15,6 +25,8 @@ from pipeline.ledger.payload import as_bought, is_other_take
 from pipeline.ledger.plan_totals import current
 from pipeline.ledger.sql_schema import clips, items, jobs, outputs, payloads, purchases, set_aside
 
+CLIP = "clip"
+"""The role of an item's own file; a poster, and what is derived from it, will have others."""
 EXTENSION = "{ext}"
 """Stands in an output path for the extension of the file received."""
 
@@ -175,7 +187,7 @@ def views(
         )
         .join_from(items, jobs, jobs.c.key == items.c.key)
         .outerjoin(clips, clips.c.sha256 == jobs.c.sha256)
-        .outerjoin(outputs, outputs.c.item_id == items.c.id)
+        .outerjoin(outputs, (outputs.c.item_id == items.c.id) & (outputs.c.role == CLIP))
         .where(current(connection, campaign), items.c.position > after)
         .order_by(items.c.position)
         .limit(limit)
@@ -197,7 +209,7 @@ def place(
     mode: int | None = None,
 ) -> None:
     """Write what stands at an item's output path now."""
-    values = {"item_id": item_id, "path": path, "sha256": sha256}
+    values = {"item_id": item_id, "role": CLIP, "path": path, "sha256": sha256}
     execute(connection, _PLACE, {**values, "signature": signature, "mode": mode})
 
 
@@ -216,11 +228,14 @@ def finished_clips(connection: Connection, *, campaign: str, after: str, limit: 
 
 
 def places(connection: Connection, *, digests: Sequence[str]) -> dict[str, list[str]]:
-    """Return the output paths where these clips were put, whichever campaign they are of."""
+    """Return the output paths where these clips were put, whichever campaign they are of.
+
+    A draft has those of its own campaign alone, so the ledger's own table is asked.
+    """
     query = (
-        select(outputs.c.sha256, outputs.c.path)
-        .where(outputs.c.sha256.in_(digests))
-        .order_by(outputs.c.path)
+        select(_EVERY_OUTPUT.c.sha256, _EVERY_OUTPUT.c.path)
+        .where(_EVERY_OUTPUT.c.sha256.in_(digests))
+        .order_by(_EVERY_OUTPUT.c.path)
     )
     found: dict[str, list[str]] = {}
     for row in connection.execute(query):
@@ -278,13 +293,14 @@ def _view(campaign: str, row: RowMapping) -> View:
     )
 
 
-_NEW_CLIP = upsert(clips).values({column.name: bindparam(column.name) for column in clips.c})
+_EVERY_OUTPUT = table("outputs", column("sha256"), column("path"), schema="main")
+_NEW_CLIP = upsert(clips).values({own.name: bindparam(own.name) for own in clips.c})
 _KEEP = _NEW_CLIP.on_conflict_do_update(
     index_elements=["sha256"], set_={"signature": _NEW_CLIP.excluded.signature}
 )
-_NEW_PLACE = upsert(outputs).values({column.name: bindparam(column.name) for column in outputs.c})
+_NEW_PLACE = upsert(outputs).values({own.name: bindparam(own.name) for own in outputs.c})
 _PLACE = _NEW_PLACE.on_conflict_do_update(
-    index_elements=["item_id"],
+    index_elements=["item_id", "role"],
     set_={name: _NEW_PLACE.excluded[name] for name in ("path", "sha256", "signature", "mode")},
 )
 _LAND = update(jobs).where(jobs.c.key == bindparam("b_key")).values(sha256=bindparam("b_sha256"))

@@ -28,10 +28,11 @@ def frozen(entry: PricedItem) -> bytes:
     """Return what is kept of an entry: its request, its assets, and what the report shows."""
     item = entry.item
     prompt = _as_written(item)
+    every = (media for reference in item.references for media in reference.media)
     kept = {
         "origin": item.origin,
         "request": entry.request,
-        "assets": _media(item),
+        "assets": list({media.digest: media for media in every}.values()),
         "spec": item.spec,
         "parts": item.key.parts,
         "take": item.take,
@@ -58,11 +59,12 @@ def request(data: Mapping[str, Any]) -> Request:
 def thawed(payload: bytes) -> Kept:
     """Return what making a kept entry takes."""
     data = orjson.loads(payload)
+    rate = (data["price"] or {}).get("native_usd")
     return Kept(
         request=data["request"],
         assets=tuple(map(_medium, data["assets"])),
         spec=Spec(**data["spec"]),
-        native_usd=_native_usd(data["price"]),
+        native_usd=None if rate is None else Decimal(rate),
     )
 
 
@@ -96,11 +98,6 @@ _NOT_ASKED = frozenset({"take", "recipe"})
 _BOUGHT = ("spec", "sent_prompt", "parts")
 
 
-def _media(item: Item) -> list[Media]:
-    every = (media for reference in item.references for media in reference.media)
-    return list({media.digest: media for media in every}.values())
-
-
 def _as_written(item: Item) -> str:
     names = {(reference.role, reference.ordinal): reference.name for reference in item.references}
     return "".join(
@@ -115,11 +112,6 @@ def _price(entry: PricedItem) -> dict[str, str] | None:
     found = {"source": entry.price.source, "certainty": entry.price.certainty}
     rate = entry.price.native_usd
     return found if rate is None else {**found, "native_usd": str(rate)}
-
-
-def _native_usd(price: Mapping[str, str] | None) -> Decimal | None:
-    found = (price or {}).get("native_usd")
-    return None if found is None else Decimal(found)
 
 
 def _plain(value: Any) -> Any:

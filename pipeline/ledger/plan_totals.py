@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
 import orjson
 from sqlalchemy import ColumnElement, Connection, Label, and_, case, func, select
 
-from pipeline.domain.states import UNSETTLED, State
+from pipeline.domain.states import FINISHED, UNSETTLED, State
+from pipeline.ledger.budgets import committed
 from pipeline.ledger.jobs import free_again
+from pipeline.ledger.price_confirmations import PriceStanding, standings
 from pipeline.ledger.sql_schema import campaigns, items, jobs, payloads
 
-_THERE = (State.DONE.value, State.OFF_SPEC.value)
 _SUMS = ("low_microusd", "expected_microusd", "high_microusd")
 
 
@@ -40,6 +42,30 @@ class Line:
     low_microusd: int
     expected_microusd: int
     high_microusd: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlanTotals:
+    """What a campaign's latest plan comes to, and what is left of its earlier ones."""
+
+    lines: Sequence[Line]
+    orphaned: tuple[str, ...]
+    """Addresses that an earlier plan had, and this one does not."""
+    left_behind: tuple[tuple[str, str, State], ...]
+    """Address, provider and state of what earlier plans sent, and this one does not want."""
+    committed_usd: Decimal
+    prices: tuple[PriceStanding, ...]
+
+
+def totals(connection: Connection, *, campaign: str) -> PlanTotals:
+    """Return what a campaign's latest plan comes to."""
+    return PlanTotals(
+        lines=lines(connection, campaign=campaign),
+        orphaned=tuple(orphans(connection, campaign=campaign)),
+        left_behind=tuple(left_behind(connection, campaign=campaign)),
+        committed_usd=committed(connection, campaign=campaign),
+        prices=tuple(standings(connection, campaign=campaign)),
+    )
 
 
 def lines(connection: Connection, *, campaign: str) -> list[Line]:
@@ -87,7 +113,7 @@ def stands(connection: Connection, campaign: str) -> tuple[Label[Any], ...]:
         again.label("again"),
         items.c.shared_with.is_not(None).label("shared"),
         changed.label("changed"),
-        and_(items.c.earlier_rule == 1, jobs.c.state.in_(_THERE)).label("earlier_rule"),
+        and_(items.c.earlier_rule == 1, jobs.c.state.in_(FINISHED)).label("earlier_rule"),
     )
 
 
@@ -134,7 +160,7 @@ def left_behind(connection: Connection, *, campaign: str) -> list[tuple[str, str
         .join(campaigns, campaigns.c.id == items.c.campaign_id)
         .where(
             campaigns.c.name == campaign,
-            jobs.c.state.in_([state.value for state in UNSETTLED]),
+            jobs.c.state.in_(UNSETTLED),
             jobs.c.key.not_in(wanted),
         )
         .order_by(jobs.c.purchase_id)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, Self, TypeVar
 
 import orjson
 from sqlalchemy import (
@@ -28,17 +28,27 @@ from sqlalchemy import (
 )
 
 from pipeline.domain import Alternative, Policy, Record
-from pipeline.domain.states import State
-from pipeline.ledger import record_pages
+from pipeline.domain.states import REPLANNED, State
+from pipeline.ledger import outputs as placed
+from pipeline.ledger import plan_totals, record_pages
 from pipeline.ledger.budgets import campaign_scope, open_scope
 from pipeline.ledger.connection import upsert
 from pipeline.ledger.fast_sql import Clashed, execute_many
+from pipeline.ledger.group_commit import Operation, Writer
+from pipeline.ledger.outputs import Clip, View
+from pipeline.ledger.overlay import (
+    begin_draft,
+    end_draft,
+    last_item_id,
+    publish_draft,
+    take_in_jobs,
+)
+from pipeline.ledger.plan_totals import PlanTotals
 from pipeline.ledger.reuse import Reuse
 from pipeline.ledger.sql_schema import campaigns, items, jobs, manifest_of, outputs, payloads
 
-_REPLANNED = (State.PLANNED.value, State.HELD.value, State.FAILED.value)
-"""A job in these states is made as the latest plan says; in all others it was already sent."""
 _AT_ONCE = 1000
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,8 +89,8 @@ class Clash:
     other_payload: Mapping[str, Any]
 
 
-class Plan:
-    """The plan of a campaign while it is being written, inside one transaction.
+class _Plan:
+    """The plan of a campaign while it is being written, over the tables of a draft.
 
     `again` is for a run that goes on: only what it selected before can be selected. `purchases` is
     how often one key may be bought.
@@ -111,7 +121,7 @@ class Plan:
         self.changed = False
         """Whether it is another plan than the last one; told once it is finished."""
         open_scope(connection, campaign_scope(row.manifest))
-        self._last_id: int = connection.scalar(select(func.max(items.c.id))) or 0
+        self._last_id = last_item_id(connection)
         self._current = and_(
             items.c.campaign_id == self.campaign_id, items.c.generation == self.generation
         )
@@ -178,7 +188,7 @@ class Plan:
                     "item_id": statement.excluded.item_id,
                     "provider": statement.excluded.provider,
                 },
-                where=jobs.c.state.in_(_REPLANNED),
+                where=jobs.c.state.in_(REPLANNED),
             )
         )
 
@@ -233,6 +243,7 @@ class Plan:
         return {row.address: row for row in self._connection.execute(query)}
 
     def _write(self, batch: Sequence[Planned]) -> None:
+        take_in_jobs(self._connection, [planned.key for planned in batch])
         known = self._known([planned.address for planned in batch])
         taken = self._reuse.take(batch, known)
         rows: dict[Any, list[dict[str, Any]]] = {
@@ -315,6 +326,120 @@ def _again(row: dict[str, Any], known: Row[Any], planned: Planned) -> dict[str, 
     previous = known.previous_key if {known.own_key, known.key} & same else known.key
     values = {f"b_{name}": value for name, value in row.items()}
     return {**values, "b_id": known.id, "b_previous_key": previous}
+
+
+class PlanDraft:
+    """A campaign's plan while it is being written: nothing waits for it, and nobody sees it.
+
+    A context manager: what is not published is dropped. `publish` writes it in one transaction,
+    in which nothing is rendered and no file is opened. On a ledger to which nothing may be written
+    it is what that ledger shows from then on.
+    """
+
+    def __init__(
+        self, writer: Writer, campaign: str, *, again: bool, purchases: int, dry: bool
+    ) -> None:
+        self._writer = writer
+        self._campaign = campaign
+        self._dry = dry
+        self._signatures: dict[str, str] = {}
+        writer.drafting = not dry
+        writer.draft(partial(begin_draft, campaign=campaign))
+        self._plan = writer.draft(
+            lambda connection: _Plan(connection, campaign, again=again, purchases=purchases)
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        # Also of a dry ledger: a plan that was refused is nobody's.
+        if self._writer.drafting or (self._dry and kind is not None):
+            self.drop()
+
+    @property
+    def changed(self) -> bool:
+        """Tell whether it is another plan than the last one."""
+        return self._plan.changed
+
+    def add(self, batch: Sequence[Planned]) -> list[Clash]:
+        """Write some items; return what clashes. The later one of a clash is left out."""
+        return self._draft(lambda _: self._plan.add(batch))
+
+    def finish(self) -> None:
+        """Let items of one key share one job, and plan the jobs that are not in the making."""
+        self._draft(lambda _: self._plan.finish())
+
+    def folders(self, file_like: Mapping[str, Planned]) -> list[Clash]:
+        """Return which items have as a file what others need as a folder."""
+        return self._draft(lambda _: self._plan.folders(file_like))
+
+    def choose(self, wanted: Callable[[Record], bool]) -> None:
+        """Select only what is wanted; the rest stays as it is, in the plan and in the ledger."""
+        self._draft(lambda _: self._plan.choose(wanted))
+
+    def rows_over(self, limit_microusd: int) -> list[tuple[str, int, Mapping[str, Any]]]:
+        """Return row key, price and a payload of each row whose items cost more than the limit."""
+        return self._draft(
+            partial(plan_totals.rows_over, campaign=self._campaign, limit_microusd=limit_microusd)
+        )
+
+    def totals(self) -> PlanTotals:
+        """Return what the plan comes to."""
+        return self._draft(partial(plan_totals.totals, campaign=self._campaign))
+
+    def payload_of(self, item_id: int) -> Mapping[str, Any]:
+        """Return what else is known of an item."""
+        return self._draft(partial(plan_totals.payload_of, item_id=item_id))
+
+    def views(self, **where: Any) -> list[View]:
+        """Return the plan's output paths (`outputs.views`)."""
+        return self._draft(partial(placed.views, **where))
+
+    def finished_clips(self, **where: Any) -> list[Clip]:
+        """Return the plan's clips (`outputs.finished_clips`)."""
+        return self._draft(partial(placed.finished_clips, **where))
+
+    def places(self, digests: Sequence[str]) -> dict[str, list[str]]:
+        """Return the output paths where these clips were put, whichever campaign they are of."""
+        return self._draft(partial(placed.places, digests=digests))
+
+    def is_known_clip(self, sha256: str) -> bool:
+        """Tell whether a digest is a clip's of this ledger."""
+        return bool(self._draft(partial(placed.known_clips, digests=[sha256])))
+
+    def sign(self, sha256: str, signature: str) -> None:
+        """Write what a clip's file in the store is, its bytes being right; with the plan."""
+        self._signatures[sha256] = signature
+
+    def place(self, view: View, signature: str, mode: int | None) -> None:
+        """Write what stands at an item's output path now."""
+        placing = partial(placed.place, item_id=view.item_id, path=view.path)
+        sha256 = view.clip.sha256 if view.clip else ""
+        self._draft(partial(placing, sha256=sha256, signature=signature, mode=mode))
+
+    def drop(self) -> None:
+        """Forget it: the campaign's plan stays the last one."""
+        self._writer.draft(end_draft)
+        self._writer.drafting = False
+
+    def publish(self) -> None:
+        """Make it the campaign's plan."""
+        if self._dry:
+            return
+        self._writer.drafting = False
+        publishing = partial(publish, campaign=self._campaign, signatures=self._signatures)
+        self._writer.write_now(publishing)
+
+    def _draft(self, operation: Operation[T]) -> T:
+        return self._writer.draft(operation)
+
+
+def publish(connection: Connection, *, campaign: str, signatures: Mapping[str, str]) -> None:
+    """Write a draft, and the signatures of files that were looked at for it."""
+    publish_draft(connection, campaign=campaign)
+    for sha256, signature in signatures.items():
+        placed.sign(connection, sha256=sha256, signature=signature)
 
 
 _NO_COLUMNS = frozenset({"payload", "alternatives"})

@@ -15,7 +15,7 @@ from decimal import ROUND_CEILING, Decimal
 from sqlalchemy import Connection, RowMapping, case, func, select
 
 from pipeline.domain import MODEL
-from pipeline.domain.states import State
+from pipeline.domain.states import UNBOUGHT
 from pipeline.ledger.connection import upsert
 from pipeline.ledger.sql_schema import campaigns, items, jobs, price_confirmations
 
@@ -119,7 +119,7 @@ class PriceStanding:
 
 def standings(connection: Connection, *, campaign: str) -> list[PriceStanding]:
     """Return how the prices of a campaign's items stand, in plan order."""
-    unbought = jobs.c.state.in_([State.PLANNED.value, State.HELD.value])
+    unbought = jobs.c.state.in_(UNBOUGHT)
     query = (
         select(
             jobs.c.provider,

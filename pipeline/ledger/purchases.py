@@ -14,6 +14,7 @@ from sqlalchemy import Connection, bindparam, func, insert, select, update
 from pipeline.domain.states import State
 from pipeline.ledger import budgets as money
 from pipeline.ledger.budgets import Denied, Limits, Payer
+from pipeline.ledger.commands import answer_all
 from pipeline.ledger.fast_sql import execute
 from pipeline.ledger.jobs import CHARGED, Job, Moved, Purchase, check, move
 from pipeline.ledger.price_confirmations import TOLD, SeenPrice, record_price, seen_prices
@@ -57,6 +58,7 @@ def begin(connection: Connection, *, campaign: str, at: float) -> int:
     row = {"campaign_id": found or 0, "started_at": at}
     (run_id,) = connection.execute(insert(runs).values(row)).inserted_primary_key or (0,)
     money.open_scope(connection, money.run_scope(run_id))
+    answer_all(connection, campaign=campaign, at=at)
     return int(run_id)
 
 
@@ -121,7 +123,8 @@ def intend(
         _reopen(connection, job, purchase, payer)
         written = purchase
     else:
-        written = replace(purchase, id=_inserted(connection, job, purchase, payer))
+        ((new_id,),) = execute(connection, _INSERT, _row(job, purchase, payer)).fetchall()
+        written = replace(purchase, id=int(new_id))
     values = {"b_key": job.key, "b_before": job.state.value, "b_purchase": written.id}
     if execute(connection, _INTEND, values).rowcount != 1:
         raise Moved(f"{job.key}: not {job.state}")
@@ -157,11 +160,6 @@ def bought(job: Job) -> Purchase:
     if job.purchase is None:
         raise ValueError(f"{job.address} is {job.state}, but was never bought")
     return job.purchase
-
-
-def _inserted(connection: Connection, job: Job, purchase: Purchase, payer: Payer) -> int:
-    (written,) = execute(connection, _INSERT, _row(job, purchase, payer)).fetchall()
-    return int(written[0])
 
 
 def _reopen(connection: Connection, job: Job, purchase: Purchase, payer: Payer) -> None:
@@ -258,6 +256,7 @@ _OWN = (
     "reserved_microusd",
     "estimate_microusd",
     "intent_at",
+    "account",
     *("model", "mode", "kind", "seconds"),
 )
 _INSERT = (

@@ -11,9 +11,9 @@ import orjson
 from sqlalchemy import Connection, RowMapping, select
 
 from pipeline.domain import Record
-from pipeline.domain.states import State, status_of
+from pipeline.domain.states import REPLANNED, UNBOUGHT, State, status_of
 from pipeline.findings import Span
-from pipeline.ledger.outputs import EXTENSION
+from pipeline.ledger.outputs import CLIP, EXTENSION
 from pipeline.ledger.plan_totals import current, stands
 from pipeline.ledger.purchases import UNKNOWN
 from pipeline.ledger.sql_schema import (
@@ -28,6 +28,7 @@ from pipeline.ledger.sql_schema import (
 )
 
 _PAGE = 500
+_MEASURES = ("sha256", "bytes", "seconds", "width", "height", "fps")
 _SAME = ("address", "shot", "row_key", "key")
 
 _TOLD = ("cell", "take", "axes", "kind", "mode", "prompt", "sent_prompt", "settings")
@@ -60,7 +61,7 @@ def page(
         .join(payloads, payloads.c.item_id == items.c.id)
         .outerjoin(first, first.c.id == items.c.shared_with)
         .outerjoin(clips, clips.c.sha256 == jobs.c.sha256)
-        .outerjoin(outputs, outputs.c.item_id == items.c.id)
+        .outerjoin(outputs, (outputs.c.item_id == items.c.id) & (outputs.c.role == CLIP))
         .where(current(connection, campaign), items.c.position > after)
         .order_by(items.c.position)
         .limit(_PAGE)
@@ -96,7 +97,7 @@ def _record(campaign: str, row: RowMapping, paid: Sequence[RowMapping]) -> Recor
         **{name: row[name] for name in _SAME},
         **{name: payload[name] for name in _TOLD},
         tags=tuple(payload["tags"]),
-        provider=_maker(row),
+        provider=row["provider"] if row["state"] in UNBOUGHT else row["maker"],
         state=row["state"],
         status=status_of(
             State(row["state"]),
@@ -109,7 +110,7 @@ def _record(campaign: str, row: RowMapping, paid: Sequence[RowMapping]) -> Recor
         message=row["message"],
         path=_path(campaign, row),
         output=row["output"].replace(EXTENSION, row["received"] or row["extension"]),
-        **_measures(row),
+        **({name: row[name] for name in _MEASURES} if row["sha256"] else {}),
         **_prices(row, paid),
         **_money([] if shared else own),
         shared_with=shared,
@@ -120,14 +121,10 @@ def _record(campaign: str, row: RowMapping, paid: Sequence[RowMapping]) -> Recor
     )
 
 
-_REPLANNED = frozenset({State.PLANNED, State.HELD, State.FAILED})
-"""What the latest plan says of these is what the next try will be; all others were bought."""
-
-
 def _prices(row: RowMapping, paid: Sequence[RowMapping]) -> dict[str, Any]:
     """Return what an item is to cost; what was bought costs what its maker was to cost then."""
     expected, high = row["expected_microusd"], row["high_microusd"]
-    if paid and row["state"] not in _REPLANNED:
+    if paid and row["state"] not in REPLANNED:
         # Of a plan for another provider (`--provider`) the ledger keeps no price of this one.
         expected, high = paid[-1]["estimate_microusd"], paid[-1]["reserved_microusd"] or high
     return {"estimate_usd": _price(expected), "high_usd": _price(high)}
@@ -137,20 +134,9 @@ def _price(microusd: int | None) -> Decimal | None:
     return None if microusd is None else usd(microusd)
 
 
-def _maker(row: RowMapping) -> str:
-    planned = row["state"] in {State.PLANNED, State.HELD}
-    return str(row["provider"] if planned else row["maker"])
-
-
 def _path(campaign: str, row: RowMapping) -> str | None:
     standing = row["sha256"] and row["placed"] == row["sha256"]
     return str(row["path"]).removeprefix(f"{campaign}/") if standing else None
-
-
-def _measures(row: RowMapping) -> dict[str, Any]:
-    if not row["sha256"]:
-        return {}
-    return {name: row[name] for name in ("sha256", "bytes", "seconds", "width", "height", "fps")}
 
 
 def _money(paid: Sequence[RowMapping]) -> dict[str, Any]:

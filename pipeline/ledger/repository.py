@@ -7,7 +7,8 @@ settles what a crash left behind; nothing is sent by that.
 from __future__ import annotations
 
 from asyncio import Future
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from datetime import datetime
 from decimal import Decimal
@@ -15,27 +16,31 @@ from functools import partial
 from pathlib import Path
 from threading import Lock
 from types import TracebackType
-from typing import Self, TypeVar
+from typing import Any, Self, TypeVar
 
 from sqlalchemy import Connection
 
 from pipeline.clock import Clock, RealClock
-from pipeline.domain import Record
+from pipeline.domain import Policy, Record
 from pipeline.domain.states import State
 from pipeline.errors import LedgerDamaged
 from pipeline.ledger import (
+    adoptions,
     budgets,
-    dry_run,
+    contradictions,
     event_log,
     jobs,
     loss_detection,
     outputs,
+    overlay,
     plan_totals,
+    purchases,
     record_pages,
-    upload_cache,
 )
+from pipeline.ledger.adoptions import Adopter, PlacedFile
 from pipeline.ledger.connection import (
     RESTORE,
+    allow_temporary,
     be_patient,
     checkpoint,
     connect,
@@ -45,6 +50,7 @@ from pipeline.ledger.connection import (
 from pipeline.ledger.event_log import Notable
 from pipeline.ledger.group_commit import Operation, Writer
 from pipeline.ledger.intent_counter import IntentCounter, read_counters
+from pipeline.ledger.jobs import Job
 from pipeline.ledger.loss_detection import (
     Loss,
     Traces,
@@ -54,7 +60,18 @@ from pipeline.ledger.loss_detection import (
     read_traces,
     refuse_lost,
 )
-from pipeline.ledger.price_confirmations import PriceStanding, standings
+from pipeline.ledger.outputs import Clip, View
+from pipeline.ledger.plan_totals import PlanTotals
+from pipeline.ledger.plans import PlanDraft
+from pipeline.ledger.price_confirmations import (
+    PriceClass,
+    PriceStanding,
+    SeenPrice,
+    record_price,
+    seen_prices,
+    standings,
+)
+from pipeline.ledger.purchases import Booking
 from pipeline.ledger.root_identity import (
     RootIdentity,
     RootKind,
@@ -63,7 +80,8 @@ from pipeline.ledger.root_identity import (
     refuse_other_kind,
 )
 from pipeline.ledger.root_lock import LEDGER, RootLock, explain, keep_strays, prepare, touch
-from pipeline.ledger.sql_schema import VERSION, Foreign, Newer, migrate, version
+from pipeline.ledger.run_ledger import RunLedger
+from pipeline.ledger.sql_schema import VERSION, Foreign, Newer, losses, migrate, set_aside, version
 from pipeline.storage.fs import STATE_FOLDER
 
 T = TypeVar("T")
@@ -82,6 +100,7 @@ class Ledger:
         occupancy: RootLock | None = None,
         counter: IntentCounter | None = None,
         traces: Traces | None = None,
+        dry: bool = False,
     ) -> None:
         self.path = path
         self._counter = counter
@@ -91,6 +110,8 @@ class Ledger:
         self._reading = reading
         # Those who link clips read from threads of their own.
         self._reading_turn = Lock()
+        self._readers = ThreadPoolExecutor(1, thread_name_prefix="ledger-read")
+        self._dry = dry
         self._occupancy = occupancy
         self.moved_from: Path | None = None
         """Where the root was before, if opening it for work found it in another place."""
@@ -139,31 +160,47 @@ class Ledger:
                 )
                 ledger.moved_from = moved_from
                 gone = None if known else partial(_record_gone, root, left=left, at=now)
-                ledger.write_now(partial(_begin, gone=gone, identity=identity))
+                ledger._write_now(partial(_begin, gone=gone, identity=identity))
             explain(path.parent)
             undo.pop_all()
         return ledger
 
     @classmethod
     def memory(cls, root: Path | None = None, *, kind: RootKind | None = None) -> Self:
-        """Open a private ledger that knows what the root's knows, and writes nothing to it.
+        """Open a ledger that knows what the root's knows, and writes nothing to it.
 
-        Where the root's is lost it knows that, as one that is opened `anew` would. Raises
-        RootRefused if the root is of another kind.
+        What is drafted on it stands in temporary tables; nothing is copied but the campaign that
+        is planned, unless the root's ledger is of an earlier version. Where the root's is lost it
+        knows that, as one that is opened `anew` would. Raises RootRefused if the root is of another
+        kind.
         """
-        ledger = cls(None, writing=connect(None), traces=read_traces(root) if root else Traces())
-        ledger.write_now(migrate)
         if root is None:
-            return ledger
-        path, left, known = root / STATE_FOLDER / LEDGER, leftovers(root), 0
+            return cls._private(Traces())
+        traces, left = read_traces(root), leftovers(root)
+        path, known = root / STATE_FOLDER / LEDGER, 0
         if not is_empty(path):
-            with told(path), closing(connect(path, readonly=True)) as source, source.begin():
-                known = known_version(path, source)
-                refuse_other_kind(source, root, kind)
+            with ExitStack() as undo, told(path):
+                source = undo.enter_context(closing(connect(path, readonly=True)))
+                with source.begin():
+                    known = known_version(path, source)
+                    refuse_other_kind(source, root, kind)
+                if known == VERSION:
+                    allow_temporary(source)
+                    undo.pop_all()
+                    return cls(path, writing=source, traces=traces, dry=True)
                 if known:
-                    ledger.write_now(partial(dry_run.copy, source))
-        if not known:
-            ledger.write_now(partial(_record_gone, root, left=left, at=RealClock().now()))
+                    with source.begin():
+                        return cls._private(traces, partial(overlay.copy_older, source))
+        gone = partial(_record_gone, root, left=left, at=RealClock().now())
+        return cls._private(traces, gone)
+
+    @classmethod
+    def _private(cls, traces: Traces, fill: Operation[None] | None = None) -> Self:
+        """Open an empty ledger that dies with its owner, and write into it what is known."""
+        ledger = cls(None, writing=connect(None), traces=traces)
+        ledger._write_now(migrate)
+        if fill is not None:
+            ledger._write_now(fill)
         return ledger
 
     @classmethod
@@ -207,30 +244,39 @@ class Ledger:
 
     def close(self) -> None:
         """Let go of the ledger and of the root; the ledger's one file is whole then."""
+        self._readers.shutdown(wait=True)
         if self._reading is not None:
             self._reading.close()
         self._writer.close(checkpoint if self._occupancy is not None else None)
         if self._occupancy is not None:
             self._occupancy.release()
 
-    async def write(self, operation: Operation[T]) -> T:
-        """Run the operation in the next transaction; return once it is on disk."""
+    def for_run(self) -> RunLedger:
+        """Return the asynchronous side of it, for those who work in an event loop."""
+        return RunLedger(_Access(self), self._readers, self)
+
+    def draft_plan(
+        self, campaign: str, *, again: bool = False, purchases: int = Policy().purchases
+    ) -> PlanDraft:
+        """Return a plan to be written; nobody sees it before it is published.
+
+        `again` is for a run that goes on: only what it selected before can be selected.
+        `purchases` is how often one key may be bought.
+        """
         with told(self.path):
-            return await self._writer.write(operation)
+            return PlanDraft(
+                self._writer, campaign, again=again, purchases=purchases, dry=self._dry
+            )
 
-    def soon(self, operation: Operation[None]) -> None:
-        """Run the operation in one of the next transactions; nobody waits for it."""
-        self._writer.soon(operation).add_done_callback(_forget)
-
-    def write_now(self, operation: Operation[T]) -> T:
+    def _write_now(self, operation: Operation[T]) -> T:
         """Run the operation in a transaction of its own; return once it is on disk."""
         with told(self.path):
             return self._writer.write_now(operation)
 
-    def read(self, operation: Operation[T]) -> T:
+    def _read(self, operation: Operation[T]) -> T:
         """Return what the operation reads from what is committed."""
         if self._reading is None:
-            return self.write_now(operation)
+            return self._write_now(operation)
         with told(self.path), self._reading_turn, self._reading.begin():
             return operation(self._reading)
 
@@ -239,7 +285,7 @@ class Ledger:
         wanted = list(dict.fromkeys(keys))
         found: dict[str, State] = {}
         for start in range(0, len(wanted), _KEYS_AT_ONCE):
-            found |= self.read(partial(jobs.states, keys=wanted[start : start + _KEYS_AT_ONCE]))
+            found |= self._read(partial(jobs.states, keys=wanted[start : start + _KEYS_AT_ONCE]))
         return found
 
     def records(self, campaign: str, *, selected: bool = False) -> Iterator[Record]:
@@ -250,54 +296,118 @@ class Ledger:
         pages = partial(record_pages.page, campaign=campaign, selected=selected)
         after: int | None = -1
         while after is not None:
-            page, after = self.read(partial(pages, after=after))
+            page, after = self._read(partial(pages, after=after))
             yield from page
 
     def notable(self, campaign: str) -> list[Notable]:
         """Return what was written down about the campaign's lanes: lanes stopped, limits met."""
-        return self.read(partial(event_log.notable, campaign=campaign))
+        return self._read(partial(event_log.notable, campaign=campaign))
 
     def same_clips(self, campaign: str) -> list[list[str]]:
         """Return the addresses of the plan's works that received one and the same file."""
-        return self.read(partial(outputs.same_clips, campaign=campaign))
+        return self._read(partial(outputs.same_clips, campaign=campaign))
 
     def left_behind(self, campaign: str) -> list[tuple[str, str, State]]:
         """Return address, provider and state of what earlier plans sent, and has not ended."""
-        return self.read(partial(plan_totals.left_behind, campaign=campaign))
+        return self._read(partial(plan_totals.left_behind, campaign=campaign))
 
     def prices(self, campaign: str) -> list[PriceStanding]:
         """Return how the prices of the campaign's items stand."""
-        return self.read(partial(standings, campaign=campaign))
+        return self._read(partial(standings, campaign=campaign))
 
     def committed_usd(self, campaign: str) -> Decimal:
         """Return what is charged, reserved and possible over a campaign's life."""
-        return self.read(partial(budgets.committed, campaign=campaign))
+        return self._read(partial(budgets.committed, campaign=campaign))
 
-    def uploaded(self, digest: str, provider: str, account: str) -> tuple[str, float | None] | None:
-        """Return where a medium is at a provider and when that dies (unix seconds), if known."""
-        return self.read(
-            partial(upload_cache.uploaded, digest=digest, provider=provider, account=account)
-        )
+    def plan_totals(self, campaign: str) -> PlanTotals:
+        """Return what the campaign's latest plan comes to."""
+        return self._read(partial(plan_totals.totals, campaign=campaign))
 
-    async def record_upload(
-        self, digest: str, provider: str, account: str, *, uri: str, expires_at: float | None
+    def seen_prices(self) -> dict[PriceClass, SeenPrice]:
+        """Return every price that was seen."""
+        return self._read(seen_prices)
+
+    def record_price(self, seen: SeenPrice) -> None:
+        """Remember what was seen of a price, instead of what was known before."""
+        self._write_now(partial(record_price, seen=seen))
+
+    def sent_jobs(self, campaign: str, address: str = "") -> list[Job]:
+        """Return the campaign's jobs that were sent and have not ended, oldest first."""
+        return self._read(partial(jobs.sent, campaign=campaign, address=address))
+
+    def accept(self, job: Job, *, task: str, at: float) -> None:
+        """Write a task id that a person named; Clashed if another purchase already has it."""
+        self._write_now(partial(purchases.accept, job=job, task=task, at=at))
+
+    def close_purchase(self, job: Job, after: State, booking: Booking) -> None:
+        """Write how a paid try ended by a person's word."""
+        closing = partial(purchases.close, job=job, after=after, booking=booking)
+        self._write_now(partial(closing, run_id=0))
+
+    def views(self, **where: Any) -> list[View]:
+        """Return the plan's output paths (`outputs.views`)."""
+        return self._read(partial(outputs.views, **where))
+
+    def finished_clips(self, **where: Any) -> list[Clip]:
+        """Return the plan's clips (`outputs.finished_clips`)."""
+        return self._read(partial(outputs.finished_clips, **where))
+
+    def places(self, digests: Sequence[str]) -> dict[str, list[str]]:
+        """Return the output paths where these clips were put, whichever campaign they are of."""
+        return self._read(partial(outputs.places, digests=digests))
+
+    def is_known_clip(self, sha256: str) -> bool:
+        """Tell whether a digest is a clip's of this ledger, set aside or not."""
+        return bool(self._read(partial(outputs.known_clips, digests=[sha256])))
+
+    def bought_clips(self, digests: Sequence[str]) -> frozenset[str]:
+        """Return which of these digests are clips of a purchase that the ledger knows."""
+        return self._read(partial(outputs.bought_clips, digests=digests))
+
+    def adopter(self, item_id: int) -> Adopter:
+        """Return what is known of an item and its job."""
+        return self._read(partial(adoptions.adopter, item_id=item_id))
+
+    def adopters(self, campaign: str, address: str) -> list[Adopter]:
+        """Return the items of the latest plan with this address, whose take may be left out."""
+        return self._read(partial(adoptions.adopters, campaign=campaign, address=address))
+
+    def adopt_clip(
+        self, item: Adopter, clip: Clip, *, placed: PlacedFile | None, client_id: str, at: float
     ) -> None:
-        """Remember where a medium is at a provider."""
-        place = {"digest": digest, "provider": provider, "account": account}
-        await self.write(partial(upload_cache.record, place=place, uri=uri, expires_at=expires_at))
+        """Book a purchase that was paid earlier, and write that its clip is this one."""
+        book = partial(adoptions.adopt_clip, item=item, clip=clip, placed=placed)
+        self._write_now(partial(book, client_id=client_id, at=at))
+
+    def broken_pages(self) -> list[str]:
+        """Return what SQLite finds wrong with the file."""
+        return self._read(contradictions.broken_pages)
+
+    def contradictions(self) -> list[str]:
+        """Return what the tables promise each other and do not keep."""
+        return self._read(contradictions.contradictions)
+
+    def finished_jobs(self) -> list[tuple[str, str, str]]:
+        """Return one job for each clip: what a person knows it by, digest, and extension."""
+        return self._read(contradictions.finished_jobs)
 
     def find_loss(self, campaign: str) -> Loss | None:
         """Return what the ledger has lost of a campaign, None if nothing is known to be lost."""
-        return self.read(partial(loss_detection.find_loss, traces=self._seen(), campaign=campaign))
+        return self._read(partial(loss_detection.find_loss, traces=self._seen(), campaign=campaign))
 
     def find_losses(self) -> list[Loss]:
         """Return what the ledger has lost, by campaign."""
-        return self.read(partial(loss_detection.find_losses, traces=self._seen()))
+        return self._read(partial(loss_detection.find_losses, traces=self._seen()))
 
     def settle_loss(self, loss: Loss, *, now: datetime, partly: bool = False) -> None:
         """Write down that a person agreed to go on without what is lost, or with some of it."""
-        settle = partial(loss_detection.settle, loss=loss, at=now.timestamp(), partly=partly)
-        self.write_now(settle)
+        settling = partial(loss_detection.settle, loss=loss, at=now.timestamp(), partly=partly)
+        if self._dry:
+            for table in (losses, set_aside):
+                self._writer.draft(partial(overlay.shadow_whole, table=table))
+            self._writer.draft(settling)
+            return
+        self._write_now(settling)
         if self._counter is not None and not partly:
             self._counter.renew(loss.campaign)
 
@@ -308,10 +418,19 @@ class Ledger:
         return self._traces or Traces()
 
 
-def _forget(future: Future[None]) -> None:
-    """Look at the result of what nobody waits for, so that asyncio does not complain of it."""
-    if not future.cancelled():
-        future.exception()
+class _Access:
+    """What the asynchronous side may do with a ledger's connections."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+
+    def write(self, operation: Operation[T]) -> Future[T]:
+        """Run the operation in the next transaction; its result is there once it is on disk."""
+        return self._ledger._writer.soon(operation)  # noqa: SLF001 - its own
+
+    def read(self, operation: Operation[T]) -> T:
+        """Return what the operation reads from what is committed; called in any thread."""
+        return self._ledger._read(operation)  # noqa: SLF001 - its own
 
 
 def _begin(connection: Connection, *, gone: Operation[None] | None, identity: RootIdentity) -> None:

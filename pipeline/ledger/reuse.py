@@ -14,13 +14,10 @@ from sqlalchemy import ColumnElement, Connection, exists, or_, select, update
 
 from pipeline.domain import Alternative
 from pipeline.domain.clip_spec import has_ratio
-from pipeline.domain.states import FINISHED, State
+from pipeline.domain.states import FINISHED, SENT
 from pipeline.ledger.jobs import tries
+from pipeline.ledger.overlay import take_in_jobs
 from pipeline.ledger.sql_schema import clips, items, jobs, purchases
-
-_NOT_SENT = (State.PLANNED, State.HELD, State.STAGING, State.FAILED)
-"""A job in these states was bought only if a provider took one of its tries."""
-_SENT = tuple(state.value for state in State if state not in _NOT_SENT)
 
 _Size = tuple[int, int] | None
 """Width and height of a finished clip; None of what is not finished."""
@@ -54,7 +51,12 @@ class Reuse:
     """Own key and usable alternatives of the items that are answered last, by address."""
 
     def __post_init__(self) -> None:
-        bought = select(or_(exists(select(purchases.c.id)), exists(_sent_jobs())))
+        bought = select(
+            or_(
+                exists(select(purchases.c.id)),
+                exists(select(jobs.c.key).where(jobs.c.state.in_(SENT))),
+            )
+        )
         self._anything = bool(self.connection.scalar(bought))
 
     def take(self, batch: Sequence[Wanted], known: Mapping[str, Any]) -> Mapping[str, Alternative]:
@@ -105,10 +107,11 @@ class Reuse:
         listed = list(dict.fromkeys(keys))
         if not listed:
             return {}
+        take_in_jobs(self.connection, listed)
         query = (
             select(jobs.c.key, jobs.c.state, clips.c.width, clips.c.height)
             .outerjoin(clips, clips.c.sha256 == jobs.c.sha256)
-            .where(jobs.c.key.in_(listed), or_(jobs.c.state.in_(_SENT), tries() > 0))
+            .where(jobs.c.key.in_(listed), or_(jobs.c.state.in_(SENT), tries() > 0))
         )
         rows = self.connection.execute(query)
         return {
@@ -117,10 +120,6 @@ class Reuse:
             else None
             for row in rows
         }
-
-
-def _sent_jobs() -> Any:
-    return select(jobs.c.key).where(jobs.c.state.in_(_SENT))
 
 
 def _others(wanted: Wanted, last: Any) -> tuple[Alternative, ...]:

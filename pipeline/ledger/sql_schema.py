@@ -29,6 +29,8 @@ from sqlalchemy import (
     text,
 )
 
+from pipeline.domain.states import UNSETTLED
+
 _METADATA = MetaData()
 # SQLite gives its row ids to "INTEGER PRIMARY KEY" alone; PostgreSQL wants room to grow.
 _ID = BigInteger().with_variant(Integer, "sqlite")
@@ -110,10 +112,28 @@ jobs = Table(
     Column("free", Integer, nullable=False, server_default="0"),
     Column("purchase_id", _ID),
     Column("sha256", Text, nullable=False, server_default=""),
+    Column("owner", Text, nullable=False, server_default=""),
+    Column("epoch", BigInteger, nullable=False, server_default="0"),
+    Column("unwanted", Integer, nullable=False, server_default="0"),
 )
-"""What is being made, one line per key; `item_id` is the item it was last planned for."""
+"""What is being made, one line per key; `item_id` is the item it was last planned for.
+
+`owner` and `epoch` are for several workers on one ledger (architecture.md §6): one process leaves
+them as they are. `unwanted` tells that somebody left it out after it was sent: it is collected all
+the same, for it is paid for.
+"""
 
 Index("jobs_by_state", jobs.c.state, jobs.c.provider)
+_UNSETTLED = ", ".join(f"'{state.value}'" for state in UNSETTLED)
+still_unsettled = text(f"jobs.state IN ({_UNSETTLED})")
+"""The condition of the index below: a query finds it by these very words."""
+Index(
+    "jobs_unsettled",
+    jobs.c.provider,
+    jobs.c.purchase_id,
+    sqlite_where=text(f"state IN ({_UNSETTLED})"),
+    postgresql_where=text(f"state IN ({_UNSETTLED})"),
+)
 
 purchases = Table(
     "purchases",
@@ -145,11 +165,13 @@ purchases = Table(
     Column("kind", Text, nullable=False, server_default=""),
     Column("seconds", Float),
     Column("sends", Integer, nullable=False, server_default="1"),
+    Column("account", Text, nullable=False, server_default=""),
     UniqueConstraint("provider", "task", name="one_purchase_per_task"),
 )
 """One line per paid try, written before its request leaves.
 
 A try that was refused and is sent again under its client id is the same line: `sends` counts.
+`account` is whose account at the provider it was sent from; empty where an earlier version did.
 """
 
 budgets = Table(
@@ -220,12 +242,15 @@ outputs = Table(
     "outputs",
     _METADATA,
     Column("item_id", _ID, primary_key=True, autoincrement=False),
+    Column("role", Text, primary_key=True, server_default="clip"),
     Column("path", Text, nullable=False),
     Column("sha256", Text, nullable=False),
     Column("signature", Text, nullable=False, server_default=""),
     Column("mode", Integer),
 )
-"""What stands at an item's output path, by our own doing; relative to the root.
+"""What stands at an item's output paths, by our own doing; relative to the root.
+
+An item has one file in each `role`: the clip, and later on what is made from it.
 
 `signature` as in `clips`; `mode` is the file's permissions as we gave them.
 """
@@ -240,6 +265,19 @@ events = Table(
     Column("address", Text, nullable=False),
     Column("detail", LargeBinary, nullable=False),
 )
+
+commands = Table(
+    "commands",
+    _METADATA,
+    Column("id", _ID, primary_key=True),
+    Column("campaign", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("arguments", LargeBinary, nullable=False),
+    Column("sent_at", Float, nullable=False),
+    Column("answer", Text),
+    Column("answered_at", Float),
+)
+"""What a running run was told to do by another process, and what it answered."""
 
 losses = Table(
     "losses",
@@ -386,6 +424,39 @@ def _add_file_signatures(connection: Connection) -> None:
     connection.exec_driver_sql("ALTER TABLE outputs ADD COLUMN mode INTEGER")
 
 
+_WIDER_OUTPUTS = """
+CREATE TABLE wider (item_id INTEGER NOT NULL, role TEXT DEFAULT 'clip' NOT NULL,
+  path TEXT NOT NULL, sha256 TEXT NOT NULL, signature TEXT DEFAULT '' NOT NULL, mode INTEGER,
+  PRIMARY KEY (item_id, role))
+"""
+_COMMANDS = """
+CREATE TABLE commands (id INTEGER NOT NULL PRIMARY KEY, campaign TEXT NOT NULL,
+  name TEXT NOT NULL, arguments BLOB NOT NULL, sent_at FLOAT NOT NULL, answer TEXT,
+  answered_at FLOAT)
+"""
+_UNSETTLED_IN_ORDER = f"""
+CREATE INDEX jobs_unsettled ON jobs (provider, purchase_id) WHERE state IN ({_UNSETTLED})
+"""
+
+
+def _let_runs_be_steered(connection: Connection) -> None:
+    """Prepare for more than one worker, and more than one file of an item; add commands."""
+    for added in (
+        "ALTER TABLE jobs ADD COLUMN owner TEXT NOT NULL DEFAULT ''",
+        "ALTER TABLE jobs ADD COLUMN epoch BIGINT NOT NULL DEFAULT 0",
+        "ALTER TABLE jobs ADD COLUMN unwanted INTEGER NOT NULL DEFAULT 0",
+        "ALTER TABLE purchases ADD COLUMN account TEXT NOT NULL DEFAULT ''",
+        # SQLite cannot widen a primary key.
+        _WIDER_OUTPUTS,
+        "INSERT INTO wider SELECT item_id, 'clip', path, sha256, signature, mode FROM outputs",
+        "DROP TABLE outputs",
+        "ALTER TABLE wider RENAME TO outputs",
+        _COMMANDS,
+        _UNSETTLED_IN_ORDER,
+    ):
+        connection.exec_driver_sql(added)
+
+
 MIGRATIONS: tuple[Migration, ...] = (
     _add_selected,
     _ask_again_for_what_does_not_play,
@@ -396,6 +467,7 @@ MIGRATIONS: tuple[Migration, ...] = (
     _confirm_prices,
     _add_sends,
     _add_file_signatures,
+    _let_runs_be_steered,
 )
 """What changed since version 1, in order; only ever appended to."""
 VERSION = 1 + len(MIGRATIONS)

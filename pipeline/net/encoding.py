@@ -36,7 +36,7 @@ def filled(request: Request, values: Mapping[str, str]) -> Request:
     """
     return replace(
         request,
-        path=_replaced_in_path(request.path, values),
+        path="/".join(values.get(segment, segment) for segment in request.path.split("/")),
         headers=_replaced(request.headers, values),
         body=_replaced(request.body, values),
         fields=_replaced(request.fields, values),
@@ -133,10 +133,6 @@ def _replaced(data: Any, values: Mapping[str, str]) -> Any:
             return [_replaced(value, values) for value in data]
         case _:
             return data
-
-
-def _replaced_in_path(path: str, values: Mapping[str, str]) -> str:
-    return "/".join(values.get(segment, segment) for segment in path.split("/"))
 
 
 def _plain(value: Any) -> Any:

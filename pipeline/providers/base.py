@@ -6,9 +6,11 @@ retries, the ledger remembers. A reply is read from status, headers and body tog
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
+from email.utils import parsedate_to_datetime
 from types import MappingProxyType
 from typing import Any, Protocol
 
@@ -19,6 +21,8 @@ CLIENT_ID = "client:id"
 """Stands for the client-chosen id in a request until the intent is written."""
 ASSET = "asset:"
 """`asset:<digest>` stands for a medium until it is uploaded."""
+RETRY_AFTER_MAX_S = 300.0
+"""No provider documents Retry-After in general: honoured if sent, capped (providers.md §14 #2)."""
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
@@ -249,6 +253,20 @@ class Balances(Protocol):
     def read_balance(self, response: Response) -> Charge | Fault:
         """Read what is left, in USD or in the provider's own unit."""
         ...
+
+
+def retry_after_s(headers: Mapping[str, str]) -> float | None:
+    """Return how long to wait, in seconds and at most 300, where the reply says it."""
+    value = headers.get("retry-after", "").strip()
+    if re.fullmatch(r"\d{1,9}(\.\d{1,9})?", value, re.ASCII):
+        return min(float(value), RETRY_AFTER_MAX_S)
+    # The date form is read against the reply's own Date: this code has no clock.
+    try:
+        until = parsedate_to_datetime(value)
+        wait = (until - parsedate_to_datetime(headers.get("date", ""))).total_seconds()
+    except (ValueError, TypeError, OverflowError):
+        return None
+    return min(max(wait, 0.0), RETRY_AFTER_MAX_S)
 
 
 def plain(request: Request) -> dict[str, Any]:

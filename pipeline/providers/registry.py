@@ -57,7 +57,14 @@ def compose_with(provider: Provider, item: Item, options: Mapping[str, Any]) -> 
     wrong = [(fault.slug, fault.message) for fault in option_faults(offer, options)]
     if wrong:
         raise _refusal(item, wrong)
-    data = plain(provider.submit_request(item, options))
+    try:
+        data = plain(provider.submit_request(item, options))
+    except InvalidInput:
+        raise
+    except Exception as error:
+        broke = f"its adapter broke in submit_request: {type(error).__name__}: {error}"
+        told = f"{offer.title} cannot be told this: {broke}"
+        raise _refusal(item, [("wire-schema", told)]) from error
     wrong = _request_faults(item, offer, data)
     if wrong:
         raise _refusal(item, wrong)

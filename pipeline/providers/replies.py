@@ -12,17 +12,14 @@ import re
 from collections.abc import Mapping
 from dataclasses import replace
 from decimal import Decimal
-from email.utils import parsedate_to_datetime
 from types import MappingProxyType
 from typing import Any
 
 import orjson
 
 from pipeline.domain.states import FaultKind
-from pipeline.providers.base import Charge, Fault, Quote, Request, Response
+from pipeline.providers.base import Charge, Fault, Quote, Request, Response, retry_after_s
 
-RETRY_AFTER_MAX_S = 300.0
-"""No provider documents Retry-After in general: honoured if sent, capped (providers.md §14 #2)."""
 _SHOWN = 500
 _DEEPEST = 64
 """The deepest recorded reply has seven levels; orjson reads up to 1,024."""
@@ -274,7 +271,7 @@ def http_fault(response: Response, *, message: str = "", code: str = "") -> Faul
         kind=http_kind(response),
         message=message or f"HTTP {response.status}",
         accepted=None if unsettled(response) else False,
-        retry_after_s=retry_after_s(response),
+        retry_after_s=retry_after_s(response.headers),
         code=code,
     )
 
@@ -289,20 +286,6 @@ def unreadable(response: Response) -> Fault:
         message=f"HTTP {response.status} with an unreadable body: {shown!r}",
         accepted=None,
     )
-
-
-def retry_after_s(response: Response) -> float | None:
-    """Return how long to wait, in seconds and at most 300, where the reply says it."""
-    value = response.headers.get("retry-after", "").strip()
-    if re.fullmatch(r"\d{1,9}(\.\d{1,9})?", value, re.ASCII):
-        return min(float(value), RETRY_AFTER_MAX_S)
-    # The date form is read against the reply's own Date: this code has no clock.
-    try:
-        until = parsedate_to_datetime(value)
-        wait = (until - parsedate_to_datetime(response.headers.get("date", ""))).total_seconds()
-    except (ValueError, TypeError, OverflowError):
-        return None
-    return min(max(wait, 0.0), RETRY_AFTER_MAX_S)
 
 
 def worded_kind(message: str) -> FaultKind | None:

@@ -21,7 +21,7 @@ from uuid import uuid4
 from pipeline.domain import Media
 from pipeline.domain.states import ADOPTABLE, State
 from pipeline.errors import MediaFault
-from pipeline.ledger import adoptions, outputs, payload
+from pipeline.ledger import payload
 from pipeline.ledger.adoptions import Adopter, PlacedFile
 from pipeline.ledger.outputs import Clip
 from pipeline.ledger.repository import Ledger
@@ -95,7 +95,9 @@ class Adoption:
     def adopt_outputs(self) -> Iterator[Adopted | NotAdopted]:
         """Take in what lies at the plan's output paths and is no clip of the ledger's yet."""
         files = RealFiles(self._store.root)
-        for found in inspect(self._ledger.read, self._bought, campaign=self._campaign, files=files):
+        for found in inspect(
+            self._ledger, campaign=self._campaign, files=files, is_known=self._bought
+        ):
             if found.standing is OutputStatus.FOREIGN:
                 yield self._adopt_output(found, files)
 
@@ -114,9 +116,7 @@ class Adoption:
 
     def items_named(self, address: str) -> list[Adopter]:
         """Return the plan's items of an address, whose take may be left out."""
-        return self._ledger.read(
-            partial(adoptions.adopters, campaign=self._campaign, address=address)
-        )
+        return self._ledger.adopters(self._campaign, address)
 
     def unknown_clips(self) -> list[StoredClip]:
         """Return the clips of the store that no purchase of this ledger knows, oldest first."""
@@ -124,14 +124,14 @@ class Adoption:
         every = list(found)
         for start in range(0, len(every), _KNOWN_AT_ONCE):
             some = every[start : start + _KNOWN_AT_ONCE]
-            for known in self._ledger.read(partial(outputs.bought_clips, digests=some)):
+            for known in self._ledger.bought_clips(some):
                 del found[known]
         clips = [self._stored(sha256, path) for sha256, path in found.items()]
         return sorted(clips, key=lambda clip: (clip.stored_at, clip.sha256))
 
     def _adopt_output(self, found: Found, files: RealFiles) -> Adopted | NotAdopted:
         view, shown = found.view, files.shown(found.view.path)
-        item = self._ledger.read(partial(adoptions.adopter, item_id=view.item_id))
+        item = self._ledger.adopter(view.item_id)
         refuse = partial(NotAdopted, address=item.address, path=shown)
         if item.state not in ADOPTABLE:
             return refuse(why=_NOT_NOW.get(item.state, _IN_FLIGHT))
@@ -140,7 +140,7 @@ class Adoption:
         part = self._store.part(f"adopt-{hashlib.sha256(view.path.encode()).hexdigest()}")
         try:
             sha256 = _copy(self._store.root / view.path, part)
-            why = self._misfit(part, sha256, item) or _misnamed(part, view.path)
+            why = self._misfit(part, sha256, item) or _misnaming(part, view.path)
             if not why and files.stat(view.path) != found.stat:
                 why = "it was written to while it was read: try again"
             if why:
@@ -178,10 +178,8 @@ class Adoption:
             fps=media.fps,
             signature=self._store.signature(sha256, extension),
         )
-        book = partial(adoptions.adopt_clip, item=item, clip=clip, placed=placed)
-        self._ledger.write_now(
-            partial(book, client_id=f"adopted-{uuid4()}", at=self._now.timestamp())
-        )
+        client_id, at = f"adopted-{uuid4()}", self._now.timestamp()
+        self._ledger.adopt_clip(item, clip, placed=placed, client_id=client_id, at=at)
         self._taken[sha256] = item.address
         expected = item.expected_microusd
         booked_usd = None if expected is None else usd(expected)
@@ -189,8 +187,7 @@ class Adoption:
 
     def _bought(self, sha256: str) -> bool:
         """Tell whether a clip has a purchase; one that was just taken in is told if met again."""
-        known = self._ledger.read(partial(outputs.bought_clips, digests=[sha256]))
-        return bool(known) and sha256 not in self._taken
+        return bool(self._ledger.bought_clips([sha256])) and sha256 not in self._taken
 
     def _stored(self, sha256: str, path: Path) -> StoredClip:
         found = path.stat()
@@ -210,7 +207,7 @@ def _copy(source: Path, part: Path) -> str:
         return copy_bytes(reading, part)
 
 
-def _misnamed(file: Path, path: str) -> str:
+def _misnaming(file: Path, path: str) -> str:
     """Return how a file's name and its content differ: the plan would look for it elsewhere."""
     named, found = path.rpartition(".")[2], container(file)
     return "" if named == found else f"it is a {found} file, and is named .{named}"

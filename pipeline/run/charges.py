@@ -8,19 +8,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 from decimal import Decimal
-from functools import partial
-from typing import cast
-from uuid import uuid4
 
 from pipeline.domain import Feature
-from pipeline.errors import TransportFault
 from pipeline.ledger import payload
 from pipeline.ledger.jobs import CHARGED
 from pipeline.ledger.price_confirmations import BALANCE, CHARGE, CREDITS, FREE, TOLD, UNTOLD
-from pipeline.ledger.purchases import REPORTED, UNKNOWN, Booking, bound_beside
+from pipeline.ledger.purchases import REPORTED, UNKNOWN, Booking
 from pipeline.ledger.sql_schema import micro_exact, usd
-from pipeline.net.encoding import filled
-from pipeline.providers.base import CLIENT_ID, Balances, Charge, Fault
+from pipeline.providers.base import Charge, Fault
 from pipeline.run.job import ActiveJob
 
 _UNUSUAL = Decimal("0.05")
@@ -93,14 +88,11 @@ async def ask_balance(active: ActiveJob) -> Charge | None:
     queue = active.queue
     if Feature.BALANCE not in queue.provider.offer.features:
         return None
-    balances = cast("Balances", queue.provider)
-    try:
-        request = filled(balances.balance_request(), {CLIENT_ID: str(uuid4())})
-        reply = await active.context.transport.send(queue.lane, request)
-    except TransportFault:
+    told = await queue.client.balance()
+    if isinstance(told, Fault):
+        active.emit("unanswered", cause=told.kind.value, message=told.message)
         return None
-    told = balances.read_balance(reply)
-    return None if isinstance(told, Fault) else told
+    return told
 
 
 def _in_credits(active: ActiveJob, booking: Booking) -> Booking:
@@ -109,7 +101,7 @@ def _in_credits(active: ActiveJob, booking: Booking) -> Booking:
     usual, rate = _usual(active, booking.unit), _native_usd(active)
     if usual and abs(native / usual - 1) > _UNUSUAL:
         told = f"{native.normalize():f} {booking.unit}s told where {usual.normalize():f} are usual"
-        active.tell("unusual_credits", message=told)
+        active.emit("unusual_credits", message=told)
     if rate is not None:
         worth = micro_exact(native * rate)
     elif usual and estimate is not None:
@@ -147,8 +139,7 @@ async def _by_balance(active: ActiveJob, booking: Booking) -> Booking:
     if fell is None or fell <= 0:
         return replace(booking, evidence=_news(active, UNTOLD))
     purchase = active.purchase
-    query = partial(bound_beside, purchase=purchase, since=purchase.intent_at)
-    others = active.context.ledger.read(query)
+    others = await active.context.ledger.bound_beside(purchase, since=purchase.intent_at)
     beyond = max(0, fell - others - booking.charged_microusd)
     most = purchase.reserved_microusd
     certain = purchase.estimate_microusd is None or fell <= most or fell - others > most

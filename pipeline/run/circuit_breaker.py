@@ -6,10 +6,8 @@ It counts how distinct items ended: the same cause so often in a row, or too lar
 from __future__ import annotations
 
 from pipeline.domain import Policy
-from pipeline.domain.states import BUDGET_CAUSES, LANE, FaultKind, State
+from pipeline.domain.states import BUDGET_CAUSES, LANE, WENT_WRONG, FaultKind, State
 
-_GOOD = frozenset({State.DONE})
-_BAD = frozenset({State.FAILED, State.OFF_SPEC, State.IN_DOUBT})
 _BAD_CAUSES = frozenset({(State.OVERDUE, FaultKind.DAMAGED.value)})
 """Paid for, and nothing that plays came: more of it would be as bad."""
 _OUR_OWN = BUDGET_CAUSES | {LANE}
@@ -31,11 +29,11 @@ class CircuitBreaker:
 
     def note(self, state: State, cause: str) -> str:
         """Count how an item ended; return why the lane must stop, empty if it need not."""
-        if state in _GOOD:
+        if state is State.DONE:
             self._ended += 1
             self._cause, self._in_a_row = "", 0
             return ""
-        bad = state in _BAD or (state, cause) in _BAD_CAUSES
+        bad = state in WENT_WRONG or (state, cause) in _BAD_CAUSES
         if not bad and (state is not State.HELD or cause in _OUR_OWN):
             return ""
         self._ended += 1

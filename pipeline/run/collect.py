@@ -8,20 +8,16 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
-from functools import partial
 
 from pipeline.domain import Feature
 from pipeline.domain.states import POLICY, TRANSIENT, FaultKind, Phase, State
-from pipeline.errors import TransportFault, UnreadableReply
 from pipeline.ledger import payload
 from pipeline.ledger.jobs import CHARGED
-from pipeline.ledger.outputs import Clip, land
+from pipeline.ledger.outputs import Clip
 from pipeline.ledger.purchases import Booking
-from pipeline.net.client import Transport
-from pipeline.net.lane import Lane
-from pipeline.providers.base import Done, Failed, Fault, Provider, TaskRef, TaskState, Unknown
+from pipeline.providers.base import Done, Failed, Fault, TaskRef, Unknown
 from pipeline.run.charges import book_charge, read_charge
-from pipeline.run.fetch import Fetched, Wanted, fetch, forget, received
+from pipeline.run.fetch import Fetched, Wanted, fetch, find_received, forget_download
 from pipeline.run.job import ActiveJob
 from pipeline.run.publish import show
 
@@ -31,9 +27,9 @@ _SPREAD = 0.1
 _GROWTH = 1.5
 
 
-async def waiting(active: ActiveJob) -> None:
+async def handle_waiting(active: ActiveJob) -> None:
     """Ask for the task, in growing steps, until it has ended or its deadline has passed."""
-    await active.count_in()
+    active.count_in()
     clock, cadence = active.context.clock, active.queue.provider.offer.cadence
     age_s = active.now() - (active.purchase.accepted_at or 0.0)
     until = clock.monotonic() + max(0.0, active.context.policy.deadline_s - max(0.0, age_s))
@@ -43,7 +39,7 @@ async def waiting(active: ActiveJob) -> None:
         spread = active.context.chance.uniform(1 - _SPREAD, 1 + _SPREAD)
         await clock.sleep(max(0.0, min(pause_s * spread, until - clock.monotonic())))
         asked_at = clock.monotonic()
-        pause_s = await _asked(active, gap_s)
+        pause_s = await _poll(active, gap_s)
         if active.job.state is not State.WAITING or active.suspended:
             return
         # An answer from before the deadline does not count: the machine may have slept since.
@@ -54,86 +50,67 @@ async def waiting(active: ActiveJob) -> None:
         gap_s = min(gap_s * _GROWTH, cadence.max_s)
 
 
-async def overdue(active: ActiveJob) -> None:
+async def handle_overdue(active: ActiveJob) -> None:
     """Ask once more, never buy: it may have finished since."""
     while not active.suspended:
-        pause_s = await _asked(active, 0.0)
+        pause_s = await _poll(active, 0.0)
         if active.job.state is not State.OVERDUE:
             return
         active.suspended = active.suspended or not pause_s or active.used_up(Phase.POLLING)
         await active.context.clock.sleep(pause_s)
 
 
-async def fetching(active: ActiveJob) -> None:
+async def handle_fetching(active: ActiveJob) -> None:
     """Fetch the clip and show it; a link that is dead is asked for again, never bought again."""
     active.leave_slot()
     if active.done is None:
-        kept = await received(
+        kept = await find_received(
             active.context.store, wanted=_wanted(active), probe=active.context.probe
         )
         if kept is not None:
-            await _landed(active, kept)
+            await _land(active, kept)
         else:
             await active.move(State.WAITING, message="asked again for its link")
         return
-    fetched = await _fetched(active, active.done)
+    fetched = await _fetch_clip(active, active.done)
     if isinstance(fetched, Fetched):
-        await _landed(active, fetched)
+        await _land(active, fetched)
         return
     policy = POLICY[Phase.FETCHING][fetched.kind]
     if policy.again and not active.used_up(Phase.FETCHING) and not _fetched_too_long(active):
         await active.context.clock.sleep(active.pause_s(Phase.FETCHING, fetched))
         return
-    await _another_link(active, fetched)
+    await _ask_another_link(active, fetched)
 
 
-async def _asked(active: ActiveJob, gap_s: float) -> float:
+async def _poll(active: ActiveJob, gap_s: float) -> float:
     """Ask for the task once and do as the answer says; return when to ask again."""
-    state = await _state(active)
+    task = TaskRef(task=active.purchase.task, client_id=active.purchase.client_id)
+    state = await active.queue.client.status(task)
     active.context.checkpoint("polled")
-    active.break_circuit(active.queue.circuit_breaker.read(readable=_readable(state)))
+    unreadable = isinstance(state, Fault) and state.kind is FaultKind.UNREADABLE
+    active.break_circuit(active.queue.circuit_breaker.read(readable=not unreadable))
     match state:
-        case Done():
-            await _finished(active, state)
+        case Done(charge=charge):
+            active.done = state
+            active.emit_unread(charge)
+            await active.close(State.FETCHING, await read_charge(active, charge))
         case Failed():
-            await _failed(active, state)
+            await _close_failed(active, state)
         case Fault():
-            return _unanswered(active, state)
+            return _handle_unanswered(active, state)
         case Unknown(word=word) if word not in active.words:
             active.words.add(word)
-            active.tell("unknown_word", word=word)
+            active.emit("unknown_word", word=word)
     active.tries[Phase.POLLING] = 0
     return gap_s
 
 
-async def _state(active: ActiveJob) -> TaskState:
-    purchase, queue = active.purchase, active.queue
-    task = TaskRef(task=purchase.task, client_id=purchase.client_id)
-    return await state_of(task, queue.provider, queue.lane, active.context.transport)
-
-
-async def state_of(
-    task: TaskRef, provider: Provider, lane: Lane, transport: Transport
-) -> TaskState:
-    """Ask a provider for a task, once."""
-    try:
-        reply = await transport.send(lane, provider.status_request(task))
-    except UnreadableReply as garbled:
-        return Fault(kind=FaultKind.UNREADABLE, message=str(garbled))
-    except TransportFault as lost:
-        return Fault(kind=FaultKind.UNAVAILABLE, message=str(lost))
-    return provider.read_status(task, reply)
-
-
-def _readable(state: TaskState) -> bool:
-    return not (isinstance(state, Fault) and state.kind is FaultKind.UNREADABLE)
-
-
-def _unanswered(active: ActiveJob, fault: Fault) -> float:
+def _handle_unanswered(active: ActiveJob, fault: Fault) -> float:
     """Return when to ask again after a question that went wrong; park it if a person must act."""
     policy = POLICY[Phase.POLLING][fault.kind]
     active.apply_action(policy.lane, fault)
-    active.tell("unanswered", cause=fault.kind.value, message=fault.message)
+    active.emit("unanswered", cause=fault.kind.value, message=fault.message)
     if not policy.again:
         active.suspended = True
         return 0.0
@@ -141,19 +118,13 @@ def _unanswered(active: ActiveJob, fault: Fault) -> float:
     return active.pause_s(Phase.POLLING, fault)
 
 
-async def _finished(active: ActiveJob, done: Done) -> None:
-    active.done = done
-    active.tell_unread(done.charge)
-    await active.close(State.FETCHING, await read_charge(active, done.charge))
-
-
-async def _failed(active: ActiveJob, failed: Failed) -> None:
+async def _close_failed(active: ActiveJob, failed: Failed) -> None:
     """Book what the failure cost: as said, else nothing if the offer says so, else perhaps all.
 
     A clip that was finished before was paid for: no term makes that free.
     """
     fault, purchase = failed.fault, active.purchase
-    active.tell_unread(failed.charge)
+    active.emit_unread(failed.charge)
     free_by_terms = Feature.FREE_FAILURES in active.queue.provider.offer.features
     if failed.charge is not None and (failed.charge.usd is not None or failed.charge.unread):
         booking = book_charge(active, failed.charge)
@@ -175,7 +146,7 @@ async def _failed(active: ActiveJob, failed: Failed) -> None:
         await active.move(State.PLANNED)
 
 
-async def _fetched(active: ActiveJob, done: Done) -> Fetched | Fault:
+async def _fetch_clip(active: ActiveJob, done: Done) -> Fetched | Fault:
     context = active.context
     async with active.queue.downloads:
         began = context.clock.monotonic()
@@ -206,7 +177,7 @@ def _fetched_too_long(active: ActiveJob) -> bool:
     return active.downloading_s >= active.context.policy.deadline_s
 
 
-async def _another_link(active: ActiveJob, fault: Fault) -> None:
+async def _ask_another_link(active: ActiveJob, fault: Fault) -> None:
     """Ask the status for another link, a few times; then leave it for the next run.
 
     That is also for a clip that was cut each time: the whole of it may lie at the provider.
@@ -221,7 +192,7 @@ async def _another_link(active: ActiveJob, fault: Fault) -> None:
     await active.context.clock.sleep(active.pause_s(Phase.FETCHING, fault))
 
 
-async def _landed(active: ActiveJob, fetched: Fetched) -> None:
+async def _land(active: ActiveJob, fetched: Fetched) -> None:
     """Write that the clip is in the store; then show it at every output path of its key."""
     context, media = active.context, fetched.media
     clip = Clip(
@@ -236,11 +207,12 @@ async def _landed(active: ActiveJob, fetched: Fetched) -> None:
     )
     after = State.OFF_SPEC if fetched.off_spec else State.DONE
     cause = FaultKind.OFF_SPEC.value if fetched.off_spec else ""
-    landing = partial(land, job=active.job, after=after, clip=clip)
-    landed = await context.ledger.write(partial(landing, cause=cause, message=fetched.off_spec))
+    landed = await context.ledger.land(
+        active.job, after, clip, cause=cause, message=fetched.off_spec
+    )
     context.checkpoint("committed")
-    active.stands(landed.state, cause=landed.cause, message=landed.message)
+    active.set_state(landed.state, cause=landed.cause, message=landed.message)
     if landed.twin:
-        active.tell("same_content", message=f"the very same file as {landed.twin} received")
-    await asyncio.to_thread(forget, context.store, active.purchase.client_id)
+        active.emit("same_content", message=f"the very same file as {landed.twin} received")
+    await asyncio.to_thread(forget_download, context.store, active.purchase.client_id)
     await show(context, active.job.key)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Collection, Coroutine, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
@@ -11,16 +11,19 @@ from random import Random
 from pipeline.clock import Clock
 from pipeline.domain import Event, Media, Policy
 from pipeline.ledger.budgets import Denied, Limits
-from pipeline.ledger.repository import Ledger
+from pipeline.ledger.run_ledger import RunLedger
 from pipeline.net.client import Transport
 from pipeline.net.lane import Lane
 from pipeline.providers.base import Provider
 from pipeline.run.circuit_breaker import CircuitBreaker
 from pipeline.run.first_purchases import FirstPurchases
 from pipeline.run.limiter import ConcurrencyLimiter
+from pipeline.run.provider_client import ProviderClient
 from pipeline.run.uploads import Uploader
 from pipeline.storage.blobs import Store
 
+_AHEAD = 16
+"""Jobs whose references are staged while others hold the slots."""
 _DOWNLOADS_AT_ONCE = 8
 """From one provider: a slow result host stops nobody else's clips."""
 
@@ -57,14 +60,22 @@ class ProviderQueue:
         *,
         provider: Provider,
         lane: Lane,
+        client: ProviderClient,
         limiter: ConcurrencyLimiter,
         circuit_breaker: CircuitBreaker,
     ) -> None:
         self.provider = provider
         self.lane = lane
+        self.client = client
         self.limiter = limiter
         self.circuit_breaker = circuit_breaker
         self.downloads = asyncio.Semaphore(_DOWNLOADS_AT_ONCE)
+        self.seats = asyncio.Semaphore(0)
+        """For the jobs that are worked on before they are submitted."""
+        self._seats = 0
+        self._offer_seats(lane.most or lane.concurrency)
+        self._going = asyncio.Event()
+        self._going.set()
         self.stopped = ""
         """Why nothing more is submitted until a person acted; empty while it goes on."""
         self._waiting: set[asyncio.Future[None]] = set()
@@ -88,6 +99,33 @@ class ProviderQueue:
             self._waiting.discard(waiting)
         return True
 
+    @property
+    def paused(self) -> bool:
+        """Tell whether a person wants nothing submitted for now."""
+        return not self._going.is_set()
+
+    def pause(self) -> None:
+        """Submit nothing more until `resume`; what is in flight is collected."""
+        self._going.clear()
+
+    def resume(self) -> None:
+        """Go on after a pause."""
+        self._going.set()
+
+    async def until_resumed(self) -> None:
+        """Wait for the end of a pause, if there is one."""
+        await self._going.wait()
+
+    def set_concurrency(self, most: int) -> None:
+        """Have so many at once from now on, and no more."""
+        self.limiter.resize(most)
+        self._offer_seats(most)
+
+    def _offer_seats(self, most: int) -> None:
+        for _ in range(2 * most + _AHEAD - self._seats):
+            self.seats.release()
+        self._seats = max(self._seats, 2 * most + _AHEAD)
+
     def stop(self, why: str) -> bool:
         """Submit nothing more until a person acted; tell whether this is the first reason."""
         first = not self.stopped
@@ -106,7 +144,7 @@ class ProviderQueue:
 class RunContext:
     """What every worker of one run shares."""
 
-    ledger: Ledger
+    ledger: RunLedger
     transport: Transport
     store: Store
     staging: Uploader
@@ -123,6 +161,8 @@ class RunContext:
     new_client_id: Callable[[], str]
     queues: Mapping[str, ProviderQueue]
     prices: FirstPurchases
+    left_out: Collection[str]
+    """Keys of what a person left out of this run before it was submitted."""
     address_header: bool = False
     """Whether a submit tells the item's address: to the sandbox only."""
     settle_only: bool = False

@@ -20,8 +20,7 @@ from pipeline.domain.clip_spec import has_ratio
 from pipeline.domain.states import FaultKind
 from pipeline.errors import Forbidden, MediaFault, TooSlow, TransportFault
 from pipeline.net.client import Download, Lane, Transport
-from pipeline.providers.base import Done, Fault, Request
-from pipeline.run.limiter import retry_after
+from pipeline.providers.base import Done, Fault, Request, retry_after_s
 from pipeline.storage.blobs import Store
 from pipeline.storage.downloads import PartialDownload, container
 from pipeline.storage.fs import digest
@@ -63,10 +62,6 @@ class Wanted:
     until: float
 
 
-def _no_checkpoint(_: str) -> None:
-    """Do nothing: production has no checkpoints."""
-
-
 async def fetch(  # noqa: PLR0913 - all that it acts with is handed in
     transport: Transport,
     lane: Lane,
@@ -76,7 +71,7 @@ async def fetch(  # noqa: PLR0913 - all that it acts with is handed in
     wanted: Wanted,
     probe: Callable[[Path], Media],
     clock: Clock,
-    checkpoint: Callable[[str], None] = _no_checkpoint,
+    checkpoint: Callable[[str], None] = lambda _: None,
 ) -> Fetched | Fault:
     """Return the clip that a finished task links to, in the store, or what is wrong.
 
@@ -85,30 +80,30 @@ async def fetch(  # noqa: PLR0913 - all that it acts with is handed in
     does not play to its end; nothing of it is kept. Raises Unusable if the disk does not allow
     it. Call `forget` when the ledger knows the clip.
     """
-    fetched = await received(store, wanted=wanted, probe=probe)
+    fetched = await find_received(store, wanted=wanted, probe=probe)
     if fetched is not None:
         return fetched
     part = PartialDownload(store.part(wanted.name))
     checkpoint("downloading")
     pace = _Pace(clock, wanted.until)
-    fault = await _downloaded(transport, lane, done.output, part, pace=pace)
+    fault = await _download(transport, lane, done.output, part, pace=pace)
     if fault is not None:
         return fault
     checkpoint("downloaded")
     return await asyncio.to_thread(
-        _adopted, store, part, wanted=wanted, probe=probe, checkpoint=checkpoint
+        _adopt, store, part, wanted=wanted, probe=probe, checkpoint=checkpoint
     )
 
 
-async def received(
+async def find_received(
     store: Store, *, wanted: Wanted, probe: Callable[[Path], Media]
 ) -> Fetched | None:
     """Return the clip that an earlier process put into the store, but could not write down."""
     part = PartialDownload(store.part(wanted.name))
-    return await asyncio.to_thread(_received, store, part, wanted=wanted, probe=probe)
+    return await asyncio.to_thread(_find_received, store, part, wanted=wanted, probe=probe)
 
 
-def forget(store: Store, name: str) -> None:
+def forget_download(store: Store, name: str) -> None:
     """Drop what is known of a download, once the ledger knows its clip."""
     PartialDownload(store.part(name)).drop()
 
@@ -170,19 +165,19 @@ class _Pace:
             raise TooSlow("the result did not come to its end in the time that it has")
 
 
-async def _downloaded(
+async def _download(
     transport: Transport, lane: Lane, output: Request, part: PartialDownload, *, pace: _Pace
 ) -> Fault | None:
     """Make the part whole; None if it is."""
     fault: Fault | None = None
     for _ in range(_TRIES):
-        fault = await _attempted(transport, lane, output, part, pace=pace)
+        fault = await _attempt(transport, lane, output, part, pace=pace)
         if fault is None or fault.kind is not FaultKind.DAMAGED:
             return fault
     return fault
 
 
-async def _attempted(
+async def _attempt(
     transport: Transport, lane: Lane, output: Request, part: PartialDownload, *, pace: _Pace
 ) -> Fault | None:
     offset = await asyncio.to_thread(part.resume)
@@ -194,7 +189,7 @@ async def _attempted(
             lane, output, offset=offset, if_range=part.validator
         ) as download:
             broken = FaultKind.DAMAGED
-            return await _taken(download, part, pace)
+            return await _take(download, part, pace)
     except Forbidden as exc:
         return Fault(kind=FaultKind.EXPIRED, message=str(exc), code="forbidden-link")
     except TooSlow as exc:
@@ -203,8 +198,8 @@ async def _attempted(
         return Fault(kind=broken, message=str(exc))
 
 
-async def _taken(download: Download, part: PartialDownload, pace: _Pace) -> Fault | None:
-    fault = refused(download.status, download.headers)
+async def _take(download: Download, part: PartialDownload, pace: _Pace) -> Fault | None:
+    fault = result_fault(download.status, download.headers)
     if download.status == _UNSATISFIABLE or not part.continues(download.status, download.headers):
         part.drop()
         return Fault(kind=FaultKind.DAMAGED, message="the rest does not fit what was fetched")
@@ -221,19 +216,19 @@ async def _taken(download: Download, part: PartialDownload, pace: _Pace) -> Faul
     return Fault(kind=FaultKind.DAMAGED, message=f"{part.size} of {part.length} bytes")
 
 
-def refused(status: int, headers: Mapping[str, str]) -> Fault | None:
+def result_fault(status: int, headers: Mapping[str, str]) -> Fault | None:
     """Read what the status of a result says; None if its bytes follow."""
     if status in _BYTES_FOLLOW:
         return None
     message = f"the link answers {status}"
     if status in _BUSY or status >= _SERVER_ERRORS:
-        wait = retry_after(headers)
+        wait = retry_after_s(headers)
         return Fault(kind=FaultKind.UNAVAILABLE, message=message, retry_after_s=wait)
     # 403, 404 and 410 by the books; hosts of signed links say 400 and 401 as well.
     return Fault(kind=FaultKind.EXPIRED, message=message, code=str(status))
 
 
-def _received(
+def _find_received(
     store: Store, part: PartialDownload, *, wanted: Wanted, probe: Callable[[Path], Media]
 ) -> Fetched | None:
     receipt = part.receipt()
@@ -243,11 +238,11 @@ def _received(
     if not place.is_file() or digest(place) != receipt[0]:
         return None
     with suppress(MediaFault):  # an earlier version kept what did not play
-        return _measured(place, receipt, wanted=wanted, probe=probe)
+        return _measure(place, receipt, wanted=wanted, probe=probe)
     return None
 
 
-def _adopted(
+def _adopt(
     store: Store,
     part: PartialDownload,
     *,
@@ -257,7 +252,7 @@ def _adopted(
 ) -> Fetched | Fault:
     known = (part.sha256, container(part.path))
     try:
-        fetched = _measured(part.path, known, wanted=wanted, probe=probe)
+        fetched = _measure(part.path, known, wanted=wanted, probe=probe)
     except MediaFault as exc:
         coded = f" (it was sent as {part.coding})" if part.coding else ""
         part.drop()
@@ -269,7 +264,7 @@ def _adopted(
     return fetched
 
 
-def _measured(
+def _measure(
     path: Path, known: tuple[str, str], *, wanted: Wanted, probe: Callable[[Path], Media]
 ) -> Fetched:
     media = probe(path)

@@ -26,6 +26,8 @@ class FirstPurchases:
         self._alone: dict[PriceClass, set[str]] = defaultdict(set)
         self._shut: set[PriceClass] = set()
         self._change = asyncio.Event()
+        self.changes = 0
+        """How often something was different from before: who reads the ledger meanwhile asks."""
 
     def seen(self, price: PriceClass) -> SeenPrice:
         """Return what is known of a price."""
@@ -86,5 +88,6 @@ class FirstPurchases:
         return self._change.wait()
 
     def _notify(self) -> None:
+        self.changes += 1
         self._change.set()
         self._change = asyncio.Event()

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
-from functools import partial
 from typing import Any
 
-from pipeline.domain import Event
+from pipeline.domain import EMPTY, Event
 from pipeline.domain.states import LaneAction, Phase, State
-from pipeline.ledger.jobs import CHARGED, Job, Purchase, move
-from pipeline.ledger.price_confirmations import seen_prices
-from pipeline.ledger.purchases import Booking, bought, close
+from pipeline.ledger.jobs import CHARGED, Job, Purchase
+from pipeline.ledger.purchases import Booking, bought
 from pipeline.ledger.sql_schema import usd
 from pipeline.providers.base import Charge, Done, Fault
 from pipeline.run.context import ProviderQueue, RunContext
-from pipeline.run.limiter import backoff
+from pipeline.run.retry import backoff
 
 UNREACHABLE = "unreachable"
 """The cause of a job that is held since its provider could not be connected to."""
@@ -54,37 +53,33 @@ class ActiveJob:
 
     async def move(self, after: State, *, cause: str = "", message: str = "") -> None:
         """Move it along the table, in the ledger and here."""
-        job = self.job
-        moving = partial(move, key=job.key, before=job.state, after=after)
-        await self.context.ledger.write(partial(moving, cause=cause, message=message))
-        self.stands(after, cause=cause, message=message)
+        await self.context.ledger.move(self.job, after, cause=cause, message=message)
+        self.set_state(after, cause=cause, message=message)
 
     async def close(self, after: State, booking: Booking) -> None:
         """Move it along the table and book how its paid try ended."""
-        run_id = self.context.run_id
-        exceeded = await self.context.ledger.write(
-            partial(close, job=self.job, after=after, booking=booking, run_id=run_id)
+        exceeded = await self.context.ledger.close_purchase(
+            self.job, after, booking, run_id=self.context.run_id
         )
         before, charged_usd = self.purchase, usd(booking.charged_microusd)
         if exceeded or booking.evidence:
-            self._learn_price()
+            known = (await self.context.ledger.seen_prices()).get(before.price)
+            if known is not None:
+                self.context.prices.learn(known)
         ended = replace(before, outcome=booking.outcome)
-        self._takes_over(after, cause=booking.cause, message=booking.message, purchase=ended)
         # Watchers add up what they are told: a clip that is asked for again is charged once.
-        self._tell_state(**({} if before.outcome == CHARGED else _sums(booking)))
+        sums = {} if before.outcome == CHARGED else _sums(booking)
+        cause, message = booking.cause, booking.message
+        self.set_state(after, sums=sums, cause=cause, message=message, purchase=ended)
         self.context.budget_guard.came_back()
         if exceeded:
             self.context.budget_guard.closed = True
-            sums = (charged_usd + usd(booking.possible_microusd), usd(before.reserved_microusd))
-            told = "{:f} USD charged where {:f} USD was set aside".format(*sums)
-            self.tell("overcharged", charged_usd=charged_usd, message=told)
+            most_usd = charged_usd + usd(booking.possible_microusd)
+            aside_usd = usd(before.reserved_microusd)
+            told = f"{most_usd:f} USD charged where {aside_usd:f} USD was set aside"
+            self.emit("overcharged", charged_usd=charged_usd, message=told)
         if booking.outcome == CHARGED:
             self.leave_price(settled=True)
-
-    def _learn_price(self) -> None:
-        known = self.context.ledger.read(seen_prices).get(self.purchase.price)
-        if known is not None:
-            self.context.prices.learn(known)
 
     def leave_price(self, *, settled: bool) -> None:
         """Let the next purchase of its price go, if this one went alone."""
@@ -92,30 +87,28 @@ class ActiveJob:
         for price in {job.price, self.purchase.price} if job.purchase else {job.price}:
             self.context.prices.leave(price, job.key, settled=settled)
 
-    def stands(self, state: State, **known: Any) -> None:
-        """Take over what the ledger has just been told."""
-        self._takes_over(state, **known)
-        self._tell_state()
-
-    def _takes_over(self, state: State, **known: Any) -> None:
-        self.job = replace(self.job, state=state, **known)
-
-    def _tell_state(self, **detail: Any) -> None:
-        job = self.job
-        self.tell(job.state.value, cause=job.cause, message=job.message, **detail)
+    def set_state(self, state: State, *, sums: Mapping[str, Decimal] = EMPTY, **known: Any) -> None:
+        """Take over what the ledger has just been told, and tell the watcher, with its `sums`."""
+        job = self.job = replace(self.job, state=state, **known)
+        self.emit(state.value, cause=job.cause, message=job.message, **sums)
 
     async def take_slot(self) -> bool:
         """Wait until it may be submitted; False if nothing more is."""
-        limiter = self.queue.limiter
-        if not self._slot:
-            self._slot = await self.queue.wait(limiter.enter())
-        return self._slot and await self.queue.wait(limiter.turn())
+        queue, limiter = self.queue, self.queue.limiter
+        while await queue.wait(queue.until_resumed()):
+            if not self._slot:
+                self._slot = await queue.wait(limiter.enter())
+            if not self._slot or not await queue.wait(limiter.turn()):
+                return False
+            if not queue.paused:
+                return True
+            self.leave_slot()
+        return False
 
-    async def count_in(self) -> None:
-        """Count among the provider's tasks if there is room: it is one of them already."""
-        limiter = self.queue.limiter
-        if not self._slot and limiter.in_flight < limiter.width:
-            await limiter.enter()
+    def count_in(self) -> None:
+        """Count among the provider's tasks, for it is one of them: a lane never submits above."""
+        if not self._slot:
+            self.queue.limiter.count()
             self._slot = True
 
     def leave_slot(self) -> None:
@@ -150,22 +143,22 @@ class ActiveJob:
         if signal is LaneAction.SLOW:
             self.queue.limiter.throttled(fault.retry_after_s)
             width = self.queue.limiter.width
-            self.tell("throttled", message=f"{fault.message}; now {width} at once", width=width)
+            self.emit("throttled", message=f"{fault.message}; now {width} at once", width=width)
         elif signal is LaneAction.STOP and self.queue.stop(fault.message):
-            self.tell("lane_stopped", cause=fault.kind.value, message=fault.message)
+            self.emit("lane_stopped", cause=fault.kind.value, message=fault.message)
 
-    def went_well(self) -> None:
+    def note_success(self) -> None:
         """Tell the lane that its provider took one more at once."""
         limiter = self.queue.limiter
         if limiter.went_well():
-            self.tell("widened", message=f"{limiter.width} clips at once")
+            self.emit("widened", message=f"{limiter.width} clips at once")
 
     def break_circuit(self, why: str) -> None:
         """Stop the lane if the brake says why."""
         if why and self.queue.stop(why):
-            self.tell("lane_stopped", cause="brake", message=why)
+            self.emit("lane_stopped", cause="brake", message=why)
 
-    def tell(self, name: str, **detail: Any) -> None:
+    def emit(self, name: str, **detail: Any) -> None:
         """Tell the watcher of the run."""
         at = self.context.clock.now()
         job = self.job
@@ -173,11 +166,11 @@ class ActiveJob:
             Event(name=name, at=at, provider=job.provider, address=job.address, detail=detail)
         )
 
-    def tell_unread(self, charge: Charge | None) -> None:
+    def emit_unread(self, charge: Charge | None) -> None:
         """Tell what a reply has where a sum belongs, if it is none."""
         if charge is not None and charge.unread:
             told = f"the provider tells a charge that is no sum of money: {charge.unread}"
-            self.tell("unread_charge", message=told)
+            self.emit("unread_charge", message=told)
 
     def now(self) -> float:
         """Return the wall clock's unix seconds."""

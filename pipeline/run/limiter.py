@@ -1,7 +1,6 @@
-"""How long to wait and how much at once: pure figures, and the gate that acts on them.
+"""How many clips of a lane at once, and how often one more: the provider's replies set it.
 
-A wait is what the provider asked for, else it grows with the tries and is spread by chance, so that
-what failed together does not come back together. A lane's width grows by about one for each width
+A lane's width grows by about one for each width
 of successes, up to a most, and is halved by a 429 or a full queue.
 """
 
@@ -9,53 +8,14 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable, Mapping
-from contextlib import suppress
-from email.utils import parsedate_to_datetime
-from typing import Protocol, TypeVar
 
 from pipeline.clock import Clock
-from pipeline.providers.base import Fault
+from pipeline.providers.base import RETRY_AFTER_MAX_S
 
-RETRY_AFTER_MAX_S = 300.0
-"""The longest wait a provider is granted (none says how long it may be)."""
-T = TypeVar("T")
-_BASE_S = 1.0
-_CAP_S = 60.0
-_DOUBLINGS = 10
 _ONE_EVENT_S = 1.0
 """Refusals closer together than this are one event: they were sent at the same width."""
 _LATE_S = 0.05
 """How late a turn may be and still not delay the next: timers are that coarse."""
-
-
-class RandomSource(Protocol):
-    """Where randomness comes from: `random.Random` is one."""
-
-    def uniform(self, a: float, b: float, /) -> float:
-        """Return a number between the two."""
-        ...
-
-
-def backoff(attempt: int, *, chance: RandomSource, retry_after_s: float | None = None) -> float:
-    """Return how long to wait before trying again: what was asked for, at most 300 s.
-
-    Nothing asked for: between 0 and 1, 2, 4 … 60 s after the attempts 0, 1, 2 … (full jitter).
-    """
-    if retry_after_s is not None and retry_after_s > 0:
-        return min(retry_after_s, RETRY_AFTER_MAX_S)
-    return chance.uniform(0.0, min(_CAP_S, _BASE_S * 2 ** min(max(attempt, 0), _DOUBLINGS)))
-
-
-def retry_after(headers: Mapping[str, str]) -> float | None:
-    """Read `Retry-After`, in seconds or as a date seen from the reply's own `Date`."""
-    stated = headers.get("retry-after", "").strip()
-    if stated.isdecimal():
-        return float(stated)
-    with suppress(ValueError, TypeError):
-        until = parsedate_to_datetime(stated) - parsedate_to_datetime(headers.get("date", ""))
-        return max(0.0, until.total_seconds())
-    return None
 
 
 def halved(width: float) -> float:
@@ -66,26 +26,6 @@ def halved(width: float) -> float:
 def grown(width: float, most: int) -> float:
     """Return a lane's width after a success: one more after a width of them."""
     return min(float(most), width + 1.0 / width)
-
-
-async def repeated(
-    attempt: Callable[[], Awaitable[T | Fault]],
-    *,
-    again: Callable[[Fault, int], bool],
-    clock: Clock,
-    chance: RandomSource,
-) -> T | Fault:
-    """Return the first result that is no fault, or the fault for which `again` says no.
-
-    `again` is asked with the fault and the number of tries that went before (0, 1, …).
-    """
-    tries = 0
-    while True:
-        result = await attempt()
-        if not isinstance(result, Fault) or not again(result, tries):
-            return result
-        await clock.sleep(backoff(tries, chance=chance, retry_after_s=result.retry_after_s))
-        tries += 1
 
 
 class ConcurrencyLimiter:
@@ -130,6 +70,18 @@ class ConcurrencyLimiter:
     def leave(self) -> None:
         """Give the place to the next."""
         self.in_flight -= 1
+        self._admit()
+
+    def count(self) -> None:
+        """Count one that is in flight already, whether there is room or not.
+
+        Nobody else enters until there is.
+        """
+        self.in_flight += 1
+
+    def resize(self, most: int) -> None:
+        """Have so many in flight from now on, and never more."""
+        self._width, self._most, self._widest = float(most), most, most
         self._admit()
 
     async def turn(self) -> None:

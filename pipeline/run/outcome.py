@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 
-from pipeline.domain.states import UNKNOWN_STATES, Exit, State, count_states, exit_code_for
+from pipeline.domain.states import UNFINISHED, Exit, State, count_states, exit_code_for
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +31,8 @@ class Outcome:
     """Clips that exist, but could not be put at their output path."""
     damaged: int = 0
     """Clips of the store that were gone or were not what was received, healed or not."""
+    left_out: int = 0
+    """Items that a person left out of this run; the next one makes them."""
     overcharged: bool = False
     interrupted: bool = False
 
@@ -45,11 +48,13 @@ class Outcome:
     @property
     def exit_code(self) -> Exit:
         """Return the exit code: of several that apply, what matters most."""
-        unfinished = self.count(State.PLANNED, State.STAGING, *UNKNOWN_STATES)
+        counts = Counter(self.counts)
+        counts[State.PLANNED, ""] = max(0, counts[State.PLANNED, ""] - self.left_out)
+        unfinished = count_states(counts, *UNFINISHED)
         if self.interrupted and unfinished:
             return Exit.INTERRUPTED
         return exit_code_for(
-            self.counts,
+            counts,
             stopped=bool(self.stopped),
             overcharged=self.overcharged,
             not_shown=bool(self.not_shown),

@@ -7,22 +7,39 @@ import stat
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from functools import cache, partial
+from functools import cache
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
-from pipeline.ledger import outputs
-from pipeline.ledger.group_commit import Operation
 from pipeline.ledger.outputs import Clip, View
 from pipeline.storage.blobs import clip_path
 from pipeline.storage.fs import digest, is_the_path, signature
 
-Read = Callable[[Operation[Any]], Any]
 _PAGE = 1000
 _NO_FILE = ""
 _BESIDE_BYTES = len("..part")
 """What the name under which a file is made has more than its own (`disk.beside`)."""
 _USUAL_NAME_BYTES, _USUAL_PATH_BYTES = 255, 4096
+
+
+class KnownOutputs(Protocol):
+    """What is known of output paths and clips: a ledger, or a plan that is being drafted."""
+
+    def views(self, *, campaign: str, after: int, limit: int, landed: bool) -> list[View]:
+        """Return the plan's output paths in order from after a position on."""
+        ...
+
+    def finished_clips(self, *, campaign: str, after: str, limit: int) -> list[Clip]:
+        """Return the clips of the plan in the order of their digests from after one on."""
+        ...
+
+    def places(self, digests: Sequence[str]) -> Mapping[str, Sequence[str]]:
+        """Return the output paths where these clips were put, whichever campaign they are of."""
+        ...
+
+    def is_known_clip(self, sha256: str) -> bool:
+        """Tell whether a digest is a clip's of this ledger."""
+        ...
 
 
 class OutputStatus(StrEnum):
@@ -199,21 +216,23 @@ class DamagedClip:
 
 
 def inspect(
-    read: Read, known: Callable[[str], bool], *, campaign: str, files: Files
+    known: KnownOutputs,
+    *,
+    campaign: str,
+    files: Files,
+    is_known: Callable[[str], bool] | None = None,
 ) -> Iterator[Found]:
     """Yield the plan's output paths that are not as they should be, in plan order.
 
-    `read` runs an operation on the ledger; `known` tells whether a digest is one of its clips.
+    `is_known` tells whether a digest is a clip's, where that is not what the ledger says.
     A file we placed, and that was not touched since, is not read again.
     """
     landed = files.stat(campaign) is None
     after: int | None = -1
     while after is not None:
-        page = read(
-            partial(outputs.views, campaign=campaign, after=after, limit=_PAGE, landed=landed)
-        )
+        page = known.views(campaign=campaign, after=after, limit=_PAGE, landed=landed)
         for view in page:
-            found = look(view, files, known)
+            found = look(view, files, is_known or known.is_known_clip)
             if found is not None:
                 yield found
         after = page[-1].position if len(page) == _PAGE else None
@@ -250,16 +269,16 @@ def _standing(
     return OutputStatus.CHANGED if clip and view.placed else OutputStatus.FOREIGN
 
 
-def inspect_store(read: Read, *, campaign: str, files: Files) -> Iterator[Clip | DamagedClip]:
+def inspect_store(
+    known: KnownOutputs, *, campaign: str, files: Files
+) -> Iterator[Clip | DamagedClip]:
     """Yield the plan's clips whose file in the store was touched since it was known to be right.
 
     A Clip holds its bytes all the same, and has the signature it has now; a DamagedClip does not.
     """
     after: str | None = ""
     while after is not None:
-        page: list[Clip] = read(
-            partial(outputs.finished_clips, campaign=campaign, after=after, limit=_PAGE)
-        )
+        page = known.finished_clips(campaign=campaign, after=after, limit=_PAGE)
         wrong = []
         for clip in page:
             path = clip_path(clip.sha256, clip.extension)
@@ -270,7 +289,7 @@ def inspect_store(read: Read, *, campaign: str, files: Files) -> Iterator[Clip |
                 yield replace(clip, signature=there.signature)
             else:
                 wrong.append(DamagedClip(clip=clip, path=path, gone=there is None))
-        placed = read(partial(outputs.places, digests=[each.clip.sha256 for each in wrong]))
+        placed = known.places([each.clip.sha256 for each in wrong])
         for damaged in wrong:
             yield replace(damaged, intact=_intact(damaged, placed, files))
         after = page[-1].sha256 if len(page) == _PAGE else None

@@ -1,7 +1,8 @@
 """Pass 1: a plan's entries become the ledger's plan, whole or not at all.
 
-Keys, prices and requests are written in batches inside one transaction, which is undone if
-anything is wrong. Nothing is sent, and no list of all items is ever held.
+Keys, prices and requests are drafted in batches beside the ledger's plan, and take its place in one
+transaction if nothing is wrong: no template is rendered and no file opened in it. Nothing is sent,
+and no list of all items is ever held.
 """
 
 from __future__ import annotations
@@ -9,30 +10,26 @@ from __future__ import annotations
 import hashlib
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from functools import partial
+from dataclasses import dataclass, field, replace
+from decimal import Decimal
 from itertools import islice
 from typing import Any, Protocol
 
 import orjson
-from sqlalchemy import Connection
 
 from pipeline.domain import MODEL, Budget, Policy, PricedItem, Record
+from pipeline.domain.states import MAKES, UNSETTLED_STATUSES, State, Status, status_of
 from pipeline.findings import Finding, Span, group_findings, has_errors
-from pipeline.ledger import budgets, outputs, payload, plan_totals
-from pipeline.ledger.group_commit import Operation
-from pipeline.ledger.outputs import View
-from pipeline.ledger.plan_totals import Line
-from pipeline.ledger.plans import Clash, Plan, Planned
-from pipeline.ledger.price_confirmations import PriceClass, SeenPrice, seen_prices, standings
+from pipeline.ledger import outputs, payload
+from pipeline.ledger.plan_totals import Line, PlanTotals
+from pipeline.ledger.plans import Clash, PlanDraft, Planned
+from pipeline.ledger.price_confirmations import PriceClass, PriceStanding, SeenPrice
 from pipeline.ledger.repository import Ledger
 from pipeline.ledger.sql_schema import micro, usd
-from pipeline.run.admission import ChangedOutput, PlanSummary, plan_lines
 from pipeline.run.output_check import (
     RESTORED,
     DamagedClip,
     Files,
-    FileStat,
     Found,
     OutputStatus,
     inspect,
@@ -62,12 +59,128 @@ class Choice(Protocol):
         ...
 
 
-class _Refused(Exception):  # noqa: N818 - undoes the transaction; never leaves this module
-    def __init__(self, findings: tuple[Finding, ...]) -> None:
-        self.findings = findings
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlanLine:
+    """Items of one shot and provider with one status; prices are sums over those with a price."""
+
+    shot: str
+    provider: str
+    status: Status
+    stands: Status
+    """The same, except of items that share another's clip: where that one stands."""
+    cause: str
+    earlier_rule: bool
+    """Its clip was made under a key of an earlier recipe, and satisfies it all the same."""
+    items: int
+    unpriced: int
+    low_usd: Decimal
+    expected_usd: Decimal
+    high_usd: Decimal
 
 
-def admit(  # noqa: PLR0913 - each is a part of the manifest or of the command
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Totals:
+    """What a plan would buy, in all."""
+
+    items: int
+    unpriced: int
+    low_usd: Decimal
+    expected_usd: Decimal
+    high_usd: Decimal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChangedOutput:
+    """A file at an output path that was a clip when it was put there, and what is changed."""
+
+    path: str
+    """As a person finds it."""
+    change: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlanSummary:
+    """What admitting a plan came to; with an error among the findings, nothing was written."""
+
+    campaign: str
+    findings: tuple[Finding, ...] = ()
+    items: int = 0
+    """All items of the plan, selected or not."""
+    lines: tuple[PlanLine, ...] = ()
+    """What is selected: everything, unless something else was asked for."""
+    others: tuple[PlanLine, ...] = ()
+    """What is not selected: it is neither bought nor held, but what was sent is collected."""
+    changed: bool = False
+    """Whether it is another plan than the campaign's last one."""
+    restore: int = 0
+    """Finished items whose output path is empty, or is another clip's or a hard link into the
+    store: put back from the store, without a request."""
+    changed_outputs: tuple[ChangedOutput, ...] = ()
+    """Selected clips that somebody changed where they were put: left alone."""
+    damaged_clips: tuple[DamagedClip, ...] = ()
+    """Clips of the plan, selected or not, whose file in the store is gone or is not theirs."""
+    orphaned: tuple[str, ...] = field(default=())
+    """Addresses that an earlier plan had, and this one does not."""
+    left_behind: tuple[tuple[str, str, State], ...] = ()
+    """Address, provider and state of what earlier plans sent, and this one does not want."""
+    retried: tuple[str, ...] = ()
+    """Causes of failures that the next run is told to buy again (`--retry`)."""
+    committed_usd: Decimal = Decimal(0)
+    """What its manifest has charged, reserved and possible so far, over all profiles."""
+    prices: tuple[PriceStanding, ...] = ()
+    """How the prices of its items stand: confirmed by what was bought, or not."""
+
+    @property
+    def ok(self) -> bool:
+        """Tell whether the plan was admitted."""
+        return not has_errors(self.findings)
+
+    def makes(self, line: PlanLine) -> bool:
+        """Tell whether the next run would buy what is in a line, if it is selected."""
+        again = line.status is Status.FAILED and line.cause in self.retried
+        return again or line.status in MAKES
+
+    @property
+    def to_make(self) -> Totals:
+        """Return what the next run would buy: the one place that works it out."""
+        return self._totals(self.lines)
+
+    @property
+    def others_to_make(self) -> Totals:
+        """Return what a run without a selection would buy besides."""
+        return self._totals(self.others)
+
+    def _totals(self, among: Iterable[PlanLine]) -> Totals:
+        lines = [line for line in among if self.makes(line)]
+        return Totals(
+            items=sum(line.items for line in lines),
+            unpriced=sum(line.unpriced for line in lines),
+            low_usd=sum((line.low_usd for line in lines), Decimal(0)),
+            expected_usd=sum((line.expected_usd for line in lines), Decimal(0)),
+            high_usd=sum((line.high_usd for line in lines), Decimal(0)),
+        )
+
+    @property
+    def selected(self) -> int:
+        """Count the items that are selected."""
+        return sum(line.items for line in self.lines)
+
+    @property
+    def unsettled(self) -> int:
+        """Count the items that were sent and have no known end, selected or not.
+
+        Those of earlier plans too: they were paid for.
+        """
+        every = (*self.lines, *self.others)
+        sent = sum(line.items for line in every if line.status in UNSETTLED_STATUSES)
+        return sent + len(self.left_behind)
+
+    def count(self, *statuses: Status) -> int:
+        """Count the selected items of these statuses."""
+        return sum(line.items for line in self.lines if line.status in statuses)
+
+
+def sync_plan(  # noqa: PLR0913 - each is a part of the manifest or of the command
     entries: Iterable[PricedItem | Finding],
     ledger: Ledger,
     *,
@@ -82,110 +195,93 @@ def admit(  # noqa: PLR0913 - each is a part of the manifest or of the command
 
     With an error among the findings nothing is written. `files` lets it see foreign files at
     output paths, finished clips that are missing or were changed there, and damage in the store.
-    The whole plan is admitted, whatever the `choice` is: it says what the next run may buy; without
+    The whole plan is written, whatever the `choice` is: it says what the next run may buy; without
     one that is everything. `again` is for a run that goes on: then it is what that run selected,
     less what the choice leaves out.
     """
-    operation = partial(
-        _admitted,
-        entries=entries,
-        campaign=campaign,
-        budget=budget,
-        policy=policy,
-        files=files,
-        choice=choice,
-        again=again,
-    )
-    try:
-        return ledger.write_now(operation)
-    except _Refused as refused:
-        return PlanSummary(campaign=campaign, findings=refused.findings)
-
-
-def restate(admission: PlanSummary, ledger: Ledger) -> PlanSummary:
-    """Return what an admitted plan comes to as the ledger stands now."""
-    campaign = admission.campaign
-    lines = ledger.read(partial(plan_totals.lines, campaign=campaign))
-    return replace(
-        admission,
-        lines=plan_lines(line for line in lines if line.selected),
-        others=plan_lines(line for line in lines if not line.selected),
-        committed_usd=ledger.committed_usd(campaign),
-    )
-
-
-def _admitted(  # noqa: PLR0913 - the same
-    connection: Connection,
-    *,
-    entries: Iterable[PricedItem | Finding],
-    campaign: str,
-    budget: Budget | None,
-    policy: Policy | None,
-    files: Files | None,
-    choice: Choice | None,
-    again: bool,
-) -> PlanSummary:
-    policy = policy or Policy()
-    plan = Plan(connection, campaign, again=again, purchases=policy.purchases)
     findings: list[Finding] = []
-    count = 0
-    seen, paths = seen_prices(connection), _Paths(campaign, files)
-    for batch in _batches(paths.watching(_planned(entries, findings, seen))):
-        findings += [_clash(clash) for clash in plan.add(batch)]
-        count += len(batch)
-    plan.finish()
-    findings += paths.findings()
-    findings += [_clash(clash) for clash in plan.folders(paths.file_like)]
-    findings += _rows_over(connection, campaign, budget)
-    # Where items are missing for a fault of theirs, nobody knows what a selection would find.
-    if choice is not None and not has_errors(findings):
-        plan.choose(choice)
-        findings += choice.findings()
-    disk = _Disk() if files is None else _inspected(connection, campaign, files)
-    findings += disk.foreign
-    if has_errors(findings):
-        raise _Refused(group_findings(findings))
-    lines = plan_totals.lines(connection, campaign=campaign)
-    made = _admission(connection, campaign, findings, lines=lines, count=count)
-    return replace(
-        made,
-        changed=plan.changed,
-        restore=disk.restore,
-        changed_outputs=tuple(disk.changed),
-        damaged_clips=tuple(disk.damaged),
-    )
+    seen, paths, count = ledger.seen_prices(), _Paths(campaign, files), 0
+    purchases = (policy or Policy()).purchases
+    with ledger.draft_plan(campaign, again=again, purchases=purchases) as draft:
+        rows = paths.watching(_planned(entries, findings, seen))
+        while batch := list(islice(rows, _BATCH)):
+            findings += [_clash(clash) for clash in draft.add(batch)]
+            count += len(batch)
+        draft.finish()
+        findings += paths.findings()
+        findings += [_clash(clash) for clash in draft.folders(paths.file_like)]
+        findings += _rows_over(draft, budget)
+        # Where items are missing for a fault of theirs, nobody knows what a selection would find.
+        if choice is not None and not has_errors(findings):
+            draft.choose(choice)
+            findings += choice.findings()
+        disk = _Disk() if files is None else _inspected(draft, campaign, files)
+        findings += disk.foreign
+        if has_errors(findings):
+            draft.drop()
+            return PlanSummary(campaign=campaign, findings=group_findings(findings))
+        summary = replace(
+            _summary(campaign, draft.totals(), findings, count=count),
+            changed=draft.changed,
+            restore=disk.restore,
+            changed_outputs=tuple(disk.changed),
+            damaged_clips=tuple(disk.damaged),
+        )
+        draft.publish()
+    return summary
 
 
-def last_admission(ledger: Ledger, campaign: str) -> PlanSummary:
+def refresh_summary(admission: PlanSummary, ledger: Ledger) -> PlanSummary:
+    """Return what an admitted plan comes to as the ledger stands now."""
+    totals = ledger.plan_totals(admission.campaign)
+    now = _summary(admission.campaign, totals, (), count=admission.items)
+    return replace(admission, lines=now.lines, others=now.others, committed_usd=now.committed_usd)
+
+
+def latest_plan(ledger: Ledger, campaign: str) -> PlanSummary:
     """Return how the campaign's latest plan stands now, as admitting it again would tell it."""
-
-    def read(connection: Connection) -> PlanSummary:
-        lines = plan_totals.lines(connection, campaign=campaign)
-        count = sum(line.items for line in lines)
-        return _admission(connection, campaign, (), lines=lines, count=count)
-
-    return ledger.read(read)
+    totals = ledger.plan_totals(campaign)
+    return _summary(campaign, totals, (), count=sum(line.items for line in totals.lines))
 
 
-def _admission(
-    connection: Connection,
-    campaign: str,
-    findings: Sequence[Finding],
-    *,
-    lines: Sequence[Line],
-    count: int,
+def _summary(
+    campaign: str, totals: PlanTotals, findings: Sequence[Finding], *, count: int
 ) -> PlanSummary:
     return PlanSummary(
         campaign=campaign,
         findings=group_findings(findings),
         items=count,
-        lines=plan_lines(line for line in lines if line.selected),
-        others=plan_lines(line for line in lines if not line.selected),
-        orphaned=tuple(plan_totals.orphans(connection, campaign=campaign)),
-        left_behind=tuple(plan_totals.left_behind(connection, campaign=campaign)),
-        committed_usd=budgets.committed(connection, campaign=campaign),
-        prices=tuple(standings(connection, campaign=campaign)),
+        lines=_plan_lines(line for line in totals.lines if line.selected),
+        others=_plan_lines(line for line in totals.lines if not line.selected),
+        orphaned=totals.orphaned,
+        left_behind=totals.left_behind,
+        committed_usd=totals.committed_usd,
+        prices=totals.prices,
     )
+
+
+def _plan_lines(lines: Iterable[Line]) -> tuple[PlanLine, ...]:
+    """Return the ledger's lines as a plan tells them."""
+    return tuple(
+        PlanLine(
+            shot=line.shot,
+            provider=line.provider,
+            status=Status.SHARED if line.shared else _stands(line),
+            stands=_stands(line),
+            cause=line.cause,
+            earlier_rule=line.earlier_rule,
+            items=line.items,
+            unpriced=line.unpriced,
+            low_usd=usd(line.low_microusd),
+            expected_usd=usd(line.expected_microusd),
+            high_usd=usd(line.high_microusd),
+        )
+        for line in lines
+    )
+
+
+def _stands(line: Line) -> Status:
+    return status_of(line.state, again=line.again, shared=False, changed=line.changed)
 
 
 def _planned(
@@ -251,7 +347,7 @@ class _Paths:
         self.file_like: dict[str, Planned] = {}
         """The output path that a folder would have if it were a file, to an item that needs it."""
 
-    def watching(self, rows: Iterable[Planned]) -> Iterator[Planned]:
+    def watching(self, rows: Iterator[Planned]) -> Iterator[Planned]:
         """Pass the items on, and look at their paths."""
         for planned in rows:
             self._look(planned)
@@ -290,11 +386,6 @@ def folded(path: str) -> str:
     return unicodedata.normalize("NFC", unicodedata.normalize("NFC", path).casefold())
 
 
-def _batches(rows: Iterator[Planned]) -> Iterator[list[Planned]]:
-    while batch := list(islice(rows, _BATCH)):
-        yield batch
-
-
 def _clash(clash: Clash) -> Finding:
     here, there = _place(clash.payload), _place(clash.other_payload)
     text = {
@@ -311,13 +402,10 @@ def _clash(clash: Clash) -> Finding:
     )
 
 
-def _rows_over(connection: Connection, campaign: str, budget: Budget | None) -> Iterator[Finding]:
+def _rows_over(draft: PlanDraft, budget: Budget | None) -> Iterator[Finding]:
     if budget is None or budget.per_row_usd is None:
         return
-    over = plan_totals.rows_over(
-        connection, campaign=campaign, limit_microusd=micro(budget.per_row_usd)
-    )
-    for row_key, total, kept in over:
+    for row_key, total, kept in draft.rows_over(micro(budget.per_row_usd)):
         yield Finding(
             slug="over-row-budget",
             message=f"row {row_key} may cost {usd(total)} USD, over {budget.per_row_usd} USD",
@@ -336,47 +424,29 @@ class _Disk:
     damaged: Sequence[DamagedClip] = ()
 
 
-def _inspected(connection: Connection, campaign: str, files: Files) -> _Disk:
+def _inspected(draft: PlanDraft, campaign: str, files: Files) -> _Disk:
     """Look at the plan's files; what was touched and is right is written down, to be known again.
 
     The store first: what may be a copy of it is only compared with what it should be.
     """
-
-    def known(digest: str) -> bool:
-        return bool(outputs.known_clips(connection, digests=[digest]))
-
-    def read(operation: Operation[Any]) -> Any:
-        return operation(connection)
-
     damaged, foreign, changed, restore = [], [], [], 0
-    for clip in inspect_store(read, campaign=campaign, files=files):
+    for clip in inspect_store(draft, campaign=campaign, files=files):
         if isinstance(clip, DamagedClip):
             damaged.append(clip)
         else:
-            outputs.sign(connection, sha256=clip.sha256, signature=clip.signature)
-    for found in inspect(read, known, campaign=campaign, files=files):
+            draft.sign(clip.sha256, clip.signature)
+    for found in inspect(draft, campaign=campaign, files=files):
+        view, there = found.view, found.stat
         if found.standing in {OutputStatus.FOREIGN, OutputStatus.BLOCKED}:
-            kept = plan_totals.payload_of(connection, item_id=found.view.item_id)
-            foreign.append(_foreign(found, files, _place(kept)))
+            foreign.append(_foreign(found, files, _place(draft.payload_of(view.item_id))))
             continue
-        if found.standing in _RIGHT_BYTES and found.stat:
-            _record(connection, found.view, found.stat)
-        if found.standing in _CHANGES and found.view.selected:
+        if found.standing in _RIGHT_BYTES and there:
+            mode = there.mode if view.mode is None else view.mode
+            draft.place(view, there.signature, mode)
+        if found.standing in _CHANGES and view.selected:
             changed.append(_changed(found, files))
-        restore += found.view.selected and found.standing in RESTORED
+        restore += view.selected and found.standing in RESTORED
     return _Disk(restore=restore, foreign=foreign, changed=changed, damaged=damaged)
-
-
-def _record(connection: Connection, view: View, there: FileStat) -> None:
-    """Write what a file is now whose bytes were found to be its clip's."""
-    outputs.place(
-        connection,
-        item_id=view.item_id,
-        path=view.path,
-        sha256=view.clip.sha256 if view.clip else "",
-        signature=there.signature,
-        mode=there.mode if view.mode is None else view.mode,
-    )
 
 
 def _changed(found: Found, files: Files) -> ChangedOutput:
@@ -417,8 +487,4 @@ _CHANGES = frozenset({OutputStatus.CHANGED, OutputStatus.CHANGED_MODE})
 
 
 def _place(kept: Mapping[str, Any]) -> Span:
-    return _span(kept["origin"]["row"] or kept["origin"]["shot"])
-
-
-def _span(data: Mapping[str, Any]) -> Span:
-    return Span(**data)
+    return Span(**(kept["origin"]["row"] or kept["origin"]["shot"]))

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator, Iterator
 from functools import partial
+from itertools import islice
+from typing import TypeVar
 
 from pipeline.domain import Event
 from pipeline.errors import MediaFault, Unusable
-from pipeline.ledger import outputs
 from pipeline.ledger.outputs import View
 from pipeline.run.context import RunContext
 from pipeline.run.output_check import (
@@ -20,13 +22,13 @@ from pipeline.run.output_check import (
 )
 from pipeline.storage.fs import is_the_path
 
-_NOT_OURS = frozenset({OutputStatus.FOREIGN, OutputStatus.BLOCKED})
+T = TypeVar("T")
+_AT_ONCE = 100
 
 
 async def show(context: RunContext, key: str) -> None:
     """Put the clip of a key at each output path that wants it in this campaign."""
-    every = partial(outputs.views, campaign=context.campaign, key=key)
-    for view in context.ledger.read(every):
+    for view in await context.ledger.views_of(key, campaign=context.campaign):
         await place(context, view)
 
 
@@ -35,18 +37,23 @@ async def restore(context: RunContext) -> int:
 
     Nothing is asked of a provider. Damage in the store is healed first, where it can be.
     """
-    files = RealFiles(context.store.root)
-    for found in inspect_store(context.ledger.read, campaign=context.campaign, files=files):
+    files, known = RealFiles(context.store.root), context.ledger.in_threads
+    async for found in _in_thread(inspect_store(known, campaign=context.campaign, files=files)):
         if isinstance(found, DamagedClip):
             await _heal(context, found)
     restored = 0
-    for output in inspect(
-        context.ledger.read, partial(_known, context), campaign=context.campaign, files=files
-    ):
+    async for output in _in_thread(inspect(known, campaign=context.campaign, files=files)):
         missed = output.standing in RESTORED or output.standing is OutputStatus.UNRECORDED
         if missed and output.view.selected:
             restored += await place(context, output.view)
     return restored
+
+
+async def _in_thread(found: Iterator[T]) -> AsyncIterator[T]:
+    """Yield what is found by reading the ledger and the disk, some at a time, in a thread."""
+    while some := await asyncio.to_thread(lambda: list(islice(found, _AT_ONCE))):
+        for each in some:
+            yield each
 
 
 async def place(context: RunContext, view: View) -> bool:
@@ -54,7 +61,7 @@ async def place(context: RunContext, view: View) -> bool:
     clip, target = view.clip, context.store.root / view.path
     if clip is None:
         return False
-    copy_out = partial(context.store.copy_out, known=partial(_known, context))
+    copy_out = partial(context.store.copy_out, known=context.ledger.in_threads.is_known_clip)
     try:
         await asyncio.to_thread(copy_out, clip.sha256, clip.extension, target)
     except MediaFault as fault:
@@ -71,10 +78,8 @@ async def place(context: RunContext, view: View) -> bool:
         _tell(context, view.address, "not_shown", message=str(fault), slug="path-too-long")
         return False
     there = RealFiles(context.store.root).stat(view.path)
-    placed = partial(outputs.place, item_id=view.item_id, path=view.path, sha256=clip.sha256)
-    if there is not None:
-        placed = partial(placed, signature=there.signature, mode=there.mode)
-    await context.ledger.write(placed)
+    signature, mode = ("", None) if there is None else (there.signature, there.mode)
+    await context.ledger.place(view, signature=signature, mode=mode)
     context.checkpoint("linked")
     _tell(context, view.address, "shown", path=view.path)
     return True
@@ -89,18 +94,13 @@ async def _heal(context: RunContext, damaged: DamagedClip) -> None:
         keep = partial(store.keep_clip, store.root / damaged.intact, clip.sha256, clip.extension)
         if await asyncio.to_thread(keep):
             signature = store.signature(clip.sha256, clip.extension)
-            sign = partial(outputs.sign, sha256=clip.sha256, signature=signature)
-            await context.ledger.write(sign)
+            await context.ledger.sign(clip.sha256, signature)
             message += f"; it was put back from {damaged.intact}"
     _tell(context, "", "damaged_clip", message=message)
 
 
 _EVENTS = {"lost-clip": "damaged_clip"}
 """What is told of a clip that could not be put at its output path, by the fault's slug."""
-
-
-def _known(context: RunContext, digest: str) -> bool:
-    return bool(context.ledger.read(partial(outputs.known_clips, digests=[digest])))
 
 
 def _tell(context: RunContext, address: str, name: str, **detail: str) -> None:

@@ -10,18 +10,15 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from random import Random
-from typing import cast
-from uuid import uuid4
 
 from pipeline.clock import RealClock
-from pipeline.domain import Feature, Item, PricedItem
-from pipeline.errors import TransportFault
+from pipeline.domain import Feature, PricedItem
 from pipeline.ledger import payload
 from pipeline.ledger.repository import Ledger
 from pipeline.net.client import Transport
-from pipeline.net.encoding import filled
 from pipeline.net.lane import Lane
-from pipeline.providers.base import CLIENT_ID, Fault, Provider, Quote, Quotes, Request, Uploads
+from pipeline.providers.base import Fault, Provider, Quote
+from pipeline.run.provider_client import ProviderClient
 from pipeline.run.uploads import Uploader
 from pipeline.storage.blobs import Store
 
@@ -42,11 +39,16 @@ class Quoted:
     """Why there is no figure."""
 
 
-def grouped(entries: Iterable[PricedItem]) -> dict[Alike, Quoted]:
+def group_by_price(entries: Iterable[PricedItem]) -> dict[Alike, Quoted]:
     """Return one example for each group of items that cost the same."""
     found: dict[Alike, Quoted] = {}
     for entry in entries:
-        alike = _alike(entry.item)
+        alike = (
+            entry.item.provider,
+            entry.item.kind.value,
+            entry.item.settings.mode,
+            entry.item.spec.seconds,
+        )
         known = found.get(alike) or Quoted(alike=alike, items=0, example=entry)
         found[alike] = replace(known, items=known.items + 1)
     return found
@@ -65,7 +67,7 @@ async def quote(
         staging = Uploader(
             transport=transport,
             store=store,
-            cache=ledger,
+            cache=ledger.for_run(),
             clock=RealClock(),
             chance=Random(),  # noqa: S311 - it spreads retries
         )
@@ -76,40 +78,21 @@ async def quote(
             if Feature.QUOTE not in provider.offer.features:
                 found.append(replace(group, message="it has no dry run"))
                 continue
-            told = await _asked(group.example, provider, lanes[name], staging=staging)
-            found.append(_taken(group, told))
+            told = await _ask(group.example, provider, lanes[name], staging=staging)
+            if isinstance(told, Quote):
+                found.append(replace(group, usd=told.charge.usd, message=""))
+            else:
+                found.append(replace(group, message=told.message))
     return found
 
 
-def _alike(item: Item) -> Alike:
-    return (item.provider, item.kind.value, item.settings.mode, item.spec.seconds)
-
-
-async def _asked(
+async def _ask(
     entry: PricedItem, provider: Provider, lane: Lane, *, staging: Uploader
-) -> Quote | Fault | str:
+) -> Quote | Fault:
     kept = payload.thawed(payload.frozen(entry))
     lifetime_s = provider.offer.upload_lifetime_s
-    places = await staging.stage(
-        lane, cast("Uploads", provider), kept.assets, lifetime_s=lifetime_s
-    )
+    places = await staging.stage(lane, provider, kept.assets, lifetime_s=lifetime_s)
     if isinstance(places, Fault):
         return places
-    quotes = cast("Quotes", provider)
-    request = quotes.quote_request(payload.request(kept.request))
-    try:
-        reply = await staging.transport.send(lane, _complete(request, places))
-    except TransportFault as lost:
-        return str(lost)
-    return quotes.read_quote(reply)
-
-
-def _complete(request: Request, places: Mapping[str, str]) -> Request:
-    # A dry run must not use up an id that a purchase may want.
-    return filled(request, {**places, CLIENT_ID: str(uuid4())})
-
-
-def _taken(group: Quoted, told: Quote | Fault | str) -> Quoted:
-    if isinstance(told, Quote):
-        return replace(group, usd=told.charge.usd, message="")
-    return replace(group, message=told if isinstance(told, str) else told.message)
+    client = ProviderClient(provider, lane, staging.transport)
+    return await client.quote(payload.request(kept.request), places)

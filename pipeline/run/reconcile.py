@@ -16,29 +16,33 @@ from pipeline.domain import Feature
 from pipeline.domain.states import POLICY, FaultKind, Phase, State
 from pipeline.providers.base import Absent, Accepted, Fault
 from pipeline.run.job import ActiveJob
-from pipeline.run.submit import LOOK_UPS, accepted, look_up, post
+from pipeline.run.submit import LOOK_UPS, look_up, record_task, send_purchase
 
 
-async def in_doubt(active: ActiveJob) -> None:
+async def handle_in_doubt(active: ActiveJob) -> None:
     """Find out whether it was accepted; what cannot be found out waits for a person."""
-    task, seen = await _sent_again(active) or await _looked_up(active), set[str]()
+    task, seen = await _send_again(active) or await _look_up_task(active), set[str]()
     while task and task not in seen:
         seen.add(task)
-        await accepted(active, task)
+        await record_task(active, task)
         # Another doubt of the same kind may have claimed this task first: there may be one more.
-        task = await _looked_up(active) if active.job.state is State.IN_DOUBT else ""
+        task = await _look_up_task(active) if active.job.state is State.IN_DOUBT else ""
     active.suspended = active.job.state is State.IN_DOUBT
 
 
-async def _sent_again(active: ActiveJob) -> str:
+async def _send_again(active: ActiveJob) -> str:
     """Send the same request with the same client id; return the task, empty if still unknown."""
-    while _deduplicated(active) and await active.take_slot() and _deduplicated(active):
-        outcome = await post(active)
+    while _is_deduplicated(active) and await active.take_slot() and _is_deduplicated(active):
+        outcome = await send_purchase(active)
         if isinstance(outcome, Accepted):
             return outcome.task
-        fault = outcome if isinstance(outcome, Fault) else _unreachable(str(outcome))
+        fault = (
+            outcome
+            if isinstance(outcome, Fault)
+            else Fault(kind=FaultKind.UNAVAILABLE, message=str(outcome), accepted=None)
+        )
         active.apply_action(POLICY[Phase.SUBMITTING][fault.kind].lane, fault)
-        active.tell("still_in_doubt", cause=fault.kind.value, message=fault.message)
+        active.emit("still_in_doubt", cause=fault.kind.value, message=fault.message)
         # A refusal of the second says nothing of the first: only a look-up may still help.
         if fault.kind in {FaultKind.REJECTED, FaultKind.REFUSED}:
             return ""
@@ -49,7 +53,7 @@ async def _sent_again(active: ActiveJob) -> str:
     return ""
 
 
-def _deduplicated(active: ActiveJob) -> bool:
+def _is_deduplicated(active: ActiveJob) -> bool:
     """Tell whether the provider still knows the client id; not if the clock was turned back.
 
     Another account than the one it was sent from never did.
@@ -69,7 +73,7 @@ def _passed_s(active: ActiveJob, began: Mapping[str, Any]) -> float:
     return active.context.clock.monotonic() - began["s"] if same_boot else 0.0
 
 
-async def _looked_up(active: ActiveJob) -> str:
+async def _look_up_task(active: ActiveJob) -> str:
     """Ask the provider for the task by our client id; return it, empty if it is not found."""
     if not LOOK_UPS & active.queue.provider.offer.features:
         return ""
@@ -81,10 +85,7 @@ async def _looked_up(active: ActiveJob) -> str:
             case Absent():
                 return ""
         active.apply_action(POLICY[Phase.POLLING][found.kind].lane, found)
+        active.emit("unanswered", cause=found.kind.value, message=found.message)
         if not POLICY[Phase.POLLING][found.kind].again or active.used_up(Phase.POLLING):
             return ""
         await active.context.clock.sleep(active.pause_s(Phase.POLLING, found))
-
-
-def _unreachable(message: str) -> Fault:
-    return Fault(kind=FaultKind.UNAVAILABLE, message=message, accepted=None)

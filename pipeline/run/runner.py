@@ -8,41 +8,43 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Collection, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from random import Random
-from typing import Any
+from types import MappingProxyType
+from typing import Self
 from uuid import uuid4
-
-from sqlalchemy import Connection
 
 from pipeline.clock import Clock, RealClock
 from pipeline.domain import Budget, Event, Media, Policy
-from pipeline.domain.states import LANE, State
-from pipeline.ledger import budgets, event_log, jobs, purchases
-from pipeline.ledger.jobs import Job
-from pipeline.ledger.price_confirmations import seen_prices
+from pipeline.domain.states import LANE, UNKNOWN_STATES, State
+from pipeline.ledger import event_log
+from pipeline.ledger.budgets import limits
+from pipeline.ledger.commands import Command
+from pipeline.ledger.jobs import CHARGED, Job
+from pipeline.ledger.price_confirmations import PriceClass, SeenPrice
 from pipeline.ledger.repository import Ledger
 from pipeline.net.client import Transport
 from pipeline.net.lane import Lane
 from pipeline.providers.base import Provider
 from pipeline.run.circuit_breaker import CircuitBreaker
+from pipeline.run.collect import handle_fetching, handle_overdue, handle_waiting
 from pipeline.run.context import ProviderQueue, RunContext
 from pipeline.run.first_purchases import PRICE, FirstPurchases
 from pipeline.run.job import ActiveJob
 from pipeline.run.limiter import ConcurrencyLimiter
 from pipeline.run.outcome import Outcome
+from pipeline.run.provider_client import ProviderClient
 from pipeline.run.publish import restore
+from pipeline.run.reconcile import handle_in_doubt
+from pipeline.run.submit import handle_planned, handle_staging, handle_submitting
 from pipeline.run.uploads import Uploader
-from pipeline.run.worker import run_job
 from pipeline.storage.blobs import Store
 
 _WINDOW = 200
 _UNSETTLED_AT_ONCE = 10_000
-_AHEAD = 16
-"""Jobs whose references are staged while others hold the slots."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,6 +76,8 @@ class RunDependencies:
     """Set it to submit nothing more and collect what is in flight; cancel the run to leave."""
     chance: Random = field(default_factory=Random)
     new_client_id: Callable[[], str] = lambda: str(uuid4())
+    commands_every_s: float = 1.0
+    """How often the ledger is asked for commands of other processes."""
 
 
 async def run(
@@ -89,44 +93,294 @@ async def run(
     `lanes` has one for each provider that may be used. Cancelling it loses nothing: what is in
     flight is collected, and what is in doubt settled, by the next run.
     """
-    watch = _Watch(ledger, dependencies.observer)
-    queues = {
-        name: _queue(config, providers[name], lane, dependencies) for name, lane in lanes.items()
-    }
-    begun = partial(purchases.begin, campaign=config.campaign, at=_unix(dependencies))
-    run_id = await ledger.write(begun)
-    context = _context(
-        ledger, config, dependencies=dependencies, watch=watch, queues=queues, run_id=run_id
-    )
-    if not config.settle_only:
-        await ledger.write(_revival(config, providers=list(queues)))
-    try:
-        restored = await restore(context)
-        await _work(context)
-    finally:
-        # After all that still waits to be written: what a cancelled worker learned last is kept.
-        await asyncio.shield(ledger.write(jobs.recover))
-    outcome = _outcome(context, watch, restored=restored)
-    ended = partial(
-        purchases.end, run_id=run_id, exit_code=outcome.exit_code, at=_unix(dependencies)
-    )
-    await ledger.write(ended)
-    return outcome
+    handle = RunHandle(ledger, config, providers=providers, lanes=lanes, dependencies=dependencies)
+    return await handle.work()
 
 
-class _Watch:
-    """Passes events on, counts them, and has the notable ones written down."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LaneSnapshot:
+    """How one provider's lane stands at a moment."""
 
-    def __init__(self, ledger: Ledger, observer: Callable[[Event], None]) -> None:
-        self.seen: Counter[str] = Counter()
-        self._ledger = ledger
-        self._observer = observer
+    in_flight: int
+    concurrency: int
+    paused: bool
+    stopped: str
+    """Why nothing more is submitted until a person acted; empty while it goes on."""
 
-    def __call__(self, event: Event) -> None:
-        self.seen[event.name] += 1
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunSnapshot:
+    """How a run stands at a moment."""
+
+    lanes: Mapping[str, LaneSnapshot]
+    events: Mapping[str, int]
+    """How often each event was told so far, by name."""
+    left_out: int
+    stopping: bool
+
+
+class RunHandle:
+    """A run while it lasts: watched, steered and awaited.
+
+    As a context manager it starts the run, and ends with it; leaving it by an exception cancels
+    the run, which loses nothing::
+
+        async with RunHandle(ledger, config, providers=..., lanes=..., dependencies=...) as run:
+            async for event in run.iter_events():
+                if event.name == "throttled":
+                    run.set_concurrency(event.provider, 2)
+        outcome = await run.wait()
+    """
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        config: RunConfig,
+        *,
+        providers: Mapping[str, Provider],
+        lanes: Mapping[str, Lane],
+        dependencies: RunDependencies,
+    ) -> None:
+        self._ledger = ledger.for_run()
+        self._config = config
+        self._dependencies = dependencies
+        self._queues = {
+            name: _queue(config, providers[name], lane, dependencies)
+            for name, lane in lanes.items()
+        }
+        self._seen: Counter[str] = Counter()
+        self._listeners: list[asyncio.Queue[Event | None]] = []
+        self._left_out: set[str] = set()
+        self._task: asyncio.Task[Outcome] | None = None
+
+    async def __aenter__(self) -> Self:
+        self._task = asyncio.create_task(self.work())
+        return self
+
+    async def __aexit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if self._task is None:
+            return
+        if kind is not None:
+            self._task.cancel()
+        # What went wrong in the run is told by `wait`, or is the caller's own already.
+        await asyncio.wait([self._task])
+        if kind is None:
+            self._task.result()
+
+    def iter_events(self) -> AsyncIterator[Event]:
+        """Yield the run's events from now on, to its end."""
+        events: asyncio.Queue[Event | None] = asyncio.Queue()
+        self._listeners.append(events)
+        if self._task is not None and self._task.done():
+            events.put_nowait(None)
+
+        async def told() -> AsyncIterator[Event]:
+            while (event := await events.get()) is not None:
+                yield event
+
+        return told()
+
+    def snapshot(self) -> RunSnapshot:
+        """Return how the run stands now."""
+        lanes = {
+            name: LaneSnapshot(
+                in_flight=queue.limiter.in_flight,
+                concurrency=queue.limiter.width,
+                paused=queue.paused,
+                stopped=queue.stopped,
+            )
+            for name, queue in self._queues.items()
+        }
+        return RunSnapshot(
+            lanes=lanes,
+            events=dict(self._seen),
+            left_out=len(self._left_out),
+            stopping=self._dependencies.stop.is_set(),
+        )
+
+    def pause(self, lane: str = "") -> None:
+        """Submit nothing more through a lane, or any; what is in flight is collected."""
+        for name in self._named(lane):
+            self._queues[name].pause()
+            self._tell("paused", name)
+
+    def resume(self, lane: str = "") -> None:
+        """Let a paused lane, or all, go on."""
+        for name in self._named(lane):
+            self._queues[name].resume()
+            self._tell("resumed", name)
+
+    def set_concurrency(self, lane: str, most: int) -> None:
+        """Have so many clips of a lane made at once, and no more; ValueError for less than one."""
+        if most < 1:
+            raise ValueError("less than one clip at once is a pause")
+        for name in self._named(lane):
+            self._queues[name].set_concurrency(most)
+            self._tell("concurrency", name, message=f"{most} clips at once", width=most)
+
+    async def leave_out(self, address: str) -> str:
+        """Do not make an item in this run; return in words what became of that.
+
+        The next run makes it. What was submitted is never cancelled: that would not stop the
+        charge. It is collected, and marked unwanted. ValueError if there is no such item.
+        """
+        campaign = self._config.campaign
+        wanted = await self._ledger.wanted_items(campaign=campaign, address=address)
+        if not wanted:
+            raise ValueError(f"there is no item {address} in this plan")
+        alone = {item.key for item in wanted if not item.shared}
+        # First the workers, then the ledger: what they have written by then was submitted.
+        self._left_out |= alone
+        unwanted = await self._ledger.mark_unwanted(alone)
+        self._left_out -= unwanted
+        for item in wanted:
+            name = "unwanted" if item.key in unwanted else "left_out"
+            if not item.shared:
+                self._tell(name, item.provider, item.address)
+        told = (
+            (len(alone - unwanted), "not made in this run"),
+            (len(unwanted), "submitted before: collected, and marked unwanted"),
+            (sum(item.shared for item in wanted), "made all the same: another item wants its clip"),
+        )
+        return "; ".join(f"{number} {words}" for number, words in told if number)
+
+    def stop(self) -> None:
+        """Submit nothing more, and collect what is in flight."""
+        self._dependencies.stop.set()
+
+    async def wait(self) -> Outcome:
+        """Return what the run came to, once it has ended."""
+        if self._task is None:
+            raise RuntimeError("the run was not started: use it as a context manager")
+        return await asyncio.shield(self._task)
+
+    async def work(self) -> Outcome:
+        """Run to the end, in the caller's own task."""
+        ledger, config, dependencies = self._ledger, self._config, self._dependencies
+        run_id = await ledger.begin_run(campaign=config.campaign, at=_unix(dependencies))
+        context = self._context(run_id, prices=await ledger.seen_prices())
+        if not config.settle_only:
+            await ledger.revive(
+                campaign=config.campaign,
+                providers=list(self._queues),
+                purchases_allowed=config.policy.purchases,
+                causes=config.retry,
+            )
+        obeying = asyncio.create_task(self._obey_commands())
+        try:
+            restored = await restore(context)
+            await _work(context)
+        finally:
+            obeying.cancel()
+            # After all that still waits to be written: what a cancelled worker learned last is
+            # kept.
+            await asyncio.shield(ledger.recover())
+            for events in self._listeners:
+                events.put_nowait(None)
+        outcome = await self._outcome(context, restored=restored)
+        await ledger.end_run(run_id=run_id, exit_code=outcome.exit_code, at=_unix(dependencies))
+        return outcome
+
+    def _named(self, lane: str) -> tuple[str, ...]:
+        if lane and lane not in self._queues:
+            known = ", ".join(sorted(self._queues))
+            raise ValueError(f"there is no lane {lane} in this run: it has {known}")
+        return (lane,) if lane else tuple(self._queues)
+
+    def _observe(self, event: Event) -> None:
+        """Count an event, pass it on, and have a notable one written down."""
+        self._seen[event.name] += 1
         if event.name in event_log.NOTABLE:
-            self._ledger.soon(partial(event_log.note, event=event))
-        self._observer(event)
+            self._ledger.note(event)
+        self._dependencies.observer(event)
+        for events in self._listeners:
+            events.put_nowait(event)
+
+    def _tell(self, name: str, provider: str, address: str = "", **detail: object) -> None:
+        at = self._dependencies.clock.now()
+        self._observe(Event(name=name, at=at, provider=provider, address=address, detail=detail))
+
+    async def _obey_commands(self) -> None:
+        """Look each second for what another process commands, do it, and answer."""
+        campaign = self._config.campaign
+        while True:
+            # A person's second, not the run's: its clock may be another.
+            await asyncio.sleep(self._dependencies.commands_every_s)
+            for command in await self._ledger.open_commands(campaign=campaign):
+                text = await self._obey(command)
+                await self._ledger.answer(command.id, text, at=_unix(self._dependencies))
+
+    async def _obey(self, command: Command) -> str:
+        lane, words = str(command.arguments.get("lane", "")), command.arguments
+        try:
+            match command.name:
+                case "pause":
+                    self.pause(lane)
+                case "resume":
+                    self.resume(lane)
+                case "concurrency":
+                    self.set_concurrency(lane, int(words["most"]))
+                case "leave-out":
+                    return await self.leave_out(str(words["address"]))
+                case "stop":
+                    self.stop()
+                case unknown:
+                    return f"this run knows no command {unknown}"
+        except (KeyError, TypeError, ValueError) as wrong:
+            return f"not done: {wrong}"
+        return DONE
+
+    def _context(self, run_id: int, *, prices: Mapping[PriceClass, SeenPrice]) -> RunContext:
+        config, dependencies = self._config, self._dependencies
+        uploader = Uploader(
+            transport=dependencies.transport,
+            store=dependencies.store,
+            cache=self._ledger,
+            clock=dependencies.clock,
+            chance=dependencies.chance,
+            retries=config.policy.request_retries,
+        )
+        own = {name: getattr(dependencies, name) for name in _HANDED_ON}
+        return RunContext(
+            **own,
+            ledger=self._ledger,
+            staging=uploader,
+            campaign=config.campaign,
+            run_id=run_id,
+            policy=config.policy,
+            limits=limits(config.budget),
+            observer=self._observe,
+            queues=self._queues,
+            prices=FirstPurchases(prices),
+            left_out=self._left_out,
+            address_header=config.address_header,
+            settle_only=config.settle_only,
+        )
+
+    async def _outcome(self, context: RunContext, *, restored: int) -> Outcome:
+        campaign = self._config.campaign
+        totals = await self._ledger.run_totals(campaign=campaign, run_id=context.run_id)
+        counts = Counter(totals.counts)
+        counts.update((state, "") for _, _, state in totals.left_behind)
+        queues = self._queues.items()
+        return Outcome(
+            campaign=campaign,
+            counts=counts,
+            spent_usd=totals.spent_usd,
+            bound_usd=totals.bound_usd,
+            committed_usd=totals.committed_usd,
+            stopped={name: queue.stopped for name, queue in queues if queue.stopped},
+            restored=restored,
+            not_shown=self._seen["not_shown"],
+            damaged=self._seen["damaged_clip"],
+            left_out=len(self._left_out),
+            overcharged=context.budget_guard.closed,
+            interrupted=context.stop.is_set(),
+        )
+
+
+DONE = "done"
+"""What a run answers to a command of which there is nothing more to say."""
 
 
 async def _work(context: RunContext) -> None:
@@ -158,39 +412,40 @@ async def _work_lane(context: RunContext, name: str) -> None:
     queue = context.queues[name]
     async with asyncio.TaskGroup() as group:
         sent = asyncio.Semaphore(_UNSETTLED_AT_ONCE)
-        async for job in _read(context, partial(jobs.unsettled, provider=name)):
-            _count_in(context, job)
-            await _start(group, sent, ActiveJob(job=job, context=context, queue=queue))
+        unsettled = partial(context.ledger.unsettled, campaign=context.campaign, provider=name)
+        async for job in _pages(unsettled):
+            purchase = job.purchase
+            # Of a price that is not confirmed it is under way, whichever run bought it.
+            if purchase is not None and purchase.kind and purchase.outcome != CHARGED:
+                context.prices.claim(purchase.price, purchase.seconds, job.key)
+            await sent.acquire()
+            _go(group, ActiveJob(job=job, context=context, queue=queue), sent.release)
         if not context.settle_only:
             await _buy(group, context, name)
     if context.settle_only:
         return
-    rest = partial(jobs.hold, campaign=context.campaign, provider=name)
+    hold = partial(context.ledger.hold, campaign=context.campaign, provider=name)
     if queue.stopped:
-        await context.ledger.write(partial(rest, cause=LANE, message=queue.stopped))
+        await hold(cause=LANE, message=queue.stopped)
     for price in () if context.stop.is_set() else context.prices.closed(name):
-        shut = partial(rest, cause=PRICE, message=context.prices.shut(price), price=price)
-        await context.ledger.write(shut)
-
-
-def _count_in(context: RunContext, job: Job) -> None:
-    """Count a purchase of an earlier run as under way, if its price is not confirmed."""
-    purchase = job.purchase
-    if purchase is not None and purchase.kind and purchase.outcome != jobs.CHARGED:
-        context.prices.claim(purchase.price, purchase.seconds, job.key)
+        await hold(cause=PRICE, message=context.prices.shut(price), price=price)
 
 
 async def _buy(group: asyncio.TaskGroup, context: RunContext, name: str) -> None:
     """Start what is planned; again from the top once a price that was awaited is open."""
     queue, alive = context.queues[name], set[str]()
-    seats = asyncio.Semaphore(2 * (queue.lane.most or queue.lane.concurrency) + _AHEAD)
+    seats = queue.seats
 
-    def planned(connection: Connection, **where: Any) -> list[Job]:
+    async def planned(*, after: int, limit: int) -> list[Job]:
         without = () if context.budget_guard.closed else context.prices.closed(name)
-        return jobs.planned(connection, provider=name, without=without, **where)
+        campaign = context.campaign
+        return await context.ledger.planned(
+            campaign=campaign, provider=name, after=after, limit=limit, without=without
+        )
 
     while True:
-        async for job in _read(context, planned):
+        changes = context.prices.changes
+        async for job in _pages(planned):
             await seats.acquire()
             if context.stop.is_set() or queue.stopped:
                 return
@@ -200,6 +455,8 @@ async def _buy(group: asyncio.TaskGroup, context: RunContext, name: str) -> None
             active = ActiveJob(job=job, context=context, queue=queue)
             alive.add(job.key)
             _go(group, active, partial(_left, seats, alive, active))
+        if context.prices.changes != changes:
+            continue
         if not context.prices.awaited(name) or not await queue.wait(context.prices.changed()):
             return
 
@@ -225,21 +482,14 @@ def _left(seats: asyncio.Semaphore, alive: set[str], active: ActiveJob) -> None:
     seats.release()
 
 
-async def _read(context: RunContext, window: Callable[..., list[Job]]) -> AsyncIterator[Job]:
+async def _pages(window: Callable[..., Awaitable[list[Job]]]) -> AsyncIterator[Job]:
     """Yield jobs from the ledger, window by window."""
     after: int | None = -1
     while after is not None:
-        page = context.ledger.read(
-            partial(window, campaign=context.campaign, after=after, limit=_WINDOW)
-        )
+        page = await window(after=after, limit=_WINDOW)
         for job in page:
             yield job
         after = page[-1].cursor if len(page) == _WINDOW else None
-
-
-async def _start(group: asyncio.TaskGroup, seats: asyncio.Semaphore, active: ActiveJob) -> None:
-    await seats.acquire()
-    _go(group, active, seats.release)
 
 
 def _go(group: asyncio.TaskGroup, active: ActiveJob, done: Callable[[], None]) -> None:
@@ -256,41 +506,11 @@ def _queue(
         clock=dependencies.clock,
     )
     return ProviderQueue(
-        provider=provider, lane=lane, limiter=limiter, circuit_breaker=CircuitBreaker(config.policy)
-    )
-
-
-def _context(
-    ledger: Ledger,
-    config: RunConfig,
-    *,
-    dependencies: RunDependencies,
-    watch: _Watch,
-    queues: Mapping[str, ProviderQueue],
-    run_id: int,
-) -> RunContext:
-    staging = Uploader(
-        transport=dependencies.transport,
-        store=dependencies.store,
-        cache=ledger,
-        clock=dependencies.clock,
-        chance=dependencies.chance,
-        retries=config.policy.request_retries,
-    )
-    own = {name: getattr(dependencies, name) for name in _HANDED_ON}
-    return RunContext(
-        **own,
-        ledger=ledger,
-        staging=staging,
-        campaign=config.campaign,
-        run_id=run_id,
-        policy=config.policy,
-        limits=budgets.limits(config.budget),
-        observer=watch,
-        queues=queues,
-        prices=FirstPurchases(ledger.read(seen_prices)),
-        address_header=config.address_header,
-        settle_only=config.settle_only,
+        provider=provider,
+        lane=lane,
+        client=ProviderClient(provider, lane, dependencies.transport),
+        limiter=limiter,
+        circuit_breaker=CircuitBreaker(config.policy),
     )
 
 
@@ -306,30 +526,35 @@ _HANDED_ON = (
 )
 
 
-def _revival(config: RunConfig, providers: Collection[str]) -> Callable[[Connection], None]:
-    revived = partial(jobs.revive, campaign=config.campaign, providers=providers)
-    return partial(revived, purchases_allowed=config.policy.purchases, causes=config.retry)
-
-
-def _outcome(context: RunContext, watch: _Watch, *, restored: int) -> Outcome:
-    read, campaign = context.ledger.read, context.campaign
-    counts = Counter(read(partial(jobs.counts, campaign=campaign)))
-    counts.update((state, "") for _, _, state in context.ledger.left_behind(campaign))
-    queues = context.queues.items()
-    return Outcome(
-        campaign=campaign,
-        counts=counts,
-        spent_usd=read(partial(purchases.spent, run_id=context.run_id)),
-        bound_usd=read(partial(purchases.bound, run_id=context.run_id)),
-        committed_usd=read(partial(budgets.committed, campaign=campaign)),
-        stopped={name: queue.stopped for name, queue in queues if queue.stopped},
-        restored=restored,
-        not_shown=watch.seen["not_shown"],
-        damaged=watch.seen["damaged_clip"],
-        overcharged=context.budget_guard.closed,
-        interrupted=context.stop.is_set(),
-    )
-
-
 def _unix(dependencies: RunDependencies) -> float:
     return dependencies.clock.now().timestamp()
+
+
+Step = Callable[[ActiveJob], Awaitable[None]]
+
+STEPS: Mapping[State, Step] = MappingProxyType(
+    {
+        State.PLANNED: handle_planned,
+        State.STAGING: handle_staging,
+        State.SUBMITTING: handle_submitting,
+        State.IN_DOUBT: handle_in_doubt,
+        State.WAITING: handle_waiting,
+        State.OVERDUE: handle_overdue,
+        State.FETCHING: handle_fetching,
+    }
+)
+"""What is done with a job in each state; a job in any other has nothing more to do."""
+
+
+async def run_job(active: ActiveJob) -> None:
+    """Work on a job until it has ended or is parked; then let the brake know."""
+    try:
+        while not active.suspended and (step := STEPS.get(active.job.state)):
+            active.context.ledger.check_root()
+            await step(active)
+    finally:
+        active.leave_slot()
+        active.leave_price(settled=active.job.state not in UNKNOWN_STATES)
+    # What an earlier run left behind, and is still overdue, says nothing new of the provider.
+    if active.job.state is not State.OVERDUE or active.intended_at:
+        active.break_circuit(active.queue.circuit_breaker.note(active.job.state, active.job.cause))

@@ -9,8 +9,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import replace
-from functools import partial
-from typing import cast
 from urllib.parse import quote
 
 import orjson
@@ -18,7 +16,7 @@ import orjson
 from pipeline.clock import boot
 from pipeline.domain import Feature
 from pipeline.domain.states import LANE, POLICY, FaultKind, LaneAction, Phase, State
-from pipeline.errors import NotSent, TransportFault
+from pipeline.errors import NotSent
 from pipeline.ledger import payload
 from pipeline.ledger.budgets import BUDGET, OVERCHARGED, Denied
 from pipeline.ledger.fast_sql import Clashed
@@ -27,9 +25,6 @@ from pipeline.ledger.purchases import (
     NOT_ACCEPTED,
     REFUSED,
     Booking,
-    accept,
-    intend,
-    tasks,
 )
 from pipeline.net.encoding import encoded, filled
 from pipeline.providers.base import (
@@ -38,9 +33,7 @@ from pipeline.providers.base import (
     Accepted,
     Charge,
     Fault,
-    Finds,
     Request,
-    Uploads,
 )
 from pipeline.run.charges import ask_balance
 from pipeline.run.first_purchases import PRICE
@@ -57,21 +50,23 @@ _UNPRICED = "its price is not known, and there is a budget: add a rate, or say w
 _CLOSED = "a charge was above its reservation: nothing more is bought in this run"
 
 
-async def planned(active: ActiveJob) -> None:
+async def handle_planned(active: ActiveJob) -> None:
     """Begin, unless nothing more is submitted: then leave it planned, or hold it and say why.
 
     While nobody has confirmed its price, it waits until no other of that price is being bought.
     """
     job, prices = active.job, active.context.prices
-    if not active.job.selected:
+    if not job.selected or job.key in active.context.left_out:
         active.suspended = True
     elif active.queue.stopped:
         await active.move(State.HELD, cause=LANE, message=active.queue.stopped)
     elif active.context.stop.is_set() or active.context.settle_only:
         active.suspended = True
-    elif why := unaffordable(active) or _shut(active):
+    elif why := unaffordable(active) or _closed_price(active):
         cause, message = why
         await active.move(State.HELD, cause=cause, message=message)
+    elif active.queue.paused:
+        await active.queue.wait(active.queue.until_resumed())
     elif not prices.passes(job.price, job.seconds, job.key):
         await active.queue.wait(prices.changed())
     else:
@@ -79,10 +74,10 @@ async def planned(active: ActiveJob) -> None:
         await active.move(State.STAGING)
 
 
-async def staging(active: ActiveJob) -> None:
+async def handle_staging(active: ActiveJob) -> None:
     """Upload what the provider does not have yet, wait for a slot, and write the intent."""
     kept, clock = payload.thawed(active.job.payload), active.context.clock
-    staged, staged_at = await _staged(active, kept), clock.monotonic()
+    staged, staged_at = await _stage(active, kept), clock.monotonic()
     if not isinstance(staged, Fault):
         if not await active.take_slot():
             active.leave_slot()
@@ -90,75 +85,74 @@ async def staging(active: ActiveJob) -> None:
             return
         if clock.monotonic() - staged_at > STALE_S:
             # An upload may not have outlived the wait, nor a sleep of the machine.
-            staged = await _staged(active, kept)
+            staged = await _stage(active, kept)
     if isinstance(staged, Fault):
         active.leave_slot()
-        await _unstaged(active, staged)
+        await _give_up_staging(active, staged)
     else:
         if active.context.prices.holds(active.job.price, active.job.key):
             active.balance = await ask_balance(active)
         await _buy(active, kept.request, staged)
 
 
-async def submitting(active: ActiveJob) -> None:
+async def handle_submitting(active: ActiveJob) -> None:
     """Send the request, and write what is known of it then."""
     context = active.context
     if context.budget_guard.closed:
-        await _release(active, State.PLANNED, FaultKind.UNPAID, _CLOSED)
+        await _close_unaccepted(active, State.PLANNED, FaultKind.UNPAID, _CLOSED)
     elif context.clock.monotonic() - active.intended_at > STALE_S:
-        await doubt(active, "too long between the intent and sending: the machine may have slept")
+        await record_doubt(
+            active, "too long between the intent and sending: the machine may have slept"
+        )
     else:
-        match await post(active):
+        match await send_purchase(active):
             case Accepted(task=task, reserved=reserved):
-                active.went_well()
-                await accepted(active, task, reserved)
+                active.note_success()
+                await record_task(active, task, reserved)
             case NotSent() as never:
-                await _unreachable(active, str(never))
+                await _back_off_unreachable(active, str(never))
             case Fault() as fault:
-                await _refused(active, fault)
+                await _handle_refusal(active, fault)
 
 
-async def post(active: ActiveJob) -> Accepted | Fault | NotSent:
+async def send_purchase(active: ActiveJob) -> Accepted | Fault | NotSent:
     """Send the frozen request and read the reply; one that is lost or unreadable is a Fault."""
-    purchase, queue = active.purchase, active.queue
-    headers = (
-        {"X-Callsheet-Address": quote(active.job.address)} if active.context.address_header else {}
+    purchase, context = active.purchase, active.context
+    told = context.address_header
+    headers = {"X-Callsheet-Address": quote(active.job.address)} if told else {}
+    return await active.queue.client.submit(
+        request_of(purchase),
+        purchase.client_id,
+        headers=headers,
+        arrived=lambda: context.checkpoint("sent"),
     )
-    try:
-        reply = await active.context.transport.submit(queue.lane, request_of(purchase), headers)
-    except NotSent as never:
-        return never
-    except TransportFault as lost:
-        return Fault(kind=FaultKind.UNAVAILABLE, message=str(lost), accepted=None)
-    active.context.checkpoint("sent")
-    return queue.provider.read_submit(reply, purchase.client_id)
 
 
-async def accepted(active: ActiveJob, task: str, reserved: Charge | None = None) -> None:
+async def record_task(active: ActiveJob, task: str, reserved: Charge | None = None) -> None:
     """Make the task id durable: nothing is asked of the provider before.
 
     `reserved` is what the provider says it set aside, in its own unit.
     """
     at = active.now()
-    active.tell_unread(reserved)
+    active.emit_unread(reserved)
     native = "" if reserved is None or reserved.native is None else str(reserved.native)
     unit = reserved.unit if reserved is not None and native else ""
-    writing = partial(accept, job=active.job, task=task, at=at, native=native, unit=unit)
+    ledger = active.context.ledger
     try:
-        await active.context.ledger.write(writing)
+        await ledger.accept(active.job, task=task, at=at, native=native, unit=unit)
     except Clashed:
         # Two purchases would be one task: a reply was mixed up, there or here.
-        await doubt(active, f"the provider named task {task}, which is another purchase's")
+        await record_doubt(active, f"the provider named task {task}, which is another purchase's")
         return
     active.context.checkpoint("accepted")
     # The request is in the ledger; thousands in flight need not hold it.
     bought = replace(active.purchase, task=task, accepted_at=at, request=b"")
     bought = replace(bought, charged_native=native, native_unit=unit)
-    known = {"purchase": bought, "tries": active.job.tries + 1}
-    active.stands(State.WAITING, **known, cause="", message="")
+    tries = active.job.tries + 1
+    active.set_state(State.WAITING, purchase=bought, tries=tries, cause="", message="")
 
 
-async def doubt(active: ActiveJob, why: str) -> None:
+async def record_doubt(active: ActiveJob, why: str) -> None:
     """Write that nobody knows whether it was accepted; its money stays reserved."""
     if active.job.state is not State.IN_DOUBT:
         await active.move(State.IN_DOUBT, cause=DOUBT, message=why)
@@ -171,7 +165,7 @@ def request_of(purchase: Purchase) -> Request:
     return filled(payload.request(kept["request"]), values)
 
 
-def _shut(active: ActiveJob) -> tuple[str, str] | None:
+def _closed_price(active: ActiveJob) -> tuple[str, str] | None:
     why = active.context.prices.shut(active.job.price)
     open_ = active.context.prices.seen(active.job.price).confirmed(active.job.seconds)
     return None if open_ or not why else (PRICE, why)
@@ -198,23 +192,27 @@ async def _buy(active: ActiveJob, request: Mapping[str, object], values: Mapping
     """
     before = _turned_away(active)
     if before is None:
-        await _intend(active, _frozen(active, request, values, active.context.new_client_id()))
+        await _intend(active, _freeze(active, request, values, active.context.new_client_id()))
         return
-    again = replace(_frozen(active, request, values, before.client_id), id=before.id)
+    again = replace(_freeze(active, request, values, before.client_id), id=before.id)
     alike = request_of(again) == request_of(before)
     offer = active.queue.provider.offer
     known = 0 <= active.now() - before.intent_at < offer.dedupe_for_s
     if not (alike and known) and Feature.FIND in offer.features:
         found = await look_up(active, before)
         if isinstance(found, Accepted):
-            await _intend_found(active, replace(again, request=before.request), found.task)
+            # It was taken although it was turned away: what it costs is set aside, and it is
+            # collected.
+            await _intend(active, replace(again, request=before.request))
+            if active.job.state is State.SUBMITTING:
+                await record_task(active, found.task)
             return
         if isinstance(found, Fault):
             active.leave_slot()
-            await _unstaged(active, found)
+            await _give_up_staging(active, found)
             return
     if not alike:
-        again = _frozen(active, request, values, active.context.new_client_id())
+        again = _freeze(active, request, values, active.context.new_client_id())
     await _intend(active, again)
 
 
@@ -229,32 +227,16 @@ def _turned_away(active: ActiveJob) -> Purchase | None:
     return before if here and Feature.IDEMPOTENT in queue.provider.offer.features else None
 
 
-async def _intend_found(active: ActiveJob, purchase: Purchase, task: str) -> None:
-    """Reserve what a try costs that was taken although it was turned away, and collect it."""
-    await _intend(active, purchase)
-    if active.job.state is State.SUBMITTING:
-        await accepted(active, task)
-
-
 async def look_up(active: ActiveJob, purchase: Purchase) -> Accepted | Absent | Fault:
     """Ask the provider, once, for the task of a purchase that was sent; absence proves nothing."""
-    lane, provider = active.queue.lane, cast("Finds", active.queue.provider)
     since = purchase.intent_at
-    query = partial(tasks, provider=purchase.provider, since=since - _EARLIER_S)
-    known = active.context.ledger.read(query)
-    steps = provider.find(purchase.client_id, request_of(purchase), since, known)
-    try:
-        request = next(steps)
-        while True:
-            request = steps.send(await active.context.transport.send(lane, request))
-    except StopIteration as end:
-        found: Accepted | Absent | Fault = end.value
-        return found
-    except TransportFault as lost:
-        return Fault(kind=FaultKind.UNAVAILABLE, message=str(lost), accepted=None)
+    known = await active.context.ledger.tasks(provider=purchase.provider, since=since - _EARLIER_S)
+    return await active.queue.client.find(
+        purchase.client_id, request_of(purchase), since=since, known=known
+    )
 
 
-def _frozen(
+def _freeze(
     active: ActiveJob, request: Mapping[str, object], values: Mapping[str, str], client_id: str
 ) -> Purchase:
     job = active.job
@@ -276,6 +258,7 @@ def _frozen(
         reserved_microusd=job.high_microusd or 0,
         estimate_microusd=job.expected_microusd,
         intent_at=active.now(),
+        account=active.queue.lane.account,
         **{name: getattr(job, name) for name in ("model", "mode", "kind", "seconds")},
     )
     sent = encoded(request_of(purchase).body)
@@ -284,40 +267,44 @@ def _frozen(
 
 async def _intend(active: ActiveJob, purchase: Purchase) -> None:
     context = active.context
+    if active.queue.paused or active.job.key in context.left_out:
+        # Said while its account was asked: nothing of it has left yet.
+        active.leave_slot()
+        await active.move(State.PLANNED)
+        return
     context.checkpoint("intent")
-    operation = partial(
-        intend, job=active.job, purchase=purchase, run_id=context.run_id, limits=context.limits
+    written = await context.ledger.intend(
+        active.job, purchase, run_id=context.run_id, limits=context.limits
     )
-    written = await context.ledger.write(operation)
     if isinstance(written, Denied):
         context.budget_guard.deny(purchase.reserved_microusd, written)
-        active.stands(State.HELD, cause=written.cause, message=written.message)
+        active.set_state(State.HELD, cause=written.cause, message=written.message)
         return
     active.intended_at = context.clock.monotonic()
     context.checkpoint("intended")
-    active.stands(State.SUBMITTING, purchase=written, cause="", message="")
+    active.set_state(State.SUBMITTING, purchase=written, cause="", message="")
 
 
-async def _staged(active: ActiveJob, kept: payload.Kept) -> Mapping[str, str] | Fault:
+async def _stage(active: ActiveJob, kept: payload.Kept) -> Mapping[str, str] | Fault:
     provider = active.queue.provider
     return await active.context.staging.stage(
         active.queue.lane,
-        cast("Uploads", provider),
+        provider,
         kept.assets,
         lifetime_s=provider.offer.upload_lifetime_s,
     )
 
 
-async def _unstaged(active: ActiveJob, fault: Fault) -> None:
+async def _give_up_staging(active: ActiveJob, fault: Fault) -> None:
     policy = POLICY[Phase.STAGING][fault.kind]
     active.apply_action(policy.lane, fault)
     await active.move(policy.then, cause=fault.kind.value, message=fault.message)
 
 
-async def _unreachable(active: ActiveJob, message: str) -> None:
+async def _back_off_unreachable(active: ActiveJob, message: str) -> None:
     """Try again after a while: nothing left this machine. Hold it when that is used up."""
     fault = Fault(kind=FaultKind.UNAVAILABLE, message=message)
-    await _release(active, State.PLANNED, fault.kind, message)
+    await _close_unaccepted(active, State.PLANNED, fault.kind, message)
     if active.used_up(Phase.SUBMITTING):
         # Thousands more would find the same: the lane is stopped, and says so once.
         active.apply_action(LaneAction.STOP, fault)
@@ -326,27 +313,27 @@ async def _unreachable(active: ActiveJob, message: str) -> None:
         await active.rest(active.pause_s(Phase.SUBMITTING, fault))
 
 
-async def _refused(active: ActiveJob, fault: Fault) -> None:
+async def _handle_refusal(active: ActiveJob, fault: Fault) -> None:
     """Do as the policy says, if it is proven that the provider did not take it."""
     policy = POLICY[Phase.SUBMITTING][fault.kind]
     active.apply_action(policy.lane, fault)
     if fault.accepted is not False or policy.then is State.IN_DOUBT:
-        await doubt(active, fault.message)
+        await record_doubt(active, fault.message)
         return
     if policy.lane is LaneAction.STOP and LOOK_UPS & active.queue.provider.offer.features:
         # Another provider may be given the item now, where this client id means nothing.
         found = await look_up(active, active.purchase)
         if isinstance(found, Accepted):
-            await accepted(active, found.task)
+            await record_task(active, found.task)
             return
     for_now = policy.then is State.PLANNED and not fault.replayed
     outcome = NOT_ACCEPTED if for_now else REFUSED
-    await _release(active, policy.then, fault.kind, fault.message, outcome=outcome)
+    await _close_unaccepted(active, policy.then, fault.kind, fault.message, outcome=outcome)
     if policy.then is State.PLANNED and not active.queue.stopped:
-        await _come_back(active, fault)
+        await _wait_for_busy(active, fault)
 
 
-async def _come_back(active: ActiveJob, fault: Fault) -> None:
+async def _wait_for_busy(active: ActiveJob, fault: Fault) -> None:
     """Wait before submitting again; a busy provider is waited for, but not for ever."""
     if active.waited_out():
         await active.move(State.HELD, cause=fault.kind.value, message=fault.message)
@@ -355,7 +342,7 @@ async def _come_back(active: ActiveJob, fault: Fault) -> None:
         await active.rest(active.pause_s(Phase.SUBMITTING, fault))
 
 
-async def _release(
+async def _close_unaccepted(
     active: ActiveJob, after: State, kind: FaultKind, message: str, *, outcome: str = NOT_ACCEPTED
 ) -> None:
     """Write that the provider did not take it: nothing is bound any more."""

@@ -20,12 +20,12 @@ from weakref import WeakValueDictionary
 from pipeline.clock import Clock
 from pipeline.domain import Media
 from pipeline.domain.states import POLICY, FaultKind, Phase
-from pipeline.errors import Forbidden, MediaFault, TransportFault
+from pipeline.errors import MediaFault
 from pipeline.net.client import Transport
-from pipeline.net.encoding import filled
 from pipeline.net.lane import Lane
-from pipeline.providers.base import ASSET, CLIENT_ID, Fault, Uploaded, Uploads
-from pipeline.run.limiter import RandomSource, repeated
+from pipeline.providers.base import ASSET, Fault, Provider, Uploaded
+from pipeline.run.provider_client import ProviderClient
+from pipeline.run.retry import RandomSource, retry
 from pipeline.storage.blobs import Store
 
 _UNSTATED_LIFE_S = 3600.0
@@ -39,7 +39,9 @@ _Place = tuple[str, str, str]
 class UploadCache(Protocol):
     """Where uploads are remembered: the ledger."""
 
-    def uploaded(self, digest: str, provider: str, account: str) -> tuple[str, float | None] | None:
+    async def uploaded(
+        self, digest: str, provider: str, account: str
+    ) -> tuple[str, float | None] | None:
         """Return where a medium is at a provider, and until when (unix seconds) it is used."""
         ...
 
@@ -66,7 +68,7 @@ class Uploader:
     ) -> None:
         self.transport = transport
         self._store = store
-        self._shelf = cache
+        self._cache = cache
         self._clock = clock
         self._chance = chance
         self._retries = retries
@@ -80,7 +82,7 @@ class Uploader:
     async def stage(
         self,
         lane: Lane,
-        provider: Uploads,
+        provider: Provider,
         media: Sequence[Media],
         *,
         lifetime_s: float | None = None,
@@ -93,7 +95,7 @@ class Uploader:
         local = {medium.digest: medium for medium in media if medium.local}
         places = {ASSET + m.digest: m.source for m in media if not m.local}
         found = await asyncio.gather(
-            *(self._placed(lane, provider, medium, lifetime_s) for medium in local.values())
+            *(self._place(lane, provider, medium, lifetime_s) for medium in local.values())
         )
         for digest, uri in zip(local, found, strict=True):
             if isinstance(uri, Fault):
@@ -101,20 +103,20 @@ class Uploader:
             places[ASSET + digest] = uri
         return places
 
-    async def _placed(
-        self, lane: Lane, provider: Uploads, medium: Media, lifetime_s: float | None
+    async def _place(
+        self, lane: Lane, provider: Provider, medium: Media, lifetime_s: float | None
     ) -> str | Fault:
         """Return where one medium is, uploading it unless it is there."""
         place = (medium.digest, lane.provider, lane.account)
         # Kept in a local name as well: the dictionary forgets a lock that nobody holds.
         lock = self._locks.setdefault(place, asyncio.Lock())
         async with lock:
-            known = self._known(place, lifetime_s)
+            known = await self._known(place, lifetime_s)
             if known is not None:
                 return known
             width = self._widths.setdefault(lane.account, asyncio.Semaphore(_AT_ONCE))
             async with width:
-                uploaded = await self._uploaded(lane, provider, medium)
+                uploaded = await self._upload(lane, provider, medium)
             if isinstance(uploaded, Fault):
                 if not _again(uploaded):
                     self._refused[place] = uploaded
@@ -122,13 +124,13 @@ class Uploader:
             life_s = uploaded.lifetime_s or lifetime_s or _UNSTATED_LIFE_S
             until = self._clock.now().timestamp() + life_s / 2
             self._fresh[place] = self._clock.monotonic() + life_s / 2
-            await self._shelf.record_upload(*place, uri=uploaded.uri, expires_at=until)
+            await self._cache.record_upload(*place, uri=uploaded.uri, expires_at=until)
             return uploaded.uri
 
-    def _known(self, place: _Place, lifetime_s: float | None) -> str | Fault | None:
+    async def _known(self, place: _Place, lifetime_s: float | None) -> str | Fault | None:
         if place in self._refused:
             return self._refused[place]
-        known = self._shelf.uploaded(*place)
+        known = await self._cache.uploaded(*place)
         if known is None:
             return None
         uri, until = known
@@ -138,7 +140,7 @@ class Uploader:
         fresh = self._clock.monotonic() < self._fresh.get(place, inf)
         return uri if left_s > 0 and fresh and not turned_back else None
 
-    async def _uploaded(self, lane: Lane, provider: Uploads, medium: Media) -> Uploaded | Fault:
+    async def _upload(self, lane: Lane, provider: Provider, medium: Media) -> Uploaded | Fault:
         # Two providers, or two accounts of one, may want the same file at the same time.
         keeping = self._keeping.setdefault(medium.digest, asyncio.Lock())
         try:
@@ -146,36 +148,25 @@ class Uploader:
                 kept = await asyncio.to_thread(self._store.keep_asset, medium)
         except MediaFault as exc:
             return Fault(kind=FaultKind.REJECTED, message=f"{exc.message}; {exc.hint}")
-        return await repeated(
-            partial(self._attempted, lane, provider, medium, kept),
+        return await retry(
+            partial(self._attempt, lane, provider, medium, kept),
             again=lambda fault, tries: _again(fault) and tries < self._retries,
             clock=self._clock,
             chance=self._chance,
         )
 
-    async def _attempted(
-        self, lane: Lane, provider: Uploads, medium: Media, kept: Path
+    async def _attempt(
+        self, lane: Lane, provider: Provider, medium: Media, kept: Path
     ) -> Uploaded | Fault:
         """Go through a provider's upload from its first step."""
-        steps = provider.upload(medium)
-        send = partial(self.transport.send, lane, content=kept, content_type=_content_type(medium))
-        try:
-            request = next(steps)
-            while True:
-                # An upload buys nothing: each of its steps has an id that is never used again.
-                request = steps.send(await send(filled(request, {CLIENT_ID: self._new_id()})))
-        except StopIteration as end:
-            result: Uploaded | Fault = end.value
-            return result
-        except Forbidden as exc:
-            return Fault(kind=FaultKind.REJECTED, message=str(exc), code="forbidden-link")
-        except TransportFault as exc:
-            return Fault(kind=FaultKind.UNAVAILABLE, message=str(exc))
+        client = ProviderClient(provider, lane, self.transport)
+        return await client.upload(
+            medium,
+            kept,
+            _CONTENT_TYPES.get(medium.format, f"{medium.media_type}/{medium.format}"),
+            new_id=self._new_id,
+        )
 
 
 def _again(fault: Fault) -> bool:
     return POLICY[Phase.STAGING][fault.kind].again
-
-
-def _content_type(medium: Media) -> str:
-    return _CONTENT_TYPES.get(medium.format, f"{medium.media_type}/{medium.format}")

@@ -102,6 +102,22 @@ def test_only_the_command_line_prints() -> None:
     assert [] == broken
 
 
+def test_only_the_ledger_knows_sql() -> None:
+    """SQLAlchemy is imported in `pipeline.ledger` alone: nobody else has a statement to run.
+
+    The sandbox has a database of its own, as a provider would.
+    """
+    broken = [
+        f"{dotted(module)}:{line} imports {name}"
+        for module in modules()
+        if not _within("pipeline.ledger", dotted(module))
+        for name, line in imports(module)
+        if _within("sqlalchemy", name) or _within("pipeline.ledger.group_commit", name)
+    ]
+
+    assert [] == broken
+
+
 def test_imports_are_absolute() -> None:
     """A reader can search for a module by its full name."""
     broken = [

@@ -30,7 +30,7 @@ from pipeline.report.junit import to_junit
 from pipeline.report.markdown import to_markdown
 from pipeline.report.summary import Report, summarise
 from pipeline.report.terminal import show_summary
-from pipeline.run.admission import PlanLine, PlanSummary
+from pipeline.run.plan_sync import PlanLine, PlanSummary
 from tests.unit.report.records import failed
 
 NOW = datetime(2026, 11, 28, tzinfo=UTC)

@@ -9,7 +9,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +31,7 @@ from pipeline.domain import (
     Reference,
     Spec,
 )
-from pipeline.ledger.price_confirmations import CHARGE, PriceClass, SeenPrice, record_price
+from pipeline.ledger.price_confirmations import CHARGE, PriceClass, SeenPrice
 from pipeline.ledger.repository import Ledger
 from pipeline.media.video import probe
 from pipeline.net.client import Limits, Transport
@@ -40,7 +39,7 @@ from pipeline.net.lane import Lane
 from pipeline.providers.base import Provider, plain
 from pipeline.run.outcome import Outcome
 from pipeline.run.output_check import RealFiles
-from pipeline.run.plan_sync import admit
+from pipeline.run.plan_sync import sync_plan
 from pipeline.run.runner import RunConfig, RunDependencies, run
 from pipeline.storage.blobs import Store
 from tests.sandboxes import Sandbox
@@ -140,8 +139,8 @@ class Stage:
         self.sandbox.advance(_AHEAD_S)
         with Ledger.open(self.root) as ledger:
             for item in items:
-                ledger.write_now(partial(record_price, seen=self._confirmed(item)))
-            admission = admit(
+                ledger.record_price(self._confirmed(item))
+            admission = sync_plan(
                 map(self._entry, items), ledger, campaign=CAMPAIGN, files=RealFiles(self.root)
             )
             assert admission.ok, admission.findings

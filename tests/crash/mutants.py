@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from functools import partial
 
 from pipeline.domain.states import CRASHED, State
 from pipeline.ledger import jobs
 from pipeline.ledger.jobs import Purchase
-from pipeline.ledger.purchases import intend
 from pipeline.providers.base import Accepted
 from pipeline.run import submit as buying
 from pipeline.run.job import ActiveJob
@@ -21,14 +19,15 @@ def intent_after_submit() -> None:
 
     async def intended(active: ActiveJob, purchase: Purchase) -> None:
         active.job = replace(active.job, purchase=purchase)
-        reply = await buying.post(active)
+        reply = await buying.send_purchase(active)
         assert isinstance(reply, Accepted)
         context = active.context
-        writing = partial(intend, job=active.job, purchase=purchase, run_id=context.run_id)
-        written = await context.ledger.write(partial(writing, limits=context.limits))
+        written = await context.ledger.intend(
+            active.job, purchase, run_id=context.run_id, limits=context.limits
+        )
         assert isinstance(written, Purchase)
-        active.stands(State.SUBMITTING, purchase=written)
-        await buying.accepted(active, reply.task)
+        active.set_state(State.SUBMITTING, purchase=written)
+        await buying.record_task(active, reply.task)
 
     put(buying, "_intend", intended)
 

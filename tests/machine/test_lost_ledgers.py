@@ -72,8 +72,8 @@ LOSSES: Mapping[str, Loss] = {
     "folder gone, outputs left": _lose_folder,
     "older backup": _put_older,
 }
-SETTLED = "commit of settle, 5"
-"""The one on disk: what it comes to is tried in private ledgers before, twice for each look."""
+SETTLED = "commit of settle"
+"""The one on disk: what it comes to is tried dry before, which commits nothing."""
 OF_THE_WAL = {"wal gone", "wal cut"}
 """After a clean end there is no -wal that could be lost."""
 CASES = pairs(

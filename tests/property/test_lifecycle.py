@@ -18,6 +18,7 @@ from pipeline.ledger.budgets import bound
 from pipeline.ledger.repository import Ledger
 from pipeline.ledger.sql_schema import budgets
 from tests.unit.run.campaign import Studio, entry
+from tests.unit.run.raw_ledger import read
 
 SUBMITS = st.sampled_from(
     ["ok", "ok", "ok", "drop", "lost", "not_sent", "throttled", "capacity", "refused", "garbage"]
@@ -82,7 +83,7 @@ def _check(studio: Studio) -> None:
     assert charged <= studio.shop.billed <= charged + doubtful
     assert {r.state for r in records} <= {s.value for s in State} - {"staging", "submitting"}
     with Ledger.open(studio.root) as ledger:
-        assert ledger.read(_committed) == ledger.read(_bound)
+        assert read(ledger, _committed) == read(ledger, _bound)
 
 
 def _committed(connection: Connection) -> int:

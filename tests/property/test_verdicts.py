@@ -28,9 +28,8 @@ from pipeline.domain import Media, PricedItem
 from pipeline.domain.states import MAKES, Status
 from pipeline.findings import Finding
 from pipeline.ledger.repository import Ledger
-from pipeline.run.admission import PlanSummary
 from pipeline.run.output_check import RealFiles
-from pipeline.run.plan_sync import admit
+from pipeline.run.plan_sync import PlanSummary, sync_plan
 from pipeline.run.runner import RunConfig, RunDependencies, run
 from pipeline.storage.blobs import Store
 from tests.clocks import JumpingClock
@@ -122,7 +121,7 @@ class House:
         self.shop.endings.extend(endings)
         before = len(self.shop.tasks)
         with Ledger.open(self.root) as ledger:
-            admission = admit(
+            admission = sync_plan(
                 self._entries(campaign),
                 ledger,
                 campaign=campaign.name,

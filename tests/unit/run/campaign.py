@@ -8,9 +8,9 @@ import itertools
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
-from functools import partial
 from pathlib import Path
 from random import Random
+from typing import Any
 
 from pipeline.domain import (
     Budget,
@@ -31,12 +31,11 @@ from pipeline.domain import (
     Token,
 )
 from pipeline.findings import Finding, Span
-from pipeline.ledger.price_confirmations import CHARGE, PriceClass, SeenPrice, record_price
+from pipeline.ledger.price_confirmations import CHARGE, PriceClass, SeenPrice
 from pipeline.ledger.repository import Ledger
-from pipeline.run.admission import PlanSummary
 from pipeline.run.outcome import Outcome
 from pipeline.run.output_check import RealFiles
-from pipeline.run.plan_sync import Choice, admit
+from pipeline.run.plan_sync import Choice, PlanSummary, sync_plan
 from pipeline.run.runner import RunConfig, RunDependencies, run
 from pipeline.storage.blobs import Store
 from tests.clocks import JumpingClock
@@ -119,7 +118,7 @@ class Studio:
     ) -> PlanSummary:
         """Admit a plan to the ledger of this root."""
         with Ledger.open(self.root) as ledger:
-            return admit(
+            return sync_plan(
                 entries,
                 ledger,
                 campaign=_named(profile),
@@ -140,6 +139,27 @@ class Studio:
         profile: str = "",
     ) -> Outcome:
         """Run what was admitted."""
+        config, parts = self.parts(
+            retry=retry,
+            stop=stop,
+            checkpoint=checkpoint,
+            settle_only=settle_only,
+            profile=profile,
+        )
+        with Ledger.open(self.root) as ledger:
+            return await run(ledger, config, **parts)
+
+    def parts(
+        self,
+        *,
+        retry: tuple[str, ...] = (),
+        stop: asyncio.Event | None = None,
+        checkpoint: Callable[[str], None] | None = None,
+        settle_only: bool = False,
+        profile: str = "",
+        commands_every_s: float = 1.0,
+    ) -> tuple[RunConfig, dict[str, Any]]:
+        """Return what a run of what was admitted is started with."""
         config = RunConfig(
             campaign=_named(profile),
             policy=self.policy,
@@ -163,23 +183,25 @@ class Studio:
             checkpoint=checkpoint or self.checkpoints.append,
             stop=stop or asyncio.Event(),
             chance=Random(7),  # noqa: S311 - the same jitter in each test
+            commands_every_s=commands_every_s,
             new_client_id=lambda: f"client-{next(self._ids)}",
         )
-        with Ledger.open(self.root) as ledger:
-            return await run(
-                ledger,
-                config,
-                providers={"shop": self.provider},
-                lanes={"shop": lane},
-                dependencies=dependencies,
-            )
+        return config, {
+            "providers": {"shop": self.provider},
+            "lanes": {"shop": lane},
+            "dependencies": dependencies,
+        }
 
     def confirm_price(self, provider: str = "shop") -> None:
         """Write that an earlier clip was charged as estimated: then many may be bought at once."""
-        price = PriceClass(provider=provider, mode="std", kind="text")
-        seen = SeenPrice(price_class=price, source=CHARGE, seconds=SPEC.seconds)
+        seen = self.seen(provider)
         with Ledger.open(self.root) as ledger:
-            ledger.write_now(partial(record_price, seen=seen))
+            ledger.record_price(seen)
+
+    def seen(self, provider: str = "shop") -> SeenPrice:
+        """Return what an earlier clip has shown of the price."""
+        price = PriceClass(provider=provider, mode="std", kind="text")
+        return SeenPrice(price_class=price, source=CHARGE, seconds=SPEC.seconds)
 
     async def make(self, *names: str) -> Outcome:
         """Admit and run items of these names."""

@@ -34,6 +34,19 @@ ALTER TABLE clips DROP COLUMN signature;
 ALTER TABLE outputs DROP COLUMN signature;
 ALTER TABLE outputs DROP COLUMN mode;
 """
+_STEERED = """
+DROP TABLE commands;
+DROP INDEX jobs_unsettled;
+ALTER TABLE jobs DROP COLUMN owner;
+ALTER TABLE jobs DROP COLUMN epoch;
+ALTER TABLE jobs DROP COLUMN unwanted;
+ALTER TABLE purchases DROP COLUMN account;
+CREATE TABLE narrower (item_id INTEGER NOT NULL PRIMARY KEY, path TEXT NOT NULL,
+  sha256 TEXT NOT NULL, signature TEXT DEFAULT '' NOT NULL, mode INTEGER);
+INSERT INTO narrower SELECT item_id, path, sha256, signature, mode FROM outputs;
+DROP TABLE outputs;
+ALTER TABLE narrower RENAME TO outputs;
+"""
 UNDO: tuple[str, ...] = (
     "ALTER TABLE items DROP COLUMN selected",
     "",  # what did not play and was final is asked for again: no table changed
@@ -44,6 +57,7 @@ UNDO: tuple[str, ...] = (
     _PRICES,
     "ALTER TABLE purchases DROP COLUMN sends;",
     _SIGNATURES,
+    _STEERED,
 )
 """What undoes each migration, in the order of `tables.MIGRATIONS`."""
 

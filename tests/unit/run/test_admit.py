@@ -12,8 +12,7 @@ from pipeline.domain import Budget
 from pipeline.domain.states import Status
 from pipeline.findings import Finding, Severity, Span
 from pipeline.ledger.repository import Ledger
-from pipeline.run.admission import PlanSummary
-from pipeline.run.plan_sync import admit
+from pipeline.run.plan_sync import PlanSummary, sync_plan
 from pipeline.storage.fs import STATE_FOLDER
 from tests.unit.run.campaign import CAMPAIGN, Studio, entry
 
@@ -189,7 +188,7 @@ async def test_planning_in_memory_knows_the_ledger_and_writes_nothing(studio: St
     before = {path: path.read_bytes() for path in studio.root.rglob("*") if path.is_file()}
 
     with Ledger.memory(studio.root) as ledger:
-        admission = admit([entry("a"), entry("c")], ledger, campaign=CAMPAIGN)
+        admission = sync_plan([entry("a"), entry("c")], ledger, campaign=CAMPAIGN)
 
     assert {"reused": 1, "new": 1} == statuses(admission)
     assert ("spin[b]",) == admission.orphaned
@@ -199,7 +198,7 @@ async def test_planning_in_memory_knows_the_ledger_and_writes_nothing(studio: St
 def test_planning_where_nothing_was_run_makes_no_folder(tmp_path: Path) -> None:
     """Looking at a plan leaves no trace."""
     with Ledger.memory(tmp_path / "outputs") as ledger:
-        admission = admit([entry("a")], ledger, campaign=CAMPAIGN)
+        admission = sync_plan([entry("a")], ledger, campaign=CAMPAIGN)
 
     assert {"new": 1} == statuses(admission)
     assert not (tmp_path / "outputs").exists()

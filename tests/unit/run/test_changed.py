@@ -13,8 +13,8 @@ import pytest
 from pipeline.domain import PricedItem, Spec
 from pipeline.errors import Undecidable
 from pipeline.ledger.repository import Ledger
-from pipeline.run.manual import adopt, resubmit, sent
-from pipeline.run.plan_sync import admit
+from pipeline.run.manual import adopt_task, list_sent, resubmit_item
+from pipeline.run.plan_sync import sync_plan
 from tests.unit.run.campaign import CAMPAIGN, SPEC, Studio, entry
 from tests.unit.run.shop import OFFER, Provider, clip_of
 from tests.unit.run.test_selected import Only
@@ -85,10 +85,10 @@ async def test_work_that_two_campaigns_want_is_settled_by_either(doubting: Studi
     """A doubt of one is a doubt of the other, and told in both; its money is the first one's."""
     await doubting.make("a")
     with Ledger.open(doubting.root) as ledger:
-        assert admit([entry("a")], ledger, campaign="autumn").ok
+        assert sync_plan([entry("a")], ledger, campaign="autumn").ok
 
-        (doubt,) = sent(ledger, "autumn")
-        adopt(ledger, "autumn", "spin[a]", task="t1", now=doubting.clock.now())
+        (doubt,) = list_sent(ledger, "autumn")
+        adopt_task(ledger, "autumn", "spin[a]", task="t1", now=doubting.clock.now())
 
     assert "client-0" == doubt.client_id
     assert Decimal("0.56") == doubting.records()[0].reserved_usd
@@ -113,7 +113,7 @@ async def test_a_doubt_is_told_in_the_words_that_were_sent(doubting: Studio) -> 
     assert doubting.admit([_reworded("run")]).ok
 
     with Ledger.open(doubting.root) as ledger:
-        (doubt,) = sent(ledger, CAMPAIGN)
+        (doubt,) = list_sent(ledger, CAMPAIGN)
 
     assert "turn a" == doubt.prompt
 
@@ -127,14 +127,14 @@ async def test_two_tasks_of_one_address_are_told_apart(doubting: Studio) -> None
     now = doubting.clock.now()
 
     with Ledger.open(doubting.root) as ledger:
-        old, new = sent(ledger, CAMPAIGN)
+        old, new = list_sent(ledger, CAMPAIGN)
         assert ("turn a", "run") == (old.prompt, new.prompt)
-        for word in (partial(adopt, task="t1"), resubmit):
+        for word in (partial(adopt_task, task="t1"), resubmit_item):
             complaint = "spin[a] was sent 2 times: say which, as one of client-0, client-1"
             with pytest.raises(Undecidable, match=re.escape(complaint)):
                 word(ledger, CAMPAIGN, "spin[a]", now=now)
-        adopt(ledger, CAMPAIGN, "client-1", task="t2", now=now)
-        adopt(ledger, CAMPAIGN, "client-0", task="t1", now=now)
+        adopt_task(ledger, CAMPAIGN, "client-1", task="t2", now=now)
+        adopt_task(ledger, CAMPAIGN, "client-0", task="t1", now=now)
     await doubting.run()
 
     assert clip_of("t2") == doubting.clip("a").read_bytes()
@@ -171,7 +171,7 @@ async def test_a_doubt_is_decided_by_the_address_its_item_has_now(doubting: Stud
     assert doubting.admit([entry("z", key="a")]).ok
 
     with Ledger.open(doubting.root) as ledger:
-        adopt(ledger, CAMPAIGN, "spin[z]", task="t1", now=doubting.clock.now())
+        adopt_task(ledger, CAMPAIGN, "spin[z]", task="t1", now=doubting.clock.now())
     await doubting.run()
 
     assert clip_of("t1") == doubting.clip("z").read_bytes()

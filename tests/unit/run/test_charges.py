@@ -12,7 +12,7 @@ from pipeline.domain import Feature, Record
 from pipeline.ledger.integrity import damage
 from pipeline.ledger.repository import Ledger
 from pipeline.providers.base import Done, Response, TaskRef, TaskState
-from pipeline.run.manual import abandon
+from pipeline.run.manual import abandon_item
 from pipeline.storage.blobs import Store
 from tests.unit.run.campaign import CAMPAIGN, Studio, entry
 from tests.unit.run.shop import OFFER, Provider
@@ -46,7 +46,7 @@ async def test_a_clip_that_was_charged_is_given_up_and_stays_charged(tmp_path: P
     assert ("overdue", PRICE) == (_only(studio).state, _only(studio).charged_usd)
 
     with Ledger.open(studio.root) as ledger:
-        abandon(ledger, CAMPAIGN, "spin[a]", now=studio.clock.now())
+        abandon_item(ledger, CAMPAIGN, "spin[a]", now=studio.clock.now())
 
     record, outcome = _only(studio), await studio.run()
     assert ("abandoned", PRICE, "reported") == (

@@ -14,7 +14,7 @@ import pytest
 from pipeline.domain.states import State
 from pipeline.errors import Undecidable
 from pipeline.ledger.repository import Ledger
-from pipeline.run.manual import abandon, adopt, resubmit, sent
+from pipeline.run.manual import abandon_item, adopt_task, list_sent, resubmit_item
 from tests.unit.run.campaign import CAMPAIGN, Studio, entry
 from tests.unit.run.shop import OFFER, Provider
 
@@ -45,7 +45,7 @@ def _decide(studio: Studio, word: Callable[[Ledger], None]) -> None:
 async def test_what_is_known_of_a_doubt_is_told(doubting: Studio) -> None:
     """Address, provider, prompt, money, the id it was sent under and when; what is done is not."""
     with Ledger.open(doubting.root) as ledger:
-        first, second = sent(ledger, CAMPAIGN)
+        first, second = list_sent(ledger, CAMPAIGN)
 
     assert ("spin[a]", "spin[b]") == (first.address, second.address)
     assert (State.IN_DOUBT, "shop", "turn a") == (first.state, first.provider, first.prompt)
@@ -57,7 +57,7 @@ async def test_a_task_that_a_person_found_is_collected_and_not_bought(doubting: 
     """Given the task's id the clip is fetched; the charge takes the place of the reservation."""
     (found,) = (task.id for task in doubting.shop.tasks.values() if task.client_id == "client-0")
     now = doubting.clock.now()
-    _decide(doubting, lambda ledger: adopt(ledger, CAMPAIGN, "spin[a]", task=found, now=now))
+    _decide(doubting, lambda ledger: adopt_task(ledger, CAMPAIGN, "spin[a]", task=found, now=now))
 
     outcome = await doubting.run(settle_only=True)
 
@@ -70,7 +70,7 @@ async def test_a_task_that_a_person_found_is_collected_and_not_bought(doubting: 
 async def test_what_a_person_has_bought_again_is_made_by_the_next_run(doubting: Studio) -> None:
     """Settling buys nothing; the next run does, and the first try stays counted as possible."""
     now = doubting.clock.now()
-    _decide(doubting, lambda ledger: resubmit(ledger, CAMPAIGN, "spin[b]", now=now))
+    _decide(doubting, lambda ledger: resubmit_item(ledger, CAMPAIGN, "spin[b]", now=now))
     await doubting.run(settle_only=True)
     assert (3, "planned") == (doubting.shop.submits, doubting.states()[1])
 
@@ -90,7 +90,7 @@ async def test_what_is_given_up_is_left_alone_and_its_money_stays_counted(doubti
     now = doubting.clock.now()
     with Ledger.open(doubting.root) as ledger:
         for address in ("spin[a]", "spin[b]"):
-            abandon(ledger, CAMPAIGN, address, now=now)
+            abandon_item(ledger, CAMPAIGN, address, now=now)
 
     outcome = await doubting.run()
 
@@ -104,11 +104,11 @@ async def test_a_word_that_does_not_fit_changes_nothing(doubting: Studio) -> Non
     now = doubting.clock.now()
     (taken,) = (record.task for record in doubting.records() if record.state == "done")
     words = {
-        "2 items are in doubt: say which one": partial(adopt, address="", task="x"),
-        "spin[c] is not in doubt": partial(resubmit, address="spin[c]"),
-        "no task is named": partial(adopt, address="spin[a]", task=" "),
-        "spin[nobody] is not in doubt": partial(abandon, address="spin[nobody]"),
-        f"task {taken} belongs to another item": partial(adopt, address="spin[b]", task=taken),
+        "2 items are in doubt: say which one": partial(adopt_task, address="", task="x"),
+        "spin[c] is not in doubt": partial(resubmit_item, address="spin[c]"),
+        "no task is named": partial(adopt_task, address="spin[a]", task=" "),
+        "spin[nobody] is not in doubt": partial(abandon_item, address="spin[nobody]"),
+        f"task {taken} belongs to another item": partial(adopt_task, address="spin[b]", task=taken),
     }
 
     for complaint, word in words.items():
@@ -126,6 +126,6 @@ async def test_a_doubt_of_an_earlier_plan_is_still_there_to_decide(doubting: Stu
     assert doubting.admit([entry("c")]).ok
 
     with Ledger.open(doubting.root) as ledger:
-        assert ["spin[a]", "spin[b]"] == [task.address for task in sent(ledger, CAMPAIGN)]
-        abandon(ledger, CAMPAIGN, "spin[a]", now=doubting.clock.now())
-        assert ["spin[b]"] == [task.address for task in sent(ledger, CAMPAIGN)]
+        assert ["spin[a]", "spin[b]"] == [task.address for task in list_sent(ledger, CAMPAIGN)]
+        abandon_item(ledger, CAMPAIGN, "spin[a]", now=doubting.clock.now())
+        assert ["spin[b]"] == [task.address for task in list_sent(ledger, CAMPAIGN)]

@@ -23,10 +23,11 @@ from pipeline.ledger.sql_schema import MIGRATIONS
 from pipeline.net.client import Download
 from pipeline.net.lane import Lane
 from pipeline.providers.base import Request
-from pipeline.run.manual import abandon
+from pipeline.run.manual import abandon_item
 from pipeline.run.runner import RunConfig, RunDependencies, run
 from pipeline.storage.blobs import Store
 from tests.unit.run.campaign import CAMPAIGN, Studio, entry
+from tests.unit.run.raw_ledger import write_now
 from tests.unit.run.shop import LANE, OFFER, Provider, Shop, probe
 
 
@@ -67,7 +68,7 @@ async def test_a_clip_that_is_given_up_stays_charged(studio: Studio) -> None:
     studio.probe = _cut
     await studio.make("a")
     with Ledger.open(studio.root) as ledger:
-        abandon(ledger, CAMPAIGN, "spin[a]", now=studio.clock.now())
+        abandon_item(ledger, CAMPAIGN, "spin[a]", now=studio.clock.now())
     downloads = studio.shop.downloads
     studio.probe = probe
 
@@ -102,7 +103,7 @@ async def test_what_an_earlier_version_kept_though_it_does_not_play_is_asked_for
         )
     (migration,) = [each for each in MIGRATIONS if "does_not_play" in each.__name__]
     with Ledger.open(studio.root) as ledger:
-        ledger.write_now(migration)
+        write_now(ledger, migration)
     states = studio.states()
 
     outcome = await studio.run()

@@ -18,7 +18,7 @@ from pipeline.domain.states import FaultKind
 from pipeline.errors import MediaFault, Unusable
 from pipeline.net.client import Lane, Limits, Transport
 from pipeline.providers.base import Done, Fault, Request
-from pipeline.run.fetch import Fetched, Wanted, fetch, forget, judge
+from pipeline.run.fetch import Fetched, Wanted, fetch, forget_download, judge
 from pipeline.storage.blobs import Store
 from pipeline.storage.downloads import container
 from tests.clocks import JumpingClock
@@ -498,7 +498,7 @@ async def test_a_clip_in_the_store_is_not_lost_when_nobody_wrote_it_down(
         await kit.fetch(server.url)
     again = Kit(tmp_path, kit.transport)
     found = await again.fetch(f"http://127.0.0.1:{closed_port()}")
-    forget(kit.store, "task-1")
+    forget_download(kit.store, "task-1")
     lost = await again.fetch(f"http://127.0.0.1:{closed_port()}")
 
     assert isinstance(found, Fetched)

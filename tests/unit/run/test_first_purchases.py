@@ -16,10 +16,11 @@ from pipeline.ledger.price_confirmations import SeenPrice, seen_prices
 from pipeline.ledger.repository import Ledger
 from pipeline.providers.base import Accepted, Charge, Done, Fault, Request, Response, TaskRef
 from pipeline.providers.base import TaskState as Told
-from pipeline.run.manual import abandon
+from pipeline.run.manual import abandon_item
 from pipeline.storage.blobs import Store
 from tests.unit.run.campaign import CAMPAIGN, SPEC, Studio, entry
 from tests.unit.run.older import make_older
+from tests.unit.run.raw_ledger import read
 from tests.unit.run.shop import OFFER, Provider
 
 ESTIMATE = Decimal("1.00")
@@ -35,7 +36,7 @@ def _priced(name: str, *, seconds: float = 5.0, price: str | None = "1.00") -> P
 
 def _seen(studio: Studio) -> SeenPrice:
     with Ledger.open(studio.root) as ledger:
-        (seen,) = ledger.read(seen_prices).values()
+        (seen,) = read(ledger, seen_prices).values()
     return seen
 
 
@@ -125,7 +126,7 @@ async def test_a_first_purchase_without_a_known_end_shuts_its_price(tmp_path: Pa
     assert 13 == (await studio.run()).exit_code
     assert 1 == studio.shop.submits
     with Ledger.open(studio.root) as ledger:
-        abandon(ledger, CAMPAIGN, "spin[a]", now=studio.clock.now())
+        abandon_item(ledger, CAMPAIGN, "spin[a]", now=studio.clock.now())
     await studio.run()
     assert ["abandoned", "done", "done"] == studio.states()
 

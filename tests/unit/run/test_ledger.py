@@ -22,6 +22,7 @@ from pipeline.ledger.root_lock import LEDGER
 from pipeline.ledger.sql_schema import micro, micro_exact, usd
 from pipeline.storage.fs import STATE_FOLDER
 from tests.unit.run.campaign import CAMPAIGN, Studio, entry
+from tests.unit.run.raw_ledger import read, write, write_now
 
 
 def test_its_files_are_for_the_owner_alone(tmp_path: Path) -> None:
@@ -99,7 +100,7 @@ def test_a_file_that_is_no_ledger_is_said_to_be_damaged(tmp_path: Path) -> None:
 def test_a_newer_ledger_is_not_touched(tmp_path: Path) -> None:
     """A version that knows less must not write into it."""
     with Ledger.open(tmp_path) as ledger:
-        ledger.write_now(partial(_run_sql, sql="UPDATE versions SET version = 999"))
+        write_now(ledger, partial(_run_sql, sql="UPDATE versions SET version = 999"))
 
     with pytest.raises(LedgerDamaged, match="newer Callsheet"):
         Ledger.open(tmp_path)
@@ -117,10 +118,10 @@ async def test_what_was_written_together_fails_alone(tmp_path: Path) -> None:
     """In one group commit an operation that raises undoes itself and nothing else."""
     with Ledger.open(tmp_path) as ledger:
         results = await asyncio.gather(
-            *(ledger.write(partial(_open_scope, scope=str(n), fail=n == 3)) for n in range(8)),
+            *(write(ledger, partial(_open_scope, scope=str(n), fail=n == 3)) for n in range(8)),
             return_exceptions=True,
         )
-        known = ledger.read(partial(_run_sql, sql="SELECT scope FROM budgets ORDER BY scope"))
+        known = read(ledger, partial(_run_sql, sql="SELECT scope FROM budgets ORDER BY scope"))
 
     assert [3] == [n for n, result in enumerate(results) if isinstance(result, ValueError)]
     assert [(str(n),) for n in range(8) if n != 3] == known
@@ -131,7 +132,7 @@ async def test_many_writers_share_few_commits(tmp_path: Path) -> None:
     with Ledger.open(tmp_path) as ledger:
         before = _commits(tmp_path)
         await asyncio.gather(
-            *(ledger.write(partial(_open_scope, scope=str(n))) for n in range(200))
+            *(write(ledger, partial(_open_scope, scope=str(n))) for n in range(200))
         )
         frames = _commits(tmp_path) - before
 
@@ -141,11 +142,11 @@ async def test_many_writers_share_few_commits(tmp_path: Path) -> None:
 async def test_a_write_whose_caller_left_is_kept(tmp_path: Path) -> None:
     """Being cancelled does not take back what was handed to the ledger."""
     with Ledger.open(tmp_path) as ledger:
-        leaving = asyncio.create_task(ledger.write(partial(_open_scope, scope="kept")))
+        leaving = asyncio.create_task(write(ledger, partial(_open_scope, scope="kept")))
         await asyncio.sleep(0)
         leaving.cancel()
-        await ledger.write(partial(_open_scope, scope="after"))
-        known = ledger.read(partial(_run_sql, sql="SELECT scope FROM budgets ORDER BY scope"))
+        await write(ledger, partial(_open_scope, scope="after"))
+        known = read(ledger, partial(_run_sql, sql="SELECT scope FROM budgets ORDER BY scope"))
 
     assert [("after",), ("kept",)] == known
 
@@ -158,15 +159,15 @@ def test_a_move_is_made_once(tmp_path: Path) -> None:
     move = partial(jobs.move, key=key, before=State.PLANNED, after=State.STAGING)
 
     with Ledger.open(tmp_path) as ledger:
-        ledger.write_now(move)
+        write_now(ledger, move)
         with pytest.raises(jobs.Moved):
-            ledger.write_now(move)
+            write_now(ledger, move)
 
 
 def test_a_move_off_the_table_is_refused(tmp_path: Path) -> None:
     """What the table of states does not allow never reaches the ledger."""
     with Ledger.open(tmp_path) as ledger, pytest.raises(ValueError, match="no transition"):
-        ledger.write_now(partial(jobs.move, key="k", before=State.DONE, after=State.PLANNED))
+        write_now(ledger, partial(jobs.move, key="k", before=State.DONE, after=State.PLANNED))
 
 
 def test_a_crash_while_submitting_is_in_doubt(tmp_path: Path) -> None:
@@ -174,8 +175,8 @@ def test_a_crash_while_submitting_is_in_doubt(tmp_path: Path) -> None:
     studio = Studio(tmp_path)
     studio.admit([entry("a"), entry("b"), entry("c")])
     with Ledger.open(tmp_path) as ledger:
-        ledger.write_now(partial(_stand, address="spin[a]", state=State.STAGING))
-        ledger.write_now(partial(_stand, address="spin[b]", state=State.SUBMITTING))
+        write_now(ledger, partial(_stand, address="spin[a]", state=State.STAGING))
+        write_now(ledger, partial(_stand, address="spin[b]", state=State.SUBMITTING))
 
     assert ["planned", "in_doubt", "planned"] == studio.states()
 
@@ -224,7 +225,7 @@ async def test_the_tasks_of_a_provider_are_known_by_their_time(tmp_path: Path) -
 
     def tasks(provider: str, since: float) -> frozenset[str]:
         with Ledger.open(tmp_path) as ledger:
-            return ledger.read(partial(purchases.tasks, provider=provider, since=since))
+            return read(ledger, partial(purchases.tasks, provider=provider, since=since))
 
     assert {"t1"} == tasks("shop", 0)
     assert set() == tasks("shop", later) == tasks("elsewhere", 0)
@@ -255,11 +256,11 @@ def test_the_budget_denies_and_undoes_in_every_scope(tmp_path: Path) -> None:
     limits = budgets.Limits(campaign=10, run=10, row=4, item=10)
     with Ledger.open(tmp_path) as ledger:
         for scope in ("campaign:spring", "run:1"):
-            ledger.write_now(partial(budgets.open_scope, scope=scope))
+            write_now(ledger, partial(budgets.open_scope, scope=scope))
         reserve = partial(budgets.reserve, payer=payer, limits=limits)
-        allowed = ledger.write_now(partial(reserve, amount=3))
-        denied = ledger.write_now(partial(reserve, amount=3))
-        committed = ledger.read(partial(_run_sql, sql="SELECT committed_microusd FROM budgets"))
+        allowed = write_now(ledger, partial(reserve, amount=3))
+        denied = write_now(ledger, partial(reserve, amount=3))
+        committed = read(ledger, partial(_run_sql, sql="SELECT committed_microusd FROM budgets"))
 
     assert allowed is None
     assert denied is not None

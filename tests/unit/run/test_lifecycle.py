@@ -16,7 +16,7 @@ from pipeline.domain.states import (
     Phase,
     State,
 )
-from pipeline.run.worker import STEPS
+from pipeline.run.runner import STEPS
 
 WORKED_ON = {
     Phase.STAGING: State.STAGING,

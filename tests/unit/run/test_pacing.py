@@ -10,8 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.domain.states import FaultKind
-from pipeline.providers.base import Fault
-from pipeline.run.limiter import ConcurrencyLimiter, backoff, grown, halved, repeated, retry_after
+from pipeline.providers.base import Fault, retry_after_s
+from pipeline.run.limiter import ConcurrencyLimiter, grown, halved
+from pipeline.run.retry import backoff, retry
 from tests.clocks import JumpingClock
 
 SEEDS = st.integers(0, 10_000).map(random.Random)
@@ -75,7 +76,7 @@ def test_no_wait_asked_for_is_no_licence_to_hurry(asked: float | None) -> None:
 )
 def test_retry_after_is_seconds_or_a_date(headers: dict[str, str], expected: float | None) -> None:
     """A date counts from the reply's own date: our clock may be wrong."""
-    assert expected == retry_after(headers)
+    assert expected == retry_after_s(headers)
 
 
 @settings(deadline=None)
@@ -240,9 +241,9 @@ async def test_a_repetition_ends_with_the_first_result_or_the_last_patience() ->
     async def attempt() -> str | Fault:
         return replies.pop(0)
 
-    result = await repeated(attempt, again=lambda _, tries: tries < 2, clock=clock, chance=Most())
+    result = await retry(attempt, again=lambda _, tries: tries < 2, clock=clock, chance=Most())
     replies.extend([fault, fault])
-    given_up = await repeated(attempt, again=lambda _, tries: tries < 1, clock=clock, chance=Most())
+    given_up = await retry(attempt, again=lambda _, tries: tries < 1, clock=clock, chance=Most())
 
     assert ("done", fault) == (result, given_up)
     assert 30.0 == clock.monotonic()

@@ -10,7 +10,7 @@ import pytest
 from pipeline.domain import Budget
 from pipeline.ledger.integrity import damage
 from pipeline.ledger.repository import Ledger
-from pipeline.run.plan_sync import admit
+from pipeline.run.plan_sync import sync_plan
 from pipeline.storage.blobs import Store
 from tests.unit.run.campaign import CAMPAIGN, Studio, entry
 from tests.unit.run.older import make_older
@@ -59,7 +59,7 @@ async def test_an_older_ledger_has_its_profiles_summed_up(version: int, tmp_path
     studio.budget = Budget(limit_usd=5 * PRICE - Decimal("0.01"))
 
     with Ledger.memory(studio.root) as ledger:
-        assert 4 * PRICE == admit([entry("b")], ledger, campaign=CAMPAIGN).committed_usd
+        assert 4 * PRICE == sync_plan([entry("b")], ledger, campaign=CAMPAIGN).committed_usd
     outcome = await studio.make("b")
 
     assert (11, 4 * PRICE) == (outcome.exit_code, studio.shop.billed)

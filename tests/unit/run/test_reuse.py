@@ -12,7 +12,7 @@ import pytest
 
 from pipeline.domain import Alternative, PricedItem
 from pipeline.ledger.repository import Ledger
-from pipeline.run.admission import PlanSummary
+from pipeline.run.plan_sync import PlanSummary
 from tests.unit.run.campaign import CAMPAIGN, Studio, entry
 
 TALL = 9 / 16

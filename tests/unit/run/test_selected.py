@@ -12,9 +12,8 @@ from pipeline.domain import Record
 from pipeline.domain.states import Status
 from pipeline.findings import Finding, Span
 from pipeline.ledger.repository import Ledger
-from pipeline.run.admission import PlanSummary
 from pipeline.run.outcome import Outcome
-from pipeline.run.plan_sync import admit
+from pipeline.run.plan_sync import PlanSummary, sync_plan
 from tests.unit.run.campaign import CAMPAIGN, Studio, entry
 from tests.unit.run.older import make_older
 from tests.unit.run.shop import OFFER, Provider
@@ -222,7 +221,7 @@ async def test_a_ledger_without_selections_is_brought_up_to_date(studio: Studio)
     make_older(studio.root, 1)
 
     with Ledger.memory(studio.root) as ledger:
-        foreseen = admit([entry("a"), entry("b")], ledger, campaign=CAMPAIGN)
+        foreseen = sync_plan([entry("a"), entry("b")], ledger, campaign=CAMPAIGN)
     outcome = await studio.make("a", "b")
 
     assert {"reused": 1, "new": 1} == _statuses(foreseen)

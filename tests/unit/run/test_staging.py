@@ -27,6 +27,7 @@ from tests.unit.run.rawserver import (
     public_trust,
     raw_server,
 )
+from tests.unit.run.shop import Provider
 
 Known = dict[tuple[str, str, str], tuple[str, float | None]]
 
@@ -37,7 +38,9 @@ class UploadCache:
     def __init__(self) -> None:
         self.known: Known = {}
 
-    def uploaded(self, digest: str, provider: str, account: str) -> tuple[str, float | None] | None:
+    async def uploaded(
+        self, digest: str, provider: str, account: str
+    ) -> tuple[str, float | None] | None:
         """Return what was recorded."""
         return self.known.get((digest, provider, account))
 
@@ -48,10 +51,11 @@ class UploadCache:
         self.known[digest, provider, account] = (uri, expires_at)
 
 
-class TwoSteps:
+class TwoSteps(Provider):
     """A provider whose upload asks for a place first, then puts the bytes there."""
 
     def __init__(self, lifetime_s: float | None = None) -> None:
+        super().__init__()
         self.lifetime_s = lifetime_s
 
     def upload(self, media: Media) -> Generator[Request, Response, Uploaded | Fault]:

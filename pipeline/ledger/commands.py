@@ -1,0 +1,90 @@
+"""Commands to a running run, in its ledger: another process writes them, the run answers them.
+
+The same on SQLite and PostgreSQL, and no socket. What was commanded before a run began is not for
+it: it is answered when the next one begins.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import orjson
+from sqlalchemy import Connection, insert, select, update
+
+from pipeline.errors import LedgerDamaged
+from pipeline.ledger.connection import connect, told
+from pipeline.ledger.root_lock import LEDGER
+from pipeline.ledger.sql_schema import VERSION, commands, version
+from pipeline.storage.fs import STATE_FOLDER
+
+TOO_LATE = "no run was there to obey it"
+EMPTY: Mapping[str, Any] = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Command:
+    """What a run is told to do: `name` is a method of its handle, `arguments` are what it takes."""
+
+    id: int
+    name: str
+    arguments: Mapping[str, Any]
+
+
+def send_command(
+    root: Path, campaign: str, name: str, arguments: Mapping[str, Any] = EMPTY, *, at: float
+) -> int:
+    """Write a command to the run that works in a root; return its id, to ask for the answer.
+
+    It takes no lock of the root's: the run keeps that. LedgerDamaged if the ledger is not of this
+    version: then no run of this version is at work.
+    """
+    path = root / STATE_FOLDER / LEDGER
+    with told(path), closing(connect(path)) as connection, connection.begin():
+        if version(connection) != VERSION:
+            raise LedgerDamaged(f"{path}: it is of another version: no run of this one uses it")
+        row = {"campaign": campaign, "name": name, "sent_at": at}
+        statement = insert(commands).values({**row, "arguments": orjson.dumps(dict(arguments))})
+        (command_id,) = connection.execute(statement).inserted_primary_key or (0,)
+        return int(command_id)
+
+
+def answered(root: Path, command_id: int) -> str | None:
+    """Return what the run answered to a command; None if it has not answered yet."""
+    path = root / STATE_FOLDER / LEDGER
+    with told(path), closing(connect(path, readonly=True)) as connection, connection.begin():
+        known = select(commands.c.answer).where(commands.c.id == command_id)
+        answer: str | None = connection.scalar(known)
+        return answer
+
+
+def unanswered(connection: Connection, *, campaign: str) -> list[Command]:
+    """Return the commands to a campaign's run that nobody has answered, oldest first."""
+    rows = connection.execute(
+        select(commands.c.id, commands.c.name, commands.c.arguments)
+        .where(commands.c.campaign == campaign, commands.c.answered_at.is_(None))
+        .order_by(commands.c.id)
+    )
+    return [
+        Command(id=row.id, name=row.name, arguments=orjson.loads(row.arguments)) for row in rows
+    ]
+
+
+def answer(connection: Connection, *, command_id: int, text: str, at: float) -> None:
+    """Answer a command."""
+    connection.execute(
+        update(commands).where(commands.c.id == command_id).values(answer=text, answered_at=at)
+    )
+
+
+def answer_all(connection: Connection, *, campaign: str, at: float) -> None:
+    """Answer what was commanded when no run was there: it is not for the next one."""
+    connection.execute(
+        update(commands)
+        .where(commands.c.campaign == campaign, commands.c.answered_at.is_(None))
+        .values(answer=TOO_LATE, answered_at=at)
+    )

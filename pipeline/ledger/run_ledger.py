@@ -1,0 +1,266 @@
+"""The ledger as a run works with it: asynchronous, each operation with a name of its own.
+
+No SQL runs in the event loop's thread: what is written waits for the group commit, what is read is
+read by a thread of its own. What a write returns is on disk.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from decimal import Decimal
+from functools import partial
+from typing import TYPE_CHECKING, Protocol, TypeVar
+
+from sqlalchemy import Connection
+
+from pipeline.domain import Event
+from pipeline.domain.states import State
+from pipeline.ledger import (
+    budgets,
+    commands,
+    event_log,
+    jobs,
+    outputs,
+    plan_totals,
+    purchases,
+    upload_cache,
+)
+from pipeline.ledger.budgets import Denied, Limits
+from pipeline.ledger.commands import Command
+from pipeline.ledger.connection import told
+from pipeline.ledger.group_commit import Operation
+from pipeline.ledger.jobs import Job, Purchase, WantedItem
+from pipeline.ledger.outputs import Clip, Landing, View
+from pipeline.ledger.price_confirmations import PriceClass, SeenPrice, seen_prices
+from pipeline.ledger.purchases import Booking
+
+if TYPE_CHECKING:
+    from pipeline.ledger.repository import Ledger
+
+T = TypeVar("T")
+
+
+class Access(Protocol):
+    """How operations reach the database: `repository.Ledger` is one."""
+
+    def write(self, operation: Operation[T]) -> asyncio.Future[T]:
+        """Run the operation in the next transaction; its result is there once it is on disk."""
+        ...
+
+    def read(self, operation: Operation[T]) -> T:
+        """Return what the operation reads from what is committed; called in any thread."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunTotals:
+    """Where the jobs of a campaign stand, and its money, after a run."""
+
+    counts: Mapping[tuple[State, str], int]
+    left_behind: Sequence[tuple[str, str, State]]
+    spent_usd: Decimal
+    """Charged for what was bought in the run."""
+    bound_usd: Decimal
+    """Charged + reserved + possible for what was bought in the run."""
+    committed_usd: Decimal
+    """Charged + reserved + possible, over the campaign's life."""
+
+
+class RunLedger:
+    """A campaign's jobs, purchases and clips in the ledger; `Ledger.for_run` opens it."""
+
+    def __init__(self, access: Access, readers: ThreadPoolExecutor, in_threads: Ledger) -> None:
+        self._access = access
+        self._readers = readers
+        self.in_threads = in_threads
+        """Its synchronous side, for work that has a thread of its own already."""
+        self.check_root = in_threads.check_root
+
+    # A run's own line.
+
+    async def begin_run(self, *, campaign: str, at: float) -> int:
+        """Write that a run begins; return its id."""
+        return await self._write(partial(purchases.begin, campaign=campaign, at=at))
+
+    async def end_run(self, *, run_id: int, exit_code: int, at: float) -> None:
+        """Write how a run ended."""
+        await self._write(partial(purchases.end, run_id=run_id, exit_code=exit_code, at=at))
+
+    async def run_totals(self, *, campaign: str, run_id: int) -> RunTotals:
+        """Return where the campaign's jobs stand, and what the run has bound."""
+        return await self._read(partial(_run_totals, campaign=campaign, run_id=run_id))
+
+    async def recover(self) -> None:
+        """Put every job that a worker held where the end of its process leaves it."""
+        await self._write(jobs.recover)
+
+    async def revive(
+        self,
+        *,
+        campaign: str,
+        providers: Iterable[str],
+        purchases_allowed: int,
+        causes: Iterable[str] = (),
+    ) -> None:
+        """Plan again what is held, failed free, or failed for one of the causes."""
+        revival = partial(jobs.revive, campaign=campaign, providers=providers, causes=causes)
+        await self._write(partial(revival, purchases_allowed=purchases_allowed))
+
+    # What there is to do.
+
+    async def planned(
+        self,
+        *,
+        campaign: str,
+        provider: str,
+        after: int,
+        limit: int,
+        without: Iterable[PriceClass] = (),
+    ) -> list[Job]:
+        """Return a provider's next selected jobs to be made, in plan order."""
+        window = partial(jobs.planned, campaign=campaign, provider=provider, without=without)
+        return await self._read(partial(window, after=after, limit=limit))
+
+    async def unsettled(self, *, campaign: str, provider: str, after: int, limit: int) -> list[Job]:
+        """Return a provider's next jobs that were sent and have not ended."""
+        window = partial(jobs.unsettled, campaign=campaign, provider=provider)
+        return await self._read(partial(window, after=after, limit=limit))
+
+    async def seen_prices(self) -> dict[PriceClass, SeenPrice]:
+        """Return every price that was seen."""
+        return await self._read(seen_prices)
+
+    async def tasks(self, *, provider: str, since: float) -> frozenset[str]:
+        """Return a provider's tasks that were accepted since then: each is some purchase's."""
+        return await self._read(partial(purchases.tasks, provider=provider, since=since))
+
+    async def bound_beside(self, purchase: Purchase, *, since: float) -> int:
+        """Return what other purchases at the same provider bind that had not ended by then."""
+        return await self._read(partial(purchases.bound_beside, purchase=purchase, since=since))
+
+    # A job along the table.
+
+    async def move(self, job: Job, after: State, *, cause: str = "", message: str = "") -> None:
+        """Move a job; Moved if it is no longer where it was."""
+        moving = partial(jobs.move, key=job.key, before=job.state, after=after)
+        await self._write(partial(moving, cause=cause, message=message))
+
+    async def hold(
+        self,
+        *,
+        campaign: str,
+        provider: str,
+        cause: str,
+        message: str,
+        price: PriceClass | None = None,
+    ) -> None:
+        """Hold what is selected and still planned for a provider; with a `price`, of that one."""
+        holding = partial(jobs.hold, campaign=campaign, provider=provider, price=price)
+        await self._write(partial(holding, cause=cause, message=message))
+
+    async def intend(
+        self, job: Job, purchase: Purchase, *, run_id: int, limits: Limits
+    ) -> Purchase | Denied:
+        """Write the intent to buy, with its reservation; from then on a POST may leave."""
+        intent = partial(purchases.intend, job=job, purchase=purchase)
+        return await self._write(partial(intent, run_id=run_id, limits=limits))
+
+    async def accept(
+        self, job: Job, *, task: str, at: float, native: str = "", unit: str = ""
+    ) -> None:
+        """Write the provider's task id; Clashed if another purchase already has it."""
+        acceptance = partial(purchases.accept, job=job, task=task, at=at)
+        await self._write(partial(acceptance, native=native, unit=unit))
+
+    async def close_purchase(
+        self, job: Job, after: State, booking: Booking, *, run_id: int
+    ) -> bool:
+        """Move a job and book how its paid try ended; tell whether it cost more than reserved."""
+        closing = partial(purchases.close, job=job, after=after, booking=booking)
+        return await self._write(partial(closing, run_id=run_id))
+
+    async def land(
+        self, job: Job, after: State, clip: Clip, *, cause: str = "", message: str = ""
+    ) -> Landing:
+        """Write that the clip is in the store, verified, and return how it was taken."""
+        landing = partial(outputs.land, job=job, after=after, clip=clip)
+        return await self._write(partial(landing, cause=cause, message=message))
+
+    # Files.
+
+    async def views_of(self, key: str, *, campaign: str) -> list[View]:
+        """Return the output paths of the campaign's plan that want a key's clip."""
+        return await self._read(partial(outputs.views, campaign=campaign, key=key))
+
+    async def place(self, view: View, *, signature: str = "", mode: int | None = None) -> None:
+        """Write that an item's clip stands at its output path now."""
+        placing = partial(outputs.place, item_id=view.item_id, path=view.path)
+        sha256 = view.clip.sha256 if view.clip else ""
+        await self._write(partial(placing, sha256=sha256, signature=signature, mode=mode))
+
+    async def sign(self, sha256: str, signature: str) -> None:
+        """Write what a clip's file in the store is, its bytes being right."""
+        await self._write(partial(outputs.sign, sha256=sha256, signature=signature))
+
+    async def uploaded(
+        self, digest: str, provider: str, account: str
+    ) -> tuple[str, float | None] | None:
+        """Return where a medium is at a provider and when that dies (unix seconds), if known."""
+        known = partial(upload_cache.uploaded, digest=digest, provider=provider)
+        return await self._read(partial(known, account=account))
+
+    async def record_upload(
+        self, digest: str, provider: str, account: str, *, uri: str, expires_at: float | None
+    ) -> None:
+        """Remember where a medium is at a provider."""
+        place = {"digest": digest, "provider": provider, "account": account}
+        await self._write(partial(upload_cache.record, place=place, uri=uri, expires_at=expires_at))
+
+    # What is told, and what is commanded.
+
+    def note(self, event: Event) -> None:
+        """Write an event down in one of the next transactions; nobody waits for it."""
+        self._access.write(partial(event_log.note, event=event)).add_done_callback(_forget)
+
+    async def wanted_items(self, *, campaign: str, address: str) -> list[WantedItem]:
+        """Return the plan's selected items of an address, whose take may be left out."""
+        return await self._read(partial(jobs.wanted_items, campaign=campaign, address=address))
+
+    async def mark_unwanted(self, keys: Iterable[str]) -> frozenset[str]:
+        """Mark those of these jobs that were submitted and have not ended; return their keys."""
+        return await self._write(partial(jobs.mark_unwanted, keys=tuple(keys)))
+
+    async def open_commands(self, *, campaign: str) -> list[Command]:
+        """Return the commands to a campaign's run that nobody has answered, oldest first."""
+        return await self._read(partial(commands.unanswered, campaign=campaign))
+
+    async def answer(self, command_id: int, text: str, *, at: float) -> None:
+        """Answer a command."""
+        await self._write(partial(commands.answer, command_id=command_id, text=text, at=at))
+
+    async def _write(self, operation: Operation[T]) -> T:
+        with told(self.in_threads.path):
+            return await self._access.write(operation)
+
+    async def _read(self, operation: Operation[T]) -> T:
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._readers, self._access.read, operation)
+
+
+def _run_totals(connection: Connection, *, campaign: str, run_id: int) -> RunTotals:
+    return RunTotals(
+        counts=jobs.counts(connection, campaign=campaign),
+        left_behind=plan_totals.left_behind(connection, campaign=campaign),
+        spent_usd=purchases.spent(connection, run_id=run_id),
+        bound_usd=purchases.bound(connection, run_id=run_id),
+        committed_usd=budgets.committed(connection, campaign=campaign),
+    )
+
+
+def _forget(future: asyncio.Future[None]) -> None:
+    """Look at the result of what nobody waits for, so that asyncio does not complain of it."""
+    if not future.cancelled():
+        future.exception()

@@ -1,0 +1,203 @@
+"""A provider as a run speaks to it: the one door around every call into an adapter.
+
+An adapter may come from anywhere. What it raises, or returns that is none of what it may return,
+becomes a Fault of the one job it was asked for, and names the adapter; after a submit that is a
+doubt. It never ends the run, nor another provider's lane.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Collection, Generator, Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any, TypeVar, cast
+from uuid import uuid4
+
+from pipeline.domain import EMPTY, Media, Offer
+from pipeline.domain.states import FaultKind
+from pipeline.errors import Forbidden, NotSent, TransportFault, UnreadableReply
+from pipeline.net.client import Transport
+from pipeline.net.encoding import filled
+from pipeline.net.lane import Lane
+from pipeline.providers.base import (
+    CLIENT_ID,
+    Absent,
+    Accepted,
+    Balances,
+    Charge,
+    Done,
+    Failed,
+    Fault,
+    Finds,
+    Pending,
+    Provider,
+    Quote,
+    Quotes,
+    Request,
+    Response,
+    TaskRef,
+    TaskState,
+    Unknown,
+    Uploaded,
+    Uploads,
+)
+
+T = TypeVar("T")
+_Types = tuple[type, ...]
+_SUBMITTED: _Types = (Accepted, Fault)
+_STATES: _Types = (Pending, Done, Failed, Unknown, Absent, Fault)
+_FOUND: _Types = (Accepted, Absent, Fault)
+
+
+class ProviderClient:
+    """One provider's adapter over one lane; each method is one exchange, or one short talk."""
+
+    def __init__(self, provider: Provider, lane: Lane, transport: Transport) -> None:
+        self._provider = provider
+        self._lane = lane
+        self._transport = transport
+        self.offer: Offer = provider.offer
+
+    async def submit(
+        self,
+        request: Request,
+        client_id: str,
+        *,
+        headers: Mapping[str, str] = EMPTY,
+        arrived: Callable[[], None] = lambda: None,
+    ) -> Accepted | Fault | NotSent:
+        """Send a request that buys, once; a reply that is lost or unreadable is a Fault.
+
+        `arrived` is called between the reply and its reading.
+        """
+        try:
+            reply = await self._transport.submit(self._lane, request, headers)
+        except NotSent as never:
+            return never
+        except TransportFault as lost:
+            return Fault(kind=FaultKind.UNAVAILABLE, message=str(lost), accepted=None)
+        arrived()
+        reading = partial(self._provider.read_submit, reply, client_id)
+        return self._ask("read_submit", reading, _SUBMITTED)
+
+    async def status(self, task: TaskRef) -> TaskState:
+        """Ask for a task, once."""
+        request = self._ask(
+            "status_request", partial(self._provider.status_request, task), (Request,)
+        )
+        if isinstance(request, Fault):
+            return request
+        try:
+            reply = await self._transport.send(self._lane, request)
+        except UnreadableReply as garbled:
+            return Fault(kind=FaultKind.UNREADABLE, message=str(garbled))
+        except TransportFault as lost:
+            return Fault(kind=FaultKind.UNAVAILABLE, message=str(lost))
+        return self._ask("read_status", partial(self._provider.read_status, task, reply), _STATES)
+
+    async def find(
+        self, client_id: str, request: Request, *, since: float, known: Collection[str]
+    ) -> Accepted | Absent | Fault:
+        """Ask for the task of a purchase that was sent; absence proves nothing."""
+        provider = cast("Finds", self._provider)
+
+        def begin() -> Generator[Request, Response, Accepted | Absent | Fault]:
+            return provider.find(client_id, request, since, known)
+
+        try:
+            send = partial(self._transport.send, self._lane)
+            return await self._talk("find", begin, send, _FOUND)
+        except TransportFault as lost:
+            return Fault(kind=FaultKind.UNAVAILABLE, message=str(lost), accepted=None)
+
+    async def upload(
+        self, media: Media, content: Path, content_type: str, *, new_id: Callable[[], str]
+    ) -> Uploaded | Fault:
+        """Go through an upload from its first step.
+
+        It buys nothing: each of its steps has an id that is never used again.
+        """
+        provider = cast("Uploads", self._provider)
+        put = partial(self._transport.send, self._lane, content=content, content_type=content_type)
+
+        def send(request: Request) -> Awaitable[Response]:
+            return put(filled(request, {CLIENT_ID: new_id()}))
+
+        try:
+            begin = lambda: provider.upload(media)  # noqa: E731 - it may have none
+            return await self._talk("upload", begin, send, (Uploaded, Fault))
+        except Forbidden as exc:
+            return Fault(kind=FaultKind.REJECTED, message=str(exc), code="forbidden-link")
+        except TransportFault as exc:
+            return Fault(kind=FaultKind.UNAVAILABLE, message=str(exc))
+
+    async def quote(self, request: Request, places: Mapping[str, str]) -> Quote | Fault:
+        """Ask for the provider's own dry run of a request."""
+        quotes = cast("Quotes", self._provider)
+        # A dry run must not use up an id that a purchase may want.
+        ids = {**places, CLIENT_ID: str(uuid4())}
+        asked = self._ask(
+            "quote_request", lambda: filled(quotes.quote_request(request), ids), (Request,)
+        )
+        if isinstance(asked, Fault):
+            return asked
+        try:
+            reply = await self._transport.send(self._lane, asked)
+        except TransportFault as lost:
+            return Fault(kind=FaultKind.UNAVAILABLE, message=str(lost))
+        return self._ask("read_quote", lambda: quotes.read_quote(reply), (Quote, Fault))
+
+    async def balance(self) -> Charge | Fault:
+        """Ask for what the account has left."""
+        balances = cast("Balances", self._provider)
+        ids = {CLIENT_ID: str(uuid4())}
+        asked = self._ask(
+            "balance_request", lambda: filled(balances.balance_request(), ids), (Request,)
+        )
+        if isinstance(asked, Fault):
+            return asked
+        try:
+            reply = await self._transport.send(self._lane, asked)
+        except TransportFault as lost:
+            return Fault(kind=FaultKind.UNAVAILABLE, message=str(lost))
+        return self._ask("read_balance", lambda: balances.read_balance(reply), (Charge, Fault))
+
+    def _ask(self, name: str, call: Callable[[], T], may_return: _Types) -> T | Fault:
+        """Return what an adapter's function returns, or the Fault that it broke."""
+        try:
+            result = call()
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is this one job's
+            return self._broken(name, f"{type(error).__name__}: {error}")
+        return self._checked(name, result, may_return)
+
+    def _checked(self, name: str, result: T, may_return: _Types) -> T | Fault:
+        # None for a submit's reply would leave the job where it may be sent once more.
+        if isinstance(result, may_return):
+            return result
+        return self._broken(name, f"it returned {type(result).__name__}")
+
+    async def _talk(
+        self,
+        name: str,
+        begin: Callable[[], Generator[Request, Response, T]],
+        send: Callable[[Request], Awaitable[Response]],
+        may_return: _Types,
+    ) -> T | Fault:
+        """Send what an adapter's generator yields, one after another; return what it returns."""
+        reply: Any = None
+        steps: Generator[Request, Any, T] | None = None
+        while True:
+            try:
+                steps = steps or begin()
+                request = steps.send(reply)
+                sending = send(request)
+            except StopIteration as end:
+                return self._checked(name, end.value, may_return)
+            except Exception as error:  # noqa: BLE001 - whatever it is, it is this one job's
+                return self._broken(name, f"{type(error).__name__}: {error}")
+            reply = await sending
+
+    def _broken(self, name: str, what: str) -> Fault:
+        who = self.offer.provider
+        message = f"the adapter of {who} broke in {name}: {what}"
+        return Fault(kind=FaultKind.UNREADABLE, message=message, accepted=None)
