@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pipeline.domain.states import Exit
 
+INTERRUPTED = "interrupted; what was paid for is in the ledger, run again to continue"
+
 
 class Leave(Exception):  # noqa: N818 - it is no error, it is how a command ends
     """End the command with this code; everything worth saying was said."""

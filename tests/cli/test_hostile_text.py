@@ -16,10 +16,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.live import Live
 
-from pipeline.cli.console import TerminalConsole, print_text
+from pipeline.cli.console import print_text
 from pipeline.cli.finding_text import written
 from pipeline.cli.panel import Lines, Panel
-from pipeline.cli.planning import drawn
+from pipeline.cli.plan_text import plan_table
+from pipeline.cli.terminal_console import TerminalConsole
 from pipeline.domain import Event, Record
 from pipeline.domain.states import Status
 from pipeline.findings import Diagnostic, Span
@@ -56,7 +57,7 @@ def _plan(text: str) -> None:
         expected_usd=Decimal(0),
         high_usd=Decimal(0),
     )
-    TerminalConsole().print(drawn(PlanSummary(campaign=text, lines=(line,))))
+    TerminalConsole().print(plan_table(PlanSummary(campaign=text, lines=(line,))))
 
 
 def _events(text: str) -> Iterator[Event]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pipeline.cli.planning import orphans
+from pipeline.cli.plan_text import orphans
 
 
 def test_what_left_the_plan_is_one_line() -> None:
