@@ -12,6 +12,27 @@ from __future__ import annotations
 
 from pipeline.exports import lazy_names
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:  # an editor and a type checker read this, Python does not
+    from pipeline.api.campaign import Campaign as Campaign
+    from pipeline.api.campaign_plan import Plan as Plan
+    from pipeline.api.campaign_report import CampaignStatus as CampaignStatus
+    from pipeline.api.campaign_run import Run as Run
+    from pipeline.api.loss_consent import PurchasesRefused as PurchasesRefused
+    from pipeline.api.project import Project as Project
+    from pipeline.api.reconciliation import Decisions as Decisions
+    from pipeline.domain.records import Event as Event
+    from pipeline.domain.records import Record as Record
+    from pipeline.domain.states import Exit as Exit
+    from pipeline.domain.states import State as State
+    from pipeline.domain.states import Status as Status
+    from pipeline.errors import CallsheetError as CallsheetError
+    from pipeline.errors import InvalidInput as InvalidInput
+    from pipeline.findings import Diagnostic as Diagnostic
+    from pipeline.report.summary import Report as Report
+    from pipeline.run.outcome import Outcome as Outcome
+
+
 _HOMES = {
     "Campaign": "api.campaign",
     "CampaignStatus": "api.campaign_report",

@@ -98,9 +98,15 @@ def plan_table(summary: PlanSummary) -> Table:
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
     for title in ("shot", "provider", "status", "items", "low", "expected", "high"):
         table.add_column(title, justify="right" if title not in _WORDS else "left")
+    alike: dict[tuple[str, ...], list[PlanLine]] = {}
     for line in summary.lines:
-        status, made = _standing(line, summary), summary.makes(line)
-        table.add_row(line.shot, line.provider, status, str(line.items), *_prices(line, made=made))
+        # What a plan keeps apart and a person reads alike (in flight: waiting, fetching) is a line.
+        shown = (line.shot, line.provider, _standing(line, summary))
+        alike.setdefault(shown, []).append(line)
+    for cells, lines in alike.items():
+        made = summary.makes(lines[0])
+        items = sum(line.items for line in lines)
+        table.add_row(*cells, str(items), *_prices(lines, made=made))
     return table
 
 
@@ -152,15 +158,17 @@ def _standing(line: PlanLine, summary: PlanSummary) -> str:
     return standing_text(line.status, line.cause, earlier_rule=line.earlier_rule) + again
 
 
-def _prices(line: PlanLine, *, made: bool) -> tuple[str, str, str]:
+def _prices(lines: Sequence[PlanLine], *, made: bool) -> tuple[str, str, str]:
     if not made:
         return ("", "", "")
-    if line.unpriced == line.items:
+    unpriced = sum(line.unpriced for line in lines)
+    if unpriced == sum(line.items for line in lines):
         return ("unknown", "unknown", "unknown")
-    mark = f" + {line.unpriced}?" if line.unpriced else ""
-    figures = (line.low_usd, line.expected_usd, line.high_usd)
-    low, expected, high = (f"{money(figure)}{mark}" for figure in figures)
-    return (low, expected, high)
+    mark = f" + {unpriced}?" if unpriced else ""
+    low = sum((line.low_usd for line in lines), Decimal(0))
+    expected = sum((line.expected_usd for line in lines), Decimal(0))
+    high = sum((line.high_usd for line in lines), Decimal(0))
+    return (f"{money(low)}{mark}", f"{money(expected)}{mark}", f"{money(high)}{mark}")
 
 
 def same_clips(groups: Iterable[Sequence[str]]) -> Iterator[str]:

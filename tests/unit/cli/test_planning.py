@@ -1,8 +1,54 @@
-"""What a plan says besides its table."""
+"""What a plan says, in its table and besides."""
 
 from __future__ import annotations
 
-from pipeline.cli.plan_text import orphans
+from collections import Counter
+from decimal import Decimal
+
+from rich.console import Console
+
+from pipeline.cli.plan_text import orphans, plan_table
+from pipeline.domain.states import Status
+from pipeline.run.admission import PlanLine, PlanSummary
+
+
+def _line(status: Status, items: int, usd: str = "0", **more: Status) -> PlanLine:
+    stands = more.get("stands", status)
+    price = Decimal(usd)
+    return PlanLine(
+        shot="spin",
+        provider="runware",
+        status=status,
+        stands=stands,
+        cause="",
+        earlier_rule=False,
+        items=items,
+        unpriced=0,
+        low_usd=price,
+        expected_usd=price,
+        high_usd=price,
+    )
+
+
+def test_items_that_read_alike_are_one_line() -> None:
+    """Kinds of standing that a person cannot tell apart are counted together, not listed twice."""
+    lines = (
+        _line(Status.NEW, 1, "0.42"),
+        _line(Status.IN_FLIGHT, 2),
+        _line(Status.IN_FLIGHT, 3),
+        _line(Status.SHARED, 4, stands=Status.NEW),
+        _line(Status.SHARED, 1, stands=Status.REUSED),
+    )
+    console = Console(width=80, color_system=None)
+    with console.capture() as captured:
+        console.print(plan_table(PlanSummary(campaign="cups", lines=lines)))
+
+    words = [line.split() for line in captured.get().splitlines()[1:]]
+    counts = {tuple(row[:3]): int(row[3]) for row in words}
+
+    assert [] == [row for row, times in Counter(tuple(r[:3]) for r in words).items() if times > 1]
+    assert {"new": 1, "in_flight": 5, "shared": 5} == {row[2]: n for row, n in counts.items()}
+    assert ["0.42", "0.42", "0.42"] == words[0][4:]
 
 
 def test_what_left_the_plan_is_one_line() -> None:
