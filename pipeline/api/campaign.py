@@ -5,11 +5,11 @@ What a method needs and no other does is loaded when it is called: a check opens
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pipeline.api.campaign_plan import Plan, dry_run, dry_run_summary, plan_campaign
 from pipeline.api.campaign_request import RunSettings, SpendLimit, known_causes, usage
@@ -20,12 +20,12 @@ from pipeline.domain import Record
 from pipeline.findings import Diagnostic
 
 if TYPE_CHECKING:  # what follows is slow to load
-    from collections.abc import Mapping
-    from typing import Any
-
     from pipeline.api.campaign_report import CampaignStatus
     from pipeline.api.campaign_run import Run
+    from pipeline.api.clip_adoption import AdoptedClips
+    from pipeline.api.reconciliation import Decisions
     from pipeline.report.summary import Report
+    from pipeline.run.manual import Sent
 
 Selector = str | Sequence[str]
 
@@ -119,6 +119,24 @@ class Campaign:
         from pipeline.api.campaign_report import report_selection  # noqa: PLC0415 - slow to load
 
         return report_selection(self._loaded, write=write)
+
+    async def reconcile(self, decisions: Decisions | None = None) -> Sequence[Sent]:
+        """Settle what was sent and has no known end, and collect what is finished; buy nothing.
+
+        `decisions` are what a person says of items. Return what is still open.
+        """
+        from pipeline.api.reconciliation import Decisions, settle  # noqa: PLC0415 - slow to load
+
+        return await settle(self._loaded, decisions or Decisions())
+
+    def adopt_clips(self, named: Sequence[str] = ()) -> AdoptedClips:
+        """Take in clips that lie at output paths without a purchase, so that none is bought again.
+
+        `named` are clips of the store and their items, as `SHA=ADDRESS`.
+        """
+        from pipeline.api.clip_adoption import adopt_clips  # noqa: PLC0415 - slow to load
+
+        return adopt_clips(self._loaded, named)
 
     def _selected(
         self, select: Selector, exclude: Selector, first: int | None, provider: str

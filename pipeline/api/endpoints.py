@@ -43,7 +43,13 @@ def hosts_of(
         outside = given.get(host) or variables.get(variable, "")
         inside = getattr(settings, setting, None)
         if outside:
-            hosts[host] = _trusted(outside)
+            parts = urlsplit(outside)
+            near = parts.scheme == "http" and loopback(parts.hostname or "")
+            if not parts.hostname or not (parts.scheme == "https" or near):
+                raise mistyped(
+                    "foreign-address", f"{outside} must be https (http only on loopback)"
+                )
+            hosts[host] = outside.rstrip("/")
             foreign.append(f"{offer.provider} {setting} = {hosts[host]}")
         elif inside is not None:
             hosts[host] = _listed(offer, inside.data, inside.span)
@@ -81,14 +87,6 @@ def _listed(offer: Offer, url: str, span: Span) -> str:
             )
         ]
     )
-
-
-def _trusted(url: str) -> str:
-    parts = urlsplit(url)
-    secure = parts.scheme == "https" or (parts.scheme == "http" and loopback(parts.hostname or ""))
-    if secure and parts.hostname:
-        return url.rstrip("/")
-    raise mistyped("foreign-address", f"{url} must be https (http only on loopback)")
 
 
 def loopback(host: str) -> bool:

@@ -32,8 +32,10 @@ class FindingPage:
 def finding_pages() -> Mapping[str, FindingPage]:
     """Return the page of every finding there is, by slug."""
     listed = shipped_yaml("pipeline", "findings.yaml")
-    return MappingProxyType({slug: _page(slug, **said) for slug, said in listed.items()})
-
-
-def _page(slug: str, severity: str = "error", **said: str) -> FindingPage:
-    return FindingPage(slug=slug, severity=Severity(severity), **said)
+    pages = {
+        slug: FindingPage(
+            slug=slug, **{**said, "severity": Severity(said.get("severity", Severity.ERROR))}
+        )
+        for slug, said in listed.items()
+    }
+    return MappingProxyType(pages)

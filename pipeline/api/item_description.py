@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from pipeline.providers import OFFERS
 
 Plain = Mapping[str, Any]
 _PRICES = ("low", "expected", "high")
+_MEASURES = ("format", "width", "height", "seconds", "bytes", "digest")
 
 
 class CannotMake(CallsheetError):  # noqa: N818 - as the others of its tree
@@ -64,7 +65,7 @@ def _entry(record: Record, campaign: LoadedCampaign, assets: Path) -> Entry:
 
 def item_description(entry: Entry, record: Record, campaign: LoadedCampaign) -> Plain:
     """Return the item as plain data; its request is as it would be sent, without any key."""
-    item = entry.item
+    item, request, offer = entry.item, entry.request, OFFERS[entry.item.provider]
     return {
         "address": item.address,
         "shot": item.shot,
@@ -86,8 +87,26 @@ def item_description(entry: Entry, record: Record, campaign: LoadedCampaign) -> 
         "satisfied_by": _satisfied_by(item, record),
         "prompt": record.prompt,
         "sent_prompt": entry.sent_prompt,
-        "references": list(_references(item)),
-        "request": _request(entry),
+        "references": [
+            {
+                "name": reference.name,
+                "role": reference.role.value,
+                "ordinal": reference.ordinal,
+                "say": reference.say,
+                "media": [
+                    {"file": _file(each), **{name: getattr(each, name) for name in _MEASURES}}
+                    for each in reference.media
+                ],
+            }
+            for reference in item.references
+        ],
+        "request": {
+            "method": request["method"],
+            "url": f"{offer.hosts.get(request['host'], '')}{request['path']}",
+            "headers": dict(request["headers"]),
+            "key_from": offer.key_env,
+            "body": request["body"],
+        },
     }
 
 
@@ -120,22 +139,6 @@ def _price(price: Price | None) -> Plain | None:
     return {**sums, "source": price.source, "certainty": price.certainty}
 
 
-def _references(item: Item) -> Iterator[Plain]:
-    for reference in item.references:
-        yield {
-            "name": reference.name,
-            "role": reference.role.value,
-            "ordinal": reference.ordinal,
-            "say": reference.say,
-            "media": [_media(each) for each in reference.media],
-        }
-
-
-def _media(media: Media) -> Plain:
-    names = ("format", "width", "height", "seconds", "bytes", "digest")
-    return {"file": _file(media), **{name: getattr(media, name) for name in names}}
-
-
 def _file(media: Media) -> str:
     """Return a medium as it may be shown: a file below the working folder relative to it."""
     here = Path.cwd()
@@ -144,14 +147,3 @@ def _file(media: Media) -> str:
         return "made by `fit`"
     inside = media.local and path.is_relative_to(here)
     return str(path.relative_to(here)) if inside else media.source
-
-
-def _request(entry: Entry) -> Plain:
-    request, offer = entry.request, OFFERS[entry.item.provider]
-    return {
-        "method": request["method"],
-        "url": f"{offer.hosts.get(request['host'], '')}{request['path']}",
-        "headers": dict(request["headers"]),
-        "key_from": offer.key_env,
-        "body": request["body"],
-    }

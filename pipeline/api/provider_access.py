@@ -25,8 +25,6 @@ from pipeline.run.admission import PlanSummary
 _MOST = 16
 """How many clips at once a lane may grow to if the manifest says nothing: no provider publishes
 its limit (as of 2026-11), and what waits in a provider's own queue is not made any sooner."""
-_PROVEN = frozenset({"apimart", "evolink", "inference", "runware", "unifically"})
-"""Providers whose adapter is held against the sandbox; with others no money may be spent yet."""
 
 
 def providers_at_work(
@@ -97,7 +95,7 @@ def access_faults(
     """
     if campaign.request.rehearse:
         return
-    checks: list[Callable[[], object]] = [lambda: _refuse_unproven(names)]
+    checks: list[Callable[[], object]] = []
     try:
         variables = variables_of(settings, campaign.request)
         given = base_urls(campaign.request.base_urls)
@@ -129,14 +127,6 @@ def missing_fallbacks(
     return keyless(settings, campaign.request, frozenset(named & OFFERS.keys()) - names)
 
 
-def _refuse_unproven(names: frozenset[str]) -> None:
-    unproven = sorted(names - _PROVEN)
-    if unproven:
-        raise usage(
-            f"{', '.join(unproven)} cannot be run in this version: no sandbox witnesses it yet"
-        )
-
-
 @contextmanager
 def open_lanes(
     settings: RunSettings,
@@ -145,18 +135,25 @@ def open_lanes(
     notify: Callable[[str], None],
 ) -> Iterator[Mapping[str, Lane]]:
     """Yield a lane for each of these providers; a rehearsal's lead to its own sandbox."""
-    _refuse_unproven(names)
     offers = [OFFERS[name] for name in sorted(names)]
     if not offers:
         yield {}
     elif campaign.request.rehearse:
         state = campaign.request.home / ".callsheet" / "sandbox"
         with start_sandbox(state, settings.scenario, chaos=settings.chaos) as addresses:
-            yield {o.provider: _rehearsed(o, campaign, addresses[o.provider]) for o in offers}
+            lanes = dict[str, Lane]()
+            for offer in offers:
+                own = addresses.get(offer.provider)
+                if own is None:
+                    raise usage(f"{offer.title} cannot be rehearsed: the sandbox has no part of it")
+                every = {"api": own["base_url"], "upload": own.get("upload_url", "")}
+                hosts: Mapping[str, str] = {host: every[host] for host in offer.hosts}
+                lanes[offer.provider] = _lane(offer, campaign, rehearsal_key(offer.provider), hosts)
+            yield lanes
     else:
         variables = variables_of(settings, campaign.request)
         given = base_urls(campaign.request.base_urls)
-        lanes = dict[str, Lane]()
+        lanes = {}
         for offer in offers:
             key = key_of(offer, variables, campaign.request)
             written = campaign.manifest.providers.get(offer.provider)
@@ -165,12 +162,6 @@ def open_lanes(
                 notify(f"address from outside the manifest: {line}")
             lanes[offer.provider] = _lane(offer, campaign, key, hosts)
         yield lanes
-
-
-def _rehearsed(offer: Offer, campaign: LoadedCampaign, addresses: Mapping[str, str]) -> Lane:
-    hosts = {"api": addresses["base_url"], "upload": addresses.get("upload_url", "")}
-    named = {host: hosts[host] for host in offer.hosts}
-    return _lane(offer, campaign, rehearsal_key(offer.provider), named)
 
 
 def _lane(offer: Offer, campaign: LoadedCampaign, key: str, hosts: Mapping[str, str]) -> Lane:

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from pipeline.api.campaign_report import write_report
 from pipeline.api.campaign_request import RunSettings
+from pipeline.api.campaign_run import Run, Task
 from pipeline.api.loaded_campaign import LoadedCampaign
 from pipeline.api.provider_access import open_lanes
+from pipeline.api.roots import open_for_work
 from pipeline.domain.states import MAKES, State
 from pipeline.ledger.repository import Ledger
 from pipeline.providers import PROVIDERS
 from pipeline.run.claiming import verify
-from pipeline.run.manual import abandon, adopt, claim, decidable, resubmit
+from pipeline.run.manual import Sent, abandon, adopt, claim, decidable, resubmit, sent
 from pipeline.run.plan_sync import last_admission
 
 _NAMED = 4
@@ -39,7 +40,7 @@ class Decisions:
         return bool(self.tasks or self.resubmit or self.abandon)
 
 
-def verify_tasks(
+async def verify_tasks(
     campaign: LoadedCampaign,
     settings: RunSettings,
     ledger: Ledger,
@@ -51,7 +52,7 @@ def verify_tasks(
     claims = [claim(ledger, campaign.name, *named) for named in decisions.tasks]
     names = frozenset(each.provider for each in claims)
     with open_lanes(settings, campaign, names, notify) as lanes:
-        asyncio.run(verify(claims, providers=PROVIDERS, lanes=lanes))
+        await verify(claims, providers=PROVIDERS, lanes=lanes)
 
 
 def record_decisions(campaign: LoadedCampaign, ledger: Ledger, decisions: Decisions) -> None:
@@ -72,6 +73,25 @@ def record_decisions(campaign: LoadedCampaign, ledger: Ledger, decisions: Decisi
         abandon(ledger, campaign.name, address, now=now)
     if decisions.any:
         write_report(ledger, campaign)
+
+
+async def settle(campaign: LoadedCampaign, decisions: Decisions) -> Sequence[Sent]:
+    """Record the decisions, settle the rest with the providers, and return what is still open.
+
+    InvalidInput where a provider's key is missing; Undecidable where a decision does not fit.
+    """
+    request, settings = campaign.request, RunSettings()
+    with open_for_work(request) as ledger:
+        if decisions.tasks:
+            await verify_tasks(campaign, settings, ledger, decisions, notify=lambda _: None)
+        record_decisions(campaign, ledger, decisions)
+        names = frozenset(task.provider for task in sent(ledger, campaign.name))
+        if names:
+            task = Task(ledger=ledger, providers=names, buys=False, falls_back=False)
+            async with Run(campaign, settings, task):
+                pass
+            write_report(ledger, campaign)
+        return sent(ledger, campaign.name)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

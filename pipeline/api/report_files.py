@@ -64,47 +64,35 @@ def _part(file: Path) -> Path:
 
 
 def _files(campaign: LoadedCampaign, posters: frozenset[str] = frozenset()) -> Mapping[str, Lines]:
-    tables = _tables(campaign)
+    """Return how each file of the report is written, by its name."""
+    manifest = campaign.manifest
+    tables = {
+        shot.id: manifest.tables[shot.table]
+        for shot in manifest.shots
+        if shot.table is not None and shot.table in manifest.tables
+    }
+    shots_of: dict[str, set[str]] = {}
+    for shot, table in tables.items():
+        shots_of.setdefault(table.name, set()).add(shot)
     return {
-        "index.html": partial(_page, posters=posters, tables=tables),
+        "index.html": lambda report, records: iter(
+            (to_html(report, records(), posters=posters, tables=tables),)
+        ),
         **_PLAIN,
         **{
-            f"results.{table.name}.csv": partial(_results, table, tables) for table in _used(tables)
+            f"results.{name}.csv": partial(_results, manifest.tables[name], shots)
+            for name, shots in shots_of.items()
         },
     }
 
 
-def _tables(campaign: LoadedCampaign) -> Mapping[str, Table]:
-    """Return the table that each shot is made for."""
-    manifest = campaign.manifest
-    named = {shot.id: shot.table for shot in manifest.shots if shot.table in manifest.tables}
-    return {shot: manifest.tables[table] for shot, table in named.items() if table}
-
-
-def _used(tables: Mapping[str, Table]) -> list[Table]:
-    return list({table.name: table for table in tables.values()}.values())
-
-
-def _page(
-    report: Report, records: Records, *, posters: frozenset[str], tables: Mapping[str, Table]
-) -> Iterator[str]:
-    yield to_html(report, records(), posters=posters, tables=tables)
-
-
-def _results(
-    table: Table, tables: Mapping[str, Table], _: Report, records: Records
-) -> Iterator[str]:
-    shots = {shot for shot, its in tables.items() if its.name == table.name}
+def _results(table: Table, shots: set[str], _: Report, records: Records) -> Iterator[str]:
     yield from to_results(table, records(), shots)
-
-
-def _json(report: Report, records: Records) -> Iterator[bytes]:
-    yield from to_json(report, records())
 
 
 _PLAIN: Mapping[str, Lines] = MappingProxyType(
     {
-        "report.json": _json,
+        "report.json": lambda report, records: to_json(report, records()),
         "report.csv": lambda _, records: to_csv(records()),
         "report.md": lambda report, _: iter((to_markdown(report),)),
         "junit.xml": lambda report, records: to_junit(report, records()),

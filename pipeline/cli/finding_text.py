@@ -29,7 +29,9 @@ def written(
     told = grouped(findings)
     if form is Format.TEXT:
         return "\n".join(render(finding, sources) for finding in told)
-    return _WRITERS[form](told)
+    if form is Format.JSON:
+        return json.dumps({"findings": [_plain(finding) for finding in told]}, indent=2)
+    return _as_sarif(told)
 
 
 def counted(findings: Iterable[Diagnostic]) -> str:
@@ -39,10 +41,6 @@ def counted(findings: Iterable[Diagnostic]) -> str:
     return (
         ", ".join(f"{n} {word}{'s' if n > 1 else ''}" for word, n in counts if n) or "no findings"
     )
-
-
-def _as_json(findings: tuple[Diagnostic, ...]) -> str:
-    return json.dumps({"findings": [_plain(finding) for finding in findings]}, indent=2)
 
 
 def _plain(finding: Diagnostic) -> Mapping[str, Any]:
@@ -90,6 +88,3 @@ def _result(finding: Diagnostic) -> Mapping[str, Any]:
 def _physical(span: Span) -> Mapping[str, Any]:
     region = {"startLine": span.line, "startColumn": span.column, "endColumn": span.end_column}
     return {"artifactLocation": {"uri": Path(span.file).as_posix()}, "region": region}
-
-
-_WRITERS = {Format.JSON: _as_json, Format.SARIF: _as_sarif}

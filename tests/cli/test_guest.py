@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib.metadata import EntryPoint
 from pathlib import Path
+from threading import Thread
+from typing import Self
 
 import pytest
 
 from pipeline.providers.guests import guests
 from tests.architecture.source import REPOSITORY
+from tests.conformance.stage import film
 
 PACKAGE = REPOSITORY / "tests" / "guest"
 MANIFEST = """\
@@ -76,6 +81,90 @@ def test_a_manifest_can_name_it(installed: Path, tmp_path: Path) -> None:
 
     assert 3 == refused.returncode
     assert "Traceback" not in refused.stderr
+
+
+@pytest.fixture
+def house(tmp_path: Path) -> Iterator[Guesthouse]:
+    """Yield the guest's service on loopback: every task is a clip of five seconds."""
+    clip = tmp_path / "clip.mp4"
+    film(clip, seconds=5)
+    with Guesthouse(clip.read_bytes()) as service:
+        yield service
+
+
+class Guesthouse:
+    """An HTTP server that speaks as the guest's adapter expects, and counts what it sells."""
+
+    def __init__(self, film: bytes) -> None:
+        self.sold: list[str] = []
+        service = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+                service.sold.append(body["id"])
+                self._reply(b"{}", "application/json")
+
+            def do_GET(self) -> None:
+                if self.path.endswith(".mp4"):
+                    self._reply(film, "video/mp4")
+                else:
+                    self._reply(b"{}", "application/json")
+
+            def _reply(self, body: bytes, kind: str) -> None:
+                self.send_response(200)
+                self.send_header("Content-Type", kind)
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, *_: object) -> None:
+                pass
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._thread = Thread(target=self._server.serve_forever)
+        self.address = f"http://127.0.0.1:{self._server.server_address[1]}"
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._server.shutdown()
+        self._thread.join()
+        self._server.server_close()
+
+
+def test_it_is_run_and_reported(
+    installed: Path, tmp_path: Path, house: Guesthouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It sells one clip, which is checked, kept and in the report; a second run buys nothing."""
+    manifest = tmp_path / "visit.yaml"
+    manifest.write_text(MANIFEST, "utf-8")
+    monkeypatch.setenv("GUESTHOUSE_API_KEY", "key-of-a-guest")
+    words = [str(manifest), "--root", str(tmp_path / "root")]
+    run = ["run", *words, "--yes", "--base-url", f"guesthouse={house.address}"]
+
+    made = _callsheet(installed, run)
+    again = _callsheet(installed, run)
+
+    assert 0 == made.returncode, made.stdout + made.stderr
+    assert "nothing to do: 1 item is there" in again.stdout
+    assert 1 == len(house.sold)
+    report = json.loads((tmp_path / "root" / "visit" / "report" / "report.json").read_text("utf-8"))
+    assert ["guesthouse"] == [item["provider"] for item in report["items"]]
+    assert (tmp_path / "root" / "visit" / "door" / "t1.mp4").is_file()
+
+
+def test_it_is_not_rehearsed(installed: Path, tmp_path: Path) -> None:
+    """The sandbox has no part of it, and says so before anything is sent."""
+    manifest = tmp_path / "visit.yaml"
+    manifest.write_text(MANIFEST, "utf-8")
+
+    told = _callsheet(installed, ["run", str(manifest), "--rehearse", "--root", str(tmp_path)])
+
+    assert 3 == told.returncode
+    assert "Guesthouse cannot be rehearsed: the sandbox has no part of it" in told.stderr
 
 
 def test_nobody_takes_the_name_of_another(installed: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,10 +14,10 @@ from pipeline.api.campaign_request import usage
 from pipeline.api.finding_pages import FindingPage, finding_pages
 from pipeline.cli.console import print_text
 from pipeline.cli.options import command_app
-from pipeline.errors import InvalidInput
 
 app = command_app()
 _WIDTH = 80
+_INDENT = "    "
 _HEAD = """\
 # Findings
 
@@ -42,29 +42,26 @@ def explain(
     form: Annotated[PageForm, typer.Option("--format", help="How to print.")] = PageForm.TEXT,
 ) -> None:
     """Say more about a finding: what it means, an example, and what to do."""
-    if slug and slug not in finding_pages():
-        raise _unknown(slug)
-    chosen = [finding_pages()[slug]] if slug else list(finding_pages().values())
+    pages = finding_pages()
+    if slug and slug not in pages:
+        near = get_close_matches(slug, pages, n=3)
+        hint = f"did you mean {' or '.join(near)}?" if near else "`callsheet explain` lists all"
+        raise usage(f"there is no finding '{slug}'", hint)
+    chosen = [pages[slug]] if slug else list(pages.values())
     if form is PageForm.MARKDOWN:
         print_text("\n".join([*([] if slug else [_HEAD]), *map(_in_markdown, chosen)]), end="")
+    elif slug:
+        print_text(_in_text(chosen[0]))
     else:
-        print_text(_in_text(chosen[0]) if slug else _listed())
-
-
-def _unknown(slug: str) -> InvalidInput:
-    near = get_close_matches(slug, finding_pages(), n=3)
-    hint = f"did you mean {' or '.join(near)}?" if near else "`callsheet explain` lists all"
-    return usage(f"there is no finding '{slug}'", hint)
-
-
-def _listed() -> str:
-    width = max(map(len, finding_pages()))
-    return "\n".join(f"{page.slug:{width}}  {page.title}" for page in finding_pages().values())
+        width = max(map(len, pages))
+        print_text("\n".join(f"{page.slug:{width}}  {page.title}" for page in chosen))
 
 
 def _in_text(page: FindingPage) -> str:
     parts = [f"{page.slug} ({page.severity}): {page.title}", _filled(page.means)]
-    parts += [f"{title}:\n{_indented(text)}" for title, text in _examples(page).items()]
+    parts += [
+        f"{title}:\n{textwrap.indent(text, _INDENT)}" for title, text in _examples(page).items()
+    ]
     return "\n\n".join([*parts, _filled(f"What to do: {page.do}")])
 
 
@@ -82,7 +79,3 @@ def _examples(page: FindingPage) -> Mapping[str, str]:
 
 def _filled(text: str) -> str:
     return textwrap.fill(text, _WIDTH, break_long_words=False, break_on_hyphens=False)
-
-
-def _indented(text: str) -> str:
-    return textwrap.indent(text, "    ")

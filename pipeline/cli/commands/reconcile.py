@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import shlex
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -12,6 +13,7 @@ import typer
 
 from pipeline.api.campaign_report import only_rehearsed, write_report
 from pipeline.api.campaign_request import RunSettings
+from pipeline.api.campaign_run import Task
 from pipeline.api.loaded_campaign import LoadedCampaign
 from pipeline.api.money_text import money
 from pipeline.api.provider_access import keyless, variables_of
@@ -36,6 +38,7 @@ from pipeline.cli.options import (
     with_options,
 )
 from pipeline.cli.terminal_console import TerminalConsole
+from pipeline.cli.watching import watch_run
 from pipeline.domain.states import Exit, State
 from pipeline.ledger.repository import Ledger
 from pipeline.run.manual import Sent, sent
@@ -80,7 +83,7 @@ def reconcile(
     campaign = open_campaign(request_of(options, access, work))
     console, request = TerminalConsole(quiet=quiet), campaign.request
     decisions = Decisions(
-        tasks=tuple(_parted(each) for each in task or ()),
+        tasks=tuple(each.rpartition("=")[::2] for each in task or ()),
         resubmit=tuple(resubmit or ()),
         abandon=tuple(abandon or ()),
     )
@@ -92,22 +95,16 @@ def reconcile(
         if not request.rehearse:
             settings = replace(settings, variables=variables_of(settings, request))
         if decisions.tasks:
-            verify_tasks(campaign, settings, ledger, decisions, notify=console.print_line)
+            asyncio.run(
+                verify_tasks(campaign, settings, ledger, decisions, notify=console.print_line)
+            )
         record_decisions(campaign, ledger, decisions)
         raise Leave(_settle(campaign, settings, ledger, console))
-
-
-def _parted(named: str) -> tuple[str, str]:
-    address, _, task = named.rpartition("=")
-    return address, task
 
 
 def _settle(
     campaign: LoadedCampaign, settings: RunSettings, ledger: Ledger, console: TerminalConsole
 ) -> Exit:
-    from pipeline.api.campaign_run import Task  # noqa: PLC0415 - slow to load, seldom needed
-    from pipeline.cli.watching import watch_run  # noqa: PLC0415 - the same
-
     names = frozenset(task.provider for task in sent(ledger, campaign.name))
     unasked = keyless(settings, campaign.request, names)
     for name, why in unasked.items():
