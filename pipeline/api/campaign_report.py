@@ -18,7 +18,7 @@ from pipeline.api.loaded_campaign import LoadedCampaign, load_campaign
 from pipeline.api.price_notes import price_lines
 from pipeline.api.report_files import write_files
 from pipeline.api.roots import RootChoice, knows, refuse_two_roots
-from pipeline.api.selection import matching, selection_of
+from pipeline.api.selection import matching_records, selection_of
 from pipeline.domain import Record
 from pipeline.domain.states import Exit, State, exit_code_for
 from pipeline.errors import InvalidInput, RootRefused
@@ -134,7 +134,7 @@ def selected_records(ledger: Ledger, campaign: LoadedCampaign) -> Iterator[Recor
     matcher = campaign.matcher()
     if matcher and matcher.needs_rows and has_errors(campaign.findings):
         raise InvalidInput(campaign.findings, campaign.sources)
-    return matching(ledger.records(campaign.name), matcher, campaign.sources)
+    return matching_records(ledger.records(campaign.name), matcher, campaign.sources)
 
 
 def write_report(

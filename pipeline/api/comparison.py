@@ -9,7 +9,7 @@ from decimal import Decimal
 from pathlib import Path
 
 from pipeline.api.loaded_campaign import LoadedCampaign
-from pipeline.api.money_text import priced
+from pipeline.api.money_text import price_text
 from pipeline.domain import Entry
 from pipeline.findings import Diagnostic, Severity
 from pipeline.providers import OFFERS
@@ -48,7 +48,7 @@ class Comparison:
     @property
     def price(self) -> str:
         """What it would cost, as far as it is known."""
-        return priced(self)
+        return price_text(self)
 
 
 def compare_providers(campaign: LoadedCampaign) -> Mapping[str, Comparison]:

@@ -13,7 +13,7 @@ def money(usd: Decimal) -> str:
     return f"{usd:.{places}f}"
 
 
-def counted_items(number: int) -> str:
+def item_count(number: int) -> str:
     """Return a number of items: 1 item, 2 items."""
     return f"{number} item" if number == 1 else f"{number} items"
 
@@ -31,7 +31,7 @@ class Sum(Protocol):
     def high_usd(self) -> Decimal: ...  # noqa: D102
 
 
-def priced(total: Sum) -> str:
+def price_text(total: Sum) -> str:
     """Return a sum of money as `8.40 USD`, a range where it is one, and what is unknown."""
     if total.items == total.unpriced:
         return "price unknown"

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from pipeline.api.campaign_report import write_report
 from pipeline.api.campaign_request import RunSettings
 from pipeline.api.campaign_run import Run, Task
 from pipeline.api.loaded_campaign import LoadedCampaign
-from pipeline.api.provider_access import open_lanes
+from pipeline.api.provider_access import open_lanes, variables_of
 from pipeline.api.roots import open_for_work
 from pipeline.domain.states import MAKES, State
 from pipeline.ledger.repository import Ledger
@@ -81,6 +81,9 @@ async def settle(campaign: LoadedCampaign, decisions: Decisions) -> Sequence[Sen
     InvalidInput where a provider's key is missing; Undecidable where a decision does not fit.
     """
     request, settings = campaign.request, RunSettings()
+    if not request.rehearse:
+        # Once: the file of keys may be a pipe.
+        settings = replace(settings, variables=variables_of(settings, request))
     with open_for_work(request) as ledger:
         if decisions.tasks:
             await verify_tasks(campaign, settings, ledger, decisions, notify=lambda _: None)

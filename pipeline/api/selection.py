@@ -78,7 +78,7 @@ def selection_matcher(
     return Sieve(selection_of(request, manifest, sources), row_of)
 
 
-def matching(
+def matching_records(
     records: Iterable[Record], sieve: Sieve | None, sources: Mapping[str, str]
 ) -> Iterator[Record]:
     """Yield the selected ones of a ledger's records; InvalidInput at the end if one is at fault."""

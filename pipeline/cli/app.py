@@ -16,7 +16,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from pipeline.cli.console import print_error
-from pipeline.cli.exits import INTERRUPTED, Interrupted, Leave
+from pipeline.cli.exits import INTERRUPTED, Interrupted
 from pipeline.domain.states import Exit
 from pipeline.errors import CallsheetError, InvalidInput, LedgerInUse
 from pipeline.storage.fs import machine_fault
@@ -121,11 +121,9 @@ def invoke(arguments: Sequence[str]) -> Exit:
     debug = "--debug" in arguments
     words = [word for word in arguments if word != "--debug"]
     try:
-        callsheet(args=words, prog_name="callsheet", standalone_mode=False)
+        return Exit(callsheet(args=words, prog_name="callsheet", standalone_mode=False) or Exit.OK)
     except typer.Exit as ending:
         return Exit(ending.exit_code)
-    except Leave as leave:
-        return leave.code
     except Exception as error:  # noqa: BLE001 - the last line of defence, by design
         if debug:
             print_error(traceback.format_exc())
@@ -133,7 +131,6 @@ def invoke(arguments: Sequence[str]) -> Exit:
     except (Interrupted, KeyboardInterrupt) as signalled:
         print_error(INTERRUPTED)
         return signalled.code if isinstance(signalled, Interrupted) else Exit.INTERRUPTED
-    return Exit.OK
 
 
 def _print_fault(error: Exception) -> Exit:
@@ -155,10 +152,13 @@ def _print_fault(error: Exception) -> Exit:
 def _findings(error: Exception) -> str:
     if not isinstance(error, InvalidInput):
         return str(error)
-    from pipeline.cli.finding_text import counted, written  # noqa: PLC0415 - where there are any
+    from pipeline.cli.finding_text import (  # noqa: PLC0415 - where there are any
+        findings_count,
+        findings_text,
+    )
 
-    told = written(error.findings, error.sources)
-    return f"{told}\n{counted(error.findings)}; nothing was sent"
+    told = findings_text(error.findings, error.sources)
+    return f"{told}\n{findings_count(error.findings)}; nothing was sent"
 
 
 def _usage(error: Exception) -> str:

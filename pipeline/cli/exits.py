@@ -7,14 +7,6 @@ from pipeline.domain.states import Exit
 INTERRUPTED = "interrupted; what was paid for is in the ledger, run again to continue"
 
 
-class Leave(Exception):  # noqa: N818 - it is no error, it is how a command ends
-    """End the command with this code; everything worth saying was said."""
-
-    def __init__(self, code: Exit) -> None:
-        self.code = code
-        super().__init__(code.name)
-
-
 class Interrupted(BaseException):
     """A signal ended the command; like KeyboardInterrupt, nothing on the way may catch it."""
 

@@ -19,7 +19,7 @@ class Format(StrEnum):
     SARIF = "sarif"
 
 
-def written(
+def findings_text(
     findings: Iterable[Diagnostic], sources: Mapping[str, str], form: Format = Format.TEXT
 ) -> str:
     """Return the findings in the form asked for, sorted, each once.
@@ -34,7 +34,7 @@ def written(
     return _as_sarif(told)
 
 
-def counted(findings: Iterable[Diagnostic]) -> str:
+def findings_count(findings: Iterable[Diagnostic]) -> str:
     """Return `3 errors, 1 warning`."""
     severities = [finding.severity for finding in grouped(findings)]
     counts = ((word, severities.count(word)) for word in Severity)

@@ -27,7 +27,7 @@ _AT_REST = frozenset(
 
 
 @contextmanager
-def watching(console: Console) -> Iterator[Watcher]:
+def open_watcher(console: Console) -> Iterator[Watcher]:
     """Yield an observer of events that draws them until the run ends."""
     if console.quiet:
         yield Watcher()

@@ -11,10 +11,10 @@ from rich.table import Table
 from pipeline.api.campaign_plan import require_admitted
 from pipeline.api.campaign_request import SpendLimit
 from pipeline.api.loaded_campaign import LoadedCampaign
-from pipeline.api.money_text import counted_items, money, priced
+from pipeline.api.money_text import item_count, money, price_text
 from pipeline.api.price_notes import price_lines
 from pipeline.cli.console import print_error, print_text
-from pipeline.cli.finding_text import written
+from pipeline.cli.finding_text import findings_text
 from pipeline.cli.item_list import standing_text
 from pipeline.cli.terminal_console import TerminalConsole
 from pipeline.domain import Budget
@@ -33,7 +33,7 @@ def print_plan(
     require_admitted(summary, campaign)
     if summary.findings:
         show = print_error if console.stderr else print_text
-        show(written(summary.findings, campaign.sources))
+        show(findings_text(summary.findings, campaign.sources))
     console.print_lines(damage_lines(summary.damaged_clips, campaign.request.home))
     console.print(plan_table(summary))
     console.print(plan_sentence(summary))
@@ -46,25 +46,25 @@ def plan_notes(
     """Yield what a person should know of a plan beside its table and its sum."""
     earlier = sum(line.items for line in summary.lines if line.earlier_rule)
     if earlier:
-        yield made_earlier(earlier)
+        yield earlier_rule_line(earlier)
     yield from shortfalls(summary, campaign.manifest.budget, spending)
     yield from price_lines(summary.prices)
     # With a provider of the command line the warnings have told it already.
     if not campaign.request.provider:
         yield from campaign.reassignments.lines({line.shot for line in summary.lines})
-    yield from left_behind(summary.left_behind)
+    yield from left_behind_lines(summary.left_behind)
     yield from changed_lines(summary.changed_outputs)
     if summary.orphaned:
-        yield orphans(summary.orphaned)
+        yield orphan_line(summary.orphaned)
 
 
-def orphans(addresses: Sequence[str]) -> str:
+def orphan_line(addresses: Sequence[str]) -> str:
     """Return what earlier plans had and this one has not, in one line however much it is."""
     named = ", ".join(addresses[:_ORPHANS_SHOWN])
     more = len(addresses) - _ORPHANS_SHOWN
     verb = "is" if len(addresses) == 1 else "are"
     return (
-        f"orphaned: {counted_items(len(addresses))} of earlier plans {verb} in this one no more;"
+        f"orphaned: {item_count(len(addresses))} of earlier plans {verb} in this one no more;"
         f" clips stay where they are: {named}{f' and {more} more' if more > 0 else ''}"
     )
 
@@ -115,20 +115,20 @@ def plan_sentence(summary: PlanSummary) -> str:
     total = summary.to_make
     ready = summary.count(Status.REUSED, Status.OFF_SPEC)
     others = f"{summary.selected} of " if summary.others else ""
-    parts = [f"{others}{counted_items(summary.items)}", f"{total.items} to make"]
+    parts = [f"{others}{item_count(summary.items)}", f"{total.items} to make"]
     parts += [f"{ready} ready"] if ready else []
     parts += [f"{summary.restore} to restore from the store"] if summary.restore else []
     shared = summary.count(Status.SHARED)
     parts += [f"{shared} sharing another's clip"] if shared else []
-    return f"{', '.join(parts)}; {priced(total)}" if total.items else f"{', '.join(parts)}"
+    return f"{', '.join(parts)}; {price_text(total)}" if total.items else f"{', '.join(parts)}"
 
 
-def made_earlier(items: int) -> str:
+def earlier_rule_line(items: int) -> str:
     """Return what is said of items whose clips were bought before the recipe of keys changed."""
     which = (
         "its clip satisfies it as it is" if items == 1 else "their clips satisfy them as they are"
     )
-    return f"made by an earlier rule: {counted_items(items)}; {which}"
+    return f"made by an earlier rule: {item_count(items)}; {which}"
 
 
 def shortfalls(summary: PlanSummary, budget: Budget, spending: SpendLimit) -> Iterator[str]:
@@ -171,7 +171,7 @@ def _prices(lines: Sequence[PlanLine], *, made: bool) -> tuple[str, str, str]:
     return (f"{money(low)}{mark}", f"{money(expected)}{mark}", f"{money(high)}{mark}")
 
 
-def same_clips(groups: Iterable[Sequence[str]]) -> Iterator[str]:
+def same_clip_lines(groups: Iterable[Sequence[str]]) -> Iterator[str]:
     """Yield a warning for each file that several works received: at most one of them made it."""
     for addresses in groups:
         shown = ", ".join(addresses[:_SAME_SHOWN])
@@ -183,7 +183,7 @@ def same_clips(groups: Iterable[Sequence[str]]) -> Iterator[str]:
 _SAME_SHOWN = 4
 
 
-def left_behind(sent: Iterable[tuple[str, str, State]], settle: str = "") -> Iterator[str]:
+def left_behind_lines(sent: Iterable[tuple[str, str, State]], settle: str = "") -> Iterator[str]:
     """Yield what to say of each task that an earlier plan sent; `settle` is what would help."""
     for address, provider, state in sent:
         told = f"{address} was sent to {provider} for an earlier plan, and is"

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 
+import typer
+
 from pipeline.api.campaign_request import RunSettings
 from pipeline.api.campaign_run import NOTICE, Run, Task
 from pipeline.api.loaded_campaign import LoadedCampaign
-from pipeline.cli.exits import Leave
 from pipeline.cli.interrupts import StopRequest
-from pipeline.cli.panel import Watcher, watching
+from pipeline.cli.panel import Watcher, open_watcher
 from pipeline.cli.terminal_console import TerminalConsole
 from pipeline.run.outcome import Outcome
 
@@ -22,7 +23,7 @@ def watch_run(
     stops: StopRequest,
 ) -> Outcome:
     """Run and return the outcome; the first signal stops in order, the second leaves at once."""
-    with watching(console) as watcher:
+    with open_watcher(console) as watcher:
         return asyncio.run(_steered(Run(campaign, settings, task), watcher, console, stops))
 
 
@@ -39,4 +40,4 @@ async def _steered(
                         watcher(event)
         return await run.wait()
     except asyncio.CancelledError:
-        raise Leave(stops.exit) from None
+        raise typer.Exit(stops.exit) from None

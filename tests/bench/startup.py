@@ -1,5 +1,7 @@
 """How long the short commands take, against the least that a program like them can take.
 
+And how much longer `check` and `plan` take over a ledger that is full of another campaign's items.
+
 Each round runs every program once, after one another, so that what slows the machine slows all of
 them; what counts is the ratio of medians. CPU seconds are measured as well as the clock's: on a
 machine that is shared they are what a program costs.
@@ -9,15 +11,22 @@ from __future__ import annotations
 
 import argparse
 import os
+import sqlite3
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
+from pipeline.api.campaign_plan import sync_campaign
+from pipeline.api.campaign_request import CampaignRequest
+from pipeline.api.loaded_campaign import load_campaign
+from pipeline.api.project_file import project_of
+from pipeline.api.roots import open_for_work
 from tests.architecture.source import REPOSITORY
 
 EXAMPLE = REPOSITORY / "manifests" / "spring-sneakers" / "campaign.yaml"
@@ -65,6 +74,11 @@ def programs(root: Path, bare: Path) -> Mapping[str, Measured]:
             against="bare typer --help",
             at_most=10,
         ),
+        "check --rehearse": Measured(
+            words=(*_CALLSHEET, "check", example, "--rehearse", "--root", folder),
+            against="bare typer --help",
+            at_most=10,
+        ),
         "callsheet run, no-op": Measured(
             words=(*_CALLSHEET, "run", example, "--rehearse", "--root", folder),
             against="bare typer --help",
@@ -73,22 +87,85 @@ def programs(root: Path, bare: Path) -> Mapping[str, Measured]:
     }
 
 
+def programs_over_a_full_ledger(empty: Path, full: Path) -> Mapping[str, Measured]:
+    """Return `check` and `plan` over two ledgers, one of them full of finished items."""
+    found = dict[str, Measured]()
+    for word in ("check", "plan"):
+        command = (*_CALLSHEET, word, str(EXAMPLE), "--rehearse", "--root")
+        found[f"{word}, empty ledger"] = Measured(words=(*command, str(empty)))
+        found[f"{word}, full ledger"] = Measured(
+            words=(*command, str(full)), against=f"{word}, empty ledger", at_most=1.2
+        )
+    return found
+
+
 def main(arguments: Sequence[str] = ()) -> int:
     """Measure, print the table, and return 1 where a target is missed."""
     words = argparse.ArgumentParser(prog="python -m tests.bench startup", description=__doc__)
     words.add_argument("--rounds", type=int, default=7)
-    rounds: int = words.parse_args(arguments).rounds
+    words.add_argument(
+        "--ledger-items", type=int, default=100_000, help="of the full ledger; 0 leaves it out"
+    )
+    given = words.parse_args(arguments)
     with tempfile.TemporaryDirectory() as folder:
-        bare = Path(folder) / "bare.py"
+        bare, root, full = (Path(folder) / name for name in ("bare.py", "root", "full"))
         bare.write_text(_BARE_TYPER, "utf-8")
-        measured = programs(Path(folder) / "root", bare)
+        measured = {**programs(root, bare)}
         # What is measured is the second time: the campaign is made, the frames are fitted.
         _seconds(measured["callsheet run, no-op"].words)
+        if given.ledger_items:
+            _seconds(programs(full, bare)["callsheet run, no-op"].words)
+            fill_ledger(full / "rehearsal", Path(folder) / "other", given.ledger_items)
+            measured |= programs_over_a_full_ledger(root, full)
         times = {name: list[tuple[float, float]]() for name in measured}
-        for _ in range(rounds):
+        for _ in range(given.rounds):
             for name, each in measured.items():
                 times[name].append(_seconds(each.words))
     return _print_table(measured, times)
+
+
+_OTHER = """\
+callsheet: 1
+name: other
+tables: {lines: {file: lines.csv, key: word, as: line}}
+shots: [{id: clip, for: lines, aspect_ratio: "9:16", prompt: "The word {{ line.word }}, no text."}]
+"""
+_FINISHED = """
+insert into purchases (key, provider, campaign_id, address, row_key, client_id, request, \
+body_sha256, task, reserved_microusd, estimate_microusd, charged_microusd, charge_source, \
+intent_at, accepted_at, ended_at, outcome)
+select items.key, items.provider, items.campaign_id, address, row_key, 'client-' || items.key, \
+payloads.data, items.key, 'task-' || items.key, high_microusd, high_microusd, high_microusd, \
+'told', 1, 2, 3, 'charged' from items join payloads on payloads.item_id = items.id
+where items.key in (select key from jobs where state = 'planned');
+insert into clips (sha256, extension, bytes, seconds, width, height)
+select key, 'mp4', 1000, 5, 720, 1280 from jobs where state = 'planned';
+insert into outputs (item_id, path, sha256)
+select item_id, 'other/' || key || '.mp4', key from jobs where state = 'planned';
+update jobs set state = 'done', sha256 = key where state = 'planned';
+"""
+
+
+def fill_ledger(root: Path, folder: Path, items: int) -> None:
+    """Write a campaign of so many finished items into a root's ledger."""
+    folder.mkdir()
+    manifest = folder / "campaign.yaml"
+    manifest.write_text(_OTHER, "utf-8")
+    rows = "\n".join(f"word-{number}" for number in range(items))
+    (folder / "lines.csv").write_text(f"word\n{rows}\n", "utf-8")
+    request = CampaignRequest(
+        manifest=manifest,
+        project=project_of(manifest),
+        root=root.parent,
+        rehearse=True,
+    )
+    campaign = load_campaign(request)
+    with open_for_work(request) as ledger:
+        summary = sync_campaign(campaign, ledger, files=False)
+        if not summary.ok:
+            raise SystemExit(summary.findings)
+    with closing(sqlite3.connect(root / ".callsheet" / "ledger.db")) as connection:
+        connection.executescript(_FINISHED)
 
 
 def _seconds(words: Sequence[str]) -> tuple[float, float]:

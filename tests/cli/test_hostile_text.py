@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from rich.live import Live
 
 from pipeline.cli.console import print_text
-from pipeline.cli.finding_text import written
+from pipeline.cli.finding_text import findings_text
 from pipeline.cli.panel import Lines, Panel
 from pipeline.cli.plan_text import plan_table
 from pipeline.cli.terminal_console import TerminalConsole
@@ -104,7 +104,7 @@ def _finding(text: str) -> None:
     found = Diagnostic(
         slug="x", message=text, span=place, hint=text, row=text, column=text, rows=(text,)
     )
-    print_text(written([found, replace(found, row="", column="")], {text: text}))
+    print_text(findings_text([found, replace(found, row="", column="")], {text: text}))
 
 
 @pytest.mark.parametrize("show", [_plan, _lines, _panel, _summary, _finding, print_text])

@@ -9,8 +9,7 @@ import typer
 from pipeline.api.campaign import Campaign
 from pipeline.cli.campaigns import open_campaign, request_of
 from pipeline.cli.console import print_text
-from pipeline.cli.exits import Leave
-from pipeline.cli.finding_text import Format, counted, written
+from pipeline.cli.finding_text import Format, findings_count, findings_text
 from pipeline.cli.options import CampaignOptions, command_app, with_options
 from pipeline.domain.states import Exit
 from pipeline.findings import has_errors
@@ -28,8 +27,8 @@ def check(
     campaign = open_campaign(request_of(options))
     findings = Campaign(campaign).check()
     if findings or form is not Format.TEXT:
-        print_text(written(findings, campaign.sources, form))
+        print_text(findings_text(findings, campaign.sources, form))
     if form is Format.TEXT:
-        print_text(f"{options.manifest}: {counted(findings)}")
+        print_text(f"{options.manifest}: {findings_count(findings)}")
     if has_errors(findings):
-        raise Leave(Exit.INVALID)
+        raise typer.Exit(Exit.INVALID)

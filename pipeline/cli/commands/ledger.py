@@ -10,7 +10,6 @@ import typer
 from pipeline.api.ledger_copies import back_up_ledger, ledger_damage, restore_backup
 from pipeline.api.roots import root_here
 from pipeline.cli.console import print_text
-from pipeline.cli.exits import Leave
 from pipeline.cli.options import Root, command_app
 from pipeline.domain.states import Exit
 from pipeline.errors import LedgerDamaged
@@ -37,10 +36,10 @@ def check(root: Root = None) -> None:
             print_text(line)
     except LedgerDamaged as unreadable:
         print_text(str(unreadable))
-        raise Leave(Exit.DAMAGED) from None
+        raise typer.Exit(Exit.DAMAGED) from None
     if found:
         print_text(f"{found} found; nothing was changed. {_REMEDY}")
-        raise Leave(Exit.DAMAGED)
+        raise typer.Exit(Exit.DAMAGED)
     print_text(f"the ledger of {root} holds together, and every clip is as it was received")
 
 

@@ -10,10 +10,9 @@ from rich.table import Table
 
 from pipeline.api.campaign_plan import plan_campaign
 from pipeline.api.comparison import Comparison, compare_providers
-from pipeline.api.money_text import counted_items, money
+from pipeline.api.money_text import item_count, money
 from pipeline.cli.campaigns import open_campaign, request_of
 from pipeline.cli.console import print_error
-from pipeline.cli.exits import Leave
 from pipeline.cli.loss_text import print_loss
 from pipeline.cli.options import (
     AccessOptions,
@@ -62,14 +61,14 @@ def plan(
     if found.loss is not None:
         print_loss(found.loss, campaign.request, found.to_make)
         if found.to_make.items or not found.loss.uncounted:
-            raise Leave(Exit.STOPPED)
+            raise typer.Exit(Exit.STOPPED)
     if quote:
         from pipeline.api.quotes import quote_campaign  # noqa: PLC0415 - slow to load
 
         quotes = quote_campaign(campaign, console.print_line, moved=print_error)
         console.print(_quote_table(quotes))
     if detailed and (found.to_make.items or found.summary.restore):
-        raise Leave(Exit.WORK)
+        raise typer.Exit(Exit.WORK)
 
 
 def _comparison_lines(found: Mapping[str, Comparison]) -> Iterator[str]:
@@ -79,7 +78,7 @@ def _comparison_lines(found: Mapping[str, Comparison]) -> Iterator[str]:
     for name in order:
         comparison = found[name]
         much = "all" if comparison.items == whole else "only"
-        makes = f"{much} {counted_items(comparison.items)}, {comparison.price}"
+        makes = f"{much} {item_count(comparison.items)}, {comparison.price}"
         yield f"{OFFERS[name].title}: {makes if comparison.items else 'nothing of it'}"
         for message, place in comparison.obstacles.items():
             yield f"    {message}  ({place})"

@@ -26,7 +26,6 @@ from pipeline.api.reconciliation import (
 from pipeline.api.roots import open_for_work
 from pipeline.cli.campaigns import open_campaign, request_of
 from pipeline.cli.console import print_error
-from pipeline.cli.exits import Leave
 from pipeline.cli.interrupts import stopping_in_order
 from pipeline.cli.loss_text import print_loss
 from pipeline.cli.options import (
@@ -99,7 +98,7 @@ def reconcile(
                 verify_tasks(campaign, settings, ledger, decisions, notify=console.print_line)
             )
         record_decisions(campaign, ledger, decisions)
-        raise Leave(_settle(campaign, settings, ledger, console))
+        raise typer.Exit(_settle(campaign, settings, ledger, console))
 
 
 def _settle(

@@ -15,11 +15,10 @@ from pipeline.api.campaign_report import write_report
 from pipeline.api.campaign_request import CampaignRequest, RunSettings, usage
 from pipeline.api.loaded_campaign import LoadedCampaign
 from pipeline.api.loss_consent import NothingLost, PurchasesRefused, open_for_purchases
-from pipeline.api.money_text import counted_items, money, priced
+from pipeline.api.money_text import item_count, money, price_text
 from pipeline.api.report_files import has_report, written_files
 from pipeline.cli.campaigns import open_campaign, request_of
 from pipeline.cli.console import person_is_there, print_error
-from pipeline.cli.exits import Leave
 from pipeline.cli.interrupts import stopping_in_order
 from pipeline.cli.loss_text import print_loss
 from pipeline.cli.options import (
@@ -35,7 +34,7 @@ from pipeline.cli.options import (
     command_app,
     with_options,
 )
-from pipeline.cli.plan_text import left_behind, plan_table, print_plan, same_clips
+from pipeline.cli.plan_text import left_behind_lines, plan_table, print_plan, same_clip_lines
 from pipeline.cli.terminal_console import TerminalConsole
 from pipeline.domain import Budget
 from pipeline.domain.states import Exit, Status
@@ -75,7 +74,7 @@ def run(
     settings = RunSettings(
         spending=spend.spending, retry=spend.causes, scenario=scenario, chaos=chaos
     )
-    raise Leave(run_campaign(request, settings, quiet=quiet))
+    raise typer.Exit(run_campaign(request, settings, quiet=quiet))
 
 
 def run_campaign(request: CampaignRequest, settings: RunSettings, *, quiet: bool = False) -> Exit:
@@ -143,9 +142,9 @@ def _make(
         outcome = watch_run(campaign, settings, task, console, stops)
         report = write_report(ledger, campaign, elapsed_s=time.monotonic() - began)
         show_summary(console, report, written_files(campaign))
-        console.print_lines(same_clips(ledger.same_clips(campaign.name)))
+        console.print_lines(same_clip_lines(ledger.same_clips(campaign.name)))
         settle = campaign.request.command("reconcile")
-        console.print_lines(left_behind(ledger.left_behind(campaign.name), settle))
+        console.print_lines(left_behind_lines(ledger.left_behind(campaign.name), settle))
     code = Exit(outcome.exit_code)
     return stops.exit if code is Exit.INTERRUPTED else code
 
@@ -158,7 +157,7 @@ def _print_nothing_to_do(
         status: sum(line.items for line in summary.lines if line.stands is status)
         for status in _NOT_THERE
     }
-    there = counted_items(summary.selected - sum(left.values()))
+    there = item_count(summary.selected - sum(left.values()))
     verb = "is" if there.startswith("1 ") else "are"
     others = "".join(f", {n} {status.replace('_', ' ')}" for status, n in left.items() if n)
     console.print(f"nothing to do: {there} {verb} there{others}; no request was sent")
@@ -240,9 +239,9 @@ def _agree(
         return settings
     if asking is None or not buys.items:
         return None
-    asking.print(f"This spends real money: {priced(buys)}.")
+    asking.print(f"This spends real money: {price_text(buys)}.")
     if not typer.confirm("Make it?", default=False, err=asking.stderr):
-        raise Leave(Exit.STOPPED)
+        raise typer.Exit(Exit.STOPPED)
     return settings if buys.unpriced else _capped(settings, buys.high_usd)
 
 

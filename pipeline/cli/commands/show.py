@@ -14,10 +14,9 @@ from pipeline.api.campaign_plan import dry_run, require_admitted
 from pipeline.api.campaign_request import usage
 from pipeline.api.item_description import CannotMake, describe_item
 from pipeline.api.resolved_manifest import resolved_values
-from pipeline.api.selection import matching
+from pipeline.api.selection import matching_records
 from pipeline.cli.campaigns import open_campaign, request_of
 from pipeline.cli.console import print_text
-from pipeline.cli.exits import Leave
 from pipeline.cli.item_list import print_items
 from pipeline.cli.item_text import item_lines
 from pipeline.cli.options import (
@@ -67,7 +66,7 @@ def show(
     with dry_run(whole) as (summary, ledger):
         require_admitted(summary, campaign)
         # What the provider is not to make is shown as well, with the reason.
-        meant = partial(matching, sieve=campaign.matcher(), sources=campaign.sources)
+        meant = partial(matching_records, sieve=campaign.matcher(), sources=campaign.sources)
         first = list(islice(meant(ledger.records(campaign.name)), 2))
         if len(first) != 1:
             print_items(meant(ledger.records(campaign.name)), campaign.folder, form)
@@ -76,7 +75,7 @@ def show(
         item = describe_item(first[0], campaign, provider)
     except CannotMake as cannot:
         print_text(str(cannot))
-        raise Leave(Exit.INVALID) from None
+        raise typer.Exit(Exit.INVALID) from None
     if form is ListForm.JSON:
         print_text(json.dumps(item, ensure_ascii=False, indent=2))
         return

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+import typer
+
 from pipeline.api.campaign_report import campaign_status
 from pipeline.cli.campaigns import open_for_status, request_of
-from pipeline.cli.exits import Leave
 from pipeline.cli.loss_text import print_loss
 from pipeline.cli.options import CampaignOptions, SelectionOptions, command_app, with_options
-from pipeline.cli.plan_text import left_behind, same_clips
+from pipeline.cli.plan_text import left_behind_lines, same_clip_lines
 from pipeline.cli.terminal_console import TerminalConsole
 from pipeline.ledger.event_log import Notable
 from pipeline.report.terminal import show_summary
@@ -31,10 +32,12 @@ def status(options: CampaignOptions, selection: SelectionOptions) -> None:
         print_loss(found.loss, campaign.request)
     if found.report is not None:
         show_summary(console, found.report)
-        console.print_lines(same_clips(found.same_clips))
-        console.print_lines(left_behind(found.left_behind, campaign.request.command("reconcile")))
+        console.print_lines(same_clip_lines(found.same_clips))
+        console.print_lines(
+            left_behind_lines(found.left_behind, campaign.request.command("reconcile"))
+        )
         console.print_lines(_notable_lines(found.notable))
-    raise Leave(found.exit_code)
+    raise typer.Exit(found.exit_code)
 
 
 def _notable_lines(notable: Sequence[Notable]) -> Iterator[str]:

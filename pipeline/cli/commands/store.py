@@ -9,11 +9,10 @@ from typing import Annotated
 import typer
 
 from pipeline.api.clip_adoption import adopt_clips
-from pipeline.api.money_text import counted_items, money
+from pipeline.api.money_text import item_count, money
 from pipeline.cli.campaigns import open_campaign, request_of
 from pipeline.cli.console import print_error, print_text
-from pipeline.cli.exits import Leave
-from pipeline.cli.finding_text import written
+from pipeline.cli.finding_text import findings_text
 from pipeline.cli.options import CampaignOptions, WorkOptions, command_app, with_options
 from pipeline.cli.plan_text import plan_sentence
 from pipeline.domain.states import Exit
@@ -43,7 +42,7 @@ def adopt(
     campaign = open_campaign(request_of(options, work))
     found = adopt_clips(campaign, clips or (), notify=print_error)
     if found.findings:
-        print_text(written(found.findings, campaign.sources))
+        print_text(findings_text(found.findings, campaign.sources))
     _print_results(found.results)
     for clip in found.unknown:
         print_text(f"in the store, of no purchase: {_described(clip)}")
@@ -56,7 +55,7 @@ def adopt(
     print_text(f"the next run: {plan_sentence(found.next_plan)}")
     print_text(f"to run it: {campaign.request.command()}")
     if any(isinstance(result, NotAdopted) for result in found.results):
-        raise Leave(Exit.FAILURES)
+        raise typer.Exit(Exit.FAILURES)
 
 
 def _print_results(results: Sequence[Adopted | NotAdopted]) -> None:
@@ -73,7 +72,7 @@ def _print_results(results: Sequence[Adopted | NotAdopted]) -> None:
     more = f", and {unknown} at an unknown price" if unknown else ""
     if taken:
         print_text(
-            f"{counted_items(len(taken))} adopted, booked as paid earlier at the estimate of"
+            f"{item_count(len(taken))} adopted, booked as paid earlier at the estimate of"
             f" {money(total)} USD{more}: what was really paid is not known"
         )
     else:

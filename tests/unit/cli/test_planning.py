@@ -7,7 +7,7 @@ from decimal import Decimal
 
 from rich.console import Console
 
-from pipeline.cli.plan_text import orphans, plan_table
+from pipeline.cli.plan_text import orphan_line, plan_table
 from pipeline.domain.states import Status
 from pipeline.run.admission import PlanLine, PlanSummary
 
@@ -56,7 +56,7 @@ def test_what_left_the_plan_is_one_line() -> None:
     assert (
         "orphaned: 300 items of earlier plans are in this one no more; clips stay where they are:"
         " spin[0]#1, spin[1]#1, spin[2]#1, spin[3]#1 and 296 more"
-    ) == orphans([f"spin[{number}]#1" for number in range(300)])
+    ) == orphan_line([f"spin[{number}]#1" for number in range(300)])
     assert (
         "orphaned: 1 item of earlier plans is in this one no more; clips stay where they are: a#1"
-    ) == orphans(["a#1"])
+    ) == orphan_line(["a#1"])
