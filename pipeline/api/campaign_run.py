@@ -42,7 +42,7 @@ NO_LIMIT = "--yes needs a limit: `budget: {limit: …}` or --max-cost"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Task:
+class RunScope:
     """What a run is to do, in a ledger that is open."""
 
     ledger: Ledger
@@ -64,11 +64,11 @@ class Run:
     """
 
     def __init__(
-        self, campaign: LoadedCampaign, settings: RunSettings, task: Task | None = None
+        self, campaign: LoadedCampaign, settings: RunSettings, scope: RunScope | None = None
     ) -> None:
         self._campaign = campaign
         self._settings = settings
-        self._task = task
+        self._scope = scope
         """Without one, the run opens the ledger, admits the plan, and writes the report."""
         self._events: asyncio.Queue[Event | None] = asyncio.Queue()
         self._stop = asyncio.Event()
@@ -78,8 +78,8 @@ class Run:
         """Begin: InvalidInput, LedgerInUse or LedgerLost where that is not possible."""
         opened = ExitStack()
         with opened:
-            task = self._task or self._prepare(opened)
-            self._work = asyncio.create_task(self._execute(task, opened.pop_all()))
+            scope = self._scope or self._prepare(opened)
+            self._work = asyncio.create_task(self._execute(scope, opened.pop_all()))
         return self
 
     async def __aexit__(
@@ -119,7 +119,7 @@ class Run:
             raise RuntimeError("the run was not begun: use it with `async with`")
         return await self._work
 
-    def _prepare(self, opened: ExitStack) -> Task:
+    def _prepare(self, opened: ExitStack) -> RunScope:
         """Open the ledger and admit the plan, as `callsheet run --yes` does."""
         campaign, settings = self._campaign, self._settings
         ledger, _ = opened.enter_context(open_for_purchases(campaign, settings))
@@ -132,32 +132,32 @@ class Run:
         if faults:
             raise InvalidInput(faults, campaign.sources)
         names = providers_at_work(self._settings, campaign.request, summary)
-        return Task(ledger=ledger, providers=names)
+        return RunScope(ledger=ledger, providers=names)
 
-    async def _execute(self, task: Task, opened: ExitStack) -> Outcome:
+    async def _execute(self, scope: RunScope, opened: ExitStack) -> Outcome:
         try:
             with opened:
-                outcome = await self._run_rounds(task)
-                if self._task is None:
-                    write_report(task.ledger, self._campaign)
+                outcome = await self._run_rounds(scope)
+                if self._scope is None:
+                    write_report(scope.ledger, self._campaign)
                 return outcome
         finally:
             self._events.put_nowait(None)
 
-    async def _run_rounds(self, task: Task) -> Outcome:
-        campaign, names, stopped = self._campaign, task.providers, dict[str, str]()
-        config = self._config(buys=task.buys)
+    async def _run_rounds(self, scope: RunScope) -> Outcome:
+        campaign, names, stopped = self._campaign, scope.providers, dict[str, str]()
+        config = self._config(buys=scope.buys)
         outcome: Outcome | None = None
         while True:
-            earlier, outcome = outcome, await self._run_round(config, names, task.ledger)
+            earlier, outcome = outcome, await self._run_round(config, names, scope.ledger)
             outcome = _with_files_of(earlier, outcome) if earlier else outcome
             newly = {name: why for name, why in outcome.stopped.items() if name not in stopped}
-            falls_back = task.falls_back and campaign.manifest.policy.fallback
+            falls_back = scope.falls_back and campaign.manifest.policy.fallback
             if not falls_back or not newly or outcome.interrupted or outcome.overcharged:
                 return outcome
             stopped |= newly
             config = _config_of_next_round(config, outcome)
-            names = self._providers_left(task.ledger, stopped)
+            names = self._providers_left(scope.ledger, stopped)
             if not names:
                 return outcome
             for name, why in newly.items():

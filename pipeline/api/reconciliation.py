@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 from pipeline.api.campaign_report import write_report
 from pipeline.api.campaign_request import RunSettings
-from pipeline.api.campaign_run import Run, Task
+from pipeline.api.campaign_run import Run, RunScope
 from pipeline.api.loaded_campaign import LoadedCampaign
 from pipeline.api.provider_access import open_lanes, variables_of
 from pipeline.api.roots import open_for_work
@@ -90,8 +90,8 @@ async def settle(campaign: LoadedCampaign, decisions: Decisions) -> Sequence[Sen
         record_decisions(campaign, ledger, decisions)
         names = frozenset(task.provider for task in sent(ledger, campaign.name))
         if names:
-            task = Task(ledger=ledger, providers=names, buys=False, falls_back=False)
-            async with Run(campaign, settings, task):
+            scope = RunScope(ledger=ledger, providers=names, buys=False, falls_back=False)
+            async with Run(campaign, settings, scope):
                 pass
             write_report(ledger, campaign)
         return sent(ledger, campaign.name)

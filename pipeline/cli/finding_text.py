@@ -26,12 +26,12 @@ def findings_text(
 
     Excerpts are quoted from `sources` alone: what was read, with secrets starred out.
     """
-    told = grouped(findings)
+    distinct = grouped(findings)
     if form is Format.TEXT:
-        return "\n".join(render(finding, sources) for finding in told)
+        return "\n".join(render(finding, sources) for finding in distinct)
     if form is Format.JSON:
-        return json.dumps({"findings": [_plain(finding) for finding in told]}, indent=2)
-    return _as_sarif(told)
+        return json.dumps({"findings": [_plain(finding) for finding in distinct]}, indent=2)
+    return _as_sarif(distinct)
 
 
 def findings_count(findings: Iterable[Diagnostic]) -> str:
@@ -67,24 +67,19 @@ def _place(span: Span) -> Mapping[str, Any]:
 
 
 def _as_sarif(findings: tuple[Diagnostic, ...]) -> str:
-    driver = {
-        "name": "callsheet",
-        "rules": [{"id": slug} for slug in sorted({finding.slug for finding in findings})],
-    }
-    run = {"tool": {"driver": driver}, "results": [_result(finding) for finding in findings]}
+    results = []
+    for finding in findings:
+        span = finding.span
+        region = {"startLine": span.line, "startColumn": span.column, "endColumn": span.end_column}
+        physical = {"artifactLocation": {"uri": Path(span.file).as_posix()}, "region": region}
+        results.append(
+            {
+                "ruleId": finding.slug,
+                "level": str(finding.severity),
+                "message": {"text": f"{finding.message} {finding.hint}".strip()},
+                "locations": [{"physicalLocation": physical}],
+            }
+        )
+    rules = [{"id": slug} for slug in sorted({finding.slug for finding in findings})]
+    run = {"tool": {"driver": {"name": "callsheet", "rules": rules}}, "results": results}
     return json.dumps({"version": "2.1.0", "runs": [run]}, indent=2)
-
-
-def _result(finding: Diagnostic) -> Mapping[str, Any]:
-    message = f"{finding.message} {finding.hint}".strip()
-    return {
-        "ruleId": finding.slug,
-        "level": str(finding.severity),
-        "message": {"text": message},
-        "locations": [{"physicalLocation": _physical(finding.span)}],
-    }
-
-
-def _physical(span: Span) -> Mapping[str, Any]:
-    region = {"startLine": span.line, "startColumn": span.column, "endColumn": span.end_column}
-    return {"artifactLocation": {"uri": Path(span.file).as_posix()}, "region": region}

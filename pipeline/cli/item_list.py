@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Generator, Iterable, Iterator
 from itertools import chain, islice
 from pathlib import Path
-from types import MappingProxyType
 
 from pipeline.api.campaign_plan import plain_item
 from pipeline.api.money_text import money
@@ -21,7 +20,11 @@ _MEASURED = 500
 
 def print_items(records: Iterable[Record], folder: Path, form: ListForm) -> None:
     """Print items as they come, without holding them."""
-    for line in _WRITERS[form](iter(records), folder):
+    if form is ListForm.JSON:
+        lines = (json.dumps(plain_item(each, folder), ensure_ascii=False) for each in records)
+    else:
+        lines = _as_text(iter(records), folder)
+    for line in lines:
         print_text(line)
         if is_unread():
             return
@@ -33,7 +36,7 @@ def standing_text(status: str, cause: str, *, earlier_rule: bool) -> str:
     return f"{status} ({why})" if why else str(status)
 
 
-def _as_text(records: Iterator[Record], folder: Path) -> Iterator[str]:
+def _as_text(records: Iterator[Record], folder: Path) -> Generator[str, None, None]:
     first = [_cells(record, folder) for record in islice(records, _MEASURED)]
     widths = [max(map(len, column)) for column in zip(_TITLES, *first, strict=True)]
     rest = (_cells(record, folder) for record in records)
@@ -50,20 +53,7 @@ _TITLES = ("address", "provider", "status", "USD", "path")
 def _cells(record: Record, folder: Path) -> tuple[str, str, str, str, str]:
     status = standing_text(record.status, record.cause, earlier_rule=record.earlier_rule)
     price = "unknown" if record.estimate_usd is None else money(record.estimate_usd)
-    told = (record.address, record.provider, status, price, _path(record, folder))
-    address, provider, status, price, path = map(printable_line, told)
+    path = str(folder / (record.path or record.output))
+    cells = (record.address, record.provider, status, price, path)
+    address, provider, status, price, path = map(printable_line, cells)
     return address, provider, status, price, path
-
-
-def _path(record: Record, folder: Path) -> str:
-    return str(folder / (record.path or record.output))
-
-
-def _as_json(records: Iterator[Record], folder: Path) -> Iterator[str]:
-    for record in records:
-        yield json.dumps(plain_item(record, folder), ensure_ascii=False)
-
-
-_WRITERS: Mapping[ListForm, Callable[[Iterator[Record], Path], Iterator[str]]] = MappingProxyType(
-    {ListForm.TEXT: _as_text, ListForm.JSON: _as_json}
-)

@@ -24,8 +24,10 @@ def item_lines(item: Plain) -> Iterator[str]:
     if item["sent_prompt"] != item["prompt"]:
         yield from _block(f"prompt as {item['provider']} gets it", [item["sent_prompt"]])
     if item["references"]:
-        yield from _block("references", map(_reference_line, item["references"]))
-    yield from _block("key", [item["key"], *_key_parts(item)])
+        yield from _block("references", map(_reference_lines, item["references"]))
+    width = max(map(len, item["key_parts"]), default=0)
+    parts = (f"{_INDENT}{name:<{width}}  {part}" for name, part in item["key_parts"].items())
+    yield from _block("key", [item["key"], *parts])
     if item["satisfied_by"]:
         key, why = (item["satisfied_by"][name] for name in ("key", "why"))
         yield from _block("satisfied by the key", [key, f"{_INDENT}{why}"])
@@ -64,13 +66,14 @@ def _block(title: str, texts: Any) -> Iterator[str]:
 
 
 def _words(values: Plain) -> str:
-    return ", ".join(f"{name} {_value(value)}" for name, value in values.items())
-
-
-def _value(value: Any) -> str:
-    if isinstance(value, bool):
-        return "on" if value else "off"
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
+    """Return settings in a line: switches are on or off, figures no longer than they need be."""
+    words = []
+    for name, value in values.items():
+        if isinstance(value, bool):
+            words.append(f"{name} {'on' if value else 'off'}")
+        else:
+            words.append(f"{name} {value:.4g}" if isinstance(value, float) else f"{name} {value}")
+    return ", ".join(words)
 
 
 def _price_line(price: Plain | None) -> str:
@@ -81,20 +84,14 @@ def _price_line(price: Plain | None) -> str:
     return f"{' / '.join(figures)} USD, {price['certainty']}: {price['source']}"
 
 
-def _reference_line(reference: Plain) -> str:
-    name = f"@{reference['name']}, {reference['role']} {reference['ordinal']}"
-    return "\n".join([name, *(f"{_INDENT}{_media_line(each)}" for each in reference["media"])])
-
-
-def _media_line(media: Plain) -> str:
-    size = f"{media['width']} x {media['height']}" if media["width"] else "not looked at"
-    parts = [media["file"], media["format"], size]
-    parts += [f"{media['seconds']:g} s"] if media["seconds"] else []
-    parts += [f"{media['bytes']:,} bytes"] if media["bytes"] else []
-    return "\n".join([", ".join(part for part in parts if part), f"{_INDENT * 2}{media['digest']}"])
-
-
-def _key_parts(item: Plain) -> Iterator[str]:
-    width = max(map(len, item["key_parts"]), default=0)
-    for name, digest in item["key_parts"].items():
-        yield f"{_INDENT}{name:<{width}}  {digest}"
+def _reference_lines(reference: Plain) -> str:
+    """Return a reference and the media that it is made of, on a line each and with digests."""
+    lines = [f"@{reference['name']}, {reference['role']} {reference['ordinal']}"]
+    for media in reference["media"]:
+        size = f"{media['width']} x {media['height']}" if media["width"] else "not looked at"
+        parts = [media["file"], media["format"], size]
+        parts += [f"{media['seconds']:g} s"] if media["seconds"] else []
+        parts += [f"{media['bytes']:,} bytes"] if media["bytes"] else []
+        lines += [f"{_INDENT}{', '.join(part for part in parts if part)}"]
+        lines += [f"{_INDENT * 2}{media['digest']}"]
+    return "\n".join(lines)

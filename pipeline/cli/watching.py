@@ -7,7 +7,7 @@ import asyncio
 import typer
 
 from pipeline.api.campaign_request import RunSettings
-from pipeline.api.campaign_run import NOTICE, Run, Task
+from pipeline.api.campaign_run import NOTICE, Run, RunScope
 from pipeline.api.loaded_campaign import LoadedCampaign
 from pipeline.cli.interrupts import StopRequest
 from pipeline.cli.panel import Watcher, open_watcher
@@ -18,13 +18,13 @@ from pipeline.run.outcome import Outcome
 def watch_run(
     campaign: LoadedCampaign,
     settings: RunSettings,
-    task: Task,
+    scope: RunScope,
     console: TerminalConsole,
     stops: StopRequest,
 ) -> Outcome:
     """Run and return the outcome; the first signal stops in order, the second leaves at once."""
     with open_watcher(console) as watcher:
-        return asyncio.run(_steered(Run(campaign, settings, task), watcher, console, stops))
+        return asyncio.run(_steered(Run(campaign, settings, scope), watcher, console, stops))
 
 
 async def _steered(

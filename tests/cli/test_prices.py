@@ -20,7 +20,7 @@ from PIL import Image
 from pipeline.api.campaign_plan import sync_campaign
 from pipeline.api.campaign_report import campaign_report
 from pipeline.api.campaign_request import CampaignRequest, RunSettings, SpendLimit
-from pipeline.api.campaign_run import Run, Task
+from pipeline.api.campaign_run import Run, RunScope
 from pipeline.api.loaded_campaign import load_campaign
 from pipeline.api.project_file import project_of
 from pipeline.api.provider_access import providers_at_work
@@ -133,7 +133,9 @@ def _make(
     with Ledger.open(asked.home) as ledger:
         summary = sync_campaign(campaign, ledger)
         names = providers_at_work(settings, asked, summary)
-        code = asyncio.run(_outcome(Run(campaign, settings, Task(ledger=ledger, providers=names))))
+        code = asyncio.run(
+            _outcome(Run(campaign, settings, RunScope(ledger=ledger, providers=names)))
+        )
         report = campaign_report(ledger.records(campaign.name), campaign, ledger)
     return code, [Decimal(task["usd"]) for task in market.tasks(provider)], report.prices
 

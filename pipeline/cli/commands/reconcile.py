@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import shlex
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Annotated
 
@@ -13,7 +13,7 @@ import typer
 
 from pipeline.api.campaign_report import only_rehearsed, write_report
 from pipeline.api.campaign_request import RunSettings
-from pipeline.api.campaign_run import Task
+from pipeline.api.campaign_run import RunScope
 from pipeline.api.loaded_campaign import LoadedCampaign
 from pipeline.api.money_text import money
 from pipeline.api.provider_access import keyless, variables_of
@@ -110,13 +110,19 @@ def _settle(
         console.print_line(f"nothing is asked of {name}: {why}")
     if names - unasked.keys():
         asked = names - unasked.keys()
-        task = Task(ledger=ledger, providers=asked, buys=False, falls_back=False)
+        scope = RunScope(ledger=ledger, providers=asked, buys=False, falls_back=False)
         with stopping_in_order() as stops:
-            watch_run(campaign, settings, task, console, stops)
+            watch_run(campaign, settings, scope, console, stops)
             write_report(ledger, campaign)
     # What is still in flight is no more settled than a doubt: a key may have been refused.
     left = sent(ledger, campaign.name)
-    console.print_lines(_open_cases(left, campaign) or ["nothing is in doubt or overdue"])
+    command, times = campaign.request.command("reconcile"), Counter(task.address for task in left)
+    for each in left:
+        # Where its address means others too, a task goes by its client id.
+        client_id = each.client_id if times[each.address] > 1 else ""
+        console.print_lines(_case(each, command, client_id))
+    if not left:
+        console.print_line("nothing is in doubt or overdue")
     hint = only_rehearsed(campaign, "reconcile")
     console.print_lines([hint] if hint else [])
     console.print_lines(_to_be_made(ledger, campaign))
@@ -134,17 +140,6 @@ def _to_be_made(ledger: Ledger, campaign: LoadedCampaign) -> Iterator[str]:
     elif found.others:
         besides = f" (and {found.others} that the last run did not select)"
     yield f"{found.items} to be made{besides}: {command}"
-
-
-def _open_cases(left: Sequence[Sent], campaign: LoadedCampaign) -> list[str]:
-    """List what only a person can decide, with all that is known and the commands for it."""
-    command = campaign.request.command("reconcile")
-    times = Counter(task.address for task in left)
-    return [
-        line
-        for task in left
-        for line in _case(task, command, task.client_id if times[task.address] > 1 else "")
-    ]
 
 
 def _case(task: Sent, command: str, client_id: str) -> Iterator[str]:

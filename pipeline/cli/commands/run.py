@@ -131,15 +131,15 @@ def _make(
     buys: bool,
 ) -> Exit:
     """Make what is missing, and report; the signals of the process steer it."""
-    from pipeline.api.campaign_run import Task  # noqa: PLC0415 - slow to load, seldom needed
+    from pipeline.api.campaign_run import RunScope  # noqa: PLC0415 - slow to load, seldom needed
     from pipeline.api.provider_access import providers_at_work  # noqa: PLC0415 - the same
     from pipeline.cli.watching import watch_run  # noqa: PLC0415 - the same
 
     began = time.monotonic()
     names = providers_at_work(settings, campaign.request, summary)
-    task = Task(ledger=ledger, providers=names, buys=buys)
+    scope = RunScope(ledger=ledger, providers=names, buys=buys)
     with stopping_in_order() as stops:
-        outcome = watch_run(campaign, settings, task, console, stops)
+        outcome = watch_run(campaign, settings, scope, console, stops)
         report = write_report(ledger, campaign, elapsed_s=time.monotonic() - began)
         show_summary(console, report, written_files(campaign))
         console.print_lines(same_clip_lines(ledger.same_clips(campaign.name)))
