@@ -1,7 +1,6 @@
 """A package's public names, looked up when they are first used.
 
-Each command and each process pays only for the libraries that it touches: a run that finds nothing
-to do loads no network stack, and the sandbox's workers load no database.
+Who imports the package pays only for what it touches.
 """
 
 from __future__ import annotations
@@ -11,7 +10,7 @@ from importlib import import_module
 from typing import Any
 
 
-def lazily(package: str, homes: Mapping[str, str]) -> Callable[[str], Any]:
+def lazy_names(package: str, homes: Mapping[str, str]) -> Callable[[str], Any]:
     """Return a `__getattr__` for `package`; `homes` says which of its modules has which name."""
 
     def look_up(name: str) -> Any:

@@ -1,56 +1,15 @@
-"""argv in, text and exit code out: the only code that prints, one file per group of commands."""
+"""argv in, text and exit code out: the only code that prints, one file per command."""
 
 from __future__ import annotations
 
 import sys
 
-from pipeline.cli import (
-    explaining,
-    ledgers,
-    listing,
-    planning,
-    providing,
-    reconciling,
-    reporting,
-    running,
-    sandbox,
-    showing,
-    starting,
-    status,
-    stores,
-)
-from pipeline.cli.app import app, invoke
+from pipeline.cli.app import invoke
 from pipeline.cli.console import open_standard_streams, print_error, unwritten_output
 from pipeline.cli.interrupts import leave_on_signals, leave_quietly_on_signals
 from pipeline.domain.states import Exit
 
-__all__ = [
-    "explaining",
-    "invoke",
-    "ledgers",
-    "listing",
-    "main",
-    "planning",
-    "providing",
-    "reconciling",
-    "reporting",
-    "running",
-    "sandbox",
-    "showing",
-    "starting",
-    "status",
-    "stores",
-]
-
-
-_ORDER = (
-    *("init", "check", "plan", "ls", "show", "run", "status", "report", "reconcile"),
-    *("providers", "schema", "explain", "sandbox"),
-)
-"""The commands as a person meets them, in the help and in the reference."""
-app.registered_commands.sort(
-    key=lambda command: _ORDER.index(command.name or getattr(command.callback, "__name__", ""))
-)
+__all__ = ["invoke", "main"]
 
 
 def main() -> None:

@@ -1,27 +1,116 @@
-"""The command line itself: the commands' names, and how each way of ending becomes an exit code."""
+"""The command line itself: the commands' names, and how each way of ending becomes an exit code.
+
+A command's module is loaded when the command is typed: the list of them is known without.
+"""
 
 from __future__ import annotations
 
 import traceback
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from importlib import import_module
 from types import MappingProxyType
+from typing import Any
 
 import typer
+from typer.core import TyperCommand, TyperGroup
 
 from pipeline.cli.console import print_error
-from pipeline.cli.exits import Interrupted, Leave
-from pipeline.cli.finding_text import counted, written
-from pipeline.cli.interrupts import INTERRUPTED
+from pipeline.cli.exits import INTERRUPTED, Interrupted
 from pipeline.domain.states import Exit
 from pipeline.errors import CallsheetError, InvalidInput, LedgerInUse
 from pipeline.storage.fs import machine_fault
 
-app = typer.Typer(
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CommandEntry:
+    """A command as the list of commands shows it."""
+
+    about: str
+    """The first paragraph of its own help (tests/unit/cli/test_app.py)."""
+    is_group: bool = False
+
+
+COMMANDS: Mapping[str, CommandEntry] = MappingProxyType(
+    {
+        "init": CommandEntry(
+            about="Write a small campaign to start from: a manifest, a table, and three photos."
+        ),
+        "check": CommandEntry(
+            about="Tell every finding of a manifest; exit 3 if any is an error. Needs no network."
+        ),
+        "plan": CommandEntry(
+            about="Tell what would be made, reused and restored, and what it would cost."
+        ),
+        "ls": CommandEntry(
+            about="List items: address, provider, status, price, and where the clip is or will be."
+        ),
+        "show": CommandEntry(
+            about="Show one item: prompt, references, settings, key, price, and the request as it"
+            " is sent."
+        ),
+        "run": CommandEntry(
+            about="Make every clip of a manifest that is not there yet, once, and report."
+        ),
+        "status": CommandEntry(
+            about="Tell where a campaign stands, what it cost, and what to do next; exit as its"
+            " run would."
+        ),
+        "report": CommandEntry(about="Write the report of a campaign again, from the ledger."),
+        "reconcile": CommandEntry(
+            about="Settle doubts and overdue clips with the provider, and collect what is finished."
+        ),
+        "providers": CommandEntry(
+            about="Print what each provider can do, and at what price, from what is shipped:"
+            " nothing is sent."
+        ),
+        "schema": CommandEntry(
+            about="Print a JSON Schema: of the manifest, of the report, of a provider's request."
+        ),
+        "explain": CommandEntry(
+            about="Say more about a finding: what it means, an example, and what to do."
+        ),
+        "sandbox": CommandEntry(
+            about="Run the providers on loopback, for rehearsals, tests and drills."
+        ),
+        "ledger": CommandEntry(
+            about="Check the ledger of an output root, copy it, or put a copy in its place.",
+            is_group=True,
+        ),
+        "store": CommandEntry(
+            about="Work with the clips that an output root keeps.", is_group=True
+        ),
+    }
+)
+"""The commands as a person meets them, each in the module of its name."""
+
+
+class CommandGroup(TyperGroup):
+    """The commands by name; until one is typed, there is its entry only."""
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """Return the command, loaded from its module; None if there is none of that name."""
+        del ctx
+        entry = COMMANDS.get(cmd_name)
+        if entry is None:
+            return None
+        app = import_module(f"pipeline.cli.commands.{cmd_name}").app
+        return typer.main.get_group(app) if entry.is_group else typer.main.get_command(app)
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        """Write the list of commands, from the table."""
+        del ctx
+        room = formatter.width - 6 - max(map(len, COMMANDS))
+        rows = [(name, command.get_short_help_str(room)) for name, command in self.commands.items()]
+        with formatter.section("Commands"):
+            formatter.write_dl(rows)
+
+
+callsheet = CommandGroup(
     name="callsheet",
     help="Run a YAML manifest of AI video shots as a build.",
+    commands={name: TyperCommand(name, help=entry.about) for name, entry in COMMANDS.items()},
     no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
@@ -32,25 +121,22 @@ def invoke(arguments: Sequence[str]) -> Exit:
     debug = "--debug" in arguments
     words = [word for word in arguments if word != "--debug"]
     try:
-        app(args=words, prog_name="callsheet", standalone_mode=False)
+        return Exit(callsheet(args=words, prog_name="callsheet", standalone_mode=False) or Exit.OK)
     except typer.Exit as ending:
         return Exit(ending.exit_code)
-    except Leave as leave:
-        return leave.code
     except Exception as error:  # noqa: BLE001 - the last line of defence, by design
         if debug:
             print_error(traceback.format_exc())
-        return _told(error)
+        return _print_fault(error)
     except (Interrupted, KeyboardInterrupt) as signalled:
         print_error(INTERRUPTED)
         return signalled.code if isinstance(signalled, Interrupted) else Exit.INTERRUPTED
-    return Exit.OK
 
 
-def _told(error: Exception) -> Exit:
-    for kind, (code, tell) in _ENDINGS.items():
+def _print_fault(error: Exception) -> Exit:
+    for kind, (code, text_of) in _ENDINGS.items():
         if isinstance(error, kind):
-            text = tell(error)
+            text = text_of(error)
             if text:
                 print_error(text)
             return code
@@ -66,8 +152,13 @@ def _told(error: Exception) -> Exit:
 def _findings(error: Exception) -> str:
     if not isinstance(error, InvalidInput):
         return str(error)
-    told = written(error.findings, error.sources)
-    return f"{told}\n{counted(error.findings)}; nothing was sent"
+    from pipeline.cli.finding_text import (  # noqa: PLC0415 - where there are any
+        findings_count,
+        findings_text,
+    )
+
+    told = findings_text(error.findings, error.sources)
+    return f"{told}\n{findings_count(error.findings)}; nothing was sent"
 
 
 def _usage(error: Exception) -> str:

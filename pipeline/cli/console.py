@@ -1,4 +1,4 @@
-"""All that the command line prints passes here; nothing else writes to a terminal.
+"""All that the command line prints passes here or a `TerminalConsole`; nothing else prints.
 
 What comes from outside is text: never markup, never a control sequence. A reader that goes away,
 a closed stream and a terminal without Unicode end nothing: the work goes on unseen.
@@ -13,13 +13,9 @@ import os
 import select
 import stat
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, TextIO
-
-from rich.console import Console, ConsoleOptions, RenderableType
-from rich.segment import Segment
-from rich.text import Text
 
 from pipeline.foreign_text import escape, printable
 
@@ -30,32 +26,6 @@ _IN_ASCII: Mapping[str, str] = MappingProxyType(
     {"·": "-", "→": "->", "━": "=", "╍": "-", "…": "...", "×": "x"} | dict.fromkeys("“”", '"')
 )
 """What stands for our own signs where a terminal has none of them."""
-
-
-class TerminalConsole(Console):
-    """A rich console on which no text is markup or controls the terminal.
-
-    All other consoles are forbidden (tests/architecture/test_printing.py).
-    """
-
-    def __init__(self, *, quiet: bool = False, stderr: bool = False) -> None:
-        super().__init__(highlight=False, markup=False, emoji=False, quiet=quiet, stderr=stderr)
-
-    def render_str(self, text: str, **options: Any) -> Text:
-        """Return plain text, whatever markup is in it."""
-        return super().render_str(
-            printable(text), **{**options, "markup": False, "emoji": False, "highlight": False}
-        )
-
-    def render(
-        self, renderable: RenderableType, options: ConsoleOptions | None = None
-    ) -> Iterable[Segment]:
-        """Yield what is drawn; a Text that was made elsewhere is made safe here."""
-        for segment in super().render(renderable, options):
-            if segment.control:
-                yield segment
-            else:
-                yield segment._replace(text=printable(segment.text))
 
 
 def print_text(text: str, *, end: str = "\n") -> None:
@@ -122,6 +92,11 @@ def open_standard_streams() -> None:
     codecs.register_error(_SPELLED, _spelled)
     sys.stdout = _stream(_STDOUT, sys.stdout)
     sys.stderr = _stream(_STDERR, sys.stderr)
+
+
+def person_is_there() -> bool:
+    """Tell whether somebody sits at a terminal and can be asked."""
+    return sys.stdin is not None and sys.stdin.isatty()
 
 
 def is_unread() -> bool:

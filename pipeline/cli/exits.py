@@ -4,13 +4,7 @@ from __future__ import annotations
 
 from pipeline.domain.states import Exit
 
-
-class Leave(Exception):  # noqa: N818 - it is no error, it is how a command ends
-    """End the command with this code; everything worth saying was said."""
-
-    def __init__(self, code: Exit) -> None:
-        self.code = code
-        super().__init__(code.name)
+INTERRUPTED = "interrupted; what was paid for is in the ledger, run again to continue"
 
 
 class Interrupted(BaseException):

@@ -19,30 +19,28 @@ class Format(StrEnum):
     SARIF = "sarif"
 
 
-def written(
+def findings_text(
     findings: Iterable[Finding], sources: Mapping[str, str], form: Format = Format.TEXT
 ) -> str:
     """Return the findings in the form asked for, sorted, each once.
 
     Excerpts are quoted from `sources` alone: what was read, with secrets starred out.
     """
-    told = group_findings(findings)
+    distinct = group_findings(findings)
     if form is Format.TEXT:
-        return "\n".join(render(finding, sources) for finding in told)
-    return _WRITERS[form](told)
+        return "\n".join(render(finding, sources) for finding in distinct)
+    if form is Format.JSON:
+        return json.dumps({"findings": [_plain(finding) for finding in distinct]}, indent=2)
+    return _as_sarif(distinct)
 
 
-def counted(findings: Iterable[Finding]) -> str:
+def findings_count(findings: Iterable[Finding]) -> str:
     """Return `3 errors, 1 warning`."""
     severities = [finding.severity for finding in group_findings(findings)]
     counts = ((word, severities.count(word)) for word in Severity)
     return (
         ", ".join(f"{n} {word}{'s' if n > 1 else ''}" for word, n in counts if n) or "no findings"
     )
-
-
-def _as_json(findings: tuple[Finding, ...]) -> str:
-    return json.dumps({"findings": [_plain(finding) for finding in findings]}, indent=2)
 
 
 def _plain(finding: Finding) -> Mapping[str, Any]:
@@ -69,27 +67,19 @@ def _place(span: Span) -> Mapping[str, Any]:
 
 
 def _as_sarif(findings: tuple[Finding, ...]) -> str:
-    driver = {
-        "name": "callsheet",
-        "rules": [{"id": slug} for slug in sorted({finding.slug for finding in findings})],
-    }
-    run = {"tool": {"driver": driver}, "results": [_result(finding) for finding in findings]}
+    results = []
+    for finding in findings:
+        span = finding.span
+        region = {"startLine": span.line, "startColumn": span.column, "endColumn": span.end_column}
+        physical = {"artifactLocation": {"uri": Path(span.file).as_posix()}, "region": region}
+        results.append(
+            {
+                "ruleId": finding.slug,
+                "level": str(finding.severity),
+                "message": {"text": f"{finding.message} {finding.hint}".strip()},
+                "locations": [{"physicalLocation": physical}],
+            }
+        )
+    rules = [{"id": slug} for slug in sorted({finding.slug for finding in findings})]
+    run = {"tool": {"driver": {"name": "callsheet", "rules": rules}}, "results": results}
     return json.dumps({"version": "2.1.0", "runs": [run]}, indent=2)
-
-
-def _result(finding: Finding) -> Mapping[str, Any]:
-    message = f"{finding.message} {finding.hint}".strip()
-    return {
-        "ruleId": finding.slug,
-        "level": str(finding.severity),
-        "message": {"text": message},
-        "locations": [{"physicalLocation": _physical(finding.span)}],
-    }
-
-
-def _physical(span: Span) -> Mapping[str, Any]:
-    region = {"startLine": span.line, "startColumn": span.column, "endColumn": span.end_column}
-    return {"artifactLocation": {"uri": Path(span.file).as_posix()}, "region": region}
-
-
-_WRITERS = {Format.JSON: _as_json, Format.SARIF: _as_sarif}

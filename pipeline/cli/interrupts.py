@@ -6,22 +6,20 @@ again it leaves at once. Both lose nothing: what was sent is in the ledger.
 
 from __future__ import annotations
 
-import asyncio
 import os
 import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
-from typing import Any
+from typing import Any, Protocol
 
 from pipeline.cli.console import print_error_from_signal
-from pipeline.cli.exits import Interrupted
+from pipeline.cli.exits import INTERRUPTED, Interrupted
 from pipeline.domain.states import Exit
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _STOPPING = "stopping: what is in flight is collected; again to leave"
-INTERRUPTED = "interrupted; what was paid for is in the ledger, run again to continue"
 _Handler = Callable[[int, FrameType | None], None]
 
 
@@ -54,6 +52,13 @@ def leave_quietly_on_signals() -> None:
     _install(lambda number, _: os._exit(exit_of(number)))
 
 
+class Steered(Protocol):
+    """What can be told to stop in order, or to leave."""
+
+    def stop(self) -> None: ...  # noqa: D102
+    def cancel(self) -> None: ...  # noqa: D102
+
+
 class StopRequest:
     """What a run was told by signals: nothing, to stop in order, or to leave."""
 
@@ -84,12 +89,14 @@ class StopRequest:
             os._exit(self.exit)
 
     @contextmanager
-    def steering(self, stop: asyncio.Event, work: asyncio.Future[Any]) -> Iterator[None]:
-        """Hand on to work in this event loop what is taken meanwhile, and what was before."""
+    def steering(self, run: Steered) -> Iterator[None]:
+        """Hand on to a run in this event loop what is taken meanwhile, and what was before."""
+        import asyncio  # noqa: PLC0415 - not every command is a run
+
         call = asyncio.get_running_loop().call_soon_threadsafe
-        self._stop, self._leave = lambda: call(stop.set), lambda: call(work.cancel)
+        self._stop, self._leave = lambda: call(run.stop), lambda: call(run.cancel)
         if self._times:
-            stop.set()
+            run.stop()
         try:
             yield
         finally:

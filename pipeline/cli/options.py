@@ -1,169 +1,147 @@
-"""The options that several commands share: their help, written once."""
+"""The options of the commands, each declared once.
+
+A dataclass is a group of options; `with_options` gives a command those of each group that it takes.
+A field has the name of what it becomes in `CampaignRequest`, so that a new option of all commands
+touches this file, that one, and the code that acts on it.
+"""
 
 from __future__ import annotations
 
+import inspect
 import re
-import shlex
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterator
+from dataclasses import MISSING, Field, dataclass, fields, is_dataclass
 from decimal import Decimal
+from enum import StrEnum
+from functools import wraps
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, get_args, get_type_hints
 
 import typer
 
-from pipeline.cli.project import Project
-from pipeline.clock import Clock, RealClock
-from pipeline.domain import Budget
-from pipeline.domain.states import FaultKind
-from pipeline.errors import InvalidInput
-from pipeline.findings import Finding, Span, did_you_mean
-from pipeline.ledger.root_identity import REHEARSAL_FOLDER, RootKind
+from pipeline.api.campaign_request import SpendLimit, known_causes, usage
 
-ManifestPath = Annotated[Path, typer.Argument(metavar="M", help="The manifest, a YAML file.")]
-Profile = Annotated[
-    str | None, typer.Option("--profile", help="Lay this profile over the manifest.")
-]
-Overrides = Annotated[
-    list[str] | None,
-    typer.Option("--set", metavar="PATH=VALUE", help="Set one value, last of all."),
-]
-ProviderName = Annotated[str, typer.Option("--provider", help="Who makes what is missing.")]
-Select = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--select",
-        metavar="WHAT",
-        help="Only these items: 'tag:hero,status:new', 'spin[*,9x16-*]', @name.",
-    ),
-]
-Exclude = Annotated[
-    list[str] | None, typer.Option("--exclude", metavar="WHAT", help="But not these items.")
-]
-Limit = Annotated[
-    int | None, typer.Option("--limit", metavar="N", min=1, help="Only the first N of them.")
-]
-Root = Annotated[
-    Path | None,
-    typer.Option(
-        "--root",
-        help="Where clips, store and ledger live; else as callsheet.toml says, or `outputs` in"
-        " the project folder.",
-    ),
-]
-AdoptRoot = Annotated[
-    bool,
-    typer.Option(
-        "--adopt-root", help="Take over a root that was moved or restored to where it is."
-    ),
-]
-Rehearse = Annotated[bool, typer.Option("--rehearse", help="Use the sandbox: no key, no cost.")]
-EnvFile = Annotated[Path | None, typer.Option("--env-file", help="Read keys from this file too.")]
-BaseUrls = Annotated[
-    list[str] | None, typer.Option("--base-url", metavar="PROVIDER=URL", help="Another address.")
-]
-Quiet = Annotated[
-    bool, typer.Option("--quiet", "-q", help="Say only what went wrong, and what is asked.")
-]
-Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask; needs a limit.")]
-MaxCost = Annotated[
-    str | None,
-    typer.Option(
-        "--max-cost",
-        metavar="USD",
-        help="Spend no more in this run; more than the limit raises it for this run.",
-    ),
-]
-BuyAgain = Annotated[
-    str | None,
-    typer.Option(
-        "--buy-again",
-        metavar="USD",
-        help="Go on without what the ledger has lost, and buy again for this sum, as it was shown.",
-    ),
-]
-Scenario = Annotated[
-    Path | None, typer.Option("--scenario", help="How the sandbox is to misbehave (YAML).")
-]
-Chaos = Annotated[
-    float, typer.Option("--chaos", min=0.0, max=1.0, help="Share of requests the sandbox spoils.")
-]
-Retry = Annotated[
-    list[str] | None,
-    typer.Option("--retry", metavar="CAUSE", help="Buy again what failed for this cause."),
-]
-
-COMMAND_LINE = Span(file="command line", line=0, column=0, end_column=0)
-"""Where a fault is that is in no file."""
+_Words = tuple[str, ...]
+"""An option that may be given several times."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CampaignOptions:
-    """What was asked for on the command line, for every command that reads a manifest."""
+    """Which campaign, in which root: options of every command that reads a manifest."""
 
-    manifest: Path
-    project: Project
-    """What holds where nothing was typed."""
-    profile: str | None = None
-    """As it was typed; see `profile_name`."""
-    overrides: tuple[str, ...] = ()
-    provider: str = ""
-    root: Path | None = None
-    """As it was typed; see `home`."""
-    adopt_root: bool = False
-    rehearse: bool = False
-    env_file: Path | None = None
-    """As it was typed; the project's is another thing, since keys come from it alone."""
-    base_urls: tuple[str, ...] = ()
-    address: str = ""
-    """Which item, or a pattern of several; what is selected must also fit it."""
-    select: tuple[str, ...] = ()
-    exclude: tuple[str, ...] = ()
-    limit: int | None = None
-
-    @property
-    def selects(self) -> bool:
-        """Tell whether anything but the whole campaign was asked for."""
-        return bool(self.address or self.select or self.exclude or self.limit is not None)
-
-    @property
-    def home(self) -> Path:
-        """The root that is used: a rehearsal has its own and shares nothing with the real one."""
-        root = self.project.root if self.root is None else self.root
-        return root / REHEARSAL_FOLDER if self.rehearse else root
-
-    @property
-    def kind(self) -> RootKind:
-        """What the root that is used must hold."""
-        return RootKind.REHEARSAL if self.rehearse else RootKind.REAL
-
-    @property
-    def profile_name(self) -> str:
-        """The profile that is laid over the manifest; empty for none."""
-        return self.project.profile if self.profile is None else self.profile
+    manifest: Annotated[Path, typer.Argument(metavar="M", help="The manifest, a YAML file.")]
+    profile: Annotated[
+        str | None, typer.Option("--profile", help="Lay this profile over the manifest.")
+    ] = None
+    overrides: Annotated[
+        _Words, typer.Option("--set", metavar="PATH=VALUE", help="Set one value, last of all.")
+    ] = ()
+    root: Annotated[
+        Path | None,
+        typer.Option(
+            "--root",
+            help="Where clips, store and ledger live; else as callsheet.toml says, or `outputs` in"
+            " the project folder.",
+        ),
+    ] = None
+    rehearse: Annotated[
+        bool, typer.Option("--rehearse", help="Use the sandbox: no key, no cost.")
+    ] = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SpendLimit:
+class SelectionOptions:
+    """Which items: options of every command that can do with a part of a campaign."""
+
+    select: Annotated[
+        _Words,
+        typer.Option(
+            "--select",
+            metavar="WHAT",
+            help="Only these items: 'tag:hero,status:new', 'spin[*,9x16-*]', @name.",
+        ),
+    ] = ()
+    exclude: Annotated[
+        _Words, typer.Option("--exclude", metavar="WHAT", help="But not these items.")
+    ] = ()
+    first: Annotated[
+        int | None, typer.Option("--first", metavar="N", min=1, help="Only the first N of them.")
+    ] = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProviderOptions:
+    """Who makes it."""
+
+    provider: Annotated[str, typer.Option("--provider", help="Who makes what is missing.")] = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccessOptions:
+    """How a command reaches providers."""
+
+    env_file: Annotated[
+        Path | None, typer.Option("--env-file", help="Read keys from this file too.")
+    ] = None
+    base_urls: Annotated[
+        _Words, typer.Option("--base-url", metavar="PROVIDER=URL", help="Another address.")
+    ] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkOptions:
+    """How a command that writes a ledger takes its root."""
+
+    adopt_root: Annotated[
+        bool,
+        typer.Option(
+            "--adopt-root", help="Take over a root that was moved or restored to where it is."
+        ),
+    ] = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpendOptions:
     """What a run may spend without asking."""
 
-    yes: bool = False
-    max_cost_usd: Decimal | None = None
-    buy_again_usd: Decimal | None = None
-    """The sum a person agreed to where the ledger has lost what was bought."""
-    agreed_usd: Decimal | None = None
-    """What a person was shown and said yes to; it raises no limit."""
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask; needs a limit.")] = False
+    max_cost: Annotated[
+        str | None,
+        typer.Option(
+            "--max-cost",
+            metavar="USD",
+            help="Spend no more in this run; more than the limit raises it for this run.",
+        ),
+    ] = None
+    buy_again: Annotated[
+        str | None,
+        typer.Option(
+            "--buy-again",
+            metavar="USD",
+            help="Go on without what the ledger has lost, and buy again for this sum, as it was"
+            " shown.",
+        ),
+    ] = None
+    retry: Annotated[
+        _Words,
+        typer.Option("--retry", metavar="CAUSE", help="Buy again what failed for this cause."),
+    ] = ()
 
-    def budget(self, budget: Budget) -> Budget:
-        """Return a manifest's budget as it holds in this run.
+    @property
+    def spending(self) -> SpendLimit:
+        """The limit that these options set; InvalidInput where a sum is none."""
+        return SpendLimit(
+            yes=self.yes,
+            max_cost_usd=None if self.max_cost is None else dollars(self.max_cost),
+            buy_again_usd=None
+            if self.buy_again is None
+            else dollars(self.buy_again, "--buy-again"),
+        )
 
-        The cap of a run raises the campaign's limit for this run where it is above it.
-        """
-        limit_usd, cap_usd = budget.limit_usd, self.max_cost_usd
-        if limit_usd is not None and cap_usd is not None:
-            limit_usd = max(limit_usd, cap_usd)
-        caps = [cap for cap in (budget.per_run_usd, cap_usd, self.agreed_usd) if cap is not None]
-        return replace(budget, limit_usd=limit_usd, per_run_usd=min(caps, default=None))
+    @property
+    def causes(self) -> tuple[str, ...]:
+        """The causes of failures that are bought again; InvalidInput where one is none."""
+        return known_causes(self.retry)
 
 
 # `Decimal` reads more than amounts: 1_000, 1e3, the digits of every script.
@@ -172,71 +150,112 @@ _AMOUNT = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,6})?) ?(?:USD)?", re.ASCII | re.I
 _AMBIGUOUS = re.compile(r"[1-9][0-9]{0,2}\.[0-9]{3}")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunOptions:
-    """A run as it was asked for; tests bring their own checkpoint and clock."""
-
-    asked: CampaignOptions
-    spending: SpendLimit = field(default_factory=SpendLimit)
-    retry: tuple[str, ...] = ()
-    scenario: Path | None = None
-    chaos: float = 0.0
-    quiet: bool = False
-    variables: Mapping[str, str] | None = None
-    """The environment with what the --env-file adds, once it was read: it may be a pipe."""
-    checkpoint: Callable[[str], None] = lambda _: None
-    clock: Clock = field(default_factory=RealClock)
-
-
 def dollars(text: str, option: str = "--max-cost") -> Decimal:
     """Read an amount such as `12.50` or `12.50 USD`, digits as in a manifest's budget."""
     found = _AMOUNT.fullmatch(text.strip())
     if found is None:
-        raise _no_amount(text, option)
+        raise usage(f"{option} takes dollars, such as 12.50, not {text!r}")
     if _AMBIGUOUS.fullmatch(found[1]):
         small, large = Decimal(found[1]).normalize(), found[1].replace(".", "")
         raise usage(f"{option} {text}: is that {small:f} USD, or {large}? Write it so")
     return Decimal(found[1])
 
 
-def causes(given: list[str] | None) -> tuple[str, ...]:
-    """Return the causes of `--retry`; a misspelt one would buy nothing and not say so."""
-    known = [kind.value for kind in FaultKind]
-    for cause in given or ():
-        if cause not in known:
-            raise usage(f"--retry: nothing fails for {cause!r}", did_you_mean(cause, known))
-    return tuple(given or ())
+class ListForm(StrEnum):
+    """How items are printed."""
+
+    TEXT = "text"
+    JSON = "json"
+    """One object a line."""
 
 
-def _no_amount(text: str, option: str) -> InvalidInput:
-    return usage(f"{option} takes dollars, such as 12.50, not {text!r}")
+Listing = Annotated[
+    ListForm, typer.Option("--format", help="How to print; json is an object a line.")
+]
+Root = Annotated[
+    Path | None, get_args(get_type_hints(CampaignOptions, include_extras=True)["root"])[1]
+]
+"""The option of the commands that have a root and no manifest."""
+Quiet = Annotated[
+    bool, typer.Option("--quiet", "-q", help="Say only what went wrong, and what is asked.")
+]
+Scenario = Annotated[
+    Path | None, typer.Option("--scenario", help="How the sandbox is to misbehave (YAML).")
+]
+Chaos = Annotated[
+    float, typer.Option("--chaos", min=0.0, max=1.0, help="Share of requests the sandbox spoils.")
+]
 
 
-def usage(message: str, hint: str = "") -> InvalidInput:
-    """Return the fault of a command line that cannot be followed (exit 3)."""
-    return mistyped("usage", message, hint)
+def command_app(name: str = "", about: str = "") -> typer.Typer:
+    """Return what the commands of one file are added to; a group of several has a name."""
+    return typer.Typer(
+        name=name or None,
+        help=about or None,
+        no_args_is_help=bool(name),
+        add_completion=False,
+        rich_markup_mode=None,
+    )
 
 
-def mistyped(slug: str, message: str, hint: str = "") -> InvalidInput:
-    """Return a fault whose place is the command line or the environment (exit 3)."""
-    return InvalidInput([Finding(slug=slug, message=message, span=COMMAND_LINE, hint=hint)])
+def with_options(function: Callable[..., None]) -> Callable[..., None]:
+    """Return a command whose parameters that are groups of options are those options.
 
-
-def command_line(asked: CampaignOptions, verb: str = "run") -> str:
-    """Return the command that does something more with the campaign, as it would be typed.
-
-    It is about the same plan: what was set for that is set again.
+    @app.command()
+    @with_options
+    def ls(campaign: CampaignOptions, selection: SelectionOptions, form: Listing = …): …
     """
-    words = ["callsheet", *verb.split(), str(asked.manifest)]
-    words += ["--profile", asked.profile] if asked.profile is not None else []
-    words += [word for text in asked.overrides for word in ("--set", text)]
-    words += ["--root", str(asked.root)] if asked.root is not None else []
-    words += ["--rehearse"] if asked.rehearse else []
-    if verb in _SENDS:
-        words += ["--env-file", str(asked.env_file)] if asked.env_file else []
-        words += [word for text in asked.base_urls for word in ("--base-url", text)]
-    return shlex.join(words)
+    signature = inspect.signature(function, eval_str=True)
+    groups: dict[str, Any] = {
+        name: parameter.annotation
+        for name, parameter in signature.parameters.items()
+        if is_dataclass(parameter.annotation)
+    }
+    flat: list[inspect.Parameter] = []
+    several: set[str] = set()
+    for name, parameter in signature.parameters.items():
+        if name not in groups:
+            flat.append(parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY))
+            continue
+        for option, kind, declared in _options(groups[name]):
+            if kind == _Words:
+                several.add(option.name)
+            flat.append(_parameter(option, kind, declared))
+
+    @wraps(function)
+    def command(**given: Any) -> None:
+        for name, group in groups.items():
+            values = {each.name: given.pop(each.name) for each in fields(group)}
+            # What may be given several times is None where it was not given.
+            given[name] = group(
+                **{
+                    key: tuple(value or ()) if key in several else value
+                    for key, value in values.items()
+                }
+            )
+        function(**given)
+
+    command.__signature__ = signature.replace(parameters=flat)  # type: ignore[attr-defined]
+    command.__annotations__ = {each.name: each.annotation for each in flat}
+    return command
 
 
-_SENDS = frozenset({"run", "reconcile"})
-"""Commands that go to providers: to the same addresses, with the same keys."""
+def _options(group: Any) -> Iterator[tuple[Field[Any], Any, Any]]:
+    """Yield each option of a group with its type and how it is declared."""
+    hints = get_type_hints(group, include_extras=True)
+    for option in fields(group):
+        kind, declared = get_args(hints[option.name])
+        yield option, kind, declared
+
+
+def _parameter(option: Field[Any], kind: Any, declared: Any) -> inspect.Parameter:
+    """Return an option as a parameter; Typer knows lists where a frozen record has tuples."""
+    default: Any = inspect.Parameter.empty if option.default is MISSING else option.default
+    if kind == _Words:
+        kind, default = list[str] | None, None
+    return inspect.Parameter(
+        option.name,
+        inspect.Parameter.KEYWORD_ONLY,
+        default=default,
+        annotation=Annotated[kind, declared],
+    )

@@ -27,9 +27,9 @@ _AT_REST = frozenset(
 
 
 @contextmanager
-def watching(console: Console, *, quiet: bool) -> Iterator[Watcher]:
+def open_watcher(console: Console) -> Iterator[Watcher]:
     """Yield an observer of events that draws them until the run ends."""
-    if quiet:
+    if console.quiet:
         yield Watcher()
     elif console.is_terminal:
         panel = Panel()

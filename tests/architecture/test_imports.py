@@ -47,6 +47,28 @@ def test_no_stage_imports_another_stage() -> None:
     assert [] == broken
 
 
+MAY_USE: Mapping[str, tuple[str, ...]] = {
+    "pipeline.cli": ("pipeline.cli", "pipeline.__main__"),
+    "pipeline.api": ("pipeline.api", "pipeline.cli"),
+}
+"""Who may import the two packages that stand above all stages; `pipeline` itself lists names."""
+
+
+def test_nothing_below_imports_the_application_or_the_command_line() -> None:
+    """`cli` imports `api`, never the other way round; no stage imports either of the two."""
+    broken = [
+        f"{dotted(module)}:{line} imports {name}"
+        for module in modules()
+        for name, line in imports(module)
+        for upper, users in MAY_USE.items()
+        if _within(upper, name)
+        and dotted(module) != "pipeline"
+        and not any(_within(user, dotted(module)) for user in users)
+    ]
+
+    assert [] == broken
+
+
 def test_the_shared_vocabulary_imports_no_stage() -> None:
     """Domain, errors, findings and schemas stand below every stage."""
     shared = [module for module in modules() if any(_within(low, dotted(module)) for low in SHARED)]

@@ -10,6 +10,8 @@ from tests.architecture.source import PACKAGE, dotted, modules
 
 PRINTER = PACKAGE / "cli" / "console.py"
 OTHERS = {
+    # The one console that draws: text that is drawn is made safe there.
+    PACKAGE / "cli" / "terminal_console.py",
     # Prints its one line of addresses, as JSON, to whoever started it.
     PACKAGE / "sandbox",
     # Draws into a text, which is made safe as a whole.

@@ -10,18 +10,18 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.api.finding_pages import FindingPage, finding_pages
 from pipeline.cli.app import invoke
-from pipeline.cli.explaining import Page, pages
 from pipeline.findings import Severity
 from tests.architecture.slugs import used_slugs
 from tests.architecture.source import REPOSITORY
 
 CASES = Path(__file__).parent / "cases"
 DOCUMENT = REPOSITORY / "docs" / "findings.md"
-PROVOKED = [page for page in pages().values() if not page.unprovoked]
+PROVOKED = [page for page in finding_pages().values() if not page.unprovoked]
 
 
-def _printed(page: Page) -> str:
+def _printed(page: FindingPage) -> str:
     case = CASES / page.slug
     return (case / "stdout").read_text("utf-8") + (case / "stderr").read_text("utf-8")
 
@@ -47,11 +47,11 @@ def _lines(case: Path) -> set[str]:
 
 def test_every_slug_in_the_source_has_a_page_and_every_page_a_slug() -> None:
     """What can be told can be explained, and nothing is explained that is never told."""
-    missing = {slug: file for slug, file in used_slugs().items() if slug not in pages()}
+    missing = {slug: file for slug, file in used_slugs().items() if slug not in finding_pages()}
 
     assert {} == missing
-    assert set() == set(pages()) - set(used_slugs())
-    assert sorted(pages()) == list(pages())
+    assert set() == set(finding_pages()) - set(used_slugs())
+    assert sorted(finding_pages()) == list(finding_pages())
 
 
 def test_every_finding_has_a_case() -> None:
@@ -59,17 +59,19 @@ def test_every_finding_has_a_case() -> None:
     named = {case.name for case in CASES.iterdir()}
 
     assert [] == [page.slug for page in PROVOKED if page.slug not in named]
-    assert [] == [page.slug for page in pages().values() if page.unprovoked and page.slug in named]
+    assert [] == [
+        page.slug for page in finding_pages().values() if page.unprovoked and page.slug in named
+    ]
 
 
 @pytest.mark.parametrize("page", PROVOKED, ids=lambda page: page.slug)
-def test_a_case_tells_its_finding_and_nothing_else(page: Page) -> None:
+def test_a_case_tells_its_finding_and_nothing_else(page: FindingPage) -> None:
     """One mistake is one finding, of the severity that its page states."""
     assert [(page.severity, page.slug)] == _told(_printed(page))
 
 
 @pytest.mark.parametrize("page", PROVOKED, ids=lambda page: page.slug)
-def test_a_page_shows_what_its_case_has(page: Page) -> None:
+def test_a_page_shows_what_its_case_has(page: FindingPage) -> None:
     """The example is an excerpt of the case, so it does what the page says."""
     written = _lines(CASES / page.slug)
     shown = {line.strip() for line in page.wrong.splitlines()}
@@ -105,7 +107,7 @@ def test_explain_without_a_slug_lists_all(capsys: pytest.CaptureFixture[str]) ->
     assert 0 == int(invoke(["explain"]))
     lines = capsys.readouterr().out.splitlines()
 
-    assert list(pages()) == [line.split()[0] for line in lines]
-    assert [page.title for page in pages().values()] == [
+    assert list(finding_pages()) == [line.split()[0] for line in lines]
+    assert [page.title for page in finding_pages().values()] == [
         line.split(maxsplit=1)[1] for line in lines
     ]

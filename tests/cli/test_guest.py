@@ -6,19 +6,18 @@ import json
 import os
 import subprocess
 import sys
-import threading
-from collections.abc import Sequence
-from functools import partial
+from collections.abc import Iterator, Sequence
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib.metadata import EntryPoint
 from pathlib import Path
-from typing import Any, Self
+from threading import Thread
+from typing import Self
 
 import pytest
 
 from pipeline.providers.plugins import plugins
 from tests.architecture.source import REPOSITORY
-from tests.conformance.stage import film as make_film
+from tests.conformance.stage import film
 
 PACKAGE = REPOSITORY / "tests" / "guest"
 KEYS = {"GUESTHOUSE_API_KEY": "a-guests-key"}
@@ -85,84 +84,88 @@ def test_a_manifest_can_name_it(installed: Path, tmp_path: Path) -> None:
     assert "Traceback" not in refused.stderr
 
 
-def test_it_is_checked_planned_run_and_reported(installed: Path, tmp_path: Path) -> None:
-    """A provider from a package makes clips like everybody's: bought once, paid, and reported."""
-    manifest, root = tmp_path / "visit.yaml", tmp_path / "root"
-    manifest.write_text(MANIFEST, "utf-8")
-    house = House(tmp_path / "film.mp4")
-    words = [str(manifest), "--root", str(root), "--base-url", f"guesthouse={house.address}"]
-    with house:
-        checked = _callsheet(installed, ["check", str(manifest)])
-        planned = _callsheet(installed, ["plan", str(manifest), "--root", str(root)])
-        ran = _callsheet(installed, ["run", *words, "--yes", "--quiet"])
-        again = _callsheet(installed, ["run", *words, "--yes", "--quiet"])
-        reported = _callsheet(installed, ["report", str(manifest), "--root", str(root)])
-
-    assert [0, 0, 0, 0, 0] == [
-        done.returncode for done in (checked, planned, ran, again, reported)
-    ], ran.stdout + ran.stderr
-    assert ["Bearer a-guests-key"] == house.bought
-    (item,) = json.loads((root / "visit" / "report" / "report.json").read_text("utf-8"))["items"]
-    assert ("done", "guesthouse") == (item["state"], item["provider"])
-    (clip,) = root.glob("visit/door*/**/*.mp4")
-    assert house.film.read_bytes() == clip.read_bytes()
+@pytest.fixture
+def house(tmp_path: Path) -> Iterator[Guesthouse]:
+    """Yield the guest's service on loopback: every task is a clip of five seconds."""
+    clip = tmp_path / "clip.mp4"
+    film(clip, seconds=5)
+    with Guesthouse(clip.read_bytes()) as service:
+        yield service
 
 
-def test_it_cannot_be_rehearsed(installed: Path, tmp_path: Path) -> None:
-    """The sandbox does not play it, which is said before anything is sent."""
-    manifest = tmp_path / "visit.yaml"
-    manifest.write_text(MANIFEST, "utf-8")
+class Guesthouse:
+    """An HTTP server that speaks as the guest's adapter expects, and counts what it sells."""
 
-    told = _callsheet(
-        installed, ["run", str(manifest), "--root", str(tmp_path / "root"), "--rehearse", "--yes"]
-    )
+    def __init__(self, film: bytes) -> None:
+        self.sold: list[str] = []
+        service = self
 
-    assert 3 == told.returncode
-    assert "guesthouse cannot be rehearsed" in told.stderr
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+                service.sold.append(body["id"])
+                self._reply(b"{}", "application/json")
 
+            def do_GET(self) -> None:
+                if self.path.endswith(".mp4"):
+                    self._reply(film, "video/mp4")
+                else:
+                    self._reply(b"{}", "application/json")
 
-class House:
-    """The guest's provider on loopback: one clip, and a list of who bought."""
+            def _reply(self, body: bytes, kind: str) -> None:
+                self.send_response(200)
+                self.send_header("Content-Type", kind)
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
 
-    def __init__(self, film: Path) -> None:
-        self.film = film
-        make_film(film, seconds=5)
-        self.bought: list[str] = []
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), partial(_Door, self))
-        self.address = f"http://127.0.0.1:{self._server.server_port}"
+            def log_message(self, *_: object) -> None:
+                pass
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._thread = Thread(target=self._server.serve_forever)
+        self.address = f"http://127.0.0.1:{self._server.server_address[1]}"
 
     def __enter__(self) -> Self:
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+        self._thread.start()
         return self
 
     def __exit__(self, *_: object) -> None:
         self._server.shutdown()
+        self._thread.join()
         self._server.server_close()
 
 
-class _Door(BaseHTTPRequestHandler):
-    def __init__(self, house: House, *words: Any) -> None:
-        self._house = house
-        super().__init__(*words)
+def test_it_is_run_and_reported(
+    installed: Path, tmp_path: Path, house: Guesthouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It sells one clip, which is checked, kept and in the report; a second run buys nothing."""
+    manifest = tmp_path / "visit.yaml"
+    manifest.write_text(MANIFEST, "utf-8")
+    monkeypatch.setenv("GUESTHOUSE_API_KEY", "key-of-a-guest")
+    words = [str(manifest), "--root", str(tmp_path / "root")]
+    run = ["run", *words, "--yes", "--base-url", f"guesthouse={house.address}"]
 
-    def do_POST(self) -> None:
-        """Sell a clip."""
-        self.rfile.read(int(self.headers["content-length"]))
-        self._house.bought.append(self.headers["authorization"])
-        self._answer(b"{}")
+    made = _callsheet(installed, run)
+    again = _callsheet(installed, run)
 
-    def do_GET(self) -> None:
-        """Say that it is finished, or give it."""
-        self._answer(self._house.film.read_bytes() if self.path.endswith(".mp4") else b"{}")
+    assert 0 == made.returncode, made.stdout + made.stderr
+    assert "nothing to do: 1 item is there" in again.stdout
+    assert 1 == len(house.sold)
+    report = json.loads((tmp_path / "root" / "visit" / "report" / "report.json").read_text("utf-8"))
+    assert ["guesthouse"] == [item["provider"] for item in report["items"]]
+    assert (tmp_path / "root" / "visit" / "door" / "t1.mp4").is_file()
 
-    def _answer(self, body: bytes) -> None:
-        self.send_response(200)
-        self.send_header("content-length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
 
-    def log_message(self, *_: object) -> None:
-        """Keep quiet."""
+def test_it_is_not_rehearsed(installed: Path, tmp_path: Path) -> None:
+    """The sandbox has no part of it, and says so before anything is sent."""
+    manifest = tmp_path / "visit.yaml"
+    manifest.write_text(MANIFEST, "utf-8")
+
+    told = _callsheet(installed, ["run", str(manifest), "--rehearse", "--root", str(tmp_path)])
+
+    assert 3 == told.returncode
+    assert "Guesthouse cannot be rehearsed: the sandbox has no part of it" in told.stderr
 
 
 def test_nobody_takes_the_name_of_another(installed: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,10 +16,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.live import Live
 
-from pipeline.cli.console import TerminalConsole, print_text
-from pipeline.cli.finding_text import written
+from pipeline.cli.console import print_text
+from pipeline.cli.finding_text import findings_text
 from pipeline.cli.panel import Lines, Panel
-from pipeline.cli.planning import drawn
+from pipeline.cli.plan_text import plan_table
+from pipeline.cli.terminal_console import TerminalConsole
 from pipeline.domain import Event, Record
 from pipeline.domain.states import Status
 from pipeline.findings import Finding, Span
@@ -56,7 +57,7 @@ def _plan(text: str) -> None:
         expected_usd=Decimal(0),
         high_usd=Decimal(0),
     )
-    TerminalConsole().print(drawn(PlanSummary(campaign=text, lines=(line,))))
+    TerminalConsole().print(plan_table(PlanSummary(campaign=text, lines=(line,))))
 
 
 def _events(text: str) -> Iterator[Event]:
@@ -103,7 +104,7 @@ def _finding(text: str) -> None:
     found = Finding(
         slug="x", message=text, span=place, hint=text, row=text, column=text, rows=(text,)
     )
-    print_text(written([found, replace(found, row="", column="")], {text: text}))
+    print_text(findings_text([found, replace(found, row="", column="")], {text: text}))
 
 
 @pytest.mark.parametrize("show", [_plan, _lines, _panel, _summary, _finding, print_text])

@@ -7,6 +7,7 @@ purchase that went alone; where nothing is told, plan and report say that the pr
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -15,15 +16,14 @@ from typing import Any
 
 import pytest
 from PIL import Image
-from rich.console import Console
 
-from pipeline.cli.campaign import open_campaign
-from pipeline.cli.interrupts import stopping_in_order
-from pipeline.cli.making import made
-from pipeline.cli.options import CampaignOptions, RunOptions, SpendLimit
-from pipeline.cli.planning import admitted
-from pipeline.cli.project import project_of
-from pipeline.cli.reporting import summary
+from pipeline.api.campaign_plan import sync_campaign
+from pipeline.api.campaign_report import campaign_report
+from pipeline.api.campaign_request import CampaignRequest, RunSettings, SpendLimit
+from pipeline.api.campaign_run import Run, RunScope
+from pipeline.api.loaded_campaign import load_campaign
+from pipeline.api.project_file import project_of
+from pipeline.api.provider_access import providers_at_work
 from pipeline.ledger.repository import Ledger
 from tests.clocks import HastyClock
 from tests.sandboxes import PLAIN, Sandbox
@@ -118,7 +118,7 @@ def _make(
     market.reset()
     market.set(prices={provider: dict(odd.pricing)})
     addresses = market.addresses[provider]
-    asked = CampaignOptions(
+    asked = CampaignRequest(
         manifest=folder / "odd.yaml",
         project=project_of(folder / "odd.yaml"),
         root=folder / "root",
@@ -128,13 +128,21 @@ def _make(
         ),
     )
     spending = SpendLimit(yes=True, max_cost_usd=cap if budget == "a cap" else None)
-    job = RunOptions(asked=asked, spending=spending, quiet=True, clock=HastyClock())
-    console, campaign = Console(quiet=True), open_campaign(asked)
-    with Ledger.open(asked.home) as ledger, stopping_in_order() as stops:
-        admission = admitted(campaign, ledger)
-        code = made(job, campaign, admission, ledger, console, stops=stops, buys=True).exit_code
-        report = summary(ledger.records(campaign.name), campaign, ledger)
+    settings = RunSettings(spending=spending, clock=HastyClock())
+    campaign = load_campaign(asked)
+    with Ledger.open(asked.home) as ledger:
+        summary = sync_campaign(campaign, ledger)
+        names = providers_at_work(settings, asked, summary)
+        code = asyncio.run(
+            _outcome(Run(campaign, settings, RunScope(ledger=ledger, providers=names)))
+        )
+        report = campaign_report(ledger.records(campaign.name), campaign, ledger)
     return code, [Decimal(task["usd"]) for task in market.tasks(provider)], report.prices
+
+
+async def _outcome(run: Run) -> int:
+    async with run:
+        return (await run.wait()).exit_code
 
 
 def _judge(folder: Path, market: Sandbox, provider: str, odd: Odd, budget: str) -> None:

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.api.project_file import project_of
 from pipeline.cli.app import invoke
-from pipeline.cli.project import project_of
 from tests.sandboxes import Sandbox
 
 KEY = "key-of-the-project"

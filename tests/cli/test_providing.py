@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pipeline.cli.campaign import rates
-from pipeline.cli.providing import prices
+from pipeline.api.price_list import price_list, prices_per_second
 from pipeline.domain import Kind
 from pipeline.providers import OFFERS
 from pipeline.report.capability_table import capabilities, to_markdown_table
@@ -16,7 +15,7 @@ BEGIN, END = "<!-- providers -->\n", "\n<!-- /providers -->"
 
 
 def _table() -> dict[str, dict[str, str]]:
-    head, *rows = capabilities(OFFERS.values(), prices(rates()))
+    head, *rows = capabilities(OFFERS.values(), prices_per_second(price_list()))
     return {row[0]: dict(zip(head[1:], row[1:], strict=True)) for row in rows}
 
 
@@ -24,7 +23,7 @@ def test_the_readme_has_the_table_as_it_is(request: pytest.FixtureRequest) -> No
     """The README's table is the one that the offers make; `--rewrite-cases` writes it."""
     before, rest = README.read_text("utf-8").split(BEGIN)
     written, after = rest.split(END)
-    made = to_markdown_table(capabilities(OFFERS.values(), prices(rates())))
+    made = to_markdown_table(capabilities(OFFERS.values(), prices_per_second(price_list())))
 
     if request.config.getoption("--rewrite-cases"):
         README.write_text(f"{before}{BEGIN}{made}{END}{after}", "utf-8")

@@ -78,7 +78,7 @@ def test_a_selection_is_bought_alone_and_the_rest_later_once(
 
     assert "nothing to do" in said
 
-    said = _run(folder, sandbox, "--exclude", "fall[B]", "--limit", "3")
+    said = _run(folder, sandbox, "--exclude", "fall[B]", "--first", "3")
 
     assert [BLUE_TURNS, RED_FALLS, RED_TURNS] == _prompts(sandbox)
 

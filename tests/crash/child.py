@@ -18,9 +18,9 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 
-from pipeline.cli.options import CampaignOptions, RunOptions, SpendLimit
-from pipeline.cli.project import project_of
-from pipeline.cli.running import make
+from pipeline.api.campaign_request import CampaignRequest, RunSettings, SpendLimit
+from pipeline.api.project_file import project_of
+from pipeline.cli.commands.run import run_campaign
 from pipeline.clock import RealClock
 from tests.crash import mutants, points
 
@@ -67,7 +67,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         mutants.MUTANTS[words.mutant]()
     if words.point or words.trace:
         points.install(points.Points(words.point, words.trace))
-    asked = CampaignOptions(
+    asked = CampaignRequest(
         manifest=words.manifest,
         project=project_of(words.manifest),
         root=words.root,
@@ -76,14 +76,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         overrides=tuple(words.set),
     )
     bomb, nth = words.bomb
-    job = RunOptions(
-        asked=asked,
+    job = RunSettings(
         spending=SpendLimit(yes=True, buy_again_usd=words.buy_again),
-        quiet=words.quiet,
         checkpoint=Bomb(bomb, int(nth)),
         clock=HurriedClock(*words.hurry) if words.hurry else RealClock(),
     )
-    return int(make(job))
+    return int(run_campaign(asked, job, quiet=words.quiet))
 
 
 def _words() -> argparse.ArgumentParser:

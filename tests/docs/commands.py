@@ -9,15 +9,13 @@ from collections.abc import Iterator
 from enum import Enum
 from typing import Any
 
-import typer
-
-from pipeline.cli.app import app
+from pipeline.cli.app import callsheet
 from pipeline.domain.states import Exit
 
 
 def commands() -> Iterator[str]:
     """Yield each command as Markdown, those of a group after one another."""
-    yield from _told("callsheet", typer.main.get_command(app))
+    yield from _told("callsheet", callsheet)
 
 
 def exit_codes() -> Iterator[str]:
@@ -44,7 +42,7 @@ def _told(name: str, command: Any) -> Iterator[str]:
     """Yield a command: how it is called, what it does, its options, an example."""
     if hasattr(command, "commands"):
         for word in sorted(command.commands):
-            yield from _told(f"{name} {word}", command.commands[word])
+            yield from _told(f"{name} {word}", command.get_command(None, word))
         return
     arguments = [each for each in command.params if each.param_type_name == "argument"]
     usage = " ".join([name, *(_argument(each) for each in arguments)])

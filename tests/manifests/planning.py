@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from pipeline.api.campaign_request import CampaignRequest
+from pipeline.api.loaded_campaign import load_campaign
+from pipeline.api.project_file import project_of
 from pipeline.cli.app import invoke
-from pipeline.cli.campaign import open_campaign
-from pipeline.cli.options import CampaignOptions
-from pipeline.cli.project import project_of
 from pipeline.domain import PricedItem
 from pipeline.findings import Finding, render
 
@@ -50,10 +50,10 @@ class Planned:
 def planned(manifest: Path, assets: Path, overrides: Sequence[str] = ()) -> Planned:
     """Return every entry and finding of a manifest; `assets` is where fitted frames go."""
     project = project_of(manifest)
-    asked = CampaignOptions(
+    asked = CampaignRequest(
         manifest=manifest, project=project, overrides=tuple(overrides), root=assets
     )
-    found = list(open_campaign(asked).entries(assets))
+    found = list(load_campaign(asked).entries(assets))
     return Planned(
         entries=tuple(each for each in found if isinstance(each, PricedItem)),
         findings=tuple(each for each in found if isinstance(each, Finding)),

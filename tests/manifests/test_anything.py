@@ -17,7 +17,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from pipeline.cli.finding_text import written
+from pipeline.cli.finding_text import findings_text
 from pipeline.errors import InvalidInput
 from pipeline.manifest.document import read_document
 from tests.manifests.planning import Planned, planned
@@ -74,7 +74,7 @@ def judged(folder: Path, text: str | bytes) -> Planned:
     try:
         found = planned(manifest, folder)
     except InvalidInput as invalid:
-        written(invalid.findings, invalid.sources)
+        findings_text(invalid.findings, invalid.sources)
         found = Planned(entries=(), findings=invalid.findings)
     assert found.entries or found.findings
     for finding in found.findings:

@@ -19,11 +19,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from pipeline.api.campaign_plan import dry_run
+from pipeline.api.campaign_request import CampaignRequest
+from pipeline.api.loaded_campaign import LoadedCampaign, load_campaign
+from pipeline.api.project_file import project_of
 from pipeline.cli.app import invoke
-from pipeline.cli.campaign import Campaign, open_campaign
-from pipeline.cli.options import CampaignOptions
-from pipeline.cli.planning import tried
-from pipeline.cli.project import project_of
 from pipeline.domain import Media, PricedItem
 from pipeline.domain.states import MAKES, Status
 from pipeline.findings import Finding
@@ -89,7 +89,7 @@ class House:
         """Return the output root."""
         return self.folder / "root"
 
-    def opened(self, step: Mapping[str, Any]) -> Campaign:
+    def opened(self, step: Mapping[str, Any]) -> LoadedCampaign:
         """Write the step's manifest, and return it as the commands open it."""
         written = {
             "callsheet": 1,
@@ -100,13 +100,13 @@ class House:
         }
         manifest = self.folder / "m.yaml"
         manifest.write_text(json.dumps(written), "utf-8")
-        asked = CampaignOptions(
+        asked = CampaignRequest(
             manifest=manifest,
             project=project_of(manifest),
             provider=step["provider"],
             root=self.root,
         )
-        return open_campaign(asked)
+        return load_campaign(asked)
 
     def show(self, address: str, step: Mapping[str, Any]) -> Mapping[str, Any] | None:
         """Return what `show` says of an item; None if the provider asked for cannot make it."""
@@ -116,7 +116,7 @@ class House:
             code = invoke([*words, "--format", "json"])
         return json.loads(told.getvalue()) if code == 0 else None
 
-    def run(self, campaign: Campaign, endings: list[str]) -> list[str]:
+    def run(self, campaign: LoadedCampaign, endings: list[str]) -> list[str]:
         """Admit the campaign and run it; return the addresses that were bought, in order."""
         self.shop.endings.extend(endings)
         before = len(self.shop.tasks)
@@ -127,14 +127,14 @@ class House:
                 campaign=campaign.name,
                 policy=campaign.manifest.policy,
                 files=RealFiles(self.root),
-                choice=campaign.choice(),
+                choice=campaign.purchase_filter(),
             )
             assert admission.ok
             asyncio.run(self._run(campaign, ledger))
         self.shop.endings.clear()
         return [task.body["prompt"] for task in list(self.shop.tasks.values())[before:]]
 
-    async def _run(self, campaign: Campaign, ledger: Ledger) -> None:
+    async def _run(self, campaign: LoadedCampaign, ledger: Ledger) -> None:
         dependencies = RunDependencies(
             transport=self.shop,
             store=Store(self.root),
@@ -150,7 +150,7 @@ class House:
             dependencies=dependencies,
         )
 
-    def _entries(self, campaign: Campaign) -> Iterator[PricedItem | Finding]:
+    def _entries(self, campaign: LoadedCampaign) -> Iterator[PricedItem | Finding]:
         """Yield the plan with requests that the shop understands."""
         for entry in campaign.entries(self.folder / "assets"):
             if isinstance(entry, Finding):
@@ -194,7 +194,7 @@ def test_what_plan_ls_and_show_say_is_what_run_buys(steps: list[dict[str, Any]])
         house = House(Path(folder))
         for step in steps:
             campaign = house.opened(step)
-            with tried(campaign) as (admission, ledger):
+            with dry_run(campaign) as (admission, ledger):
                 if not admission.ok:
                     continue
                 listed = list(ledger.records(campaign.name, selected=True))
@@ -222,13 +222,13 @@ def test_whoever_is_asked_nothing_unpinned_is_bought_twice(
     with tempfile.TemporaryDirectory() as folder:
         house = House(Path(folder))
         campaign = house.opened({**step, "shots": plain, "provider": ""})
-        with tried(campaign) as (admission, _):
+        with dry_run(campaign) as (admission, _):
             if not admission.ok:
                 return
         house.run(campaign, [])
         for provider in asked:
             campaign = house.opened({**step, "shots": turned, "provider": provider})
-            with tried(campaign) as (admission, _):
+            with dry_run(campaign) as (admission, _):
                 again = admission.to_make.items if admission.ok else 0
                 there = admission.count(Status.REUSED, Status.OFF_SPEC, Status.SHARED)
 

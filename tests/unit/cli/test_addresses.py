@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pipeline.cli.addresses import environment
+from pipeline.api.credentials import environment
 
 
 def test_a_key_file_is_read_as_editors_write_it(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.cli.finding_text import written
+from pipeline.cli.finding_text import findings_text
 from pipeline.domain import Loaded
 from pipeline.manifest import load_manifest
 
@@ -90,7 +90,7 @@ def test_the_command_line_names_any_table(folder: Path) -> None:
 def test_a_file_of_keys_is_not_shown(folder: Path, text: str) -> None:
     """Its columns, listed as what is known, and its lines, quoted with a fault, are starred."""
     loaded, _ = _loaded(folder, text)
-    told = written(loaded.findings, loaded.sources)
+    told = findings_text(loaded.findings, loaded.sources)
 
     assert loaded.findings
     assert "0123456789" not in told, told

@@ -14,9 +14,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from pipeline.cli.campaign import open_campaign
-from pipeline.cli.options import CampaignOptions
-from pipeline.cli.project import project_of
+from pipeline.api.campaign_request import CampaignRequest
+from pipeline.api.loaded_campaign import load_campaign
+from pipeline.api.project_file import project_of
 from pipeline.domain import Bundle, ElementSpec, Item, Manifest, PricedItem
 from pipeline.findings import Finding
 from pipeline.plan import RECIPE, expand
@@ -127,8 +127,8 @@ def _examples() -> Iterator[tuple[str, Item]]:
     for name, (manifest, overrides) in EXAMPLES.items():
         with tempfile.TemporaryDirectory() as assets:
             path = MANIFESTS / manifest / "campaign.yaml"
-            campaign = open_campaign(
-                CampaignOptions(
+            campaign = load_campaign(
+                CampaignRequest(
                     manifest=path,
                     project=project_of(path),
                     overrides=overrides,

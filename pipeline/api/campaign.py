@@ -1,0 +1,154 @@
+"""What can be done with one campaign, in the order of the stages.
+
+What a method needs and no other does is loaded when it is called: a check opens no network.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from decimal import Decimal
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pipeline.api.campaign_plan import Plan, dry_run, dry_run_summary, plan_campaign
+from pipeline.api.campaign_request import RunSettings, SpendLimit, known_causes, usage
+from pipeline.api.loaded_campaign import LoadedCampaign
+from pipeline.api.reassignments import Reassignments
+from pipeline.api.selection import selection_sources
+from pipeline.domain import Record
+from pipeline.findings import Finding
+
+if TYPE_CHECKING:  # what follows is slow to load
+    from pipeline.api.campaign_report import CampaignStatus
+    from pipeline.api.campaign_run import Run
+    from pipeline.api.clip_adoption import AdoptedClips
+    from pipeline.api.reconciliation import Decisions
+    from pipeline.report.summary import Report
+    from pipeline.run.manual import Sent
+
+Selector = str | Sequence[str]
+
+
+class Campaign:
+    """A manifest that was read, in its root; made by `Project.open`."""
+
+    def __init__(self, loaded: LoadedCampaign) -> None:
+        self._loaded = loaded
+
+    @property
+    def name(self) -> str:
+        """The campaign's name in ledger and file system."""
+        return self._loaded.name
+
+    @property
+    def folder(self) -> Path:
+        """Where its clips and its report are."""
+        return self._loaded.folder
+
+    def check(self) -> tuple[Finding, ...]:
+        """Return every finding of the manifest, errors and warnings; nothing is sent."""
+        return dry_run_summary(self._loaded).findings
+
+    def plan(
+        self,
+        *,
+        select: Selector = (),
+        exclude: Selector = (),
+        first: int | None = None,
+        provider: str = "",
+    ) -> Plan:
+        """Return what the next run would make, reuse and restore, and at which price.
+
+        `select`, `exclude` and `first` mean what they mean on the command line.
+        """
+        return plan_campaign(self._selected(select, exclude, first, provider))
+
+    def run(
+        self,
+        plan: Plan | None = None,
+        *,
+        max_cost_usd: Decimal | float | str | None = None,
+        buy_again_usd: Decimal | None = None,
+        retry: Sequence[str] = (),
+        scenario: Path | None = None,
+        chaos: float = 0.0,
+    ) -> Run:
+        """Return a run of what a plan selects, or of everything; begin it with `async with`.
+
+        Real money needs a limit: the manifest's, or `max_cost_usd`. `scenario` and `chaos` make a
+        rehearsal's sandbox misbehave.
+        """
+        from pipeline.api.campaign_run import Run  # noqa: PLC0415 - slow to load
+
+        campaign = self._loaded if plan is None else plan.campaign
+        if not campaign.request.rehearse and (scenario is not None or chaos):
+            raise usage("scenario and chaos make the sandbox misbehave: they need a rehearsal")
+        cap_usd = None if max_cost_usd is None else Decimal(str(max_cost_usd))
+        spending = SpendLimit(yes=True, max_cost_usd=cap_usd, buy_again_usd=buy_again_usd)
+        causes = known_causes(tuple(retry))
+        settings = RunSettings(spending=spending, retry=causes, scenario=scenario, chaos=chaos)
+        return Run(campaign, settings)
+
+    def iter_items(self, *, select: Selector = (), exclude: Selector = ()) -> Iterator[Record]:
+        """Yield the selected items one by one, as the next run would find them."""
+        return self.plan(select=select, exclude=exclude).iter_items()
+
+    def describe(self, address: str, *, provider: str = "") -> Mapping[str, Any]:
+        """Return all that is known of one item, down to the request that would be sent for it.
+
+        InvalidInput where no item or several have the address.
+        """
+        from pipeline.api.item_description import describe_item  # noqa: PLC0415 - seldom needed
+
+        campaign = self._with(address=address)
+        with dry_run(self._loaded) as (_, ledger):
+            found = list(filter(campaign.matcher(), ledger.records(self.name)))
+        if len(found) != 1:
+            raise usage(f"{len(found)} items have the address {address}: name one")
+        return describe_item(found[0], campaign, provider)
+
+    def status(self) -> CampaignStatus:
+        """Return where the campaign stands, from its ledger alone; InvalidInput if never run."""
+        from pipeline.api.campaign_report import campaign_status  # noqa: PLC0415 - slow to load
+
+        return campaign_status(self._loaded)
+
+    def report(self, *, write: bool = True) -> Report:
+        """Return the report of the campaign, from its ledger; `write` its files again too."""
+        from pipeline.api.campaign_report import report_selection  # noqa: PLC0415 - slow to load
+
+        return report_selection(self._loaded, write=write)
+
+    async def reconcile(self, decisions: Decisions | None = None) -> Sequence[Sent]:
+        """Settle what was sent and has no known end, and collect what is finished; buy nothing.
+
+        `decisions` are what a person says of items. Return what is still open.
+        """
+        from pipeline.api.reconciliation import Decisions, settle  # noqa: PLC0415 - slow to load
+
+        return await settle(self._loaded, decisions or Decisions())
+
+    def adopt_clips(self, named: Sequence[str] = ()) -> AdoptedClips:
+        """Take in clips that lie at output paths without a purchase, so that none is bought again.
+
+        `named` are clips of the store and their items, as `SHA=ADDRESS`.
+        """
+        from pipeline.api.clip_adoption import adopt_clips  # noqa: PLC0415 - slow to load
+
+        return adopt_clips(self._loaded, named)
+
+    def _selected(
+        self, select: Selector, exclude: Selector, first: int | None, provider: str
+    ) -> LoadedCampaign:
+        selectors, excluded = (
+            (given,) if isinstance(given, str) else tuple(given) for given in (select, exclude)
+        )
+        maker = provider or self._loaded.request.provider
+        return self._with(select=selectors, exclude=excluded, first=first, provider=maker)
+
+    def _with(self, **changes: Any) -> LoadedCampaign:
+        loaded = self._loaded
+        request = replace(loaded.request, **changes)
+        sources = {**loaded.sources, **selection_sources(request)}
+        return replace(loaded, request=request, sources=sources, reassignments=Reassignments())

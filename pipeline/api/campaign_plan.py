@@ -1,0 +1,215 @@
+"""What would be made of a campaign, reused and restored, and at which price: nothing is sent.
+
+A dry run admits the plan to a private ledger that knows what the root's knows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from pipeline.api.campaign_request import CampaignRequest
+from pipeline.api.loaded_campaign import LoadedCampaign
+from pipeline.domain import EMPTY, Record
+from pipeline.errors import InvalidInput, LedgerLost
+from pipeline.findings import Finding
+from pipeline.ledger.loss_detection import Loss
+from pipeline.ledger.repository import Ledger
+from pipeline.run.output_check import RealFiles
+from pipeline.run.plan_sync import PlanLine, PlanSummary, Totals, sync_plan
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What the next run of a campaign would make, and what stands in its way.
+
+    plan = Project().open("campaign.yaml").plan(select="tag:hero")
+    print(plan.to_make.items, plan.to_make.high_usd)
+    """
+
+    campaign: LoadedCampaign
+    """With the selection that the plan is about."""
+    summary: PlanSummary
+    """Lines of shot, provider and status, and what the disk and the ledger say of them."""
+    loss: Loss | None = None
+    """What the ledger has lost of the campaign: until it is settled, nothing is bought."""
+
+    @property
+    def ok(self) -> bool:
+        """Tell whether a run can begin: no finding is an error."""
+        return self.summary.ok
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """What is wrong with the manifest, and what a person should know of it."""
+        return self.summary.findings
+
+    @property
+    def lines(self) -> tuple[PlanLine, ...]:
+        """The selected items, summed by shot, provider and status."""
+        return self.summary.lines
+
+    @property
+    def to_make(self) -> Totals:
+        """How many items would be bought, and for how much."""
+        return self.summary.to_make
+
+    @property
+    def has_work(self) -> bool:
+        """Tell whether a run would buy, collect or put back anything."""
+        return has_work(self.summary)
+
+    def iter_items(self) -> Iterator[Record]:
+        """Yield the selected items one by one, as a run would find them; the plan is made again."""
+        with dry_run(self.campaign) as (summary, ledger):
+            require_admitted(summary, self.campaign)
+            yield from ledger.records(self.campaign.name, selected=True)
+
+    def to_dict(self) -> Mapping[str, Any]:
+        """Return the plan as plain data that JSON can hold; sums are in USD, as text."""
+        return {
+            "campaign": self.campaign.name,
+            "ok": self.ok,
+            "findings": [_plain_finding(finding) for finding in self.findings],
+            "to_make": _plain_sum(self.to_make),
+            "lines": [
+                {
+                    "shot": line.shot,
+                    "provider": line.provider,
+                    "status": line.status.value,
+                    "cause": line.cause,
+                    **_plain_sum(line),
+                }
+                for line in self.lines
+            ],
+            "items": [plain_item(item, self.campaign.folder) for item in self.iter_items()]
+            if self.ok
+            else [],
+        }
+
+
+def _plain_finding(finding: Finding) -> Mapping[str, Any]:
+    span = finding.span
+    return {
+        "slug": finding.slug,
+        "severity": finding.severity.value,
+        "message": finding.message,
+        "hint": finding.hint,
+        "file": span.file,
+        "line": span.line,
+        "column": span.column,
+    }
+
+
+def _plain_sum(total: Totals | PlanLine) -> Mapping[str, Any]:
+    sums = ("low_usd", "expected_usd", "high_usd")
+    return {
+        "items": total.items,
+        "unpriced": total.unpriced,
+        **{name: str(getattr(total, name)) for name in sums},
+    }
+
+
+def plain_item(record: Record, folder: Path) -> Mapping[str, Any]:
+    """Return an item of a plan as plain data; `folder` is the campaign's."""
+    own = ("address", "shot", "cell", "take", "kind", "provider", "status", "state", "cause")
+    return {
+        **{name: getattr(record, name) for name in own},
+        "row": record.row_key,
+        "axes": dict(record.axes),
+        "tags": list(record.tags),
+        "price_usd": None if record.estimate_usd is None else float(record.estimate_usd),
+        "shared_with": record.shared_with,
+        "path": str(folder / (record.path or record.output)),
+        "there": record.path is not None,
+        "key": record.key,
+        "earlier_rule": record.earlier_rule,
+    }
+
+
+def has_work(summary: PlanSummary) -> bool:
+    """Tell whether a run would buy, collect or put back anything."""
+    mends = summary.restore or summary.damaged_clips
+    return bool(summary.to_make.items or mends or summary.unsettled)
+
+
+def require_admitted(summary: PlanSummary, campaign: LoadedCampaign) -> None:
+    """Raise InvalidInput where a finding of the plan is an error."""
+    if not summary.ok:
+        raise InvalidInput(summary.findings, campaign.sources)
+
+
+def plan_campaign(campaign: LoadedCampaign) -> Plan:
+    """Return what the next run would make; once a loss is settled, where the ledger has one."""
+    loss = find_loss(campaign.request, campaign.name)
+    summary = dry_run_summary(campaign, loss, files=loss is None or loss.uncounted)
+    return Plan(campaign=campaign, summary=summary, loss=loss)
+
+
+def find_loss(request: CampaignRequest, campaign: str) -> Loss | None:
+    """Return what a root's ledger has lost of a campaign, beside whoever works in it."""
+    try:
+        ledger = Ledger.reader(request.home, kind=request.kind)
+    except LedgerLost:
+        ledger = Ledger.memory(request.home, kind=request.kind)
+    if ledger is None:
+        return None
+    with ledger:
+        return ledger.find_loss(campaign)
+
+
+def dry_run_summary(
+    campaign: LoadedCampaign, settled: Loss | None = None, *, files: bool = True
+) -> PlanSummary:
+    """Return what admitting the campaign would come to, without writing anything.
+
+    That is once a loss is `settled`; `files` says whether output paths are looked at.
+    """
+    with dry_run(campaign, settled, files=files) as (summary, _):
+        return summary
+
+
+@contextmanager
+def dry_run(
+    campaign: LoadedCampaign, settled: Loss | None = None, *, files: bool = True
+) -> Iterator[tuple[PlanSummary, Ledger]]:
+    """Yield what admitting the campaign would come to, and a private ledger that admitted it."""
+    with Ledger.memory(campaign.request.home, kind=campaign.request.kind) as ledger:
+        if settled is not None:
+            ledger.settle_loss(settled, now=datetime.now(UTC))
+        yield sync_campaign(campaign, ledger, files=files, dry=True), ledger
+
+
+def sync_campaign(
+    campaign: LoadedCampaign,
+    ledger: Ledger,
+    *,
+    stopped: Mapping[str, str] = EMPTY,
+    retried: Sequence[str] = (),
+    files: bool = True,
+    dry: bool = False,
+) -> PlanSummary:
+    """Write the campaign's plan into a ledger, and return what it comes to.
+
+    `files` says whether output paths are looked at; a `dry` plan makes no fitted frames.
+
+    Providers that are `stopped` (name to reason) are passed over where another can do it: that is
+    a run that goes on, with what it selected when it began. Failures of the `retried` causes count
+    among what is to be made.
+    """
+    home, again = campaign.request.home, bool(stopped)
+    summary = sync_plan(
+        campaign.entries(None if dry else home / ".callsheet" / "assets", stopped),
+        ledger,
+        campaign=campaign.name,
+        budget=campaign.manifest.budget,
+        policy=campaign.manifest.policy,
+        files=RealFiles(home) if files else None,
+        choice=campaign.purchase_filter(again=again),
+        again=again,
+    )
+    return replace(summary, retried=tuple(retried))

@@ -1,0 +1,194 @@
+"""What came of a campaign: read from its ledger, beside whoever works in it, and written."""
+
+from __future__ import annotations
+
+import errno
+import os
+import shlex
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from decimal import Decimal
+from pathlib import Path
+
+from pipeline.api.campaign_plan import find_loss
+from pipeline.api.campaign_request import CampaignRequest, usage
+from pipeline.api.loaded_campaign import LoadedCampaign, load_campaign
+from pipeline.api.price_notes import price_lines
+from pipeline.api.report_files import write_files
+from pipeline.api.roots import RootChoice, knows, refuse_two_roots
+from pipeline.api.selection import matching_records, selection_of
+from pipeline.domain import Record
+from pipeline.domain.states import Exit, State, exit_code_for
+from pipeline.errors import InvalidInput, RootRefused
+from pipeline.findings import has_errors
+from pipeline.foreign_text import encodable
+from pipeline.ledger.event_log import Notable
+from pipeline.ledger.loss_detection import Loss
+from pipeline.ledger.repository import Ledger
+from pipeline.manifest import contents
+from pipeline.report.summary import Report, summarise
+
+_DOCUMENTS = frozenset({".yaml", ".yml"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CampaignStatus:
+    """Where a campaign stands, as its ledger has it."""
+
+    report: Report | None
+    """None where the ledger knows nothing of the campaign because it has lost it."""
+    loss: Loss | None = None
+    left_behind: Sequence[tuple[str, str, State]] = ()
+    """Address, provider and state of what earlier plans sent, and has not ended."""
+    same_clips: Sequence[Sequence[str]] = ()
+    """Addresses of works that received one and the same file."""
+    notable: Sequence[Notable] = ()
+    """What was written down of lanes and limits."""
+
+    @property
+    def exit_code(self) -> Exit:
+        """How a run would end that left everything as it is."""
+        if self.loss is not None or self.report is None:
+            return Exit.STOPPED
+        groups = self.report.groups
+        counts = Counter({(State(group.state), group.cause): group.items for group in groups})
+        counts.update((state, "") for _, _, state in self.left_behind)
+        return Exit(exit_code_for(counts))
+
+
+def load_for_status(
+    request: CampaignRequest, choose_root: RootChoice = refuse_two_roots
+) -> LoadedCampaign:
+    """Read the manifest without its tables, unless the selection asks for what only they know."""
+    campaign = load_campaign(request, read=_documents, choose_root=choose_root)
+    needs_rows = selection_of(request, campaign.manifest, campaign.sources).needs_rows
+    return load_campaign(campaign.request) if needs_rows else campaign
+
+
+def _documents(path: Path) -> bytes:
+    """Return the bytes of a manifest; a table is as if it were not there."""
+    if path.suffix.lower() in _DOCUMENTS:
+        return contents(path)
+    raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(path))
+
+
+def campaign_status(campaign: LoadedCampaign) -> CampaignStatus:
+    """Return where a campaign stands, from its ledger alone, beside whoever works in it.
+
+    InvalidInput where nothing of it was run.
+    """
+    loss = find_loss(campaign.request, campaign.name)
+    if loss and not knows(campaign.request, campaign.name):
+        return CampaignStatus(report=None, loss=loss)
+    with open_to_read(campaign, "status") as ledger:
+        return CampaignStatus(
+            report=campaign_report(selected_records(ledger, campaign), campaign, ledger),
+            loss=loss,
+            left_behind=ledger.left_behind(campaign.name),
+            same_clips=ledger.same_clips(campaign.name),
+            notable=ledger.notable(campaign.name),
+        )
+
+
+def report_selection(campaign: LoadedCampaign, *, write: bool) -> Report:
+    """Return the report of what is selected, from the ledger; `write` its files too."""
+    with open_to_read(campaign, "report") as ledger:
+        made = campaign_report(selected_records(ledger, campaign), campaign, ledger)
+        if write:
+            write_files(made, campaign, lambda: selected_records(ledger, campaign))
+    return made
+
+
+def open_to_read(campaign: LoadedCampaign, verb: str) -> Ledger:
+    """Open the ledger to read, beside whoever works in it; a usage fault if it knows nothing.
+
+    Raises LedgerLost where there is none, and was one.
+    """
+    request = campaign.request
+    known = knows(request, campaign.name, if_lost=True)
+    ledger = Ledger.reader(request.home, kind=request.kind) if known else None
+    if ledger is not None:
+        return ledger
+    raise usage(
+        f"nothing of '{campaign.name}' was run in {request.home}", only_rehearsed(campaign, verb)
+    )
+
+
+def only_rehearsed(campaign: LoadedCampaign, verb: str) -> str:
+    """Return the command that was meant, where a campaign was rehearsed and never run."""
+    request = campaign.request
+    rehearsal = replace(request, rehearse=True)
+    if request.rehearse or knows(request, campaign.name):
+        return ""
+    try:
+        rehearsed = knows(rehearsal, campaign.name)
+    except RootRefused:
+        return ""
+    return f"it was rehearsed: {rehearsal.command(verb)}" if rehearsed else ""
+
+
+def selected_records(ledger: Ledger, campaign: LoadedCampaign) -> Iterator[Record]:
+    """Yield the ledger's items that the command line selects, as they stand.
+
+    InvalidInput where the selection asks for what a table knows that cannot be read.
+    """
+    matcher = campaign.matcher()
+    if matcher and matcher.needs_rows and has_errors(campaign.findings):
+        raise InvalidInput(campaign.findings, campaign.sources)
+    return matching_records(ledger.records(campaign.name), matcher, campaign.sources)
+
+
+def write_report(
+    ledger: Ledger, campaign: LoadedCampaign, elapsed_s: float | None = None
+) -> Report:
+    """Write the files of the whole campaign's report; return the report of what was asked for.
+
+    The ledger knows what that was: a selection may have meant other items before the run.
+    """
+    whole = replace(campaign, request=campaign.request.without_selection())
+    made = campaign_report(ledger.records(campaign.name), whole, ledger, elapsed_s)
+    write_files(made, campaign, lambda: ledger.records(campaign.name))
+    if not campaign.request.selects:
+        return made
+    return campaign_report(
+        ledger.records(campaign.name, selected=True), campaign, ledger, elapsed_s
+    )
+
+
+def campaign_report(
+    records: Iterator[Record],
+    campaign: LoadedCampaign,
+    ledger: Ledger,
+    elapsed_s: float | None = None,
+) -> Report:
+    """Return the report of these records of a campaign."""
+    request = campaign.request
+    made = summarise(
+        records,
+        campaign=campaign.name,
+        now=datetime.now(UTC),
+        manifest=encodable(str(request.manifest)),
+        root=encodable(str(request.home / campaign.name)),
+        command=encodable(request.command()),
+        profile=request.profile_name,
+        rehearsal=request.rehearse,
+        elapsed_s=elapsed_s,
+        selection=encodable(_selection(campaign)),
+        committed_usd=ledger.committed_usd(campaign.name),
+        prices=tuple(price_lines(ledger.prices(campaign.name))),
+    )
+    # Beside a selection's money stands that of other items, not only of earlier plans.
+    return replace(made, earlier_usd=Decimal(0)) if request.selects else made
+
+
+def _selection(campaign: LoadedCampaign) -> str:
+    """Return what a run is told that goes on with the same items, at the same provider."""
+    request = campaign.request
+    maker = shlex.join(["--provider", request.provider]) if request.provider else ""
+    if not request.selects:
+        return maker
+    lasting = selection_of(request, campaign.manifest, campaign.sources).lasting
+    chosen = shlex.join(request.selection_words) if lasting else "--select state:{state}"
+    return f"{chosen} {maker}".strip()

@@ -1,0 +1,165 @@
+"""Which campaign is meant, in which root, and what of it: the input of the application.
+
+The command line fills it from options of the same names, a Python program through `Project`.
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from decimal import Decimal
+from pathlib import Path
+
+from pipeline.api.project_file import ProjectFile
+from pipeline.clock import Clock, RealClock
+from pipeline.domain import Budget
+from pipeline.domain.states import FaultKind
+from pipeline.errors import InvalidInput
+from pipeline.findings import Finding, Span, did_you_mean
+from pipeline.ledger.root_identity import REHEARSAL_FOLDER, RootKind
+
+COMMAND_LINE = Span(file="command line", line=0, column=0, end_column=0)
+"""Where a fault is that is in no file."""
+_SENDS = frozenset({"run", "reconcile"})
+"""Commands that go to providers: to the same addresses, with the same keys."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CampaignRequest:
+    """A manifest, how it is to be read, and where its clips and its ledger are."""
+
+    manifest: Path
+    project: ProjectFile
+    """What holds where nothing is said here."""
+    profile: str | None = None
+    """As it was given; see `profile_name`."""
+    overrides: tuple[str, ...] = ()
+    provider: str = ""
+    root: Path | None = None
+    """As it was given; see `home`."""
+    adopt_root: bool = False
+    rehearse: bool = False
+    env_file: Path | None = None
+    """As it was given; the project's is another thing, since keys come from it alone."""
+    base_urls: tuple[str, ...] = ()
+    address: str = ""
+    """Which item, or a pattern of several; what is selected must also fit it."""
+    select: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+    first: int | None = None
+    """How many of the selected items at most, in plan order."""
+
+    @property
+    def selects(self) -> bool:
+        """Tell whether anything but the whole campaign was asked for."""
+        return bool(self.address or self.select or self.exclude or self.first is not None)
+
+    @property
+    def home(self) -> Path:
+        """The root that is used: a rehearsal has its own and shares nothing with the real one."""
+        root = self.project.root if self.root is None else self.root
+        return root / REHEARSAL_FOLDER if self.rehearse else root
+
+    @property
+    def kind(self) -> RootKind:
+        """What the root that is used must hold."""
+        return RootKind.REHEARSAL if self.rehearse else RootKind.REAL
+
+    @property
+    def profile_name(self) -> str:
+        """The profile that is laid over the manifest; empty for none."""
+        return self.project.profile if self.profile is None else self.profile
+
+    @property
+    def selection_words(self) -> list[str]:
+        """The selection as words of a command line."""
+        pairs = [("--select", text) for text in self.select]
+        pairs += [("--exclude", text) for text in self.exclude]
+        pairs += [("--first", str(self.first))] if self.first is not None else []
+        return [word for pair in pairs for word in pair]
+
+    def command(self, verb: str = "run") -> str:
+        """Return the command that does something more with the campaign, as it would be typed.
+
+        It is about the same plan: what was set for that is set again.
+        """
+        words = ["callsheet", *verb.split(), str(self.manifest)]
+        words += ["--profile", self.profile] if self.profile is not None else []
+        words += [word for text in self.overrides for word in ("--set", text)]
+        words += ["--root", str(self.root)] if self.root is not None else []
+        words += ["--rehearse"] if self.rehearse else []
+        if verb in _SENDS:
+            words += ["--env-file", str(self.env_file)] if self.env_file else []
+            words += [word for text in self.base_urls for word in ("--base-url", text)]
+        return shlex.join(words)
+
+    def without_selection(self) -> CampaignRequest:
+        """Return the request for the whole campaign."""
+        return replace(self, address="", select=(), exclude=(), first=None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpendLimit:
+    """What a run may spend without asking."""
+
+    yes: bool = False
+    max_cost_usd: Decimal | None = None
+    buy_again_usd: Decimal | None = None
+    """The sum a person agreed to where the ledger has lost what was bought."""
+    agreed_usd: Decimal | None = None
+    """What a person was shown and said yes to; it raises no limit."""
+
+    def budget(self, budget: Budget) -> Budget:
+        """Return a manifest's budget as it holds in this run.
+
+        The cap of a run raises the campaign's limit for this run where it is above it.
+        """
+        limit_usd, cap_usd = budget.limit_usd, self.max_cost_usd
+        if limit_usd is not None and cap_usd is not None:
+            limit_usd = max(limit_usd, cap_usd)
+        caps = [cap for cap in (budget.per_run_usd, cap_usd, self.agreed_usd) if cap is not None]
+        return replace(budget, limit_usd=limit_usd, per_run_usd=min(caps, default=None))
+
+    def is_limited(self, budget: Budget) -> bool:
+        """Tell whether anything limits what may be spent without a person's word."""
+        return budget.limit_usd is not None or self.max_cost_usd is not None
+
+    def is_agreed(self, budget: Budget) -> bool:
+        """Tell whether a sum was agreed to, or a limit stands for it."""
+        return self.buy_again_usd is not None or self.is_limited(budget)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunSettings:
+    """How a campaign is run; tests bring their own checkpoint and clock."""
+
+    spending: SpendLimit = field(default_factory=SpendLimit)
+    retry: tuple[str, ...] = ()
+    """Causes of failures that are bought again."""
+    scenario: Path | None = None
+    """How a rehearsal's sandbox is to misbehave."""
+    chaos: float = 0.0
+    variables: Mapping[str, str] | None = None
+    """The environment with what the --env-file adds, once it was read: it may be a pipe."""
+    checkpoint: Callable[[str], None] = lambda _: None
+    clock: Clock = field(default_factory=RealClock)
+
+
+def known_causes(given: tuple[str, ...]) -> tuple[str, ...]:
+    """Return causes of failures to buy again; a misspelt one would buy nothing and not say so."""
+    known = [kind.value for kind in FaultKind]
+    for cause in given:
+        if cause not in known:
+            raise usage(f"--retry: nothing fails for {cause!r}", did_you_mean(cause, known))
+    return given
+
+
+def usage(message: str, hint: str = "") -> InvalidInput:
+    """Return the fault of a request that cannot be followed (exit 3)."""
+    return mistyped("usage", message, hint)
+
+
+def mistyped(slug: str, message: str, hint: str = "") -> InvalidInput:
+    """Return a fault whose place is the command line or the environment (exit 3)."""
+    return InvalidInput([Finding(slug=slug, message=message, span=COMMAND_LINE, hint=hint)])

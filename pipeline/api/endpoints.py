@@ -1,0 +1,99 @@
+"""Which addresses a provider is reached at; the manifest does not choose them.
+
+A manifest may name hosts of the offer's own list only. Anything else comes from the environment
+or the command line, must be https (http on loopback only), and is shown before the first
+request (manifest.md §9).
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from urllib.parse import urlsplit
+
+from pipeline.api.campaign_request import mistyped, usage
+from pipeline.domain import Offer, ProviderSettings
+from pipeline.errors import InvalidInput
+from pipeline.findings import Finding, Span, did_you_mean
+from pipeline.providers import OFFERS
+
+_SETTINGS = MappingProxyType({"api": "base_url", "upload": "upload_url"})
+STEERING = frozenset(
+    f"{provider}_{setting}".upper() for provider in OFFERS for setting in _SETTINGS.values()
+)
+"""Variables that say where a key is sent."""
+
+
+def hosts_of(
+    offer: Offer,
+    settings: ProviderSettings | None,
+    variables: Mapping[str, str],
+    given: Mapping[str, str],
+) -> tuple[Mapping[str, str], tuple[str, ...]]:
+    """Return host name to base URL, and those that came from outside (to be printed).
+
+    `given` holds `--base-url` values as `{"api": url, "upload": url}`.
+    """
+    hosts, foreign = dict(offer.hosts), []
+    for host, setting in _SETTINGS.items():
+        if host not in hosts:
+            continue
+        variable = f"{offer.provider}_{setting}".upper()
+        outside = given.get(host) or variables.get(variable, "")
+        inside = getattr(settings, setting, None)
+        if outside:
+            parts = urlsplit(outside)
+            near = parts.scheme == "http" and loopback(parts.hostname or "")
+            if not parts.hostname or not (parts.scheme == "https" or near):
+                raise mistyped(
+                    "foreign-address", f"{outside} must be https (http only on loopback)"
+                )
+            hosts[host] = outside.rstrip("/")
+            foreign.append(f"{offer.provider} {setting} = {hosts[host]}")
+        elif inside is not None:
+            hosts[host] = _listed(offer, inside.data, inside.span)
+    return MappingProxyType(hosts), tuple(foreign)
+
+
+def base_urls(values: Sequence[str]) -> Mapping[str, Mapping[str, str]]:
+    """Read `--base-url runware=https://…` (`unifically.upload=…`) as `{provider: {host: url}}`."""
+    read: dict[str, dict[str, str]] = {}
+    for value in values:
+        name, sign, url = value.partition("=")
+        provider, _, host = name.partition(".")
+        if not sign or not url:
+            raise usage(f"--base-url takes PROVIDER=URL, not {value!r}")
+        if provider not in OFFERS:
+            hint = did_you_mean(provider, OFFERS)
+            raise usage(f"--base-url: there is no provider {provider!r}", hint)
+        read.setdefault(provider, {})[host or "api"] = url
+    return read
+
+
+def _listed(offer: Offer, url: str, span: Span) -> str:
+    allowed = {urlsplit(base).hostname for base in offer.hosts.values()} | set(offer.hosts_allowed)
+    parts = urlsplit(url)
+    if parts.scheme == "https" and parts.hostname in allowed:
+        return url.rstrip("/")
+    names = ", ".join(sorted(name for name in allowed if name))
+    raise InvalidInput(
+        [
+            Finding(
+                slug="foreign-address",
+                message=f"a manifest may not send {offer.title}'s key to {parts.hostname or url!r}",
+                span=span,
+                hint=f"its own hosts are {names}; others come from the environment or --base-url",
+            )
+        ]
+    )
+
+
+def loopback(host: str) -> bool:
+    """Tell whether a host name means this machine."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

@@ -1,0 +1,141 @@
+"""From a manifest's path to a stream of priced items: the stages in their order.
+
+Each stage is handed what the stage before made.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from pipeline.api.campaign_request import CampaignRequest
+from pipeline.api.price_list import price_list
+from pipeline.api.reassignments import Reassignments
+from pipeline.api.roots import RootChoice, refuse_two_roots, settle_root
+from pipeline.api.selection import (
+    ProviderFilter,
+    named_findings,
+    selection_matcher,
+    selection_sources,
+)
+from pipeline.domain import EMPTY, Manifest, PricedItem
+from pipeline.errors import InvalidInput
+from pipeline.findings import Finding
+from pipeline.manifest import contents, load_manifest
+from pipeline.media.inspection_cache import InspectionCache
+from pipeline.media.inspector import Inspector
+from pipeline.plan import SelectionMatcher, expand, price_items
+from pipeline.providers import OFFERS, compose, sent_prompt
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoadedCampaign:
+    """A manifest that was read, and what was found in it so far.
+
+    `manifest` is there even with errors among the findings, as far as it could be understood, so
+    that the plan's findings are told in the same pass.
+    """
+
+    request: CampaignRequest
+    manifest: Manifest
+    findings: tuple[Finding, ...]
+    sources: Mapping[str, str]
+    """What was read, for excerpts; secrets are starred out."""
+    reassignments: Reassignments = field(default_factory=Reassignments)
+    """What the last plan gave to others than the provider named first."""
+
+    @property
+    def name(self) -> str:
+        """The campaign's name in ledger and file system: a profile has a folder of its own."""
+        profile = self.manifest.profile
+        return f"{self.manifest.name}@{profile}" if profile else self.manifest.name
+
+    @property
+    def folder(self) -> Path:
+        """Where the campaign's clips and its report are."""
+        return self.request.home / self.name
+
+    def matcher(self) -> SelectionMatcher | None:
+        """Return what tells the selected items from the others; None where all are meant.
+
+        InvalidInput where the selection cannot be understood.
+        """
+        return selection_matcher(self.request, self.manifest, self.sources)
+
+    def purchase_filter(self, *, again: bool = False) -> SelectionMatcher | ProviderFilter | None:
+        """Return what tells the items that a run may buy from the others; None: it may buy all.
+
+        A provider of the request buys what it can make; the rest stays as it is. `again` is for a
+        run that goes on: what it selected was decided when it began.
+        """
+        matcher = None if again else self.matcher()
+        return ProviderFilter(self.request.provider, matcher) if self.request.provider else matcher
+
+    def entries(
+        self, assets: Path | None, stopped: Mapping[str, str] = EMPTY
+    ) -> Iterator[PricedItem | Finding]:
+        """Yield what reading found, then the priced plan; fitted frames go to `assets`.
+
+        Without a place for them, as in a dry run, only what they measure is worked out.
+
+        Providers that are `stopped` (name to reason) are passed over where another can do it.
+        """
+        manifest = self.manifest
+        yield from self.findings
+        plan = expand(
+            manifest,
+            OFFERS,
+            Inspector(
+                manifest.folder,
+                manifest.allow,
+                assets or self.request.home / ".callsheet" / "assets",
+                InspectionCache.below(self.request.home),
+                dry=assets is None,
+            ),
+            provider=self.request.provider,
+            stopped=stopped,
+            day=datetime.now(UTC).date(),
+        )
+        priced = price_items(
+            plan,
+            rates=price_list(),
+            budget=manifest.budget,
+            compose=compose,
+            sent_prompt=sent_prompt,
+            provider_settings=manifest.providers,
+        )
+        yield from self.reassignments.watching(priced)
+
+
+def load_campaign(
+    request: CampaignRequest,
+    *,
+    read: Callable[[Path], bytes] = contents,
+    choose_root: RootChoice = refuse_two_roots,
+) -> LoadedCampaign:
+    """Read the manifest and its tables, and settle which root is meant where there may be two.
+
+    InvalidInput if nothing can be made of it, RootRefused if nobody is there to say which root.
+    """
+    loaded = load_manifest(
+        request.manifest, profile=request.profile_name, overrides=request.overrides, read=read
+    )
+    if loaded.manifest is None:
+        raise InvalidInput(loaded.findings, loaded.sources)
+    campaign = LoadedCampaign(
+        request=request,
+        manifest=loaded.manifest,
+        findings=(*_placed(loaded.findings, request), *named_findings(loaded.manifest)),
+        sources={**loaded.sources, **selection_sources(request), **request.project.sources},
+    )
+    return replace(campaign, request=settle_root(request, campaign.name, choose_root))
+
+
+def _placed(findings: Iterable[Finding], request: CampaignRequest) -> Iterator[Finding]:
+    """Yield findings, that of a profile which the project names at the place where it does."""
+    place = request.project.places.get("profile") if request.profile is None else None
+    for finding in findings:
+        moved = place if finding.slug == "unknown-profile" else None
+        yield replace(finding, span=moved) if moved else finding

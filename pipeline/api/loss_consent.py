@@ -1,0 +1,109 @@
+"""Consent to buy again what a ledger has lost: `run --buy-again SUM`.
+
+While a loss is open nothing is bought. SUM is what would be bought, as it was shown, and is the
+most that the run spends. It settles the loss if nothing of the campaign is left out of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from decimal import Decimal
+
+from pipeline.api.campaign_plan import dry_run_summary, find_loss, require_admitted
+from pipeline.api.campaign_request import RunSettings
+from pipeline.api.loaded_campaign import LoadedCampaign
+from pipeline.api.roots import open_for_work
+from pipeline.errors import CallsheetError, LedgerLost
+from pipeline.ledger.loss_detection import Loss
+from pipeline.ledger.repository import Ledger
+from pipeline.run.plan_sync import PlanSummary
+
+
+class PurchasesRefused(CallsheetError):  # noqa: N818 - named for what it says, as its base's tree
+    """A loss is open, and nobody agreed to the sum of what would be bought again."""
+
+    def __init__(self, loss: Loss, summary: PlanSummary, given_usd: Decimal | None) -> None:
+        self.loss = loss
+        self.summary = summary
+        """What would be bought once the loss is settled."""
+        self.given_usd = given_usd
+        """The sum that was agreed to, and is another."""
+        buys = summary.to_make
+        super().__init__(
+            f"the ledger has lost what it knew of {loss.campaign}: {buys.items} would be bought"
+            f" again for {buys.high_usd} USD"
+        )
+
+
+class NothingLost(CallsheetError):  # noqa: N818 - the same
+    """A sum was agreed to for what is lost, and nothing is."""
+
+
+@contextmanager
+def open_for_purchases(
+    campaign: LoadedCampaign,
+    settings: RunSettings,
+    notify: Callable[[str], None] = lambda _: None,
+) -> Iterator[tuple[Ledger, Loss | None]]:
+    """Yield the campaign's ledger, opened for work, and the loss that is open and stops nothing.
+
+    PurchasesRefused where it has lost something, unless the settings say the sum: then the loss
+    is settled first.
+    """
+    request, given_usd = campaign.request, settings.spending.buy_again_usd
+    try:
+        opened = open_for_work(request, clock=settings.clock, notify=notify)
+    except LedgerLost:
+        loss = find_loss(request, campaign.name)
+        if loss is None:
+            raise
+        _require_agreement(campaign, settings, loss)
+        opened = open_for_work(request, clock=settings.clock, anew=True, notify=notify)
+    with opened as ledger:
+        loss = ledger.find_loss(campaign.name)
+        if loss is not None and given_usd is None and _buys_nothing(campaign, settings, loss):
+            yield ledger, loss
+            return
+        if loss is not None:
+            whole = _require_agreement(campaign, settings, loss)
+            ledger.settle_loss(loss, now=settings.clock.now(), partly=not whole)
+            notify("the limit counts what this ledger knows; what is lost was paid beside it")
+        elif given_usd is not None:
+            raise NothingLost(
+                f"the ledger of {request.home} has lost nothing of {campaign.name}:"
+                " leave --buy-again out"
+            )
+        yield ledger, None
+
+
+def _buys_nothing(campaign: LoadedCampaign, settings: RunSettings, loss: Loss) -> bool:
+    """Tell whether a loss that nobody can count stops no purchase: there is none to be made."""
+    return loss.uncounted and not _after_loss(campaign, settings, loss).to_make.items
+
+
+def _require_agreement(campaign: LoadedCampaign, settings: RunSettings, loss: Loss) -> bool:
+    """Raise PurchasesRefused unless a person named the sum that was shown.
+
+    Tell whether that sum is for all that the campaign would buy: else the loss stays open.
+    """
+    given_usd = settings.spending.buy_again_usd
+    summary = _after_loss(campaign, settings, loss)
+    if given_usd != summary.to_make.high_usd:
+        raise PurchasesRefused(loss, summary, given_usd)
+    # What stands in the way of the purchases is told while the loss is still open.
+    _after_loss(campaign, settings, loss, files=True)
+    return not (summary.others_to_make.items or summary.to_make.unpriced)
+
+
+def _after_loss(
+    campaign: LoadedCampaign, settings: RunSettings, loss: Loss, *, files: bool = False
+) -> PlanSummary:
+    """Return what the plan comes to once a loss is settled; InvalidInput if it has errors.
+
+    With `files`, a file of somebody else's at an output path is one.
+    """
+    summary = dry_run_summary(campaign, loss, files=files)
+    require_admitted(summary, campaign)
+    return replace(summary, retried=settings.retry)

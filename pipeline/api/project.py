@@ -1,0 +1,66 @@
+"""The first thing a Python program makes: where campaigns are, and how they are reached."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from pipeline.api.campaign import Campaign
+from pipeline.api.campaign_request import CampaignRequest
+from pipeline.api.loaded_campaign import load_campaign
+from pipeline.api.project_file import project_of
+
+_Path = str | os.PathLike[str]
+
+
+class Project:
+    """Campaigns of one output root, as the command line's common options describe it.
+
+        campaign = Project(rehearse=True).open("campaign.yaml", profile="draft")
+
+    Where nothing is said, the `callsheet.toml` nearest to a manifest says it.
+    """
+
+    def __init__(
+        self,
+        *,
+        root: _Path | None = None,
+        rehearse: bool = False,
+        env_file: _Path | None = None,
+        base_urls: Sequence[str] = (),
+        adopt_root: bool = False,
+    ) -> None:
+        self._root = None if root is None else Path(root)
+        self._rehearse = rehearse
+        self._env_file = None if env_file is None else Path(env_file)
+        self._base_urls = tuple(base_urls)
+        self._adopt_root = adopt_root
+
+    def open(
+        self,
+        manifest: _Path,
+        *,
+        profile: str | None = None,
+        overrides: Sequence[str] = (),
+        provider: str = "",
+    ) -> Campaign:
+        """Read a manifest and its tables; `overrides` are `path=value`, last of all.
+
+        InvalidInput if nothing can be made of it; RootRefused if the campaign was run in another
+        root and none is named here.
+        """
+        path = Path(manifest)
+        request = CampaignRequest(
+            manifest=path,
+            project=project_of(path),
+            profile=profile,
+            overrides=tuple(overrides),
+            provider=provider,
+            root=self._root,
+            adopt_root=self._adopt_root,
+            rehearse=self._rehearse,
+            env_file=self._env_file,
+            base_urls=self._base_urls,
+        )
+        return Campaign(load_campaign(request))

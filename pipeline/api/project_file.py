@@ -1,0 +1,192 @@
+"""The project folder: the nearest one with a `callsheet.toml`, and what that file says.
+
+It is looked for from the manifest upwards, so that a command does the same from every folder. The
+current folder counts only for commands that have no manifest.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import tomllib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import jsonschema_rs
+
+from pipeline.domain import EMPTY
+from pipeline.errors import InvalidInput
+from pipeline.findings import Finding, Span, did_you_mean
+from pipeline.foreign_text import redact
+from pipeline.manifest import contents
+from pipeline.manifest.files import reason_of, slug_of
+from pipeline.schemas import schema
+
+FILE = "callsheet.toml"
+OUTPUTS = "outputs"
+"""The root's name below the project folder, where nothing else is said."""
+_LATER = frozenset({"ledger", "store", "on"})
+"""Keys of later versions: to run as if they were not there would spend in the wrong place."""
+_AT = re.compile(r"\s*\(at (?:line (\d+), column (\d+)|end of document)\)$")
+_KEY = re.compile(r"""^[ \t]*\[{0,2}[ \t]*["']?([A-Za-z0-9_-]+)["']?[ \t]*[=.\]]""", re.MULTILINE)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProjectFile:
+    """Where a campaign's root is, and what its project says where the command line does not."""
+
+    folder: Path
+    """Absolute, links resolved."""
+    root: Path
+    """As it is shown: relative where it lies below the current folder."""
+    file: Path | None = None
+    """The `callsheet.toml`, if there is one."""
+    env_file: Path | None = None
+    """The one file that provider keys come from."""
+    profile: str = ""
+    places: Mapping[str, Span] = field(default_factory=lambda: EMPTY)
+    """Where each key stands in the file."""
+    sources: Mapping[str, str] = field(default_factory=lambda: EMPTY)
+    """The file's text, for excerpts, without what may be a secret."""
+
+
+def project_of(manifest: Path) -> ProjectFile:
+    """Return the project of a manifest; InvalidInput where its `callsheet.toml` is at fault.
+
+    As for the tables beside it, the manifest's folder is the one that its path names, also where
+    the file itself is a link.
+    """
+    folder = _resolved(manifest.parent)
+    return _nearest(folder) or ProjectFile(folder=folder, root=shown(folder / OUTPUTS))
+
+
+def project_here() -> ProjectFile | None:
+    """Return the project at or above the current folder; None if there is none."""
+    return _nearest(_resolved(Path()))
+
+
+def shown(path: Path) -> Path:
+    """Return an absolute path as it is shown: relative where it lies below the current folder."""
+    here = _resolved(Path())
+    return path.relative_to(here) if path.is_relative_to(here) else path
+
+
+def _resolved(folder: Path) -> Path:
+    try:
+        return folder.resolve()
+    except (OSError, RuntimeError, ValueError):  # a loop of links, a NUL: reading it will tell
+        return folder
+
+
+def _nearest(folder: Path) -> ProjectFile | None:
+    for each in (folder, *folder.parents):
+        # A link to nowhere is no file, but somebody meant one.
+        if os.path.lexists(each / FILE):
+            return _read(each)
+    return None
+
+
+def _read(folder: Path) -> ProjectFile:
+    """Return what the folder's file says; InvalidInput with all that is wrong with it."""
+    name = str(shown(folder / FILE))
+    text, data = _parsed(folder / FILE, name)
+    places = {key: _place(text, name, key) for key in data}
+    sources = {name: _without_secrets(text)}
+    findings = [fault for key in data for fault in _faults(key, data, places[key])]
+    if findings:
+        raise InvalidInput(findings, sources)
+    env_file = data.get("env_file")
+    return ProjectFile(
+        folder=folder,
+        file=folder / FILE,
+        root=_below(folder, data.get("root", OUTPUTS)),
+        env_file=None if env_file is None else _below(folder, env_file),
+        profile=data.get("profile", ""),
+        places=places,
+        sources=sources,
+    )
+
+
+def _below(folder: Path, value: str) -> Path:
+    path = folder / value
+    return shown(_resolved(path) if ".." in path.parts else path)
+
+
+def _parsed(file: Path, name: str) -> tuple[str, Mapping[str, Any]]:
+    """Return the file's text and what it says; InvalidInput where it cannot be understood."""
+    try:
+        text = contents(file).decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise _fault("not-utf8", f"the file is not UTF-8: {error.reason}", name) from error
+    except OSError as error:
+        raise _fault(slug_of(error), f"it cannot be read: {reason_of(error)}", name) from error
+    try:
+        return text, tomllib.loads(text)
+    except (ValueError, RecursionError) as error:
+        said = "it is nested too deeply" if isinstance(error, RecursionError) else str(error)
+        found = _AT.search(said)
+        lines = text.splitlines() or [""]
+        line, column = len(lines), len(lines[-1]) + 1
+        if found and found[1]:
+            line, column = int(found[1]), int(found[2])
+        place = Span(file=name, line=line, column=column, end_column=column)
+        message = f"this is not TOML: {_AT.sub('', said)}"
+        finding = Finding(
+            slug="toml-syntax", message=message, span=place, hint='as in root = "outputs"'
+        )
+        raise InvalidInput([finding], {name: _without_secrets(text)}) from error
+
+
+def _fault(slug: str, message: str, name: str) -> InvalidInput:
+    return InvalidInput([Finding(slug=slug, message=message, span=Span(file=name))])
+
+
+def _faults(key: str, data: Mapping[str, Any], place: Span) -> Iterator[Finding]:
+    rules = schema("callsheet")["properties"]
+    if key in _LATER:
+        message = f"'{key}' is not supported yet"
+        hint = "take it out: it would not be followed"
+        yield Finding(slug="not-supported-yet", message=message, span=place, hint=hint)
+        return
+    if key not in rules:
+        message = f"{FILE} has no '{key}'"
+        yield Finding(
+            slug="unknown-key", message=message, span=place, hint=did_you_mean(key, rules)
+        )
+        return
+    value, title = data[key], rules[key]["title"]
+    if not isinstance(value, str):
+        message, hint = f"'{key}' is {title}, written as a text", f'as in {key} = "…"'
+        yield Finding(slug="wrong-type", message=message, span=place, hint=hint)
+    elif not jsonschema_rs.is_valid(rules[key], value):
+        yield _bad_value(key, value, title, place)
+
+
+def _bad_value(key: str, value: str, title: str, place: Span) -> Finding:
+    tilde = value.startswith("~")
+    hint = "write the path in full: ~ is the shell's" if tilde else "write one, or take it out"
+    return Finding(slug="bad-value", message=f"'{key}' is not {title}", span=place, hint=hint)
+
+
+def _place(text: str, name: str, key: str) -> Span:
+    """Return where a key stands; the parser does not tell."""
+    for found in _KEY.finditer(text):
+        if found[1] == key:
+            line = text.count("\n", 0, found.start(1)) + 1
+            column = found.start(1) - text.rfind("\n", 0, found.start(1))
+            return Span(file=name, line=line, column=column, end_column=column + len(key))
+    return Span(file=name)
+
+
+def _without_secrets(text: str) -> str:
+    """Return a text to quote from: of keys that are not ours no value is shown."""
+    known = schema("callsheet")["properties"]
+    lines = []
+    for line in redact(text).splitlines():
+        found = _KEY.match(line)
+        sign = line.find("=")
+        secret = sign >= 0 and (found is None or found[1] not in known)
+        lines.append(f"{line[: sign + 1]} …" if secret else line)
+    return "\n".join(lines)

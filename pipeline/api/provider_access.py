@@ -1,0 +1,178 @@
+"""How a run reaches its providers: who is needed, what keeps it from them, and a lane to each."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from functools import partial
+
+from pipeline.api.campaign_request import CampaignRequest, RunSettings, usage
+from pipeline.api.credentials import environment_of, key_of
+from pipeline.api.endpoints import base_urls, hosts_of
+from pipeline.api.loaded_campaign import LoadedCampaign
+from pipeline.api.rehearsal import start_sandbox
+from pipeline.domain import Offer
+from pipeline.domain.accounts import rehearsal_key
+from pipeline.domain.states import UNSETTLED_STATUSES
+from pipeline.errors import InvalidInput
+from pipeline.findings import Finding
+from pipeline.net.lane import Lane
+from pipeline.providers import OFFERS
+from pipeline.run.plan_sync import PlanSummary
+
+_MOST = 16
+"""How many clips at once a lane may grow to if the manifest says nothing: no provider publishes
+its limit (as of 2026-11), and what waits in a provider's own queue is not made any sooner."""
+
+
+def providers_at_work(
+    settings: RunSettings, request: CampaignRequest, summary: PlanSummary
+) -> frozenset[str]:
+    """Return the providers that a run has something to do with."""
+    # What was sent is collected, whatever is selected now.
+    every = (*summary.lines, *summary.others)
+    lines = [line for line in summary.lines if summary.makes(line)]
+    lines += [line for line in every if line.status in UNSETTLED_STATUSES]
+    names = frozenset(line.provider for line in lines)
+    earlier = frozenset(provider for _, provider, _ in summary.left_behind) - names
+    # What this plan does not want does not stop it for want of a key: it stays told.
+    return names | (earlier - keyless(settings, request, earlier).keys())
+
+
+def keyless(
+    settings: RunSettings, request: CampaignRequest, names: frozenset[str]
+) -> Mapping[str, str]:
+    """Return which of these providers no lane can be opened to for want of a key, and why."""
+    if request.rehearse:
+        return {}
+    found = dict[str, str]()
+    for name in sorted(names):
+        try:
+            key_of(OFFERS[name], variables_of(settings, request), request)
+        except InvalidInput as fault:
+            (finding,) = fault.findings
+            found[name] = f"{finding.message}: {finding.hint}"
+    return found
+
+
+def variables_of(settings: RunSettings, request: CampaignRequest) -> Mapping[str, str]:
+    """Return the variables of a run; InvalidInput where its file of them cannot be read."""
+    if settings.variables is not None:
+        return settings.variables
+    return environment_of(request, os.environ)
+
+
+def settings_with_keys(
+    settings: RunSettings, campaign: LoadedCampaign, summary: PlanSummary
+) -> tuple[RunSettings, list[Finding]]:
+    """Return the settings with their keys read, and all that keeps the providers from being used.
+
+    The file of keys is read once: it may be a pipe.
+    """
+    if campaign.request.rehearse:
+        return settings, []
+    faults: list[Finding] = []
+    try:
+        settings = replace(settings, variables=variables_of(settings, campaign.request))
+    except InvalidInput as fault:
+        # Whose keys it has is not known: of them nothing is told.
+        faults += fault.findings
+        settings = replace(settings, variables=os.environ)
+        names = frozenset[str]()
+    else:
+        names = providers_at_work(settings, campaign.request, summary)
+    return settings, [*faults, *access_faults(settings, campaign, names)]
+
+
+def access_faults(
+    settings: RunSettings, campaign: LoadedCampaign, names: frozenset[str]
+) -> Iterator[Finding]:
+    """Yield all that keeps these providers from being reached: keys, addresses, the file of keys.
+
+    `open_lanes` would come upon the first of them only, and after a person has agreed.
+    """
+    if campaign.request.rehearse:
+        return
+    checks: list[Callable[[], object]] = []
+    try:
+        variables = variables_of(settings, campaign.request)
+        given = base_urls(campaign.request.base_urls)
+    except InvalidInput as fault:
+        yield from fault.findings
+        return
+    for offer in (OFFERS[name] for name in sorted(names)):
+        written = campaign.manifest.providers.get(offer.provider)
+        own = given.get(offer.provider, {})
+        checks.append(partial(key_of, offer, variables, campaign.request))
+        checks.append(partial(hosts_of, offer, written, variables, own))
+    for check in checks:
+        try:
+            check()
+        except InvalidInput as fault:
+            yield from fault.findings
+
+
+def missing_fallbacks(
+    settings: RunSettings, campaign: LoadedCampaign, names: frozenset[str]
+) -> Mapping[str, str]:
+    """Return who is named in the manifest to stand in, and cannot for want of a key, and why."""
+    manifest = campaign.manifest
+    if not manifest.policy.fallback or campaign.request.provider:
+        return {}
+    layers = (manifest.defaults, manifest.overrides, *(shot.settings for shot in manifest.shots))
+    written = [layer["provider"].data for layer in layers if "provider" in layer]
+    named = {str(name) for data in written if isinstance(data, list | tuple) for name in data}
+    return keyless(settings, campaign.request, frozenset(named & OFFERS.keys()) - names)
+
+
+@contextmanager
+def open_lanes(
+    settings: RunSettings,
+    campaign: LoadedCampaign,
+    names: frozenset[str],
+    notify: Callable[[str], None],
+) -> Iterator[Mapping[str, Lane]]:
+    """Yield a lane for each of these providers; a rehearsal's lead to its own sandbox."""
+    offers = [OFFERS[name] for name in sorted(names)]
+    if not offers:
+        yield {}
+    elif campaign.request.rehearse:
+        state = campaign.request.home / ".callsheet" / "sandbox"
+        with start_sandbox(state, settings.scenario, chaos=settings.chaos) as addresses:
+            lanes = dict[str, Lane]()
+            for offer in offers:
+                own = addresses.get(offer.provider)
+                if own is None:
+                    raise usage(f"{offer.title} cannot be rehearsed: the sandbox has no part of it")
+                every = {"api": own["base_url"], "upload": own.get("upload_url", "")}
+                hosts: Mapping[str, str] = {host: every[host] for host in offer.hosts}
+                lanes[offer.provider] = _lane(offer, campaign, rehearsal_key(offer.provider), hosts)
+            yield lanes
+    else:
+        variables = variables_of(settings, campaign.request)
+        given = base_urls(campaign.request.base_urls)
+        lanes = {}
+        for offer in offers:
+            key = key_of(offer, variables, campaign.request)
+            written = campaign.manifest.providers.get(offer.provider)
+            hosts, foreign = hosts_of(offer, written, variables, given.get(offer.provider, {}))
+            for line in foreign:
+                notify(f"address from outside the manifest: {line}")
+            lanes[offer.provider] = _lane(offer, campaign, key, hosts)
+        yield lanes
+
+
+def _lane(offer: Offer, campaign: LoadedCampaign, key: str, hosts: Mapping[str, str]) -> Lane:
+    settings = campaign.manifest.providers.get(offer.provider)
+    stated = settings.concurrency if settings else None
+    pace = settings.submit_per_s if settings else None
+    return Lane(
+        provider=offer.provider,
+        key=key,
+        hosts=hosts,
+        concurrency=stated or offer.concurrency,
+        most=stated or _MOST,
+        submit_per_s=pace or offer.submit_per_s,
+    )

@@ -1,0 +1,111 @@
+"""What is selected of a campaign (`--select`, `--exclude`, `--first`), read against it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from functools import cache
+from types import MappingProxyType
+from typing import Any
+
+from pipeline.api.campaign_request import CampaignRequest
+from pipeline.domain import EMPTY, Manifest, Record, Value
+from pipeline.domain.states import State, Status
+from pipeline.errors import InvalidInput
+from pipeline.findings import Finding, Span
+from pipeline.plan import Selection, SelectionMatcher, parse_selection, selector_findings
+
+_TO_BE_MADE = frozenset({State.PLANNED, State.HELD})
+_ADDRESS = "address"
+_WORDS: Mapping[str, Collection[str]] = MappingProxyType(
+    {
+        "status": [status.value for status in Status],
+        "state": [state.value for state in State],
+        "review": ["none", "picked", "approved", "rejected"],
+    }
+)
+
+
+class ProviderFilter:
+    """Selects what one provider makes, or what is made already: `--provider` as a selection."""
+
+    def __init__(self, provider: str, sieve: SelectionMatcher | None) -> None:
+        self._provider = provider
+        self._sieve = sieve
+
+    def __call__(self, record: Record) -> bool:
+        """Tell whether an item is selected."""
+        meant = self._sieve is None or self._sieve(record)
+        return meant and (record.provider == self._provider or record.state not in _TO_BE_MADE)
+
+    def findings(self) -> Iterable[Finding]:
+        """Return what is wrong with the selection beside it."""
+        return self._sieve.findings() if self._sieve else ()
+
+
+def selection_of(
+    request: CampaignRequest, manifest: Manifest, sources: Mapping[str, str]
+) -> Selection:
+    """Return what the command line selects; InvalidInput where it cannot be understood."""
+    try:
+        return parse_selection(
+            _texts("--select", request.select),
+            _texts("--exclude", request.exclude),
+            within=_texts(_ADDRESS, (request.address,))[0] if request.address else None,
+            limit=request.first,
+            named=manifest.selectors,
+            words=_WORDS,
+        )
+    except InvalidInput as invalid:
+        raise InvalidInput(invalid.findings, sources) from None
+
+
+def selection_matcher(
+    request: CampaignRequest, manifest: Manifest, sources: Mapping[str, str]
+) -> SelectionMatcher | None:
+    """Return what tells the selected items from the others; None where all are meant."""
+    if not request.selects:
+        return None
+    tables = {shot.id: manifest.tables.get(shot.table or "") for shot in manifest.shots}
+
+    @cache
+    def by_key(shot: str) -> Mapping[str, Mapping[str, Any]]:
+        table = tables.get(shot)
+        return {row.key: row.values for row in table.rows} if table else EMPTY
+
+    def row_of(record: Record) -> Mapping[str, Any]:
+        return by_key(record.shot).get(record.row_key, EMPTY)
+
+    return SelectionMatcher(selection_of(request, manifest, sources), row_of)
+
+
+def matching_records(
+    records: Iterable[Record], sieve: SelectionMatcher | None, sources: Mapping[str, str]
+) -> Iterator[Record]:
+    """Yield the selected ones of a ledger's records; InvalidInput at the end if one is at fault."""
+    yield from filter(sieve, records)
+    findings = tuple(sieve.findings()) if sieve else ()
+    if findings:
+        raise InvalidInput(findings, sources)
+
+
+def named_findings(manifest: Manifest) -> tuple[Finding, ...]:
+    """Return what is wrong with the manifest's own selectors, used or not."""
+    return selector_findings(manifest.selectors, _WORDS)
+
+
+def selection_sources(request: CampaignRequest) -> Mapping[str, str]:
+    """Return the texts of the command line by the names that findings give their places."""
+    texts = {_ADDRESS: (request.address,), "--select": request.select, "--exclude": request.exclude}
+    texts["--provider"] = (request.provider,)
+    return {name: "\n".join(map(_line, given)) for name, given in texts.items() if any(given)}
+
+
+def _texts(name: str, given: Sequence[str]) -> list[Value]:
+    return [
+        Value(data=_line(text), span=Span(file=name, line=number, end_column=len(text) + 1))
+        for number, text in enumerate(given, start=1)
+    ]
+
+
+def _line(text: str) -> str:
+    return " ".join(text.splitlines())

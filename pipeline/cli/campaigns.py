@@ -1,0 +1,46 @@
+"""From options to a campaign that is read; a person is asked where two roots may be meant."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from typing import Any
+
+import typer
+
+from pipeline.api.campaign_report import load_for_status
+from pipeline.api.campaign_request import CampaignRequest
+from pipeline.api.loaded_campaign import LoadedCampaign, load_campaign
+from pipeline.api.project_file import project_of
+from pipeline.api.roots import TwoRoots, refuse_two_roots
+from pipeline.cli.console import person_is_there, print_error
+from pipeline.cli.options import CampaignOptions
+
+
+def request_of(campaign: CampaignOptions, *groups: Any, **more: Any) -> CampaignRequest:
+    """Return what the options of a command ask for; groups and fields have the same names."""
+    given = {
+        each.name: getattr(group, each.name)
+        for group in (campaign, *groups)
+        for each in fields(group)
+    }
+    # A person sees that a root is taken over.
+    given["adopt_root"] = given.get("adopt_root") or person_is_there()
+    return CampaignRequest(project=project_of(campaign.manifest), **{**given, **more})
+
+
+def open_campaign(request: CampaignRequest) -> LoadedCampaign:
+    """Read the manifest and its tables."""
+    return load_campaign(request, choose_root=_ask_for_root)
+
+
+def open_for_status(request: CampaignRequest) -> LoadedCampaign:
+    """Read the manifest, and its tables only where the selection needs them."""
+    return load_for_status(request, choose_root=_ask_for_root)
+
+
+def _ask_for_root(found: TwoRoots) -> CampaignRequest:
+    if not person_is_there():
+        return refuse_two_roots(found)
+    print_error(found.message)
+    use = typer.confirm(f"Go on in {found.known.home}?", default=True, err=True)
+    return found.known if use else found.own

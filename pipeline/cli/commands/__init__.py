@@ -1,0 +1,1 @@
+"""One file per command: options → `pipeline.api` → text and exit code."""

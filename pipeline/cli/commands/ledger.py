@@ -1,0 +1,77 @@
+"""`ledger check`, `backup`, `restore`: whether what was paid is still known, and a copy of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pipeline.api.ledger_copies import back_up_ledger, ledger_damage, restore_backup
+from pipeline.api.roots import root_here
+from pipeline.cli.console import print_text
+from pipeline.cli.options import Root, command_app
+from pipeline.domain.states import Exit
+from pipeline.errors import LedgerDamaged
+
+app = command_app(
+    "ledger", "Check the ledger of an output root, copy it, or put a copy in its place."
+)
+_REMEDY = (
+    "What the ledger lacks may be in a backup: `callsheet ledger restore FILE` puts that in its"
+    " place, and `callsheet run M` names the other ways. A clip that is gone may still be at an"
+    " output path, or in a backup of the store."
+)
+
+
+@app.command(epilog="Example: callsheet ledger check --root outputs")
+def check(root: Root = None) -> None:
+    """Tell whether the ledger holds together and every clip is there; exit 15 if not.
+
+    Every clip is read. Nothing is written, and a run may go on meanwhile.
+    """
+    root, found = root_here(root), 0
+    try:
+        for found, line in enumerate(ledger_damage(root), start=1):  # noqa: B007
+            print_text(line)
+    except LedgerDamaged as unreadable:
+        print_text(str(unreadable))
+        raise typer.Exit(Exit.DAMAGED) from None
+    if found:
+        print_text(f"{found} found; nothing was changed. {_REMEDY}")
+        raise typer.Exit(Exit.DAMAGED)
+    print_text(f"the ledger of {root} holds together, and every clip is as it was received")
+
+
+@app.command(epilog="Example: callsheet ledger backup ledger-2026-03-01.db --root outputs")
+def backup(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A file that is not there yet.")],
+    root: Root = None,
+) -> None:
+    """Copy the ledger to a new file, also while a run is at work.
+
+    To go back to it: callsheet ledger restore FILE, while nothing runs.
+    """
+    root = root_here(root)
+    back_up_ledger(root, file)
+    print_text(f"the ledger of {root} as it is now: {file}")
+
+
+@app.command(epilog="Example: callsheet ledger restore ledger-2026-03-01.db --root outputs")
+def restore(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="What `ledger backup` made.")],
+    root: Root = None,
+) -> None:
+    """Put a backup in the ledger's place, while nothing runs; the replaced ledger is kept.
+
+    What the backup does not know is told, and the next run stops before it buys that again.
+    """
+    root = root_here(root)
+    restored = restore_backup(root, file)
+    print_text(f"the ledger of {root} is {file} now")
+    if restored.kept is not None:
+        print_text(f"the one that was there: {restored.kept}")
+    for line in restored.lost:
+        print_text(f"still lost: {line}")
+    if restored.lost:
+        print_text("the next `callsheet run` names the ways on")

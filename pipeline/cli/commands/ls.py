@@ -1,0 +1,36 @@
+"""`ls`: the selected items, one a line, as the next run would find them. Nothing is sent."""
+
+from __future__ import annotations
+
+from pipeline.api.campaign_plan import dry_run, find_loss, require_admitted
+from pipeline.cli.campaigns import open_campaign, request_of
+from pipeline.cli.item_list import print_items
+from pipeline.cli.loss_text import exit_if_lost
+from pipeline.cli.options import (
+    CampaignOptions,
+    ListForm,
+    Listing,
+    ProviderOptions,
+    SelectionOptions,
+    command_app,
+    with_options,
+)
+
+app = command_app()
+
+
+@app.command(epilog="Example: callsheet ls campaign.yaml --select 'tag:hero,status:new'")
+@with_options
+def ls(
+    options: CampaignOptions,
+    maker: ProviderOptions,
+    selection: SelectionOptions,
+    form: Listing = ListForm.TEXT,
+) -> None:
+    """List items: address, provider, status, price, and where the clip is or will be."""
+    campaign = open_campaign(request_of(options, maker, selection))
+    loss = find_loss(campaign.request, campaign.name)
+    with dry_run(campaign, loss, files=loss is None or loss.uncounted) as (summary, ledger):
+        require_admitted(summary, campaign)
+        print_items(ledger.records(campaign.name, selected=True), campaign.folder, form)
+    exit_if_lost(loss, campaign.request, summary.to_make)

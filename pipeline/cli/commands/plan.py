@@ -1,0 +1,98 @@
+"""`plan`: what would be made at which price. Nothing is sent, but for `--quote`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from pipeline.api.campaign_plan import plan_campaign
+from pipeline.api.comparison import Comparison, compare_providers
+from pipeline.api.money_text import item_count, money
+from pipeline.cli.campaigns import open_campaign, request_of
+from pipeline.cli.console import print_error
+from pipeline.cli.loss_text import print_loss
+from pipeline.cli.options import (
+    AccessOptions,
+    CampaignOptions,
+    ProviderOptions,
+    SelectionOptions,
+    WorkOptions,
+    command_app,
+    with_options,
+)
+from pipeline.cli.plan_text import print_plan
+from pipeline.cli.terminal_console import TerminalConsole
+from pipeline.domain.states import Exit
+from pipeline.providers import OFFERS
+from pipeline.run.quoting import Quoted
+
+app = command_app()
+
+
+@app.command(epilog="Example: callsheet plan manifests/spring-sneakers/campaign.yaml")
+@with_options
+def plan(
+    options: CampaignOptions,
+    maker: ProviderOptions,
+    selection: SelectionOptions,
+    access: AccessOptions,
+    work: WorkOptions,
+    compare: Annotated[
+        bool, typer.Option("--compare", help="All providers side by side; nothing is sent.")
+    ] = False,
+    quote: Annotated[
+        bool, typer.Option("--quote", help="Ask for prices by dry run where a provider has it.")
+    ] = False,
+    detailed: Annotated[
+        bool, typer.Option("--detailed-exitcode", help="Exit 2 if there is work.")
+    ] = False,
+) -> None:
+    """Tell what would be made, reused and restored, and what it would cost."""
+    campaign = open_campaign(request_of(options, maker, selection, access, work))
+    console = TerminalConsole()
+    if compare:
+        console.print_lines(_comparison_lines(compare_providers(campaign)))
+        return
+    found = plan_campaign(campaign)
+    print_plan(found.summary, campaign, console)
+    if found.loss is not None:
+        print_loss(found.loss, campaign.request, found.to_make)
+        if found.to_make.items or not found.loss.uncounted:
+            raise typer.Exit(Exit.STOPPED)
+    if quote:
+        from pipeline.api.quotes import quote_campaign  # noqa: PLC0415 - slow to load
+
+        quotes = quote_campaign(campaign, console.print_line, moved=print_error)
+        console.print(_quote_table(quotes))
+    if detailed and (found.to_make.items or found.summary.restore):
+        raise typer.Exit(Exit.WORK)
+
+
+def _comparison_lines(found: Mapping[str, Comparison]) -> Iterator[str]:
+    """Yield who could make how much, at what price, and what each cannot honour."""
+    whole = max(each.items + each.elsewhere for each in found.values())
+    order = sorted(found, key=lambda name: (-found[name].items, found[name].high_usd, name))
+    for name in order:
+        comparison = found[name]
+        much = "all" if comparison.items == whole else "only"
+        makes = f"{much} {item_count(comparison.items)}, {comparison.price}"
+        yield f"{OFFERS[name].title}: {makes if comparison.items else 'nothing of it'}"
+        for message, place in comparison.obstacles.items():
+            yield f"    {message}  ({place})"
+
+
+def _quote_table(quotes: Sequence[Quoted]) -> Table:
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
+    for title in ("provider", "kind", "mode", "seconds", "items", "listed", "quoted"):
+        table.add_column(title, justify="right" if title in {"items", "listed"} else "left")
+    for quoted in quotes:
+        provider, kind, mode, seconds = quoted.alike
+        price = quoted.example.price
+        listed = "unknown" if price is None else money(price.expected_usd)
+        told = quoted.message if quoted.usd is None else f"{money(quoted.usd)} USD"
+        length = "as its clip" if seconds is None else f"{seconds:g}"
+        table.add_row(provider, kind, mode, length, str(quoted.items), listed, told)
+    return table

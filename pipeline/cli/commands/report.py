@@ -1,0 +1,33 @@
+"""`report`: what came of a campaign, written again from its ledger."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from pipeline.api.campaign_report import report_selection
+from pipeline.api.report_files import written_files
+from pipeline.cli.campaigns import open_campaign, request_of
+from pipeline.cli.options import CampaignOptions, SelectionOptions, command_app, with_options
+from pipeline.cli.terminal_console import TerminalConsole
+from pipeline.report.terminal import show_summary
+
+app = command_app()
+
+
+@app.command(epilog="Example: callsheet report manifests/spring-sneakers/campaign.yaml --rehearse")
+@with_options
+def report(
+    options: CampaignOptions,
+    selection: SelectionOptions,
+    write: Annotated[
+        bool | None,
+        typer.Option(help="Write the report's files too; so it does, unless items are selected."),
+    ] = None,
+) -> None:
+    """Write the report of a campaign again, from the ledger."""
+    campaign = open_campaign(request_of(options, selection))
+    writes = write if write is not None else not campaign.request.selects
+    made = report_selection(campaign, write=writes)
+    show_summary(TerminalConsole(), made, written_files(campaign) if writes else ())

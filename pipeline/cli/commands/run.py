@@ -1,0 +1,250 @@
+"""`run`: plan, ask, make, report. Running it again continues; a finished campaign is a no-op."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from decimal import Decimal
+
+import typer
+
+from pipeline.api.campaign_plan import has_work, sync_campaign
+from pipeline.api.campaign_report import write_report
+from pipeline.api.campaign_request import CampaignRequest, RunSettings, usage
+from pipeline.api.loaded_campaign import LoadedCampaign
+from pipeline.api.loss_consent import NothingLost, PurchasesRefused, open_for_purchases
+from pipeline.api.money_text import item_count, money, price_text
+from pipeline.api.report_files import has_report, written_files
+from pipeline.cli.campaigns import open_campaign, request_of
+from pipeline.cli.console import person_is_there, print_error
+from pipeline.cli.interrupts import stopping_in_order
+from pipeline.cli.loss_text import print_loss
+from pipeline.cli.options import (
+    AccessOptions,
+    CampaignOptions,
+    Chaos,
+    ProviderOptions,
+    Quiet,
+    Scenario,
+    SelectionOptions,
+    SpendOptions,
+    WorkOptions,
+    command_app,
+    with_options,
+)
+from pipeline.cli.plan_text import left_behind_lines, plan_table, print_plan, same_clip_lines
+from pipeline.cli.terminal_console import TerminalConsole
+from pipeline.domain import Budget
+from pipeline.domain.states import Exit, Status
+from pipeline.errors import InvalidInput
+from pipeline.findings import Finding
+from pipeline.ledger.repository import Ledger
+from pipeline.report.terminal import show_summary
+from pipeline.run.plan_sync import PlanSummary
+
+app = command_app()
+_NOT_THERE = (Status.FAILED, Status.OFF_SPEC, Status.ABANDONED)
+_NO_LIMIT = "--yes needs a limit: `budget: {limit: …}` or --max-cost"
+_NOBODY = "nobody is there to ask: say --yes with a limit, or --rehearse"
+
+
+@app.command(epilog="Example: callsheet run manifests/spring-sneakers/campaign.yaml --rehearse")
+@with_options
+def run(
+    options: CampaignOptions,
+    maker: ProviderOptions,
+    spend: SpendOptions,
+    access: AccessOptions,
+    selection: SelectionOptions,
+    work: WorkOptions,
+    scenario: Scenario = None,
+    chaos: Chaos = 0.0,
+    quiet: Quiet = False,
+) -> None:
+    """Make every clip of a manifest that is not there yet, once, and report."""
+    request = request_of(options, maker, access, selection, work)
+    if not request.rehearse and (scenario is not None or chaos):
+        raise usage("--scenario and --chaos make the sandbox misbehave: they need --rehearse")
+    if scenario is not None:
+        from pipeline.api.rehearsal import require_scenario  # noqa: PLC0415 - slow to load
+
+        require_scenario(scenario)
+    settings = RunSettings(
+        spending=spend.spending, retry=spend.causes, scenario=scenario, chaos=chaos
+    )
+    raise typer.Exit(run_campaign(request, settings, quiet=quiet))
+
+
+def run_campaign(request: CampaignRequest, settings: RunSettings, *, quiet: bool = False) -> Exit:
+    """Run one campaign from manifest to report, and return the exit code."""
+    console = TerminalConsole(quiet=quiet)
+    campaign = open_campaign(request)
+    try:
+        with open_for_purchases(campaign, settings, notify=print_error) as (ledger, loss):
+            if loss is not None:
+                print_loss(loss, campaign.request)
+            return _plan_and_make(campaign, settings, ledger, console)
+    except PurchasesRefused as refused:
+        _print_refusal(refused, campaign.request)
+        return Exit.STOPPED
+    except NothingLost as nothing:
+        TerminalConsole().print_line(str(nothing))
+        return Exit.STOPPED
+
+
+def _print_refusal(refused: PurchasesRefused, request: CampaignRequest) -> None:
+    """Tell what is lost and what it would cost to buy it again, however quiet the run is."""
+    console, buys = TerminalConsole(), refused.summary.to_make
+    if buys.items:
+        console.print(plan_table(refused.summary))
+    if refused.given_usd is not None:
+        given, sum_ = money(refused.given_usd), money(buys.high_usd)
+        console.print_line(f"--buy-again {given} is not the sum: it is {sum_}")
+    print_loss(refused.loss, request, buys)
+
+
+def _plan_and_make(
+    campaign: LoadedCampaign, settings: RunSettings, ledger: Ledger, console: TerminalConsole
+) -> Exit:
+    summary = sync_campaign(campaign, ledger, retried=settings.retry)
+    asking = _asking(settings, campaign.request, summary)
+    # What a person is asked about is seen, however quiet the run is to be.
+    print_plan(summary, campaign, asking or console, settings.spending)
+    if not has_work(summary):
+        if summary.changed or not has_report(campaign):
+            write_report(ledger, campaign)
+        return _print_nothing_to_do(summary, campaign.request, console)
+    settings = _with_keys(settings, summary, campaign, asking)
+    agreed = _agree(settings, campaign, summary, asking)
+    return _make(campaign, agreed or settings, ledger, summary, console, buys=agreed is not None)
+
+
+def _make(
+    campaign: LoadedCampaign,
+    settings: RunSettings,
+    ledger: Ledger,
+    summary: PlanSummary,
+    console: TerminalConsole,
+    *,
+    buys: bool,
+) -> Exit:
+    """Make what is missing, and report; the signals of the process steer it."""
+    from pipeline.api.campaign_run import RunScope  # noqa: PLC0415 - slow to load, seldom needed
+    from pipeline.api.provider_access import providers_at_work  # noqa: PLC0415 - the same
+    from pipeline.cli.watching import watch_run  # noqa: PLC0415 - the same
+
+    began = time.monotonic()
+    names = providers_at_work(settings, campaign.request, summary)
+    scope = RunScope(ledger=ledger, providers=names, buys=buys)
+    with stopping_in_order() as stops:
+        outcome = watch_run(campaign, settings, scope, console, stops)
+        report = write_report(ledger, campaign, elapsed_s=time.monotonic() - began)
+        show_summary(console, report, written_files(campaign))
+        console.print_lines(same_clip_lines(ledger.same_clips(campaign.name)))
+        settle = campaign.request.command("reconcile")
+        console.print_lines(left_behind_lines(ledger.left_behind(campaign.name), settle))
+    code = Exit(outcome.exit_code)
+    return stops.exit if code is Exit.INTERRUPTED else code
+
+
+def _print_nothing_to_do(
+    summary: PlanSummary, request: CampaignRequest, console: TerminalConsole
+) -> Exit:
+    """Say so, and return the exit code: what failed before is no success for being old."""
+    left = {
+        status: sum(line.items for line in summary.lines if line.stands is status)
+        for status in _NOT_THERE
+    }
+    there = item_count(summary.selected - sum(left.values()))
+    verb = "is" if there.startswith("1 ") else "are"
+    others = "".join(f", {n} {status.replace('_', ' ')}" for status, n in left.items() if n)
+    console.print(f"nothing to do: {there} {verb} there{others}; no request was sent")
+    if not others:
+        return Exit.OK
+    console.print_line(f"to see why: {request.command('status')}")
+    return Exit.FAILURES
+
+
+def _asking(
+    settings: RunSettings, request: CampaignRequest, summary: PlanSummary
+) -> TerminalConsole | None:
+    """Return where a person is asked who is there; None where nobody is to be asked."""
+    consented = settings.spending.yes or settings.spending.buy_again_usd is not None
+    unasked = request.rehearse or consented or not summary.to_make.items
+    if unasked or not person_is_there():
+        return None
+    # With its output in a file, a person sees what goes to standard error.
+    return TerminalConsole(stderr=not sys.stdout.isatty() and sys.stderr.isatty())
+
+
+def _with_keys(
+    settings: RunSettings,
+    summary: PlanSummary,
+    campaign: LoadedCampaign,
+    asking: TerminalConsole | None,
+) -> RunSettings:
+    """Return the settings with keys; InvalidInput with all that keeps the run from beginning.
+
+    Keys, addresses, a limit, a person to ask: whoever agrees to a sum has a run that can begin.
+    """
+    if campaign.request.rehearse:
+        return settings
+    from pipeline.api.provider_access import (  # noqa: PLC0415 - slow to load, seldom needed
+        missing_fallbacks,
+        providers_at_work,
+        settings_with_keys,
+    )
+
+    settings, faults = settings_with_keys(settings, campaign, summary)
+    if summary.to_make.items:
+        faults += _unagreed(settings, campaign.manifest.budget, asking)
+    if faults:
+        raise InvalidInput(faults, campaign.sources)
+    if asking is not None:
+        names = providers_at_work(settings, campaign.request, summary)
+        for name, why in missing_fallbacks(settings, campaign, names).items():
+            asking.print_line(f"nothing would go to {name} instead: {why}")
+    return settings
+
+
+def _unagreed(
+    settings: RunSettings, budget: Budget, asking: TerminalConsole | None
+) -> Sequence[Finding]:
+    """Return why nobody can agree to what is to be bought."""
+    if settings.spending.buy_again_usd is not None:
+        return ()
+    if settings.spending.yes:
+        return () if settings.spending.is_limited(budget) else usage(_NO_LIMIT).findings
+    return () if asking else usage(_NOBODY).findings
+
+
+def _agree(
+    settings: RunSettings,
+    campaign: LoadedCampaign,
+    summary: PlanSummary,
+    asking: TerminalConsole | None,
+) -> RunSettings | None:
+    """Ask before money is spent, or leave: nothing is bought that nobody agreed to.
+
+    Return the settings with what may be spent; None if nothing may: where nothing is to be made
+    nobody is asked, and what fails while it is collected is not bought again either.
+    """
+    spending, buys = settings.spending, summary.to_make
+    if spending.buy_again_usd is not None:
+        return _capped(settings, spending.buy_again_usd)
+    limited = spending.yes and spending.is_limited(campaign.manifest.budget)
+    if campaign.request.rehearse or limited:
+        return settings
+    if asking is None or not buys.items:
+        return None
+    asking.print(f"This spends real money: {price_text(buys)}.")
+    if not typer.confirm("Make it?", default=False, err=asking.stderr):
+        raise typer.Exit(Exit.STOPPED)
+    return settings if buys.unpriced else _capped(settings, buys.high_usd)
+
+
+def _capped(settings: RunSettings, agreed_usd: Decimal) -> RunSettings:
+    """Return settings that spend no more than a person agreed to: a fallback may cost more."""
+    return replace(settings, spending=replace(settings.spending, agreed_usd=agreed_usd))

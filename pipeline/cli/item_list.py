@@ -1,0 +1,59 @@
+"""Items, one a line, as the next run would find them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Generator, Iterable, Iterator
+from itertools import chain, islice
+from pathlib import Path
+
+from pipeline.api.campaign_plan import plain_item
+from pipeline.api.money_text import money
+from pipeline.cli.console import is_unread, print_text
+from pipeline.cli.options import ListForm
+from pipeline.domain import Record
+from pipeline.foreign_text import printable_line
+
+_MEASURED = 500
+"""Items by which the columns are made wide enough; a longer text later moves only its own line."""
+
+
+def print_items(records: Iterable[Record], folder: Path, form: ListForm) -> None:
+    """Print items as they come, without holding them."""
+    if form is ListForm.JSON:
+        lines = (json.dumps(plain_item(each, folder), ensure_ascii=False) for each in records)
+    else:
+        lines = _as_text(iter(records), folder)
+    for line in lines:
+        print_text(line)
+        if is_unread():
+            return
+
+
+def standing_text(status: str, cause: str, *, earlier_rule: bool) -> str:
+    """Return where items stand as plans and lists print it, with why in brackets."""
+    why = ", ".join(filter(None, (cause, "earlier rule" if earlier_rule else "")))
+    return f"{status} ({why})" if why else str(status)
+
+
+def _as_text(records: Iterator[Record], folder: Path) -> Generator[str, None, None]:
+    first = [_cells(record, folder) for record in islice(records, _MEASURED)]
+    widths = [max(map(len, column)) for column in zip(_TITLES, *first, strict=True)]
+    rest = (_cells(record, folder) for record in records)
+    for address, maker, status, price, path in chain([_TITLES], first, rest):
+        yield (
+            f"{address:<{widths[0]}}  {maker:<{widths[1]}}  {status:<{widths[2]}}"
+            f"  {price:>{widths[3]}}  {path}"
+        )
+
+
+_TITLES = ("address", "provider", "status", "USD", "path")
+
+
+def _cells(record: Record, folder: Path) -> tuple[str, str, str, str, str]:
+    status = standing_text(record.status, record.cause, earlier_rule=record.earlier_rule)
+    price = "unknown" if record.estimate_usd is None else money(record.estimate_usd)
+    path = str(folder / (record.path or record.output))
+    cells = (record.address, record.provider, status, price, path)
+    address, provider, status, price, path = map(printable_line, cells)
+    return address, provider, status, price, path

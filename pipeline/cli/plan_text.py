@@ -1,0 +1,191 @@
+"""A plan as a person reads it: its table, its sum, and what should be known of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from decimal import Decimal
+from pathlib import Path
+
+from rich.table import Table
+
+from pipeline.api.campaign_plan import require_admitted
+from pipeline.api.campaign_request import SpendLimit
+from pipeline.api.loaded_campaign import LoadedCampaign
+from pipeline.api.money_text import item_count, money, price_text
+from pipeline.api.price_notes import price_lines
+from pipeline.cli.console import print_error, print_text
+from pipeline.cli.finding_text import findings_text
+from pipeline.cli.item_list import standing_text
+from pipeline.cli.terminal_console import TerminalConsole
+from pipeline.domain import Budget
+from pipeline.domain.states import State, Status
+from pipeline.run.output_check import DamagedClip
+from pipeline.run.plan_sync import ChangedOutput, PlanLine, PlanSummary
+
+
+def print_plan(
+    summary: PlanSummary,
+    campaign: LoadedCampaign,
+    console: TerminalConsole,
+    spending: SpendLimit | None = None,
+) -> None:
+    """Print a plan, and which limit may not do for it; InvalidInput if it has errors."""
+    require_admitted(summary, campaign)
+    if summary.findings:
+        show = print_error if console.stderr else print_text
+        show(findings_text(summary.findings, campaign.sources))
+    console.print_lines(damage_lines(summary.damaged_clips, campaign.request.home))
+    console.print(plan_table(summary))
+    console.print(plan_sentence(summary))
+    console.print_lines(plan_notes(summary, campaign, spending or SpendLimit()))
+
+
+def plan_notes(
+    summary: PlanSummary, campaign: LoadedCampaign, spending: SpendLimit
+) -> Iterator[str]:
+    """Yield what a person should know of a plan beside its table and its sum."""
+    earlier = sum(line.items for line in summary.lines if line.earlier_rule)
+    if earlier:
+        yield earlier_rule_line(earlier)
+    yield from shortfalls(summary, campaign.manifest.budget, spending)
+    yield from price_lines(summary.prices)
+    # With a provider of the command line the warnings have told it already.
+    if not campaign.request.provider:
+        yield from campaign.reassignments.lines({line.shot for line in summary.lines})
+    yield from left_behind_lines(summary.left_behind)
+    yield from changed_lines(summary.changed_outputs)
+    if summary.orphaned:
+        yield orphan_line(summary.orphaned)
+
+
+def orphan_line(addresses: Sequence[str]) -> str:
+    """Return what earlier plans had and this one has not, in one line however much it is."""
+    named = ", ".join(addresses[:_ORPHANS_SHOWN])
+    more = len(addresses) - _ORPHANS_SHOWN
+    verb = "is" if len(addresses) == 1 else "are"
+    return (
+        f"orphaned: {item_count(len(addresses))} of earlier plans {verb} in this one no more;"
+        f" clips stay where they are: {named}{f' and {more} more' if more > 0 else ''}"
+    )
+
+
+def damage_lines(damaged: Sequence[DamagedClip], root: Path) -> Iterator[str]:
+    """Yield what is wrong in the store, and for each clip where its bytes still are."""
+    for each in damaged[:_SHOWN]:
+        wrong = "is gone" if each.gone else "is not what was received"
+        kept = (
+            f"{root / each.intact} still has its bytes: `run` puts it back from there"
+            if each.intact
+            else "put it back from a copy, there or at its output path; it is not bought again"
+        )
+        yield f"damaged: the clip {root / each.path} {wrong}; {kept}"
+    if len(damaged) > _SHOWN:
+        yield f"damaged: {len(damaged) - _SHOWN} more clips of the store: callsheet ledger check"
+
+
+def changed_lines(changed: Sequence[ChangedOutput]) -> Iterator[str]:
+    """Yield which delivered files somebody changed, however many there are."""
+    for each in changed[:_SHOWN]:
+        yield f"left alone: {each.path} was changed since it was put there: {each.change}"
+    if len(changed) > _SHOWN:
+        yield f"left alone: {len(changed) - _SHOWN} more files that were changed"
+    if changed:
+        yield "the clips as they were made are in the store; to have one back, move its file away"
+
+
+def plan_table(summary: PlanSummary) -> Table:
+    """Return the plan as a table: a line per shot, provider and status."""
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
+    for title in ("shot", "provider", "status", "items", "low", "expected", "high"):
+        table.add_column(title, justify="right" if title not in _WORDS else "left")
+    alike: dict[tuple[str, ...], list[PlanLine]] = {}
+    for line in summary.lines:
+        # What a plan keeps apart and a person reads alike (in flight: waiting, fetching) is a line.
+        shown = (line.shot, line.provider, _standing(line, summary))
+        alike.setdefault(shown, []).append(line)
+    for cells, lines in alike.items():
+        made = summary.makes(lines[0])
+        items = sum(line.items for line in lines)
+        table.add_row(*cells, str(items), *_prices(lines, made=made))
+    return table
+
+
+def plan_sentence(summary: PlanSummary) -> str:
+    """Return the plan in one sentence."""
+    total = summary.to_make
+    ready = summary.count(Status.REUSED, Status.OFF_SPEC)
+    others = f"{summary.selected} of " if summary.others else ""
+    parts = [f"{others}{item_count(summary.items)}", f"{total.items} to make"]
+    parts += [f"{ready} ready"] if ready else []
+    parts += [f"{summary.restore} to restore from the store"] if summary.restore else []
+    shared = summary.count(Status.SHARED)
+    parts += [f"{shared} sharing another's clip"] if shared else []
+    return f"{', '.join(parts)}; {price_text(total)}" if total.items else f"{', '.join(parts)}"
+
+
+def earlier_rule_line(items: int) -> str:
+    """Return what is said of items whose clips were bought before the recipe of keys changed."""
+    which = (
+        "its clip satisfies it as it is" if items == 1 else "their clips satisfy them as they are"
+    )
+    return f"made by an earlier rule: {item_count(items)}; {which}"
+
+
+def shortfalls(summary: PlanSummary, budget: Budget, spending: SpendLimit) -> Iterator[str]:
+    """Yield, for each limit that may not do for what is to be made, how much is left of it."""
+    needed_usd = summary.to_make.high_usd
+    scopes = (
+        ("budget.limit", spending.budget(budget).limit_usd, summary.committed_usd),
+        ("budget.per_run", budget.per_run_usd, Decimal(0)),
+        ("--max-cost", spending.max_cost_usd, Decimal(0)),
+    )
+    for name, limit_usd, used_usd in scopes:
+        if limit_usd is not None and used_usd + needed_usd > limit_usd and needed_usd:
+            left_usd = max(Decimal(0), limit_usd - used_usd)
+            yield (
+                f"{name}: {money(left_usd)} USD are left of {money(limit_usd)} USD,"
+                f" and {money(needed_usd)} USD are to be set aside: what does not fit is held"
+            )
+
+
+_ORPHANS_SHOWN = 4
+_SHOWN = 20
+_WORDS = frozenset({"shot", "provider", "status"})
+
+
+def _standing(line: PlanLine, summary: PlanSummary) -> str:
+    again = ", again" if line.status is Status.FAILED and summary.makes(line) else ""
+    return standing_text(line.status, line.cause, earlier_rule=line.earlier_rule) + again
+
+
+def _prices(lines: Sequence[PlanLine], *, made: bool) -> tuple[str, str, str]:
+    if not made:
+        return ("", "", "")
+    unpriced = sum(line.unpriced for line in lines)
+    if unpriced == sum(line.items for line in lines):
+        return ("unknown", "unknown", "unknown")
+    mark = f" + {unpriced}?" if unpriced else ""
+    low = sum((line.low_usd for line in lines), Decimal(0))
+    expected = sum((line.expected_usd for line in lines), Decimal(0))
+    high = sum((line.high_usd for line in lines), Decimal(0))
+    return (f"{money(low)}{mark}", f"{money(expected)}{mark}", f"{money(high)}{mark}")
+
+
+def same_clip_lines(groups: Iterable[Sequence[str]]) -> Iterator[str]:
+    """Yield a warning for each file that several works received: at most one of them made it."""
+    for addresses in groups:
+        shown = ", ".join(addresses[:_SAME_SHOWN])
+        more = len(addresses) - _SAME_SHOWN
+        named = f"{shown} and {more} more" if more > 0 else shown
+        yield f"warning: one and the same file was received for {named}: look at each of them"
+
+
+_SAME_SHOWN = 4
+
+
+def left_behind_lines(sent: Iterable[tuple[str, str, State]], settle: str = "") -> Iterator[str]:
+    """Yield what to say of each task that an earlier plan sent; `settle` is what would help."""
+    for address, provider, state in sent:
+        told = f"{address} was sent to {provider} for an earlier plan, and is"
+        todo = f"; to settle it: {settle}" if settle else ""
+        yield f"left behind: {told} {state.replace('_', ' ')}{todo}"
