@@ -240,7 +240,9 @@ def callsheet(words: Sequence[str]) -> int:
 def _server() -> ForkServerContext:
     """Return what forks processes that have everything imported, and nothing else in common."""
     server = multiprocessing.get_context("forkserver")
-    server.set_forkserver_preload(["__main__", "tests.crash.child", "pipeline.cli"])
+    server.set_forkserver_preload(
+        ["__main__", "tests.crash.child", "pipeline.cli", "pipeline.cli.watching"]
+    )
     return server
 
 

@@ -28,7 +28,9 @@ _ABOVE = 800 * _MEGA
 """Address space that a check may take beyond what it starts with, before it is refused any."""
 
 _PROCESSES = multiprocessing.get_context("forkserver")
-_PROCESSES.set_forkserver_preload(["pipeline.cli", "pipeline.manifest.tables", "pipeline.media"])
+_PROCESSES.set_forkserver_preload(
+    ["pipeline.cli", "pipeline.cli.commands.check", "pipeline.manifest.tables", "pipeline.media"]
+)
 
 
 @pytest.mark.parametrize(("slug", "build"), CASES.values(), ids=CASES.keys())
