@@ -13,4 +13,8 @@ _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 def shipped_yaml(package: str, name: str) -> Any:
     """Return what a file of one of our packages says."""
     text = files(package).joinpath(name).read_text("utf-8")
-    return yaml.load(text, _LOADER)  # noqa: S506 - one of the two safe loaders
+    loader = _LOADER(text)
+    try:
+        return loader.get_single_data()
+    finally:
+        loader.dispose()

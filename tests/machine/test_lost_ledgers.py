@@ -72,8 +72,8 @@ LOSSES: Mapping[str, Loss] = {
     "folder gone, outputs left": _lose_folder,
     "older backup": _put_older,
 }
-SETTLED = "commit of settle"
-"""The one on disk: what it comes to is tried dry before, which commits nothing."""
+SETTLED = "commit of settle, 3"
+"""The one on disk: what it comes to is tried twice before, in private ledgers of a lost root's."""
 OF_THE_WAL = {"wal gone", "wal cut"}
 """After a clean end there is no -wal that could be lost."""
 CASES = pairs(
