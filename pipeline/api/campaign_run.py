@@ -8,8 +8,8 @@ none.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import ExitStack
+from collections.abc import AsyncIterator, Callable
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from types import TracebackType
@@ -33,7 +33,7 @@ from pipeline.media.video import probe
 from pipeline.net.client import Transport
 from pipeline.providers import PROVIDERS
 from pipeline.run.outcome import Outcome
-from pipeline.run.runner import RunConfig, RunDependencies, run
+from pipeline.run.runner import RunConfig, RunDependencies, RunHandle, RunSnapshot
 from pipeline.storage.blobs import Store
 
 NOTICE = "notice"
@@ -73,6 +73,9 @@ class Run:
         self._events: asyncio.Queue[Event | None] = asyncio.Queue()
         self._stop = asyncio.Event()
         self._work: asyncio.Task[Outcome] | None = None
+        self._round: RunHandle | None = None
+        self._steered: dict[tuple[str, str], Callable[[RunHandle], None]] = {}
+        """What was last said of each lane: it holds for the rounds of a fallback too."""
 
     async def __aenter__(self) -> Self:
         """Begin: InvalidInput, LedgerInUse or LedgerLost where that is not possible."""
@@ -108,6 +111,30 @@ class Run:
         """Submit nothing more, and collect what is in flight."""
         self._stop.set()
 
+    def snapshot(self) -> RunSnapshot:
+        """Return how the run stands now: its lanes, and how often each event came."""
+        return self._at_work().snapshot()
+
+    def pause(self, lane: str = "") -> None:
+        """Submit nothing more through a provider's lane, or any; what is in flight is collected."""
+        self._steer("pause", lane, lambda handle: handle.pause(lane))
+
+    def resume(self, lane: str = "") -> None:
+        """Let a paused lane, or all, go on."""
+        self._steer("pause", lane, lambda handle: handle.resume(lane))
+
+    def set_concurrency(self, lane: str, most: int) -> None:
+        """Have so many clips of a lane made at once, and no more; ValueError for less than one."""
+        self._steer("concurrency", lane, lambda handle: handle.set_concurrency(lane, most))
+
+    async def leave_out(self, address: str) -> str:
+        """Do not make an item in this run; return in words what became of that.
+
+        The next run makes it. What was submitted is never cancelled, since that would not stop
+        the charge: it is collected, and marked unwanted. ValueError if there is no such item.
+        """
+        return await self._at_work().leave_out(address)
+
     def cancel(self) -> None:
         """Leave at once: the next run collects what is in flight, and nothing is lost."""
         if self._work is not None:
@@ -118,6 +145,15 @@ class Run:
         if self._work is None:
             raise RuntimeError("the run was not begun: use it with `async with`")
         return await self._work
+
+    def _at_work(self) -> RunHandle:
+        if self._round is None:
+            raise RuntimeError("the run has not begun to work: wait for its first event")
+        return self._round
+
+    def _steer(self, what: str, lane: str, do: Callable[[RunHandle], None]) -> None:
+        do(self._at_work())
+        self._steered[what, lane] = do
 
     def _prepare(self, opened: ExitStack) -> RunScope:
         """Open the ledger and admit the plan, as `callsheet run --yes` does."""
@@ -189,9 +225,14 @@ class Run:
                     checkpoint=self._settings.checkpoint,
                     stop=self._stop,
                 )
-                return await run(
+                self._round = RunHandle(
                     ledger, config, providers=PROVIDERS, lanes=lanes, dependencies=dependencies
                 )
+                for do in self._steered.values():
+                    # A lane that was steered before may be of a provider that was stopped since.
+                    with suppress(ValueError):
+                        do(self._round)
+                return await self._round.work()
 
     def _providers_left(self, ledger: Ledger, stopped: dict[str, str]) -> frozenset[str]:
         """Return who goes on when some were stopped; who has no key is passed over like them.

@@ -60,6 +60,21 @@ COMMANDS: Mapping[str, CommandEntry] = MappingProxyType(
         "reconcile": CommandEntry(
             about="Settle doubts and overdue clips with the provider, and collect what is finished."
         ),
+        "pause": CommandEntry(
+            about="Have a running run submit nothing more; what is in flight is collected."
+        ),
+        "resume": CommandEntry(about="Let a running run go on that was paused."),
+        "concurrency": CommandEntry(
+            about="Set how many clips a running run has made at once through a lane."
+        ),
+        "leave-out": CommandEntry(
+            about="Have a running run not make an item; what was submitted is collected all the"
+            " same."
+        ),
+        "stop": CommandEntry(
+            about="Have a running run end in order: submit nothing more, and collect what is in"
+            " flight."
+        ),
         "providers": CommandEntry(
             about="Print what each provider can do, and at what price, from what is shipped:"
             " nothing is sent."
@@ -94,7 +109,8 @@ class CommandGroup(TyperGroup):
         entry = COMMANDS.get(cmd_name)
         if entry is None:
             return None
-        app = import_module(f"pipeline.cli.commands.{cmd_name}").app
+        module = cmd_name.replace("-", "_")
+        app = import_module(f"pipeline.cli.commands.{module}").app
         return typer.main.get_group(app) if entry.is_group else typer.main.get_command(app)
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:

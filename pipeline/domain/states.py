@@ -37,6 +37,8 @@ UNKNOWN_STATES = frozenset(
     {State.IN_DOUBT, State.OVERDUE, State.SUBMITTING, State.WAITING, State.FETCHING}
 )
 """Paid for or perhaps paid for, and without an end: exit code 13."""
+ENDED = frozenset({State.DONE, State.OFF_SPEC, State.FAILED, State.ABANDONED})
+"""Nothing more is done with such a job in this run."""
 FINISHED = frozenset({State.DONE, State.OFF_SPEC})
 """A clip is there."""
 UNBOUGHT = frozenset({State.PLANNED, State.HELD})

@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlalchemy import Connection, RowMapping, and_, bindparam, func, not_, or_, select, update
 
-from pipeline.domain.states import CRASHED, TRANSITIONS, UNKNOWN_STATES, State
+from pipeline.domain.states import CRASHED, ENDED, TRANSITIONS, UNKNOWN_STATES, State
 from pipeline.ledger.fast_sql import execute
 from pipeline.ledger.payload import as_bought
 from pipeline.ledger.price_confirmations import PriceClass
@@ -269,13 +269,16 @@ class WantedItem:
     provider: str
     shared: bool
     """Whether another selected item wants the same clip."""
+    ended: bool
+    """Whether its job has ended already, well or not."""
 
 
 def wanted_items(connection: Connection, *, campaign: str, address: str) -> list[WantedItem]:
     """Return the selected items of an address, whose take may be left out."""
     current = (
-        select(items.c.address, items.c.key, items.c.provider)
+        select(items.c.address, items.c.key, items.c.provider, jobs.c.state)
         .join(campaigns, campaigns.c.id == items.c.campaign_id)
+        .join(jobs, jobs.c.key == items.c.key)
         .where(campaigns.c.name == campaign, campaigns.c.generation == items.c.generation)
         .where(items.c.selected == 1)
     )
@@ -290,7 +293,11 @@ def wanted_items(connection: Connection, *, campaign: str, address: str) -> list
     shared = {row.key for row in others}
     return [
         WantedItem(
-            address=row.address, key=row.key, provider=row.provider, shared=row.key in shared
+            address=row.address,
+            key=row.key,
+            provider=row.provider,
+            shared=row.key in shared,
+            ended=State(row.state) in ENDED,
         )
         for row in named
     ]

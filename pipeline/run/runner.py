@@ -228,19 +228,23 @@ class RunHandle:
         wanted = await self._ledger.wanted_items(campaign=campaign, address=address)
         if not wanted:
             raise ValueError(f"there is no item {address} in this plan")
-        alone = {item.key for item in wanted if not item.shared}
+        alone = {item.key for item in wanted if not (item.shared or item.ended)}
         # First the workers, then the ledger: what they have written by then was submitted.
         self._left_out |= alone
         unwanted = await self._ledger.mark_unwanted(alone)
         self._left_out -= unwanted
         for item in wanted:
             name = "unwanted" if item.key in unwanted else "left_out"
-            if not item.shared:
+            if item.key in alone:
                 self._tell(name, item.provider, item.address)
         told = (
             (len(alone - unwanted), "not made in this run"),
             (len(unwanted), "submitted before: collected, and marked unwanted"),
-            (sum(item.shared for item in wanted), "made all the same: another item wants its clip"),
+            (sum(item.ended for item in wanted), "ended before"),
+            (
+                sum(item.shared and not item.ended for item in wanted),
+                "made all the same: another item wants its clip",
+            ),
         )
         return "; ".join(f"{number} {words}" for number, words in told if number)
 

@@ -38,7 +38,7 @@ def test_every_example_of_the_page_runs(starter: Path, capsys: pytest.CaptureFix
 
     said = capsys.readouterr().out
     assert "done" in said, said
-    assert 2 == len(list((starter / "outputs" / "rehearsal" / "mugs").rglob("*.mp4"))), said
+    assert 8 == len(list((starter / "outputs" / "rehearsal" / "mugs").rglob("*.mp4"))), said
     assert (names["campaign"].folder / "report" / "index.html").is_file()
     assert {"done"} == {str(item.state) for item in names["plan"].iter_items()}
 

@@ -1,0 +1,61 @@
+"""Steer a run that another process has at work in a root, through its ledger.
+
+A command is written there, read by the run each second, done, and answered.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from types import MappingProxyType
+from typing import Any
+
+from pipeline.api.campaign_request import usage
+from pipeline.api.loaded_campaign import LoadedCampaign
+from pipeline.errors import CallsheetError, LedgerInUse
+from pipeline.ledger.commands import answered, send_command
+from pipeline.ledger.root_lock import RootLock
+
+PATIENCE_S = 30.0
+"""A run answers within a second, unless its machine is very busy."""
+_LOOK_EVERY_S = 0.2
+_NO_ARGUMENTS: Mapping[str, Any] = MappingProxyType({})
+
+
+class NotAnswered(CallsheetError):  # noqa: N818 - named for what it says, as its base's tree
+    """A run was sent a command and did not answer; it may still obey."""
+
+
+def steer_run(
+    campaign: LoadedCampaign,
+    command: str,
+    arguments: Mapping[str, Any] = _NO_ARGUMENTS,
+    *,
+    sleep: Callable[[float], object] = time.sleep,
+) -> str:
+    """Send a command to the campaign's run and return its answer, in words.
+
+    InvalidInput if no run is at work in the root, NotAnswered if it says nothing for 30 s.
+    """
+    root = campaign.request.home
+    _require_run(campaign)
+    command_id = send_command(
+        root, campaign.name, command, arguments, at=datetime.now(UTC).timestamp()
+    )
+    for _ in range(round(PATIENCE_S / _LOOK_EVERY_S)):
+        answer = answered(root, command_id)
+        if answer is not None:
+            return answer
+        sleep(_LOOK_EVERY_S)
+    raise NotAnswered(f"the run in {root} has not answered for {PATIENCE_S:g} s; it may still obey")
+
+
+def _require_run(campaign: LoadedCampaign) -> None:
+    root = campaign.request.home
+    if root.is_dir():
+        try:
+            RootLock(root, since=datetime.now(UTC)).release()
+        except LedgerInUse:
+            return
+    raise usage(f"no run is at work in {root}")

@@ -1,0 +1,20 @@
+"""`stop`: a running run ends in order."""
+
+from __future__ import annotations
+
+from pipeline.api.steering import steer_run
+from pipeline.cli.campaigns import open_for_status, request_of
+from pipeline.cli.console import print_text
+from pipeline.cli.options import CampaignOptions, command_app, with_options
+
+app = command_app()
+
+
+@app.command("stop", epilog="Example: callsheet stop campaign.yaml")
+@with_options
+def stop(
+    options: CampaignOptions,
+) -> None:
+    """Have a running run end in order: submit nothing more, and collect what is in flight."""
+    campaign = open_for_status(request_of(options))
+    print_text(steer_run(campaign, "stop"))

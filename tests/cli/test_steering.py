@@ -1,0 +1,130 @@
+"""A run that is at work is steered from another process, through its ledger."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from pipeline.cli.app import invoke
+from tests.sandboxes import Sandbox
+
+KEY = "a-key-at-runware"
+MANIFEST = """\
+callsheet: 1
+name: steered
+tables: {words: {file: words.csv, key: word, as: line}}
+shots:
+  - id: plain
+    for: words
+    provider: runware
+    duration: 5
+    aspect_ratio: "9:16"
+    prompt: "The word {{ line.word }}, no text."
+providers: {runware: {concurrency: 1}}
+budget: {limit: 20 USD}
+"""
+ITEMS = 3
+PATIENCE_S = 90
+
+
+@pytest.fixture
+def words(tmp_path: Path) -> list[str]:
+    """Return the manifest and the root of a campaign of three clips, made one at a time."""
+    (tmp_path / "words.csv").write_text("word\nw0\nw1\nw2\n", "utf-8")
+    (tmp_path / "m.yaml").write_text(MANIFEST, "utf-8")
+    return [str(tmp_path / "m.yaml"), "--root", str(tmp_path / "root")]
+
+
+@contextmanager
+def running(words: list[str], sandbox: Sandbox) -> Iterator[subprocess.Popen[str]]:
+    """Run the campaign in a process of its own, from its first task on."""
+    base = f"--base-url=runware={sandbox.base_urls['runware']}"
+    process = subprocess.Popen(
+        [sys.executable, "-m", "pipeline", "run", *words, "--yes", base],
+        env={**os.environ, "RUNWARE_API_KEY": KEY, "COLUMNS": "200"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    try:
+        for _ in range(PATIENCE_S * 10):
+            if sandbox.tasks("runware") or process.poll() is not None:
+                break
+            time.sleep(0.1)
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+
+
+def _steer(command: str, words: list[str], *more: str) -> int:
+    """Steer the run; its answer is on stdout."""
+    return int(invoke([command, words[0], *more, *words[1:]]))
+
+
+def test_a_run_is_paused_and_goes_on(
+    words: list[str], sandbox: Sandbox, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Paused it buys nothing more and does not end; resumed it makes the rest, each once."""
+    sandbox.set(timing={"accept_s": 0, "run_s": 3})
+    with running(words, sandbox) as process:
+        paused = _steer("pause", words, "runware")
+        bought = len(sandbox.tasks("runware"))
+        time.sleep(6)  # longer than a clip takes: what was in flight has come, nothing followed
+        still = (len(sandbox.tasks("runware")), process.poll())
+        resumed = _steer("resume", words)
+        said, _ = process.communicate(timeout=PATIENCE_S)
+
+    assert (0, 0) == (paused, resumed)
+    assert (bought, None) == still
+    assert (0, ITEMS) == (process.returncode, len(sandbox.tasks("runware"))), said
+    assert ["done", "done"] == capsys.readouterr().out.split()
+
+
+def test_an_item_is_left_out_of_this_run_and_made_by_the_next(
+    words: list[str], sandbox: Sandbox, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Not submitted yet it is not bought; submitted it is collected, for it costs all the same."""
+    sandbox.set(timing={"accept_s": 0, "run_s": 3})
+    with running(words, sandbox) as process:
+        assert 0 == _steer("leave-out", words, "plain[w2]#1")
+        assert 0 == _steer("leave-out", words, "plain[w0]#1")
+        assert 0 == _steer("leave-out", words, "plain[w9]#1")
+        said, _ = process.communicate(timeout=PATIENCE_S)
+
+    answers = capsys.readouterr().out.splitlines()
+    assert "1 not made in this run" == answers[0]
+    assert "1 submitted before: collected, and marked unwanted" == answers[1]
+    assert "not done: there is no item plain[w9]#1 in this plan" == answers[2]
+    assert ITEMS - 1 == len(sandbox.tasks("runware")), said
+    with running(words, sandbox) as process:
+        said, _ = process.communicate(timeout=PATIENCE_S)
+    assert (0, ITEMS) == (process.returncode, len(sandbox.tasks("runware"))), said
+
+
+def test_a_run_is_stopped_in_order(words: list[str], sandbox: Sandbox) -> None:
+    """Nothing more is bought, what is in flight is collected, and the report is written."""
+    sandbox.set(timing={"accept_s": 0, "run_s": 3})
+    with running(words, sandbox) as process:
+        assert 0 == _steer("concurrency", words, "runware", "1")
+        assert 0 == _steer("stop", words)
+        said, _ = process.communicate(timeout=PATIENCE_S)
+
+    assert len(sandbox.tasks("runware")) < ITEMS, said
+    assert (Path(words[2]) / "steered" / "report" / "index.html").is_file()
+
+
+@pytest.mark.parametrize("command", ["pause", "resume", "stop"])
+def test_where_no_run_is_at_work_that_is_said(
+    command: str, words: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Exit 3: nobody is there to obey, and the next run is not to obey either."""
+    assert 3 == _steer(command, words)
+    assert "no run is at work in" in capsys.readouterr().err
