@@ -1,4 +1,4 @@
-"""Follows one value through the package with the interpreter's own hooks.
+"""Follows one value through the package with the interpreter's own hooks, in a process of its own.
 
 A module passes a value if one of its functions takes, holds or returns it, or a record, list or
 mapping that has it as its own member. What is deeper down is somebody else's to know.
@@ -7,16 +7,17 @@ mapping that has it as its own member. What is deeper down is somebody else's to
 from __future__ import annotations
 
 import dataclasses
+import json
 import sys
 import threading
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from types import FrameType
 from typing import Any
 
 import orjson
-import pytest
 
+from pipeline.cli.app import invoke
+from pipeline.providers.base import Accepted
 from tests.architecture.source import PACKAGE
 
 _APART = "sandbox"
@@ -37,9 +38,8 @@ class Walk:
         self.over = False
         self._busy = threading.local()
 
-    @contextmanager
-    def recorded(self, monkeypatch: pytest.MonkeyPatch) -> Iterator[Walk]:
-        """Watch every thread of this process while the context lasts."""
+    def record(self, do: Callable[[], object]) -> None:
+        """Do something, and watch every thread of this process meanwhile."""
         dumps = orjson.dumps
 
         def counted(*args: Any, **known: Any) -> bytes:
@@ -47,14 +47,12 @@ class Walk:
             self.encoded += bool(self.text) and not self.over and self.text.encode() in made
             return made
 
-        monkeypatch.setattr(orjson, "dumps", counted)
+        setattr(orjson, "dumps", counted)  # noqa: B010 - for as long as the process lives
         threading.setprofile(self._follow)
         sys.setprofile(self._follow)
-        try:
-            yield self
-        finally:
-            sys.setprofile(None)
-            threading.setprofile(None)
+        do()
+        sys.setprofile(None)
+        threading.setprofile(None)
 
     def met(self, frame: FrameType, result: Any) -> None:
         """Hear of a function of the package that returns; for those who start or end a walk."""
@@ -104,3 +102,43 @@ def _is(value: Any, text: str) -> bool:
     if isinstance(value, str):
         return text in value
     return isinstance(value, bytes) and text.encode() in value
+
+
+MARK = "zanzibar"
+
+
+class ToTheBody(Walk):
+    """The prompt, until the body of its request is bytes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.text = MARK
+
+    def met(self, frame: FrameType, result: Any) -> None:
+        """End with the paid request."""
+        if frame.f_code.co_name == "plain_request":
+            self.over = MARK.encode() in result.content
+
+
+class ToTheReport(Walk):
+    """A task's id, from the reply that accepted it to the end of the command."""
+
+    def met(self, frame: FrameType, result: Any) -> None:
+        """Begin with the reply."""
+        if frame.f_code.co_name == "read_submit" and isinstance(result, Accepted):
+            self.text = result.task
+
+
+WALKS: Mapping[str, type[Walk]] = {"to_the_body": ToTheBody, "to_the_report": ToTheReport}
+
+
+def main(name: str, *words: str) -> None:
+    """Follow a value through a command; print what it passed, as JSON."""
+    walk, codes = WALKS[name](), list[int]()
+    walk.record(lambda: codes.append(int(invoke(words))))
+    told = {"modules": list(walk.modules), "encoded": walk.encoded, "codes": codes}
+    sys.stderr.write(f"{json.dumps(told)}\n")
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
