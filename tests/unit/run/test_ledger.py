@@ -38,7 +38,7 @@ def test_its_folder_says_what_deleting_it_costs(tmp_path: Path) -> None:
     with Ledger.open(tmp_path):
         pass
 
-    assert "buy every clip again" in (tmp_path / FOLDER / "README").read_text("utf-8")
+    assert "loses the proof that they were" in (tmp_path / FOLDER / "README").read_text("utf-8")
 
 
 def test_a_second_run_is_told_who_holds_the_root(tmp_path: Path) -> None:
