@@ -14,8 +14,9 @@ from urllib.parse import urlsplit
 
 from pipeline.api.campaign_request import mistyped, usage
 from pipeline.domain import Offer, ProviderSettings
+from pipeline.domain.offer_rules import foreign_host
 from pipeline.errors import InvalidInput
-from pipeline.findings import Finding, Span, did_you_mean
+from pipeline.findings import did_you_mean
 from pipeline.providers import OFFERS
 
 _SETTINGS = MappingProxyType({"api": "base_url", "upload": "upload_url"})
@@ -52,7 +53,10 @@ def hosts_of(
             hosts[host] = outside.rstrip("/")
             foreign.append(f"{offer.provider} {setting} = {hosts[host]}")
         elif inside is not None:
-            hosts[host] = _listed(offer, inside.data, inside.span)
+            foreign_address = foreign_host(offer, inside.data, inside.span)
+            if foreign_address is not None:
+                raise InvalidInput([foreign_address])
+            hosts[host] = inside.data.rstrip("/")
     return MappingProxyType(hosts), tuple(foreign)
 
 
@@ -69,24 +73,6 @@ def base_urls(values: Sequence[str]) -> Mapping[str, Mapping[str, str]]:
             raise usage(f"--base-url: there is no provider {provider!r}", hint)
         read.setdefault(provider, {})[host or "api"] = url
     return read
-
-
-def _listed(offer: Offer, url: str, span: Span) -> str:
-    allowed = {urlsplit(base).hostname for base in offer.hosts.values()} | set(offer.hosts_allowed)
-    parts = urlsplit(url)
-    if parts.scheme == "https" and parts.hostname in allowed:
-        return url.rstrip("/")
-    names = ", ".join(sorted(name for name in allowed if name))
-    raise InvalidInput(
-        [
-            Finding(
-                slug="foreign-address",
-                message=f"a manifest may not send {offer.title}'s key to {parts.hostname or url!r}",
-                span=span,
-                hint=f"its own hosts are {names}; others come from the environment or --base-url",
-            )
-        ]
-    )
 
 
 def loopback(host: str) -> bool:

@@ -5,12 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Protocol
 
-
-def money(usd: Decimal) -> str:
-    """Return an amount with two decimals, or more where it needs them."""
-    exact = usd.normalize()
-    places = max(2, -int(exact.as_tuple().exponent))
-    return f"{usd:.{places}f}"
+from pipeline.domain.money import exact_usd
 
 
 def item_count(number: int) -> str:
@@ -35,6 +30,6 @@ def price_text(total: Sum) -> str:
     """Return a sum of money as `8.40 USD`, a range where it is one, and what is unknown."""
     if total.items == total.unpriced:
         return "price unknown"
-    figures = dict.fromkeys((money(total.low_usd), money(total.high_usd)))
+    figures = dict.fromkeys((exact_usd(total.low_usd), exact_usd(total.high_usd)))
     text = f"{' to '.join(figures)} USD"
     return f"{text}, and {total.unpriced} of unknown price" if total.unpriced else text

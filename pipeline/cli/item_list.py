@@ -8,10 +8,10 @@ from itertools import chain, islice
 from pathlib import Path
 
 from pipeline.api.campaign_plan import plain_item
-from pipeline.api.money_text import money
 from pipeline.cli.console import is_unread, print_text
 from pipeline.cli.options import ListForm
 from pipeline.domain import Record
+from pipeline.domain.money import exact_usd
 from pipeline.foreign_text import printable_line
 
 _MEASURED = 500
@@ -52,7 +52,7 @@ _TITLES = ("address", "provider", "status", "USD", "path")
 
 def _cells(record: Record, folder: Path) -> tuple[str, str, str, str, str]:
     status = standing_text(record.status, record.cause, earlier_rule=record.earlier_rule)
-    price = "unknown" if record.estimate_usd is None else money(record.estimate_usd)
+    price = "unknown" if record.estimate_usd is None else exact_usd(record.estimate_usd)
     path = str(folder / (record.path or record.output))
     cells = (record.address, record.provider, status, price, path)
     address, provider, status, price, path = map(printable_line, cells)

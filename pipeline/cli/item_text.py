@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from typing import Any
 
-from pipeline.api.money_text import money
+from pipeline.domain.money import exact_usd
 
 Plain = Mapping[str, Any]
 _INDENT = "    "
@@ -80,7 +80,7 @@ def _price_line(price: Plain | None) -> str:
     if price is None:
         return "unknown"
     amounts = (price[f"{name}_usd"] for name in _PRICES)
-    figures = dict.fromkeys(money(Decimal(str(amount))) for amount in amounts)
+    figures = dict.fromkeys(exact_usd(Decimal(str(amount))) for amount in amounts)
     return f"{' / '.join(figures)} USD, {price['certainty']}: {price['source']}"
 
 

@@ -8,9 +8,9 @@ from collections.abc import Iterator
 import typer
 
 from pipeline.api.campaign_request import CampaignRequest
-from pipeline.api.money_text import money
 from pipeline.cli.console import print_error
 from pipeline.cli.terminal_console import TerminalConsole
+from pipeline.domain.money import exact_usd
 from pipeline.domain.states import Exit
 from pipeline.ledger.loss_detection import Loss
 from pipeline.run.plan_sync import Totals
@@ -28,7 +28,7 @@ def loss_lines(loss: Loss, request: CampaignRequest, buys: Totals | None = None)
     provider = ["--provider", request.provider] if request.provider else []
     chosen = [*request.selection_words, *provider]
     command = shlex.join(["", *chosen]) if chosen else ""
-    total = "SUM" if buys is None else money(buys.high_usd)
+    total = "SUM" if buys is None else exact_usd(buys.high_usd)
     yield f"  buy it again for {total} USD:  {request.command()}{command} --buy-again {total}"
     if buys is None:
         yield f"  SUM is named by:                 {request.command('plan')}"

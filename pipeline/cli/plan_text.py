@@ -11,13 +11,14 @@ from rich.table import Table
 from pipeline.api.campaign_plan import require_admitted
 from pipeline.api.campaign_request import SpendLimit
 from pipeline.api.loaded_campaign import LoadedCampaign
-from pipeline.api.money_text import item_count, money, price_text
+from pipeline.api.money_text import item_count, price_text
 from pipeline.api.price_notes import price_lines
 from pipeline.cli.console import print_error, print_text
 from pipeline.cli.finding_text import findings_text
 from pipeline.cli.item_list import standing_text
 from pipeline.cli.terminal_console import TerminalConsole
 from pipeline.domain import Budget
+from pipeline.domain.money import exact_usd
 from pipeline.domain.states import State, Status
 from pipeline.run.output_check import DamagedClip
 from pipeline.run.plan_sync import ChangedOutput, PlanLine, PlanSummary
@@ -143,8 +144,8 @@ def shortfalls(summary: PlanSummary, budget: Budget, spending: SpendLimit) -> It
         if limit_usd is not None and used_usd + needed_usd > limit_usd and needed_usd:
             left_usd = max(Decimal(0), limit_usd - used_usd)
             yield (
-                f"{name}: {money(left_usd)} USD are left of {money(limit_usd)} USD,"
-                f" and {money(needed_usd)} USD are to be set aside: what does not fit is held"
+                f"{name}: {exact_usd(left_usd)} USD are left of {exact_usd(limit_usd)} USD,"
+                f" and {exact_usd(needed_usd)} USD are to be set aside: what does not fit is held"
             )
 
 
@@ -168,7 +169,7 @@ def _prices(lines: Sequence[PlanLine], *, made: bool) -> tuple[str, str, str]:
     low = sum((line.low_usd for line in lines), Decimal(0))
     expected = sum((line.expected_usd for line in lines), Decimal(0))
     high = sum((line.high_usd for line in lines), Decimal(0))
-    return (f"{money(low)}{mark}", f"{money(expected)}{mark}", f"{money(high)}{mark}")
+    return (f"{exact_usd(low)}{mark}", f"{exact_usd(expected)}{mark}", f"{exact_usd(high)}{mark}")
 
 
 def same_clip_lines(groups: Iterable[Sequence[str]]) -> Iterator[str]:

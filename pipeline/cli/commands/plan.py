@@ -10,7 +10,7 @@ from rich.table import Table
 
 from pipeline.api.campaign_plan import plan_campaign
 from pipeline.api.comparison import Comparison, compare_providers
-from pipeline.api.money_text import item_count, money
+from pipeline.api.money_text import item_count
 from pipeline.cli.campaigns import open_campaign, request_of
 from pipeline.cli.console import print_error
 from pipeline.cli.loss_text import print_loss
@@ -25,6 +25,7 @@ from pipeline.cli.options import (
 )
 from pipeline.cli.plan_text import print_plan
 from pipeline.cli.terminal_console import TerminalConsole
+from pipeline.domain.money import exact_usd
 from pipeline.domain.states import Exit
 from pipeline.providers import OFFERS
 from pipeline.run.quoting import Quoted
@@ -91,8 +92,8 @@ def _quote_table(quotes: Sequence[Quoted]) -> Table:
     for quoted in quotes:
         provider, kind, mode, seconds = quoted.alike
         price = quoted.example.price
-        listed = "unknown" if price is None else money(price.expected_usd)
-        told = quoted.message if quoted.usd is None else f"{money(quoted.usd)} USD"
+        listed = "unknown" if price is None else exact_usd(price.expected_usd)
+        told = quoted.message if quoted.usd is None else f"{exact_usd(quoted.usd)} USD"
         length = "as its clip" if seconds is None else f"{seconds:g}"
         table.add_row(provider, kind, mode, length, str(quoted.items), listed, told)
     return table

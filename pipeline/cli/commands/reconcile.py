@@ -15,7 +15,6 @@ from pipeline.api.campaign_report import only_rehearsed, write_report
 from pipeline.api.campaign_request import RunSettings
 from pipeline.api.campaign_run import RunScope
 from pipeline.api.loaded_campaign import LoadedCampaign
-from pipeline.api.money_text import money
 from pipeline.api.provider_access import keyless, variables_of
 from pipeline.api.reconciliation import (
     Decisions,
@@ -38,6 +37,7 @@ from pipeline.cli.options import (
 )
 from pipeline.cli.terminal_console import TerminalConsole
 from pipeline.cli.watching import watch_run
+from pipeline.domain.money import exact_usd
 from pipeline.domain.states import Exit, State
 from pipeline.ledger.repository import Ledger
 from pipeline.run.manual import Sent, list_sent
@@ -145,7 +145,7 @@ def _to_be_made(ledger: Ledger, campaign: LoadedCampaign) -> Iterator[str]:
 def _case(task: Sent, command: str, client_id: str) -> Iterator[str]:
     """Yield what is known of a task; where its address means others too it goes by `client_id`."""
     state, address = task.state.replace("_", " "), shlex.quote(client_id or task.address)
-    yield f"{task.address}  {state} at {task.provider}, {money(task.reserved_usd)} USD reserved"
+    yield f"{task.address}  {state} at {task.provider}, {exact_usd(task.reserved_usd)} USD reserved"
     yield f"    sent {task.sent_at:%Y-%m-%d %H:%M:%S} UTC as {task.client_id}: {task.message}"
     yield f"    prompt: {task.prompt}"
     if task.state is State.IN_DOUBT:

@@ -15,7 +15,7 @@ from pipeline.api.campaign_report import write_report
 from pipeline.api.campaign_request import CampaignRequest, RunSettings, usage
 from pipeline.api.loaded_campaign import LoadedCampaign
 from pipeline.api.loss_consent import NothingLost, PurchasesRefused, open_for_purchases
-from pipeline.api.money_text import item_count, money, price_text
+from pipeline.api.money_text import item_count, price_text
 from pipeline.api.report_files import has_report, written_files
 from pipeline.cli.campaigns import open_campaign, request_of
 from pipeline.cli.console import person_is_there, print_error
@@ -37,6 +37,7 @@ from pipeline.cli.options import (
 from pipeline.cli.plan_text import left_behind_lines, plan_table, print_plan, same_clip_lines
 from pipeline.cli.terminal_console import TerminalConsole
 from pipeline.domain import Budget
+from pipeline.domain.money import exact_usd
 from pipeline.domain.states import Exit, Status
 from pipeline.errors import InvalidInput
 from pipeline.findings import Finding
@@ -100,7 +101,7 @@ def _print_refusal(refused: PurchasesRefused, request: CampaignRequest) -> None:
     if buys.items:
         console.print(plan_table(refused.summary))
     if refused.given_usd is not None:
-        given, sum_ = money(refused.given_usd), money(buys.high_usd)
+        given, sum_ = exact_usd(refused.given_usd), exact_usd(buys.high_usd)
         console.print_line(f"--buy-again {given} is not the sum: it is {sum_}")
     print_loss(refused.loss, request, buys)
 

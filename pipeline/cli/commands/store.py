@@ -9,13 +9,14 @@ from typing import Annotated
 import typer
 
 from pipeline.api.clip_adoption import adopt_clips
-from pipeline.api.money_text import item_count, money
+from pipeline.api.money_text import item_count
 from pipeline.cli.campaigns import open_campaign, request_of
 from pipeline.cli.console import print_error, print_text
 from pipeline.cli.finding_text import findings_text
 from pipeline.cli.loss_text import print_loss
 from pipeline.cli.options import CampaignOptions, WorkOptions, command_app, with_options
 from pipeline.cli.plan_text import plan_sentence
+from pipeline.domain.money import exact_usd
 from pipeline.domain.states import Exit
 from pipeline.run.adopting import Adopted, NotAdopted, StoredClip
 
@@ -69,7 +70,9 @@ def _print_results(results: Sequence[Adopted | NotAdopted]) -> None:
         if isinstance(result, NotAdopted):
             print_text(f"left: {result.path}, for {result.address}: {result.why}")
             continue
-        sum_ = "price unknown" if result.booked_usd is None else f"{money(result.booked_usd)} USD"
+        sum_ = (
+            "price unknown" if result.booked_usd is None else f"{exact_usd(result.booked_usd)} USD"
+        )
         print_text(f"adopted: {result.address}  {result.path}  {sum_}")
     total = sum((each.booked_usd or Decimal(0) for each in taken), Decimal(0))
     unknown = sum(each.booked_usd is None for each in taken)
@@ -77,7 +80,7 @@ def _print_results(results: Sequence[Adopted | NotAdopted]) -> None:
     if taken:
         print_text(
             f"{item_count(len(taken))} adopted, booked as paid earlier at the estimate of"
-            f" {money(total)} USD{more}: what was really paid is not known"
+            f" {exact_usd(total)} USD{more}: what was really paid is not known"
         )
     else:
         print_text("nothing was adopted")
