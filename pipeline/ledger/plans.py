@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Any, Self, TypeVar
 
 import orjson
@@ -32,7 +33,7 @@ from pipeline.domain.states import REPLANNED, State
 from pipeline.ledger import outputs as placed
 from pipeline.ledger import plan_totals, record_pages
 from pipeline.ledger.budgets import campaign_scope, open_scope
-from pipeline.ledger.connection import upsert
+from pipeline.ledger.connection import told, upsert
 from pipeline.ledger.fast_sql import Clashed, execute_many
 from pipeline.ledger.group_commit import Operation, Writer
 from pipeline.ledger.outputs import Clip, View
@@ -337,15 +338,23 @@ class PlanDraft:
     """
 
     def __init__(
-        self, writer: Writer, campaign: str, *, again: bool, purchases: int, dry: bool
+        self,
+        writer: Writer,
+        campaign: str,
+        *,
+        path: Path | None,
+        again: bool,
+        purchases: int,
+        dry: bool,
     ) -> None:
         self._writer = writer
+        self._path = path
         self._campaign = campaign
         self._dry = dry
         self._signatures: dict[str, str] = {}
         writer.drafting = not dry
-        writer.draft(partial(begin_draft, campaign=campaign))
-        self._plan = writer.draft(
+        self._draft(partial(begin_draft, campaign=campaign))
+        self._plan = self._draft(
             lambda connection: _Plan(connection, campaign, again=again, purchases=purchases)
         )
 
@@ -420,7 +429,7 @@ class PlanDraft:
 
     def drop(self) -> None:
         """Forget it: the campaign's plan stays the last one."""
-        self._writer.draft(end_draft)
+        self._draft(end_draft)
         self._writer.drafting = False
 
     def publish(self) -> None:
@@ -429,10 +438,12 @@ class PlanDraft:
             return
         self._writer.drafting = False
         publishing = partial(publish, campaign=self._campaign, signatures=self._signatures)
-        self._writer.write_now(publishing)
+        with told(self._path):
+            self._writer.write_now(publishing)
 
     def _draft(self, operation: Operation[T]) -> T:
-        return self._writer.draft(operation)
+        with told(self._path):
+            return self._writer.draft(operation)
 
 
 def publish(connection: Connection, *, campaign: str, signatures: Mapping[str, str]) -> None:

@@ -263,10 +263,14 @@ class Ledger:
         `again` is for a run that goes on: only what it selected before can be selected.
         `purchases` is how often one key may be bought.
         """
-        with told(self.path):
-            return PlanDraft(
-                self._writer, campaign, again=again, purchases=purchases, dry=self._dry
-            )
+        return PlanDraft(
+            self._writer,
+            campaign,
+            path=self.path,
+            again=again,
+            purchases=purchases,
+            dry=self._dry,
+        )
 
     def _write_now(self, operation: Operation[T]) -> T:
         """Run the operation in a transaction of its own; return once it is on disk."""
@@ -403,9 +407,10 @@ class Ledger:
         """Write down that a person agreed to go on without what is lost, or with some of it."""
         settling = partial(loss_detection.settle, loss=loss, at=now.timestamp(), partly=partly)
         if self._dry:
-            for table in (losses, set_aside):
-                self._writer.draft(partial(overlay.shadow_whole, table=table))
-            self._writer.draft(settling)
+            with told(self.path):
+                for table in (losses, set_aside):
+                    self._writer.draft(partial(overlay.shadow_whole, table=table))
+                self._writer.draft(settling)
             return
         self._write_now(settling)
         if self._counter is not None and not partly:

@@ -45,6 +45,7 @@ UNSAYABLE = {
         *("extreme-ratio", "frame-ratio", "clip-rate", "clip-seconds", "clip-size", "no-upload"),
         *("unknown-column", "unmatched-key", "ambiguous-join"),
     },
+    "it depends on the day": {"licence-expired"},
     "the providers' own pages say it, and differ": {
         *("kind", "mode", "duration", "aspect-ratio", "first-frame", "keep-audio", "prompt-long"),
         *("prompt-short", "prompt-reserved", "ratio-needed", "ratio-not-stated", "wire-schema"),
