@@ -72,6 +72,8 @@ class JumpingClock:
         run = loop.run_in_executor
         if getattr(run, "__self__", self) is not loop:
             return  # it is watched already
+        # What a loop left behind that is closed by now never calls back.
+        self._at_work = 0
 
         def counted(*args: Any) -> asyncio.Future[Any]:
             self._at_work += 1
