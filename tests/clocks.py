@@ -72,8 +72,9 @@ class JumpingClock:
         run = loop.run_in_executor
         if getattr(run, "__self__", self) is not loop:
             return  # it is watched already
-        # What a loop left behind that is closed by now never calls back.
-        self._at_work = 0
+        # What was left behind in a loop that is closed by now never calls back.
+        self._at_work, self._turning = 0, False
+        self._timers.clear()
 
         def counted(*args: Any) -> asyncio.Future[Any]:
             self._at_work += 1
@@ -88,7 +89,7 @@ class JumpingClock:
 
     def _turn(self, left: int) -> None:
         loop = asyncio.get_running_loop()
-        if self._at_work:
+        if self._at_work > 0:
             loop.call_later(0.001, self._turn, _TURNS)
             return
         if left:
