@@ -146,7 +146,7 @@ def require_admitted(summary: PlanSummary, campaign: LoadedCampaign) -> None:
 def plan_campaign(campaign: LoadedCampaign) -> Plan:
     """Return what the next run would make; once a loss is settled, where the ledger has one."""
     loss = find_loss(campaign.request, campaign.name)
-    summary = dry_run_summary(campaign, loss, files=loss is None or loss.uncounted)
+    summary = dry_run_summary(campaign, loss)
     return Plan(campaign=campaign, summary=summary, loss=loss)
 
 
@@ -163,11 +163,11 @@ def find_loss(request: CampaignRequest, campaign: str) -> Loss | None:
 
 
 def dry_run_summary(
-    campaign: LoadedCampaign, settled: Loss | None = None, *, files: bool = True
+    campaign: LoadedCampaign, settled: Loss | None = None, *, files: bool | None = None
 ) -> PlanSummary:
     """Return what admitting the campaign would come to, without writing anything.
 
-    That is once a loss is `settled`; `files` says whether output paths are looked at.
+    That is once a loss is `settled`; `files` is that of `dry_run`.
     """
     with dry_run(campaign, settled, files=files) as (summary, _):
         return summary
@@ -175,9 +175,15 @@ def dry_run_summary(
 
 @contextmanager
 def dry_run(
-    campaign: LoadedCampaign, settled: Loss | None = None, *, files: bool = True
+    campaign: LoadedCampaign, settled: Loss | None = None, *, files: bool | None = None
 ) -> Iterator[tuple[PlanSummary, Ledger]]:
-    """Yield what admitting the campaign would come to, and a private ledger that admitted it."""
+    """Yield what admitting the campaign would come to, and a private ledger that admitted it.
+
+    `files` says whether output paths are looked at. Where it is left open they are, unless clips
+    are known to be lost: what lies there would be taken for somebody else's.
+    """
+    if files is None:
+        files = settled is None or settled.uncounted
     with Ledger.memory(campaign.request.home, kind=campaign.request.kind) as ledger:
         if settled is not None:
             ledger.settle_loss(settled, now=datetime.now(UTC))

@@ -136,31 +136,33 @@ class ProviderClient:
         quotes = cast("Quotes", self._provider)
         # A dry run must not use up an id that a purchase may want.
         ids = {**places, CLIENT_ID: str(uuid4())}
-        asked = self._ask(
-            "quote_request", lambda: filled(quotes.quote_request(request), ids), (Request,)
+        reply = await self._exchange(
+            "quote_request", lambda: filled(quotes.quote_request(request), ids)
         )
-        if isinstance(asked, Fault):
-            return asked
-        try:
-            reply = await self._transport.send(self._lane, asked)
-        except TransportFault as lost:
-            return Fault(kind=FaultKind.UNAVAILABLE, message=str(lost))
-        return self._ask("read_quote", lambda: quotes.read_quote(reply), (Quote, Fault))
+        if isinstance(reply, Fault):
+            return reply
+        return self._ask("read_quote", partial(quotes.read_quote, reply), (Quote, Fault))
 
     async def balance(self) -> Charge | Fault:
         """Ask for what the account has left."""
         balances = cast("Balances", self._provider)
         ids = {CLIENT_ID: str(uuid4())}
-        asked = self._ask(
-            "balance_request", lambda: filled(balances.balance_request(), ids), (Request,)
+        reply = await self._exchange(
+            "balance_request", lambda: filled(balances.balance_request(), ids)
         )
-        if isinstance(asked, Fault):
-            return asked
+        if isinstance(reply, Fault):
+            return reply
+        return self._ask("read_balance", partial(balances.read_balance, reply), (Charge, Fault))
+
+    async def _exchange(self, name: str, ask: Callable[[], Request]) -> Response | Fault:
+        """Send what an adapter asks, once; a reply that does not come is a Fault."""
+        request = self._ask(name, ask, (Request,))
+        if isinstance(request, Fault):
+            return request
         try:
-            reply = await self._transport.send(self._lane, asked)
+            return await self._transport.send(self._lane, request)
         except TransportFault as lost:
             return Fault(kind=FaultKind.UNAVAILABLE, message=str(lost))
-        return self._ask("read_balance", lambda: balances.read_balance(reply), (Charge, Fault))
 
     def _ask(self, name: str, call: Callable[[], T], may_return: _Types) -> T | Fault:
         """Return what an adapter's function returns, or the Fault that it broke."""

@@ -30,7 +30,7 @@ def ls(
     """List items: address, provider, status, price, and where the clip is or will be."""
     campaign = open_campaign(request_of(options, maker, selection))
     loss = find_loss(campaign.request, campaign.name)
-    with dry_run(campaign, loss, files=loss is None or loss.uncounted) as (summary, ledger):
+    with dry_run(campaign, loss) as (summary, ledger):
         require_admitted(summary, campaign)
         print_items(ledger.records(campaign.name, selected=True), campaign.folder, form)
     exit_if_lost(loss, campaign.request, summary.to_make)

@@ -67,7 +67,7 @@ def show(
     # Where an item stands is what the plan of all items says, whichever is to be shown.
     whole = replace(campaign, request=request.without_selection())
     loss = find_loss(campaign.request, campaign.name)
-    with dry_run(whole, loss, files=loss is None or loss.uncounted) as (summary, ledger):
+    with dry_run(whole, loss) as (summary, ledger):
         require_admitted(summary, campaign)
         # What the provider is not to make is shown as well, with the reason.
         meant = partial(matching_records, sieve=campaign.matcher(), sources=campaign.sources)
