@@ -14,7 +14,7 @@ from typing import Any
 
 from pipeline.api.campaign_request import CampaignRequest
 from pipeline.api.loaded_campaign import LoadedCampaign
-from pipeline.domain import EMPTY, Record
+from pipeline.domain import Record
 from pipeline.errors import InvalidInput, LedgerLost
 from pipeline.findings import Finding
 from pipeline.ledger.loss_detection import Loss
@@ -194,7 +194,6 @@ def sync_campaign(
     campaign: LoadedCampaign,
     ledger: Ledger,
     *,
-    stopped: Mapping[str, str] = EMPTY,
     retried: Sequence[str] = (),
     files: bool = True,
     dry: bool = False,
@@ -202,20 +201,16 @@ def sync_campaign(
     """Write the campaign's plan into a ledger, and return what it comes to.
 
     `files` says whether output paths are looked at; a `dry` plan makes no fitted frames.
-
-    Providers that are `stopped` (name to reason) are passed over where another can do it: that is
-    a run that goes on, with what it selected when it began. Failures of the `retried` causes count
-    among what is to be made.
+    Failures of the `retried` causes count among what is to be made.
     """
-    home, again = campaign.request.home, bool(stopped)
+    home = campaign.request.home
     summary = sync_plan(
-        campaign.entries(None if dry else home / ".callsheet" / "assets", stopped),
+        campaign.entries(None if dry else home / ".callsheet" / "assets"),
         ledger,
         campaign=campaign.name,
         budget=campaign.manifest.budget,
         policy=campaign.manifest.policy,
         files=RealFiles(home) if files else None,
-        choice=campaign.purchase_filter(again=again),
-        again=again,
+        choice=campaign.purchase_filter(),
     )
     return replace(summary, retried=tuple(retried))

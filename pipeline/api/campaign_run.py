@@ -1,17 +1,15 @@
 """A run of a campaign, as a handle: its ledger open, its lanes open, its events as they happen.
 
-With a fallback in the manifest's policy, what a stopped provider leaves goes to the next one that
-can make it; each such round has a provider less. After a charge above its reservation there is
-none.
+With a fallback in the manifest's policy, lanes are open to those too who make nothing unless
+another's lane stops.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from contextlib import ExitStack, suppress
-from dataclasses import dataclass, replace
-from decimal import Decimal
+from collections.abc import AsyncIterator
+from contextlib import ExitStack
+from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
@@ -21,7 +19,6 @@ from pipeline.api.campaign_request import RunSettings, usage
 from pipeline.api.loaded_campaign import LoadedCampaign
 from pipeline.api.loss_consent import open_for_purchases
 from pipeline.api.provider_access import (
-    keyless,
     open_lanes,
     providers_at_work,
     settings_with_keys,
@@ -47,9 +44,10 @@ class RunScope:
 
     ledger: Ledger
     providers: frozenset[str]
+    standby: frozenset[str] = frozenset()
+    """Providers who make nothing unless another's lane stops."""
     buys: bool = True
     """Unless it buys, it collects what was sent, and puts back what the store has."""
-    falls_back: bool = True
 
 
 class Run:
@@ -73,9 +71,7 @@ class Run:
         self._events: asyncio.Queue[Event | None] = asyncio.Queue()
         self._stop = asyncio.Event()
         self._work: asyncio.Task[Outcome] | None = None
-        self._round: RunHandle | None = None
-        self._steered: dict[tuple[str, str], Callable[[RunHandle], None]] = {}
-        """What was last said of each lane: it holds for the rounds of a fallback too."""
+        self._handle: RunHandle | None = None
 
     async def __aenter__(self) -> Self:
         """Begin: InvalidInput, LedgerInUse or LedgerLost where that is not possible."""
@@ -117,15 +113,15 @@ class Run:
 
     def pause(self, lane: str = "") -> None:
         """Submit nothing more through a provider's lane, or any; what is in flight is collected."""
-        self._steer("pause", lane, lambda handle: handle.pause(lane))
+        self._at_work().pause(lane)
 
     def resume(self, lane: str = "") -> None:
         """Let a paused lane, or all, go on."""
-        self._steer("pause", lane, lambda handle: handle.resume(lane))
+        self._at_work().resume(lane)
 
     def set_concurrency(self, lane: str, most: int) -> None:
         """Have so many clips of a lane made at once, and no more; ValueError for less than one."""
-        self._steer("concurrency", lane, lambda handle: handle.set_concurrency(lane, most))
+        self._at_work().set_concurrency(lane, most)
 
     async def leave_out(self, address: str) -> str:
         """Do not make an item in this run; return in words what became of that.
@@ -147,13 +143,9 @@ class Run:
         return await self._work
 
     def _at_work(self) -> RunHandle:
-        if self._round is None:
+        if self._handle is None:
             raise RuntimeError("the run has not begun to work: wait for its first event")
-        return self._round
-
-    def _steer(self, what: str, lane: str, do: Callable[[RunHandle], None]) -> None:
-        do(self._at_work())
-        self._steered[what, lane] = do
+        return self._handle
 
     def _prepare(self, opened: ExitStack) -> RunScope:
         """Open the ledger and admit the plan, as `callsheet run --yes` does."""
@@ -168,110 +160,55 @@ class Run:
         if faults:
             raise InvalidInput(faults, campaign.sources)
         names = providers_at_work(self._settings, campaign.request, summary)
-        return RunScope(ledger=ledger, providers=names)
+        standby = summary.fallbacks - names
+        return RunScope(ledger=ledger, providers=names, standby=standby)
 
     async def _execute(self, scope: RunScope, opened: ExitStack) -> Outcome:
         try:
             with opened:
-                outcome = await self._run_rounds(scope)
+                outcome = await self._make(scope)
                 if self._scope is None:
                     write_report(scope.ledger, self._campaign)
                 return outcome
         finally:
             self._events.put_nowait(None)
 
-    async def _run_rounds(self, scope: RunScope) -> Outcome:
-        campaign, names, stopped = self._campaign, scope.providers, dict[str, str]()
-        config = self._config(buys=scope.buys)
-        outcome: Outcome | None = None
-        while True:
-            earlier, outcome = outcome, await self._run_round(config, names, scope.ledger)
-            outcome = _with_files_of(earlier, outcome) if earlier else outcome
-            newly = {name: why for name, why in outcome.stopped.items() if name not in stopped}
-            falls_back = scope.falls_back and campaign.manifest.policy.fallback
-            if not falls_back or not newly or outcome.interrupted or outcome.overcharged:
-                return outcome
-            stopped |= newly
-            config = _config_of_next_round(config, outcome)
-            names = self._providers_left(scope.ledger, stopped)
-            if not names:
-                return outcome
-            for name, why in newly.items():
-                self._notify(f"{name} was stopped ({why}): what others can make goes to them")
-
-    def _config(self, *, buys: bool) -> RunConfig:
-        return RunConfig(
-            campaign=self._campaign.name,
-            policy=self._campaign.manifest.policy,
-            budget=self._settings.spending.budget(self._campaign.manifest.budget),
-            retry=self._settings.retry,
-            address_header=self._campaign.request.rehearse,
-            settle_only=not buys,
+    async def _make(self, scope: RunScope) -> Outcome:
+        """Open the lanes, and run to the end."""
+        campaign, settings = self._campaign, self._settings
+        config = RunConfig(
+            campaign=campaign.name,
+            policy=campaign.manifest.policy,
+            budget=settings.spending.budget(campaign.manifest.budget),
+            retry=settings.retry,
+            address_header=campaign.request.rehearse,
+            settle_only=not scope.buys,
         )
-
-    async def _run_round(self, config: RunConfig, names: frozenset[str], ledger: Ledger) -> Outcome:
+        standby = scope.standby if scope.buys else frozenset[str]()
         with ExitStack() as opened:
             # Not in a thread: who is cancelled meanwhile would leave a sandbox behind.
             lanes = opened.enter_context(
-                open_lanes(self._settings, self._campaign, names, self._notify)
+                open_lanes(settings, campaign, scope.providers, self._notify, standby=standby)
             )
             async with Transport() as transport:
                 dependencies = RunDependencies(
                     transport=transport,
-                    store=Store(self._campaign.request.home),
+                    store=Store(campaign.request.home),
                     probe=probe,
-                    clock=self._settings.clock,
+                    clock=settings.clock,
                     observer=self._events.put_nowait,
-                    checkpoint=self._settings.checkpoint,
+                    checkpoint=settings.checkpoint,
                     stop=self._stop,
                 )
-                self._round = RunHandle(
-                    ledger, config, providers=PROVIDERS, lanes=lanes, dependencies=dependencies
+                self._handle = RunHandle(
+                    scope.ledger,
+                    config,
+                    providers=PROVIDERS,
+                    lanes=lanes,
+                    dependencies=dependencies,
                 )
-                for do in self._steered.values():
-                    # A lane that was steered before may be of a provider that was stopped since.
-                    with suppress(ValueError):
-                        do(self._round)
-                return await self._round.work()
-
-    def _providers_left(self, ledger: Ledger, stopped: dict[str, str]) -> frozenset[str]:
-        """Return who goes on when some were stopped; who has no key is passed over like them.
-
-        Clips were bought by now: that the next provider cannot be used is no fault of the request.
-        """
-        settings, request = self._settings, self._campaign.request
-        while True:
-            summary = sync_campaign(self._campaign, ledger, stopped=stopped)
-            names = providers_at_work(settings, request, summary) - stopped.keys()
-            unusable = keyless(settings, request, names)
-            if not unusable:
-                return names
-            for name, why in unusable.items():
-                self._notify(f"nothing goes to {name}: {why}")
-            stopped |= unusable
+                return await self._handle.work()
 
     def _notify(self, message: str) -> None:
         event = Event(name=NOTICE, at=self._settings.clock.now(), detail={"message": message})
         self._events.put_nowait(event)
-
-
-def _config_of_next_round(config: RunConfig, outcome: Outcome) -> RunConfig:
-    """Return how the same run goes on: its own limit is partly used up.
-
-    What it was told to buy again it has bought again.
-    """
-    config, limit_usd = replace(config, retry=()), config.budget.per_run_usd
-    if limit_usd is None:
-        return config
-    left = max(Decimal(0), limit_usd - outcome.bound_usd)
-    return replace(config, budget=replace(config.budget, per_run_usd=left))
-
-
-def _with_files_of(earlier: Outcome, outcome: Outcome) -> Outcome:
-    """Return a later round's outcome with what the earlier ones met on the disk."""
-    return replace(
-        outcome,
-        restored=earlier.restored + outcome.restored,
-        not_shown=earlier.not_shown + outcome.not_shown,
-        damaged=earlier.damaged + outcome.damaged,
-    )

@@ -20,7 +20,7 @@ from pipeline.api.selection import (
     selection_matcher,
     selection_sources,
 )
-from pipeline.domain import EMPTY, Manifest, PricedItem
+from pipeline.domain import Manifest, PricedItem
 from pipeline.errors import InvalidInput
 from pipeline.findings import Finding
 from pipeline.manifest import contents, load_manifest
@@ -64,23 +64,18 @@ class LoadedCampaign:
         """
         return selection_matcher(self.request, self.manifest, self.sources)
 
-    def purchase_filter(self, *, again: bool = False) -> SelectionMatcher | ProviderFilter | None:
+    def purchase_filter(self) -> SelectionMatcher | ProviderFilter | None:
         """Return what tells the items that a run may buy from the others; None: it may buy all.
 
-        A provider of the request buys what it can make; the rest stays as it is. `again` is for a
-        run that goes on: what it selected was decided when it began.
+        A provider of the request buys what it can make; the rest stays as it is.
         """
-        matcher = None if again else self.matcher()
+        matcher = self.matcher()
         return ProviderFilter(self.request.provider, matcher) if self.request.provider else matcher
 
-    def entries(
-        self, assets: Path | None, stopped: Mapping[str, str] = EMPTY
-    ) -> Iterator[PricedItem | Finding]:
+    def entries(self, assets: Path | None) -> Iterator[PricedItem | Finding]:
         """Yield what reading found, then the priced plan; fitted frames go to `assets`.
 
         Without a place for them, as in a dry run, only what they measure is worked out.
-
-        Providers that are `stopped` (name to reason) are passed over where another can do it.
         """
         manifest = self.manifest
         yield from self.findings
@@ -95,7 +90,6 @@ class LoadedCampaign:
                 dry=assets is None,
             ),
             provider=self.request.provider,
-            stopped=stopped,
             day=datetime.now(UTC).date(),
         )
         priced = price_items(

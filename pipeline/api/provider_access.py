@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from functools import partial
 
@@ -114,54 +114,67 @@ def access_faults(
             yield from fault.findings
 
 
-def missing_fallbacks(
-    settings: RunSettings, campaign: LoadedCampaign, names: frozenset[str]
-) -> Mapping[str, str]:
-    """Return who is named in the manifest to stand in, and cannot for want of a key, and why."""
-    manifest = campaign.manifest
-    if not manifest.policy.fallback or campaign.request.provider:
-        return {}
-    layers = (manifest.defaults, manifest.overrides, *(shot.settings for shot in manifest.shots))
-    written = [layer["provider"].data for layer in layers if "provider" in layer]
-    named = {str(name) for data in written if isinstance(data, list | tuple) for name in data}
-    return keyless(settings, campaign.request, frozenset(named & OFFERS.keys()) - names)
-
-
 @contextmanager
 def open_lanes(
     settings: RunSettings,
     campaign: LoadedCampaign,
     names: frozenset[str],
     notify: Callable[[str], None],
+    *,
+    standby: frozenset[str] = frozenset(),
 ) -> Iterator[Mapping[str, Lane]]:
-    """Yield a lane for each of these providers; a rehearsal's lead to its own sandbox."""
-    offers = [OFFERS[name] for name in sorted(names)]
-    if not offers:
+    """Yield a lane for each of these providers; a rehearsal's lead to its own sandbox.
+
+    InvalidInput where one cannot be opened; of those who stand by it is only told.
+    """
+    if not names | standby:
         yield {}
-    elif campaign.request.rehearse:
-        state = campaign.request.home / ".callsheet" / "sandbox"
-        with start_sandbox(state, settings.scenario, chaos=settings.chaos) as addresses:
-            lanes = dict[str, Lane]()
-            for offer in offers:
-                own = addresses.get(offer.provider)
-                if own is None:
-                    raise usage(f"{offer.title} cannot be rehearsed: the sandbox has no part of it")
-                every = {"api": own["base_url"], "upload": own.get("upload_url", "")}
-                hosts: Mapping[str, str] = {host: every[host] for host in offer.hosts}
-                lanes[offer.provider] = _lane(offer, campaign, rehearsal_key(offer.provider), hosts)
-            yield lanes
-    else:
-        variables = variables_of(settings, campaign.request)
-        given = base_urls(campaign.request.base_urls)
-        lanes = {}
-        for offer in offers:
-            key = key_of(offer, variables, campaign.request)
-            written = campaign.manifest.providers.get(offer.provider)
-            hosts, foreign = hosts_of(offer, written, variables, given.get(offer.provider, {}))
-            for line in foreign:
-                notify(f"address from outside the manifest: {line}")
-            lanes[offer.provider] = _lane(offer, campaign, key, hosts)
+        return
+    with ExitStack() as opened:
+        if campaign.request.rehearse:
+            state = campaign.request.home / ".callsheet" / "sandbox"
+            addresses = opened.enter_context(
+                start_sandbox(state, settings.scenario, chaos=settings.chaos)
+            )
+            open_lane = partial(_rehearsal_lane, campaign, addresses)
+        else:
+            variables = variables_of(settings, campaign.request)
+            open_lane = partial(_paid_lane, campaign, variables, notify)
+        lanes = {name: open_lane(OFFERS[name]) for name in sorted(names)}
+        for name in sorted(standby - names):
+            try:
+                lanes[name] = open_lane(OFFERS[name])
+            except InvalidInput as fault:
+                (finding,) = fault.findings
+                told = ": ".join(filter(None, (finding.message, finding.hint)))
+                notify(f"nothing can go to {name} instead: {told}")
         yield lanes
+
+
+def _rehearsal_lane(
+    campaign: LoadedCampaign, addresses: Mapping[str, Mapping[str, str]], offer: Offer
+) -> Lane:
+    own = addresses.get(offer.provider)
+    if own is None:
+        raise usage(f"{offer.title} cannot be rehearsed: the sandbox has no part of it")
+    every = {"api": own["base_url"], "upload": own.get("upload_url", "")}
+    hosts = {host: every[host] for host in offer.hosts}
+    return _lane(offer, campaign, rehearsal_key(offer.provider), hosts)
+
+
+def _paid_lane(
+    campaign: LoadedCampaign,
+    variables: Mapping[str, str],
+    notify: Callable[[str], None],
+    offer: Offer,
+) -> Lane:
+    key = key_of(offer, variables, campaign.request)
+    written = campaign.manifest.providers.get(offer.provider)
+    given = base_urls(campaign.request.base_urls).get(offer.provider, {})
+    hosts, foreign = hosts_of(offer, written, variables, given)
+    for line in foreign:
+        notify(f"address from outside the manifest: {line}")
+    return _lane(offer, campaign, key, hosts)
 
 
 def _lane(offer: Offer, campaign: LoadedCampaign, key: str, hosts: Mapping[str, str]) -> Lane:

@@ -98,7 +98,7 @@ async def settle(campaign: LoadedCampaign, decisions: Decisions) -> Sequence[Sen
         record_decisions(campaign, ledger, decisions)
         names = frozenset(task.provider for task in list_sent(ledger, campaign.name))
         if names:
-            scope = RunScope(ledger=ledger, providers=names, buys=False, falls_back=False)
+            scope = RunScope(ledger=ledger, providers=names, buys=False)
             async with Run(campaign, settings, scope):
                 pass
             write_report(ledger, campaign)

@@ -14,6 +14,9 @@ from pipeline.cli.panel import Watcher, open_watcher
 from pipeline.cli.terminal_console import TerminalConsole
 from pipeline.run.outcome import Outcome
 
+TOLD = frozenset({NOTICE, "reassigned"})
+"""Events whose message a person is told as it is."""
+
 
 def watch_run(
     campaign: LoadedCampaign,
@@ -34,7 +37,7 @@ async def _steered(
         async with run:
             with stops.steering(run):
                 async for event in run.iter_events():
-                    if event.name == NOTICE:
+                    if event.name in TOLD:
                         console.print_line(event.detail["message"])
                     else:
                         watcher(event)

@@ -193,6 +193,8 @@ class Item:
     passed_over: tuple[tuple[str, str], ...] = ()
     """Providers that came first and cannot express the item, each with the reason."""
     pinned: bool = False
+    fallbacks: tuple[Item, ...] = ()
+    """The same item as those would make it who come after in its list, best first."""
     extra: Mapping[str, Any] = field(default_factory=lambda: EMPTY)
     output: str
     """Path below `<root>/<campaign>/`, with `{ext}` where the file's extension goes."""
@@ -215,3 +217,5 @@ class PricedItem:
     """None where no rate is known: never shown as 0."""
     sent_prompt: str = ""
     """The prompt as the provider gets it, for the report."""
+    fallbacks: tuple[PricedItem, ...] = ()
+    """The same item at others, to whom it may go when its provider's lane stops; best first."""

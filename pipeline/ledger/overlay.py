@@ -16,6 +16,7 @@ from pipeline.ledger.sql_schema import (
     budgets,
     campaigns,
     clips,
+    fallbacks,
     items,
     jobs,
     losses,
@@ -28,7 +29,7 @@ from pipeline.ledger.sql_schema import (
     sum_up_budgets,
 )
 
-_DRAFTED: tuple[Table, ...] = (campaigns, budgets, items, payloads, jobs, outputs)
+_DRAFTED: tuple[Table, ...] = (campaigns, budgets, items, payloads, fallbacks, jobs, outputs)
 """In the order in which they refer to each other."""
 _ROWS_AT_ONCE = 5000
 _TAKE_IN: tuple[tuple[Table, str], ...] = (
@@ -116,6 +117,9 @@ def publish_draft(connection: Connection, *, campaign: str) -> None:
             f"WHERE item_id IN ({current}) AND NOT EXISTS (SELECT 1 FROM main.payloads AS known"
             " WHERE known.item_id = temp.payloads.item_id AND known.data = temp.payloads.data)",
         ),
+        # They are only of the latest plan: what it wants may go to them, and nothing else.
+        "DELETE FROM main.fallbacks WHERE item_id IN (SELECT id FROM temp.items)",
+        _merged(fallbacks, "item_id, rank", "WHERE true"),
         _merged(
             jobs,
             "key",

@@ -14,7 +14,7 @@ from pipeline.domain.states import FINISHED, UNSETTLED, State
 from pipeline.ledger.budgets import committed
 from pipeline.ledger.jobs import free_again
 from pipeline.ledger.price_confirmations import PriceStanding, standings
-from pipeline.ledger.sql_schema import campaigns, items, jobs, payloads
+from pipeline.ledger.sql_schema import campaigns, fallbacks, items, jobs, payloads
 
 _SUMS = ("low_microusd", "expected_microusd", "high_microusd")
 
@@ -55,6 +55,8 @@ class PlanTotals:
     """Address, provider and state of what earlier plans sent, and this one does not want."""
     committed_usd: Decimal
     prices: tuple[PriceStanding, ...]
+    fallbacks: frozenset[str]
+    """Providers to whom selected items may go when their own provider's lane stops."""
 
 
 def totals(connection: Connection, *, campaign: str) -> PlanTotals:
@@ -65,7 +67,19 @@ def totals(connection: Connection, *, campaign: str) -> PlanTotals:
         left_behind=tuple(left_behind(connection, campaign=campaign)),
         committed_usd=committed(connection, campaign=campaign),
         prices=tuple(standings(connection, campaign=campaign)),
+        fallbacks=fallback_providers(connection, campaign=campaign),
     )
+
+
+def fallback_providers(connection: Connection, *, campaign: str) -> frozenset[str]:
+    """Return the providers to whom selected items of the latest plan may move on."""
+    query = (
+        select(fallbacks.c.provider)
+        .join_from(fallbacks, items, items.c.id == fallbacks.c.item_id)
+        .where(current(connection, campaign), items.c.selected == 1)
+        .distinct()
+    )
+    return frozenset(connection.scalars(query))
 
 
 def lines(connection: Connection, *, campaign: str) -> list[Line]:

@@ -46,7 +46,16 @@ from pipeline.ledger.overlay import (
 )
 from pipeline.ledger.plan_totals import PlanTotals
 from pipeline.ledger.reuse import Reuse
-from pipeline.ledger.sql_schema import campaigns, items, jobs, manifest_of, outputs, payloads
+from pipeline.ledger.sql_schema import (
+    FALLBACK_COLUMNS,
+    campaigns,
+    fallbacks,
+    items,
+    jobs,
+    manifest_of,
+    outputs,
+    payloads,
+)
 
 _AT_ONCE = 1000
 T = TypeVar("T")
@@ -76,6 +85,8 @@ class Planned:
     payload: bytes
     alternatives: tuple[Alternative, ...] = ()
     """Other keys that will do where nothing was bought under its own."""
+    fallbacks: tuple[Planned, ...] = ()
+    """The same item at others, to whom it may go when its provider's lane stops; best first."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,8 +104,7 @@ class Clash:
 class _Plan:
     """The plan of a campaign while it is being written, over the tables of a draft.
 
-    `again` is for a run that goes on: only what it selected before can be selected. `purchases` is
-    how often one key may be bought.
+    `purchases` is how often one key may be bought.
     """
 
     def __init__(
@@ -102,11 +112,9 @@ class _Plan:
         connection: Connection,
         campaign: str,
         *,
-        again: bool = False,
         purchases: int = Policy().purchases,
     ) -> None:
         self._connection = connection
-        self._narrowing = again
         self._campaign = campaign
         named = {"name": campaign, "manifest": manifest_of(campaign)}
         connection.execute(upsert(campaigns).values(named).on_conflict_do_nothing())
@@ -159,16 +167,16 @@ class _Plan:
 
         A shared job is bought if any of its items is selected, as the first of those wants it.
         """
-        if not self._narrowing:
-            self._connection.execute(update(items).where(self._current).values(selected=0))
-        pages = partial(record_pages.page, campaign=self._campaign, selected=self._narrowing)
+        self._connection.execute(update(items).where(self._current).values(selected=0))
+        pages = partial(record_pages.page, campaign=self._campaign, selected=False)
         after: int | None = -1
         while after is not None:
             page, after = pages(self._connection, after=after)
-            # Of what is selected those that are not wanted go; else of nothing those that are come.
-            changing = [each.address for each in page if wanted(each) is not self._narrowing]
-            own = {"b_campaign": self.campaign_id, "b_selected": int(not self._narrowing)}
-            rows = [{**own, "b_address": address} for address in changing]
+            rows = [
+                {"b_campaign": self.campaign_id, "b_address": each.address}
+                for each in page
+                if wanted(each)
+            ]
             execute_many(self._connection, _CHOOSE, rows)
         self._share()
         shared = select(items.c.key).where(self._current, items.c.shared_with.is_not(None))
@@ -248,8 +256,7 @@ class _Plan:
         known = self._known([planned.address for planned in batch])
         taken = self._reuse.take(batch, known)
         rows: dict[Any, list[dict[str, Any]]] = {
-            statement: []
-            for statement in (_INSERT, _UPDATE, _INSERT_PAYLOAD, _UPDATE_PAYLOAD, _FORGET)
+            statement: [] for statement in (_INSERT, _UPDATE, *_OF_ITEMS)
         }
         for planned in batch:
             row, new = known.get(planned.address), self._row(planned, taken.get(planned.address))
@@ -258,12 +265,12 @@ class _Plan:
                 self._last_id += 1
                 rows[_INSERT].append({**new, "id": self._last_id})
                 rows[_INSERT_PAYLOAD].append({"item_id": self._last_id, "data": planned.payload})
+                rows[_INSERT_FALLBACK] += _fallback_rows(self._last_id, planned)
                 continue
             if row.generation == self.generation:
                 raise Clashed(planned.address)
-            selected = row.selected if self._narrowing else 1
-            again = {**_again(new, row, planned), "b_selected": selected}
-            rows[_UPDATE].append(again)
+            rows[_UPDATE].append(_again(new, row, planned))
+            rows[_INSERT_FALLBACK] += _fallback_rows(row.id, planned)
             if row.output != planned.output:
                 rows[_FORGET].append({"b_item": row.id})
             if row.payload_digest != planned.payload_digest:
@@ -329,6 +336,14 @@ def _again(row: dict[str, Any], known: Row[Any], planned: Planned) -> dict[str, 
     return {**values, "b_id": known.id, "b_previous_key": previous}
 
 
+def _fallback_rows(item_id: int, planned: Planned) -> list[dict[str, Any]]:
+    return [
+        {"item_id": item_id, "rank": rank, "data": other.payload}
+        | {name: getattr(other, name) for name in FALLBACK_COLUMNS}
+        for rank, other in enumerate(planned.fallbacks)
+    ]
+
+
 class PlanDraft:
     """A campaign's plan while it is being written: nothing waits for it, and nobody sees it.
 
@@ -343,7 +358,6 @@ class PlanDraft:
         campaign: str,
         *,
         path: Path | None,
-        again: bool,
         purchases: int,
         dry: bool,
     ) -> None:
@@ -355,7 +369,7 @@ class PlanDraft:
         writer.drafting = not dry
         self._draft(partial(begin_draft, campaign=campaign))
         self._plan = self._draft(
-            lambda connection: _Plan(connection, campaign, again=again, purchases=purchases)
+            lambda connection: _Plan(connection, campaign, purchases=purchases)
         )
 
     def __enter__(self) -> Self:
@@ -453,10 +467,10 @@ def publish(connection: Connection, *, campaign: str, signatures: Mapping[str, s
         placed.sign(connection, sha256=sha256, signature=signature)
 
 
-_NO_COLUMNS = frozenset({"payload", "alternatives"})
+_NO_COLUMNS = frozenset({"payload", "alternatives", "fallbacks"})
 _OWN = tuple(name for name in Planned.__dataclass_fields__ if name not in _NO_COLUMNS)
 _WRITTEN = ("campaign_id", "generation", *_OWN, "own_key", "earlier_rule")
-_CHANGING = (*_WRITTEN, "previous_key", "selected")
+_CHANGING = (*_WRITTEN, "previous_key")
 _INSERT = insert(items).values(
     previous_key="",
     selected=1,
@@ -465,7 +479,7 @@ _INSERT = insert(items).values(
 _UPDATE = (
     update(items)
     .where(items.c.id == bindparam("b_id"))
-    .values(shared_with=None, **{name: bindparam(f"b_{name}") for name in _CHANGING})
+    .values(shared_with=None, selected=1, **{name: bindparam(f"b_{name}") for name in _CHANGING})
 )
 _INSERT_PAYLOAD = insert(payloads).values(item_id=bindparam("item_id"), data=bindparam("data"))
 _UPDATE_PAYLOAD = (
@@ -473,12 +487,16 @@ _UPDATE_PAYLOAD = (
     .where(payloads.c.item_id == bindparam("b_item"))
     .values(data=bindparam("b_data"))
 )
+_INSERT_FALLBACK = insert(fallbacks).values(
+    **{name: bindparam(name) for name in ("item_id", "rank", *FALLBACK_COLUMNS, "data")}
+)
 _FORGET = delete(outputs).where(outputs.c.item_id == bindparam("b_item"))
 """What stood at an item's old path may be another item's from now on."""
+_OF_ITEMS = (_INSERT_PAYLOAD, _UPDATE_PAYLOAD, _INSERT_FALLBACK, _FORGET)
 _CHOOSE = (
     update(items)
     .where(
         items.c.campaign_id == bindparam("b_campaign"), items.c.address == bindparam("b_address")
     )
-    .values(selected=bindparam("b_selected"))
+    .values(selected=1)
 )

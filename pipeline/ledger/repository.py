@@ -255,19 +255,15 @@ class Ledger:
         """Return the asynchronous side of it, for those who work in an event loop."""
         return RunLedger(_Access(self), self._readers, self)
 
-    def draft_plan(
-        self, campaign: str, *, again: bool = False, purchases: int = Policy().purchases
-    ) -> PlanDraft:
+    def draft_plan(self, campaign: str, *, purchases: int = Policy().purchases) -> PlanDraft:
         """Return a plan to be written; nobody sees it before it is published.
 
-        `again` is for a run that goes on: only what it selected before can be selected.
         `purchases` is how often one key may be bought.
         """
         return PlanDraft(
             self._writer,
             campaign,
             path=self.path,
-            again=again,
             purchases=purchases,
             dry=self._dry,
         )

@@ -7,6 +7,7 @@ read by a thread of its own. What a write returns is on disk.
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ from pipeline.ledger import (
     budgets,
     commands,
     event_log,
+    fallbacks,
     jobs,
     outputs,
     plan_totals,
@@ -31,6 +33,7 @@ from pipeline.ledger import (
 from pipeline.ledger.budgets import Denied, Limits
 from pipeline.ledger.commands import Command
 from pipeline.ledger.connection import told
+from pipeline.ledger.fallbacks import Leaving
 from pipeline.ledger.group_commit import Operation
 from pipeline.ledger.jobs import Job, Purchase, WantedItem
 from pipeline.ledger.outputs import Clip, Landing, View
@@ -140,6 +143,13 @@ class RunLedger:
     async def bound_beside(self, purchase: Purchase, *, since: float) -> int:
         """Return what other purchases at the same provider bind that had not ended by then."""
         return await self._read(partial(purchases.bound_beside, purchase=purchase, since=since))
+
+    async def reassign(self, leaving: Leaving) -> Counter[str]:
+        """Move some of what a stopped lane has not bought to others; return how many to whom.
+
+        Nobody is returned once there are no more.
+        """
+        return await self._write(partial(fallbacks.reassign, leaving=leaving))
 
     # A job along the table.
 

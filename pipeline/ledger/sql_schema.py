@@ -100,6 +100,28 @@ payloads = Table(
 )
 """What else is known of an item, as JSON: the request, its assets, what the report shows."""
 
+FALLBACK_COLUMNS = (
+    *("provider", "model", "mode", "kind", "seconds"),
+    *("low_microusd", "expected_microusd", "high_microusd", "payload_digest"),
+)
+"""What is another's of an item when another provider makes it."""
+
+fallbacks = Table(
+    "fallbacks",
+    _METADATA,
+    Column("item_id", _ID, ForeignKey("items.id"), primary_key=True, autoincrement=False),
+    Column("rank", Integer, primary_key=True, autoincrement=False),
+    *(
+        Column(name, like.type, nullable=like.nullable, server_default=like.server_default)
+        for name, like in ((name, items.c[name]) for name in FALLBACK_COLUMNS)
+    ),
+    Column("data", LargeBinary, nullable=False),
+)
+"""To whom items of a latest plan may move on when their provider's lane stops, best first.
+
+`data` is what takes the place of the item's payload then.
+"""
+
 jobs = Table(
     "jobs",
     _METADATA,
@@ -457,6 +479,19 @@ def _let_runs_be_steered(connection: Connection) -> None:
         connection.exec_driver_sql(added)
 
 
+_FALLBACKS = """
+CREATE TABLE fallbacks (item_id INTEGER NOT NULL REFERENCES items (id), rank INTEGER NOT NULL,
+  provider TEXT NOT NULL, model TEXT DEFAULT '' NOT NULL, mode TEXT DEFAULT '' NOT NULL,
+  kind TEXT DEFAULT '' NOT NULL, seconds FLOAT, low_microusd BIGINT, expected_microusd BIGINT,
+  high_microusd BIGINT, payload_digest TEXT NOT NULL, data BLOB NOT NULL,
+  PRIMARY KEY (item_id, rank))
+"""
+
+
+def _add_fallbacks(connection: Connection) -> None:
+    connection.exec_driver_sql(_FALLBACKS)
+
+
 MIGRATIONS: tuple[Migration, ...] = (
     _add_selected,
     _ask_again_for_what_does_not_play,
@@ -468,6 +503,7 @@ MIGRATIONS: tuple[Migration, ...] = (
     _add_sends,
     _add_file_signatures,
     _let_runs_be_steered,
+    _add_fallbacks,
 )
 """What changed since version 1, in order; only ever appended to."""
 VERSION = 1 + len(MIGRATIONS)

@@ -11,12 +11,11 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from datetime import date
 from types import MappingProxyType
 
 from pipeline.domain import (
-    EMPTY,
     Item,
     Manifest,
     Mention,
@@ -59,7 +58,6 @@ class Expansion:
     offers: Mapping[str, Offer]
     inspector: MediaInspector
     provider: str = ""
-    stopped: Mapping[str, str] = field(default_factory=lambda: EMPTY)
     day: date | None = None
 
     def __iter__(self) -> Iterator[Item | Finding]:
@@ -75,7 +73,6 @@ class Expansion:
                 self.offers,
                 inspector=self.inspector,
                 provider=self.provider,
-                stopped=self.stopped,
                 findings=findings,
             ).items()
             yield from findings.drain()
@@ -87,23 +84,26 @@ def expand(
     inspector: MediaInspector,
     *,
     provider: str = "",
-    stopped: Mapping[str, str] = EMPTY,
     day: date | None = None,
 ) -> Expansion:
     """Return the plan of a manifest; `offers` are all that are known, by provider.
 
-    `provider` is the only one to be asked, whatever the manifest says; `stopped` are providers that
-    are passed over where another can make an item, each with the reason. `day` is the one by
-    which licences are judged; without one, none is.
+    `provider` is the only one to be asked, whatever the manifest says. `day` is the one by which
+    licences are judged; without one, none is. Where the manifest lets items move on to another
+    provider, each has its `fallbacks`: nothing is planned anew while a run goes on.
     """
     return Expansion(
-        manifest=manifest,
-        offers=offers,
-        inspector=inspector,
-        provider=provider,
-        stopped=stopped,
-        day=day,
+        manifest=manifest, offers=offers, inspector=inspector, provider=provider, day=day
     )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Maker:
+    """A provider that can make an item: what it is told, and who came before with the reason."""
+
+    provider: str
+    passed_over: _PassedOver
+    resolved: ResolvedSettings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,9 +112,8 @@ class _Work:
 
     draft: ItemDraft
     prompt: _Prompt
-    provider: str
-    passed_over: _PassedOver
-    resolved: ResolvedSettings
+    makers: tuple[_Maker, ...]
+    """Who makes it, then who could."""
 
 
 class ShotExpansion:
@@ -128,12 +127,10 @@ class ShotExpansion:
         *,
         inspector: MediaInspector,
         provider: str,
-        stopped: Mapping[str, str],
         findings: FindingCollector,
     ) -> None:
         self._manifest = manifest
         self._shot = shot
-        self._stopped = stopped
         self._only = provider
         self._inspector = inspector
         self._cells, faults = cells(shot.variants)
@@ -200,8 +197,8 @@ class ShotExpansion:
                 continue
             if work is None or count is None:
                 continue
-            draft, resolved, row = work.draft, work.resolved, scope.row
-            yield Item(
+            draft, (maker, *others), row = work.draft, work.makers, scope.row
+            item = Item(
                 campaign=self._manifest.name,
                 address=address(self._shot.id, self._row_text, cell.name, take),
                 shot=self._shot.id,
@@ -213,16 +210,28 @@ class ShotExpansion:
                 kind=draft.kind,
                 prompt=work.prompt,
                 references=draft.references,
-                settings=resolved.settings,
-                provider=work.provider,
-                passed_over=work.passed_over,
+                settings=maker.resolved.settings,
+                provider=maker.provider,
+                passed_over=maker.passed_over,
                 pinned=draft.pinned,
-                extra=resolved.extra,
+                extra=maker.resolved.extra,
                 output=output,
-                spec=resolved.spec,
-                key=keys.item_key(resolved.shared, draft.key_parts, work.prompt, take),
+                spec=maker.resolved.spec,
+                key=keys.item_key(maker.resolved.shared, draft.key_parts, work.prompt, take),
                 origin=self._origin,
             )
+            fallbacks = [
+                replace(
+                    item,
+                    provider=other.provider,
+                    passed_over=other.passed_over,
+                    settings=other.resolved.settings,
+                    extra=other.resolved.extra,
+                    spec=other.resolved.spec,
+                )
+                for other in others
+            ]
+            yield replace(item, fallbacks=tuple(fallbacks)) if fallbacks else item
 
     def _work(self) -> _Work | None:
         """Return what the takes have in common; None if anything has a finding."""
@@ -241,17 +250,8 @@ class ShotExpansion:
         prompt = memoize("prompt", levels.prompt, lambda: self._prompt(attachments))
         if draft is None or prompt is None:
             return None
-        chosen = self._choose(draft, _length_in_words(prompt, draft.references), attachments)
-        if chosen is None:
-            return None
-        offer, passed_over = chosen
-        return _Work(
-            draft=draft,
-            prompt=prompt,
-            provider=offer.provider,
-            passed_over=passed_over,
-            resolved=self._resolver.settle(draft, offer),
-        )
+        makers = self._choose(draft, _length_in_words(prompt, draft.references), attachments)
+        return _Work(draft=draft, prompt=prompt, makers=makers) if makers else None
 
     def _prompt(self, attachments: Attachments) -> _Prompt | None:
         template, tokens = self._shot.prompt, attachments.tokens
@@ -277,38 +277,38 @@ class ShotExpansion:
 
     def _choose(
         self, draft: ItemDraft, length: int, attachments: Attachments
-    ) -> tuple[Offer, _PassedOver] | None:
-        """Return who makes the item, and who came before with the reason.
-
-        A provider whose lane was stopped is passed over where another can make the item; where
-        nobody else can, the item waits for it.
-        """
+    ) -> tuple[_Maker, ...]:
+        """Return who makes the item, then those to whom it may move on; nobody if none can."""
         wrong = wrong_length(length, MODEL_CONSTRAINTS[draft.kind], MODEL_TITLE)
+        falls_back = self._manifest.policy.fallback and not draft.pinned and not self._only
         reasons: list[tuple[str, Violation]] = []
-        waiting: Offer | None = None
+        makers: list[_Maker] = []
         for candidate in draft.candidates if wrong is None else ():
             offer = candidate.offer
             violation = next(iter(candidate.violations), None) or wrong_length(
                 length, offer.kinds[draft.kind], offer.title
             )
-            if violation is None and offer.provider in self._stopped and not draft.pinned:
-                waiting = waiting or offer
-                why = self._stopped[offer.provider]
-                violation = Violation(slug="stopped", message=why, part="provider")
-            if violation is None:
-                if self._only and offer.provider != self._only:
-                    # The provider of the command line does not make it, and somebody else does.
-                    message = f"the item is pinned to another provider than {self._only}"
-                    pinned = Violation(slug="pinned-provider", message=message, part="provider")
-                    reason = next((found for name, found in reasons if name == self._only), pinned)
-                    self._resolver.report_left_out(draft, reason, attachments)
-                return offer, tuple([(name, each.message) for name, each in reasons])
-            reasons.append((offer.provider, violation))
-        if waiting is not None:
-            return waiting, ()
-        violations = [wrong] if wrong else [each for _, each in reasons]
-        self._resolver.report_nobody(draft, violations, attachments)
-        return None
+            if violation is not None:
+                reasons.append((offer.provider, violation))
+                continue
+            if self._only and offer.provider != self._only:
+                # The provider of the command line does not make it, and somebody else does.
+                message = f"the item is pinned to another provider than {self._only}"
+                pinned = Violation(slug="pinned-provider", message=message, part="provider")
+                reason = next((found for name, found in reasons if name == self._only), pinned)
+                self._resolver.report_left_out(draft, reason, attachments)
+            maker = _Maker(
+                provider=offer.provider,
+                passed_over=tuple([(name, each.message) for name, each in reasons]),
+                resolved=self._resolver.settle(draft, offer),
+            )
+            makers.append(maker)
+            if not falls_back:
+                break
+        if not makers:
+            violations = [wrong] if wrong else [each for _, each in reasons]
+            self._resolver.report_nobody(draft, violations, attachments)
+        return tuple(makers)
 
     def _warn_of_same_work(self, first: Cell, cell: Cell) -> None:
         """Warn that two cells of a row are the same work: some axis changes nothing."""

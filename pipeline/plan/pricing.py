@@ -8,7 +8,7 @@ than what is charged.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import ROUND_CEILING, Decimal
 from typing import Any, Protocol
 
@@ -110,21 +110,14 @@ def price_items(
     findings = FindingCollector()
     options = {name: settings.options for name, settings in provider_settings.items()}
     seen: set[str] = set()
-    for item in plan:
-        if isinstance(item, Finding):
-            seen.add(item.slug)
-            yield item
-            continue
+
+    def priced(item: Item) -> PricedItem | tuple[Finding, ...]:
         # Options that the plan has found wrong are left out: they hide nothing else.
         chosen = EMPTY if seen & _OPTIONS else options.get(item.provider, EMPTY)
         try:
             request = compose(item, chosen)
         except InvalidInput as invalid:
-            for finding in invalid.findings:
-                # The plan reports it at the key itself; here only the shot is known.
-                if finding.slug != "extra-reserved" or finding.slug not in seen:
-                    findings.add(finding, item.row_key)
-            continue
+            return invalid.findings
         found = price(item, rates)
         if found is None and budget.assume_usd:
             found = Price(
@@ -135,11 +128,28 @@ def price_items(
                 certainty="assumed",
                 native_usd=rates.native_usd.get(item.provider),
             )
-        fault = _budget_fault(item, found, budget)
+        said = sent_prompt(item.provider, request) if sent_prompt else ""
+        return PricedItem(item=item, request=request, price=found, sent_prompt=said)
+
+    for item in plan:
+        if isinstance(item, Finding):
+            seen.add(item.slug)
+            yield item
+            continue
+        entry = priced(item)
+        if not isinstance(entry, PricedItem):
+            for finding in entry:
+                # The plan reports it at the key itself; here only the shot is known.
+                if finding.slug != "extra-reserved" or finding.slug not in seen:
+                    findings.add(finding, item.row_key)
+            continue
+        fault = _budget_fault(item, entry.price, budget)
         if fault is not None:
             findings.add(fault, item.row_key)
-        said = sent_prompt(item.provider, request) if sent_prompt else ""
-        yield PricedItem(item=item, request=request, price=found, sent_prompt=said)
+        # Who cannot be asked for it, or not for that money, is no fallback.
+        others = [other for other in map(priced, item.fallbacks) if isinstance(other, PricedItem)]
+        able = tuple(each for each in others if not _budget_fault(each.item, each.price, budget))
+        yield replace(entry, fallbacks=able) if able else entry
     yield from findings.drain()
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection, Coroutine, Mapping
+from collections.abc import Callable, Collection, Coroutine, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
+from typing import Any
 
 from pipeline.clock import Clock
 from pipeline.domain import Event, Media, Policy
@@ -50,6 +51,25 @@ class BudgetGuard:
     def came_back(self) -> None:
         """Let what was denied be tried again: something was released."""
         self._denied = None
+
+
+class ChangeSignal:
+    """Wakes those who wait until there may be something new to buy: a price, or more items."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        """How often something changed: who reads the ledger meanwhile compares."""
+        self._event = asyncio.Event()
+
+    def notify(self) -> None:
+        """Wake whoever waits now."""
+        self.count += 1
+        self._event.set()
+        self._event = asyncio.Event()
+
+    def next(self) -> Coroutine[Any, Any, Any]:
+        """Return what to await until something is different from now."""
+        return self._event.wait()
 
 
 class ProviderQueue:
@@ -140,6 +160,45 @@ class ProviderQueue:
             waiting.cancel()
 
 
+class Fallback:
+    """Who may get what a stopped lane leaves, if the manifest lets items move on.
+
+    A lane rests while it works on nothing. Until all others rest, it may get something yet.
+    """
+
+    def __init__(
+        self, queues: Mapping[str, ProviderQueue], notify: Callable[[], None], *, allowed: bool
+    ) -> None:
+        self._queues = queues if allowed else {}
+        self._notify = notify
+        self._at_work = set(self._queues)
+        self.gave: set[str] = set()
+        """The lanes that gave items away: others make them."""
+
+    def receivers(self, name: str) -> list[str]:
+        """Return to whom a lane may give."""
+        queues = self._queues.items() if name in self._queues else ()
+        return [other for other, queue in queues if other != name and not queue.stopped]
+
+    def may_bring(self, name: str) -> bool:
+        """Tell whether a lane may get something yet."""
+        return bool(self._at_work - {name})
+
+    def bring(self, name: str, moved: Iterable[str]) -> bool:
+        """Hear that a lane gave items to others; tell whether it is the first time."""
+        first = name not in self.gave
+        self.gave.add(name)
+        self._at_work.update(moved)
+        self._notify()
+        return first
+
+    def rest(self, name: str) -> None:
+        """Hear that a lane works on nothing."""
+        if name in self._at_work:
+            self._at_work.discard(name)
+            self._notify()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunContext:
     """What every worker of one run shares."""
@@ -160,7 +219,9 @@ class RunContext:
     chance: Random
     new_client_id: Callable[[], str]
     queues: Mapping[str, ProviderQueue]
+    changes: ChangeSignal
     prices: FirstPurchases
+    fallback: Fallback
     left_out: Collection[str]
     """Keys of what a person left out of this run before it was submitted."""
     address_header: bool = False

@@ -6,10 +6,8 @@ shuts its price for the rest of the run.
 
 from __future__ import annotations
 
-import asyncio
 from collections import defaultdict
-from collections.abc import Coroutine, Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
 
 from pipeline.ledger.price_confirmations import TOLD, PriceClass, SeenPrice
 
@@ -21,13 +19,11 @@ _SHUT = "the first clip of this price ({price}) has no known end: settle it, the
 class FirstPurchases:
     """What this run knows of prices, and which purchases of an unconfirmed one are under way."""
 
-    def __init__(self, seen: Mapping[PriceClass, SeenPrice]) -> None:
+    def __init__(self, seen: Mapping[PriceClass, SeenPrice], notify: Callable[[], None]) -> None:
         self._seen = dict(seen)
         self._alone: dict[PriceClass, set[str]] = defaultdict(set)
         self._shut: set[PriceClass] = set()
-        self._change = asyncio.Event()
-        self.changes = 0
-        """How often something was different from before: who reads the ledger meanwhile asks."""
+        self._notify = notify
 
     def seen(self, price: PriceClass) -> SeenPrice:
         """Return what is known of a price."""
@@ -82,12 +78,3 @@ class FirstPurchases:
     def awaited(self, provider: str) -> bool:
         """Tell whether a purchase is under way that may open a price of the provider."""
         return bool(self.closed(provider) - self._shut)
-
-    def changed(self) -> Coroutine[Any, Any, Any]:
-        """Return what to await until something is different from now."""
-        return self._change.wait()
-
-    def _notify(self) -> None:
-        self.changes += 1
-        self._change.set()
-        self._change = asyncio.Event()

@@ -129,6 +129,8 @@ class PlanSummary:
     """What its manifest has charged, reserved and possible so far, over all profiles."""
     prices: tuple[PriceStanding, ...] = ()
     """How the prices of its items stand: confirmed by what was bought, or not."""
+    fallbacks: frozenset[str] = frozenset()
+    """Providers to whom selected items may go when their own provider's lane stops."""
 
     @property
     def ok(self) -> bool:
@@ -180,7 +182,7 @@ class PlanSummary:
         return sum(line.items for line in self.lines if line.status in statuses)
 
 
-def sync_plan(  # noqa: PLR0913 - each is a part of the manifest or of the command
+def sync_plan(
     entries: Iterable[PricedItem | Finding],
     ledger: Ledger,
     *,
@@ -189,20 +191,18 @@ def sync_plan(  # noqa: PLR0913 - each is a part of the manifest or of the comma
     policy: Policy | None = None,
     files: Files | None = None,
     choice: Choice | None = None,
-    again: bool = False,
 ) -> PlanSummary:
     """Write a campaign's plan into the ledger; return findings and what the plan comes to.
 
     With an error among the findings nothing is written. `files` lets it see foreign files at
     output paths, finished clips that are missing or were changed there, and damage in the store.
     The whole plan is written, whatever the `choice` is: it says what the next run may buy; without
-    one that is everything. `again` is for a run that goes on: then it is what that run selected,
-    less what the choice leaves out.
+    one that is everything.
     """
     findings: list[Finding] = []
     seen, paths, count = ledger.seen_prices(), _Paths(campaign, files), 0
     purchases = (policy or Policy()).purchases
-    with ledger.draft_plan(campaign, again=again, purchases=purchases) as draft:
+    with ledger.draft_plan(campaign, purchases=purchases) as draft:
         rows = paths.watching(_planned(entries, findings, seen))
         while batch := list(islice(rows, _BATCH)):
             findings += [_clash(clash) for clash in draft.add(batch)]
@@ -257,6 +257,7 @@ def _summary(
         left_behind=totals.left_behind,
         committed_usd=totals.committed_usd,
         prices=totals.prices,
+        fallbacks=totals.fallbacks,
     )
 
 
@@ -294,7 +295,8 @@ def _planned(
         if isinstance(entry, Finding):
             findings.append(entry)
             continue
-        yield _raised(_row(entry, position), seen)
+        fallbacks = [_raised(_row(other, position), seen) for other in entry.fallbacks]
+        yield replace(_raised(_row(entry, position), seen), fallbacks=tuple(fallbacks))
         position += 1
 
 

@@ -1,50 +1,39 @@
 """Pass 2: the ledger's plan is made, each provider's lane beside the others.
 
-Jobs are read from the ledger in windows: a run holds as many as are being worked on, however
-many there are. What was sent before comes first; then what is planned, in plan order.
+What was sent before comes first; then what is planned, in plan order (`lane_worker`).
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from random import Random
-from types import MappingProxyType
 from typing import Self
 from uuid import uuid4
 
 from pipeline.clock import Clock, RealClock
 from pipeline.domain import Budget, Event, Media, Policy
-from pipeline.domain.states import LANE, UNKNOWN_STATES, State
 from pipeline.ledger import event_log
 from pipeline.ledger.budgets import limits
 from pipeline.ledger.commands import Command
-from pipeline.ledger.jobs import CHARGED, Job
 from pipeline.ledger.price_confirmations import PriceClass, SeenPrice
 from pipeline.ledger.repository import Ledger
 from pipeline.net.client import Transport
 from pipeline.net.lane import Lane
 from pipeline.providers.base import Provider
 from pipeline.run.circuit_breaker import CircuitBreaker
-from pipeline.run.collect import handle_fetching, handle_overdue, handle_waiting
-from pipeline.run.context import ProviderQueue, RunContext
-from pipeline.run.first_purchases import PRICE, FirstPurchases
-from pipeline.run.job import ActiveJob
+from pipeline.run.context import ChangeSignal, Fallback, ProviderQueue, RunContext
+from pipeline.run.first_purchases import FirstPurchases
+from pipeline.run.lane_worker import LaneWorker
 from pipeline.run.limiter import ConcurrencyLimiter
 from pipeline.run.outcome import Outcome
 from pipeline.run.provider_client import ProviderClient
 from pipeline.run.publish import restore
-from pipeline.run.reconcile import handle_in_doubt
-from pipeline.run.submit import handle_planned, handle_staging, handle_submitting
 from pipeline.run.uploads import Uploader
 from pipeline.storage.blobs import Store
-
-_WINDOW = 200
-_UNSETTLED_AT_ONCE = 10_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -345,6 +334,7 @@ class RunHandle:
             retries=config.policy.request_retries,
         )
         own = {name: getattr(dependencies, name) for name in _HANDED_ON}
+        changes, falls_back = ChangeSignal(), config.policy.fallback and not config.settle_only
         return RunContext(
             **own,
             ledger=self._ledger,
@@ -355,7 +345,9 @@ class RunHandle:
             limits=limits(config.budget),
             observer=self._observe,
             queues=self._queues,
-            prices=FirstPurchases(prices),
+            changes=changes,
+            prices=FirstPurchases(prices, changes.notify),
+            fallback=Fallback(self._queues, changes.notify, allowed=falls_back),
             left_out=self._left_out,
             address_header=config.address_header,
             settle_only=config.settle_only,
@@ -373,7 +365,11 @@ class RunHandle:
             spent_usd=totals.spent_usd,
             bound_usd=totals.bound_usd,
             committed_usd=totals.committed_usd,
-            stopped={name: queue.stopped for name, queue in queues if queue.stopped},
+            stopped={
+                name: queue.stopped
+                for name, queue in queues
+                if queue.stopped and name not in context.fallback.gave
+            },
             restored=restored,
             not_shown=self._seen["not_shown"],
             damaged=self._seen["damaged_clip"],
@@ -393,7 +389,7 @@ async def _work(context: RunContext) -> None:
     try:
         async with asyncio.TaskGroup() as group:
             for name in context.queues:
-                group.create_task(_work_lane(context, name))
+                group.create_task(LaneWorker(context, name).work())
     except BaseExceptionGroup as several:
         # One fault stopped the others: a full disk is told as such, not as a group.
         raise _first(several) from several
@@ -410,94 +406,6 @@ async def _close_on(context: RunContext) -> None:
     await context.stop.wait()
     for queue in context.queues.values():
         queue.close()
-
-
-async def _work_lane(context: RunContext, name: str) -> None:
-    queue = context.queues[name]
-    async with asyncio.TaskGroup() as group:
-        sent = asyncio.Semaphore(_UNSETTLED_AT_ONCE)
-        unsettled = partial(context.ledger.unsettled, campaign=context.campaign, provider=name)
-        async for job in _pages(unsettled):
-            purchase = job.purchase
-            # Of a price that is not confirmed it is under way, whichever run bought it.
-            if purchase is not None and purchase.kind and purchase.outcome != CHARGED:
-                context.prices.claim(purchase.price, purchase.seconds, job.key)
-            await sent.acquire()
-            _go(group, ActiveJob(job=job, context=context, queue=queue), sent.release)
-        if not context.settle_only:
-            await _buy(group, context, name)
-    if context.settle_only:
-        return
-    hold = partial(context.ledger.hold, campaign=context.campaign, provider=name)
-    if queue.stopped:
-        await hold(cause=LANE, message=queue.stopped)
-    for price in () if context.stop.is_set() else context.prices.closed(name):
-        await hold(cause=PRICE, message=context.prices.shut(price), price=price)
-
-
-async def _buy(group: asyncio.TaskGroup, context: RunContext, name: str) -> None:
-    """Start what is planned; again from the top once a price that was awaited is open."""
-    queue, alive = context.queues[name], set[str]()
-    seats = queue.seats
-
-    async def planned(*, after: int, limit: int) -> list[Job]:
-        without = () if context.budget_guard.closed else context.prices.closed(name)
-        campaign = context.campaign
-        return await context.ledger.planned(
-            campaign=campaign, provider=name, after=after, limit=limit, without=without
-        )
-
-    while True:
-        changes = context.prices.changes
-        async for job in _pages(planned):
-            await seats.acquire()
-            if context.stop.is_set() or queue.stopped:
-                return
-            if job.key in alive or not _may_start(context, job):
-                seats.release()
-                continue
-            active = ActiveJob(job=job, context=context, queue=queue)
-            alive.add(job.key)
-            _go(group, active, partial(_left, seats, alive, active))
-        if context.prices.changes != changes:
-            continue
-        if not context.prices.awaited(name) or not await queue.wait(context.prices.changed()):
-            return
-
-
-def _may_start(context: RunContext, job: Job) -> bool:
-    """Tell whether a job may be worked on now; it counts as being bought, if it will be.
-
-    It has its seat by then: nobody may wait for one who waits for a seat.
-    """
-    if context.budget_guard.closed or context.budget_guard.refuses(job.high_microusd or 0):
-        return True
-    if job.price in context.prices.closed(job.provider):
-        return False
-    if context.prices.passes(job.price, job.seconds, job.key):
-        context.prices.claim(job.price, job.seconds, job.key)
-    return True
-
-
-def _left(seats: asyncio.Semaphore, alive: set[str], active: ActiveJob) -> None:
-    # What was left planned is not begun again in this run.
-    if active.job.state is not State.PLANNED:
-        alive.discard(active.job.key)
-    seats.release()
-
-
-async def _pages(window: Callable[..., Awaitable[list[Job]]]) -> AsyncIterator[Job]:
-    """Yield jobs from the ledger, window by window."""
-    after: int | None = -1
-    while after is not None:
-        page = await window(after=after, limit=_WINDOW)
-        for job in page:
-            yield job
-        after = page[-1].cursor if len(page) == _WINDOW else None
-
-
-def _go(group: asyncio.TaskGroup, active: ActiveJob, done: Callable[[], None]) -> None:
-    group.create_task(run_job(active)).add_done_callback(lambda _: done())
 
 
 def _queue(
@@ -532,33 +440,3 @@ _HANDED_ON = (
 
 def _unix(dependencies: RunDependencies) -> float:
     return dependencies.clock.now().timestamp()
-
-
-Step = Callable[[ActiveJob], Awaitable[None]]
-
-STEPS: Mapping[State, Step] = MappingProxyType(
-    {
-        State.PLANNED: handle_planned,
-        State.STAGING: handle_staging,
-        State.SUBMITTING: handle_submitting,
-        State.IN_DOUBT: handle_in_doubt,
-        State.WAITING: handle_waiting,
-        State.OVERDUE: handle_overdue,
-        State.FETCHING: handle_fetching,
-    }
-)
-"""What is done with a job in each state; a job in any other has nothing more to do."""
-
-
-async def run_job(active: ActiveJob) -> None:
-    """Work on a job until it has ended or is parked; then let the brake know."""
-    try:
-        while not active.suspended and (step := STEPS.get(active.job.state)):
-            active.context.ledger.check_root()
-            await step(active)
-    finally:
-        active.leave_slot()
-        active.leave_price(settled=active.job.state not in UNKNOWN_STATES)
-    # What an earlier run left behind, and is still overdue, says nothing new of the provider.
-    if active.job.state is not State.OVERDUE or active.intended_at:
-        active.break_circuit(active.queue.circuit_breaker.note(active.job.state, active.job.cause))

@@ -68,7 +68,7 @@ async def handle_planned(active: ActiveJob) -> None:
     elif active.queue.paused:
         await active.queue.wait(active.queue.until_resumed())
     elif not prices.passes(job.price, job.seconds, job.key):
-        await active.queue.wait(prices.changed())
+        await active.queue.wait(active.context.changes.next())
     else:
         prices.claim(job.price, job.seconds, job.key)
         await active.move(State.STAGING)

@@ -110,7 +110,7 @@ def _settle(
         console.print_line(f"nothing is asked of {name}: {why}")
     if names - unasked.keys():
         asked = names - unasked.keys()
-        scope = RunScope(ledger=ledger, providers=asked, buys=False, falls_back=False)
+        scope = RunScope(ledger=ledger, providers=asked, buys=False)
         with stopping_in_order() as stops:
             watch_run(campaign, settings, scope, console, stops)
             write_report(ledger, campaign)

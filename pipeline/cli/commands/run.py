@@ -138,7 +138,8 @@ def _make(
 
     began = time.monotonic()
     names = providers_at_work(settings, campaign.request, summary)
-    scope = RunScope(ledger=ledger, providers=names, buys=buys)
+    standby = summary.fallbacks - names
+    scope = RunScope(ledger=ledger, providers=names, standby=standby, buys=buys)
     with stopping_in_order() as stops:
         outcome = watch_run(campaign, settings, scope, console, stops)
         report = write_report(ledger, campaign, elapsed_s=time.monotonic() - began)
@@ -193,8 +194,7 @@ def _with_keys(
     if campaign.request.rehearse:
         return settings
     from pipeline.api.provider_access import (  # noqa: PLC0415 - slow to load, seldom needed
-        missing_fallbacks,
-        providers_at_work,
+        keyless,
         settings_with_keys,
     )
 
@@ -204,8 +204,7 @@ def _with_keys(
     if faults:
         raise InvalidInput(faults, campaign.sources)
     if asking is not None:
-        names = providers_at_work(settings, campaign.request, summary)
-        for name, why in missing_fallbacks(settings, campaign, names).items():
+        for name, why in keyless(settings, campaign.request, summary.fallbacks).items():
             asking.print_line(f"nothing would go to {name} instead: {why}")
     return settings
 

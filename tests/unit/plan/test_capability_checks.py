@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.domain import Bundle, Constraints, ElementSpec, Item, Kind
+from pipeline.domain import Bundle, Constraints, ElementSpec, Item, Kind, Policy
 from pipeline.findings import Finding, Severity, Span
 from tests.unit.plan import builders as build
 
@@ -35,9 +35,10 @@ def elements(count: int) -> tuple[Any, ...]:
 def campaign(settings: Any = None, *, text: str = "Rain.", **given: Any) -> Any:
     """Return a campaign of one shot with one bundle of what is given."""
     more = {name: given.pop(name) for name in ("variants", "extra", "field_spans") if name in given}
+    whole = {"policy": given.pop("policy")} if "policy" in given else {}
     bundles = (Bundle(name="all", span=build.PLACE, **given),) if given else ()
     shot = build.shot(text, settings=settings or {}, bundles=bundles, **more)
-    return build.manifest(shot)
+    return build.manifest(shot, **whole)
 
 
 def one(found: Any) -> Finding:
@@ -366,16 +367,21 @@ def test_what_the_provider_of_the_command_line_cannot_make_stays_where_it_was() 
     assert "left out of this run; Runware could" == warning.hint
 
 
-def test_a_stopped_provider_is_passed_over_where_another_can() -> None:
-    """With nobody else to make it, or pinned, the item waits for the one that was stopped."""
-    stopped = {"runware": "no credit"}
+def test_an_item_may_move_on_to_whoever_comes_after_and_can() -> None:
+    """Where the manifest says so, and it is not pinned: one key, and what each would be asked."""
+    settings: Any = {"provider": PAIR, "aspect_ratio": "16:9"}
+    moves: Any = {"policy": Policy(fallback=True)}
 
-    (moved,) = build.items(campaign({"provider": PAIR}), stopped=stopped)
-    (waits,) = build.items(campaign({"provider": ["runware"]}), stopped=stopped)
-    (pinned,) = build.items(campaign({"provider": PAIR, "pin_provider": True}), stopped=stopped)
+    (item,) = build.items(campaign(settings, **moves))
+    (stays,) = build.items(campaign(settings))
+    (pinned,) = build.items(campaign(settings | {"pin_provider": True}, **moves))
+    (only,) = build.items(campaign(settings, **moves), provider="runware")
+    (unable,) = build.items(campaign(settings, video=build.video("guide"), **moves))
 
-    assert ("unifically", (("runware", "no credit"),)) == (moved.provider, moved.passed_over)
-    assert ["runware", "runware"] == [waits.provider, pinned.provider]
+    (other,) = item.fallbacks
+    assert ["runware", "unifically"] == [item.provider, other.provider]
+    assert (item.key, item.address, ()) == (other.key, other.address, other.passed_over)
+    assert [(), (), (), ()] == [each.fallbacks for each in (stays, pinned, only, unable)]
 
 
 @pytest.mark.parametrize(

@@ -113,7 +113,6 @@ class Studio:
         entries: Iterable[PricedItem | Finding],
         choice: Choice | None = None,
         *,
-        again: bool = False,
         profile: str = "",
     ) -> PlanSummary:
         """Admit a plan to the ledger of this root."""
@@ -126,7 +125,6 @@ class Studio:
                 policy=self.policy,
                 files=RealFiles(self.root),
                 choice=choice,
-                again=again,
             )
 
     async def run(

@@ -58,6 +58,7 @@ UNDO: tuple[str, ...] = (
     "ALTER TABLE purchases DROP COLUMN sends;",
     _SIGNATURES,
     _STEERED,
+    "DROP TABLE fallbacks;",
 )
 """What undoes each migration, in the order of `tables.MIGRATIONS`."""
 

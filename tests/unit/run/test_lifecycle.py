@@ -16,7 +16,7 @@ from pipeline.domain.states import (
     Phase,
     State,
 )
-from pipeline.run.runner import STEPS
+from pipeline.run.lane_worker import STEPS
 
 WORKED_ON = {
     Phase.STAGING: State.STAGING,

@@ -227,18 +227,3 @@ async def test_a_ledger_without_selections_is_brought_up_to_date(studio: Studio)
     assert {"reused": 1, "new": 1} == _statuses(foreseen)
     assert 0 == outcome.exit_code
     assert ["a", "b"] == _bought(studio)
-
-
-async def test_a_run_that_goes_on_keeps_what_it_selected(studio: Studio) -> None:
-    """Admitted again in one run, it is what was selected first, less what is left out now."""
-    plan = [entry("a", key="same"), entry("b", key="same"), *(entry(name) for name in "cd")]
-    studio.admit(plan, Only(("b", "c")))
-
-    kept = studio.admit(plan, again=True)
-    assert (2, {"new": 2}) == (kept.selected, _statuses(kept))
-
-    less = studio.admit(plan, Only(("a", "b", "d")), again=True)
-    assert (1, {"new": 1}) == (less.selected, _statuses(less))
-    await studio.run()
-
-    assert ["done", "done", "planned", "planned"] == studio.states()

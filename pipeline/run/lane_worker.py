@@ -1,0 +1,214 @@
+"""One provider's lane of a run: what was sent before is settled, then what is planned is bought.
+
+Jobs are read from the ledger in windows: a run holds as many as are being worked on, however
+many there are. What a stopped lane has not bought goes to the others of the items' lists.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from functools import partial
+from types import MappingProxyType
+
+from pipeline.domain import Event
+from pipeline.domain.states import LANE, UNKNOWN_STATES, State
+from pipeline.ledger.fallbacks import Leaving
+from pipeline.ledger.jobs import CHARGED, Job
+from pipeline.run.collect import handle_fetching, handle_overdue, handle_waiting
+from pipeline.run.context import RunContext
+from pipeline.run.first_purchases import PRICE
+from pipeline.run.job import ActiveJob
+from pipeline.run.reconcile import handle_in_doubt
+from pipeline.run.submit import handle_planned, handle_staging, handle_submitting
+
+_WINDOW = 200
+_UNSETTLED_AT_ONCE = 10_000
+Step = Callable[[ActiveJob], Awaitable[None]]
+
+STEPS: Mapping[State, Step] = MappingProxyType(
+    {
+        State.PLANNED: handle_planned,
+        State.STAGING: handle_staging,
+        State.SUBMITTING: handle_submitting,
+        State.IN_DOUBT: handle_in_doubt,
+        State.WAITING: handle_waiting,
+        State.OVERDUE: handle_overdue,
+        State.FETCHING: handle_fetching,
+    }
+)
+"""What is done with a job in each state; a job in any other has nothing more to do."""
+
+
+async def run_job(active: ActiveJob) -> None:
+    """Work on a job until it has ended or is parked; then let the brake know."""
+    try:
+        while not active.suspended and (step := STEPS.get(active.job.state)):
+            active.context.ledger.check_root()
+            await step(active)
+    finally:
+        active.leave_slot()
+        active.leave_price(settled=active.job.state not in UNKNOWN_STATES)
+    # What an earlier run left behind, and is still overdue, says nothing new of the provider.
+    if active.job.state is not State.OVERDUE or active.intended_at:
+        active.break_circuit(active.queue.circuit_breaker.note(active.job.state, active.job.cause))
+
+
+class LaneWorker:
+    """Works one lane to its end, in tasks of one group."""
+
+    def __init__(self, context: RunContext, name: str) -> None:
+        self._context = context
+        self._name = name
+        self._queue = context.queues[name]
+        self._begun: set[str] = set()
+        """Keys that are being bought, or that were left planned: not begun again in this run."""
+        self._running = 0
+        self._looked_at = -1
+        """Of how many changes the last look at the plan, to its end, knows."""
+        self._looks_no_more = False
+        self._handed_over = False
+        """Whether what nobody works on was given away; what comes after goes job by job."""
+
+    async def work(self) -> None:
+        """Settle, then buy, until each job has ended or only its own end is awaited."""
+        context, name = self._context, self._name
+        async with asyncio.TaskGroup() as group:
+            await self._settle(group)
+            if not context.settle_only:
+                await self._buy(group)
+                self._looks_no_more = True
+                self._rest_if_idle()
+        if context.settle_only:
+            return
+        hold = partial(context.ledger.hold, campaign=context.campaign, provider=name)
+        if self._queue.stopped:
+            await hold(cause=LANE, message=self._queue.stopped)
+        for price in () if context.stop.is_set() else context.prices.closed(name):
+            await hold(cause=PRICE, message=context.prices.shut(price), price=price)
+
+    async def _settle(self, group: asyncio.TaskGroup) -> None:
+        """Start what was sent before, by this plan or an earlier one."""
+        context = self._context
+        sent = asyncio.Semaphore(_UNSETTLED_AT_ONCE)
+        unsettled = partial(
+            context.ledger.unsettled, campaign=context.campaign, provider=self._name
+        )
+        async for job in _pages(unsettled):
+            purchase = job.purchase
+            # Of a price that is not confirmed it is under way, whichever run bought it.
+            if purchase is not None and purchase.kind and purchase.outcome != CHARGED:
+                context.prices.claim(purchase.price, purchase.seconds, job.key)
+            await sent.acquire()
+            self._start(group, job, sent)
+
+    async def _buy(self, group: asyncio.TaskGroup) -> None:
+        """Start what is planned; again once an awaited price is open, or a lane hands over."""
+        context, queue = self._context, self._queue
+        while True:
+            seen = context.changes.count
+            await self._start_planned(group)
+            if queue.stopped:
+                await self._hand_over()
+            if queue.stopped or context.stop.is_set():
+                return
+            if context.changes.count != seen:
+                continue
+            self._looked_at = seen
+            self._rest_if_idle()
+            comes = context.prices.awaited(self._name) or context.fallback.may_bring(self._name)
+            if not comes:
+                return
+            await queue.wait(context.changes.next())
+
+    async def _start_planned(self, group: asyncio.TaskGroup) -> None:
+        context, queue = self._context, self._queue
+
+        async def planned(*, after: int, limit: int) -> list[Job]:
+            without = () if context.budget_guard.closed else context.prices.closed(self._name)
+            window = partial(context.ledger.planned, campaign=context.campaign, without=without)
+            return await window(provider=self._name, after=after, limit=limit)
+
+        async for job in _pages(planned):
+            await queue.seats.acquire()
+            if context.stop.is_set() or queue.stopped:
+                queue.seats.release()
+                return
+            if job.key in self._begun or not _may_start(context, job):
+                queue.seats.release()
+                continue
+            self._begun.add(job.key)
+            self._start(group, job, queue.seats)
+
+    def _start(self, group: asyncio.TaskGroup, job: Job, seats: asyncio.Semaphore) -> None:
+        self._running += 1
+        active = ActiveJob(job=job, context=self._context, queue=self._queue)
+        # Whatever becomes of the task, and also if it is cancelled before it has begun.
+        group.create_task(self._run(active)).add_done_callback(lambda _: seats.release())
+
+    async def _run(self, active: ActiveJob) -> None:
+        try:
+            await run_job(active)
+        finally:
+            if self._queue.stopped or active.job.state is not State.PLANNED:
+                self._begun.discard(active.job.key)
+        if self._queue.stopped:
+            await self._hand_over(active.job.key)
+        self._running -= 1
+        self._rest_if_idle()
+
+    def _rest_if_idle(self) -> None:
+        looked = self._looks_no_more or self._looked_at == self._context.changes.count
+        if looked and not self._running:
+            self._context.fallback.rest(self._name)
+
+    async def _hand_over(self, key: str = "") -> None:
+        """Give what is not bought to others who may have it: all of it once, then job by job."""
+        context, queue = self._context, self._queue
+        receivers = context.fallback.receivers(self._name)
+        if context.stop.is_set() or context.budget_guard.closed or not receivers:
+            return
+        only, self._handed_over = key if self._handed_over else "", True
+        if only in context.left_out:
+            return
+        leaving = Leaving(
+            campaign=context.campaign,
+            provider=self._name,
+            why=queue.stopped,
+            to=receivers,
+            without={*self._begun, *context.left_out},
+            only=only,
+        )
+        while moved := await context.ledger.reassign(leaving):
+            if context.fallback.bring(self._name, moved):
+                words = f"{self._name} was stopped ({queue.stopped})"
+                self._emit("reassigned", f"{words}: what others can make goes to them")
+
+    def _emit(self, name: str, message: str) -> None:
+        at = self._context.clock.now()
+        detail = {"message": message}
+        self._context.observer(Event(name=name, at=at, provider=self._name, detail=detail))
+
+
+def _may_start(context: RunContext, job: Job) -> bool:
+    """Tell whether a job may be worked on now; it counts as being bought, if it will be.
+
+    It has its seat by then: nobody may wait for one who waits for a seat.
+    """
+    if context.budget_guard.closed or context.budget_guard.refuses(job.high_microusd or 0):
+        return True
+    if job.price in context.prices.closed(job.provider):
+        return False
+    if context.prices.passes(job.price, job.seconds, job.key):
+        context.prices.claim(job.price, job.seconds, job.key)
+    return True
+
+
+async def _pages(window: Callable[..., Awaitable[list[Job]]]) -> AsyncIterator[Job]:
+    """Yield jobs from the ledger, window by window."""
+    after: int | None = -1
+    while after is not None:
+        page = await window(after=after, limit=_WINDOW)
+        for job in page:
+            yield job
+        after = page[-1].cursor if len(page) == _WINDOW else None
