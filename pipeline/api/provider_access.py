@@ -139,7 +139,7 @@ def open_lanes(
             open_lane = partial(_rehearsal_lane, campaign, addresses)
         else:
             variables = variables_of(settings, campaign.request)
-            open_lane = partial(_paid_lane, campaign, variables, notify)
+            open_lane = partial(_account_lane, campaign, variables, notify)
         lanes = {name: open_lane(OFFERS[name]) for name in sorted(names)}
         for name in sorted(standby - names):
             try:
@@ -162,7 +162,7 @@ def _rehearsal_lane(
     return _lane(offer, campaign, rehearsal_key(offer.provider), hosts)
 
 
-def _paid_lane(
+def _account_lane(
     campaign: LoadedCampaign,
     variables: Mapping[str, str],
     notify: Callable[[str], None],

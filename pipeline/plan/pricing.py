@@ -111,7 +111,7 @@ def price_items(
     options = {name: settings.options for name, settings in provider_settings.items()}
     seen: set[str] = set()
 
-    def priced(item: Item) -> PricedItem | tuple[Finding, ...]:
+    def add_price(item: Item) -> PricedItem | tuple[Finding, ...]:
         # Options that the plan has found wrong are left out: they hide nothing else.
         chosen = EMPTY if seen & _OPTIONS else options.get(item.provider, EMPTY)
         try:
@@ -136,7 +136,7 @@ def price_items(
             seen.add(item.slug)
             yield item
             continue
-        entry = priced(item)
+        entry = add_price(item)
         if not isinstance(entry, PricedItem):
             for finding in entry:
                 # The plan reports it at the key itself; here only the shot is known.
@@ -147,7 +147,7 @@ def price_items(
         if fault is not None:
             findings.add(fault, item.row_key)
         # Who cannot be asked for it, or not for that money, is no fallback.
-        others = [other for other in map(priced, item.fallbacks) if isinstance(other, PricedItem)]
+        others = [other for other in map(add_price, item.fallbacks) if isinstance(other, PricedItem)]
         able = tuple(each for each in others if not _budget_fault(each.item, each.price, budget))
         yield replace(entry, fallbacks=able) if able else entry
     yield from findings.drain()

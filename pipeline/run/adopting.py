@@ -139,13 +139,18 @@ class Adoption:
             return refuse(why="it is no regular file")
         part = self._store.part(f"adopt-{hashlib.sha256(view.path.encode()).hexdigest()}")
         try:
-            sha256 = _copy(self._store.root / view.path, part)
-            why = self._misfit(part, sha256, item) or _misnaming(part, view.path)
+            with (self._store.root / view.path).open("rb") as reading, writing(part):
+                part.unlink(missing_ok=True)
+                sha256 = copy_bytes(reading, part)
+            why, extension = self._misfit(part, sha256, item), container(part)
+            named = view.path.rpartition(".")[2]
+            if not why and named != extension:
+                # The plan would look for it elsewhere.
+                why = f"it is a {extension} file, and is named .{named}"
             if not why and files.stat(view.path) != found.stat:
                 why = "it was written to while it was read: try again"
             if why:
                 return refuse(why=why)
-            extension = container(part)
             self._store.adopt(part, sha256, extension)
         except OSError as fault:
             return refuse(why=f"it cannot be read: {fault.strerror}")
@@ -199,15 +204,3 @@ class Adoption:
         return StoredClip(
             sha256=sha256, path=path, bytes=found.st_size, stored_at=stored_at, media=media
         )
-
-
-def _copy(source: Path, part: Path) -> str:
-    with source.open("rb") as reading, writing(part):
-        part.unlink(missing_ok=True)
-        return copy_bytes(reading, part)
-
-
-def _misnaming(file: Path, path: str) -> str:
-    """Return how a file's name and its content differ: the plan would look for it elsewhere."""
-    named, found = path.rpartition(".")[2], container(file)
-    return "" if named == found else f"it is a {found} file, and is named .{named}"

@@ -98,7 +98,11 @@ async def ask_balance(active: ActiveJob) -> Charge | None:
 def _in_credits(active: ActiveJob, booking: Booking) -> Booking:
     """Return the booking at what its credits are worth, where that is more than the estimate."""
     native, estimate = Decimal(booking.native), active.purchase.estimate_microusd
-    usual, rate = _usual(active, booking.unit), _native_usd(active)
+    seen, rate = active.context.prices.seen(active.purchase.price), _native_usd(active)
+    # What such a clip usually costs, or by the price list should.
+    usual = usd(estimate) / rate if rate and estimate else None
+    if seen.native is not None and seen.native_unit == booking.unit:
+        usual = seen.usual(active.purchase.seconds)
     if usual and abs(native / usual - 1) > _UNUSUAL:
         told = f"{native.normalize():f} {booking.unit}s told where {usual.normalize():f} are usual"
         active.emit("unusual_credits", message=told)
@@ -111,16 +115,6 @@ def _in_credits(active: ActiveJob, booking: Booking) -> Booking:
     more = worth > booking.charged_microusd
     source = "estimated" if estimate is None or more else booking.source
     return replace(booking, charged_microusd=max(worth, booking.charged_microusd), source=source)
-
-
-def _usual(active: ActiveJob, unit: str) -> Decimal | None:
-    """Return the credits that such a clip usually costs, or by the price list should."""
-    purchase = active.purchase
-    seen = active.context.prices.seen(purchase.price)
-    if seen.native is not None and seen.native_unit == unit:
-        return seen.usual(purchase.seconds)
-    rate, estimate = _native_usd(active), purchase.estimate_microusd
-    return usd(estimate) / rate if rate and estimate else None
 
 
 def _native_usd(active: ActiveJob) -> Decimal | None:

@@ -41,16 +41,6 @@ class CircuitBreaker:
         if cause not in _NOT_IN_A_ROW:
             self._in_a_row = self._in_a_row + 1 if cause == self._cause else 1
             self._cause = cause
-        return self._verdict()
-
-    def read(self, *, readable: bool) -> str:
-        """Count a status reply; return why the lane must stop, empty if it need not."""
-        self._unreadable = 0 if readable else self._unreadable + 1
-        if self._policy.stop and self._unreadable >= self._policy.stop_same_cause:
-            return f"the last {self._unreadable} status replies were unreadable"
-        return ""
-
-    def _verdict(self) -> str:
         policy = self._policy
         if not policy.stop:
             return ""
@@ -58,4 +48,11 @@ class CircuitBreaker:
             return f"the last {self._in_a_row} items ended alike ({self._cause})"
         if self._ended >= policy.stop_after and self._bad > policy.stop_share * self._ended:
             return f"{self._bad} of {self._ended} items went wrong"
+        return ""
+
+    def read(self, *, readable: bool) -> str:
+        """Count a status reply; return why the lane must stop, empty if it need not."""
+        self._unreadable = 0 if readable else self._unreadable + 1
+        if self._policy.stop and self._unreadable >= self._policy.stop_same_cause:
+            return f"the last {self._unreadable} status replies were unreadable"
         return ""

@@ -80,7 +80,16 @@ async def handle_fetching(active: ActiveJob) -> None:
     if policy.again and not active.used_up(Phase.FETCHING) and not _fetched_too_long(active):
         await active.context.clock.sleep(active.pause_s(Phase.FETCHING, fetched))
         return
-    await _ask_another_link(active, fetched)
+    # Another link, a few times; then it is left for the next run. So is a clip that was cut each
+    # time: the whole of it may lie at the provider.
+    active.done = None
+    active.fresh_links += 1
+    if active.fresh_links > FRESH_LINKS or _fetched_too_long(active):
+        await active.move(State.OVERDUE, cause=fetched.kind.value, message=fetched.message)
+        active.suspended = True
+        return
+    await active.move(State.WAITING, cause=fetched.kind.value, message=fetched.message)
+    await active.context.clock.sleep(active.pause_s(Phase.FETCHING, fetched))
 
 
 async def _poll(active: ActiveJob, gap_s: float) -> float:
@@ -175,21 +184,6 @@ def _wanted(active: ActiveJob) -> Wanted:
 def _fetched_too_long(active: ActiveJob) -> bool:
     """Tell whether its downloads took as long in this run as its deadline allows, in all."""
     return active.downloading_s >= active.context.policy.deadline_s
-
-
-async def _ask_another_link(active: ActiveJob, fault: Fault) -> None:
-    """Ask the status for another link, a few times; then leave it for the next run.
-
-    That is also for a clip that was cut each time: the whole of it may lie at the provider.
-    """
-    active.done = None
-    active.fresh_links += 1
-    if active.fresh_links > FRESH_LINKS or _fetched_too_long(active):
-        await active.move(State.OVERDUE, cause=fault.kind.value, message=fault.message)
-        active.suspended = True
-        return
-    await active.move(State.WAITING, cause=fault.kind.value, message=fault.message)
-    await active.context.clock.sleep(active.pause_s(Phase.FETCHING, fault))
 
 
 async def _land(active: ActiveJob, fetched: Fetched) -> None:

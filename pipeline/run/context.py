@@ -14,8 +14,6 @@ from pipeline.domain import Event, Media, Policy
 from pipeline.ledger.budgets import Denied, Limits
 from pipeline.ledger.run_ledger import RunLedger
 from pipeline.net.client import Transport
-from pipeline.net.lane import Lane
-from pipeline.providers.base import Provider
 from pipeline.run.circuit_breaker import CircuitBreaker
 from pipeline.run.first_purchases import FirstPurchases
 from pipeline.run.limiter import ConcurrencyLimiter
@@ -75,20 +73,13 @@ class ChangeSignal:
 class ProviderQueue:
     """One provider's lane in this run: who waits there, and why it stopped, if it did."""
 
-    def __init__(
-        self,
-        *,
-        provider: Provider,
-        lane: Lane,
-        client: ProviderClient,
-        limiter: ConcurrencyLimiter,
-        circuit_breaker: CircuitBreaker,
-    ) -> None:
-        self.provider = provider
-        self.lane = lane
-        self.client = client
-        self.limiter = limiter
-        self.circuit_breaker = circuit_breaker
+    def __init__(self, client: ProviderClient, *, clock: Clock, policy: Policy) -> None:
+        self.provider, self.lane = client.provider, client.lane
+        lane, self.client = client.lane, client
+        self.limiter = ConcurrencyLimiter(
+            concurrency=lane.concurrency, most=lane.most, per_s=lane.submit_per_s, clock=clock
+        )
+        self.circuit_breaker = CircuitBreaker(policy)
         self.downloads = asyncio.Semaphore(_DOWNLOADS_AT_ONCE)
         self.seats = asyncio.Semaphore(0)
         """For the jobs that are worked on before they are submitted."""

@@ -86,9 +86,12 @@ async def fetch(  # noqa: PLR0913 - all that it acts with is handed in
     part = PartialDownload(store.part(wanted.name))
     checkpoint("downloading")
     pace = _Pace(clock, wanted.until)
-    fault = await _download(transport, lane, done.output, part, pace=pace)
-    if fault is not None:
-        return fault
+    for last in reversed(range(_TRIES)):
+        fault = await _attempt(transport, lane, done.output, part, pace=pace)
+        if fault is None:
+            break
+        if fault.kind is not FaultKind.DAMAGED or not last:
+            return fault
     checkpoint("downloaded")
     return await asyncio.to_thread(
         _adopt, store, part, wanted=wanted, probe=probe, checkpoint=checkpoint
@@ -110,32 +113,19 @@ def forget_download(store: Store, name: str) -> None:
 
 def judge(spec: Spec, media: Media) -> str:
     """Return why a clip is not in spec, or nothing: seconds ± 0.5, ratio ± 2 %, side ≥ 95 %."""
-    return "; ".join(filter(None, (_seconds(spec, media), _ratio(spec, media), _side(spec, media))))
-
-
-def _seconds(spec: Spec, media: Media) -> str:
+    off: list[str] = []
     if spec.seconds is None:
-        return ""
-    if media.seconds is None:
-        return "its length is not known"
-    off = abs(media.seconds - spec.seconds)
-    return f"{media.seconds:g} s, not {spec.seconds:g} s" if off > _SECONDS_OFF + _ROUNDING else ""
-
-
-def _ratio(spec: Spec, media: Media) -> str:
-    if spec.ratio is None:
-        return ""
-    size = f"{media.width}×{media.height}"
-    fits = has_ratio(media.width, media.height, spec.ratio)
-    return "" if fits else f"{size}, not a ratio of {spec.ratio:.3g}"
-
-
-def _side(spec: Spec, media: Media) -> str:
-    if spec.short_side is None:
-        return ""
+        pass
+    elif media.seconds is None:
+        off.append("its length is not known")
+    elif abs(media.seconds - spec.seconds) > _SECONDS_OFF + _ROUNDING:
+        off.append(f"{media.seconds:g} s, not {spec.seconds:g} s")
+    if spec.ratio is not None and not has_ratio(media.width, media.height, spec.ratio):
+        off.append(f"{media.width}×{media.height}, not a ratio of {spec.ratio:.3g}")
     side = min(media.width, media.height)
-    too_small = side < _SHORT_SIDE * spec.short_side - _ROUNDING
-    return f"short side {side} px, not {spec.short_side} px" if too_small else ""
+    if spec.short_side is not None and side < _SHORT_SIDE * spec.short_side - _ROUNDING:
+        off.append(f"short side {side} px, not {spec.short_side} px")
+    return "; ".join(off)
 
 
 class _Pace:
@@ -163,18 +153,6 @@ class _Pace:
             self.begin()
         if now >= self._until:
             raise TooSlow("the result did not come to its end in the time that it has")
-
-
-async def _download(
-    transport: Transport, lane: Lane, output: Request, part: PartialDownload, *, pace: _Pace
-) -> Fault | None:
-    """Make the part whole; None if it is."""
-    fault: Fault | None = None
-    for _ in range(_TRIES):
-        fault = await _attempt(transport, lane, output, part, pace=pace)
-        if fault is None or fault.kind is not FaultKind.DAMAGED:
-            return fault
-    return fault
 
 
 async def _attempt(

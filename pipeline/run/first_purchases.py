@@ -34,9 +34,10 @@ class FirstPurchases:
         seen = self.seen(price)
         return seen.source in TOLD and seen.confirmed(seconds)
 
-    def shut(self, price: PriceClass) -> str:
+    def shut(self, price: PriceClass, seconds: float | None = None) -> str:
         """Return why nothing more of this price is bought in this run; empty if it may be."""
-        return _SHUT.format(price=price) if price in self._shut else ""
+        shut = price in self._shut and not self.seen(price).confirmed(seconds)
+        return _SHUT.format(price=price) if shut else ""
 
     def passes(self, price: PriceClass, seconds: float | None, key: str) -> bool:
         """Tell whether a job may be bought now: its price is confirmed, or it goes alone."""

@@ -63,12 +63,17 @@ class ActiveJob:
         )
         before, charged_usd = self.purchase, usd(booking.charged_microusd)
         if exceeded or booking.evidence:
-            known = (await self.context.ledger.seen_prices()).get(before.price)
-            if known is not None:
-                self.context.prices.learn(known)
+            price = (await self.context.ledger.seen_prices()).get(before.price)
+            if price is not None:
+                self.context.prices.learn(price)
         ended = replace(before, outcome=booking.outcome)
         # Watchers add up what they are told: a clip that is asked for again is charged once.
-        sums = {} if before.outcome == CHARGED else _sums(booking)
+        sums: dict[str, Decimal] = {}
+        if before.outcome != CHARGED:
+            known = {"charged": booking.charged_microusd, "possible": booking.possible_microusd}
+            sums = {f"{name}_usd": usd(microusd) for name, microusd in known.items() if microusd}
+            # What is unknown is no nought.
+            sums = sums or {"charged_usd": Decimal(0)}
         cause, message = booking.cause, booking.message
         self.set_state(after, sums=sums, cause=cause, message=message, purchase=ended)
         self.context.budget_guard.came_back()
@@ -175,10 +180,3 @@ class ActiveJob:
     def now(self) -> float:
         """Return the wall clock's unix seconds."""
         return self.context.clock.now().timestamp()
-
-
-def _sums(booking: Booking) -> dict[str, Decimal]:
-    """Return what a try cost; what is unknown is no nought."""
-    sums = {"charged": booking.charged_microusd, "possible": booking.possible_microusd}
-    known = {f"{name}_usd": usd(microusd) for name, microusd in sums.items() if microusd}
-    return known or {"charged_usd": Decimal(0)}

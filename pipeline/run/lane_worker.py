@@ -182,12 +182,10 @@ class LaneWorker:
         while moved := await context.ledger.reassign(leaving):
             if context.fallback.bring(self._name, moved):
                 words = f"{self._name} was stopped ({queue.stopped})"
-                self._emit("reassigned", f"{words}: what others can make goes to them")
-
-    def _emit(self, name: str, message: str) -> None:
-        at = self._context.clock.now()
-        detail = {"message": message}
-        self._context.observer(Event(name=name, at=at, provider=self._name, detail=detail))
+                detail = {"message": f"{words}: what others can make goes to them"}
+                at = context.clock.now()
+                event = Event(name="reassigned", at=at, provider=self._name, detail=detail)
+                context.observer(event)
 
 
 def _may_start(context: RunContext, job: Job) -> bool:

@@ -60,22 +60,20 @@ class Sent:
 
 def list_sent(ledger: Ledger, campaign: str) -> list[Sent]:
     """Return what was sent for a campaign, under this plan or an earlier one, and has not ended."""
-    return [_sent(job) for job in ledger.sent_jobs(campaign)]
-
-
-def _sent(job: Job) -> Sent:
-    purchase = bought(job)
-    return Sent(
-        address=job.address,
-        provider=job.provider,
-        state=job.state,
-        message=job.message,
-        prompt=orjson.loads(job.payload)["sent_prompt"],
-        reserved_usd=usd(purchase.reserved_microusd),
-        sent_at=datetime.fromtimestamp(purchase.intent_at, UTC),
-        client_id=purchase.client_id,
-        task=purchase.task,
-    )
+    return [
+        Sent(
+            address=job.address,
+            provider=job.provider,
+            state=job.state,
+            message=job.message,
+            prompt=orjson.loads(job.payload)["sent_prompt"],
+            reserved_usd=usd(bought(job).reserved_microusd),
+            sent_at=datetime.fromtimestamp(bought(job).intent_at, UTC),
+            client_id=bought(job).client_id,
+            task=bought(job).task,
+        )
+        for job in ledger.sent_jobs(campaign)
+    ]
 
 
 _TRIES = 4
@@ -190,14 +188,9 @@ def check_decidable(ledger: Ledger, campaign: str, address: str, after: State) -
 def _find_adopting(ledger: Ledger, campaign: str, address: str, task: str) -> Job:
     if not task.strip():
         raise Undecidable("no task is named: say which one the provider has, as --task ADDRESS=ID")
-    if not address:
-        return _only_doubt(ledger, campaign)
-    return _find_doubted(ledger, campaign, address, State.WAITING)
-
-
-def _only_doubt(ledger: Ledger, campaign: str) -> Job:
-    found = ledger.sent_jobs(campaign)
-    doubts = [job for job in found if job.state is State.IN_DOUBT]
+    if address:
+        return _find_doubted(ledger, campaign, address, State.WAITING)
+    doubts = [job for job in ledger.sent_jobs(campaign) if job.state is State.IN_DOUBT]
     if len(doubts) != 1:
         count = f"{len(doubts)} items are" if doubts else "no item is"
         raise Undecidable(f"{count} in doubt: say which one, as --task ADDRESS=ID")

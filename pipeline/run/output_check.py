@@ -175,11 +175,8 @@ class RealFiles:
     def _blocked(self, folder: str) -> str:
         parts = folder.split("/")
         above = ("/".join(parts[:n]) for n in range(1, len(parts) + 1))
-        return next((each for each in above if self._is_a_file(each)), "")
-
-    def _is_a_file(self, path: str) -> bool:
-        found = Path(self._root, path)
-        return os.path.lexists(found) and not found.is_dir()
+        found = ((each, Path(self._root, each)) for each in above)
+        return next((e for e, p in found if os.path.lexists(p) and not p.is_dir()), "")
 
 
 def _limits(root: Path) -> tuple[int, int]:

@@ -352,28 +352,25 @@ class _Paths:
     def watching(self, rows: Iterator[Planned]) -> Iterator[Planned]:
         """Pass the items on, and look at their paths."""
         for planned in rows:
-            self._look(planned)
+            path = planned.output.replace(outputs.EXTENSION, _LONGEST_FORMAT)
+            wrong = self._files.too_long(f"{self._campaign}/{path}") if self._files else ""
+            if wrong:
+                finding = Finding(
+                    slug="path-too-long",
+                    message=f"the output path of {planned.address} is too long: {wrong}",
+                    span=_place(orjson.loads(planned.payload)),
+                    hint="shorten the output path, or choose another --root",
+                )
+                self._too_long.append(finding)
+            for folder in _folders(planned.output_folded):
+                stem, dot, extension = folder.rpartition(".")
+                if dot and extension in _FORMATS:
+                    self.file_like.setdefault(f"{stem}.{outputs.EXTENSION}", planned)
             yield planned
 
     def findings(self) -> list[Finding]:
         """Return what is too long."""
         return self._too_long
-
-    def _look(self, planned: Planned) -> None:
-        path = planned.output.replace(outputs.EXTENSION, _LONGEST_FORMAT)
-        wrong = self._files.too_long(f"{self._campaign}/{path}") if self._files else ""
-        if wrong:
-            finding = Finding(
-                slug="path-too-long",
-                message=f"the output path of {planned.address} is too long: {wrong}",
-                span=_place(orjson.loads(planned.payload)),
-                hint="shorten the output path, or choose another --root",
-            )
-            self._too_long.append(finding)
-        for folder in _folders(planned.output_folded):
-            stem, dot, extension = folder.rpartition(".")
-            if dot and extension in _FORMATS:
-                self.file_like.setdefault(f"{stem}.{outputs.EXTENSION}", planned)
 
 
 def _folders(path: str) -> Iterator[str]:

@@ -53,8 +53,8 @@ class ProviderClient:
     """One provider's adapter over one lane; each method is one exchange, or one short talk."""
 
     def __init__(self, provider: Provider, lane: Lane, transport: Transport) -> None:
-        self._provider = provider
-        self._lane = lane
+        self.provider = provider
+        self.lane = lane
         self._transport = transport
         self.offer: Offer = provider.offer
 
@@ -71,41 +71,41 @@ class ProviderClient:
         `arrived` is called between the reply and its reading.
         """
         try:
-            reply = await self._transport.submit(self._lane, request, headers)
+            reply = await self._transport.submit(self.lane, request, headers)
         except NotSent as never:
             return never
         except TransportFault as lost:
             return Fault(kind=FaultKind.UNAVAILABLE, message=str(lost), accepted=None)
         arrived()
-        reading = partial(self._provider.read_submit, reply, client_id)
+        reading = partial(self.provider.read_submit, reply, client_id)
         return self._ask("read_submit", reading, _SUBMITTED)
 
     async def status(self, task: TaskRef) -> TaskState:
         """Ask for a task, once."""
         request = self._ask(
-            "status_request", partial(self._provider.status_request, task), (Request,)
+            "status_request", partial(self.provider.status_request, task), (Request,)
         )
         if isinstance(request, Fault):
             return request
         try:
-            reply = await self._transport.send(self._lane, request)
+            reply = await self._transport.send(self.lane, request)
         except UnreadableReply as garbled:
             return Fault(kind=FaultKind.UNREADABLE, message=str(garbled))
         except TransportFault as lost:
             return Fault(kind=FaultKind.UNAVAILABLE, message=str(lost))
-        return self._ask("read_status", partial(self._provider.read_status, task, reply), _STATES)
+        return self._ask("read_status", partial(self.provider.read_status, task, reply), _STATES)
 
     async def find(
         self, client_id: str, request: Request, *, since: float, known: Collection[str]
     ) -> Accepted | Absent | Fault:
         """Ask for the task of a purchase that was sent; absence proves nothing."""
-        provider = cast("Finds", self._provider)
+        provider = cast("Finds", self.provider)
 
         def begin() -> Generator[Request, Response, Accepted | Absent | Fault]:
             return provider.find(client_id, request, since, known)
 
         try:
-            send = partial(self._transport.send, self._lane)
+            send = partial(self._transport.send, self.lane)
             return await self._talk("find", begin, send, _FOUND)
         except TransportFault as lost:
             return Fault(kind=FaultKind.UNAVAILABLE, message=str(lost), accepted=None)
@@ -117,8 +117,8 @@ class ProviderClient:
 
         It buys nothing: each of its steps has an id that is never used again.
         """
-        provider = cast("Uploads", self._provider)
-        put = partial(self._transport.send, self._lane, content=content, content_type=content_type)
+        provider = cast("Uploads", self.provider)
+        put = partial(self._transport.send, self.lane, content=content, content_type=content_type)
 
         def send(request: Request) -> Awaitable[Response]:
             return put(filled(request, {CLIENT_ID: new_id()}))
@@ -133,7 +133,7 @@ class ProviderClient:
 
     async def quote(self, request: Request, places: Mapping[str, str]) -> Quote | Fault:
         """Ask for the provider's own dry run of a request."""
-        quotes = cast("Quotes", self._provider)
+        quotes = cast("Quotes", self.provider)
         # A dry run must not use up an id that a purchase may want.
         ids = {**places, CLIENT_ID: str(uuid4())}
         reply = await self._exchange(
@@ -145,7 +145,7 @@ class ProviderClient:
 
     async def balance(self) -> Charge | Fault:
         """Ask for what the account has left."""
-        balances = cast("Balances", self._provider)
+        balances = cast("Balances", self.provider)
         ids = {CLIENT_ID: str(uuid4())}
         reply = await self._exchange(
             "balance_request", lambda: filled(balances.balance_request(), ids)
@@ -160,7 +160,7 @@ class ProviderClient:
         if isinstance(request, Fault):
             return request
         try:
-            return await self._transport.send(self._lane, request)
+            return await self._transport.send(self.lane, request)
         except TransportFault as lost:
             return Fault(kind=FaultKind.UNAVAILABLE, message=str(lost))
 

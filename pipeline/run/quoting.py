@@ -78,21 +78,17 @@ async def quote(
             if Feature.QUOTE not in provider.offer.features:
                 found.append(replace(group, message="it has no dry run"))
                 continue
-            told = await _ask(group.example, provider, lanes[name], staging=staging)
+            kept = payload.thawed(payload.frozen(group.example))
+            lifetime_s = provider.offer.upload_lifetime_s
+            places = await staging.stage(lanes[name], provider, kept.assets, lifetime_s=lifetime_s)
+            told: Quote | Fault
+            if isinstance(places, Fault):
+                told = places
+            else:
+                client = ProviderClient(provider, lanes[name], transport)
+                told = await client.quote(payload.request(kept.request), places)
             if isinstance(told, Quote):
                 found.append(replace(group, usd=told.charge.usd, message=""))
             else:
                 found.append(replace(group, message=told.message))
     return found
-
-
-async def _ask(
-    entry: PricedItem, provider: Provider, lane: Lane, *, staging: Uploader
-) -> Quote | Fault:
-    kept = payload.thawed(payload.frozen(entry))
-    lifetime_s = provider.offer.upload_lifetime_s
-    places = await staging.stage(lane, provider, kept.assets, lifetime_s=lifetime_s)
-    if isinstance(places, Fault):
-        return places
-    client = ProviderClient(provider, lane, staging.transport)
-    return await client.quote(payload.request(kept.request), places)

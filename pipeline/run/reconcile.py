@@ -6,9 +6,6 @@ the provider still knows them. Absence in a look-up proves nothing. Nothing else
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 import orjson
 
 from pipeline.clock import boot
@@ -60,17 +57,14 @@ def _is_deduplicated(active: ActiveJob) -> bool:
     """
     offer, kept = active.queue.provider.offer, orjson.loads(active.purchase.request)
     age_s = active.now() - active.purchase.intent_at
-    passed_s = _passed_s(active, kept.get("uptime") or {})
+    # By the clock that nobody sets; that one begins anew with each boot.
+    began = kept.get("uptime") or {}
+    same_boot = began.get("boot") == boot() != ""
+    passed_s = active.context.clock.monotonic() - began["s"] if same_boot else 0.0
     young = 0 <= age_s < offer.dedupe_for_s and passed_s < offer.dedupe_for_s
     account = active.queue.lane.account
     same = kept.get("account", account) == account
     return Feature.IDEMPOTENT in offer.features and young and same
-
-
-def _passed_s(active: ActiveJob, began: Mapping[str, Any]) -> float:
-    """Return the time since the intent by the clock that nobody sets; 0 if that began anew."""
-    same_boot = began.get("boot") == boot() != ""
-    return active.context.clock.monotonic() - began["s"] if same_boot else 0.0
 
 
 async def _look_up_task(active: ActiveJob) -> str:

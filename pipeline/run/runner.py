@@ -24,11 +24,9 @@ from pipeline.ledger.repository import Ledger
 from pipeline.net.client import Transport
 from pipeline.net.lane import Lane
 from pipeline.providers.base import Provider
-from pipeline.run.circuit_breaker import CircuitBreaker
 from pipeline.run.context import ChangeSignal, Fallback, ProviderQueue, RunContext
 from pipeline.run.first_purchases import FirstPurchases
 from pipeline.run.lane_worker import LaneWorker
-from pipeline.run.limiter import ConcurrencyLimiter
 from pipeline.run.outcome import Outcome
 from pipeline.run.provider_client import ProviderClient
 from pipeline.run.publish import restore
@@ -134,7 +132,11 @@ class RunHandle:
         self._config = config
         self._dependencies = dependencies
         self._queues = {
-            name: _queue(config, providers[name], lane, dependencies)
+            name: ProviderQueue(
+                ProviderClient(providers[name], lane, dependencies.transport),
+                clock=dependencies.clock,
+                policy=config.policy,
+            )
             for name, lane in lanes.items()
         }
         self._seen: Counter[str] = Counter()
@@ -385,7 +387,13 @@ DONE = "done"
 
 async def _work(context: RunContext) -> None:
     """Work all lanes, until each has ended or only its own end is awaited."""
-    closing = asyncio.create_task(_close_on(context))
+
+    async def close_on_stop() -> None:
+        await context.stop.wait()
+        for queue in context.queues.values():
+            queue.close()
+
+    closing = asyncio.create_task(close_on_stop())
     try:
         async with asyncio.TaskGroup() as group:
             for name in context.queues:
@@ -399,31 +407,6 @@ async def _work(context: RunContext) -> None:
 
 def _first(fault: BaseException) -> BaseException:
     return _first(fault.exceptions[0]) if isinstance(fault, BaseExceptionGroup) else fault
-
-
-async def _close_on(context: RunContext) -> None:
-    """Let nothing more be submitted once the run is asked to stop."""
-    await context.stop.wait()
-    for queue in context.queues.values():
-        queue.close()
-
-
-def _queue(
-    config: RunConfig, provider: Provider, lane: Lane, dependencies: RunDependencies
-) -> ProviderQueue:
-    limiter = ConcurrencyLimiter(
-        concurrency=lane.concurrency,
-        most=lane.most,
-        per_s=lane.submit_per_s,
-        clock=dependencies.clock,
-    )
-    return ProviderQueue(
-        provider=provider,
-        lane=lane,
-        client=ProviderClient(provider, lane, dependencies.transport),
-        limiter=limiter,
-        circuit_breaker=CircuitBreaker(config.policy),
-    )
 
 
 _HANDED_ON = (

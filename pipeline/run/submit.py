@@ -62,9 +62,11 @@ async def handle_planned(active: ActiveJob) -> None:
         await active.move(State.HELD, cause=LANE, message=active.queue.stopped)
     elif active.context.stop.is_set() or active.context.settle_only:
         active.suspended = True
-    elif why := unaffordable(active) or _closed_price(active):
-        cause, message = why
+    elif denied := unaffordable(active):
+        cause, message = denied
         await active.move(State.HELD, cause=cause, message=message)
+    elif shut := prices.shut(job.price, job.seconds):
+        await active.move(State.HELD, cause=PRICE, message=shut)
     elif active.queue.paused:
         await active.queue.wait(active.queue.until_resumed())
     elif not prices.passes(job.price, job.seconds, job.key):
@@ -163,12 +165,6 @@ def request_of(purchase: Purchase) -> Request:
     kept = orjson.loads(purchase.request)
     values = {**kept["values"], CLIENT_ID: purchase.client_id}
     return filled(payload.request(kept["request"]), values)
-
-
-def _closed_price(active: ActiveJob) -> tuple[str, str] | None:
-    why = active.context.prices.shut(active.job.price)
-    open_ = active.context.prices.seen(active.job.price).confirmed(active.job.seconds)
-    return None if open_ or not why else (PRICE, why)
 
 
 def unaffordable(active: ActiveJob) -> tuple[str, str] | None:
@@ -330,16 +326,12 @@ async def _handle_refusal(active: ActiveJob, fault: Fault) -> None:
     outcome = NOT_ACCEPTED if for_now else REFUSED
     await _close_unaccepted(active, policy.then, fault.kind, fault.message, outcome=outcome)
     if policy.then is State.PLANNED and not active.queue.stopped:
-        await _wait_for_busy(active, fault)
-
-
-async def _wait_for_busy(active: ActiveJob, fault: Fault) -> None:
-    """Wait before submitting again; a busy provider is waited for, but not for ever."""
-    if active.waited_out():
-        await active.move(State.HELD, cause=fault.kind.value, message=fault.message)
-    else:
-        active.tries[Phase.SUBMITTING] += 1
-        await active.rest(active.pause_s(Phase.SUBMITTING, fault))
+        # A busy provider is waited for, but not for ever.
+        if active.waited_out():
+            await active.move(State.HELD, cause=fault.kind.value, message=fault.message)
+        else:
+            active.tries[Phase.SUBMITTING] += 1
+            await active.rest(active.pause_s(Phase.SUBMITTING, fault))
 
 
 async def _close_unaccepted(
