@@ -147,7 +147,9 @@ def price_items(
         if fault is not None:
             findings.add(fault, item.row_key)
         # Who cannot be asked for it, or not for that money, is no fallback.
-        others = [other for other in map(add_price, item.fallbacks) if isinstance(other, PricedItem)]
+        others = [
+            other for other in map(add_price, item.fallbacks) if isinstance(other, PricedItem)
+        ]
         able = tuple(each for each in others if not _budget_fault(each.item, each.price, budget))
         yield replace(entry, fallbacks=able) if able else entry
     yield from findings.drain()

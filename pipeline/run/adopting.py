@@ -96,7 +96,7 @@ class Adoption:
         """Take in what lies at the plan's output paths and is no clip of the ledger's yet."""
         files = RealFiles(self._store.root)
         for found in inspect(
-            self._ledger, campaign=self._campaign, files=files, is_known=self._bought
+            self._ledger, campaign=self._campaign, files=files, is_known=self._has_purchase
         ):
             if found.standing is OutputStatus.FOREIGN:
                 yield self._adopt_output(found, files)
@@ -108,7 +108,7 @@ class Adoption:
             return refuse(why=_NOT_NOW.get(item.state, _IN_FLIGHT))
         if digest(clip.path) != clip.sha256:
             return refuse(why="it is damaged: its bytes are not its name")
-        why = self._misfit(clip.path, clip.sha256, item)
+        why = self._mismatch(clip.path, clip.sha256, item)
         if why:
             return refuse(why=why)
         extension = clip.path.suffix.lstrip(".")
@@ -126,11 +126,11 @@ class Adoption:
             some = every[start : start + _KNOWN_AT_ONCE]
             for known in self._ledger.bought_clips(some):
                 del found[known]
-        clips = [self._stored(sha256, path) for sha256, path in found.items()]
+        clips = [self._stored_clip(sha256, path) for sha256, path in found.items()]
         return sorted(clips, key=lambda clip: (clip.stored_at, clip.sha256))
 
     def _adopt_output(self, found: Found, files: RealFiles) -> Adopted | NotAdopted:
-        view, shown = found.view, files.shown(found.view.path)
+        view, shown = found.view, files.display_path(found.view.path)
         item = self._ledger.adopter(view.item_id)
         refuse = partial(NotAdopted, address=item.address, path=shown)
         if item.state not in ADOPTABLE:
@@ -142,7 +142,7 @@ class Adoption:
             with (self._store.root / view.path).open("rb") as reading, writing(part):
                 part.unlink(missing_ok=True)
                 sha256 = copy_bytes(reading, part)
-            why, extension = self._misfit(part, sha256, item), container(part)
+            why, extension = self._mismatch(part, sha256, item), container(part)
             named = view.path.rpartition(".")[2]
             if not why and named != extension:
                 # The plan would look for it elsewhere.
@@ -159,7 +159,7 @@ class Adoption:
         placed = PlacedFile(path=view.path, signature=found.stat.signature, mode=found.stat.mode)
         return self._book(item, sha256, extension, shown=shown, placed=placed)
 
-    def _misfit(self, file: Path, sha256: str, item: Adopter) -> str:
+    def _mismatch(self, file: Path, sha256: str, item: Adopter) -> str:
         """Return why a file is not the clip that an item wants; empty if it is."""
         if sha256 in self._taken:
             return f"it is the same file as the clip of {self._taken[sha256]}"
@@ -190,11 +190,11 @@ class Adoption:
         booked_usd = None if expected is None else usd(expected)
         return Adopted(address=item.address, path=shown, sha256=sha256, booked_usd=booked_usd)
 
-    def _bought(self, sha256: str) -> bool:
+    def _has_purchase(self, sha256: str) -> bool:
         """Tell whether a clip has a purchase; one that was just taken in is told if met again."""
         return bool(self._ledger.bought_clips([sha256])) and sha256 not in self._taken
 
-    def _stored(self, sha256: str, path: Path) -> StoredClip:
+    def _stored_clip(self, sha256: str, path: Path) -> StoredClip:
         found = path.stat()
         try:
             media: Media | None = self._probe(path)

@@ -31,7 +31,7 @@ async def read_charge(active: ActiveJob, charge: Charge | None) -> Booking:
     purchase, prices = active.purchase, active.context.prices
     booking = book_charge(active, charge)
     if charge is not None and charge.unread:
-        known = purchase.outcome == CHARGED or prices.told(purchase.price, purchase.seconds)
+        known = purchase.outcome == CHARGED or prices.is_told(purchase.price, purchase.seconds)
         return booking if booking.above or known else await _by_balance(active, booking)
     if booking.source == REPORTED and booking.charged_microusd:
         evidence = CHARGE
@@ -45,7 +45,7 @@ async def read_charge(active: ActiveJob, charge: Charge | None) -> Booking:
     elif booking.native and Decimal(booking.native):
         booking = _in_credits(active, booking)
         evidence = CREDITS if _native_usd(active) is not None else UNTOLD
-    elif prices.told(purchase.price, purchase.seconds):
+    elif prices.is_told(purchase.price, purchase.seconds):
         return booking
     else:
         return await _by_balance(active, booking)
@@ -55,7 +55,7 @@ async def read_charge(active: ActiveJob, charge: Charge | None) -> Booking:
 def _news(active: ActiveJob, evidence: str) -> str:
     """Return what a purchase shows of its price, unless that is known."""
     purchase, prices = active.purchase, active.context.prices
-    seen = prices.seen(purchase.price)
+    seen = prices.seen_price(purchase.price)
     known = seen.confirmed(purchase.seconds) and (seen.source in TOLD or evidence not in TOLD)
     return "" if known and not seen.charged_microusd else evidence
 
@@ -98,7 +98,7 @@ async def ask_balance(active: ActiveJob) -> Charge | None:
 def _in_credits(active: ActiveJob, booking: Booking) -> Booking:
     """Return the booking at what its credits are worth, where that is more than the estimate."""
     native, estimate = Decimal(booking.native), active.purchase.estimate_microusd
-    seen, rate = active.context.prices.seen(active.purchase.price), _native_usd(active)
+    seen, rate = active.context.prices.seen_price(active.purchase.price), _native_usd(active)
     # What such a clip usually costs, or by the price list should.
     usual = usd(estimate) / rate if rate and estimate else None
     if seen.native is not None and seen.native_unit == booking.unit:

@@ -17,7 +17,7 @@ from pipeline.ledger.outputs import Clip
 from pipeline.ledger.purchases import Booking
 from pipeline.providers.base import Done, Failed, Fault, TaskRef, Unknown
 from pipeline.run.charges import book_charge, read_charge
-from pipeline.run.fetch import Fetched, Wanted, fetch, find_received, forget_download
+from pipeline.run.fetch import ExpectedClip, Fetched, fetch, find_received, forget_download
 from pipeline.run.job import ActiveJob
 from pipeline.run.publish import show
 
@@ -56,7 +56,7 @@ async def handle_overdue(active: ActiveJob) -> None:
         pause_s = await _poll(active, 0.0)
         if active.job.state is not State.OVERDUE:
             return
-        active.suspended = active.suspended or not pause_s or active.used_up(Phase.POLLING)
+        active.suspended = active.suspended or not pause_s or active.exhausts(Phase.POLLING)
         await active.context.clock.sleep(pause_s)
 
 
@@ -65,7 +65,7 @@ async def handle_fetching(active: ActiveJob) -> None:
     active.leave_slot()
     if active.done is None:
         kept = await find_received(
-            active.context.store, wanted=_wanted(active), probe=active.context.probe
+            active.context.store, expected=_expected_clip(active), probe=active.context.probe
         )
         if kept is not None:
             await _land(active, kept)
@@ -77,14 +77,14 @@ async def handle_fetching(active: ActiveJob) -> None:
         await _land(active, fetched)
         return
     policy = POLICY[Phase.FETCHING][fetched.kind]
-    if policy.again and not active.used_up(Phase.FETCHING) and not _fetched_too_long(active):
+    if policy.again and not active.exhausts(Phase.FETCHING) and not _is_download_late(active):
         await active.context.clock.sleep(active.pause_s(Phase.FETCHING, fetched))
         return
     # Another link, a few times; then it is left for the next run. So is a clip that was cut each
     # time: the whole of it may lie at the provider.
     active.done = None
     active.fresh_links += 1
-    if active.fresh_links > FRESH_LINKS or _fetched_too_long(active):
+    if active.fresh_links > FRESH_LINKS or _is_download_late(active):
         await active.move(State.OVERDUE, cause=fetched.kind.value, message=fetched.message)
         active.suspended = True
         return
@@ -165,7 +165,7 @@ async def _fetch_clip(active: ActiveJob, done: Done) -> Fetched | Fault:
                 active.queue.lane,
                 done,
                 store=context.store,
-                wanted=_wanted(active),
+                expected=_expected_clip(active),
                 probe=context.probe,
                 clock=context.clock,
                 checkpoint=context.checkpoint,
@@ -174,14 +174,14 @@ async def _fetch_clip(active: ActiveJob, done: Done) -> Fetched | Fault:
             active.downloading_s += context.clock.monotonic() - began
 
 
-def _wanted(active: ActiveJob) -> Wanted:
+def _expected_clip(active: ActiveJob) -> ExpectedClip:
     spec = payload.thawed(active.job.payload).spec
     left_s = active.context.policy.deadline_s - active.downloading_s
     until = active.context.clock.monotonic() + left_s
-    return Wanted(name=active.purchase.client_id, spec=spec, until=until)
+    return ExpectedClip(name=active.purchase.client_id, spec=spec, until=until)
 
 
-def _fetched_too_long(active: ActiveJob) -> bool:
+def _is_download_late(active: ActiveJob) -> bool:
     """Tell whether its downloads took as long in this run as its deadline allows, in all."""
     return active.downloading_s >= active.context.policy.deadline_s
 

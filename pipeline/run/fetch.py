@@ -51,7 +51,7 @@ class Fetched:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wanted:
+class ExpectedClip:
     """What to fetch: `name` is the task's own (a resumed download goes by it), and what it must be.
 
     At `until`, by the clock's monotonic time, a download that still runs is left for later.
@@ -68,7 +68,7 @@ async def fetch(  # noqa: PLR0913 - all that it acts with is handed in
     done: Done,
     *,
     store: Store,
-    wanted: Wanted,
+    expected: ExpectedClip,
     probe: Callable[[Path], Media],
     clock: Clock,
     checkpoint: Callable[[str], None] = lambda _: None,
@@ -80,12 +80,12 @@ async def fetch(  # noqa: PLR0913 - all that it acts with is handed in
     does not play to its end; nothing of it is kept. Raises Unusable if the disk does not allow
     it. Call `forget` when the ledger knows the clip.
     """
-    fetched = await find_received(store, wanted=wanted, probe=probe)
+    fetched = await find_received(store, expected=expected, probe=probe)
     if fetched is not None:
         return fetched
-    part = PartialDownload(store.part(wanted.name))
+    part = PartialDownload(store.part(expected.name))
     checkpoint("downloading")
-    pace = _Pace(clock, wanted.until)
+    pace = _Pace(clock, expected.until)
     for last in reversed(range(_TRIES)):
         fault = await _attempt(transport, lane, done.output, part, pace=pace)
         if fault is None:
@@ -94,16 +94,16 @@ async def fetch(  # noqa: PLR0913 - all that it acts with is handed in
             return fault
     checkpoint("downloaded")
     return await asyncio.to_thread(
-        _adopt, store, part, wanted=wanted, probe=probe, checkpoint=checkpoint
+        _adopt, store, part, expected=expected, probe=probe, checkpoint=checkpoint
     )
 
 
 async def find_received(
-    store: Store, *, wanted: Wanted, probe: Callable[[Path], Media]
+    store: Store, *, expected: ExpectedClip, probe: Callable[[Path], Media]
 ) -> Fetched | None:
     """Return the clip that an earlier process put into the store, but could not write down."""
-    part = PartialDownload(store.part(wanted.name))
-    return await asyncio.to_thread(_find_received, store, part, wanted=wanted, probe=probe)
+    part = PartialDownload(store.part(expected.name))
+    return await asyncio.to_thread(_find_received, store, part, expected=expected, probe=probe)
 
 
 def forget_download(store: Store, name: str) -> None:
@@ -207,7 +207,7 @@ def result_fault(status: int, headers: Mapping[str, str]) -> Fault | None:
 
 
 def _find_received(
-    store: Store, part: PartialDownload, *, wanted: Wanted, probe: Callable[[Path], Media]
+    store: Store, part: PartialDownload, *, expected: ExpectedClip, probe: Callable[[Path], Media]
 ) -> Fetched | None:
     receipt = part.receipt()
     if receipt is None:
@@ -216,7 +216,7 @@ def _find_received(
     if not place.is_file() or digest(place) != receipt[0]:
         return None
     with suppress(MediaFault):  # an earlier version kept what did not play
-        return _measure(place, receipt, wanted=wanted, probe=probe)
+        return _measure(place, receipt, expected=expected, probe=probe)
     return None
 
 
@@ -224,13 +224,13 @@ def _adopt(
     store: Store,
     part: PartialDownload,
     *,
-    wanted: Wanted,
+    expected: ExpectedClip,
     probe: Callable[[Path], Media],
     checkpoint: Callable[[str], None],
 ) -> Fetched | Fault:
     known = (part.sha256, container(part.path))
     try:
-        fetched = _measure(part.path, known, wanted=wanted, probe=probe)
+        fetched = _measure(part.path, known, expected=expected, probe=probe)
     except MediaFault as exc:
         coded = f" (it was sent as {part.coding})" if part.coding else ""
         part.drop()
@@ -243,7 +243,7 @@ def _adopt(
 
 
 def _measure(
-    path: Path, known: tuple[str, str], *, wanted: Wanted, probe: Callable[[Path], Media]
+    path: Path, known: tuple[str, str], *, expected: ExpectedClip, probe: Callable[[Path], Media]
 ) -> Fetched:
     media = probe(path)
     sha256, ext = known
@@ -252,5 +252,5 @@ def _measure(
         ext=ext,
         bytes=path.stat().st_size,
         media=media,
-        off_spec=judge(wanted.spec, media),
+        off_spec=judge(expected.spec, media),
     )

@@ -25,29 +25,29 @@ class FirstPurchases:
         self._shut: set[PriceClass] = set()
         self._notify = notify
 
-    def seen(self, price: PriceClass) -> SeenPrice:
+    def seen_price(self, price: PriceClass) -> SeenPrice:
         """Return what is known of a price."""
         return self._seen.get(price) or SeenPrice(price_class=price)
 
-    def told(self, price: PriceClass, seconds: float | None) -> bool:
+    def is_told(self, price: PriceClass, seconds: float | None) -> bool:
         """Tell whether the provider itself has confirmed the price of such a clip."""
-        seen = self.seen(price)
+        seen = self.seen_price(price)
         return seen.source in TOLD and seen.confirmed(seconds)
 
     def shut(self, price: PriceClass, seconds: float | None = None) -> str:
         """Return why nothing more of this price is bought in this run; empty if it may be."""
-        shut = price in self._shut and not self.seen(price).confirmed(seconds)
+        shut = price in self._shut and not self.seen_price(price).confirmed(seconds)
         return _SHUT.format(price=price) if shut else ""
 
     def passes(self, price: PriceClass, seconds: float | None, key: str) -> bool:
         """Tell whether a job may be bought now: its price is confirmed, or it goes alone."""
-        if self.seen(price).confirmed(seconds):
+        if self.seen_price(price).confirmed(seconds):
             return True
         return price not in self._shut and self._alone[price] <= {key}
 
     def claim(self, price: PriceClass, seconds: float | None, key: str) -> None:
         """Count a job as being bought, unless its price is confirmed."""
-        if not self.seen(price).confirmed(seconds):
+        if not self.seen_price(price).confirmed(seconds):
             self._alone[price].add(key)
 
     def holds(self, price: PriceClass, key: str) -> bool:
@@ -68,14 +68,14 @@ class FirstPurchases:
             self._shut.add(price)
         self._notify()
 
-    def closed(self, provider: str) -> frozenset[PriceClass]:
+    def closed_prices(self, provider: str) -> frozenset[PriceClass]:
         """Return the provider's prices of which nothing can be begun now, whatever its length."""
         return frozenset(
             price
             for price in {*self._shut, *(price for price, keys in self._alone.items() if keys)}
-            if price.provider == provider and not self.seen(price).confirmed(None)
+            if price.provider == provider and not self.seen_price(price).confirmed(None)
         )
 
-    def awaited(self, provider: str) -> bool:
+    def may_open(self, provider: str) -> bool:
         """Tell whether a purchase is under way that may open a price of the provider."""
-        return bool(self.closed(provider) - self._shut)
+        return bool(self.closed_prices(provider) - self._shut)

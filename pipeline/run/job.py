@@ -122,12 +122,12 @@ class ActiveJob:
             self._slot = False
             self.queue.limiter.leave()
 
-    def used_up(self, phase: Phase) -> bool:
+    def exhausts(self, phase: Phase) -> bool:
         """Count a free try; tell whether there were as many as the policy allows."""
         self.tries[phase] += 1
         return self.tries[phase] > self.context.policy.request_retries
 
-    def waited_out(self) -> bool:
+    def is_wait_over(self) -> bool:
         """Tell whether its provider has been too busy for it for as long as a task may take."""
         now = self.context.clock.monotonic()
         self.busy_since = now if self.busy_since is None else self.busy_since
@@ -146,7 +146,7 @@ class ActiveJob:
     def apply_action(self, signal: LaneAction, fault: Fault) -> None:
         """Tell the lane what a fault means for it."""
         if signal is LaneAction.SLOW:
-            self.queue.limiter.throttled(fault.retry_after_s)
+            self.queue.limiter.slow_down(fault.retry_after_s)
             width = self.queue.limiter.width
             self.emit("throttled", message=f"{fault.message}; now {width} at once", width=width)
         elif signal is LaneAction.STOP and self.queue.stop(fault.message):
@@ -155,7 +155,7 @@ class ActiveJob:
     def note_success(self) -> None:
         """Tell the lane that its provider took one more at once."""
         limiter = self.queue.limiter
-        if limiter.went_well():
+        if limiter.speed_up():
             self.emit("widened", message=f"{limiter.width} clips at once")
 
     def break_circuit(self, why: str) -> None:

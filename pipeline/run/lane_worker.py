@@ -84,7 +84,7 @@ class LaneWorker:
         hold = partial(context.ledger.hold, campaign=context.campaign, provider=name)
         if self._queue.stopped:
             await hold(cause=LANE, message=self._queue.stopped)
-        for price in () if context.stop.is_set() else context.prices.closed(name):
+        for price in () if context.stop.is_set() else context.prices.closed_prices(name):
             await hold(cause=PRICE, message=context.prices.shut(price), price=price)
 
     async def _settle(self, group: asyncio.TaskGroup) -> None:
@@ -116,20 +116,20 @@ class LaneWorker:
                 continue
             self._looked_at = seen
             self._rest_if_idle()
-            comes = context.prices.awaited(self._name) or context.fallback.may_bring(self._name)
+            comes = context.prices.may_open(self._name) or context.fallback.may_bring(self._name)
             if not comes:
                 return
             await queue.wait(context.changes.next())
 
     async def _start_planned(self, group: asyncio.TaskGroup) -> None:
-        context, queue = self._context, self._queue
+        context, queue, name = self._context, self._queue, self._name
 
-        async def planned(*, after: int, limit: int) -> list[Job]:
-            without = () if context.budget_guard.closed else context.prices.closed(self._name)
+        async def next_jobs(*, after: int, limit: int) -> list[Job]:
+            without = () if context.budget_guard.closed else context.prices.closed_prices(name)
             window = partial(context.ledger.planned, campaign=context.campaign, without=without)
-            return await window(provider=self._name, after=after, limit=limit)
+            return await window(provider=name, after=after, limit=limit)
 
-        async for job in _pages(planned):
+        async for job in _pages(next_jobs):
             await queue.seats.acquire()
             if context.stop.is_set() or queue.stopped:
                 queue.seats.release()
@@ -195,7 +195,7 @@ def _may_start(context: RunContext, job: Job) -> bool:
     """
     if context.budget_guard.closed or context.budget_guard.refuses(job.high_microusd or 0):
         return True
-    if job.price in context.prices.closed(job.provider):
+    if job.price in context.prices.closed_prices(job.provider):
         return False
     if context.prices.passes(job.price, job.seconds, job.key):
         context.prices.claim(job.price, job.seconds, job.key)

@@ -18,12 +18,12 @@ _LATE_S = 0.05
 """How late a turn may be and still not delay the next: timers are that coarse."""
 
 
-def halved(width: float) -> float:
+def halve(width: float) -> float:
     """Return a lane's width after a refusal: half, but never less than one."""
     return max(1.0, width / 2)
 
 
-def grown(width: float, most: int) -> float:
+def grow(width: float, most: int) -> float:
     """Return a lane's width after a success: one more after a width of them."""
     return min(float(most), width + 1.0 / width)
 
@@ -93,17 +93,17 @@ class ConcurrencyLimiter:
             due = self._clock.monotonic() - min(-left, _LATE_S)
             self._free_at = due + self._gap_s
 
-    def throttled(self, retry_after_s: float | None = None) -> None:
+    def slow_down(self, retry_after_s: float | None = None) -> None:
         """Halve the width, once for each event, and submit nothing for as long as was asked."""
         now = self._clock.monotonic()
         if now - self._cut_at >= _ONE_EVENT_S:
-            self._width, self._cut_at = halved(self._width), now
+            self._width, self._cut_at = halve(self._width), now
         if retry_after_s is not None:
             self._free_at = max(self._free_at, now + min(retry_after_s, RETRY_AFTER_MAX_S))
 
-    def went_well(self) -> bool:
+    def speed_up(self) -> bool:
         """Let the width grow a little; tell whether it is wider than it ever was."""
-        self._width = grown(self._width, self._most)
+        self._width = grow(self._width, self._most)
         self._admit()
         wider, self._widest = self.width > self._widest, max(self.width, self._widest)
         return wider

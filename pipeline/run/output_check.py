@@ -94,7 +94,7 @@ class Files(Protocol):
         """Tell whether two paths are hard links to one file."""
         ...
 
-    def shown(self, path: str) -> str:
+    def display_path(self, path: str) -> str:
         """Return a path relative to the root as a person finds it."""
         ...
 
@@ -115,7 +115,7 @@ class RealFiles:
         whole = os.path.abspath(self._root)  # noqa: PTH100 - a link stays the path it is
         self._root_bytes = len(os.fsencode(whole))
         self._name_most, self._path_most = _limits(Path(whole))
-        self._folder_in_the_way = cache(self._blocked)
+        self._folder_in_the_way = cache(self._find_blocking_file)
 
     def stat(self, path: str) -> FileStat | None:
         """Return what is known of a path without reading it; None if nothing is there."""
@@ -148,7 +148,7 @@ class RealFiles:
         except OSError:
             return False
 
-    def shown(self, path: str) -> str:
+    def display_path(self, path: str) -> str:
         """Return a path relative to the root as a person finds it."""
         return f"{self._root}/{path}"
 
@@ -172,7 +172,7 @@ class RealFiles:
         """Return the file, relative to the root, that stands where a path needs a folder."""
         return self._folder_in_the_way(path.rpartition("/")[0])
 
-    def _blocked(self, folder: str) -> str:
+    def _find_blocking_file(self, folder: str) -> str:
         parts = folder.split("/")
         above = ("/".join(parts[:n]) for n in range(1, len(parts) + 1))
         found = ((each, Path(self._root, each)) for each in above)

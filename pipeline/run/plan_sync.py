@@ -203,7 +203,7 @@ def sync_plan(
     seen, paths, count = ledger.seen_prices(), _Paths(campaign, files), 0
     purchases = (policy or Policy()).purchases
     with ledger.draft_plan(campaign, purchases=purchases) as draft:
-        rows = paths.watching(_planned(entries, findings, seen))
+        rows = paths.watching(_plan_rows(entries, findings, seen))
         while batch := list(islice(rows, _BATCH)):
             findings += [_clash(clash) for clash in draft.add(batch)]
             count += len(batch)
@@ -215,7 +215,7 @@ def sync_plan(
         if choice is not None and not has_errors(findings):
             draft.choose(choice)
             findings += choice.findings()
-        disk = _Disk() if files is None else _inspected(draft, campaign, files)
+        disk = _Disk() if files is None else _inspect_files(draft, campaign, files)
         findings += disk.foreign
         if has_errors(findings):
             draft.drop()
@@ -285,7 +285,7 @@ def _stands(line: Line) -> Status:
     return status_of(line.state, again=line.again, shared=False, changed=line.changed)
 
 
-def _planned(
+def _plan_rows(
     entries: Iterable[PricedItem | Finding],
     findings: list[Finding],
     seen: Mapping[PriceClass, SeenPrice],
@@ -295,8 +295,8 @@ def _planned(
         if isinstance(entry, Finding):
             findings.append(entry)
             continue
-        fallbacks = [_raised(_row(other, position), seen) for other in entry.fallbacks]
-        yield replace(_raised(_row(entry, position), seen), fallbacks=tuple(fallbacks))
+        fallbacks = [_at_seen_price(_row(other, position), seen) for other in entry.fallbacks]
+        yield replace(_at_seen_price(_row(entry, position), seen), fallbacks=tuple(fallbacks))
         position += 1
 
 
@@ -308,7 +308,7 @@ def _row(entry: PricedItem, position: int) -> Planned:
         address=item.address,
         output=item.output,
         extension=item.settings.format or _USUAL_FORMAT,
-        output_folded=folded(item.output),
+        output_folded=fold_path(item.output),
         key=item.key.digest,
         shot=item.shot,
         row_key=item.row_key,
@@ -326,7 +326,7 @@ def _row(entry: PricedItem, position: int) -> Planned:
     )
 
 
-def _raised(row: Planned, seen: Mapping[PriceClass, SeenPrice]) -> Planned:
+def _at_seen_price(row: Planned, seen: Mapping[PriceClass, SeenPrice]) -> Planned:
     """Return an item at what its price was seen to be, if that is more than the price list says."""
     price_class = PriceClass(provider=row.provider, model=row.model, mode=row.mode, kind=row.kind)
     known = seen.get(price_class)
@@ -380,7 +380,7 @@ def _folders(path: str) -> Iterator[str]:
         at = path.find("/", at + 1)
 
 
-def folded(path: str) -> str:
+def fold_path(path: str) -> str:
     """Return what two paths have in common if some file system takes them for one."""
     return unicodedata.normalize("NFC", unicodedata.normalize("NFC", path).casefold())
 
@@ -423,7 +423,7 @@ class _Disk:
     damaged: Sequence[DamagedClip] = ()
 
 
-def _inspected(draft: PlanDraft, campaign: str, files: Files) -> _Disk:
+def _inspect_files(draft: PlanDraft, campaign: str, files: Files) -> _Disk:
     """Look at the plan's files; what was touched and is right is written down, to be known again.
 
     The store first: what may be a copy of it is only compared with what it should be.
@@ -443,12 +443,12 @@ def _inspected(draft: PlanDraft, campaign: str, files: Files) -> _Disk:
             mode = there.mode if view.mode is None else view.mode
             draft.place(view, there.signature, mode)
         if found.standing in _CHANGES and view.selected:
-            changed.append(_changed(found, files))
+            changed.append(_changed_output(found, files))
         restore += view.selected and found.standing in RESTORED
     return _Disk(restore=restore, foreign=foreign, changed=changed, damaged=damaged)
 
 
-def _changed(found: Found, files: Files) -> ChangedOutput:
+def _changed_output(found: Found, files: Files) -> ChangedOutput:
     if found.standing is OutputStatus.CHANGED_MODE:
         mode = found.stat.mode if found.stat else 0
         change = f"its permissions are {mode:o} now, not {found.view.mode or 0:o}"
@@ -456,7 +456,7 @@ def _changed(found: Found, files: Files) -> ChangedOutput:
         change = "its content is another now"
     else:
         change = "it is no regular file any more"
-    return ChangedOutput(path=files.shown(found.view.path), change=change)
+    return ChangedOutput(path=files.display_path(found.view.path), change=change)
 
 
 def _foreign(found: Found, files: Files, span: Span) -> Finding:
@@ -475,7 +475,7 @@ def _foreign(found: Found, files: Files, span: Span) -> Finding:
         )
     return Finding(
         slug="foreign-file",
-        message=f"{files.shown(path)} {fate}",
+        message=f"{files.display_path(path)} {fate}",
         span=span,
         hint=hint,
     )

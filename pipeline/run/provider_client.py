@@ -170,9 +170,9 @@ class ProviderClient:
             result = call()
         except Exception as error:  # noqa: BLE001 - whatever it is, it is this one job's
             return self._broken(name, f"{type(error).__name__}: {error}")
-        return self._checked(name, result, may_return)
+        return self._check_type(name, result, may_return)
 
-    def _checked(self, name: str, result: T, may_return: _Types) -> T | Fault:
+    def _check_type(self, name: str, result: T, may_return: _Types) -> T | Fault:
         # None for a submit's reply would leave the job where it may be sent once more.
         if isinstance(result, may_return):
             return result
@@ -194,7 +194,7 @@ class ProviderClient:
                 request = steps.send(reply)
                 sending = send(request)
             except StopIteration as end:
-                return self._checked(name, end.value, may_return)
+                return self._check_type(name, end.value, may_return)
             except Exception as error:  # noqa: BLE001 - whatever it is, it is this one job's
                 return self._broken(name, f"{type(error).__name__}: {error}")
             reply = await sending

@@ -43,7 +43,7 @@ async def _send_again(active: ActiveJob) -> str:
         # A refusal of the second says nothing of the first: only a look-up may still help.
         if fault.kind in {FaultKind.REJECTED, FaultKind.REFUSED}:
             return ""
-        if active.used_up(Phase.SUBMITTING):
+        if active.exhausts(Phase.SUBMITTING):
             return ""
         if not await active.rest(active.pause_s(Phase.SUBMITTING, fault)):
             return ""
@@ -80,6 +80,6 @@ async def _look_up_task(active: ActiveJob) -> str:
                 return ""
         active.apply_action(POLICY[Phase.POLLING][found.kind].lane, found)
         active.emit("unanswered", cause=found.kind.value, message=found.message)
-        if not POLICY[Phase.POLLING][found.kind].again or active.used_up(Phase.POLLING):
+        if not POLICY[Phase.POLLING][found.kind].again or active.exhausts(Phase.POLLING):
             return ""
         await active.context.clock.sleep(active.pause_s(Phase.POLLING, found))

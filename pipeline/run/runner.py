@@ -165,11 +165,11 @@ class RunHandle:
         if self._task is not None and self._task.done():
             events.put_nowait(None)
 
-        async def told() -> AsyncIterator[Event]:
+        async def until_the_end() -> AsyncIterator[Event]:
             while (event := await events.get()) is not None:
                 yield event
 
-        return told()
+        return until_the_end()
 
     def snapshot(self) -> RunSnapshot:
         """Return how the run stands now."""
@@ -191,13 +191,13 @@ class RunHandle:
 
     def pause(self, lane: str = "") -> None:
         """Submit nothing more through a lane, or any; what is in flight is collected."""
-        for name in self._named(lane):
+        for name in self._select_lanes(lane):
             self._queues[name].pause()
             self._tell("paused", name)
 
     def resume(self, lane: str = "") -> None:
         """Let a paused lane, or all, go on."""
-        for name in self._named(lane):
+        for name in self._select_lanes(lane):
             self._queues[name].resume()
             self._tell("resumed", name)
 
@@ -205,7 +205,7 @@ class RunHandle:
         """Have so many clips of a lane made at once, and no more; ValueError for less than one."""
         if most < 1:
             raise ValueError("less than one clip at once is a pause")
-        for name in self._named(lane):
+        for name in self._select_lanes(lane):
             self._queues[name].set_concurrency(most)
             self._tell("concurrency", name, message=f"{most} clips at once", width=most)
 
@@ -276,7 +276,7 @@ class RunHandle:
         await ledger.end_run(run_id=run_id, exit_code=outcome.exit_code, at=_unix(dependencies))
         return outcome
 
-    def _named(self, lane: str) -> tuple[str, ...]:
+    def _select_lanes(self, lane: str) -> tuple[str, ...]:
         if lane and lane not in self._queues:
             known = ", ".join(sorted(self._queues))
             raise ValueError(f"there is no lane {lane} in this run: it has {known}")

@@ -186,7 +186,7 @@ async def _buy(active: ActiveJob, request: Mapping[str, object], values: Mapping
     twice. Where the provider may have forgotten the id, or the body has changed since, it is asked
     for the task first, if it can be asked.
     """
-    before = _turned_away(active)
+    before = _unaccepted_purchase(active)
     if before is None:
         await _intend(active, _freeze(active, request, values, active.context.new_client_id()))
         return
@@ -212,7 +212,7 @@ async def _buy(active: ActiveJob, request: Mapping[str, object], values: Mapping
     await _intend(active, again)
 
 
-def _turned_away(active: ActiveJob) -> Purchase | None:
+def _unaccepted_purchase(active: ActiveJob) -> Purchase | None:
     """Return the job's last try if it was not accepted here, and its id can be sent again."""
     job, before, queue = active.job, active.job.purchase, active.queue
     # The purchases of a campaign are counted beside its clips: none may become another's.
@@ -301,7 +301,7 @@ async def _back_off_unreachable(active: ActiveJob, message: str) -> None:
     """Try again after a while: nothing left this machine. Hold it when that is used up."""
     fault = Fault(kind=FaultKind.UNAVAILABLE, message=message)
     await _close_unaccepted(active, State.PLANNED, fault.kind, message)
-    if active.used_up(Phase.SUBMITTING):
+    if active.exhausts(Phase.SUBMITTING):
         # Thousands more would find the same: the lane is stopped, and says so once.
         active.apply_action(LaneAction.STOP, fault)
         await active.move(State.HELD, cause=UNREACHABLE, message=message)
@@ -327,7 +327,7 @@ async def _handle_refusal(active: ActiveJob, fault: Fault) -> None:
     await _close_unaccepted(active, policy.then, fault.kind, fault.message, outcome=outcome)
     if policy.then is State.PLANNED and not active.queue.stopped:
         # A busy provider is waited for, but not for ever.
-        if active.waited_out():
+        if active.is_wait_over():
             await active.move(State.HELD, cause=fault.kind.value, message=fault.message)
         else:
             active.tries[Phase.SUBMITTING] += 1

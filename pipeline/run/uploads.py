@@ -111,7 +111,7 @@ class Uploader:
         # Kept in a local name as well: the dictionary forgets a lock that nobody holds.
         lock = self._locks.setdefault(place, asyncio.Lock())
         async with lock:
-            known = await self._known(place, lifetime_s)
+            known = await self._cached_place(place, lifetime_s)
             if known is not None:
                 return known
             width = self._widths.setdefault(lane.account, asyncio.Semaphore(_AT_ONCE))
@@ -127,7 +127,7 @@ class Uploader:
             await self._cache.record_upload(*place, uri=uploaded.uri, expires_at=until)
             return uploaded.uri
 
-    async def _known(self, place: _Place, lifetime_s: float | None) -> str | Fault | None:
+    async def _cached_place(self, place: _Place, lifetime_s: float | None) -> str | Fault | None:
         if place in self._refused:
             return self._refused[place]
         known = await self._cache.uploaded(*place)

@@ -50,6 +50,31 @@ PARTICIPLES = frozenset(
 )
 """Irregular past participles; regular ones end in `-ed`."""
 PRESENT = frozenset({"need", "feed", "seed", "embed", "exceed", "proceed", "speed", "shed"})
+PARTICLES = frozenset(
+    [
+        "as",
+        "at",
+        "aside",
+        "away",
+        "back",
+        "behind",
+        "by",
+        "for",
+        "from",
+        "in",
+        "into",
+        "of",
+        "off",
+        "on",
+        "out",
+        "over",
+        "to",
+        "under",
+        "up",
+        "with",
+    ]
+)
+"""After a participle these make no noun of it: `used_up`, `bought_as`."""
 METAPHORS = frozenset(
     [
         "books",
@@ -119,8 +144,10 @@ def _participles() -> Iterator[str]:
             for each in node.decorator_list  # type: ignore[attr-defined]
         ):
             continue
-        first = name.strip("_").partition("_")[0]
-        if first in PARTICIPLES or (first.endswith("ed") and first not in PRESENT):
+        first, _, rest = name.strip("_").partition("_")
+        is_participle = first in PARTICIPLES or (first.endswith("ed") and first not in PRESENT)
+        # `finished_clips` is a noun with its adjective; `told` and `written_off` are neither.
+        if is_participle and (not rest or rest.partition("_")[0] in PARTICLES):
             yield f"participle {place.partition('/')[0]} {name}"
 
 

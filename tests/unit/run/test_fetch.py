@@ -18,7 +18,7 @@ from pipeline.domain.states import FaultKind
 from pipeline.errors import MediaFault, Unusable
 from pipeline.net.client import Lane, Limits, Transport
 from pipeline.providers.base import Done, Fault, Request
-from pipeline.run.fetch import Fetched, Wanted, fetch, forget_download, judge
+from pipeline.run.fetch import ExpectedClip, Fetched, fetch, forget_download, judge
 from pipeline.storage.blobs import Store
 from pipeline.storage.downloads import container
 from tests.clocks import JumpingClock
@@ -76,7 +76,7 @@ class Kit:
             Lane(provider="runware", key="k-1", hosts={"api": "http://127.0.0.1:1"}),
             Done(output=Request(method="GET", path=url, host="")),
             store=self.store,
-            wanted=Wanted(name="task-1", spec=spec, until=until),
+            expected=ExpectedClip(name="task-1", spec=spec, until=until),
             probe=probe,
             clock=self.clock,
             checkpoint=self.checkpoint,

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from pipeline.domain.states import FaultKind
 from pipeline.providers.base import Fault, retry_after_s
-from pipeline.run.limiter import ConcurrencyLimiter, grown, halved
+from pipeline.run.limiter import ConcurrencyLimiter, grow, halve
 from pipeline.run.retry import backoff, retry
 from tests.clocks import JumpingClock
 
@@ -85,7 +85,7 @@ def test_a_width_stays_between_one_and_what_was_allowed(most: int, refusals: lis
     """Whatever the order of refusals and successes, at least one and never more than allowed."""
     width = float(most)
     for refused in refusals:
-        width = halved(width) if refused else grown(width, most)
+        width = halve(width) if refused else grow(width, most)
         assert 1.0 <= width <= most
 
 
@@ -93,7 +93,7 @@ def test_a_width_recovers_one_at_a_time() -> None:
     """It takes about a width of successes to get one more: additive, not all at once."""
     width = 4.0
     for _ in range(4):
-        width = grown(width, 8)
+        width = grow(width, 8)
 
     assert 4.8 < width <= 5.0
 
@@ -115,9 +115,9 @@ def test_no_more_are_in_flight_than_the_width(most: int, jobs: list[tuple[int, b
             assert gate.in_flight <= most
             await clock.sleep(seconds)
             if refused:
-                gate.throttled()
+                gate.slow_down()
             else:
-                gate.went_well()
+                gate.speed_up()
             gate.leave()
 
         await asyncio.gather(*(job(seconds, refused=refused) for seconds, refused in jobs))
@@ -131,7 +131,7 @@ async def test_after_a_refusal_fewer_get_in() -> None:
     gate = ConcurrencyLimiter(concurrency=8, per_s=0, clock=JumpingClock())
     for _ in range(8):
         await gate.enter()
-    gate.throttled()
+    gate.slow_down()
 
     waiting = asyncio.ensure_future(gate.enter())
     seen = []
@@ -148,10 +148,10 @@ async def test_a_lane_grows_until_it_is_refused_and_then_recovers() -> None:
     """From three it grows by one for each width of successes, to its most; it tells each step."""
     gate = ConcurrencyLimiter(concurrency=3, per_s=0, clock=JumpingClock(), most=5)
 
-    told = [gate.width for _ in range(20) if gate.went_well()]
-    gate.throttled()
+    told = [gate.width for _ in range(20) if gate.speed_up()]
+    gate.slow_down()
     cut = gate.width
-    again = [gate.width for _ in range(40) if gate.went_well()]
+    again = [gate.width for _ in range(40) if gate.speed_up()]
 
     assert [4, 5] == told
     assert 2 == cut
@@ -163,10 +163,10 @@ async def test_refusals_of_one_moment_are_one_event() -> None:
     clock = JumpingClock()
     gate = ConcurrencyLimiter(concurrency=8, per_s=0, clock=clock)
     for _ in range(8):
-        gate.throttled()
+        gate.slow_down()
     after_the_first = gate.width
     clock.advance(1.0)
-    gate.throttled()
+    gate.slow_down()
 
     assert (4, 2) == (after_the_first, gate.width)
 
@@ -207,7 +207,7 @@ async def test_retry_after_stops_submits_of_the_lane() -> None:
     await gate.turn()
     waiting = asyncio.ensure_future(gate.turn())
     await asyncio.sleep(0)
-    gate.throttled(30.0)
+    gate.slow_down(30.0)
     await waiting
 
     assert 30.0 <= clock.monotonic() < 31.0
