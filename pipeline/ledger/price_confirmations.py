@@ -59,7 +59,6 @@ class SeenPrice:
     charged_seconds: float | None = None
     estimate_microusd: int = 0
     """What had been estimated for that clip."""
-    task: str = ""
     at: float = 0.0
 
     def confirmed(self, seconds: float | None) -> bool:

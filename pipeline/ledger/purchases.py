@@ -243,7 +243,7 @@ def _learn_price(
             native_unit=booking.unit,
             native_seconds=seconds,
         )
-    seen = replace(seen, task=purchase.task, at=booking.at)
+    seen = replace(seen, at=booking.at)
     record_price(connection, seen)
 
 

@@ -55,7 +55,8 @@ def plain_request(
     if request.body is None:
         return httpx.Request(request.method, url, headers=headers)
     typed = {"content-type": "application/json", **headers}
-    return httpx.Request(request.method, url, headers=typed, content=encoded(request.body))
+    body = request.body if isinstance(request.body, bytes) else encoded(request.body)
+    return httpx.Request(request.method, url, headers=typed, content=body)
 
 
 async def file_request(

@@ -28,7 +28,7 @@ _CANONICAL = orjson.OPT_SORT_KEYS | orjson.OPT_NON_STR_KEYS
 class KeyParts:
     """The parts that an item shares with others, each as canonical JSON and as digest."""
 
-    contents: Mapping[str, orjson.Fragment]
+    contents: Mapping[str, bytes]
     digests: Mapping[str, str]
 
 
@@ -148,11 +148,13 @@ def item_key(
     said = _canonical(
         [part if isinstance(part, str) else [part.role.value, part.ordinal] for part in prompt]
     )
-    own = {"prompt": orjson.Fragment(said), "take": take}
+    own = {"prompt": said, "take": b"%d" % take}
 
     def digest(parts: KeyParts, recipe: int) -> str:
-        whole = _canonical({**parts.contents, **references[recipe].contents, **own})
-        return hashlib.sha256(whole).hexdigest()
+        # The parts are canonical JSON already, and so is an object of them by sorted names.
+        whole = {**parts.contents, **references[recipe].contents, **own}
+        members = [b'"%s":%s' % (name.encode(), whole[name]) for name in sorted(whole)]
+        return hashlib.sha256(b"{%s}" % b",".join(members)).hexdigest()
 
     return Key(
         digest=digest(shared.parts, RECIPE),
@@ -179,7 +181,7 @@ def item_key(
 def _parts_of(contents: Mapping[str, Any]) -> KeyParts:
     texts = {name: _canonical(content) for name, content in contents.items()}
     return KeyParts(
-        contents={name: orjson.Fragment(text) for name, text in texts.items()},
+        contents=texts,
         digests={name: _digest(text) for name, text in texts.items()},
     )
 

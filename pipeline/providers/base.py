@@ -49,6 +49,7 @@ class Request:
     host: str = "api"
     headers: Mapping[str, str] = field(default_factory=lambda: _NOTHING)
     body: Any = None
+    """What is sent as JSON, or the JSON itself as bytes."""
     part: Part | None = None
     content: bool = False
     fields: Mapping[str, str] = field(default_factory=lambda: _NOTHING)

@@ -33,6 +33,8 @@ class ActiveJob:
     """Nothing more to do with it in this run."""
     intended_at: float = 0.0
     """Monotonic, when its intent was committed."""
+    body: bytes = b""
+    """What its request was when the intent was written: it is sent as it is."""
     busy_since: float | None = None
     """Monotonic, when its provider first was too busy for it."""
     done: Done | None = None

@@ -122,8 +122,11 @@ async def send_purchase(active: ActiveJob) -> Accepted | Fault | NotSent:
     purchase, context = active.purchase, active.context
     told = context.address_header
     headers = {"X-Callsheet-Address": quote(active.job.address)} if told else {}
+    request = request_of(purchase)
+    if hashlib.sha256(active.body).hexdigest() == purchase.body_sha256:
+        request = replace(request, body=active.body)
     return await active.queue.client.submit(
-        request_of(purchase),
+        request,
         purchase.client_id,
         headers=headers,
         arrived=lambda: context.checkpoint("sent"),
@@ -148,6 +151,7 @@ async def record_task(active: ActiveJob, task: str, reserved: Charge | None = No
         return
     active.context.checkpoint("accepted")
     # The request is in the ledger; thousands in flight need not hold it.
+    active.body = b""
     bought = replace(active.purchase, task=task, accepted_at=at, request=b"")
     bought = replace(bought, charged_native=native, native_unit=unit)
     tries = active.job.tries + 1
@@ -257,8 +261,8 @@ def _freeze(
         account=active.queue.lane.account,
         **{name: getattr(job, name) for name in ("model", "mode", "kind", "seconds")},
     )
-    sent = encoded(request_of(purchase).body)
-    return replace(purchase, body_sha256=hashlib.sha256(sent).hexdigest())
+    active.body = encoded(request_of(purchase).body)
+    return replace(purchase, body_sha256=hashlib.sha256(active.body).hexdigest())
 
 
 async def _intend(active: ActiveJob, purchase: Purchase) -> None:

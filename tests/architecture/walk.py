@@ -27,14 +27,20 @@ _MOST = 50
 
 
 class Walk:
-    """The modules that passed a text, in order, and how often it was put into JSON."""
+    """The modules that passed a text, in order, and how often it was put into JSON.
+
+    Of a prompt: how often until its item was planned, and how often in all.
+    """
 
     def __init__(self) -> None:
         self.modules: dict[str, str] = {}
         """By module, the function in which the value was first seen."""
         self.encoded = 0
+        self.encoded_in_plan = 0
         self.text = ""
         """What is followed; nothing while it is empty."""
+        self.arrived = False
+        """Whether no more modules are looked for: JSON is still counted."""
         self.over = False
         self._busy = threading.local()
 
@@ -69,7 +75,7 @@ class Walk:
         self._busy.at_it = True
         try:
             values = [arg] if event == "return" else list(frame.f_locals.values())
-            if self.text and any(_has(value, self.text) for value in values):
+            if self.text and not self.arrived and any(_has(v, self.text) for v in values):
                 self.modules.setdefault(module, frame.f_code.co_qualname)
             if event == "return":
                 self.met(frame, arg)
@@ -101,7 +107,9 @@ def _values(value: Mapping[Any, Any]) -> list[Any]:
 def _is(value: Any, text: str) -> bool:
     if isinstance(value, str):
         return text in value
-    return isinstance(value, bytes) and text.encode() in value
+    # A clip tells in its own bytes which task it is of: that is content, and passes nothing on.
+    is_text = isinstance(value, bytes) and value.lstrip()[:1] in {b"{", b"["}
+    return is_text and text.encode() in value
 
 
 MARK = "zanzibar"
@@ -115,7 +123,11 @@ class ToTheBody(Walk):
         self.text = MARK
 
     def met(self, frame: FrameType, result: Any) -> None:
-        """End with the paid request."""
+        """Note where the prompt is in bytes for the wire; end with the paid request."""
+        if frame.f_code.co_name == "sync_plan":
+            self.encoded_in_plan = self.encoded
+        if frame.f_code.co_name == "encoded":
+            self.arrived = MARK.encode() in result
         if frame.f_code.co_name == "plain_request":
             self.over = MARK.encode() in result.content
 
@@ -136,7 +148,8 @@ def main(name: str, *words: str) -> None:
     """Follow a value through a command; print what it passed, as JSON."""
     walk, codes = WALKS[name](), list[int]()
     walk.record(lambda: codes.append(int(invoke(words))))
-    told = {"modules": list(walk.modules), "encoded": walk.encoded, "codes": codes}
+    encoded = {"plan": walk.encoded_in_plan, "job": walk.encoded - walk.encoded_in_plan}
+    told = {"modules": list(walk.modules), "encoded": encoded, "codes": codes}
     sys.stderr.write(f"{json.dumps(told)}\n")
 
 

@@ -101,19 +101,20 @@ class Shop(Transport):
         """Meet a submit as scripted."""
         self.submits += 1
         how = self.script.popleft() if self.script else "ok"
-        client_id = request.body["id"]
+        body = json.loads(request.body) if isinstance(request.body, bytes) else request.body
+        client_id = body["id"]
         match how:
             case "ok":
-                return _reply(200, {"task": self._take(client_id, request.body)})
+                return _reply(200, {"task": self._take(client_id, body)})
             case "drop":
-                self._take(client_id, request.body)
+                self._take(client_id, body)
                 raise NoReply("the connection was lost")
             case "lost":
                 raise NoReply("the connection was lost")
             case "not_sent":
                 raise NotSent("connection refused")
             case _ if how.startswith(TOOK):
-                self._take(client_id, request.body)
+                self._take(client_id, body)
                 return _reply(400, {"fault": how.removeprefix(TOOK)})
             case _:
                 return _reply(400, {"fault": how})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import tempfile
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -44,7 +45,7 @@ class Market(Shop):
         if not left:
             return UNPAID
         self.credit[lane.provider] = left - 1
-        self.taken.append((lane.provider, request.body["prompt"]))
+        self.taken.append((lane.provider, json.loads(request.body)["prompt"]))
         return await super().submit(lane, request, headers)
 
 
