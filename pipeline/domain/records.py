@@ -77,11 +77,8 @@ class Record:
     origin_row: Span | None = None
     passed_over: tuple[tuple[str, str], ...] = ()
     settings: Mapping[str, Any] = field(default_factory=lambda: EMPTY)
-
-    @property
-    def charge_unknown(self) -> bool:
-        """Tell whether it was charged a sum that nobody knows."""
-        return self.charge_source == "unknown"
+    unwanted: bool = False
+    """A person left it out of a run after it was submitted: it was collected all the same."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -288,6 +288,7 @@ _INTEND = (
         cause="",
         message="",
         free=0,
+        unwanted=0,
         purchase_id=bindparam("b_purchase"),
     )
 )

@@ -53,7 +53,7 @@ _COLUMNS: Mapping[str, Callable[[Record], Any]] = MappingProxyType(
         "bytes": lambda r: r.bytes or None,
         "estimate_usd": lambda r: UNKNOWN if r.estimate_usd is None else r.estimate_usd,
         "reserved_usd": lambda r: r.reserved_usd,
-        "charged_usd": lambda r: UNKNOWN if r.charge_unknown else r.charged_usd,
+        "charged_usd": lambda r: UNKNOWN if r.charge_source == UNKNOWN else r.charged_usd,
         "possible_usd": lambda r: r.possible_usd,
         "charged_native": lambda r: r.charged_native,
         "native_unit": lambda r: r.native_unit,
@@ -68,6 +68,7 @@ _COLUMNS: Mapping[str, Callable[[Record], Any]] = MappingProxyType(
         "table_line": lambda r: _span(r.origin_row),
         "sha256": lambda r: r.sha256,
         "key": lambda r: r.key,
+        "unwanted": lambda r: "yes" if r.unwanted else "",
     }
 )
 """The columns of report.csv, in order: new ones are added at the end."""
@@ -86,7 +87,7 @@ def to_json(report: Report, records: Iterable[Record]) -> Iterator[bytes]:
     yield _harmless(head.removesuffix(b"\n}")) + b',\n  "items": ['
     for n, record in enumerate(records):
         item = {name: _plain(getattr(record, name)) for name in _FIELDS}
-        if record.charge_unknown:
+        if record.charge_source == UNKNOWN:
             item["charged_usd"] = None
         item["manifest_line"] = _span(record.origin_shot)
         item["table_line"] = _span(record.origin_row)
@@ -128,6 +129,7 @@ def _head(report: Report) -> dict[str, Any]:
         "made_at": _time(report.made_at),
         "item_count": report.items,
         "shared_count": report.shared,
+        "unwanted_count": report.unwanted,
         "counts": dict(report.counts),
         "money": _money(report.money),
         "earlier_usd": _plain(report.earlier_usd),

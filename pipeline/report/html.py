@@ -24,6 +24,7 @@ from pipeline.domain.money import rounded_usd
 from pipeline.foreign_text import printable
 from pipeline.report.advice import DONE, MARKS, NO_MARK, in_words
 from pipeline.report.figures import charge_text, earlier, estimate, native
+from pipeline.report.formats import UNKNOWN
 from pipeline.report.summary import Report, Share, origin
 from pipeline.report.table_results import cell_text
 
@@ -33,7 +34,7 @@ _SHORT = 200
 _FIELDS = (
     *("address", "shot", "row", "cell", "take", "state", "cause", "message", "path", "src"),
     *("poster", "provider", "kind", "mode", "seconds", "width", "height", "estimate", "charged"),
-    *("reserved", "possible", "shared", "prompt", "axes", "tags", "origin"),
+    *("reserved", "possible", "shared", "unwanted", "prompt", "axes", "tags", "origin"),
 )
 _ESCAPES = (("<", "\\u003c"), (">", "\\u003e"), ("&", "\\u0026"))
 _FILTERS = MappingProxyType(
@@ -150,10 +151,11 @@ def _clip(record: Record, row: str, prompt: int, posters: Collection[str]) -> di
         "src": f"../{quote(record.path)}" if record.path else None,
         "poster": poster_path(record.sha256) if record.sha256 in posters else None,
         "estimate": None if record.estimate_usd is None else rounded_usd(record.estimate_usd),
-        "charged": "unknown" if record.charge_unknown else rounded_usd(record.charged_usd),
+        "charged": UNKNOWN if record.charge_source == UNKNOWN else rounded_usd(record.charged_usd),
         "reserved": rounded_usd(record.reserved_usd),
         "possible": rounded_usd(record.possible_usd),
         "shared": record.shared_with,
+        "unwanted": record.unwanted,
         "prompt": prompt,
         "axes": dict(record.axes),
         "tags": list(record.tags),

@@ -31,7 +31,8 @@ def _lines(report: Report) -> Iterator[str]:
         yield "A rehearsal: nothing was paid."
         yield ""
     states = [f"{MARKS.get(s, NO_MARK)} {items:,} {in_words(s)}" for s, items in report.counts]
-    yield " · ".join([f"**{count_text(report.items, 'clip')}**", *states])
+    unwanted = [f"{report.unwanted:,} unwanted: left out after submit"] if report.unwanted else []
+    yield " · ".join([f"**{count_text(report.items, 'clip')}**", *states, *unwanted])
     yield ""
     yield from _costs("Shot", report.by_shot)
     yield ""

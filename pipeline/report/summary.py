@@ -44,7 +44,7 @@ class Money:
             unknown=self.unknown + (record.estimate_usd is None),
             reserved_usd=self.reserved_usd + record.reserved_usd,
             charged_usd=self.charged_usd + record.charged_usd,
-            charges_unknown=self.charges_unknown + record.charge_unknown,
+            charges_unknown=self.charges_unknown + (record.charge_source == "unknown"),
             possible_usd=self.possible_usd + record.possible_usd,
         )
 
@@ -133,6 +133,8 @@ class Report:
     clip_count: int
     shared: int
     """Items that share another item's purchase."""
+    unwanted: int
+    """Items that were left out of a run after they had been submitted."""
 
 
 @dataclass(slots=True)
@@ -178,11 +180,13 @@ class _Tally:
     clips: list[str] = field(default_factory=list)
     clip_count: int = 0
     shared: int = 0
+    unwanted: int = 0
 
     def add(self, record: Record) -> None:
         self.counts[record.state] += 1
         self.money = self.money.plus(record)
         self.shared += bool(record.shared_with)
+        self.unwanted += record.unwanted
         for shares, name in ((self.providers, record.provider), (self.shots, record.shot)):
             shares[name] = (shares.get(name) or Share(name=name)).plus(record)
         if record.state != DONE:
@@ -240,6 +244,7 @@ def summarise(  # noqa: PLR0913 - each names one line of the report's head
         clips=tuple(tally.clips),
         clip_count=tally.clip_count,
         shared=tally.shared,
+        unwanted=tally.unwanted,
     )
 
 

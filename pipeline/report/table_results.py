@@ -11,7 +11,7 @@ from datetime import date
 from typing import Any
 
 from pipeline.domain import Record, Table
-from pipeline.report.formats import csv_line
+from pipeline.report.formats import UNKNOWN, csv_line
 
 _FACTS = ("status", "path", "cost_usd", "cause")
 
@@ -25,7 +25,7 @@ def to_results(table: Table, records: Iterable[Record], shots: Collection[str]) 
             cell = f"[{record.cell}]" if record.cell else ""
             name = f"{record.shot}{cell}" + (f"#{record.take}" if record.take > 1 else "")
             columns[name] = None
-            known = "unknown" if record.charge_unknown else str(record.charged_usd)
+            known = UNKNOWN if record.charge_source == UNKNOWN else str(record.charged_usd)
             cost = "shared" if record.shared_with else known
             facts = (record.state, record.path or "", cost, record.cause)
             found.setdefault(record.row_key, {})[name] = facts

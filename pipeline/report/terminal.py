@@ -36,6 +36,7 @@ _STYLES = {
 }
 _QUIET = "bright_black"
 _REHEARSAL = "rehearsal, nothing was paid"
+_UNWANTED = "unwanted: left out after submit"
 
 
 def show_summary(console: Console, report: Report, files: Sequence[str] = ()) -> None:
@@ -63,8 +64,9 @@ def show_summary(console: Console, report: Report, files: Sequence[str] = ()) ->
         for n, (state, items) in enumerate(report.counts):
             counts.append("   " if n else "")
             counts.append(f"{items:,} {in_words(state)}", _STYLES.get(state, ""))
-        if report.shared:
-            counts.append(f"   ({report.shared:,} share a purchase)", _QUIET)
+        asides = ((report.shared, "share a purchase"), (report.unwanted, _UNWANTED))
+        for number, words in asides:
+            counts.append(f"   ({number:,} {words})" if number else "", _QUIET)
         blocks += [bar, counts, Text(), _costs(report)]
     if report.earlier_usd:
         blocks.append(Text(f"and {earlier(report)}", _QUIET))

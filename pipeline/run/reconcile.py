@@ -6,13 +6,17 @@ the provider still knows them. Absence in a look-up proves nothing. Nothing else
 
 from __future__ import annotations
 
+from functools import partial
+
 import orjson
 
 from pipeline.clock import boot
 from pipeline.domain import Feature
 from pipeline.domain.states import POLICY, FaultKind, Phase, State
+from pipeline.errors import NotSent
 from pipeline.providers.base import Absent, Accepted, Fault
 from pipeline.run.job import ActiveJob
+from pipeline.run.retry import retry
 from pipeline.run.submit import LOOK_UPS, look_up, record_task, send_purchase
 
 
@@ -29,25 +33,28 @@ async def handle_in_doubt(active: ActiveJob) -> None:
 
 async def _send_again(active: ActiveJob) -> str:
     """Send the same request with the same client id; return the task, empty if still unknown."""
-    while _is_deduplicated(active) and await active.take_slot() and _is_deduplicated(active):
+
+    async def attempt() -> Accepted | Absent | Fault:
+        # It may have grown too old while it waited for a slot.
+        if not (_is_deduplicated(active) and await active.take_slot() and _is_deduplicated(active)):
+            return Absent()
         outcome = await send_purchase(active)
-        if isinstance(outcome, Accepted):
-            return outcome.task
-        fault = (
-            outcome
-            if isinstance(outcome, Fault)
-            else Fault(kind=FaultKind.UNAVAILABLE, message=str(outcome), accepted=None)
-        )
+        if isinstance(outcome, NotSent):
+            return Fault(kind=FaultKind.UNAVAILABLE, message=str(outcome), accepted=None)
+        return outcome
+
+    def again(fault: Fault, _: int) -> bool:
         active.apply_action(POLICY[Phase.SUBMITTING][fault.kind].lane, fault)
         active.emit("still_in_doubt", cause=fault.kind.value, message=fault.message)
         # A refusal of the second says nothing of the first: only a look-up may still help.
-        if fault.kind in {FaultKind.REJECTED, FaultKind.REFUSED}:
-            return ""
-        if active.exhausts(Phase.SUBMITTING):
-            return ""
-        if not await active.rest(active.pause_s(Phase.SUBMITTING, fault)):
-            return ""
-    return ""
+        refused = fault.kind in {FaultKind.REJECTED, FaultKind.REFUSED}
+        return not refused and not active.exhausts(Phase.SUBMITTING)
+
+    context = active.context
+    found = await retry(
+        attempt, again=again, clock=context.clock, chance=context.chance, rest=active.rest
+    )
+    return found.task if isinstance(found, Accepted) else ""
 
 
 def _is_deduplicated(active: ActiveJob) -> bool:
@@ -71,15 +78,17 @@ async def _look_up_task(active: ActiveJob) -> str:
     """Ask the provider for the task by our client id; return it, empty if it is not found."""
     if not LOOK_UPS & active.queue.provider.offer.features:
         return ""
-    while True:
-        found = await look_up(active, active.purchase)
-        match found:
-            case Accepted(task=task):
-                return task
-            case Absent():
-                return ""
-        active.apply_action(POLICY[Phase.POLLING][found.kind].lane, found)
-        active.emit("unanswered", cause=found.kind.value, message=found.message)
-        if not POLICY[Phase.POLLING][found.kind].again or active.exhausts(Phase.POLLING):
-            return ""
-        await active.context.clock.sleep(active.pause_s(Phase.POLLING, found))
+
+    def again(fault: Fault, _: int) -> bool:
+        policy = POLICY[Phase.POLLING][fault.kind]
+        active.apply_action(policy.lane, fault)
+        active.emit("unanswered", cause=fault.kind.value, message=fault.message)
+        return policy.again and not active.exhausts(Phase.POLLING)
+
+    found = await retry(
+        partial(look_up, active, active.purchase),
+        again=again,
+        clock=active.context.clock,
+        chance=active.context.chance,
+    )
+    return found.task if isinstance(found, Accepted) else ""

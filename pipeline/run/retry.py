@@ -42,15 +42,21 @@ async def retry(
     again: Callable[[Fault, int], bool],
     clock: Clock,
     chance: RandomSource,
+    rest: Callable[[float], Awaitable[bool]] | None = None,
 ) -> T | Fault:
     """Return the first result that is no fault, or the fault for which `again` says no.
 
-    `again` is asked with the fault and the number of tries that went before (0, 1, …).
+    `again` is asked with the fault and the number of tries that went before (0, 1, …). `rest` waits
+    for so many seconds instead of the clock, and tells whether to go on.
     """
     tries = 0
     while True:
         result = await attempt()
         if not isinstance(result, Fault) or not again(result, tries):
             return result
-        await clock.sleep(backoff(tries, chance=chance, retry_after_s=result.retry_after_s))
+        pause_s = backoff(tries, chance=chance, retry_after_s=result.retry_after_s)
+        if rest is None:
+            await clock.sleep(pause_s)
+        elif not await rest(pause_s):
+            return result
         tries += 1

@@ -86,7 +86,7 @@
 
   function view(clip) {
     const lines = [
-      ["Address", clip.address], ["State", spoken(clip.state)], ["Cause", spoken(clip.cause)], ["Message", clip.message],
+      ["Address", clip.address], ["State", spoken(clip.state) + (clip.unwanted ? ", unwanted: left out after it was submitted" : "")], ["Cause", spoken(clip.cause)], ["Message", clip.message],
       ["Provider", clip.provider + ", " + clip.mode + ", " + spoken(clip.kind)], ["Money", money(clip)],
       ["Measured", measures(clip)], ["Path", clip.path], ["Prompt", data.prompts[clip.prompt]],
       ["Shares the purchase of", clip.shared], ["Written at", clip.origin],

@@ -14,7 +14,10 @@ import pytest
 
 from pipeline.domain import Record
 from pipeline.report.formats import to_csv, to_json
+from pipeline.report.html import to_html
+from pipeline.report.markdown import to_markdown
 from pipeline.report.summary import summarise
+from pipeline.report.terminal import render_text
 from pipeline.schemas import schema
 from tests.unit.report.records import NOON, done, failed, held
 
@@ -139,3 +142,16 @@ def test_both_stream() -> None:
     next(pieces)
 
     assert [MIXED[0].address] == asked
+
+
+def test_what_was_left_out_too_late_is_told_everywhere() -> None:
+    """A clip that was bought although somebody left it out is marked, and counted."""
+    records = (done(unwanted=True), done(address="b"))
+    report = summarise(records, campaign="spring", now=NOON)
+
+    assert ["yes", ""] == [row["unwanted"] for row in _csv(*records)]
+    whole = _json(records)
+    assert 1 == whole["unwanted_count"]
+    assert [True, False] == [item["unwanted"] for item in whole["items"]]
+    for text in (to_markdown(report), to_html(report, records), render_text(report)):
+        assert "1 unwanted: left out after submit" in text
