@@ -1,20 +1,22 @@
 """Every provider known, and the one way from an item to the request that would buy it.
 
 A request is checked against the provider's closed schema before `extra` is merged into it: what
-this package writes is never loose, and what a manifest adds never replaces it.
+this package writes is never loose. What a manifest adds never replaces it: a field that our request
+has, or that the offer reserves (count, size, media, cost, callbacks …), is refused, for 20 results
+quoted as one would empty a budget.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from types import MappingProxyType
 from typing import Any
 
 from pipeline.domain import Item, Offer
-from pipeline.domain.offer_rules import option_faults, wrong_prompt_length
+from pipeline.domain.offer_rules import option_faults, reserved_field, wrong_prompt_length
 from pipeline.errors import InvalidInput
 from pipeline.findings import Finding
-from pipeline.providers import passthrough, schema_registry
+from pipeline.providers import schema_registry
 from pipeline.providers.apimart import APIMart
 from pipeline.providers.base import ASSET, CLIENT_ID, Provider, plain
 from pipeline.providers.evolink import EvoLink
@@ -70,7 +72,8 @@ def compose_with(provider: Provider, item: Item, options: Mapping[str, Any]) -> 
         raise _refusal(item, wrong)
     extra = item.extra.get(item.provider)
     if extra:
-        data["body"] = passthrough.merge(data["body"], extra)
+        body = data["body"]
+        data["body"] = [_join(body[0], extra)] if isinstance(body, list) else _join(body, extra)
     return data
 
 
@@ -80,7 +83,7 @@ def sent_prompt(provider: str, request: Mapping[str, Any]) -> str:
 
 
 def _prompt_in(offer: Offer, request: Mapping[str, Any]) -> str:
-    found: Any = passthrough.task(request["body"])
+    found: Any = _task(request["body"])
     for step in offer.prompt_field.split("."):
         found = found[step]
     return str(found)
@@ -105,4 +108,50 @@ def _request_faults(item: Item, offer: Offer, data: Mapping[str, Any]) -> list[t
     if refused is not None:
         return [("wire-schema", f"{offer.title} cannot be told this: {refused}")]
     added = item.extra.get(item.provider)
-    return list(passthrough.extra_faults(offer, data["body"], added)) if added else []
+    return list(_extra_faults(offer, data["body"], added)) if added else []
+
+
+def _task(body: Any) -> Any:
+    """Return the object that holds a request's fields: the body, or the only task in it."""
+    return body[0] if isinstance(body, list) else body
+
+
+def _extra_faults(offer: Offer, body: Any, extra: Any) -> Iterator[tuple[str, str]]:
+    """Yield, as slug and message, each field of `extra` that must not be there."""
+    if not isinstance(extra, Mapping):
+        yield ("extra-form", f"extra for {offer.provider} is a map of request fields")
+        return
+    for field, value in _leaves(extra):
+        reserved = reserved_field(offer, field)
+        if reserved:
+            yield ("extra-reserved", reserved)
+        elif _is_taken(_task(body), field.split("."), value):
+            yield ("extra-taken", f"{offer.title}'s field {field!r} is set by the shot already")
+
+
+def _join(ours: Mapping[str, Any], extra: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the fields with those of `extra` added; `_extra_faults` has found nothing."""
+    nested = {
+        name: _join(ours[name], value)
+        for name, value in extra.items()
+        if isinstance(ours.get(name), Mapping)
+    }
+    return {**ours, **extra, **nested}
+
+
+def _leaves(extra: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, Any]]:
+    for name, value in extra.items():
+        if isinstance(value, Mapping) and value:
+            yield from _leaves(value, f"{above}{name}.")
+        else:
+            yield f"{above}{name}", value
+
+
+def _is_taken(ours: Any, path: list[str], value: Any) -> bool:
+    for name in path:
+        if not isinstance(ours, Mapping):
+            return True
+        if name not in ours:
+            return False
+        ours = ours[name]
+    return not (isinstance(ours, Mapping) and isinstance(value, Mapping))

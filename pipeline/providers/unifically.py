@@ -128,12 +128,14 @@ class Unifically:
             Role.IMAGE: syntax,
             Role.ELEMENT: syntax.replace("Image", "Element").replace("image", "element"),
         }
+        follows, ratio = item.kind in {Kind.GUIDE, Kind.EDIT}, item.settings.aspect_ratio
         given = {
             "prompt": prompts.render_prompt(item, words),
             "video_mode": _VIDEO_MODES.get(item.kind),
             "mode": item.settings.mode,
             "duration": None if item.kind is Kind.EDIT else item.settings.duration,
-            **_ratio(item),
+            # `auto` with a video, and only then.
+            "aspect_ratio": "auto" if follows else None if ratio == "auto" else ratio,
             **_media(item),
         }
         # A text task is refused with any field of a medium, null included: such keys are left out.
@@ -224,14 +226,6 @@ class Unifically:
         if left is not None and replies.succeeded(told) and body.get("success") is not False:
             return Charge(usd=left)
         return _fault(body, told)
-
-
-def _ratio(item: Item) -> Mapping[str, str | None]:
-    """Return the ratio: `auto` with a video and only then."""
-    if item.kind in {Kind.GUIDE, Kind.EDIT}:
-        return {"aspect_ratio": "auto"}
-    ratio = item.settings.aspect_ratio
-    return {"aspect_ratio": None if ratio == "auto" else ratio}
 
 
 def _media(item: Item) -> Mapping[str, Any]:

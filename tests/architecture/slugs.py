@@ -16,7 +16,7 @@ from tests.architecture.source import PACKAGE, modules
 _KEBAB = re.compile(r"[a-z]+(?:-[a-z0-9]+)+")
 _FINDERS = ("manifest", "plan", "media", "run", "ledger", "net", "storage", "api", "cli")
 _FINDING_MODULES = (
-    *(PACKAGE / "providers" / name for name in ("registry.py", "passthrough.py")),
+    PACKAGE / "providers" / "registry.py",
     PACKAGE / "allowed_paths.py",
     PACKAGE / "domain" / "offer_rules.py",
 )
