@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipeline.api.campaign_plan import Plan, dry_run, dry_run_summary, plan_campaign
-from pipeline.api.campaign_request import RunSettings, SpendLimit, known_causes, usage
+from pipeline.api.campaign_request import RunSettings, SpendLimit, parse_causes, usage
 from pipeline.api.loaded_campaign import LoadedCampaign
 from pipeline.api.reassignments import Reassignments
 from pipeline.api.selection import selection_sources
@@ -62,7 +62,13 @@ class Campaign:
 
         `select`, `exclude` and `first` mean what they mean on the command line.
         """
-        return plan_campaign(self._selected(select, exclude, first, provider))
+        selectors, excluded = (
+            (given,) if isinstance(given, str) else tuple(given) for given in (select, exclude)
+        )
+        maker = provider or self._loaded.request.provider
+        return plan_campaign(
+            self._with(select=selectors, exclude=excluded, first=first, provider=maker)
+        )
 
     def run(
         self,
@@ -86,7 +92,7 @@ class Campaign:
             raise usage("scenario and chaos make the sandbox misbehave: they need a rehearsal")
         cap_usd = None if max_cost_usd is None else Decimal(str(max_cost_usd))
         spending = SpendLimit(yes=True, max_cost_usd=cap_usd, buy_again_usd=buy_again_usd)
-        causes = known_causes(tuple(retry))
+        causes = parse_causes(tuple(retry))
         settings = RunSettings(spending=spending, retry=causes, scenario=scenario, chaos=chaos)
         return Run(campaign, settings)
 
@@ -137,15 +143,6 @@ class Campaign:
         from pipeline.api.clip_adoption import adopt_clips  # noqa: PLC0415 - slow to load
 
         return adopt_clips(self._loaded, named)
-
-    def _selected(
-        self, select: Selector, exclude: Selector, first: int | None, provider: str
-    ) -> LoadedCampaign:
-        selectors, excluded = (
-            (given,) if isinstance(given, str) else tuple(given) for given in (select, exclude)
-        )
-        maker = provider or self._loaded.request.provider
-        return self._with(select=selectors, exclude=excluded, first=first, provider=maker)
 
     def _with(self, **changes: Any) -> LoadedCampaign:
         loaded = self._loaded

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from urllib.parse import urlsplit
 
-from pipeline.api.campaign_request import mistyped, usage
+from pipeline.api.campaign_request import command_line_fault, usage
 from pipeline.domain import Offer, ProviderSettings
 from pipeline.domain.offer_rules import foreign_host
 from pipeline.errors import InvalidInput
@@ -47,7 +47,7 @@ def hosts_of(
             parts = urlsplit(outside)
             near = parts.scheme == "http" and is_loopback(parts.hostname or "")
             if not parts.hostname or not (parts.scheme == "https" or near):
-                raise mistyped(
+                raise command_line_fault(
                     "foreign-address", f"{outside} must be https (http only on loopback)"
                 )
             hosts[host] = outside.rstrip("/")

@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
@@ -39,7 +40,9 @@ def steer_run(
     InvalidInput if no run is at work in the root, NotAnswered if it says nothing for 30 s.
     """
     root = campaign.request.home
-    _require_run(campaign)
+    # Whoever holds the lock is the run: a command to nobody would wait for the next one.
+    if not root.is_dir() or not _is_locked(root):
+        raise usage(f"no run is at work in {root}")
     command_id = send_command(
         root, campaign.name, command, arguments, at=datetime.now(UTC).timestamp()
     )
@@ -51,11 +54,10 @@ def steer_run(
     raise NotAnswered(f"the run in {root} has not answered for {PATIENCE_S:g} s; it may still obey")
 
 
-def _require_run(campaign: LoadedCampaign) -> None:
-    root = campaign.request.home
-    if root.is_dir():
-        try:
-            RootLock(root, since=datetime.now(UTC)).release()
-        except LedgerInUse:
-            return
-    raise usage(f"no run is at work in {root}")
+def _is_locked(root: Path) -> bool:
+    """Tell whether a process works in a root, by trying to be that process."""
+    try:
+        RootLock(root, since=datetime.now(UTC)).release()
+    except LedgerInUse:
+        return True
+    return False

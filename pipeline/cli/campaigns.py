@@ -12,7 +12,8 @@ from pipeline.api.campaign_request import CampaignRequest
 from pipeline.api.loaded_campaign import LoadedCampaign, load_campaign
 from pipeline.api.project_file import project_of
 from pipeline.api.roots import TwoRoots, refuse_two_roots
-from pipeline.cli.console import person_is_there, print_error
+from pipeline.api.steering import steer_run
+from pipeline.cli.console import person_is_there, print_error, print_text
 from pipeline.cli.options import CampaignOptions
 
 
@@ -36,6 +37,12 @@ def open_campaign(request: CampaignRequest) -> LoadedCampaign:
 def open_for_status(request: CampaignRequest) -> LoadedCampaign:
     """Read the manifest, and its tables only where the selection needs them."""
     return load_for_status(request, choose_root=_ask_for_root)
+
+
+def steer(options: CampaignOptions, command: str, **arguments: Any) -> None:
+    """Send a command to the run that is at work on a campaign, and print its answer."""
+    campaign = open_for_status(request_of(options))
+    print_text(steer_run(campaign, command, arguments))
 
 
 def _ask_for_root(found: TwoRoots) -> CampaignRequest:

@@ -9,7 +9,7 @@ from typing import Any
 
 from rich.console import Console
 
-from pipeline.cli.panel import Lines, Panel
+from pipeline.cli.watching import Lines, Panel
 from pipeline.domain import Event
 
 AT = datetime(2026, 11, 21, 12, 30, 5, tzinfo=UTC)
