@@ -15,6 +15,7 @@ from pipeline.api.roots import TwoRoots, refuse_two_roots
 from pipeline.api.steering import steer_run
 from pipeline.cli.console import person_is_there, print_error, print_text
 from pipeline.cli.options import CampaignOptions
+from pipeline.ledger.root_identity import refusal_of_work
 
 
 def request_of(campaign: CampaignOptions, *groups: Any, **more: Any) -> CampaignRequest:
@@ -37,6 +38,13 @@ def open_campaign(request: CampaignRequest) -> LoadedCampaign:
 def open_for_status(request: CampaignRequest) -> LoadedCampaign:
     """Read the manifest, and its tables only where the selection needs them."""
     return load_for_status(request, choose_root=_ask_for_root)
+
+
+def print_root_notice(request: CampaignRequest) -> None:
+    """Say on standard error why a run would not work in this root as it lies, if it would not."""
+    notice = refusal_of_work(request.home, adopt=request.adopt_root)
+    if notice:
+        print_error(f"note: {notice}")
 
 
 def steer(options: CampaignOptions, command: str, **arguments: Any) -> None:

@@ -11,11 +11,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from decimal import Decimal
+from itertools import accumulate
 
 import typer
-from rich.console import Console
+from rich.cells import cell_len
+from rich.console import Console, ConsoleOptions, RenderableType
 from rich.live import Live
+from rich.measure import Measurement
 from rich.table import Table
+from rich.text import Text
 
 from pipeline.api.campaign_request import RunSettings
 from pipeline.api.campaign_run import NOTICE, Run, RunScope
@@ -114,7 +118,7 @@ class Panel(Watcher):
         for title in ("provider", "in flight", "done", "failed", "charged", "latest"):
             table.add_column(title, justify="left" if title in {"provider", "latest"} else "right")
         for name, lane in sorted(self._lanes.items()):
-            table.add_row(name, *lane.cells())
+            table.add_row(_ForeignLine(name), *lane.cells())
         return table
 
 
@@ -135,11 +139,41 @@ class _Lane:
         elif event.name in _AT_REST:
             self.in_flight.discard(event.address)
         self.charged_usd += event.detail.get("charged_usd", 0)
-        self.latest = printable_line(f"{event.name} {event.address}")
+        self.latest = f"{event.name} {event.address}"
 
-    def cells(self) -> tuple[str, ...]:
+    def cells(self) -> tuple[RenderableType, ...]:
         """Return the lane as it is drawn."""
         done = self.counts["done"] + self.counts["off_spec"]
         failed = self.counts["failed"] + self.counts["in_doubt"]
         charged = f"{self.charged_usd:.2f} USD"
-        return (str(len(self.in_flight)), str(done), str(failed), charged, self.latest)
+        latest = _ForeignLine(self.latest)
+        return (str(len(self.in_flight)), str(done), str(failed), charged, latest)
+
+
+class _ForeignLine:
+    r"""Text from outside as one line of a table.
+
+    Where there is no room for all of it, it is cut between its characters: half of an escape, such
+    as `\u20` of `\u202e`, would be another text.
+    """
+
+    def __init__(self, text: str) -> None:
+        self._signs = tuple(map(printable_line, text))
+        self._width = sum(map(cell_len, self._signs))
+
+    def __rich_measure__(self, console: Console, options: ConsoleOptions) -> Measurement:
+        """Return how narrow the line can be, and how wide it would be."""
+        del console, options
+        return Measurement(min(1, self._width), self._width)
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[Text]:
+        """Yield as much of the line as there is room for."""
+        del console
+        text, room = "".join(self._signs), options.max_width
+        if self._width > room:
+            widths = accumulate(map(cell_len, self._signs))
+            text = "".join(
+                sign for sign, end in zip(self._signs, widths, strict=True) if end < room
+            )
+            text += "…"
+        yield Text(text, no_wrap=True)

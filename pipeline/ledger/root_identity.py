@@ -96,6 +96,22 @@ def identify(
     return replace(found, path=path), found.path
 
 
+def refusal_of_work(root: Path, *, adopt: bool) -> str:
+    """Return why a root is not opened for work as it lies; empty where it is, or has no ledger.
+
+    For those who only read: they would say nothing of it.
+    """
+    ledger = root / STATE_FOLDER / LEDGER
+    if not ledger.is_file() or not ledger.stat().st_size:
+        return ""
+    with told(ledger), closing(connect(ledger, readonly=True)) as connection, connection.begin():
+        try:
+            _, moved_from = identify(connection, root, kind=None, adopt=adopt)
+        except RootRefused as refused:
+            return str(refused)
+    return f"{root} was in {moved_from} before: a run takes it over" if moved_from else ""
+
+
 def record_identity(connection: Connection, identity: RootIdentity) -> None:
     """Write down whose ledger it is."""
     if _recorded(connection) == identity:

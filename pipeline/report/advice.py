@@ -90,7 +90,7 @@ _ADVICE: Mapping[tuple[str, str], Advice] = MappingProxyType(
             verb="reconcile",
         ),
         ("overdue", "expired"): Advice(
-            title="the link to the clip is dead; the clip is paid for",
+            title="the link to the clip is dead or refused; the clip is paid for",
             todo="ask for another link, or give it up with `--abandon ADDRESS`",
             options="",
             verb="reconcile",

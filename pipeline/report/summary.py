@@ -133,6 +133,10 @@ class Report:
     clip_count: int
     shared: int
     """Items that share another item's purchase."""
+    adopted: int
+    """Items whose clip was adopted, booked as paid earlier at its estimate."""
+    adopted_usd: Decimal
+    """What of the money charged are such estimates: what was really paid is not known."""
 
 
 @dataclass(slots=True)
@@ -178,11 +182,16 @@ class _Tally:
     clips: list[str] = field(default_factory=list)
     clip_count: int = 0
     shared: int = 0
+    adopted: int = 0
+    adopted_usd: Decimal = _NOTHING
 
     def add(self, record: Record) -> None:
         self.counts[record.state] += 1
         self.money = self.money.plus(record)
         self.shared += bool(record.shared_with)
+        if record.adopted_usd and not record.shared_with:
+            self.adopted += 1
+            self.adopted_usd += record.adopted_usd
         for shares, name in ((self.providers, record.provider), (self.shots, record.shot)):
             shares[name] = (shares.get(name) or Share(name=name)).plus(record)
         if record.state != DONE:
@@ -240,6 +249,8 @@ def summarise(  # noqa: PLR0913 - each names one line of the report's head
         clips=tuple(tally.clips),
         clip_count=tally.clip_count,
         shared=tally.shared,
+        adopted=tally.adopted,
+        adopted_usd=tally.adopted_usd,
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import typer
 
 from pipeline.api.campaign_report import campaign_status
-from pipeline.cli.campaigns import open_for_status, request_of
+from pipeline.cli.campaigns import open_for_status, print_root_notice, request_of
 from pipeline.cli.loss_text import print_loss
 from pipeline.cli.options import CampaignOptions, SelectionOptions, command_app, with_options
 from pipeline.cli.plan_text import left_behind_lines, same_clip_lines
@@ -24,6 +24,7 @@ def status(options: CampaignOptions, selection: SelectionOptions) -> None:
     It reads the ledger alone: neither tables nor media, and beside a run that is under way.
     """
     campaign, console = open_for_status(request_of(options, selection)), TerminalConsole()
+    print_root_notice(campaign.request)
     found = campaign_status(campaign)
     if found.loss is not None:
         print_loss(found.loss, campaign.request)

@@ -139,3 +139,21 @@ def test_both_stream() -> None:
     next(pieces)
 
     assert [MIXED[0].address] == asked
+
+
+def test_what_turns_the_direction_of_writing_is_written_out() -> None:
+    r"""But where lines are joined by it: row, address and file are as in the table and on disk."""
+    turned, spelled = (
+        "a\u202eb\u2066c",
+        "\N{WOMAN}\u200d\N{PERSONAL COMPUTER} \u0645\u06cc\u200c\u062e",
+    )
+    record = failed(
+        address=turned, row_key=turned, path=turned, message=turned, prompt=f"{turned} {spelled}"
+    )
+
+    (row,) = csv.DictReader(io.StringIO("".join(to_csv([record]))))
+
+    assert [turned, turned, turned] == [row["address"], row["row"], row["path"]]
+    assert f"../{turned}" == row["file"]
+    assert r"a\u202eb\u2066c" == row["message"]
+    assert rf"a\u202eb\u2066c {spelled}" == row["prompt"]
