@@ -15,7 +15,7 @@ from typing import Any
 from pipeline.api.campaign_request import usage
 from pipeline.api.loaded_campaign import LoadedCampaign
 from pipeline.errors import CallsheetError, LedgerInUse
-from pipeline.ledger.commands import answered, send_command
+from pipeline.ledger.commands import find_answer, send_command
 from pipeline.ledger.root_lock import RootLock
 
 PATIENCE_S = 30.0
@@ -47,7 +47,7 @@ def steer_run(
         root, campaign.name, command, arguments, at=datetime.now(UTC).timestamp()
     )
     for _ in range(round(PATIENCE_S / _LOOK_EVERY_S)):
-        answer = answered(root, command_id)
+        answer = find_answer(root, command_id)
         if answer is not None:
             return answer
         sleep(_LOOK_EVERY_S)

@@ -54,8 +54,8 @@ def plan_notes(
     # With a provider of the command line the warnings have told it already.
     if not campaign.request.provider:
         yield from campaign.reassignments.lines({line.shot for line in summary.lines})
-    yield from left_behind_lines(summary.left_behind)
-    yield from changed_lines(summary.changed_outputs)
+    yield from leftover_lines(summary.left_behind)
+    yield from change_lines(summary.changed_outputs)
     if summary.orphaned:
         yield orphan_line(summary.orphaned)
 
@@ -85,7 +85,7 @@ def damage_lines(damaged: Sequence[DamagedClip], root: Path) -> Iterator[str]:
         yield f"damaged: {len(damaged) - _SHOWN} more clips of the store: callsheet ledger check"
 
 
-def changed_lines(changed: Sequence[ChangedOutput]) -> Iterator[str]:
+def change_lines(changed: Sequence[ChangedOutput]) -> Iterator[str]:
     """Yield which delivered files somebody changed, however many there are."""
     for each in changed[:_SHOWN]:
         yield f"left alone: {each.path} was changed since it was put there: {each.change}"
@@ -175,7 +175,7 @@ def same_clip_lines(groups: Iterable[Sequence[str]]) -> Iterator[str]:
 _SAME_SHOWN = 4
 
 
-def left_behind_lines(sent: Iterable[tuple[str, str, State]], settle: str = "") -> Iterator[str]:
+def leftover_lines(sent: Iterable[tuple[str, str, State]], settle: str = "") -> Iterator[str]:
     """Yield what to say of each task that an earlier plan sent; `settle` is what would help."""
     for address, provider, state in sent:
         told = f"{address} was sent to {provider} for an earlier plan, and is"

@@ -107,16 +107,16 @@ def publish_draft(connection: Connection, *, campaign: str) -> None:
         " (SELECT id, generation FROM temp.campaigns WHERE name = :campaign)"
     )
     for statement in (
-        _merged(campaigns, "id", "WHERE name = :campaign"),
-        _merged(budgets, "scope", "WHERE true", update=()),
-        _merged(items, "id", f"WHERE id IN ({current})"),
-        _merged(
+        _merge(campaigns, "id", "WHERE name = :campaign"),
+        _merge(budgets, "scope", "WHERE true", update=()),
+        _merge(items, "id", f"WHERE id IN ({current})"),
+        _merge(
             payloads,
             "item_id",
             f"WHERE item_id IN ({current}) AND NOT EXISTS (SELECT 1 FROM main.payloads AS known"
             " WHERE known.item_id = temp.payloads.item_id AND known.data = temp.payloads.data)",
         ),
-        _merged(
+        _merge(
             jobs,
             "key",
             "WHERE NOT EXISTS (SELECT 1 FROM main.jobs AS known WHERE known.key = temp.jobs.key"
@@ -128,7 +128,7 @@ def publish_draft(connection: Connection, *, campaign: str) -> None:
             "DELETE FROM main.outputs WHERE item_id IN (SELECT id FROM temp.items)"
             " AND item_id NOT IN (SELECT item_id FROM temp.outputs)"
         ),
-        _merged(outputs, "item_id, role", "WHERE true"),
+        _merge(outputs, "item_id, role", "WHERE true"),
     ):
         known = {"campaign": campaign} if ":campaign" in statement else {}
         connection.execute(text(statement), known)
@@ -147,7 +147,7 @@ def _is_shadowed(connection: Connection, table: Table) -> bool:
     return connection.exec_driver_sql(known, (table.name,)).first() is not None
 
 
-def _merged(
+def _merge(
     table: Table,
     key: str,
     where: str,

@@ -69,12 +69,12 @@ def page(
     if selected:
         query = query.where(items.c.selected == 1)
     rows = connection.execute(query).mappings().all()
-    paid = _paid(connection, [row["key"] for row in rows])
+    paid = _purchases_of(connection, [row["key"] for row in rows])
     found = [_record(campaign, row, paid.get(row["key"], [])) for row in rows]
     return found, rows[-1]["position"] if len(rows) == _PAGE else None
 
 
-def _paid(connection: Connection, keys: Sequence[str]) -> dict[str, list[RowMapping]]:
+def _purchases_of(connection: Connection, keys: Sequence[str]) -> dict[str, list[RowMapping]]:
     query = (
         select(purchases, campaigns.c.name.label("campaign"))
         .join(campaigns, campaigns.c.id == purchases.c.campaign_id)

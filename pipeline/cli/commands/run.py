@@ -34,7 +34,7 @@ from pipeline.cli.options import (
     command_app,
     with_options,
 )
-from pipeline.cli.plan_text import left_behind_lines, plan_table, print_plan, same_clip_lines
+from pipeline.cli.plan_text import leftover_lines, plan_table, print_plan, same_clip_lines
 from pipeline.cli.terminal_console import TerminalConsole
 from pipeline.domain.money import exact_usd
 from pipeline.domain.states import Exit, Status
@@ -128,7 +128,7 @@ def _plan_and_make(
         show_summary(console, report, report_paths(campaign))
         console.print_lines(same_clip_lines(ledger.same_clips(campaign.name)))
         settle = campaign.request.command("reconcile")
-        console.print_lines(left_behind_lines(ledger.left_behind(campaign.name), settle))
+        console.print_lines(leftover_lines(ledger.left_behind(campaign.name), settle))
     code = Exit(outcome.exit_code)
     return stops.exit if code is Exit.INTERRUPTED else code
 

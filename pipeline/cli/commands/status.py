@@ -8,7 +8,7 @@ from pipeline.api.campaign_report import campaign_status
 from pipeline.cli.campaigns import open_for_status, print_root_notice, request_of
 from pipeline.cli.loss_text import print_loss
 from pipeline.cli.options import CampaignOptions, SelectionOptions, command_app, with_options
-from pipeline.cli.plan_text import left_behind_lines, same_clip_lines
+from pipeline.cli.plan_text import leftover_lines, same_clip_lines
 from pipeline.cli.terminal_console import TerminalConsole
 from pipeline.report.terminal import show_summary
 
@@ -32,7 +32,7 @@ def status(options: CampaignOptions, selection: SelectionOptions) -> None:
         show_summary(console, found.report)
         console.print_lines(same_clip_lines(found.same_clips))
         console.print_lines(
-            left_behind_lines(found.left_behind, campaign.request.command("reconcile"))
+            leftover_lines(found.left_behind, campaign.request.command("reconcile"))
         )
         worth = [each for each in found.notable if each.name not in _GOOD_NEWS]
         console.print_lines([""] if worth else [])
