@@ -31,7 +31,13 @@ Selector = str | Sequence[str]
 
 
 class Campaign:
-    """A manifest that was read, in its root; made by `Project.open`."""
+    """A manifest that was read, in its root; made by `Project.open`.
+
+    campaign = Project(rehearse=True).open("campaign.yaml")
+    assert not campaign.check()
+    for item in campaign.iter_items(select="tag:hero"):
+        print(item.address, item.status, item.estimate_usd)
+    """
 
     def __init__(self, loaded: LoadedCampaign) -> None:
         self._loaded = loaded
@@ -121,7 +127,11 @@ class Campaign:
         return campaign_status(self._loaded)
 
     def report(self, *, write: bool = True) -> Report:
-        """Return the report of the campaign, from its ledger; `write` its files again too."""
+        """Return the report of the campaign, from its ledger; `write` its files again too.
+
+        report = campaign.report()
+        print(dict(report.counts), report.money.charged_usd)
+        """
         from pipeline.api.campaign_report import report_selection  # noqa: PLC0415 - slow to load
 
         return report_selection(self._loaded, write=write)
@@ -130,6 +140,8 @@ class Campaign:
         """Settle what was sent and has no known end, and collect what is finished; buy nothing.
 
         `decisions` are what a person says of items. Return what is still open.
+
+            await campaign.reconcile(Decisions(abandon=["spin[SKU-1001,calm]#1"]))
         """
         from pipeline.api.reconciliation import Decisions, settle  # noqa: PLC0415 - slow to load
 
@@ -139,6 +151,9 @@ class Campaign:
         """Take in clips that lie at output paths without a purchase, so that none is bought again.
 
         `named` are clips of the store and their items, as `SHA=ADDRESS`.
+
+            adopted = campaign.adopt_clips(["3f9a=spin[SKU-1001,calm]#1"])
+            print(len(adopted.results), adopted.next_plan.to_make.items)
         """
         from pipeline.api.clip_adoption import adopt_clips  # noqa: PLC0415 - slow to load
 
