@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from enum import StrEnum
 from functools import lru_cache
+from typing import Any
 
 from pipeline.foreign_text import one_column, printable_line, redact
 
@@ -115,6 +116,30 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
         return f"did you mean '{close}'?"
     more = ", …" if len(names) > _LISTED else ""
     return f"known here: {', '.join(names[:_LISTED])}{more}" if names else ""
+
+
+def plain_finding(finding: Finding) -> Mapping[str, Any]:
+    """Return a finding as plain data that JSON can hold."""
+    return {
+        "slug": finding.slug,
+        "severity": finding.severity.value,
+        "message": finding.message,
+        "hint": finding.hint,
+        **_plain_span(finding.span),
+        "row": finding.row,
+        "column_name": finding.column,
+        "rows": list(finding.rows),
+        "related": [_plain_span(span) for span in finding.related],
+    }
+
+
+def _plain_span(span: Span) -> Mapping[str, Any]:
+    return {
+        "file": span.file,
+        "line": span.line,
+        "column": span.column,
+        "end_column": span.end_column,
+    }
 
 
 def render(finding: Finding, sources: Mapping[str, str]) -> str:

@@ -20,6 +20,7 @@ _HIDDEN = (
 _UNPRINTABLE = re.compile(f"[{_HIDDEN}]")
 _UNPRINTABLE_IN_A_LINE = re.compile(rf"[\n{_HIDDEN}]")
 _UNSTORABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
+_DIRECTION = re.compile(r"[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 _BMP_END = 0xFFFF
 
 
@@ -39,6 +40,15 @@ def printable_line(text: str) -> str:
 def storable(text: str) -> str:
     """Return text as any table can hold it: no control characters, marks of direction as is."""
     return text if text.isprintable() else _UNSTORABLE.sub(_escape, text)
+
+
+def without_direction(text: str) -> str:
+    r"""Return text in which what turns the direction of writing is written out as `\u202e`.
+
+    For tables: there, a cell that is shown backwards is taken for another. What joins letters or
+    emoji stays, since it is spelling.
+    """
+    return text if text.isprintable() else _DIRECTION.sub(_escape, text)
 
 
 def encodable(text: str) -> str:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipeline.api.campaign_plan import Plan, dry_run, dry_run_summary, plan_campaign
-from pipeline.api.campaign_request import RunSettings, SpendLimit, known_causes, usage
+from pipeline.api.campaign_request import RunSettings, SpendLimit, parse_causes, usage
 from pipeline.api.loaded_campaign import LoadedCampaign
 from pipeline.api.reassignments import Reassignments
 from pipeline.api.selection import selection_sources
@@ -31,7 +31,13 @@ Selector = str | Sequence[str]
 
 
 class Campaign:
-    """A manifest that was read, in its root; made by `Project.open`."""
+    """A manifest that was read, in its root; made by `Project.open`.
+
+    campaign = Project(rehearse=True).open("campaign.yaml")
+    assert not campaign.check()
+    for item in campaign.iter_items(select="tag:hero"):
+        print(item.address, item.status, item.estimate_usd)
+    """
 
     def __init__(self, loaded: LoadedCampaign) -> None:
         self._loaded = loaded
@@ -62,7 +68,13 @@ class Campaign:
 
         `select`, `exclude` and `first` mean what they mean on the command line.
         """
-        return plan_campaign(self._selected(select, exclude, first, provider))
+        selectors, excluded = (
+            (given,) if isinstance(given, str) else tuple(given) for given in (select, exclude)
+        )
+        maker = provider or self._loaded.request.provider
+        return plan_campaign(
+            self._with(select=selectors, exclude=excluded, first=first, provider=maker)
+        )
 
     def run(
         self,
@@ -86,7 +98,7 @@ class Campaign:
             raise usage("scenario and chaos make the sandbox misbehave: they need a rehearsal")
         cap_usd = None if max_cost_usd is None else Decimal(str(max_cost_usd))
         spending = SpendLimit(yes=True, max_cost_usd=cap_usd, buy_again_usd=buy_again_usd)
-        causes = known_causes(tuple(retry))
+        causes = parse_causes(tuple(retry))
         settings = RunSettings(spending=spending, retry=causes, scenario=scenario, chaos=chaos)
         return Run(campaign, settings)
 
@@ -115,7 +127,11 @@ class Campaign:
         return campaign_status(self._loaded)
 
     def report(self, *, write: bool = True) -> Report:
-        """Return the report of the campaign, from its ledger; `write` its files again too."""
+        """Return the report of the campaign, from its ledger; `write` its files again too.
+
+        report = campaign.report()
+        print(dict(report.counts), report.money.charged_usd)
+        """
         from pipeline.api.campaign_report import report_selection  # noqa: PLC0415 - slow to load
 
         return report_selection(self._loaded, write=write)
@@ -124,6 +140,8 @@ class Campaign:
         """Settle what was sent and has no known end, and collect what is finished; buy nothing.
 
         `decisions` are what a person says of items. Return what is still open.
+
+            await campaign.reconcile(Decisions(abandon=["spin[SKU-1001,calm]#1"]))
         """
         from pipeline.api.reconciliation import Decisions, settle  # noqa: PLC0415 - slow to load
 
@@ -133,19 +151,13 @@ class Campaign:
         """Take in clips that lie at output paths without a purchase, so that none is bought again.
 
         `named` are clips of the store and their items, as `SHA=ADDRESS`.
+
+            adopted = campaign.adopt_clips(["3f9a=spin[SKU-1001,calm]#1"])
+            print(len(adopted.results), adopted.next_plan.to_make.items)
         """
         from pipeline.api.clip_adoption import adopt_clips  # noqa: PLC0415 - slow to load
 
         return adopt_clips(self._loaded, named)
-
-    def _selected(
-        self, select: Selector, exclude: Selector, first: int | None, provider: str
-    ) -> LoadedCampaign:
-        selectors, excluded = (
-            (given,) if isinstance(given, str) else tuple(given) for given in (select, exclude)
-        )
-        maker = provider or self._loaded.request.provider
-        return self._with(select=selectors, exclude=excluded, first=first, provider=maker)
 
     def _with(self, **changes: Any) -> LoadedCampaign:
         loaded = self._loaded

@@ -16,7 +16,7 @@ from pipeline.api.campaign_request import CampaignRequest
 from pipeline.api.loaded_campaign import LoadedCampaign
 from pipeline.domain import Record
 from pipeline.errors import InvalidInput, LedgerLost
-from pipeline.findings import Finding
+from pipeline.findings import Finding, plain_finding
 from pipeline.ledger.loss_detection import Loss
 from pipeline.ledger.repository import Ledger
 from pipeline.run.output_check import RealFiles
@@ -74,7 +74,7 @@ class Plan:
         return {
             "campaign": self.campaign.name,
             "ok": self.ok,
-            "findings": [_plain_finding(finding) for finding in self.findings],
+            "findings": [plain_finding(finding) for finding in self.findings],
             "to_make": _plain_sum(self.to_make),
             "lines": [
                 {
@@ -90,19 +90,6 @@ class Plan:
             if self.ok
             else [],
         }
-
-
-def _plain_finding(finding: Finding) -> Mapping[str, Any]:
-    span = finding.span
-    return {
-        "slug": finding.slug,
-        "severity": finding.severity.value,
-        "message": finding.message,
-        "hint": finding.hint,
-        "file": span.file,
-        "line": span.line,
-        "column": span.column,
-    }
 
 
 def _plain_sum(total: Totals | PlanLine) -> Mapping[str, Any]:

@@ -84,7 +84,7 @@ def campaign_status(campaign: LoadedCampaign) -> CampaignStatus:
         return CampaignStatus(report=None, loss=loss)
     with open_to_read(campaign, "status") as ledger:
         return CampaignStatus(
-            report=campaign_report(selected_records(ledger, campaign), campaign, ledger),
+            report=campaign_report(select_records(ledger, campaign), campaign, ledger),
             loss=loss,
             left_behind=ledger.left_behind(campaign.name),
             same_clips=ledger.same_clips(campaign.name),
@@ -95,9 +95,9 @@ def campaign_status(campaign: LoadedCampaign) -> CampaignStatus:
 def report_selection(campaign: LoadedCampaign, *, write: bool) -> Report:
     """Return the report of what is selected, from the ledger; `write` its files too."""
     with open_to_read(campaign, "report") as ledger:
-        made = campaign_report(selected_records(ledger, campaign), campaign, ledger)
+        made = campaign_report(select_records(ledger, campaign), campaign, ledger)
         if write:
-            write_files(made, campaign, lambda: selected_records(ledger, campaign))
+            write_files(made, campaign, lambda: select_records(ledger, campaign))
     return made
 
 
@@ -129,7 +129,7 @@ def only_rehearsed(campaign: LoadedCampaign, verb: str) -> str:
     return f"it was rehearsed: {rehearsal.command(verb)}" if rehearsed else ""
 
 
-def selected_records(ledger: Ledger, campaign: LoadedCampaign) -> Iterator[Record]:
+def select_records(ledger: Ledger, campaign: LoadedCampaign) -> Iterator[Record]:
     """Yield the ledger's items that the command line selects, as they stand.
 
     InvalidInput where the selection asks for what a table knows that cannot be read.

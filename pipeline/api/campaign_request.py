@@ -146,7 +146,7 @@ class RunSettings:
     clock: Clock = field(default_factory=RealClock)
 
 
-def known_causes(given: tuple[str, ...]) -> tuple[str, ...]:
+def parse_causes(given: tuple[str, ...]) -> tuple[str, ...]:
     """Return causes of failures to buy again; a misspelt one would buy nothing and not say so."""
     known = [kind.value for kind in FaultKind]
     for cause in given:
@@ -157,9 +157,9 @@ def known_causes(given: tuple[str, ...]) -> tuple[str, ...]:
 
 def usage(message: str, hint: str = "") -> InvalidInput:
     """Return the fault of a request that cannot be followed (exit 3)."""
-    return mistyped("usage", message, hint)
+    return command_line_fault("usage", message, hint)
 
 
-def mistyped(slug: str, message: str, hint: str = "") -> InvalidInput:
+def command_line_fault(slug: str, message: str, hint: str = "") -> InvalidInput:
     """Return a fault whose place is the command line or the environment (exit 3)."""
     return InvalidInput([Finding(slug=slug, message=message, span=COMMAND_LINE, hint=hint)])

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -16,7 +15,6 @@ from pipeline.domain.states import State
 from pipeline.findings import Finding
 from pipeline.ledger.adoptions import Adopter
 from pipeline.ledger.loss_detection import Loss
-from pipeline.ledger.repository import Ledger
 from pipeline.media.video import probe
 from pipeline.run.adopting import Adopted, Adoption, NotAdopted, StoredClip
 from pipeline.run.manual import list_sent
@@ -50,8 +48,17 @@ def adopt_clips(
     They are booked as paid earlier, at their estimates. InvalidInput where a name fits nothing:
     then nothing is taken in.
     """
-    with _open_adoption(campaign, notify) as (ledger, summary, adoption):
-        clips = _named_clips(named, adoption)
+    home = campaign.request.home
+    if not home.is_dir():
+        raise usage(f"nothing was made in {home}")
+    with open_for_work(campaign.request, anew=True, notify=notify) as ledger:
+        # What lies at output paths is what is asked about: it is no foreign file here.
+        summary = sync_campaign(campaign, ledger, files=False)
+        require_admitted(summary, campaign)
+        adoption = Adoption(
+            ledger, Store(home), campaign=campaign.name, probe=probe, now=datetime.now(UTC)
+        )
+        clips = _parse_names(named, adoption)
         results = [adoption.adopt_stored(clip, item) for clip, item in clips]
         results += adoption.adopt_outputs()
         if any(isinstance(result, Adopted) for result in results):
@@ -70,23 +77,7 @@ def adopt_clips(
         )
 
 
-@contextmanager
-def _open_adoption(
-    campaign: LoadedCampaign, notify: Callable[[str], None]
-) -> Iterator[tuple[Ledger, PlanSummary, Adoption]]:
-    home = campaign.request.home
-    if not home.is_dir():
-        raise usage(f"nothing was made in {home}")
-    with open_for_work(campaign.request, anew=True, notify=notify) as ledger:
-        summary = sync_campaign(campaign, ledger, files=False)
-        require_admitted(summary, campaign)
-        adoption = Adoption(
-            ledger, Store(home), campaign=campaign.name, probe=probe, now=datetime.now(UTC)
-        )
-        yield ledger, summary, adoption
-
-
-def _named_clips(words: Sequence[str], adoption: Adoption) -> list[tuple[StoredClip, Adopter]]:
+def _parse_names(words: Sequence[str], adoption: Adoption) -> list[tuple[StoredClip, Adopter]]:
     """Return which clip is for which item; InvalidInput before anything is taken in."""
     if not words:
         return []

@@ -53,24 +53,18 @@ class Comparison:
 def compare_providers(campaign: LoadedCampaign) -> Mapping[str, Comparison]:
     """Return what each provider would make of the campaign, by its name."""
     found = {name: Comparison() for name in OFFERS}
-    known = _manifest_messages(campaign)
+    # What is said of the manifest whoever makes it: no provider can help that.
+    known = {finding.message for finding in campaign.findings}
+    known |= {
+        each.message
+        for each in campaign.entries(None)
+        if isinstance(each, Finding) and each.severity is Severity.WARNING
+    }
     for name, comparison in found.items():
         request = replace(campaign.request, provider=name)
         for entry in replace(campaign, request=request).entries(None):
-            # What is wrong with the manifest itself is no provider's doing.
             if isinstance(entry, PricedItem):
                 comparison.add(entry, own=entry.item.provider == name)
             elif entry.message not in known:
                 comparison.note(entry)
     return found
-
-
-def _manifest_messages(campaign: LoadedCampaign) -> frozenset[str]:
-    """Return what is said of the manifest whoever makes it: no provider can help that."""
-    planned = campaign.entries(None)
-    warnings = {
-        each.message
-        for each in planned
-        if isinstance(each, Finding) and each.severity is Severity.WARNING
-    }
-    return frozenset(warnings | {finding.message for finding in campaign.findings})

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from pipeline.api.campaign_request import CampaignRequest, mistyped
+from pipeline.api.campaign_request import CampaignRequest, command_line_fault
 from pipeline.api.endpoints import STEERING
 from pipeline.api.project_file import FILE, ProjectFile
 from pipeline.domain import Offer
@@ -65,7 +65,7 @@ def _read(env_file: Path, project: ProjectFile | None = None) -> Mapping[str, st
 
     def fault(slug: str, message: str, hint: str = "") -> InvalidInput:
         if project is None:
-            return mistyped(slug, message, hint)
+            return command_line_fault(slug, message, hint)
         return _in_project(slug, message, project, hint)
 
     try:
@@ -73,7 +73,7 @@ def _read(env_file: Path, project: ProjectFile | None = None) -> Mapping[str, st
         with env_file.open("rb") as file:
             data = file.read(_MOST_BYTES + 1)
         if len(data) > _MOST_BYTES:
-            raise mistyped("too-large", f"{env_file} has more than {_MOST_BYTES:,} bytes")
+            raise command_line_fault("too-large", f"{env_file} has more than {_MOST_BYTES:,} bytes")
         lines = data.decode("utf-8-sig").splitlines()
     except UnicodeDecodeError as error:
         raise fault("not-utf8", f"{env_file} is not UTF-8 text", "save it as UTF-8") from error
@@ -93,4 +93,4 @@ def key_of(offer: Offer, variables: Mapping[str, str], asked: CampaignRequest) -
         hint = f"set {offer.key_env}, or name a file with --env-file, or try --rehearse"
     else:
         hint = f"write {offer.key_env} into {key_file}, where {FILE} says that the keys are"
-    raise mistyped("missing-key", f"{offer.title} needs a key", hint)
+    raise command_line_fault("missing-key", f"{offer.title} needs a key", hint)

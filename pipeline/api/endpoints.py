@@ -7,16 +7,16 @@ request (manifest.md §9).
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from urllib.parse import urlsplit
 
-from pipeline.api.campaign_request import mistyped, usage
+from pipeline.api.campaign_request import command_line_fault, usage
 from pipeline.domain import Offer, ProviderSettings
 from pipeline.domain.offer_rules import foreign_host
 from pipeline.errors import InvalidInput
 from pipeline.findings import did_you_mean
+from pipeline.net.public_addresses import is_loopback
 from pipeline.providers import OFFERS
 
 _SETTINGS = MappingProxyType({"api": "base_url", "upload": "upload_url"})
@@ -45,9 +45,9 @@ def hosts_of(
         inside = getattr(settings, setting, None)
         if outside:
             parts = urlsplit(outside)
-            near = parts.scheme == "http" and loopback(parts.hostname or "")
+            near = parts.scheme == "http" and is_loopback(parts.hostname or "")
             if not parts.hostname or not (parts.scheme == "https" or near):
-                raise mistyped(
+                raise command_line_fault(
                     "foreign-address", f"{outside} must be https (http only on loopback)"
                 )
             hosts[host] = outside.rstrip("/")
@@ -73,13 +73,3 @@ def base_urls(values: Sequence[str]) -> Mapping[str, Mapping[str, str]]:
             raise usage(f"--base-url: there is no provider {provider!r}", hint)
         read.setdefault(provider, {})[host or "api"] = url
     return read
-
-
-def loopback(host: str) -> bool:
-    """Tell whether a host name means this machine."""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False

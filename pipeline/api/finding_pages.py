@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cache
 from types import MappingProxyType
 
-from pipeline.api.shipped_data import shipped_yaml
+from pipeline.api.shipped_data import read_package_yaml
 from pipeline.findings import Severity
 
 
@@ -31,7 +31,7 @@ class FindingPage:
 @cache
 def finding_pages() -> Mapping[str, FindingPage]:
     """Return the page of every finding there is, by slug."""
-    listed = shipped_yaml("pipeline", "findings.yaml")
+    listed = read_package_yaml("pipeline", "findings.yaml")
     pages = {
         slug: FindingPage(
             slug=slug, **{**said, "severity": Severity(said.get("severity", Severity.ERROR))}

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.api.loaded_campaign import LoadedCampaign
-from pipeline.domain import Item, Media, Price, PricedItem, Record
+from pipeline.domain import Item, Media, PricedItem, Record
 from pipeline.errors import CallsheetError, InvalidInput
 from pipeline.findings import Finding, Span
 from pipeline.providers import OFFERS
@@ -27,15 +27,22 @@ def describe_item(record: Record, campaign: LoadedCampaign, provider: str = "") 
 
     CannotMake where that provider cannot make it.
     """
-    entry = _entry(record, _narrowed(record, campaign, provider))
+    findings: list[Finding] = []
+    for entry in _only_item(record, campaign, provider).entries(None):
+        if isinstance(entry, Finding):
+            findings.append(entry)
+        elif entry.item.address == record.address:
+            break
+    else:
+        raise InvalidInput(findings, campaign.sources)
     if provider and entry.item.provider != provider:
         reasons = dict(entry.item.passed_over)
         why = reasons.get(provider, f"it is pinned to {entry.item.provider}")
         raise CannotMake(f"{OFFERS[provider].title} cannot make {record.address}: {why}")
-    return item_description(entry, record, campaign)
+    return _description(entry, record, campaign)
 
 
-def _narrowed(record: Record, campaign: LoadedCampaign, provider: str) -> LoadedCampaign:
+def _only_item(record: Record, campaign: LoadedCampaign, provider: str) -> LoadedCampaign:
     """Return the campaign with no other shot and row than the item's, for one provider."""
     manifest = campaign.manifest
     shots = tuple(shot for shot in manifest.shots if shot.id == record.shot)
@@ -51,19 +58,13 @@ def _narrowed(record: Record, campaign: LoadedCampaign, provider: str) -> Loaded
     )
 
 
-def _entry(record: Record, campaign: LoadedCampaign) -> PricedItem:
-    findings: list[Finding] = []
-    for found in campaign.entries(None):
-        if isinstance(found, Finding):
-            findings.append(found)
-        elif found.item.address == record.address:
-            return found
-    raise InvalidInput(findings, campaign.sources)
-
-
-def item_description(entry: PricedItem, record: Record, campaign: LoadedCampaign) -> Plain:
+def _description(entry: PricedItem, record: Record, campaign: LoadedCampaign) -> Plain:
     """Return the item as plain data; its request is as it would be sent, without any key."""
     item, request, offer = entry.item, entry.request, OFFERS[entry.item.provider]
+    price: Plain | None = None
+    if entry.price is not None:
+        sums = {f"{name}_usd": float(getattr(entry.price, f"{name}_usd")) for name in _PRICES}
+        price = {**sums, "source": entry.price.source, "certainty": entry.price.certainty}
     return {
         "address": item.address,
         "shot": item.shot,
@@ -76,13 +77,13 @@ def item_description(entry: PricedItem, record: Record, campaign: LoadedCampaign
         "kind": item.kind.value,
         "provider": item.provider,
         "passed_over": [{"provider": name, "reason": why} for name, why in item.passed_over],
-        "settings": _given(asdict(item.settings)),
-        "spec": _given(asdict(item.spec)),
-        "price": _price(entry.price),
+        "settings": _without_none(asdict(item.settings)),
+        "spec": _without_none(asdict(item.spec)),
+        "price": price,
         "path": str(campaign.folder / record.output),
         "key": item.key.digest,
         "key_parts": dict(item.key.parts),
-        "satisfied_by": _satisfied_by(item, record),
+        "satisfied_by": _other_key(item, record),
         "prompt": record.prompt,
         "sent_prompt": entry.sent_prompt,
         "references": [
@@ -108,7 +109,7 @@ def item_description(entry: PricedItem, record: Record, campaign: LoadedCampaign
     }
 
 
-def _satisfied_by(item: Item, record: Record) -> Plain | None:
+def _other_key(item: Item, record: Record) -> Plain | None:
     """Return the key of the ledger that the item takes instead of its own, and why, if it does."""
     if record.key == item.key.digest:
         return None
@@ -126,15 +127,8 @@ def _place(span: Span | None) -> str:
     return f"{span.file}:{span.line}" if span else ""
 
 
-def _given(values: dict[str, Any]) -> Plain:
+def _without_none(values: dict[str, Any]) -> Plain:
     return {name: value for name, value in values.items() if value is not None}
-
-
-def _price(price: Price | None) -> Plain | None:
-    if price is None:
-        return None
-    sums = {f"{name}_usd": float(getattr(price, f"{name}_usd")) for name in _PRICES}
-    return {**sums, "source": price.source, "certainty": price.certainty}
 
 
 def _file(media: Media) -> str:

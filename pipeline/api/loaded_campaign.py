@@ -5,7 +5,7 @@ Each stage is handed what the stage before made.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,7 +16,7 @@ from pipeline.api.reassignments import Reassignments
 from pipeline.api.roots import RootChoice, refuse_two_roots, settle_root
 from pipeline.api.selection import (
     ProviderFilter,
-    named_findings,
+    own_selector_findings,
     selection_matcher,
     selection_sources,
 )
@@ -118,18 +118,16 @@ def load_campaign(
     )
     if loaded.manifest is None:
         raise InvalidInput(loaded.findings, loaded.sources)
+    # A profile that only the project names is at fault there.
+    place = request.project.places.get("profile") if request.profile is None else None
+    findings = (
+        replace(each, span=place) if place and each.slug == "unknown-profile" else each
+        for each in loaded.findings
+    )
     campaign = LoadedCampaign(
         request=request,
         manifest=loaded.manifest,
-        findings=(*_placed(loaded.findings, request), *named_findings(loaded.manifest)),
+        findings=(*findings, *own_selector_findings(loaded.manifest)),
         sources={**loaded.sources, **selection_sources(request), **request.project.sources},
     )
     return replace(campaign, request=settle_root(request, campaign.name, choose_root))
-
-
-def _placed(findings: Iterable[Finding], request: CampaignRequest) -> Iterator[Finding]:
-    """Yield findings, that of a profile which the project names at the place where it does."""
-    place = request.project.places.get("profile") if request.profile is None else None
-    for finding in findings:
-        moved = place if finding.slug == "unknown-profile" else None
-        yield replace(finding, span=moved) if moved else finding

@@ -53,21 +53,28 @@ def open_for_purchases(
     is settled first.
     """
     request, given_usd = campaign.request, settings.spending.buy_again_usd
+    agreed: tuple[Loss, bool] | None = None
     try:
         opened = open_for_work(request, clock=settings.clock, notify=notify)
     except LedgerLost:
         loss = find_loss(request, campaign.name)
         if loss is None:
             raise
-        _require_agreement(campaign, settings, loss)
+        # Before the new ledger is made: whoever does not agree finds everything as it was.
+        summary = _after_loss(campaign, settings, loss)
+        agreed = loss, _require_agreement(campaign, settings, loss, summary)
         opened = open_for_work(request, clock=settings.clock, anew=True, notify=notify)
     with opened as ledger:
         loss = ledger.find_loss(campaign.name)
-        if loss is not None and given_usd is None and _buys_nothing(campaign, settings, loss):
-            yield ledger, loss
-            return
         if loss is not None:
-            whole = _require_agreement(campaign, settings, loss)
+            if agreed is None or agreed[0] != loss:
+                summary = _after_loss(campaign, settings, loss)
+                if given_usd is None and loss.uncounted and not summary.to_make.items:
+                    # A loss that nobody can count stops no purchase: there is none to be made.
+                    yield ledger, loss
+                    return
+                agreed = loss, _require_agreement(campaign, settings, loss, summary)
+            _, whole = agreed
             ledger.settle_loss(loss, now=settings.clock.now(), partly=not whole)
             notify("the limit counts what this ledger knows; what is lost was paid beside it")
         elif given_usd is not None:
@@ -78,18 +85,14 @@ def open_for_purchases(
         yield ledger, None
 
 
-def _buys_nothing(campaign: LoadedCampaign, settings: RunSettings, loss: Loss) -> bool:
-    """Tell whether a loss that nobody can count stops no purchase: there is none to be made."""
-    return loss.uncounted and not _after_loss(campaign, settings, loss).to_make.items
-
-
-def _require_agreement(campaign: LoadedCampaign, settings: RunSettings, loss: Loss) -> bool:
-    """Raise PurchasesRefused unless a person named the sum that was shown.
+def _require_agreement(
+    campaign: LoadedCampaign, settings: RunSettings, loss: Loss, summary: PlanSummary
+) -> bool:
+    """Raise PurchasesRefused unless a person named the sum that was shown: that of `summary`.
 
     Tell whether that sum is for all that the campaign would buy: else the loss stays open.
     """
     given_usd = settings.spending.buy_again_usd
-    summary = _after_loss(campaign, settings, loss)
     if given_usd != summary.to_make.high_usd:
         raise PurchasesRefused(loss, summary, given_usd)
     # What stands in the way of the purchases is told while the loss is still open.

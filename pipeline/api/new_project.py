@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 
 from pipeline.api.campaign_request import usage
@@ -21,18 +20,14 @@ def write_starter(folder: Path) -> list[Path]:
     if project_of(folder / STARTER_MANIFEST).file is not None:
         del files[FILE]
     contents = {folder / name: content for name, content in files.items()}
-    _refuse_to_overwrite(folder, contents)
-    for path, content in contents.items():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(content)
-    return list(contents)
-
-
-def _refuse_to_overwrite(folder: Path, contents: Mapping[Path, bytes]) -> None:
-    """Raise InvalidInput where something is in the way, with all of it at once."""
+    # All that is in the way is told at once, and before the first file is written.
     if folder.exists() and not folder.is_dir():
         raise usage(f"{folder} is a file, not a folder")
     there = [str(path) for path in contents if path.exists() or path.is_symlink()]
     if there:
         hint = "name another folder: callsheet init FOLDER"
         raise usage(f"would overwrite {', '.join(there)}", hint)
+    for path, content in contents.items():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+    return list(contents)

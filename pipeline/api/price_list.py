@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import cache
 
-from pipeline.api.shipped_data import shipped_yaml
+from pipeline.api.shipped_data import read_package_yaml
 from pipeline.plan import Rates, parse_rates
 from pipeline.providers import OFFERS, PLUGIN_RATES
 from pipeline.report.capability_table import Prices, capabilities
@@ -14,7 +14,7 @@ from pipeline.report.capability_table import Prices, capabilities
 @cache
 def price_list() -> Rates:
     """Return the rates that plans are priced by."""
-    data = shipped_yaml("pipeline.providers", "rates.yaml")
+    data = read_package_yaml("pipeline.providers", "rates.yaml")
     return parse_rates({**data, "rates": [*data["rates"], *PLUGIN_RATES]})
 
 

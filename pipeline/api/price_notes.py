@@ -18,28 +18,23 @@ def price_lines(standings: Iterable[PriceStanding]) -> Iterator[str]:
     for standing in standings:
         seen = standing.seen
         if seen is not None and seen.charged_microusd:
-            yield _contradicted(standing)
+            charged = exact_usd(usd(seen.charged_microusd))
+            estimate = exact_usd(usd(seen.estimate_microusd))
+            line = (
+                f"{standing.price_class}: charged {charged} USD where {estimate} USD was estimated"
+            )
+            if seen.source in TOLD:
+                yield f"{line} before: it is set aside as it was charged last"
+            else:
+                alone = "; the next clip goes alone" if standing.to_make else ""
+                yield f"price unconfirmed: {line}: that much is set aside for the next{alone}"
         elif seen is None or seen.source not in TOLD:
-            line = _unconfirmed(standing)
+            line = _why_unconfirmed(standing)
             if line:
                 yield f"price unconfirmed: {standing.price_class}: {line}"
 
 
-def _contradicted(standing: PriceStanding) -> str:
-    seen = standing.seen
-    assert seen is not None  # noqa: S101 - asked before
-    charged, estimate = (
-        exact_usd(usd(seen.charged_microusd)),
-        exact_usd(usd(seen.estimate_microusd)),
-    )
-    line = f"{standing.price_class}: charged {charged} USD where {estimate} USD was estimated"
-    if seen.source in TOLD:
-        return f"{line} before: it is set aside as it was charged last"
-    alone = "; the next clip goes alone" if standing.to_make else ""
-    return f"price unconfirmed: {line}: that much is set aside for the next{alone}"
-
-
-def _unconfirmed(standing: PriceStanding) -> str:
+def _why_unconfirmed(standing: PriceStanding) -> str:
     more, seen = standing.to_make - 1, standing.seen
     offer = OFFERS.get(standing.price_class.provider)
     title = offer.title if offer else standing.price_class.provider

@@ -58,22 +58,22 @@ def project_of(manifest: Path) -> ProjectFile:
     As for the tables beside it, the manifest's folder is the one that its path names, also where
     the file itself is a link.
     """
-    folder = _resolved(manifest.parent)
-    return _nearest(folder) or ProjectFile(folder=folder, root=shown(folder / OUTPUTS))
+    folder = _resolve(manifest.parent)
+    return _nearest(folder) or ProjectFile(folder=folder, root=display_path(folder / OUTPUTS))
 
 
 def project_here() -> ProjectFile | None:
     """Return the project at or above the current folder; None if there is none."""
-    return _nearest(_resolved(Path()))
+    return _nearest(_resolve(Path()))
 
 
-def shown(path: Path) -> Path:
+def display_path(path: Path) -> Path:
     """Return an absolute path as it is shown: relative where it lies below the current folder."""
-    here = _resolved(Path())
+    here = _resolve(Path())
     return path.relative_to(here) if path.is_relative_to(here) else path
 
 
-def _resolved(folder: Path) -> Path:
+def _resolve(folder: Path) -> Path:
     try:
         return folder.resolve()
     except (OSError, RuntimeError, ValueError):  # a loop of links, a NUL: reading it will tell
@@ -90,8 +90,8 @@ def _nearest(folder: Path) -> ProjectFile | None:
 
 def _read(folder: Path) -> ProjectFile:
     """Return what the folder's file says; InvalidInput with all that is wrong with it."""
-    name = str(shown(folder / FILE))
-    text, data = _parsed(folder / FILE, name)
+    name = str(display_path(folder / FILE))
+    text, data = _parse(folder / FILE, name)
     places = {key: _place(text, name, key) for key in data}
     sources = {name: _without_secrets(text)}
     findings = [fault for key in data for fault in _faults(key, data, places[key])]
@@ -111,10 +111,10 @@ def _read(folder: Path) -> ProjectFile:
 
 def _below(folder: Path, value: str) -> Path:
     path = folder / value
-    return shown(_resolved(path) if ".." in path.parts else path)
+    return display_path(_resolve(path) if ".." in path.parts else path)
 
 
-def _parsed(file: Path, name: str) -> tuple[str, Mapping[str, Any]]:
+def _parse(file: Path, name: str) -> tuple[str, Mapping[str, Any]]:
     """Return the file's text and what it says; InvalidInput where it cannot be understood."""
     try:
         text = contents(file).decode("utf-8-sig")
@@ -161,13 +161,9 @@ def _faults(key: str, data: Mapping[str, Any], place: Span) -> Iterator[Finding]
         message, hint = f"'{key}' is {title}, written as a text", f'as in {key} = "…"'
         yield Finding(slug="wrong-type", message=message, span=place, hint=hint)
     elif not jsonschema_rs.is_valid(rules[key], value):
-        yield _bad_value(key, value, title, place)
-
-
-def _bad_value(key: str, value: str, title: str, place: Span) -> Finding:
-    tilde = value.startswith("~")
-    hint = "write the path in full: ~ is the shell's" if tilde else "write one, or take it out"
-    return Finding(slug="bad-value", message=f"'{key}' is not {title}", span=place, hint=hint)
+        tilde = value.startswith("~")
+        hint = "write the path in full: ~ is the shell's" if tilde else "write one, or take it out"
+        yield Finding(slug="bad-value", message=f"'{key}' is not {title}", span=place, hint=hint)
 
 
 def _place(text: str, name: str, key: str) -> Span:

@@ -40,7 +40,7 @@ def start_sandbox(
 ) -> Iterator[Mapping[str, Mapping[str, str]]]:
     """Yield the sandbox's addresses, `{provider: {"base_url": …}}`; stop it afterwards."""
     state.mkdir(parents=True, exist_ok=True)
-    played = _scenario(state, scenario, chaos)
+    played = _write_scenario(state, scenario, chaos)
     command = [sys.executable, "-m", "pipeline.sandbox", "--leash"]
     command += ["--state", str(state), "--scenario", str(played)]
     with (
@@ -54,7 +54,11 @@ def start_sandbox(
         ) as process,
     ):
         try:
-            yield _addresses(process, state)
+            assert process.stdout is not None  # noqa: S101 - it was opened with a pipe
+            line = process.stdout.readline()
+            if not line:
+                raise Unusable(f"the sandbox did not start; see {state / 'sandbox.log'}")
+            yield json.loads(line)["providers"]
         finally:
             process.terminate()
             try:
@@ -63,7 +67,7 @@ def start_sandbox(
                 process.kill()
 
 
-def _scenario(state: Path, scenario: Path | None, chaos: float) -> Path:
+def _write_scenario(state: Path, scenario: Path | None, chaos: float) -> Path:
     """Write what is to be played: always a file, else the sandbox goes on with the last one."""
     document = {} if scenario is None else yaml.safe_load(scenario.read_bytes()) or {}
     if chaos:
@@ -71,12 +75,3 @@ def _scenario(state: Path, scenario: Path | None, chaos: float) -> Path:
     path = state / "scenario.json"
     path.write_text(json.dumps(document), "utf-8")
     return path
-
-
-def _addresses(process: subprocess.Popen[bytes], state: Path) -> Mapping[str, Mapping[str, str]]:
-    assert process.stdout is not None  # noqa: S101 - it was opened with a pipe
-    line = process.stdout.readline()
-    if not line:
-        raise Unusable(f"the sandbox did not start; see {state / 'sandbox.log'}")
-    providers: Mapping[str, Mapping[str, str]] = json.loads(line)["providers"]
-    return providers

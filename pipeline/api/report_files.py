@@ -52,7 +52,7 @@ def has_report(campaign: LoadedCampaign) -> bool:
     return all(file.is_file() and not _part(file).exists() for file in files)
 
 
-def written_files(campaign: LoadedCampaign) -> tuple[str, ...]:
+def report_paths(campaign: LoadedCampaign) -> tuple[str, ...]:
     """Return where the report is: its page, then its other files in one line for a shell."""
     page, *others = _files(campaign)
     folder = folder_of(campaign)

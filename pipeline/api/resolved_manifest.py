@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from pipeline.api.campaign_request import CampaignRequest
-from pipeline.domain import Written
 from pipeline.errors import InvalidInput
 from pipeline.findings import Span, has_errors
 from pipeline.manifest import contents, load_manifest
@@ -23,7 +22,7 @@ class ResolvedValue:
     origin: Span
 
 
-def resolved_values(request: CampaignRequest) -> Iterator[ResolvedValue]:
+def iter_values(request: CampaignRequest) -> Iterator[ResolvedValue]:
     """Yield the values of a manifest in its order; InvalidInput where it has errors."""
     loaded = load_manifest(
         request.manifest, profile=request.profile_name, overrides=request.overrides, read=contents
@@ -31,14 +30,11 @@ def resolved_values(request: CampaignRequest) -> Iterator[ResolvedValue]:
     if has_errors(loaded.findings):
         raise InvalidInput(loaded.findings, loaded.sources)
     for written in loaded.written:
-        yield ResolvedValue(path=_path(written), text=_text(written.value), origin=written.span)
-
-
-def _path(written: Written) -> str:
-    return "".join(
-        f"[{step}]" if isinstance(step, int) else f"{'.' if n else ''}{step}"
-        for n, step in enumerate(written.steps)
-    )
+        path = "".join(
+            f"[{step}]" if isinstance(step, int) else f"{'.' if n else ''}{step}"
+            for n, step in enumerate(written.steps)
+        )
+        yield ResolvedValue(path=path, text=_text(written.value), origin=written.span)
 
 
 def _text(value: Any) -> str:

@@ -20,7 +20,6 @@ _WORDS: Mapping[str, Collection[str]] = MappingProxyType(
     {
         "status": [status.value for status in Status],
         "state": [state.value for state in State],
-        "review": ["none", "picked", "approved", "rejected"],
     }
 )
 
@@ -28,18 +27,18 @@ _WORDS: Mapping[str, Collection[str]] = MappingProxyType(
 class ProviderFilter:
     """Selects what one provider makes, or what is made already: `--provider` as a selection."""
 
-    def __init__(self, provider: str, sieve: SelectionMatcher | None) -> None:
+    def __init__(self, provider: str, matcher: SelectionMatcher | None) -> None:
         self._provider = provider
-        self._sieve = sieve
+        self._matcher = matcher
 
     def __call__(self, record: Record) -> bool:
         """Tell whether an item is selected."""
-        meant = self._sieve is None or self._sieve(record)
+        meant = self._matcher is None or self._matcher(record)
         return meant and (record.provider == self._provider or record.state not in _TO_BE_MADE)
 
     def findings(self) -> Iterable[Finding]:
         """Return what is wrong with the selection beside it."""
-        return self._sieve.findings() if self._sieve else ()
+        return self._matcher.findings() if self._matcher else ()
 
 
 def selection_of(
@@ -79,16 +78,16 @@ def selection_matcher(
 
 
 def matching_records(
-    records: Iterable[Record], sieve: SelectionMatcher | None, sources: Mapping[str, str]
+    records: Iterable[Record], matcher: SelectionMatcher | None, sources: Mapping[str, str]
 ) -> Iterator[Record]:
     """Yield the selected ones of a ledger's records; InvalidInput at the end if one is at fault."""
-    yield from filter(sieve, records)
-    findings = tuple(sieve.findings()) if sieve else ()
+    yield from filter(matcher, records)
+    findings = tuple(matcher.findings()) if matcher else ()
     if findings:
         raise InvalidInput(findings, sources)
 
 
-def named_findings(manifest: Manifest) -> tuple[Finding, ...]:
+def own_selector_findings(manifest: Manifest) -> tuple[Finding, ...]:
     """Return what is wrong with the manifest's own selectors, used or not."""
     return selector_findings(manifest.selectors, _WORDS)
 

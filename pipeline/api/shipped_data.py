@@ -10,7 +10,7 @@ import yaml
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
-def shipped_yaml(package: str, name: str) -> Any:
+def read_package_yaml(package: str, name: str) -> Any:
     """Return what a file of one of our packages says."""
     text = files(package).joinpath(name).read_text("utf-8")
     loader = _LOADER(text)

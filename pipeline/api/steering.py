@@ -8,13 +8,14 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
 from pipeline.api.campaign_request import usage
 from pipeline.api.loaded_campaign import LoadedCampaign
 from pipeline.errors import CallsheetError, LedgerInUse
-from pipeline.ledger.commands import answered, send_command
+from pipeline.ledger.commands import find_answer, send_command
 from pipeline.ledger.root_lock import RootLock
 
 PATIENCE_S = 30.0
@@ -39,23 +40,24 @@ def steer_run(
     InvalidInput if no run is at work in the root, NotAnswered if it says nothing for 30 s.
     """
     root = campaign.request.home
-    _require_run(campaign)
+    # Whoever holds the lock is the run: a command to nobody would wait for the next one.
+    if not root.is_dir() or not _is_locked(root):
+        raise usage(f"no run is at work in {root}")
     command_id = send_command(
         root, campaign.name, command, arguments, at=datetime.now(UTC).timestamp()
     )
     for _ in range(round(PATIENCE_S / _LOOK_EVERY_S)):
-        answer = answered(root, command_id)
+        answer = find_answer(root, command_id)
         if answer is not None:
             return answer
         sleep(_LOOK_EVERY_S)
     raise NotAnswered(f"the run in {root} has not answered for {PATIENCE_S:g} s; it may still obey")
 
 
-def _require_run(campaign: LoadedCampaign) -> None:
-    root = campaign.request.home
-    if root.is_dir():
-        try:
-            RootLock(root, since=datetime.now(UTC)).release()
-        except LedgerInUse:
-            return
-    raise usage(f"no run is at work in {root}")
+def _is_locked(root: Path) -> bool:
+    """Tell whether a process works in a root, by trying to be that process."""
+    try:
+        RootLock(root, since=datetime.now(UTC)).release()
+    except LedgerInUse:
+        return True
+    return False

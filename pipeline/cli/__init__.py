@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from pipeline.cli.app import invoke
+from pipeline.cli.command_line import invoke
 from pipeline.cli.console import open_standard_streams, print_error, unwritten_output
 from pipeline.cli.interrupts import leave_on_signals, leave_quietly_on_signals
 from pipeline.domain.states import Exit

@@ -12,8 +12,10 @@ from pipeline.api.campaign_request import CampaignRequest
 from pipeline.api.loaded_campaign import LoadedCampaign, load_campaign
 from pipeline.api.project_file import project_of
 from pipeline.api.roots import TwoRoots, refuse_two_roots
-from pipeline.cli.console import person_is_there, print_error
+from pipeline.api.steering import steer_run
+from pipeline.cli.console import person_is_there, print_error, print_text
 from pipeline.cli.options import CampaignOptions
+from pipeline.ledger.root_identity import refusal_of_work
 
 
 def request_of(campaign: CampaignOptions, *groups: Any, **more: Any) -> CampaignRequest:
@@ -36,6 +38,19 @@ def open_campaign(request: CampaignRequest) -> LoadedCampaign:
 def open_for_status(request: CampaignRequest) -> LoadedCampaign:
     """Read the manifest, and its tables only where the selection needs them."""
     return load_for_status(request, choose_root=_ask_for_root)
+
+
+def print_root_notice(request: CampaignRequest) -> None:
+    """Say on standard error why a run would not work in this root as it lies, if it would not."""
+    notice = refusal_of_work(request.home, adopt=request.adopt_root)
+    if notice:
+        print_error(f"note: {notice}")
+
+
+def steer(options: CampaignOptions, command: str, **arguments: Any) -> None:
+    """Send a command to the run that is at work on a campaign, and print its answer."""
+    campaign = open_for_status(request_of(options))
+    print_text(steer_run(campaign, command, arguments))
 
 
 def _ask_for_root(found: TwoRoots) -> CampaignRequest:

@@ -21,7 +21,7 @@ from pipeline.foreign_text import escape, printable
 
 _STANDARD = 3
 _STDOUT, _STDERR = 1, 2
-_SPELLED = "callsheet-spelled"
+_IN_ESCAPES = "callsheet-escapes"
 _IN_ASCII: Mapping[str, str] = MappingProxyType(
     {"·": "-", "→": "->", "━": "=", "╍": "-", "…": "...", "×": "x"} | dict.fromkeys("“”", '"')
 )
@@ -61,23 +61,20 @@ class ResilientOutput(io.FileIO):
             try:
                 written = super().write(data)
             except OSError as fault:
-                self._give_up(fault)
+                # What follows goes nowhere. A terminal that was closed reports an input/output
+                # error, a pipe without a reader EPIPE: neither is worth a word.
+                self.gone = True
+                terminal = stat.S_ISCHR(os.fstat(self.fileno()).st_mode)
+                if fault.errno != errno.EPIPE and not (terminal and fault.errno == errno.EIO):
+                    self.fault = fault
+                nowhere = os.open(os.devnull, os.O_WRONLY)
+                os.dup2(nowhere, self.fileno())
+                os.close(nowhere)
                 return len(data)
             if written is not None:
                 return written
             # Whoever shares the stream made it non-blocking: wait until there is room.
             select.select([], [self.fileno()], [])
-
-    def _give_up(self, fault: OSError) -> None:
-        """Let what follows go nowhere."""
-        self.gone = True
-        # A terminal that was closed reports an input/output error, a pipe without a reader EPIPE.
-        closed = fault.errno == errno.EIO and stat.S_ISCHR(os.fstat(self.fileno()).st_mode)
-        if fault.errno != errno.EPIPE and not closed:
-            self.fault = fault
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, self.fileno())
-        os.close(nowhere)
 
 
 def open_standard_streams() -> None:
@@ -89,7 +86,7 @@ def open_standard_streams() -> None:
     while (opened := os.open(os.devnull, os.O_RDWR)) < _STANDARD:
         pass
     os.close(opened)
-    codecs.register_error(_SPELLED, _spelled)
+    codecs.register_error(_IN_ESCAPES, _spell_out)
     sys.stdout = _stream(_STDOUT, sys.stdout)
     sys.stderr = _stream(_STDERR, sys.stderr)
 
@@ -125,12 +122,12 @@ def _stream(number: int, old: TextIO | None) -> TextIO:
     return io.TextIOWrapper(
         buffered,
         encoding=old.encoding if old else "utf-8",
-        errors=_SPELLED,
+        errors=_IN_ESCAPES,
         line_buffering=number == _STDERR or os.isatty(number),
     )
 
 
-def _spelled(error: UnicodeError) -> tuple[str, int]:
+def _spell_out(error: UnicodeError) -> tuple[str, int]:
     """Return how a terminal without these characters shows them (codecs.register_error)."""
     if not isinstance(error, UnicodeEncodeError):
         raise error

@@ -6,9 +6,8 @@ import json
 from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from pathlib import Path
-from typing import Any
 
-from pipeline.findings import Finding, Severity, Span, group_findings, render
+from pipeline.findings import Finding, Severity, group_findings, plain_finding, render
 
 
 class Format(StrEnum):
@@ -30,45 +29,9 @@ def findings_text(
     if form is Format.TEXT:
         return "\n".join(render(finding, sources) for finding in distinct)
     if form is Format.JSON:
-        return json.dumps({"findings": [_plain(finding) for finding in distinct]}, indent=2)
-    return _as_sarif(distinct)
-
-
-def findings_count(findings: Iterable[Finding]) -> str:
-    """Return `3 errors, 1 warning`."""
-    severities = [finding.severity for finding in group_findings(findings)]
-    counts = ((word, severities.count(word)) for word in Severity)
-    return (
-        ", ".join(f"{n} {word}{'s' if n > 1 else ''}" for word, n in counts if n) or "no findings"
-    )
-
-
-def _plain(finding: Finding) -> Mapping[str, Any]:
-    return {
-        "slug": finding.slug,
-        "severity": finding.severity,
-        "message": finding.message,
-        "hint": finding.hint,
-        **_place(finding.span),
-        "row": finding.row,
-        "column_name": finding.column,
-        "rows": list(finding.rows),
-        "related": [_place(span) for span in finding.related],
-    }
-
-
-def _place(span: Span) -> Mapping[str, Any]:
-    return {
-        "file": span.file,
-        "line": span.line,
-        "column": span.column,
-        "end_column": span.end_column,
-    }
-
-
-def _as_sarif(findings: tuple[Finding, ...]) -> str:
+        return json.dumps({"findings": [plain_finding(finding) for finding in distinct]}, indent=2)
     results = []
-    for finding in findings:
+    for finding in distinct:
         span = finding.span
         region = {"startLine": span.line, "startColumn": span.column, "endColumn": span.end_column}
         physical = {"artifactLocation": {"uri": Path(span.file).as_posix()}, "region": region}
@@ -80,6 +43,15 @@ def _as_sarif(findings: tuple[Finding, ...]) -> str:
                 "locations": [{"physicalLocation": physical}],
             }
         )
-    rules = [{"id": slug} for slug in sorted({finding.slug for finding in findings})]
+    rules = [{"id": slug} for slug in sorted({finding.slug for finding in distinct})]
     run = {"tool": {"driver": {"name": "callsheet", "rules": rules}}, "results": results}
     return json.dumps({"version": "2.1.0", "runs": [run]}, indent=2)
+
+
+def findings_count(findings: Iterable[Finding]) -> str:
+    """Return `3 errors, 1 warning`."""
+    severities = [finding.severity for finding in group_findings(findings)]
+    counts = ((word, severities.count(word)) for word in Severity)
+    return (
+        ", ".join(f"{n} {word}{'s' if n > 1 else ''}" for word, n in counts if n) or "no findings"
+    )

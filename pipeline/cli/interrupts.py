@@ -15,12 +15,20 @@ from types import FrameType
 from typing import Any, Protocol
 
 from pipeline.cli.console import print_error_from_signal
-from pipeline.cli.exits import INTERRUPTED, Interrupted
 from pipeline.domain.states import Exit
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _STOPPING = "stopping: what is in flight is collected; again to leave"
+INTERRUPTED = "interrupted; what was paid for is in the ledger, run again to continue"
 _Handler = Callable[[int, FrameType | None], None]
+
+
+class Interrupted(BaseException):
+    """A signal ended the command; like KeyboardInterrupt, nothing on the way may catch it."""
+
+    def __init__(self, code: Exit) -> None:
+        self.code = code
+        super().__init__(code.name)
 
 
 def exit_of(number: int) -> Exit:

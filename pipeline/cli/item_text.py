@@ -54,7 +54,12 @@ def _head(item: Plain) -> Iterator[tuple[str, str]]:
         yield "", f"not {each['provider']}: {each['reason']}"
     yield "settings", _words(item["settings"])
     yield "spec", _words(item["spec"]) or "nothing is measured"
-    yield "price", _price_line(item["price"])
+    price, words = item["price"], "unknown"
+    if price is not None:
+        amounts = (price[f"{name}_usd"] for name in _PRICES)
+        figures = dict.fromkeys(exact_usd(Decimal(str(amount))) for amount in amounts)
+        words = f"{' / '.join(figures)} USD, {price['certainty']}: {price['source']}"
+    yield "price", words
     yield "path", item["path"]
 
 
@@ -74,14 +79,6 @@ def _words(values: Plain) -> str:
         else:
             words.append(f"{name} {value:.4g}" if isinstance(value, float) else f"{name} {value}")
     return ", ".join(words)
-
-
-def _price_line(price: Plain | None) -> str:
-    if price is None:
-        return "unknown"
-    amounts = (price[f"{name}_usd"] for name in _PRICES)
-    figures = dict.fromkeys(exact_usd(Decimal(str(amount))) for amount in amounts)
-    return f"{' / '.join(figures)} USD, {price['certainty']}: {price['source']}"
 
 
 def _reference_lines(reference: Plain) -> str:

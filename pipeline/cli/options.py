@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Callable, Iterator
-from dataclasses import MISSING, Field, dataclass, fields, is_dataclass
+from collections.abc import Callable
+from dataclasses import MISSING, dataclass, fields, is_dataclass
 from decimal import Decimal
 from enum import StrEnum
 from functools import wraps
@@ -19,7 +19,7 @@ from typing import Annotated, Any, get_args, get_type_hints
 
 import typer
 
-from pipeline.api.campaign_request import SpendLimit, known_causes, usage
+from pipeline.api.campaign_request import SpendLimit, parse_causes, usage
 
 _Words = tuple[str, ...]
 """An option that may be given several times."""
@@ -141,7 +141,7 @@ class SpendOptions:
     @property
     def causes(self) -> tuple[str, ...]:
         """The causes of failures that are bought again; InvalidInput where one is none."""
-        return known_causes(self.retry)
+        return parse_causes(self.retry)
 
 
 # `Decimal` reads more than amounts: 1_000, 1e3, the digits of every script.
@@ -176,6 +176,9 @@ Root = Annotated[
     Path | None, get_args(get_type_hints(CampaignOptions, include_extras=True)["root"])[1]
 ]
 """The option of the commands that have a root and no manifest."""
+LaneOrAll = Annotated[
+    str, typer.Argument(metavar="LANE", help="A provider's lane; all where it is left out.")
+]
 Quiet = Annotated[
     bool, typer.Option("--quiet", "-q", help="Say only what went wrong, and what is asked.")
 ]
@@ -217,10 +220,22 @@ def with_options(function: Callable[..., None]) -> Callable[..., None]:
         if name not in groups:
             flat.append(parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY))
             continue
-        for option, kind, declared in _options(groups[name]):
+        hints = get_type_hints(groups[name], include_extras=True)
+        for option in fields(groups[name]):
+            kind, declared = get_args(hints[option.name])
+            default = inspect.Parameter.empty if option.default is MISSING else option.default
             if kind == _Words:
+                # Typer knows lists where a frozen record has tuples.
+                kind, default = list[str] | None, None
                 several.add(option.name)
-            flat.append(_parameter(option, kind, declared))
+            flat.append(
+                inspect.Parameter(
+                    option.name,
+                    inspect.Parameter.KEYWORD_ONLY,
+                    default=default,
+                    annotation=Annotated[kind, declared],
+                )
+            )
 
     @wraps(function)
     def command(**given: Any) -> None:
@@ -238,24 +253,3 @@ def with_options(function: Callable[..., None]) -> Callable[..., None]:
     command.__signature__ = signature.replace(parameters=flat)  # type: ignore[attr-defined]
     command.__annotations__ = {each.name: each.annotation for each in flat}
     return command
-
-
-def _options(group: Any) -> Iterator[tuple[Field[Any], Any, Any]]:
-    """Yield each option of a group with its type and how it is declared."""
-    hints = get_type_hints(group, include_extras=True)
-    for option in fields(group):
-        kind, declared = get_args(hints[option.name])
-        yield option, kind, declared
-
-
-def _parameter(option: Field[Any], kind: Any, declared: Any) -> inspect.Parameter:
-    """Return an option as a parameter; Typer knows lists where a frozen record has tuples."""
-    default: Any = inspect.Parameter.empty if option.default is MISSING else option.default
-    if kind == _Words:
-        kind, default = list[str] | None, None
-    return inspect.Parameter(
-        option.name,
-        inspect.Parameter.KEYWORD_ONLY,
-        default=default,
-        annotation=Annotated[kind, declared],
-    )

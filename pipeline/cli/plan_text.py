@@ -47,14 +47,15 @@ def plan_notes(
     """Yield what a person should know of a plan beside its table and its sum."""
     earlier = sum(line.items for line in summary.lines if line.earlier_rule)
     if earlier:
-        yield earlier_rule_line(earlier)
+        which = "its clip satisfies it as it is" if earlier == 1 else _CLIPS_SATISFY
+        yield f"made by an earlier rule: {item_count(earlier)}; {which}"
     yield from shortfalls(summary, campaign.manifest.budget, spending)
     yield from price_lines(summary.prices)
     # With a provider of the command line the warnings have told it already.
     if not campaign.request.provider:
         yield from campaign.reassignments.lines({line.shot for line in summary.lines})
-    yield from left_behind_lines(summary.left_behind)
-    yield from changed_lines(summary.changed_outputs)
+    yield from leftover_lines(summary.left_behind)
+    yield from change_lines(summary.changed_outputs)
     if summary.orphaned:
         yield orphan_line(summary.orphaned)
 
@@ -84,7 +85,7 @@ def damage_lines(damaged: Sequence[DamagedClip], root: Path) -> Iterator[str]:
         yield f"damaged: {len(damaged) - _SHOWN} more clips of the store: callsheet ledger check"
 
 
-def changed_lines(changed: Sequence[ChangedOutput]) -> Iterator[str]:
+def change_lines(changed: Sequence[ChangedOutput]) -> Iterator[str]:
     """Yield which delivered files somebody changed, however many there are."""
     for each in changed[:_SHOWN]:
         yield f"left alone: {each.path} was changed since it was put there: {each.change}"
@@ -102,7 +103,9 @@ def plan_table(summary: PlanSummary) -> Table:
     alike: dict[tuple[str, ...], list[PlanLine]] = {}
     for line in summary.lines:
         # What a plan keeps apart and a person reads alike (in flight: waiting, fetching) is a line.
-        shown = (line.shot, line.provider, _standing(line, summary))
+        again = ", again" if line.status is Status.FAILED and summary.makes(line) else ""
+        standing = standing_text(line.status, line.cause, earlier_rule=line.earlier_rule) + again
+        shown = (line.shot, line.provider, standing)
         alike.setdefault(shown, []).append(line)
     for cells, lines in alike.items():
         made = summary.makes(lines[0])
@@ -124,14 +127,6 @@ def plan_sentence(summary: PlanSummary) -> str:
     return f"{', '.join(parts)}; {price_text(total)}" if total.items else f"{', '.join(parts)}"
 
 
-def earlier_rule_line(items: int) -> str:
-    """Return what is said of items whose clips were bought before the recipe of keys changed."""
-    which = (
-        "its clip satisfies it as it is" if items == 1 else "their clips satisfy them as they are"
-    )
-    return f"made by an earlier rule: {item_count(items)}; {which}"
-
-
 def shortfalls(summary: PlanSummary, budget: Budget, spending: SpendLimit) -> Iterator[str]:
     """Yield, for each limit that may not do for what is to be made, how much is left of it."""
     needed_usd = summary.to_make.high_usd
@@ -150,13 +145,9 @@ def shortfalls(summary: PlanSummary, budget: Budget, spending: SpendLimit) -> It
 
 
 _ORPHANS_SHOWN = 4
+_CLIPS_SATISFY = "their clips satisfy them as they are"
 _SHOWN = 20
 _WORDS = frozenset({"shot", "provider", "status"})
-
-
-def _standing(line: PlanLine, summary: PlanSummary) -> str:
-    again = ", again" if line.status is Status.FAILED and summary.makes(line) else ""
-    return standing_text(line.status, line.cause, earlier_rule=line.earlier_rule) + again
 
 
 def _prices(lines: Sequence[PlanLine], *, made: bool) -> tuple[str, str, str]:
@@ -184,7 +175,7 @@ def same_clip_lines(groups: Iterable[Sequence[str]]) -> Iterator[str]:
 _SAME_SHOWN = 4
 
 
-def left_behind_lines(sent: Iterable[tuple[str, str, State]], settle: str = "") -> Iterator[str]:
+def leftover_lines(sent: Iterable[tuple[str, str, State]], settle: str = "") -> Iterator[str]:
     """Yield what to say of each task that an earlier plan sent; `settle` is what would help."""
     for address, provider, state in sent:
         told = f"{address} was sent to {provider} for an earlier plan, and is"

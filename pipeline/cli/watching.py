@@ -1,24 +1,50 @@
-"""A run on the command line: its events drawn as they happen, its process's signals minded."""
+"""A run on the command line: its events drawn as they happen, its process's signals minded.
+
+What a person sees is a live panel, or one line per event.
+"""
 
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from decimal import Decimal
+from itertools import accumulate
 
 import typer
+from rich.cells import cell_len
+from rich.console import Console, ConsoleOptions, RenderableType
+from rich.live import Live
+from rich.measure import Measurement
+from rich.table import Table
+from rich.text import Text
 
 from pipeline.api.campaign_request import RunSettings
 from pipeline.api.campaign_run import NOTICE, Run, RunScope
 from pipeline.api.loaded_campaign import LoadedCampaign
 from pipeline.cli.interrupts import StopRequest
-from pipeline.cli.panel import Watcher, open_watcher
 from pipeline.cli.terminal_console import TerminalConsole
+from pipeline.domain import Event
+from pipeline.foreign_text import printable_line
 from pipeline.run.outcome import Outcome
 
 TOLD = frozenset({NOTICE, "reassigned"})
 """Events whose message a person is told as it is."""
 
+_QUIET = frozenset(
+    {"polled", "uploaded", "staging", "submitting", "waiting", "fetching", "done", "widened"}
+)
+"""Steps on the way, and what the next line says better: a clip that is done is shown."""
 
-def watch_run(
+_IN_FLIGHT = frozenset({"submitting", "waiting", "fetching"})
+_AT_REST = frozenset(
+    {"planned", "held", "in_doubt", "overdue", "done", "off_spec", "failed", "abandoned"}
+)
+
+
+async def watch_run(
     campaign: LoadedCampaign,
     settings: RunSettings,
     scope: RunScope,
@@ -26,21 +52,131 @@ def watch_run(
     stops: StopRequest,
 ) -> Outcome:
     """Run and return the outcome; the first signal stops in order, the second leaves at once."""
-    with open_watcher(console) as watcher:
-        return asyncio.run(_steered(Run(campaign, settings, scope), watcher, console, stops))
-
-
-async def _steered(
-    run: Run, watcher: Watcher, console: TerminalConsole, stops: StopRequest
-) -> Outcome:
+    run = Run(campaign, settings, scope)
     try:
-        async with run:
-            with stops.steering(run):
-                async for event in run.iter_events():
-                    if event.name in TOLD:
-                        console.print_line(event.detail["message"])
-                    else:
-                        watcher(event)
-        return await run.wait()
+        with _open_watcher(console) as watcher:
+            async with run:
+                with stops.steering(run):
+                    async for event in run.iter_events():
+                        if event.name in TOLD:
+                            console.print_line(event.detail["message"])
+                        else:
+                            watcher(event)
+            return await run.wait()
     except asyncio.CancelledError:
         raise typer.Exit(stops.exit) from None
+
+
+@contextmanager
+def _open_watcher(console: Console) -> Iterator[Watcher]:
+    """Yield an observer of events that draws them until the run ends."""
+    if console.quiet:
+        yield Watcher()
+    elif console.is_terminal:
+        panel = Panel()
+        with Live(panel, console=console, refresh_per_second=4, transient=True):
+            yield panel
+    else:
+        yield Lines(console)
+
+
+class Watcher:
+    """Sees every event of a run; this one keeps silent."""
+
+    def __call__(self, event: Event) -> None:
+        """Take one event."""
+
+
+class Lines(Watcher):
+    """One line per event, for logs."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+
+    def __call__(self, event: Event) -> None:
+        """Print the event unless it is chatter."""
+        if event.name in _QUIET:
+            return
+        told = ((name, value) for name, value in event.detail.items() if value not in {"", None})
+        detail = " ".join(f"{name}={value}" for name, value in told)
+        words = [f"{event.at:%H:%M:%S}", event.name, event.provider, event.address, detail]
+        line = printable_line(" ".join(word for word in words if word))
+        self._console.print(line, markup=False, soft_wrap=True)
+
+
+class Panel(Watcher):
+    """A table of lanes that redraws itself."""
+
+    def __init__(self) -> None:
+        self._lanes: dict[str, _Lane] = {}
+
+    def __call__(self, event: Event) -> None:
+        """Count the event."""
+        if event.provider:
+            self._lanes.setdefault(event.provider, _Lane()).take(event)
+
+    def __rich__(self) -> Table:
+        """Draw the lanes."""
+        table = Table(box=None, padding=(0, 2))
+        for title in ("provider", "in flight", "done", "failed", "charged", "latest"):
+            table.add_column(title, justify="left" if title in {"provider", "latest"} else "right")
+        for name, lane in sorted(self._lanes.items()):
+            table.add_row(_ForeignLine(name), *lane.cells())
+        return table
+
+
+@dataclass(slots=True)
+class _Lane:
+    """What one lane has done since the run began."""
+
+    counts: Counter[str] = field(default_factory=Counter)
+    in_flight: set[str] = field(default_factory=set)
+    charged_usd: Decimal = Decimal(0)
+    latest: str = ""
+
+    def take(self, event: Event) -> None:
+        """Count the event; an item is in flight from its intent until it comes to rest."""
+        self.counts[event.name] += 1
+        if event.name in _IN_FLIGHT:
+            self.in_flight.add(event.address)
+        elif event.name in _AT_REST:
+            self.in_flight.discard(event.address)
+        self.charged_usd += event.detail.get("charged_usd", 0)
+        self.latest = f"{event.name} {event.address}"
+
+    def cells(self) -> tuple[RenderableType, ...]:
+        """Return the lane as it is drawn."""
+        done = self.counts["done"] + self.counts["off_spec"]
+        failed = self.counts["failed"] + self.counts["in_doubt"]
+        charged = f"{self.charged_usd:.2f} USD"
+        latest = _ForeignLine(self.latest)
+        return (str(len(self.in_flight)), str(done), str(failed), charged, latest)
+
+
+class _ForeignLine:
+    r"""Text from outside as one line of a table.
+
+    Where there is no room for all of it, it is cut between its characters: half of an escape, such
+    as `\u20` of `\u202e`, would be another text.
+    """
+
+    def __init__(self, text: str) -> None:
+        self._signs = tuple(map(printable_line, text))
+        self._width = sum(map(cell_len, self._signs))
+
+    def __rich_measure__(self, console: Console, options: ConsoleOptions) -> Measurement:
+        """Return how narrow the line can be, and how wide it would be."""
+        del console, options
+        return Measurement(min(1, self._width), self._width)
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[Text]:
+        """Yield as much of the line as there is room for."""
+        del console
+        text, room = "".join(self._signs), options.max_width
+        if self._width > room:
+            widths = accumulate(map(cell_len, self._signs))
+            text = "".join(
+                sign for sign, end in zip(self._signs, widths, strict=True) if end < room
+            )
+            text += "…"
+        yield Text(text, no_wrap=True)

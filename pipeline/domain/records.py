@@ -60,6 +60,8 @@ class Record:
     """What is reserved to make it; None where no price is known."""
     reserved_usd: Decimal = Decimal(0)
     charged_usd: Decimal = Decimal(0)
+    adopted_usd: Decimal = Decimal(0)
+    """How much of `charged_usd` is the estimate of a clip that was adopted, paid earlier."""
     possible_usd: Decimal = Decimal(0)
     charged_native: Decimal | None = None
     native_unit: str = ""

@@ -19,11 +19,8 @@ from pipeline.ledger.jobs import CHARGED, move
 from pipeline.ledger.outputs import Clip
 from pipeline.ledger.payload import bought_as
 from pipeline.ledger.plan_totals import current
-from pipeline.ledger.purchases import UNKNOWN
+from pipeline.ledger.purchases import PAID_EARLIER, UNKNOWN
 from pipeline.ledger.sql_schema import campaigns, items, jobs, payloads, purchases
-
-PAID_EARLIER = "paid earlier"
-"""The source of a charge that is the estimate of a clip whose purchase nobody knows any more."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,10 +11,10 @@ from datetime import datetime
 from pathlib import Path
 
 from pipeline.errors import LedgerDamaged, RootRefused
-from pipeline.ledger.connection import connect, copy, told
+from pipeline.ledger.connection import connect, copy, translate_errors
 from pipeline.ledger.loss_detection import is_missing
-from pipeline.ledger.repository import known_version
-from pipeline.ledger.root_identity import kind_of, known_kind
+from pipeline.ledger.repository import read_version
+from pipeline.ledger.root_identity import find_kind, kind_of
 from pipeline.ledger.root_lock import LEDGER, RootLock, explain, keep_replaced, prepare
 from pipeline.storage.fs import STATE_FOLDER, beside, sync, writing
 
@@ -35,7 +35,7 @@ def back_up(root: Path, file: Path) -> bool:
         return False
     _claim(file)
     try:
-        _copied(ledger, file)
+        _copy_ledger(ledger, file)
     except BaseException:
         file.unlink(missing_ok=True)
         raise
@@ -71,9 +71,9 @@ def _copy_backup(file: Path, new: Path, root: Path) -> None:
         os.close(os.open(new, _NEW, _PRIVATE))
     try:
         copy(file, new)
-        with told(file), closing(connect(new, readonly=True)) as copied, copied.begin():
-            known = known_version(file, copied)
-            kind = known_kind(copied, root) if known else None
+        with translate_errors(file), closing(connect(new, readonly=True)) as copied, copied.begin():
+            known = read_version(file, copied)
+            kind = find_kind(copied, root) if known else None
     except LedgerDamaged as fault:
         raise LedgerDamaged(f"not restored: {fault}") from fault
     if not known:
@@ -97,7 +97,7 @@ def _claim(file: Path) -> None:
             raise
 
 
-def _copied(ledger: Path, file: Path) -> None:
+def _copy_ledger(ledger: Path, file: Path) -> None:
     new = beside(file)
     try:
         with writing(file):

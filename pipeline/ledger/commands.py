@@ -17,7 +17,7 @@ import orjson
 from sqlalchemy import Connection, insert, select, update
 
 from pipeline.errors import LedgerDamaged
-from pipeline.ledger.connection import connect, told
+from pipeline.ledger.connection import connect, translate_errors
 from pipeline.ledger.root_lock import LEDGER
 from pipeline.ledger.sql_schema import VERSION, commands, version
 from pipeline.storage.fs import STATE_FOLDER
@@ -44,7 +44,7 @@ def send_command(
     version: then no run of this version is at work.
     """
     path = root / STATE_FOLDER / LEDGER
-    with told(path), closing(connect(path)) as connection, connection.begin():
+    with translate_errors(path), closing(connect(path)) as connection, connection.begin():
         if version(connection) != VERSION:
             raise LedgerDamaged(f"{path}: it is of another version: no run of this one uses it")
         row = {"campaign": campaign, "name": name, "sent_at": at}
@@ -53,10 +53,14 @@ def send_command(
         return int(command_id)
 
 
-def answered(root: Path, command_id: int) -> str | None:
+def find_answer(root: Path, command_id: int) -> str | None:
     """Return what the run answered to a command; None if it has not answered yet."""
     path = root / STATE_FOLDER / LEDGER
-    with told(path), closing(connect(path, readonly=True)) as connection, connection.begin():
+    with (
+        translate_errors(path),
+        closing(connect(path, readonly=True)) as connection,
+        connection.begin(),
+    ):
         known = select(commands.c.answer).where(commands.c.id == command_id)
         answer: str | None = connection.scalar(known)
         return answer

@@ -31,7 +31,7 @@ __all__ = [
     "copy",
     "deferred",
     "quickly_checked",
-    "told",
+    "translate_errors",
     "upsert",
 ]
 
@@ -89,13 +89,13 @@ def copy(path: Path, target: Path) -> None:
     Who writes to the database meanwhile does not wait for it, and is not waited for.
     """
     with closing(sqlite3.connect(_address(path, readonly=True), uri=True)) as source:
-        with told(path):
+        with translate_errors(path):
             source.execute("SELECT count(*) FROM sqlite_master")
-        with told(target), closing(sqlite3.connect(target)) as copied:
+        with translate_errors(target), closing(sqlite3.connect(target)) as copied:
             source.backup(copied)
             # A single file, that can be read where nothing can be written.
             copied.execute("PRAGMA journal_mode=DELETE")
-            with told(path):
+            with translate_errors(path):
                 _refuse_unless_ok(copied.execute("PRAGMA integrity_check(1)").fetchone()[0])
 
 
@@ -146,7 +146,7 @@ def _refuse_unless_ok(found: str | None) -> None:
 
 
 @contextmanager
-def told(path: Path | None) -> Iterator[None]:
+def translate_errors(path: Path | None) -> Iterator[None]:
     """Turn SQLite's errors about the file into ours; those about a statement pass."""
     try:
         yield
@@ -161,7 +161,7 @@ def told(path: Path | None) -> Iterator[None]:
 @cache
 def _engine() -> Engine:
     """Return the one engine of this process: what it compiled for one ledger serves the next."""
-    engine = create_engine("sqlite://", creator=_opened, poolclass=NullPool)
+    engine = create_engine("sqlite://", creator=_open_raw, poolclass=NullPool)
 
     # The driver's own way is to start a transaction only before the first write.
     @event.listens_for(engine, "begin")
@@ -172,7 +172,7 @@ def _engine() -> Engine:
     return engine
 
 
-def _opened() -> sqlite3.Connection:
+def _open_raw() -> sqlite3.Connection:
     path, readonly = _WANTED.get()
     # The writer's thread and the caller's take turns (writer.Writer holds the lock).
     raw = sqlite3.connect(

@@ -103,7 +103,7 @@ def _unbought(connection: Connection) -> Iterator[str]:
     """Say which jobs were sent, or made, without a purchase."""
     query = _jobs().where(jobs.c.state.in_(BOUGHT), jobs.c.purchase_id.is_(None))
     for key, state in connection.execute(query):
-        yield f"{_job(connection, key=key)} is {_told(state)}, but was never bought"
+        yield f"{_job(connection, key=key)} is {_words(state)}, but was never bought"
 
 
 def _purchases_gone(connection: Connection) -> Iterator[str]:
@@ -114,7 +114,7 @@ def _purchases_gone(connection: Connection) -> Iterator[str]:
         .where(jobs.c.purchase_id.is_not(None), purchases.c.id.is_(None))
     )
     for key, state in connection.execute(query):
-        yield f"{_job(connection, key=key)} is {_told(state)}, but its purchase is gone"
+        yield f"{_job(connection, key=key)} is {_words(state)}, but its purchase is gone"
 
 
 def _taskless(connection: Connection) -> Iterator[str]:
@@ -124,7 +124,7 @@ def _taskless(connection: Connection) -> Iterator[str]:
         .where(jobs.c.state.in_(HAVING_TASKS), func.coalesce(purchases.c.task, "") == "")
     )
     for key, state in connection.execute(query):
-        yield f"{_job(connection, key=key)} is {_told(state)}, but no task is known to ask for"
+        yield f"{_job(connection, key=key)} is {_words(state)}, but no task is known to ask for"
 
 
 def _jobless(connection: Connection) -> Iterator[str]:
@@ -146,7 +146,7 @@ def _clipless(connection: Connection) -> Iterator[str]:
         .where(jobs.c.state.in_(FINISHED), or_(jobs.c.sha256 == "", clips.c.sha256.is_(None)))
     )
     for key, state in connection.execute(query):
-        yield f"{_job(connection, key=key)} is {_told(state)}, but its clip is not known"
+        yield f"{_job(connection, key=key)} is {_words(state)}, but its clip is not known"
 
 
 def finished_jobs(connection: Connection) -> list[tuple[str, str, str]]:
@@ -172,5 +172,5 @@ def _job(connection: Connection, *, key: str) -> str:
     return connection.scalar(query.where(jobs.c.key == key)) or f"the job {key[:12]}"
 
 
-def _told(state: str) -> str:
+def _words(state: str) -> str:
     return state.replace("_", " ")

@@ -38,7 +38,7 @@ class _Compiled:
 
 def execute(connection: Connection, statement: Executable, values: Values) -> DBAPICursor:
     """Execute a statement with the values of its parameters; Clashed if a constraint forbids it."""
-    compiled = _compiled(statement, connection.dialect)
+    compiled = _compile(statement, connection.dialect)
     cursor: DBAPICursor = connection.connection.cursor()
     try:
         cursor.execute(compiled.text, compiled.arguments(values))
@@ -49,7 +49,7 @@ def execute(connection: Connection, statement: Executable, values: Values) -> DB
 
 def execute_many(connection: Connection, statement: Executable, rows: Iterable[Values]) -> None:
     """Execute a statement once for each of the rows; Clashed if a constraint forbids one."""
-    compiled = _compiled(statement, connection.dialect)
+    compiled = _compile(statement, connection.dialect)
     cursor: DBAPICursor = connection.connection.cursor()
     try:
         cursor.executemany(compiled.text, [compiled.arguments(values) for values in rows])
@@ -58,7 +58,7 @@ def execute_many(connection: Connection, statement: Executable, rows: Iterable[V
 
 
 @lru_cache(maxsize=256)
-def _compiled(statement: Executable, dialect: Dialect) -> _Compiled:
+def _compile(statement: Executable, dialect: Dialect) -> _Compiled:
     # All statements that come here are constants of their modules: few, and alive for good.
     compiled: Any = statement.compile(dialect=dialect)  # type: ignore[attr-defined]
     names = compiled.positiontup if compiled.positional else list(compiled.params)

@@ -111,13 +111,13 @@ class Writer:
             except Exception as error:  # noqa: BLE001 - it belongs to one of them; found out below
                 failure = error
             else:
-                return _called(committed, results)
+                return _announce(committed, results)
         if len(operations) == 1:
             return [_Result(error=failure)]
         return [result for operation in operations for result in self._commit([operation])]
 
 
-def _called(committed: Callable[[], None], results: list[_Result]) -> list[_Result]:
+def _announce(committed: Callable[[], None], results: list[_Result]) -> list[_Result]:
     try:
         committed()
     except Exception as error:  # noqa: BLE001 - they are on disk, but nobody may act on them

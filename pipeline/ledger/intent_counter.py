@@ -41,7 +41,7 @@ def read_counters(root: Path) -> Mapping[str, int]:
     return {campaign: number for campaign, number in found.items() if number}
 
 
-def written_off(connection: Connection) -> Mapping[str, int]:
+def write_offs(connection: Connection) -> Mapping[str, int]:
     """Return how many purchases of each campaign a person agreed to go on without."""
     query = select(losses.c.campaign, func.sum(losses.c.intents)).group_by(losses.c.campaign)
     return {campaign: int(number) for campaign, number in connection.execute(query)}
@@ -70,7 +70,7 @@ class IntentCounter:
             counted[campaign_id] = counted.get(campaign_id, 0) + number
         last_id = max(row[2] for row in new)
         names = {row.id: row.name for row in connection.execute(select(campaigns))}
-        lost = written_off(connection)
+        lost = write_offs(connection)
         numbers = {
             names[campaign_id]: counted[campaign_id] + lost.get(names[campaign_id], 0)
             for campaign_id, _, _ in new

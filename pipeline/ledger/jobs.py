@@ -159,7 +159,7 @@ def revive(
     connection.execute(
         update(jobs)
         .where(again, jobs.c.provider.in_(list(providers)))
-        .where(jobs.c.key.in_(_selected_keys(campaign)))
+        .where(jobs.c.key.in_(_selection_keys(campaign)))
         .values(state=State.PLANNED.value, cause="", message="", free=0)
     )
 
@@ -174,7 +174,7 @@ def counts(connection: Connection, *, campaign: str) -> dict[tuple[State, str], 
     """Count the jobs of the campaign's selected items by state and cause."""
     rows = connection.execute(
         select(jobs.c.state, jobs.c.cause, func.count().label("n"))
-        .where(jobs.c.key.in_(_selected_keys(campaign)))
+        .where(jobs.c.key.in_(_selection_keys(campaign)))
         .group_by(jobs.c.state, jobs.c.cause)
     )
     return {(State(row.state), row.cause): row.n for row in rows}
@@ -212,7 +212,9 @@ def unsettled(
 
     Those of the plan, and those of earlier plans of the campaign: they were paid for.
     """
-    query = _sent(campaign).where(jobs.c.provider == provider, jobs.c.purchase_id > after)
+    query = _in_flight_query(campaign).where(
+        jobs.c.provider == provider, jobs.c.purchase_id > after
+    )
     return _as_bought(_page(connection, query, jobs.c.purchase_id, limit))
 
 
@@ -222,9 +224,9 @@ def sent(connection: Connection, *, campaign: str, address: str = "") -> list[Jo
     Those of earlier plans too: they were paid for. `address` leaves only the jobs of one item, as
     it was sent or as it is now, or the one that was sent under that client id.
     """
-    query = _sent(campaign)
+    query = _in_flight_query(campaign)
     if address:
-        its_own = _wanted_keys(campaign).where(items.c.address == address)
+        its_own = _plan_keys(campaign).where(items.c.address == address)
         named = (items.c.address == address) | (purchases.c.client_id == address)
         query = query.where(named | jobs.c.key.in_(its_own))
     return _as_bought(_page(connection, query, jobs.c.purchase_id, _ALL))
@@ -248,7 +250,7 @@ def hold(
     With a `price`, only what is bought at that one.
     """
     check(State.PLANNED, State.HELD)
-    keys = _selected_keys(campaign)
+    keys = _selection_keys(campaign)
     connection.execute(
         update(jobs)
         .where(
@@ -309,10 +311,10 @@ def mark_unwanted(connection: Connection, *, keys: Iterable[str]) -> frozenset[s
     return frozenset(connection.scalars(marked.values(unwanted=1).returning(jobs.c.key)))
 
 
-def _sent(campaign: str) -> Any:
+def _in_flight_query(campaign: str) -> Any:
     """Return the query of a campaign's unsettled jobs, with the items they were sent for."""
     return _loading(jobs.c.purchase_id, jobs.c.item_id == items.c.id, campaign).where(
-        (campaigns.c.name == campaign) | jobs.c.key.in_(_wanted_keys(campaign)),
+        (campaigns.c.name == campaign) | jobs.c.key.in_(_plan_keys(campaign)),
         still_unsettled,
     )
 
@@ -396,7 +398,7 @@ def _purchase(row: RowMapping) -> Purchase | None:
     return Purchase(**{**values, "task": values["task"] or ""})
 
 
-def _wanted_keys(campaign: str) -> Any:
+def _plan_keys(campaign: str) -> Any:
     return (
         select(items.c.key)
         .join(campaigns, campaigns.c.id == items.c.campaign_id)
@@ -406,5 +408,5 @@ def _wanted_keys(campaign: str) -> Any:
     )
 
 
-def _selected_keys(campaign: str) -> Any:
-    return _wanted_keys(campaign).where(items.c.selected == 1)
+def _selection_keys(campaign: str) -> Any:
+    return _plan_keys(campaign).where(items.c.selected == 1)

@@ -18,7 +18,7 @@ from sqlalchemy import Connection, ScalarSelect, func, insert, select
 
 from pipeline.errors import LedgerLost
 from pipeline.ledger.connection import upsert
-from pipeline.ledger.intent_counter import COUNTER, UNREADABLE, read_counters, written_off
+from pipeline.ledger.intent_counter import COUNTER, UNREADABLE, read_counters, write_offs
 from pipeline.ledger.root_lock import LEDGER, README
 from pipeline.ledger.sql_schema import campaigns, clips, losses, purchases, set_aside
 from pipeline.storage.downloads import PartialDownload
@@ -65,14 +65,14 @@ class Loss:
         """Yield what is lost, a line each."""
         if self.intents:
             counter = root / self.campaign / COUNTER
-            yield f"{_counted(self.intents, 'purchase')} of {self.campaign} that {counter} counts"
+            yield f"{_number(self.intents, 'purchase')} of {self.campaign} that {counter} counts"
         if self.unreadable:
             counter = root / self.campaign / COUNTER
             yield f"whatever {counter} counted, which cannot be read"
         if self.leftovers:
             yield f"whatever the ledger knew that left this behind: {', '.join(self.leftovers)}"
         if self.clips:
-            yield f"{_counted(len(self.clips), 'clip')} in the store that no purchase knows"
+            yield f"{_number(len(self.clips), 'clip')} in the store that no purchase knows"
         for sha256, extension in list(self.clips.items())[:_CLIPS_SHOWN]:
             yield f"    {root / STATE_FOLDER / 'store' / sha256[:2] / f'{sha256}.{extension}'}"
         if len(self.clips) > _CLIPS_SHOWN:
@@ -142,10 +142,10 @@ def refuse_lost(root: Path, left: tuple[str, ...]) -> None:
 def find_loss(connection: Connection, *, traces: Traces, campaign: str) -> Loss | None:
     """Return what the ledger has lost of a campaign, None if nothing is known to be lost."""
     counted = traces.counters.get(campaign, 0)
-    missing = max(0, counted - _known_intents(connection, campaign))
+    missing = max(0, counted - _count_intents(connection, campaign))
     loss = Loss(
         campaign=campaign,
-        intents=missing + _agreed_in_part(connection, campaign),
+        intents=missing + _count_partly_agreed(connection, campaign),
         clips=unknown_clips(connection, traces=traces),
         leftovers=_open_leftovers(connection, campaign),
         unreadable=counted == UNREADABLE,
@@ -192,7 +192,7 @@ def settle(connection: Connection, *, loss: Loss, at: float, partly: bool) -> No
     now is counted beside it.
     """
     evidence = {"leftovers": loss.leftovers, "clips": list(loss.clips)}
-    intents = loss.intents - _agreed_in_part(connection, loss.campaign)
+    intents = loss.intents - _count_partly_agreed(connection, loss.campaign)
     _record(
         connection,
         campaign=loss.campaign,
@@ -216,7 +216,7 @@ def settle(connection: Connection, *, loss: Loss, at: float, partly: bool) -> No
 def count_found(connection: Connection, *, campaign_id: int, at: float) -> None:
     """Take one of those that were agreed to in part off again: its clip was adopted."""
     name = connection.scalars(select(campaigns.c.name).where(campaigns.c.id == campaign_id)).one()
-    if _agreed_in_part(connection, name):
+    if _count_partly_agreed(connection, name):
         _record(connection, campaign=name, at=at, intents=-1, evidence={}, partly=True)
 
 
@@ -233,7 +233,7 @@ def _record(
     connection.execute(insert(losses).values(row | {"evidence": orjson.dumps(evidence)}))
 
 
-def _known_intents(connection: Connection, campaign: str) -> int:
+def _count_intents(connection: Connection, campaign: str) -> int:
     """Count a campaign's purchases, with those that a person agreed to go on without."""
     there = (
         select(func.count())
@@ -241,19 +241,19 @@ def _known_intents(connection: Connection, campaign: str) -> int:
         .join(campaigns, campaigns.c.id == purchases.c.campaign_id)
     )
     number = connection.scalar(there.where(campaigns.c.name == campaign)) or 0
-    return number + written_off(connection).get(campaign, 0)
+    return number + write_offs(connection).get(campaign, 0)
 
 
-def _agreed_in_part(connection: Connection, campaign: str) -> int:
+def _count_partly_agreed(connection: Connection, campaign: str) -> int:
     """Count the lost purchases of which some were agreed to, and that are open all the same."""
     mine = losses.c.campaign == campaign
     query = select(func.sum(losses.c.intents)).where(
-        mine, losses.c.partly, losses.c.id > _settled(campaign)
+        mine, losses.c.partly, losses.c.id > _last_settlement(campaign)
     )
     return int(connection.scalar(query) or 0)
 
 
-def _settled(campaign: str) -> ScalarSelect[int]:
+def _last_settlement(campaign: str) -> ScalarSelect[int]:
     """Return the line with which a campaign's losses were last agreed to, all of them."""
     last = select(func.coalesce(func.max(losses.c.id), 0))
     return last.where(losses.c.campaign == campaign, ~losses.c.partly).scalar_subquery()
@@ -262,7 +262,7 @@ def _settled(campaign: str) -> ScalarSelect[int]:
 def _open_leftovers(connection: Connection, campaign: str) -> tuple[str, ...]:
     """Return what is left of a ledger that is gone, unless the campaign's counter says more."""
     query = select(losses.c.evidence).where(
-        losses.c.campaign == _WHOLE_ROOT, losses.c.id > _settled(campaign)
+        losses.c.campaign == _WHOLE_ROOT, losses.c.id > _last_settlement(campaign)
     )
     found = [orjson.loads(evidence) for evidence in connection.scalars(query)]
     counted = (one for one in found if one["counters"].get(campaign, 0) <= 0)
@@ -278,5 +278,5 @@ def _receipts(parts: Path) -> Iterator[tuple[str, str]]:
             yield receipt[0], notes.stem
 
 
-def _counted(number: int, what: str) -> str:
+def _number(number: int, what: str) -> str:
     return f"{number} {what}" if number == 1 else f"{number} {what}s"

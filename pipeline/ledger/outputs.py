@@ -94,7 +94,7 @@ def land(
     landing = Landing(state=after, cause=cause, message=message)
     twin = _twin(connection, job, clip)
     if twin is not None:
-        landing = _taken_for_a_twin(landing, twin)
+        landing = _twin_landing(landing, twin)
         note = f"the very same file was received for {job.address}: look at both"
         connection.execute(
             update(jobs).where(jobs.c.key == twin.key, jobs.c.message == "").values(message=note)
@@ -137,7 +137,7 @@ def _twin(connection: Connection, job: Job, clip: Clip) -> _Twin | None:
     )
 
 
-def _taken_for_a_twin(landing: Landing, twin: _Twin) -> Landing:
+def _twin_landing(landing: Landing, twin: _Twin) -> Landing:
     same = f"it is the very same file that was received for {twin.address}"
     if not twin.other_work:
         message = f"{same}, of which it is another take"

@@ -108,10 +108,10 @@ def publish_draft(connection: Connection, *, campaign: str) -> None:
         " (SELECT id, generation FROM temp.campaigns WHERE name = :campaign)"
     )
     for statement in (
-        _merged(campaigns, "id", "WHERE name = :campaign"),
-        _merged(budgets, "scope", "WHERE true", update=()),
-        _merged(items, "id", f"WHERE id IN ({current})"),
-        _merged(
+        _merge(campaigns, "id", "WHERE name = :campaign"),
+        _merge(budgets, "scope", "WHERE true", update=()),
+        _merge(items, "id", f"WHERE id IN ({current})"),
+        _merge(
             payloads,
             "item_id",
             f"WHERE item_id IN ({current}) AND NOT EXISTS (SELECT 1 FROM main.payloads AS known"
@@ -119,8 +119,8 @@ def publish_draft(connection: Connection, *, campaign: str) -> None:
         ),
         # They are only of the latest plan: what it wants may go to them, and nothing else.
         "DELETE FROM main.fallbacks WHERE item_id IN (SELECT id FROM temp.items)",
-        _merged(fallbacks, "item_id, rank", "WHERE true"),
-        _merged(
+        _merge(fallbacks, "item_id, rank", "WHERE true"),
+        _merge(
             jobs,
             "key",
             "WHERE NOT EXISTS (SELECT 1 FROM main.jobs AS known WHERE known.key = temp.jobs.key"
@@ -132,7 +132,7 @@ def publish_draft(connection: Connection, *, campaign: str) -> None:
             "DELETE FROM main.outputs WHERE item_id IN (SELECT id FROM temp.items)"
             " AND item_id NOT IN (SELECT item_id FROM temp.outputs)"
         ),
-        _merged(outputs, "item_id, role", "WHERE true"),
+        _merge(outputs, "item_id, role", "WHERE true"),
     ):
         known = {"campaign": campaign} if ":campaign" in statement else {}
         connection.execute(text(statement), known)
@@ -151,7 +151,7 @@ def _is_shadowed(connection: Connection, table: Table) -> bool:
     return connection.exec_driver_sql(known, (table.name,)).first() is not None
 
 
-def _merged(
+def _merge(
     table: Table,
     key: str,
     where: str,

@@ -33,7 +33,7 @@ from pipeline.domain.states import REPLANNED, State
 from pipeline.ledger import outputs as placed
 from pipeline.ledger import plan_totals, record_pages
 from pipeline.ledger.budgets import campaign_scope, open_scope
-from pipeline.ledger.connection import told, upsert
+from pipeline.ledger.connection import translate_errors, upsert
 from pipeline.ledger.fast_sql import Clashed, execute_many
 from pipeline.ledger.group_commit import Operation, Writer
 from pipeline.ledger.outputs import Clip, View
@@ -238,12 +238,12 @@ class _Plan:
                 other_payload=orjson.loads(payload),
             )
             for start in range(0, len(texts), _AT_ONCE)
-            for text, (other, payload) in self._written(
+            for text, (other, payload) in self._payloads_by(
                 items.c.output_folded, texts[start : start + _AT_ONCE]
             ).items()
         ]
 
-    def _known(self, addresses: Sequence[str]) -> dict[str, Any]:
+    def _items_at(self, addresses: Sequence[str]) -> dict[str, Any]:
         if self.generation == 1:
             return {}
         query = select(items).where(
@@ -253,7 +253,7 @@ class _Plan:
 
     def _write(self, batch: Sequence[Planned]) -> None:
         take_in_jobs(self._connection, [planned.key for planned in batch])
-        known = self._known([planned.address for planned in batch])
+        known = self._items_at([planned.address for planned in batch])
         taken = self._reuse.take(batch, known)
         rows: dict[Any, list[dict[str, Any]]] = {
             statement: [] for statement in (_INSERT, _UPDATE, *_OF_ITEMS)
@@ -296,7 +296,7 @@ class _Plan:
         found: list[tuple[Planned, Clash]] = []
         for what, name in (("address", "address"), ("output", "output_folded")):
             texts = [getattr(planned, name) for planned in batch]
-            first = self._written(items.c[name], texts)
+            first = self._payloads_by(items.c[name], texts)
             for planned, text in zip(batch, texts, strict=True):
                 if text in first:
                     other, payload = first[text]
@@ -313,7 +313,7 @@ class _Plan:
                     first[text] = (planned.address, planned.payload)
         return found
 
-    def _written(
+    def _payloads_by(
         self, column: ColumnElement[str], texts: Sequence[str]
     ) -> dict[str, tuple[str, bytes]]:
         query = (
@@ -452,11 +452,11 @@ class PlanDraft:
             return
         self._writer.drafting = False
         publishing = partial(publish, campaign=self._campaign, signatures=self._signatures)
-        with told(self._path):
+        with translate_errors(self._path):
             self._writer.write_now(publishing)
 
     def _draft(self, operation: Operation[T]) -> T:
-        with told(self._path):
+        with translate_errors(self._path):
             return self._writer.draft(operation)
 
 

@@ -89,7 +89,7 @@ class SeenPrice:
 def seen_prices(connection: Connection) -> dict[PriceClass, SeenPrice]:
     """Return every price that was seen."""
     rows = connection.execute(select(price_confirmations)).mappings()
-    return {seen.price_class: seen for seen in map(_seen, rows)}
+    return {seen.price_class: seen for seen in map(_price_of, rows)}
 
 
 def record_price(connection: Connection, seen: SeenPrice) -> None:
@@ -150,7 +150,7 @@ def class_of(row: RowMapping | Mapping[str, str]) -> PriceClass:
     return PriceClass(**{name: row[name] for name in _CLASS})
 
 
-def _seen(row: RowMapping) -> SeenPrice:
+def _price_of(row: RowMapping) -> SeenPrice:
     values = {name: row[name] for name in _SEEN}
     values["native"] = Decimal(row["native"]) if row["native"] else None
     return SeenPrice(price_class=class_of(row), **values)

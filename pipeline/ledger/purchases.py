@@ -22,6 +22,8 @@ from pipeline.ledger.sql_schema import campaigns, jobs, purchases, runs, usd
 
 REPORTED = "reported"
 """The source of a charge that the provider named."""
+PAID_EARLIER = "paid earlier"
+"""The source of a charge that is the estimate of a clip whose purchase nobody knows any more."""
 UNKNOWN = "unknown"
 """The source of a charge that neither the provider nor a price tells."""
 NOT_ACCEPTED = "not_accepted"

@@ -15,7 +15,7 @@ from pipeline.domain.states import REPLANNED, UNBOUGHT, State, status_of
 from pipeline.findings import Span
 from pipeline.ledger.outputs import CLIP, EXTENSION
 from pipeline.ledger.plan_totals import current, stands
-from pipeline.ledger.purchases import UNKNOWN
+from pipeline.ledger.purchases import PAID_EARLIER, UNKNOWN
 from pipeline.ledger.sql_schema import (
     campaigns,
     clips,
@@ -69,12 +69,12 @@ def page(
     if selected:
         query = query.where(items.c.selected == 1)
     rows = connection.execute(query).mappings().all()
-    paid = _paid(connection, [row["key"] for row in rows])
+    paid = _purchases_of(connection, [row["key"] for row in rows])
     found = [_record(campaign, row, paid.get(row["key"], [])) for row in rows]
     return found, rows[-1]["position"] if len(rows) == _PAGE else None
 
 
-def _paid(connection: Connection, keys: Sequence[str]) -> dict[str, list[RowMapping]]:
+def _purchases_of(connection: Connection, keys: Sequence[str]) -> dict[str, list[RowMapping]]:
     query = (
         select(purchases, campaigns.c.name.label("campaign"))
         .join(campaigns, campaigns.c.id == purchases.c.campaign_id)
@@ -145,10 +145,12 @@ def _money(paid: Sequence[RowMapping]) -> dict[str, Any]:
         f"{figure}_usd": usd(sum(purchase[f"{figure}_microusd"] for purchase in paid))
         for figure in ("reserved", "charged", "possible")
     }
+    adopted = (p["charged_microusd"] for p in paid if p["charge_source"] == PAID_EARLIER)
     sources = [purchase["charge_source"] for purchase in paid]
     native = [Decimal(p["charged_native"]) for p in paid if p["charged_native"]]
     return {
         **sums,
+        "adopted_usd": usd(sum(adopted)),
         "charged_native": sum(native, Decimal(0)) if native else None,
         "native_unit": next((p["native_unit"] for p in paid if p["native_unit"]), ""),
         "charge_source": UNKNOWN if UNKNOWN in sources else next(filter(None, sources), ""),

@@ -45,7 +45,7 @@ from pipeline.ledger.connection import (
     checkpoint,
     connect,
     quickly_checked,
-    told,
+    translate_errors,
 )
 from pipeline.ledger.event_log import Notable
 from pipeline.ledger.group_commit import Operation, Writer
@@ -144,12 +144,12 @@ class Ledger:
             else:
                 is_missing(root)
             touch(path)
-            with told(path):
+            with translate_errors(path):
                 reading = undo.enter_context(closing(connect(path, readonly=True)))
                 # First of all: what is damaged, or not ours, is not written to.
                 with reading.begin():
                     quickly_checked(reading)
-                    known = known_version(path, reading)
+                    known = read_version(path, reading)
                     identity, moved_from = identify(reading, root, kind=kind, adopt=adopt)
                 if not known and not anew:
                     refuse_lost(root, left)
@@ -179,10 +179,10 @@ class Ledger:
         traces, left = read_traces(root), leftovers(root)
         path, known = root / STATE_FOLDER / LEDGER, 0
         if not is_empty(path):
-            with ExitStack() as undo, told(path):
+            with ExitStack() as undo, translate_errors(path):
                 source = undo.enter_context(closing(connect(path, readonly=True)))
                 with source.begin():
-                    known = known_version(path, source)
+                    known = read_version(path, source)
                     refuse_other_kind(source, root, kind)
                 if known == VERSION:
                     allow_temporary(source)
@@ -213,10 +213,10 @@ class Ledger:
         path, left = root / STATE_FOLDER / LEDGER, leftovers(root)
         if is_missing(root):
             return None
-        with ExitStack() as undo, told(path):
+        with ExitStack() as undo, translate_errors(path):
             reading = undo.enter_context(closing(connect(path, readonly=True)))
             with reading.begin():
-                known = known_version(path, reading)
+                known = read_version(path, reading)
                 refuse_other_kind(reading, root, kind)
             if known == VERSION:
                 undo.pop_all()
@@ -270,14 +270,14 @@ class Ledger:
 
     def _write_now(self, operation: Operation[T]) -> T:
         """Run the operation in a transaction of its own; return once it is on disk."""
-        with told(self.path):
+        with translate_errors(self.path):
             return self._writer.write_now(operation)
 
     def _read(self, operation: Operation[T]) -> T:
         """Return what the operation reads from what is committed."""
         if self._reading is None:
             return self._write_now(operation)
-        with told(self.path), self._reading_turn, self._reading.begin():
+        with translate_errors(self.path), self._reading_turn, self._reading.begin():
             return operation(self._reading)
 
     def states(self, keys: Iterable[str]) -> Mapping[str, State]:
@@ -393,17 +393,19 @@ class Ledger:
 
     def find_loss(self, campaign: str) -> Loss | None:
         """Return what the ledger has lost of a campaign, None if nothing is known to be lost."""
-        return self._read(partial(loss_detection.find_loss, traces=self._seen(), campaign=campaign))
+        return self._read(
+            partial(loss_detection.find_loss, traces=self._traces_now(), campaign=campaign)
+        )
 
     def find_losses(self) -> list[Loss]:
         """Return what the ledger has lost, by campaign."""
-        return self._read(partial(loss_detection.find_losses, traces=self._seen()))
+        return self._read(partial(loss_detection.find_losses, traces=self._traces_now()))
 
     def settle_loss(self, loss: Loss, *, now: datetime, partly: bool = False) -> None:
         """Write down that a person agreed to go on without what is lost, or with some of it."""
         settling = partial(loss_detection.settle, loss=loss, at=now.timestamp(), partly=partly)
         if self._dry:
-            with told(self.path):
+            with translate_errors(self.path):
                 for table in (losses, set_aside):
                     self._writer.draft(partial(overlay.shadow_whole, table=table))
                 self._writer.draft(settling)
@@ -412,7 +414,7 @@ class Ledger:
         if self._counter is not None and not partly:
             self._counter.renew(loss.campaign)
 
-    def _seen(self) -> Traces:
+    def _traces_now(self) -> Traces:
         """Return what lies outside the ledger: a copy's is that of when it was made."""
         if self._traces is None and self.path is not None:
             return read_traces(self.path.parent.parent)
@@ -453,7 +455,7 @@ def _record_gone(root: Path, connection: Connection, left: tuple[str, ...], at: 
         loss_detection.record_gone(connection, left=left, counters=counters, at=at.timestamp())
 
 
-def known_version(path: Path, connection: Connection) -> int:
+def read_version(path: Path, connection: Connection) -> int:
     """Return the version of a ledger, 0 for an empty one; LedgerDamaged if it is none of ours."""
     try:
         return version(connection)

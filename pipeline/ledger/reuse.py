@@ -67,10 +67,10 @@ class Reuse:
         """
         if not self._anything:
             return {}
-        there = self._bought(wanted.key for wanted in batch)
+        there = self._purchase_sizes(wanted.key for wanted in batch)
         without = [wanted for wanted in batch if wanted.key not in there]
         others = {each.address: _others(each, known.get(each.address)) for each in without}
-        there = self._bought(other.digest for each in others.values() for other in each)
+        there = self._purchase_sizes(other.digest for each in others.values() for other in each)
         taken: dict[str, Alternative] = {}
         for wanted in without if there else ():
             usable = tuple(
@@ -88,7 +88,7 @@ class Reuse:
     def settle(self) -> None:
         """Give the others what is left: a clip that satisfies other work of the plan is no more."""
         for address, (key, usable) in self._asking.items():
-            left = next((other for other in usable if not self._held(other.digest, key)), None)
+            left = next((other for other in usable if not self._is_taken(other.digest, key)), None)
             if left is not None:
                 self.connection.execute(
                     update(items)
@@ -96,13 +96,13 @@ class Reuse:
                     .values(key=left.digest, earlier_rule=int(left.earlier_rule))
                 )
 
-    def _held(self, digest: str, key: str) -> bool:
+    def _is_taken(self, digest: str, key: str) -> bool:
         other_work = exists(
             select(items.c.id).where(self.current, items.c.key == digest, items.c.own_key != key)
         )
         return bool(self.connection.scalar(select(other_work)))
 
-    def _bought(self, keys: Iterable[str]) -> dict[str, _Size]:
+    def _purchase_sizes(self, keys: Iterable[str]) -> dict[str, _Size]:
         """Return those of the keys that a provider was paid for, or may have been."""
         listed = list(dict.fromkeys(keys))
         if not listed:

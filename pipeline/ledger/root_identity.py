@@ -20,7 +20,7 @@ from sqlalchemy import Connection, delete, insert, inspect, select
 
 from pipeline.domain.accounts import account_name, rehearsal_key
 from pipeline.errors import LedgerDamaged, LedgerInUse, RootRefused, Unusable
-from pipeline.ledger.connection import connect, told
+from pipeline.ledger.connection import connect, translate_errors
 from pipeline.ledger.root_lock import LEDGER
 from pipeline.ledger.sql_schema import purchases, root_identity
 from pipeline.storage.fs import STATE_FOLDER
@@ -56,7 +56,7 @@ def refuse_other_kind(connection: Connection, root: Path, kind: RootKind | None)
 
     Without a `kind` every root will do.
     """
-    found = known_kind(connection, root)
+    found = find_kind(connection, root)
     if kind is not None and found is not None and found is not kind:
         raise RootRefused(_OTHER_KIND[found](root, connection))
     return found
@@ -77,7 +77,7 @@ def identify(
     there, and where it was moved and nobody said that it may be taken over (`adopt`).
     """
     known = refuse_other_kind(connection, root, kind) or kind or RootKind.REAL
-    found, path = _recorded(connection), root.resolve()
+    found, path = _read_identity(connection), root.resolve()
     if found is None:
         return RootIdentity(kind=known, nonce=secrets.token_hex(16), path=path), None
     if found.path == path or _same_file(found.path, path):
@@ -96,9 +96,29 @@ def identify(
     return replace(found, path=path), found.path
 
 
+def refusal_of_work(root: Path, *, adopt: bool) -> str:
+    """Return why a root is not opened for work as it lies; empty where it is, or has no ledger.
+
+    For those who only read: they would say nothing of it.
+    """
+    ledger = root / STATE_FOLDER / LEDGER
+    if not ledger.is_file() or not ledger.stat().st_size:
+        return ""
+    with (
+        translate_errors(ledger),
+        closing(connect(ledger, readonly=True)) as connection,
+        connection.begin(),
+    ):
+        try:
+            _, moved_from = identify(connection, root, kind=None, adopt=adopt)
+        except RootRefused as refused:
+            return str(refused)
+    return f"{root} was in {moved_from} before: a run takes it over" if moved_from else ""
+
+
 def record_identity(connection: Connection, identity: RootIdentity) -> None:
     """Write down whose ledger it is."""
-    if _recorded(connection) == identity:
+    if _read_identity(connection) == identity:
         return
     connection.execute(delete(root_identity))
     connection.execute(
@@ -108,7 +128,7 @@ def record_identity(connection: Connection, identity: RootIdentity) -> None:
     )
 
 
-def _recorded(connection: Connection) -> RootIdentity | None:
+def _read_identity(connection: Connection) -> RootIdentity | None:
     """Return what the ledger says; None if it is empty, or older than this rule."""
     if root_identity.name not in inspect(connection).get_table_names():
         return None
@@ -118,12 +138,12 @@ def _recorded(connection: Connection) -> RootIdentity | None:
     return RootIdentity(kind=RootKind(row.kind), nonce=row.nonce, path=Path(os.fsdecode(row.path)))
 
 
-def known_kind(connection: Connection, root: Path) -> RootKind | None:
+def find_kind(connection: Connection, root: Path) -> RootKind | None:
     """Return the kind of a root; of an older ledger's, by what it bought or by its sandbox.
 
     One purchase of a rehearsal is enough: its clip must never pass for a paid one.
     """
-    recorded = _recorded(connection)
+    recorded = _read_identity(connection)
     if recorded is not None:
         return recorded.kind
     kinds = set(_kinds_of_purchases(connection))
@@ -184,8 +204,12 @@ def _still_there(identity: RootIdentity, root: Path) -> bool:
     ledger = identity.path / STATE_FOLDER / LEDGER
     try:
         ledger.stat()
-        with told(ledger), closing(connect(ledger, readonly=True)) as original, original.begin():
-            found = _recorded(original)
+        with (
+            translate_errors(ledger),
+            closing(connect(ledger, readonly=True)) as original,
+            original.begin(),
+        ):
+            found = _read_identity(original)
     except (FileNotFoundError, NotADirectoryError):
         return False
     except (OSError, LedgerDamaged, LedgerInUse, Unusable) as failure:

@@ -36,6 +36,16 @@ _METADATA = MetaData()
 _ID = BigInteger().with_variant(Integer, "sqlite")
 _MICRO = Decimal(1_000_000)
 
+
+def _texts(*names: str) -> list[Column[str]]:
+    """Return columns of text that is empty where there is nothing to say."""
+    return [Column(name, Text, nullable=False, server_default="") for name in names]
+
+
+def _mandatory_texts(*names: str) -> list[Column[str]]:
+    return [Column(name, Text, nullable=False) for name in names]
+
+
 campaigns = Table(
     "campaigns",
     _METADATA,
@@ -58,21 +68,13 @@ items = Table(
     Column("campaign_id", _ID, ForeignKey("campaigns.id"), nullable=False),
     Column("generation", BigInteger, nullable=False),
     Column("position", BigInteger, nullable=False),
-    Column("address", Text, nullable=False),
-    Column("output", Text, nullable=False),
-    Column("extension", Text, nullable=False),
-    Column("output_folded", Text, nullable=False),
-    Column("key", Text, nullable=False),
+    *_mandatory_texts("address", "output", "extension", "output_folded", "key"),
     Column("own_key", Text, nullable=False, server_default=""),
     Column("earlier_rule", Integer, nullable=False, server_default="0"),
     Column("previous_key", Text, nullable=False, server_default=""),
     Column("shared_with", _ID),
-    Column("shot", Text, nullable=False),
-    Column("row_key", Text, nullable=False),
-    Column("provider", Text, nullable=False),
-    Column("model", Text, nullable=False, server_default=""),
-    Column("mode", Text, nullable=False, server_default=""),
-    Column("kind", Text, nullable=False, server_default=""),
+    *_mandatory_texts("shot", "row_key", "provider"),
+    *_texts("model", "mode", "kind"),
     Column("seconds", Float),
     Column("low_microusd", BigInteger),
     Column("expected_microusd", BigInteger),
@@ -127,14 +129,11 @@ jobs = Table(
     _METADATA,
     Column("key", Text, primary_key=True),
     Column("item_id", _ID, nullable=False),
-    Column("provider", Text, nullable=False),
-    Column("state", Text, nullable=False),
-    Column("cause", Text, nullable=False, server_default=""),
-    Column("message", Text, nullable=False, server_default=""),
+    *_mandatory_texts("provider", "state"),
+    *_texts("cause", "message"),
     Column("free", Integer, nullable=False, server_default="0"),
     Column("purchase_id", _ID),
-    Column("sha256", Text, nullable=False, server_default=""),
-    Column("owner", Text, nullable=False, server_default=""),
+    *_texts("sha256", "owner"),
     Column("epoch", BigInteger, nullable=False, server_default="0"),
     Column("unwanted", Integer, nullable=False, server_default="0"),
 )
@@ -165,8 +164,7 @@ purchases = Table(
     Column("provider", Text, nullable=False),
     Column("campaign_id", _ID, nullable=False),
     Column("run_id", _ID),
-    Column("address", Text, nullable=False),
-    Column("row_key", Text, nullable=False),
+    *_mandatory_texts("address", "row_key"),
     Column("client_id", Text, nullable=False, unique=True),
     Column("request", LargeBinary, nullable=False),
     Column("body_sha256", Text, nullable=False),
@@ -175,16 +173,11 @@ purchases = Table(
     Column("estimate_microusd", BigInteger),
     Column("charged_microusd", BigInteger, nullable=False, server_default="0"),
     Column("possible_microusd", BigInteger, nullable=False, server_default="0"),
-    Column("charged_native", Text, nullable=False, server_default=""),
-    Column("native_unit", Text, nullable=False, server_default=""),
-    Column("charge_source", Text, nullable=False, server_default=""),
+    *_texts("charged_native", "native_unit", "charge_source"),
     Column("intent_at", Float, nullable=False),
     Column("accepted_at", Float),
     Column("ended_at", Float),
-    Column("outcome", Text, nullable=False, server_default=""),
-    Column("model", Text, nullable=False, server_default=""),
-    Column("mode", Text, nullable=False, server_default=""),
-    Column("kind", Text, nullable=False, server_default=""),
+    *_texts("outcome", "model", "mode", "kind"),
     Column("seconds", Float),
     Column("sends", Integer, nullable=False, server_default="1"),
     Column("account", Text, nullable=False, server_default=""),
@@ -214,8 +207,7 @@ price_confirmations = Table(
     Column("kind", Text, primary_key=True),
     Column("source", Text, nullable=False, server_default=""),
     Column("seconds", Float),
-    Column("native", Text, nullable=False, server_default=""),
-    Column("native_unit", Text, nullable=False, server_default=""),
+    *_texts("native", "native_unit"),
     Column("native_seconds", Float),
     Column("charged_microusd", BigInteger, nullable=False, server_default="0"),
     Column("charged_seconds", Float),
@@ -265,8 +257,7 @@ outputs = Table(
     _METADATA,
     Column("item_id", _ID, primary_key=True, autoincrement=False),
     Column("role", Text, primary_key=True, server_default="clip"),
-    Column("path", Text, nullable=False),
-    Column("sha256", Text, nullable=False),
+    *_mandatory_texts("path", "sha256"),
     Column("signature", Text, nullable=False, server_default=""),
     Column("mode", Integer),
 )
@@ -282,9 +273,7 @@ events = Table(
     _METADATA,
     Column("id", _ID, primary_key=True),
     Column("at", Float, nullable=False),
-    Column("name", Text, nullable=False),
-    Column("provider", Text, nullable=False),
-    Column("address", Text, nullable=False),
+    *_mandatory_texts("name", "provider", "address"),
     Column("detail", LargeBinary, nullable=False),
 )
 
@@ -292,8 +281,7 @@ commands = Table(
     "commands",
     _METADATA,
     Column("id", _ID, primary_key=True),
-    Column("campaign", Text, nullable=False),
-    Column("name", Text, nullable=False),
+    *_mandatory_texts("campaign", "name"),
     Column("arguments", LargeBinary, nullable=False),
     Column("sent_at", Float, nullable=False),
     Column("answer", Text),

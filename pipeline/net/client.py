@@ -29,10 +29,10 @@ from pipeline.errors import (
     TransportFault,
     UnreadableReply,
 )
-from pipeline.net.connect_errors import explained
+from pipeline.net.connect_errors import explanation
 from pipeline.net.connections import Connections, Limits
 from pipeline.net.encoding import carries_file, file_request, plain_request
-from pipeline.net.lane import Lane, scrubbed, scrubber, signature, url_of
+from pipeline.net.lane import Lane, scrub_reply, scrubber, signature, url_of
 from pipeline.net.public_addresses import refusal
 from pipeline.net.reply_body import PLAIN, read_body
 from pipeline.providers.base import Request, Response
@@ -138,16 +138,16 @@ class Transport:
             wire = plain_request(request, url, _headers(lane, request, url, headers))
             # Tells the server too that nothing will be asked again on this connection.
             wire.headers["connection"] = "close"
-            transport = self._connections.fresh(url)
+            transport = self._connections.one_shot(url)
         except (TransportFault, httpx.InvalidURL, ImportError, ValueError) as exc:
-            fault: TransportFault = NotSent(_told(lane, exc, request))
+            fault: TransportFault = NotSent(_message(lane, exc, request))
         else:
             try:
-                return scrubbed(lane, await self._exchange(transport, wire, self.limits.total_s))
+                return scrub_reply(lane, await self._exchange(transport, wire, self.limits.total_s))
             except Exception as exc:  # noqa: BLE001 - whatever it is, the request may have arrived
                 proven = isinstance(exc, _NEVER_SENT)
                 fault = (NotSent if proven else NoReply)(
-                    _told(lane, exc, request, reached=not proven)
+                    _message(lane, exc, request, reached=not proven)
                 )
             finally:
                 await _close(transport)
@@ -171,7 +171,8 @@ class Transport:
         a reply) goes unsigned, to public hosts only.
         """
         try:
-            url = _permitted(lane, url_of(lane, request), guarded=not request.host)
+            url = url_of(lane, request)
+            _check_link(lane, url, guarded=not request.host)
             signed = _headers(lane, request, url, headers)
             if content is None or not carries_file(request):
                 wire = plain_request(request, url, signed)
@@ -179,10 +180,10 @@ class Transport:
                 wire = await file_request(
                     request, url, file=content, content_type=content_type, headers=signed
                 )
-            transport = self._connections.shared(url, guard=None if request.host else lane.loopback)
+            transport = self._connections.pool(url, guard=None if request.host else lane.loopback)
             upload_s = int(wire.headers.get("content-length", 0)) / _UPLOAD_BYTES_PER_S
             total_s = self.limits.total_s + upload_s
-            return scrubbed(lane, await self._exchange(transport, wire, total_s))
+            return scrub_reply(lane, await self._exchange(transport, wire, total_s))
         except Exception as exc:  # noqa: BLE001 - aiohttp's own exceptions leak through httpx
             fault = _fault(lane, exc, request)
         raise fault
@@ -197,40 +198,41 @@ class Transport:
         machine). Unsigned, unless the request names a host of the lane; after a redirect always.
         Raises TransportFault if there is no reply in time, Forbidden if a link may not be followed.
         """
-        response = await self._opened(lane, request, _range(offset, if_range))
+        wanted = {"range": f"bytes={offset}-"} if offset else {}
+        if offset and if_range:
+            wanted["if-range"] = if_range
+        response = await self._open(lane, request, wanted)
         try:
             yield Download(response, lane=lane, limit=self.limits.clip_bytes - offset)
         finally:
             await _close(response)
 
-    async def _opened(
+    async def _open(
         self, lane: Lane, request: Request, headers: Mapping[str, str]
     ) -> httpx.Response:
+        """Return the reply at the end of all redirects, its body unread."""
         try:
             async with asyncio.timeout(self.limits.total_s):
-                return await self._followed(lane, request, headers)
+                url, guarded = url_of(lane, request), not request.host
+                for _ in range(self.limits.redirects + 1):
+                    _check_link(lane, url, guarded=guarded)
+                    signed = {} if guarded else signature(lane, request, url)
+                    wire = httpx.Request("GET", url, headers={**_AGENT, **headers, **signed})
+                    wire.extensions["timeout"] = self.limits.timeouts()
+                    guard = lane.loopback if guarded else None
+                    transport = self._connections.pool(url, guard=guard)
+                    response = await transport.handle_async_request(wire)
+                    location = response.headers.get("location", "")
+                    if response.status_code not in _REDIRECTS or not location:
+                        return response
+                    await _close(response)
+                    # Where a reply leads is nobody's word but the reply's: guarded from here on.
+                    url, guarded = url.join(location), True
+                many = Forbidden(f"more than {self.limits.redirects} redirects")
+                fault = _fault(lane, many, request)
         except Exception as exc:  # noqa: BLE001 - aiohttp's own exceptions leak through httpx
             fault = _fault(lane, exc, request)
         raise fault
-
-    async def _followed(
-        self, lane: Lane, request: Request, headers: Mapping[str, str]
-    ) -> httpx.Response:
-        url = url_of(lane, request)
-        guarded = not request.host
-        for _ in range(self.limits.redirects + 1):
-            _permitted(lane, url, guarded=guarded)
-            signed = {} if guarded else signature(lane, request, url)
-            wire = httpx.Request("GET", url, headers={**_AGENT, **headers, **signed})
-            wire.extensions["timeout"] = self.limits.timeouts()
-            transport = self._connections.shared(url, guard=lane.loopback if guarded else None)
-            response = await transport.handle_async_request(wire)
-            location = response.headers.get("location", "")
-            if response.status_code not in _REDIRECTS or not location:
-                return response
-            await _close(response)
-            url, guarded = url.join(location), True
-        raise Forbidden(f"more than {self.limits.redirects} redirects")
 
     async def _exchange(
         self, transport: httpx.AsyncBaseTransport, wire: httpx.Request, total_s: float
@@ -251,17 +253,11 @@ def _headers(
     return {**_AGENT, **request.headers, **further, **signature(lane, request, url)}
 
 
-def _permitted(lane: Lane, url: httpx.URL, *, guarded: bool) -> httpx.URL:
+def _check_link(lane: Lane, url: httpx.URL, *, guarded: bool) -> None:
+    """Raise Forbidden for a link that a reply named, unless it is safe to follow."""
     why = refusal(url, loopback=lane.loopback) if guarded else ""
     if why:
         raise Forbidden(f"a link of {lane.provider} is not followed: {why}")
-    return url
-
-
-def _range(offset: int, if_range: str) -> dict[str, str]:
-    if not offset:
-        return {}
-    return {"range": f"bytes={offset}-"} | ({"if-range": if_range} if if_range else {})
 
 
 async def _close(thing: httpx.Response | httpx.AsyncBaseTransport) -> None:
@@ -272,13 +268,13 @@ async def _close(thing: httpx.Response | httpx.AsyncBaseTransport) -> None:
 
 def _fault(lane: Lane, exc: Exception, request: Request | None = None) -> TransportFault:
     kind = next((kind for kind in _SAID_ON if isinstance(exc, kind)), TransportFault)
-    return kind(_told(lane, exc, request))
+    return kind(_message(lane, exc, request))
 
 
-def _told(
+def _message(
     lane: Lane, exc: Exception, request: Request | None = None, *, reached: bool = False
 ) -> str:
     """Return what went wrong as text without a key (h11 quotes the headers it refuses)."""
     text = str(exc) if isinstance(exc, CallsheetError) else f"{type(exc).__name__}: {exc}"
-    text = text if request is None or reached else explained(text, lane, request)
+    text = text if request is None or reached else explanation(text, lane, request)
     return scrubber([lane])(f"{lane.provider}: {text}".rstrip(": "))

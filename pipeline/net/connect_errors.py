@@ -34,7 +34,7 @@ _LOOK_AT = (
 """Parts of a library's own words, and what to look at; the first that fits."""
 
 
-def explained(told: str, lane: Lane, request: Request) -> str:
+def explanation(told: str, lane: Lane, request: Request) -> str:
     """Return a failure as a library told it, with the host and what to look at where it is known.
 
     Where an address leads nowhere, a bare error number says neither which one nor what to do.
@@ -42,10 +42,7 @@ def explained(told: str, lane: Lane, request: Request) -> str:
     lowered = told.lower()
     for parts, advice in _LOOK_AT:
         if any(part in lowered for part in parts):
-            return f"cannot reach {_host(lane, request)}: {advice} ({told})"
+            base = lane.hosts.get(request.host, "") if request.host else request.path
+            host = urlsplit(base).netloc.rpartition("@")[2] or "it"
+            return f"cannot reach {host}: {advice} ({told})"
     return told
-
-
-def _host(lane: Lane, request: Request) -> str:
-    base = lane.hosts.get(request.host, "") if request.host else request.path
-    return urlsplit(base).netloc.rpartition("@")[2] or "it"

@@ -1,6 +1,6 @@
 """How this machine reaches a host: through which proxy, over which of the two ways out.
 
-`fresh` is httpx's own transport, one connection for one paid POST. `shared` is httpx-aiohttp's,
+`one_shot` is httpx's own transport, one connection for one paid POST. `pool` is httpx-aiohttp's,
 which scales. The proxies of the environment are honoured, except for this machine itself.
 """
 
@@ -63,9 +63,9 @@ class Connections:
         self._limits = limits
         self._proxies = dict(getproxies_environment() if proxies is None else proxies)
         self._tls = tls or httpx.create_ssl_context()
-        self._shared: dict[tuple[str, bool | None], ExactTransport] = {}
+        self._pools: dict[tuple[str, bool | None], ExactTransport] = {}
 
-    def fresh(self, url: httpx.URL) -> httpx.AsyncHTTPTransport:
+    def one_shot(self, url: httpx.URL) -> httpx.AsyncHTTPTransport:
         """Return a transport for one request: no connection is used twice, nothing is retried.
 
         Raises ValueError or ImportError for a proxy that cannot be spoken to.
@@ -79,7 +79,7 @@ class Connections:
             proxy=self._proxy(url) or None,
         )
 
-    def shared(self, url: httpx.URL, *, guard: bool | None) -> httpx.AsyncBaseTransport:
+    def pool(self, url: httpx.URL, *, guard: bool | None) -> httpx.AsyncBaseTransport:
         """Return the transport for requests that may be repeated.
 
         `guard` None lets it reach any address: hosts that we chose. Otherwise only public
@@ -89,20 +89,25 @@ class Connections:
         # A proxy resolves names itself, and is often at a private address: there, only the
         # address as written can be judged (`addresses.refusal`).
         key = (proxy, None if proxy else guard)
-        if key not in self._shared:
-            self._shared[key] = ExactTransport(
+        if key not in self._pools:
+            self._pools[key] = ExactTransport(
                 tls=self._tls, proxy=proxy, guard=key[1], connections=self._limits.connections
             )
-        return self._shared[key]
+        return self._pools[key]
 
     async def close(self) -> None:
-        """Close every shared connection."""
-        shared, self._shared = self._shared, {}
-        for transport in shared.values():
+        """Close every connection that is kept."""
+        pools, self._pools = self._pools, {}
+        for transport in pools.values():
             await transport.aclose()
 
     def _proxy(self, url: httpx.URL) -> str:
-        if is_loopback(url.host) or _spared(url.host, self._proxies.get("no", "")):
+        listed = self._proxies.get("no", "").split(",")
+        # `NO_PROXY` names hosts, and domains with all that is in them.
+        direct = (name.strip().lstrip(".").lower() for name in listed)
+        if is_loopback(url.host) or any(
+            name and (name == "*" or f".{url.host}".endswith(f".{name}")) for name in direct
+        ):
             return ""
         return self._proxies.get(url.scheme) or self._proxies.get("all", "")
 
@@ -143,6 +148,16 @@ class ExactTransport(AiohttpTransport):
         """Send one request and return the reply, its body unread."""
         if not isinstance(self.client, aiohttp.ClientSession):
             self.client = self.get_client()
+        proxy: dict[str, Any] = {}
+        if self.proxy is not None:
+            auth = aiohttp.BasicAuth(*self.proxy.auth) if self.proxy.auth else None
+            proxy = {"proxy": str(self.proxy.url), "proxy_auth": auth}
+        bounds = request.extensions.get("timeout", {})
+        timeout = aiohttp.ClientTimeout(
+            connect=bounds.get("pool"),
+            sock_connect=bounds.get("connect"),
+            sock_read=bounds.get("read"),
+        )
         with map_aiohttp_exceptions():
             reply = await self.client.request(
                 request.method,
@@ -150,24 +165,12 @@ class ExactTransport(AiohttpTransport):
                 headers=request.headers,
                 data=_data(request),
                 allow_redirects=False,
-                timeout=_timeout(request),
-                **self._proxied(),
+                timeout=timeout,
+                **proxy,
             )
         return httpx.Response(
             reply.status, headers=reply.raw_headers, stream=AiohttpResponseStream(reply)
         )
-
-    def _proxied(self) -> dict[str, Any]:
-        if self.proxy is None:
-            return {}
-        auth = aiohttp.BasicAuth(*self.proxy.auth) if self.proxy.auth else None
-        return {"proxy": str(self.proxy.url), "proxy_auth": auth}
-
-
-def _spared(host: str, no_proxy: str) -> bool:
-    """Tell whether `NO_PROXY` names a host, or a domain it is in."""
-    names = [name.strip().lstrip(".").lower() for name in no_proxy.split(",")]
-    return any(name and (name == "*" or f".{host}".endswith(f".{name}")) for name in names)
 
 
 def _data(request: httpx.Request) -> Any:
@@ -176,12 +179,3 @@ def _data(request: httpx.Request) -> Any:
     except httpx.RequestNotRead:
         # A file that is read while it is sent.
         return request.stream
-
-
-def _timeout(request: httpx.Request) -> aiohttp.ClientTimeout:
-    bounds = request.extensions.get("timeout", {})
-    return aiohttp.ClientTimeout(
-        connect=bounds.get("pool"),
-        sock_connect=bounds.get("connect"),
-        sock_read=bounds.get("read"),
-    )

@@ -37,9 +37,9 @@ def filled(request: Request, values: Mapping[str, str]) -> Request:
     return replace(
         request,
         path="/".join(values.get(segment, segment) for segment in request.path.split("/")),
-        headers=_replaced(request.headers, values),
-        body=_replaced(request.body, values),
-        fields=_replaced(request.fields, values),
+        headers=_substitute(request.headers, values),
+        body=_substitute(request.body, values),
+        fields=_substitute(request.fields, values),
     )
 
 
@@ -80,7 +80,7 @@ async def file_request(
         own = {name.lower(): value for name, value in headers.items()}
         sized = {"content-length": str(size), "content-type": content_type, **own}
         return httpx.Request(request.method, url, headers=sized, content=_chunks(file))
-    inlined = await asyncio.to_thread(_inlined, request.body, file, content_type)
+    inlined = await asyncio.to_thread(_inline_file, request.body, file, content_type)
     return plain_request(replace(request, body=inlined), url, headers)
 
 
@@ -102,11 +102,11 @@ async def _chunks(file: Path) -> AsyncIterator[bytes]:
             yield chunk
 
 
-def _inlined(body: Any, file: Path, content_type: str) -> Any:
+def _inline_file(body: Any, file: Path, content_type: str) -> Any:
     data = file.read_bytes()
     uri = f"data:{content_type};base64,{base64.b64encode(data).decode('ascii')}"
     placeholder = f"{ASSET}{hashlib.sha256(data).hexdigest()}"
-    filled_in = _replaced(body, {placeholder: uri})
+    filled_in = _substitute(body, {placeholder: uri})
     if _holds_placeholder(filled_in):
         raise Forbidden(f"{file.name} is not the medium that the upload names")
     return filled_in
@@ -124,14 +124,14 @@ def _holds_placeholder(data: Any) -> bool:
             return False
 
 
-def _replaced(data: Any, values: Mapping[str, str]) -> Any:
+def _substitute(data: Any, values: Mapping[str, str]) -> Any:
     match data:
         case str():
             return values.get(data, data)
         case Mapping():
-            return {name: _replaced(value, values) for name, value in data.items()}
+            return {name: _substitute(value, values) for name, value in data.items()}
         case list() | tuple():
-            return [_replaced(value, values) for value in data]
+            return [_substitute(value, values) for value in data]
         case _:
             return data
 

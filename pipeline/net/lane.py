@@ -1,7 +1,7 @@
 """A provider's key together with the only origins it may be sent to, and what that forbids.
 
 A key is signed onto a request here and nowhere else: the request must name a host of its lane, and
-the URL it really leads to must have that host's origin. `scrub` takes keys out of text we keep.
+the URL it really leads to must have that host's origin. `scrubber` takes keys out of text we keep.
 """
 
 from __future__ import annotations
@@ -51,7 +51,11 @@ class Lane:
                 " HTTP header can carry; set its environment variable again"
             )
         for name, base in self.hosts.items():
-            _check_base(self.provider, name, base)
+            if not _is_base(base):
+                raise Unusable(
+                    f"the address of {self.provider}'s host '{name}' must be https (http only on"
+                    " loopback), without user, query or fragment; set its base URL again"
+                )
 
     @property
     def loopback(self) -> bool:
@@ -67,11 +71,11 @@ class Lane:
 def url_of(lane: Lane, request: Request) -> httpx.URL:
     """Return the URL a request leads to; Forbidden if it would leave the host it names."""
     if not request.host:
-        return _parsed(request.path)
+        return _parse_url(request.path)
     base = lane.hosts.get(request.host)
     if base is None:
         raise Forbidden(f"{lane.provider} has no host called '{request.host}'")
-    url = _parsed(base.rstrip("/") + request.path)
+    url = _parse_url(base.rstrip("/") + request.path)
     # A path such as "@elsewhere.example/" would carry the key to another host.
     if origin(url) != _origin_of(base) or url.userinfo:
         raise Forbidden(f"a path for host '{request.host}' of {lane.provider} leads elsewhere")
@@ -93,7 +97,7 @@ def origin(url: httpx.URL) -> tuple[str, bytes, int | None]:
 
 @lru_cache(maxsize=64)
 def _origin_of(base: str) -> tuple[str, bytes, int | None]:
-    return origin(_parsed(base))
+    return origin(_parse_url(base))
 
 
 def scrubber(lanes: Iterable[Lane]) -> Callable[[str], str]:
@@ -109,7 +113,7 @@ def scrubber(lanes: Iterable[Lane]) -> Callable[[str], str]:
     return scrub
 
 
-def scrubbed(lane: Lane, reply: Response) -> Response:
+def scrub_reply(lane: Lane, reply: Response) -> Response:
     """Return a reply without the lane's key: some providers quote the key that they refuse."""
     if len(lane.key) < _SHORTEST:
         return reply
@@ -127,14 +131,6 @@ def _forms(key: str) -> tuple[str, ...]:
     return tuple(sorted(forms, key=len, reverse=True))
 
 
-def _check_base(provider: str, name: str, base: str) -> None:
-    if not _is_base(base):
-        raise Unusable(
-            f"the address of {provider}'s host '{name}' must be https (http only on loopback),"
-            " without user, query or fragment; set its base URL again"
-        )
-
-
 def _is_base(text: str) -> bool:
     try:
         url = httpx.URL(text)
@@ -144,7 +140,7 @@ def _is_base(text: str) -> bool:
     return bool(url.host) and safe and not (url.userinfo or url.query or url.fragment)
 
 
-def _parsed(text: str) -> httpx.URL:
+def _parse_url(text: str) -> httpx.URL:
     try:
         return httpx.URL(text)
     except (httpx.InvalidURL, UnicodeError):

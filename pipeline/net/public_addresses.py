@@ -53,7 +53,11 @@ def refusal(url: httpx.URL, *, loopback: bool) -> str:
 
 def is_public(address: _Address) -> bool:
     """Tell whether an address is on the public internet, whatever it is wrapped in."""
-    inner = _unwrapped(address)
+    inner = address
+    if isinstance(address, ipaddress.IPv6Address):
+        # An IPv6-only network reaches IPv4 hosts through such an address (RFC 6052).
+        translated = ipaddress.IPv4Address(int(address) & 0xFFFFFFFF) if address in _NAT64 else None
+        inner = translated or address.ipv4_mapped or address.sixtofour or address
     # Python calls the site-local addresses of old (fec0::/10) global.
     local = isinstance(inner, ipaddress.IPv6Address) and inner.is_site_local
     return inner.is_global and not (inner.is_multicast or inner.is_reserved or local)
@@ -87,12 +91,3 @@ def _literal(host: str) -> _Address | None:
         return ipaddress.ip_address(host.strip("[]"))
     except ValueError:
         return None
-
-
-def _unwrapped(address: _Address) -> _Address:
-    if isinstance(address, ipaddress.IPv4Address):
-        return address
-    if address in _NAT64:
-        # An IPv6-only network reaches IPv4 hosts this way (RFC 6052).
-        return ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
-    return address.ipv4_mapped or address.sixtofour or address

@@ -40,7 +40,7 @@ class Advice:
     """What a group of items has in common, and what to do about it.
 
     `options` are appended to the command that made the report; None: no command helps.
-    `{limit}` in it becomes the budget that would be enough.
+    `{limit}` in it becomes the budget that would be enough, `{cause}` the group's cause.
     """
 
     title: str
@@ -51,97 +51,79 @@ class Advice:
 
 
 _AGAIN = "run again: it goes on where it stopped, and buys nothing twice"
+_BUY = "buy these again with"
 _CHANGE = "change the prompt or the references; unchanged, it is bought again only with"
+
+_FAILED: tuple[tuple[str, str, str], ...] = (
+    ("rejected", "the provider says the request is wrong", _CHANGE),
+    ("refused", "the provider's content policy refused it", _CHANGE),
+    ("provider", "the provider failed after taking the task", _BUY),
+    ("lost", "the provider no longer knows the task", _BUY),
+    ("expired", "the clip's link died before it was fetched", _BUY),
+    ("damaged", "the file that came does not play", _BUY),
+)
+"""Cause, title and what to do; each is bought again with `--retry` and its cause."""
+_OVERDUE: tuple[tuple[str, str, str], ...] = (
+    (
+        "damaged",
+        "what comes is cut or does not play; the clip is paid for",
+        "fetch it again, or give it up with `--abandon ADDRESS`; it is not bought again",
+    ),
+    (
+        "expired",
+        "the link to the clip is dead or refused; the clip is paid for",
+        "ask for another link, or give it up with `--abandon ADDRESS`",
+    ),
+    (
+        "unavailable",
+        "the clip could not be fetched; it is paid for",
+        "fetch it again; it is not bought again",
+    ),
+)
+"""Cause, title and what to do with `reconcile`."""
+_HELD: tuple[tuple[str, str, str], ...] = (
+    (
+        "overcharged",
+        "a clip cost more than was set aside: nothing more was bought in that run",
+        "look at its price, then run again: the next one is reserved at what was charged",
+    ),
+    ("per_run", "the limit of one run is used up", "run again: each run has its limit anew"),
+    ("per_row", "the limit of a row is used up", "raise budget.per_row, then run again"),
+    ("per_item", "the limit of a clip is used up", "raise budget.per_item, then run again"),
+    ("lane", "the provider was stopped", "settle its cause, then run again"),
+    (
+        "unauthorised",
+        "the provider does not accept the key",
+        "check the key in the environment, then run again",
+    ),
+    ("unpaid", "the account has no credit", "top it up, then run again"),
+)
+"""Cause, title and what to do before the next run."""
 
 _ADVICE: Mapping[tuple[str, str], Advice] = MappingProxyType(
     {
-        ("failed", "rejected"): Advice(
-            title="the provider says the request is wrong", todo=_CHANGE, options="--retry rejected"
-        ),
-        ("failed", "refused"): Advice(
-            title="the provider's content policy refused it",
-            todo=_CHANGE,
-            options="--retry refused",
-        ),
-        ("failed", "provider"): Advice(
-            title="the provider failed after taking the task",
-            todo="buy these again with",
-            options="--retry provider",
-        ),
-        ("failed", "lost"): Advice(
-            title="the provider no longer knows the task",
-            todo="buy these again with",
-            options="--retry lost",
-        ),
-        ("failed", "expired"): Advice(
-            title="the clip's link died before it was fetched",
-            todo="buy these again with",
-            options="--retry expired",
-        ),
-        ("failed", "damaged"): Advice(
-            title="the file that came does not play",
-            todo="buy these again with",
-            options="--retry damaged",
-        ),
-        ("overdue", "damaged"): Advice(
-            title="what comes is cut or does not play; the clip is paid for",
-            todo="fetch it again, or give it up with `--abandon ADDRESS`; it is not bought again",
-            options="",
-            verb="reconcile",
-        ),
-        ("overdue", "expired"): Advice(
-            title="the link to the clip is dead; the clip is paid for",
-            todo="ask for another link, or give it up with `--abandon ADDRESS`",
-            options="",
-            verb="reconcile",
-        ),
-        ("overdue", "unavailable"): Advice(
-            title="the clip could not be fetched; it is paid for",
-            todo="fetch it again; it is not bought again",
-            options="",
-            verb="reconcile",
-        ),
+        **{
+            ("failed", cause): Advice(title=title, todo=todo, options="--retry {cause}")
+            for cause, title, todo in _FAILED
+        },
+        **{
+            ("overdue", cause): Advice(title=title, todo=todo, options="", verb="reconcile")
+            for cause, title, todo in _OVERDUE
+        },
+        **{
+            ("held", cause): Advice(title=title, todo=todo, options="")
+            for cause, title, todo in _HELD
+        },
         ("held", "budget"): Advice(
             title="the budget is used up",
             todo="raise the limit in the manifest, or for one run with",
             options="--max-cost {limit}",
-        ),
-        ("held", "overcharged"): Advice(
-            title="a clip cost more than was set aside: nothing more was bought in that run",
-            todo="look at its price, then run again: the next one is reserved at what was charged",
-            options="",
-        ),
-        ("held", "per_run"): Advice(
-            title="the limit of one run is used up",
-            todo="run again: each run has its limit anew",
-            options="",
-        ),
-        ("held", "per_row"): Advice(
-            title="the limit of a row is used up",
-            todo="raise budget.per_row, then run again",
-            options="",
-        ),
-        ("held", "per_item"): Advice(
-            title="the limit of a clip is used up",
-            todo="raise budget.per_item, then run again",
-            options="",
         ),
         ("held", "price"): Advice(
             title="the first clip of this price has no known end, so what it costs is not known",
             todo="settle that clip, then run again",
             options="",
             verb="reconcile",
-        ),
-        ("held", "lane"): Advice(
-            title="the provider was stopped", todo="settle its cause, then run again", options=""
-        ),
-        ("held", "unauthorised"): Advice(
-            title="the provider does not accept the key",
-            todo="check the key in the environment, then run again",
-            options="",
-        ),
-        ("held", "unpaid"): Advice(
-            title="the account has no credit", todo="top it up, then run again", options=""
         ),
     }
 )
@@ -151,7 +133,7 @@ _OF_STATE: Mapping[str, Advice] = MappingProxyType(
             title="the clip is not what was asked for; it was kept",
             todo="look at the clip: it is paid for and is not made again by itself",
         ),
-        "failed": Advice(title="failed", todo="buy these again with", options="--retry {cause}"),
+        "failed": Advice(title="failed", todo=_BUY, options="--retry {cause}"),
         "in_doubt": Advice(
             title="nobody knows whether the provider took it; its money stays reserved",
             todo="ask the provider again, or decide it",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from decimal import Decimal
 
 from pipeline.domain.money import rounded_usd
@@ -31,6 +31,18 @@ def _beside(amount: Decimal, unknown: int) -> str:
 def earlier(report: Report) -> str:
     """Return what was paid, or may have been, for work that is not among the items."""
     return f"{rounded_usd(report.earlier_usd)} USD before, for work that is not in this plan"
+
+
+def charge_notes(report: Report) -> Iterator[str]:
+    """Yield what is to be said of the money charged, beside its sum."""
+    if report.adopted:
+        yield (
+            f"{rounded_usd(report.adopted_usd)} USD of what was charged is the estimate of"
+            f" {count_text(report.adopted, 'adopted clip')}, paid earlier: what was really paid is"
+            " not known"
+        )
+    if report.earlier_usd:
+        yield f"and {earlier(report)}"
 
 
 def native(sums: Iterable[tuple[str, Decimal]]) -> str:

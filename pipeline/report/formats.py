@@ -1,7 +1,8 @@
 """A Report becomes report.json, and records become report.csv.
 
 Both stream, so that a million items need no memory. A cell that a spreadsheet would run as a
-formula gets a `'` in front; an unknown price says so.
+formula gets a `'` in front; an unknown price says so. Marks that turn the direction of writing are
+written out, but for cells that are joined by.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ import orjson
 
 from pipeline.domain import Record
 from pipeline.findings import Span
-from pipeline.foreign_text import printable, storable
+from pipeline.foreign_text import printable, storable, without_direction
 from pipeline.report.summary import Money, Report, Share
 
 UNKNOWN = "unknown"
@@ -72,13 +73,19 @@ _COLUMNS: Mapping[str, Callable[[Record], Any]] = MappingProxyType(
     }
 )
 """The columns of report.csv, in order: new ones are added at the end."""
+_JOINED_BY = frozenset({"address", "row", "path", "file"})
+"""Columns by which a line is joined with its table, its file or another report: byte for byte."""
 
 
 def to_csv(records: Iterable[Record]) -> Iterator[str]:
     """Yield report.csv line by line: a header, then one line per item."""
     yield csv_line(_COLUMNS)
     for record in records:
-        yield csv_line(column(record) for column in _COLUMNS.values())
+        cells = {name: column(record) for name, column in _COLUMNS.items()}
+        yield csv_line(
+            cell if name in _JOINED_BY or not isinstance(cell, str) else without_direction(cell)
+            for name, cell in cells.items()
+        )
 
 
 def to_json(report: Report, records: Iterable[Record]) -> Iterator[bytes]:
@@ -167,7 +174,10 @@ def _share(share: Share) -> dict[str, Any]:
     }
 
 
-_APART = {"campaign", "origin_shot", "origin_row", "passed_over", "status", "output", "high_usd"}
+_APART = frozenset(
+    {"campaign", "origin_shot", "origin_row", "passed_over", "status", "output", "high_usd"}
+    | {"adopted_usd"}
+)
 _FIELDS = tuple(name for name in Record.__dataclass_fields__ if name not in _APART)
 
 

@@ -135,6 +135,10 @@ class Report:
     """Items that share another item's purchase."""
     unwanted: int
     """Items that were left out of a run after they had been submitted."""
+    adopted: int
+    """Items whose clip was adopted, booked as paid earlier at its estimate."""
+    adopted_usd: Decimal
+    """What of the money charged are such estimates: what was really paid is not known."""
 
 
 @dataclass(slots=True)
@@ -181,12 +185,17 @@ class _Tally:
     clip_count: int = 0
     shared: int = 0
     unwanted: int = 0
+    adopted: int = 0
+    adopted_usd: Decimal = _NOTHING
 
     def add(self, record: Record) -> None:
         self.counts[record.state] += 1
         self.money = self.money.plus(record)
         self.shared += bool(record.shared_with)
         self.unwanted += record.unwanted
+        if record.adopted_usd and not record.shared_with:
+            self.adopted += 1
+            self.adopted_usd += record.adopted_usd
         for shares, name in ((self.providers, record.provider), (self.shots, record.shot)):
             shares[name] = (shares.get(name) or Share(name=name)).plus(record)
         if record.state != DONE:
@@ -245,6 +254,8 @@ def summarise(  # noqa: PLR0913 - each names one line of the report's head
         clip_count=tally.clip_count,
         shared=tally.shared,
         unwanted=tally.unwanted,
+        adopted=tally.adopted,
+        adopted_usd=tally.adopted_usd,
     )
 
 

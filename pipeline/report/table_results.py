@@ -1,7 +1,8 @@
 """A product table and its records become results.<table>.csv: the table, and what came of each row.
 
-The table's own columns come first and unchanged, one line per row; then status, path, cost and
-cause for each shot and cell, in the order of the manifest.
+The table's own columns come first and unchanged, one line per row, so that it can be joined back;
+then status, path, cost and cause for each shot and cell, in the order of the manifest. What turns
+the direction of writing is written out in our own columns' titles; a path stays the file's.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from datetime import date
 from typing import Any
 
 from pipeline.domain import Record, Table
+from pipeline.foreign_text import without_direction
 from pipeline.report.formats import UNKNOWN, csv_line
 
 _FACTS = ("status", "path", "cost_usd", "cause")
@@ -29,7 +31,8 @@ def to_results(table: Table, records: Iterable[Record], shots: Collection[str]) 
             cost = "shared" if record.shared_with else known
             facts = (record.state, record.path or "", cost, record.cause)
             found.setdefault(record.row_key, {})[name] = facts
-    yield csv_line([*table.columns, *(f"{name} {fact}" for name in columns for fact in _FACTS)])
+    titles = (f"{without_direction(name)} {fact}" for name in columns for fact in _FACTS)
+    yield csv_line([*table.columns, *titles])
     for row in table.rows:
         own = [cell_text(row.values.get(name)) for name in table.columns]
         results = found.get(row.key, {})

@@ -18,7 +18,14 @@ from rich.text import Text
 from pipeline.domain.money import rounded_usd
 from pipeline.foreign_text import printable
 from pipeline.report.advice import DONE, in_words
-from pipeline.report.figures import charge_text, count_text, duration, earlier, estimate, native
+from pipeline.report.figures import (
+    charge_notes,
+    charge_text,
+    count_text,
+    duration,
+    estimate,
+    native,
+)
 from pipeline.report.summary import Group as Cause
 from pipeline.report.summary import Report, Share
 
@@ -68,8 +75,7 @@ def show_summary(console: Console, report: Report, files: Sequence[str] = ()) ->
         for number, words in asides:
             counts.append(f"   ({number:,} {words})" if number else "", _QUIET)
         blocks += [bar, counts, Text(), _costs(report)]
-    if report.earlier_usd:
-        blocks.append(Text(f"and {earlier(report)}", _QUIET))
+    blocks += [Text(line, _QUIET) for line in charge_notes(report)]
     blocks += [Text(line) for line in report.prices]
     for group in report.groups:
         blocks += [Text(), *_cause(group)]

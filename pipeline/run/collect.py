@@ -61,7 +61,7 @@ async def handle_overdue(active: ActiveJob) -> None:
 
 
 async def handle_fetching(active: ActiveJob) -> None:
-    """Fetch the clip and show it; a link that is dead is asked for again, never bought again."""
+    """Fetch the clip and show it; a dead or refused link is asked for again, not bought again."""
     active.leave_slot()
     if active.done is None:
         kept = await find_received(

@@ -35,6 +35,7 @@ _SHORT_SIDE = 0.95
 _ROUNDING = 1e-6
 _BYTES_FOLLOW = frozenset({200, 206})
 _BUSY = frozenset({408, 425, 429})
+_REFUSED = frozenset({401, 403})
 _UNSATISFIABLE = 416
 _SERVER_ERRORS = 500
 
@@ -75,10 +76,10 @@ async def fetch(  # noqa: PLR0913 - all that it acts with is handed in
 ) -> Fetched | Fault:
     """Return the clip that a finished task links to, in the store, or what is wrong.
 
-    EXPIRED: the link is dead, or may not be followed: ask for a fresh one. UNAVAILABLE: try again
-    later, what was had is kept; so is what comes too slowly. DAMAGED: it ends early every time, or
-    does not play to its end; nothing of it is kept. Raises Unusable if the disk does not allow
-    it. Call `forget` when the ledger knows the clip.
+    EXPIRED: the link is dead or refused, or may not be followed: ask for another. UNAVAILABLE: try
+    again later, what was had is kept; so is what comes too slowly. DAMAGED: it ends early every
+    time, or does not play to its end; nothing of it is kept. Raises Unusable if the disk does not
+    allow it. Call `forget` when the ledger knows the clip.
     """
     fetched = await find_received(store, expected=expected, probe=probe)
     if fetched is not None:
@@ -203,6 +204,8 @@ def result_fault(status: int, headers: Mapping[str, str]) -> Fault | None:
         wait = retry_after_s(headers)
         return Fault(kind=FaultKind.UNAVAILABLE, message=message, retry_after_s=wait)
     # 403, 404 and 410 by the books; hosts of signed links say 400 and 401 as well.
+    what = "refused" if status in _REFUSED else "dead"
+    message = f"the link is {what}: its host answers {status}"
     return Fault(kind=FaultKind.EXPIRED, message=message, code=str(status))
 
 

@@ -66,14 +66,14 @@ class Store:
         Any name will do: one that is not safe as a file name is replaced by its digest.
         """
         safe = name if _SAFE_NAME.fullmatch(name) else hashlib.sha256(name.encode()).hexdigest()
-        return self._made(self._folder / "parts") / f"{safe}.part"
+        return self._make_folder(self._folder / "parts") / f"{safe}.part"
 
     def adopt(self, part: Path, sha256: str, ext: str) -> Path:
         """Move a whole, verified download into the store, durably, and return its place."""
         place = self.path(sha256, ext)
         with writing(place):
             new_folder = not place.parent.is_dir()
-            self._made(place.parent)
+            self._make_folder(place.parent)
             part.chmod(READ_ONLY)
             sync(part)
             part.replace(place)
@@ -115,7 +115,10 @@ class Store:
                 if there == sha256:
                     return
                 self._keep_replaced(target, there, known or (lambda _: False))
-            _make_folder(target)
+            try:
+                target.parent.mkdir(parents=True, exist_ok=True)
+            except (FileExistsError, NotADirectoryError):
+                raise _foreign(target.parent) from None
             new = beside(target)
             try:
                 if not source.is_file() or not copy_clip(source, new, sha256):
@@ -139,10 +142,10 @@ class Store:
         if place.is_file():
             return place
         with writing(place):
-            self._made(place.parent)
+            self._make_folder(place.parent)
             new = beside(place)
             try:
-                if _copied(Path(media.source), new) != media.digest:
+                if _copy_reference(Path(media.source), new) != media.digest:
                     raise MediaFault(
                         "media-changed",
                         f"{media.source} changed after it was checked",
@@ -164,7 +167,7 @@ class Store:
         if not self.has(there, ext) and not self.keep_clip(target, there, ext):
             raise _foreign(target)
 
-    def _made(self, folder: Path) -> Path:
+    def _make_folder(self, folder: Path) -> Path:
         with writing(folder):
             if not self._folder.is_dir():
                 self.root.mkdir(parents=True, exist_ok=True)
@@ -191,14 +194,7 @@ def _digest_of_file(target: Path) -> str:
     return "" if target.is_symlink() or not target.is_file() else digest(target)
 
 
-def _make_folder(target: Path) -> None:
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-    except (FileExistsError, NotADirectoryError):
-        raise _foreign(target.parent) from None
-
-
-def _copied(source: Path, target: Path) -> str:
+def _copy_reference(source: Path, target: Path) -> str:
     """Copy a reference and return the digest of the bytes that were copied."""
     try:
         reading = source.open("rb")

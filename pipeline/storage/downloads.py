@@ -79,7 +79,8 @@ class PartialDownload:
         """Give the function that appends bytes, after beginning anew where a reply is the whole."""
         self.coding = headers.get("content-encoding", "")
         if status != _PARTIAL:
-            self._begin(_validator(headers), _length(headers))
+            stated = headers.get("content-length", "")
+            self._begin(_validator(headers), int(stated) if stated.isdecimal() else None)
             with writing(self.path):
                 self.path.unlink(missing_ok=True)
                 self._write({"validator": self.validator, "length": self.length, "boot": boot()})
@@ -146,8 +147,3 @@ def _validator(headers: Mapping[str, str]) -> str:
     """Return what `If-Range` may hold: a weak ETag says nothing about bytes (RFC 9110, 13.1.5)."""
     etag = headers.get("etag", "")
     return etag if etag.startswith('"') else headers.get("last-modified", "")
-
-
-def _length(headers: Mapping[str, str]) -> int | None:
-    stated = headers.get("content-length", "")
-    return int(stated) if stated.isdecimal() else None

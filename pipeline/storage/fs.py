@@ -129,7 +129,7 @@ def copy_clip(source: Path, target: Path, sha256: str) -> bool:
     this digest. Durable, for a file that a loss of power emptied would look like one that a person
     changed; its name is not.
     """
-    if not _reflinked(source, target):
+    if not _reflink(source, target):
         with source.open("rb") as reading:
             copied = copy_bytes(reading, target)
     else:
@@ -152,7 +152,7 @@ def copy_bytes(reading: BinaryIO, target: Path) -> str:
     return seen.hexdigest()
 
 
-def _reflinked(source: Path, target: Path) -> bool:
+def _reflink(source: Path, target: Path) -> bool:
     try:
         with source.open("rb") as old, target.open("xb") as new:
             fcntl.ioctl(new.fileno(), _FICLONE, old.fileno())

@@ -16,7 +16,7 @@ from typing import Any
 
 import orjson
 
-from pipeline.cli.app import invoke
+from pipeline.cli.command_line import invoke
 from pipeline.providers.base import Accepted
 from tests.architecture.source import PACKAGE
 

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from pipeline.cli.app import invoke
+from pipeline.cli.command_line import invoke
 from pipeline.providers import OFFERS
 from tests.crash.kit import addressed
 from tests.sandboxes import Sandbox

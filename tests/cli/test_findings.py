@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.api.finding_pages import FindingPage, finding_pages
-from pipeline.cli.app import invoke
+from pipeline.cli.command_line import invoke
 from pipeline.findings import Severity
 from tests.architecture.slugs import used_slugs
 from tests.architecture.source import REPOSITORY

@@ -18,9 +18,9 @@ from rich.live import Live
 
 from pipeline.cli.console import print_text
 from pipeline.cli.finding_text import findings_text
-from pipeline.cli.panel import Lines, Panel
 from pipeline.cli.plan_text import plan_table
 from pipeline.cli.terminal_console import TerminalConsole
+from pipeline.cli.watching import Lines, Panel
 from pipeline.domain import Event, Record
 from pipeline.domain.states import Status
 from pipeline.findings import Finding, Span

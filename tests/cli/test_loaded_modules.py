@@ -19,7 +19,7 @@ _WATCHES = ("av",)
 _PLANS = ("pandas", "numpy", "sqlalchemy", "jsonschema", "jinja2", "yaml", "orjson", "PIL")
 _LOADED = """
 import sys
-from pipeline.cli.app import invoke
+from pipeline.cli.command_line import invoke
 code = invoke(sys.argv[1:])
 assert code == 0, code
 import json

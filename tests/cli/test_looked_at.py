@@ -7,7 +7,7 @@ from pathlib import Path
 import orjson
 import pytest
 
-from pipeline.cli.app import invoke
+from pipeline.cli.command_line import invoke
 from tests.unit.media.clips import write_image
 
 MANIFEST = """\

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from pipeline.cli.app import invoke
+from pipeline.cli.command_line import invoke
 from tests.recordings.earlier_rule import CLIPS, write_campaign
 from tests.sandboxes import Sandbox
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.api.project_file import project_of
-from pipeline.cli.app import invoke
+from pipeline.cli.command_line import invoke
 from tests.sandboxes import Sandbox
 
 KEY = "key-of-the-project"

@@ -10,7 +10,7 @@ import jsonschema_rs
 import pytest
 import yaml
 
-from pipeline.cli.app import invoke
+from pipeline.cli.command_line import invoke
 from pipeline.cli.options import dollars
 from pipeline.schemas import names, schema
 

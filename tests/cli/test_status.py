@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.cli.app import invoke
+from pipeline.cli.command_line import invoke
 from pipeline.domain import Budget
 from pipeline.ledger.repository import Ledger
 from pipeline.ledger.root_identity import RootKind

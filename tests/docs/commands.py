@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from enum import Enum
 from typing import Any
 
-from pipeline.cli.app import callsheet
+from pipeline.cli.command_line import callsheet
 from pipeline.domain.states import Exit
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.cli.app import invoke
+from pipeline.cli.command_line import invoke
 from tests.architecture.source import REPOSITORY
 from tests.docs.blocks import Block, blocks, fits
 

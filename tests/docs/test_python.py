@@ -12,7 +12,7 @@ import pytest
 
 import pipeline
 from pipeline import Campaign, Plan, Project, Run
-from pipeline.cli.app import invoke
+from pipeline.cli.command_line import invoke
 from tests.architecture.source import REPOSITORY
 from tests.docs.blocks import blocks
 

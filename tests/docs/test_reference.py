@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pipeline.cli.app import COMMANDS
+from pipeline.cli.command_line import COMMANDS
 from pipeline.domain import Policy
 from pipeline.plan.model_rules import USUAL
 from pipeline.schemas import schema

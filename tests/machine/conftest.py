@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.cli.app import invoke
+from pipeline.cli.command_line import invoke
 from tests.machine.campaign import Campaign, environment
 from tests.sandboxes import Sandbox
 

@@ -86,6 +86,25 @@ def test_clips_at_their_output_paths_are_not_bought_again(
     _assert_nothing_left_to_do(finished, callsheet, sandbox)
 
 
+def test_the_status_says_what_of_the_charges_is_an_estimate(
+    finished: Campaign, callsheet: Callsheet
+) -> None:
+    """Beside the sum stands how much of it nobody was told: that of the clips that were adopted."""
+    code, said = callsheet(*finished.words("status"))
+    assert (0, False) == (code, "adopted" in said), said
+    _lose_ledger(finished)
+    assert 0 == callsheet(*_adopt(finished))[0]
+
+    code, said = callsheet(*finished.words("status"))
+
+    assert 0 == code, said
+    note = (
+        "0.84 USD of what was charged is the estimate of 2 adopted clips, paid earlier: what was"
+        " really paid is not known"
+    )
+    assert note in " ".join(said.split()), said
+
+
 def test_what_was_paid_earlier_counts_against_the_limit(
     finished: Campaign, callsheet: Callsheet, sandbox: Sandbox
 ) -> None:

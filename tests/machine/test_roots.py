@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.cli.command_line import invoke
 from pipeline.errors import RootRefused
 from pipeline.ledger.repository import Ledger
 from pipeline.ledger.root_identity import RootKind
@@ -94,6 +95,31 @@ def test_a_copy_beside_its_original_is_refused(
 
     assert 0 == callsheet(*campaign.words())[0]
     assert ITEMS == len(set(_bill(sandbox))) == len(_bill(sandbox))
+
+
+@pytest.mark.parametrize("command", ["plan", "ls", "status"])
+def test_who_only_reads_says_that_a_run_would_be_refused(
+    command: str,
+    finished: Campaign,
+    callsheet: Callsheet,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+) -> None:
+    """In a copied root, and in one that was moved: one line on standard error, beside the rest."""
+    assert 0 == callsheet(*finished.words())[0]
+    copy = Campaign(shutil.copytree(finished.folder, tmp_path / "copy"), finished.address)
+
+    for campaign, why in (
+        (finished, ""),
+        (copy, f"note: {copy.root} is a copy of {finished.root}, which is still there: "),
+    ):
+        assert 0 == invoke(campaign.words(command))
+        told = [line for line in capsys.readouterr().err.splitlines() if "note:" in line]
+        assert [why] == [line[: len(why)] for line in told] or (why, told) == ("", [])
+    moved = finished.moved(tmp_path / "moved")
+    assert 0 == invoke(moved.words(command))
+    (told_of_move,) = capsys.readouterr().err.splitlines()
+    assert told_of_move.startswith(f"note: {moved.root} was in {finished.root} when it was last")
 
 
 @pytest.mark.parametrize(("way", "moment"), pairs(MOVES, MOMENTS))

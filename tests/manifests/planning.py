@@ -9,7 +9,7 @@ from pathlib import Path
 from pipeline.api.campaign_request import CampaignRequest
 from pipeline.api.loaded_campaign import load_campaign
 from pipeline.api.project_file import project_of
-from pipeline.cli.app import invoke
+from pipeline.cli.command_line import invoke
 from pipeline.domain import PricedItem
 from pipeline.findings import Finding, render
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.cli.app import invoke
+from pipeline.cli.command_line import invoke
 from tests.manifests.hostile import CASES
 
 CHECK = ("check", "m.yaml")

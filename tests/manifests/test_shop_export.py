@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.cli.app import invoke
+from pipeline.cli.command_line import invoke
 from tests.manifests.planning import both, planned
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -23,7 +23,7 @@ from pipeline.api.campaign_plan import dry_run
 from pipeline.api.campaign_request import CampaignRequest
 from pipeline.api.loaded_campaign import LoadedCampaign, load_campaign
 from pipeline.api.project_file import project_of
-from pipeline.cli.app import invoke
+from pipeline.cli.command_line import invoke
 from pipeline.domain import Media, PricedItem
 from pipeline.domain.states import MAKES, Status
 from pipeline.findings import Finding

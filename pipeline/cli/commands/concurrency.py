@@ -6,9 +6,7 @@ from typing import Annotated
 
 import typer
 
-from pipeline.api.steering import steer_run
-from pipeline.cli.campaigns import open_for_status, request_of
-from pipeline.cli.console import print_text
+from pipeline.cli.campaigns import steer
 from pipeline.cli.options import CampaignOptions, command_app, with_options
 
 app = command_app()
@@ -22,5 +20,4 @@ def concurrency(
     most: Annotated[int, typer.Argument(metavar="N", min=1, help="As many at once, no more.")],
 ) -> None:
     """Set how many clips a running run has made at once through a lane."""
-    campaign = open_for_status(request_of(options))
-    print_text(steer_run(campaign, "concurrency", {"lane": lane, "most": most}))
+    steer(options, "concurrency", lane=lane, most=most)

@@ -58,11 +58,11 @@ def explain(
 
 
 def _in_text(page: FindingPage) -> str:
-    parts = [f"{page.slug} ({page.severity}): {page.title}", _filled(page.means)]
+    parts = [f"{page.slug} ({page.severity}): {page.title}", _wrap(page.means)]
     parts += [
         f"{title}:\n{textwrap.indent(text, _INDENT)}" for title, text in _examples(page).items()
     ]
-    return "\n\n".join([*parts, _filled(f"What to do: {page.do}")])
+    return "\n\n".join([*parts, _wrap(f"What to do: {page.do}")])
 
 
 def _in_markdown(page: FindingPage) -> str:
@@ -77,5 +77,5 @@ def _examples(page: FindingPage) -> Mapping[str, str]:
     return {title: text for title, text in examples.items() if text}
 
 
-def _filled(text: str) -> str:
+def _wrap(text: str) -> str:
     return textwrap.fill(text, _WIDTH, break_long_words=False, break_on_hyphens=False)

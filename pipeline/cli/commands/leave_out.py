@@ -6,9 +6,7 @@ from typing import Annotated
 
 import typer
 
-from pipeline.api.steering import steer_run
-from pipeline.cli.campaigns import open_for_status, request_of
-from pipeline.cli.console import print_text
+from pipeline.cli.campaigns import steer
 from pipeline.cli.options import CampaignOptions, command_app, with_options
 
 app = command_app()
@@ -25,5 +23,4 @@ def leave_out(
     ],
 ) -> None:
     """Have a running run not make an item; what was submitted is collected all the same."""
-    campaign = open_for_status(request_of(options))
-    print_text(steer_run(campaign, "leave-out", {"address": address}))
+    steer(options, "leave-out", address=address)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pipeline.api.campaign_plan import dry_run, find_loss, require_admitted
-from pipeline.cli.campaigns import open_campaign, request_of
+from pipeline.cli.campaigns import open_campaign, print_root_notice, request_of
 from pipeline.cli.item_list import print_items
 from pipeline.cli.loss_text import exit_if_lost
 from pipeline.cli.options import (
@@ -29,6 +29,7 @@ def ls(
 ) -> None:
     """List items: address, provider, status, price, and where the clip is or will be."""
     campaign = open_campaign(request_of(options, maker, selection))
+    print_root_notice(campaign.request)
     loss = find_loss(campaign.request, campaign.name)
     with dry_run(campaign, loss) as (summary, ledger):
         require_admitted(summary, campaign)

@@ -2,14 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
-import typer
-
-from pipeline.api.steering import steer_run
-from pipeline.cli.campaigns import open_for_status, request_of
-from pipeline.cli.console import print_text
-from pipeline.cli.options import CampaignOptions, command_app, with_options
+from pipeline.cli.campaigns import steer
+from pipeline.cli.options import CampaignOptions, LaneOrAll, command_app, with_options
 
 app = command_app()
 
@@ -18,10 +12,7 @@ app = command_app()
 @with_options
 def pause(
     options: CampaignOptions,
-    lane: Annotated[
-        str, typer.Argument(metavar="LANE", help="A provider's lane; all where it is left out.")
-    ] = "",
+    lane: LaneOrAll = "",
 ) -> None:
     """Have a running run submit nothing more; what is in flight is collected."""
-    campaign = open_for_status(request_of(options))
-    print_text(steer_run(campaign, "pause", {"lane": lane}))
+    steer(options, "pause", lane=lane)

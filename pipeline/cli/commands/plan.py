@@ -11,7 +11,7 @@ from rich.table import Table
 from pipeline.api.campaign_plan import plan_campaign
 from pipeline.api.comparison import Comparison, compare_providers
 from pipeline.api.money_text import item_count
-from pipeline.cli.campaigns import open_campaign, request_of
+from pipeline.cli.campaigns import open_campaign, print_root_notice, request_of
 from pipeline.cli.console import print_error
 from pipeline.cli.loss_text import print_loss
 from pipeline.cli.options import (
@@ -53,6 +53,7 @@ def plan(
 ) -> None:
     """Tell what would be made, reused and restored, and what it would cost."""
     campaign = open_campaign(request_of(options, maker, selection, access, work))
+    print_root_notice(campaign.request)
     console = TerminalConsole()
     if compare:
         console.print_lines(_comparison_lines(compare_providers(campaign)))

@@ -104,15 +104,15 @@ def reconcile(
 def _settle(
     campaign: LoadedCampaign, settings: RunSettings, ledger: Ledger, console: TerminalConsole
 ) -> Exit:
-    names = frozenset(task.provider for task in list_sent(ledger, campaign.name))
-    unasked = keyless(settings, campaign.request, names)
+    providers = frozenset(task.provider for task in list_sent(ledger, campaign.name))
+    unasked = keyless(settings, campaign.request, providers)
     for name, why in unasked.items():
         console.print_line(f"nothing is asked of {name}: {why}")
-    if names - unasked.keys():
-        asked = names - unasked.keys()
+    asked = providers - unasked.keys()
+    if asked:
         scope = RunScope(ledger=ledger, providers=asked, buys=False)
         with stopping_in_order() as stops:
-            watch_run(campaign, settings, scope, console, stops)
+            asyncio.run(watch_run(campaign, settings, scope, console, stops))
             write_report(ledger, campaign)
     # What is still in flight is no more settled than a doubt: a key may have been refused.
     left = list_sent(ledger, campaign.name)
@@ -125,21 +125,15 @@ def _settle(
         console.print_line("nothing is in doubt or overdue")
     hint = only_rehearsed(campaign, "reconcile")
     console.print_lines([hint] if hint else [])
-    console.print_lines(_to_be_made(ledger, campaign))
+    buys, command = next_purchases(campaign, ledger), campaign.request.command()
+    if buys.items:
+        # The command is for these items, and for no more.
+        names = [f"--select {shlex.quote(address)}" for address in buys.addresses]
+        besides = f" (and {buys.others} that the last run did not select)" if buys.others else ""
+        console.print_line(
+            f"{buys.items} to be made{'' if names else besides}: {' '.join([command, *names])}"
+        )
     return Exit.UNKNOWN if left else Exit.OK
-
-
-def _to_be_made(ledger: Ledger, campaign: LoadedCampaign) -> Iterator[str]:
-    """Say what the next run would buy, and the command for that and no more."""
-    found, command = next_purchases(campaign, ledger), campaign.request.command()
-    if not found.items:
-        return
-    besides = ""
-    if found.addresses:
-        command = " ".join([command, *(f"--select {shlex.quote(n)}" for n in found.addresses)])
-    elif found.others:
-        besides = f" (and {found.others} that the last run did not select)"
-    yield f"{found.items} to be made{besides}: {command}"
 
 
 def _case(task: Sent, command: str, client_id: str) -> Iterator[str]:

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from pipeline.api.campaign_report import report_selection
-from pipeline.api.report_files import written_files
+from pipeline.api.report_files import report_paths
 from pipeline.cli.campaigns import open_campaign, request_of
 from pipeline.cli.options import CampaignOptions, SelectionOptions, command_app, with_options
 from pipeline.cli.terminal_console import TerminalConsole
@@ -30,4 +30,4 @@ def report(
     campaign = open_campaign(request_of(options, selection))
     writes = write if write is not None else not campaign.request.selects
     made = report_selection(campaign, write=writes)
-    show_summary(TerminalConsole(), made, written_files(campaign) if writes else ())
+    show_summary(TerminalConsole(), made, report_paths(campaign) if writes else ())

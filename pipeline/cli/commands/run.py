@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
 import time
-from collections.abc import Sequence
 from dataclasses import replace
 from decimal import Decimal
 
@@ -16,7 +16,7 @@ from pipeline.api.campaign_request import CampaignRequest, RunSettings, usage
 from pipeline.api.loaded_campaign import LoadedCampaign
 from pipeline.api.loss_consent import NothingLost, PurchasesRefused, open_for_purchases
 from pipeline.api.money_text import item_count, price_text
-from pipeline.api.report_files import has_report, written_files
+from pipeline.api.report_files import has_report, report_paths
 from pipeline.cli.campaigns import open_campaign, request_of
 from pipeline.cli.console import person_is_there, print_error
 from pipeline.cli.interrupts import stopping_in_order
@@ -34,13 +34,11 @@ from pipeline.cli.options import (
     command_app,
     with_options,
 )
-from pipeline.cli.plan_text import left_behind_lines, plan_table, print_plan, same_clip_lines
+from pipeline.cli.plan_text import leftover_lines, plan_table, print_plan, same_clip_lines
 from pipeline.cli.terminal_console import TerminalConsole
-from pipeline.domain import Budget
 from pipeline.domain.money import exact_usd
 from pipeline.domain.states import Exit, Status
 from pipeline.errors import InvalidInput
-from pipeline.findings import Finding
 from pipeline.ledger.repository import Ledger
 from pipeline.report.terminal import show_summary
 from pipeline.run.plan_sync import PlanSummary
@@ -88,22 +86,18 @@ def run_campaign(request: CampaignRequest, settings: RunSettings, *, quiet: bool
                 print_loss(loss, campaign.request)
             return _plan_and_make(campaign, settings, ledger, console)
     except PurchasesRefused as refused:
-        _print_refusal(refused, campaign.request)
+        # What is lost, and what it would cost to buy it again, is told however quiet the run is.
+        console, buys = TerminalConsole(), refused.summary.to_make
+        if buys.items:
+            console.print(plan_table(refused.summary))
+        if refused.given_usd is not None:
+            given, sum_ = exact_usd(refused.given_usd), exact_usd(buys.high_usd)
+            console.print_line(f"--buy-again {given} is not the sum: it is {sum_}")
+        print_loss(refused.loss, campaign.request, buys)
         return Exit.STOPPED
     except NothingLost as nothing:
         TerminalConsole().print_line(str(nothing))
         return Exit.STOPPED
-
-
-def _print_refusal(refused: PurchasesRefused, request: CampaignRequest) -> None:
-    """Tell what is lost and what it would cost to buy it again, however quiet the run is."""
-    console, buys = TerminalConsole(), refused.summary.to_make
-    if buys.items:
-        console.print(plan_table(refused.summary))
-    if refused.given_usd is not None:
-        given, sum_ = exact_usd(refused.given_usd), exact_usd(buys.high_usd)
-        console.print_line(f"--buy-again {given} is not the sum: it is {sum_}")
-    print_loss(refused.loss, request, buys)
 
 
 def _plan_and_make(
@@ -119,19 +113,8 @@ def _plan_and_make(
         return _print_nothing_to_do(summary, campaign.request, console)
     settings = _with_keys(settings, summary, campaign, asking)
     agreed = _agree(settings, campaign, summary, asking)
-    return _make(campaign, agreed or settings, ledger, summary, console, buys=agreed is not None)
+    settings = agreed or settings
 
-
-def _make(
-    campaign: LoadedCampaign,
-    settings: RunSettings,
-    ledger: Ledger,
-    summary: PlanSummary,
-    console: TerminalConsole,
-    *,
-    buys: bool,
-) -> Exit:
-    """Make what is missing, and report; the signals of the process steer it."""
     from pipeline.api.campaign_run import RunScope  # noqa: PLC0415 - slow to load, seldom needed
     from pipeline.api.provider_access import providers_at_work  # noqa: PLC0415 - the same
     from pipeline.cli.watching import watch_run  # noqa: PLC0415 - the same
@@ -139,14 +122,14 @@ def _make(
     began = time.monotonic()
     names = providers_at_work(settings, campaign.request, summary)
     standby = summary.fallbacks - names
-    scope = RunScope(ledger=ledger, providers=names, standby=standby, buys=buys)
+    scope = RunScope(ledger=ledger, providers=names, standby=standby, buys=agreed is not None)
     with stopping_in_order() as stops:
-        outcome = watch_run(campaign, settings, scope, console, stops)
+        outcome = asyncio.run(watch_run(campaign, settings, scope, console, stops))
         report = write_report(ledger, campaign, elapsed_s=time.monotonic() - began)
-        show_summary(console, report, written_files(campaign))
+        show_summary(console, report, report_paths(campaign))
         console.print_lines(same_clip_lines(ledger.same_clips(campaign.name)))
         settle = campaign.request.command("reconcile")
-        console.print_lines(left_behind_lines(ledger.left_behind(campaign.name), settle))
+        console.print_lines(leftover_lines(ledger.left_behind(campaign.name), settle))
     code = Exit(outcome.exit_code)
     return stops.exit if code is Exit.INTERRUPTED else code
 
@@ -199,25 +182,18 @@ def _with_keys(
     )
 
     settings, faults = settings_with_keys(settings, campaign, summary)
-    if summary.to_make.items:
-        faults += _unagreed(settings, campaign.manifest.budget, asking)
+    if summary.to_make.items and settings.spending.buy_again_usd is None:
+        # Without these nobody can agree to what is to be bought.
+        if not settings.spending.yes:
+            faults += () if asking else usage(_NOBODY).findings
+        elif not settings.spending.is_limited(campaign.manifest.budget):
+            faults += usage(_NO_LIMIT).findings
     if faults:
         raise InvalidInput(faults, campaign.sources)
     if asking is not None:
         for name, why in keyless(settings, campaign.request, summary.fallbacks).items():
             asking.print_line(f"nothing would go to {name} instead: {why}")
     return settings
-
-
-def _unagreed(
-    settings: RunSettings, budget: Budget, asking: TerminalConsole | None
-) -> Sequence[Finding]:
-    """Return why nobody can agree to what is to be bought."""
-    if settings.spending.buy_again_usd is not None:
-        return ()
-    if settings.spending.yes:
-        return () if settings.spending.is_limited(budget) else usage(_NO_LIMIT).findings
-    return () if asking else usage(_NOBODY).findings
 
 
 def _agree(
@@ -233,7 +209,7 @@ def _agree(
     """
     spending, buys = settings.spending, summary.to_make
     if spending.buy_again_usd is not None:
-        return _capped(settings, spending.buy_again_usd)
+        return _cap(settings, spending.buy_again_usd)
     limited = spending.yes and spending.is_limited(campaign.manifest.budget)
     if campaign.request.rehearse or limited:
         return settings
@@ -242,9 +218,9 @@ def _agree(
     asking.print(f"This spends real money: {price_text(buys)}.")
     if not typer.confirm("Make it?", default=False, err=asking.stderr):
         raise typer.Exit(Exit.STOPPED)
-    return settings if buys.unpriced else _capped(settings, buys.high_usd)
+    return settings if buys.unpriced else _cap(settings, buys.high_usd)
 
 
-def _capped(settings: RunSettings, agreed_usd: Decimal) -> RunSettings:
+def _cap(settings: RunSettings, agreed_usd: Decimal) -> RunSettings:
     """Return settings that spend no more than a person agreed to: a fallback may cost more."""
     return replace(settings, spending=replace(settings.spending, agreed_usd=agreed_usd))

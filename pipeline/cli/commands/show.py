@@ -14,7 +14,7 @@ from pipeline.api.campaign_plan import dry_run, find_loss, require_admitted
 from pipeline.api.campaign_request import usage
 from pipeline.api.item_description import CannotMake, describe_item
 from pipeline.api.loaded_campaign import LoadedCampaign
-from pipeline.api.resolved_manifest import resolved_values
+from pipeline.api.resolved_manifest import iter_values
 from pipeline.api.selection import matching_records
 from pipeline.cli.campaigns import open_campaign, request_of
 from pipeline.cli.console import print_text
@@ -59,7 +59,7 @@ def show(
     if origin and not resolved:
         raise usage("--origin says where values come from: it needs --resolved")
     if resolved:
-        for value in resolved_values(request):
+        for value in iter_values(request):
             place = f"  # {value.origin.file}:{value.origin.line}" if origin else ""
             print_text(f"{value.path}: {value.text}{place}")
         return
@@ -70,7 +70,7 @@ def show(
     with dry_run(whole, loss) as (summary, ledger):
         require_admitted(summary, campaign)
         # What the provider is not to make is shown as well, with the reason.
-        meant = partial(matching_records, sieve=campaign.matcher(), sources=campaign.sources)
+        meant = partial(matching_records, matcher=campaign.matcher(), sources=campaign.sources)
         first = list(islice(meant(ledger.records(campaign.name)), 2))
         if len(first) != 1:
             print_items(meant(ledger.records(campaign.name)), campaign.folder, form)

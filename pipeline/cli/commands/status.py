@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-
 import typer
 
 from pipeline.api.campaign_report import campaign_status
-from pipeline.cli.campaigns import open_for_status, request_of
+from pipeline.cli.campaigns import open_for_status, print_root_notice, request_of
 from pipeline.cli.loss_text import print_loss
 from pipeline.cli.options import CampaignOptions, SelectionOptions, command_app, with_options
-from pipeline.cli.plan_text import left_behind_lines, same_clip_lines
+from pipeline.cli.plan_text import leftover_lines, same_clip_lines
 from pipeline.cli.terminal_console import TerminalConsole
-from pipeline.ledger.event_log import Notable
 from pipeline.report.terminal import show_summary
 
 app = command_app()
@@ -27,6 +24,7 @@ def status(options: CampaignOptions, selection: SelectionOptions) -> None:
     It reads the ledger alone: neither tables nor media, and beside a run that is under way.
     """
     campaign, console = open_for_status(request_of(options, selection)), TerminalConsole()
+    print_root_notice(campaign.request)
     found = campaign_status(campaign)
     if found.loss is not None:
         print_loss(found.loss, campaign.request)
@@ -34,18 +32,14 @@ def status(options: CampaignOptions, selection: SelectionOptions) -> None:
         show_summary(console, found.report)
         console.print_lines(same_clip_lines(found.same_clips))
         console.print_lines(
-            left_behind_lines(found.left_behind, campaign.request.command("reconcile"))
+            leftover_lines(found.left_behind, campaign.request.command("reconcile"))
         )
-        console.print_lines(_notable_lines(found.notable))
+        worth = [each for each in found.notable if each.name not in _GOOD_NEWS]
+        console.print_lines([""] if worth else [])
+        for each in worth:
+            name = each.name.replace("_", " ")
+            times = f" {each.times} times, last" if each.times > 1 else ""
+            why = f": {each.message}" if each.message else ""
+            when = f"{each.last_at:%Y-%m-%d %H:%M:%S} UTC"
+            console.print_line(f"{each.provider} {name}{times} on {when}{why}")
     raise typer.Exit(found.exit_code)
-
-
-def _notable_lines(notable: Sequence[Notable]) -> Iterator[str]:
-    worth = [each for each in notable if each.name not in _GOOD_NEWS]
-    if worth:
-        yield ""
-    for each in worth:
-        name = each.name.replace("_", " ")
-        times = f" {each.times} times, last" if each.times > 1 else ""
-        why = f": {each.message}" if each.message else ""
-        yield f"{each.provider} {name}{times} on {each.last_at:%Y-%m-%d %H:%M:%S} UTC{why}"

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from pipeline.api.steering import steer_run
-from pipeline.cli.campaigns import open_for_status, request_of
-from pipeline.cli.console import print_text
+from pipeline.cli.campaigns import steer
 from pipeline.cli.options import CampaignOptions, command_app, with_options
 
 app = command_app()
@@ -16,5 +14,4 @@ def stop(
     options: CampaignOptions,
 ) -> None:
     """Have a running run end in order: submit nothing more, and collect what is in flight."""
-    campaign = open_for_status(request_of(options))
-    print_text(steer_run(campaign, "stop"))
+    steer(options, "stop")

@@ -47,7 +47,7 @@ def adopt(
         print_text(findings_text(found.findings, campaign.sources))
     _print_results(found.results)
     for clip in found.unknown:
-        print_text(f"in the store, of no purchase: {_described(clip)}")
+        print_text(f"in the store, of no purchase: {_clip_text(clip)}")
     if found.unknown:
         command = campaign.request.command("store adopt")
         print_text(f"to adopt one: {command} {found.unknown[0].sha256[:_SHOWN_DIGITS]}=ADDRESS")
@@ -86,7 +86,7 @@ def _print_results(results: Sequence[Adopted | NotAdopted]) -> None:
         print_text("nothing was adopted")
 
 
-def _described(clip: StoredClip) -> str:
+def _clip_text(clip: StoredClip) -> str:
     """Return what a person may know a clip by."""
     media = clip.media
     seen = "it does not play"

@@ -13,7 +13,7 @@ import pytest
 
 from pipeline.api.campaign_request import CampaignRequest
 from pipeline.cli import options
-from pipeline.cli.app import COMMANDS, callsheet
+from pipeline.cli.command_line import COMMANDS, callsheet
 from tests.architecture.source import PACKAGE
 
 MANIFEST_COMMANDS = ("check", "plan", "ls", "show", "run", "status", "report", "reconcile")

@@ -7,9 +7,10 @@ from decimal import Decimal
 from io import StringIO
 from typing import Any
 
+import pytest
 from rich.console import Console
 
-from pipeline.cli.panel import Lines, Panel
+from pipeline.cli.watching import Lines, Panel
 from pipeline.domain import Event
 
 AT = datetime(2026, 11, 21, 12, 30, 5, tzinfo=UTC)
@@ -19,9 +20,9 @@ def _event(name: str, address: str = "spin[A]#1", **detail: Any) -> Event:
     return Event(name=name, at=AT, provider="runware", address=address, detail=detail)
 
 
-def _drawn(thing: Panel) -> list[str]:
+def _drawn(thing: Panel, width: int = 100) -> list[str]:
     told = StringIO()
-    Console(file=told, width=100).print(thing)
+    Console(file=told, width=width).print(thing)
     return told.getvalue().splitlines()
 
 
@@ -36,6 +37,19 @@ def test_the_panel_counts_what_flies_what_came_back_and_what_it_cost() -> None:
     panel(_event("failed", "b#1", charged_usd=Decimal("0.21")))
 
     assert ["runware", "1", "1", "1", "0.63", "USD", "failed", "b#1"] == _drawn(panel)[1].split()
+
+
+@pytest.mark.parametrize("width", range(60, 90))
+def test_the_panel_cuts_no_escape_in_halves(width: int) -> None:
+    r"""However narrow the terminal, a character that is written out stands there whole or not."""
+    panel = Panel()
+    panel(_event("done", "\u202e" * 20))
+
+    drawn = _drawn(panel, width)
+
+    assert "\\" not in "".join(drawn).replace(r"\u202e", ""), drawn
+    assert "done" in "".join(drawn)
+    assert max(map(len, drawn)) <= width
 
 
 def test_a_log_has_a_line_for_each_clip() -> None:

@@ -155,3 +155,21 @@ def test_what_was_left_out_too_late_is_told_everywhere() -> None:
     assert [True, False] == [item["unwanted"] for item in whole["items"]]
     for text in (to_markdown(report), to_html(report, records), render_text(report)):
         assert "1 unwanted: left out after submit" in text
+
+
+def test_what_turns_the_direction_of_writing_is_written_out() -> None:
+    r"""But where lines are joined by it: row, address and file are as in the table and on disk."""
+    turned, spelled = (
+        "a\u202eb\u2066c",
+        "\N{WOMAN}\u200d\N{PERSONAL COMPUTER} \u0645\u06cc\u200c\u062e",
+    )
+    record = failed(
+        address=turned, row_key=turned, path=turned, message=turned, prompt=f"{turned} {spelled}"
+    )
+
+    (row,) = csv.DictReader(io.StringIO("".join(to_csv([record]))))
+
+    assert [turned, turned, turned] == [row["address"], row["row"], row["path"]]
+    assert f"../{turned}" == row["file"]
+    assert r"a\u202eb\u2066c" == row["message"]
+    assert rf"a\u202eb\u2066c {spelled}" == row["prompt"]

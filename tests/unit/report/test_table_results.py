@@ -71,3 +71,15 @@ def test_a_cell_that_would_run_is_text() -> None:
     (row,) = _rows(table({"sku": "SKU-1", "name": "=cmd()"}), done())
 
     assert "'=cmd()" == row["name"]
+
+
+def test_no_cell_of_ours_turns_the_direction_of_writing() -> None:
+    r"""A title is written out; what a line is joined by, and the file's path, stay as they are."""
+    turned = "\u202egnp"
+    given = table({"sku": f"SKU{turned}", "name": turned})
+    record = done(row_key=f"SKU{turned}", cell=turned, path=f"spin/{turned}.mp4")
+
+    (row,) = _rows(given, record)
+
+    assert (f"SKU{turned}", turned) == (row["sku"], row["name"])
+    assert f"spin/{turned}.mp4" == row[r"spin[\u202egnp] path"]

@@ -301,6 +301,24 @@ async def test_each_answer_has_its_fault(
     assert ["downloading"] == [name for name in kit.checkpoints if name != "downloaded"]
 
 
+@pytest.mark.parametrize(
+    ("status", "said"),
+    [
+        (401, "the link is refused: its host answers 401"),
+        (403, "the link is refused: its host answers 403"),
+        (404, "the link is dead: its host answers 404"),
+        (410, "the link is dead: its host answers 410"),
+    ],
+)
+async def test_a_link_that_is_refused_is_not_called_dead(status: int, said: str, kit: Kit) -> None:
+    """Who reads it looks at the right thing: a signature that is not accepted, or a clip gone."""
+    async with raw_server(answer(http(status))) as server:
+        fault = await kit.fetch(server.url)
+
+    assert isinstance(fault, Fault)
+    assert (FaultKind.EXPIRED, said) == (fault.kind, fault.message)
+
+
 @pytest.mark.parametrize("case", ["refused", "reset"])
 async def test_a_host_that_cannot_be_reached_is_unavailable(case: str, kit: Kit) -> None:
     """No connection says nothing about the clip."""

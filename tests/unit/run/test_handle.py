@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.ledger.commands import TOO_LATE, answered, send_command
+from pipeline.ledger.commands import TOO_LATE, find_answer, send_command
 from pipeline.ledger.repository import Ledger
 from pipeline.run.runner import DONE, RunHandle
 from tests.unit.run.campaign import CAMPAIGN, Studio, entry
@@ -185,19 +185,19 @@ async def test_another_process_commands_and_is_answered(studio: Studio) -> None:
         "1 not made in this run",
         "this run knows no command dance",
         DONE,
-    ] == [answered(studio.root, number) for number in ids]
+    ] == [find_answer(studio.root, number) for number in ids]
     assert ["done", "done", "planned"] == studio.states()
 
 
 async def test_a_command_is_not_for_the_next_run(studio: Studio) -> None:
     """What nobody was there to obey is answered as such when a run begins."""
     number = send_command(studio.root, CAMPAIGN, "stop", at=1.0)
-    assert answered(studio.root, number) is None
+    assert find_answer(studio.root, number) is None
 
     outcome = await studio.run()
 
     assert not outcome.interrupted
-    assert TOO_LATE == answered(studio.root, number)
+    assert TOO_LATE == find_answer(studio.root, number)
 
 
 async def test_leaving_the_handle_by_a_fault_ends_the_run(studio: Studio) -> None:

@@ -16,7 +16,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from pipeline.cli.console import print_error
-from pipeline.cli.exits import INTERRUPTED, Interrupted
+from pipeline.cli.interrupts import INTERRUPTED, Interrupted
 from pipeline.domain.states import Exit
 from pipeline.errors import CallsheetError, InvalidInput, LedgerInUse
 from pipeline.storage.fs import machine_fault
