@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
@@ -72,6 +72,16 @@ def page(
     paid = _purchases_of(connection, [row["key"] for row in rows])
     found = [_record(campaign, row, paid.get(row["key"], [])) for row in rows]
     return found, rows[-1]["position"] if len(rows) == _PAGE else None
+
+
+def iter_records(
+    read_page: Callable[[int], tuple[list[Record], int | None]],
+) -> Iterator[Record]:
+    """Yield the records of every page, from the first on."""
+    after: int | None = -1
+    while after is not None:
+        page, after = read_page(after)
+        yield from page
 
 
 def _purchases_of(connection: Connection, keys: Sequence[str]) -> dict[str, list[RowMapping]]:

@@ -289,15 +289,12 @@ class Ledger:
         return found
 
     def records(self, campaign: str, *, selected: bool = False) -> Iterator[Record]:
-        """Yield the campaign's items in plan order, as they stand.
+        """Return the campaign's items in plan order, as they stand, read page by page.
 
         `selected` leaves out those that the last admission did not select.
         """
         pages = partial(record_pages.page, campaign=campaign, selected=selected)
-        after: int | None = -1
-        while after is not None:
-            page, after = self._read(partial(pages, after=after))
-            yield from page
+        return record_pages.iter_records(lambda after: self._read(partial(pages, after=after)))
 
     def notable(self, campaign: str) -> list[Notable]:
         """Return what was written down about the campaign's lanes: lanes stopped, limits met."""

@@ -26,7 +26,7 @@ budget: {{limit: 5 USD, unpriced: {{assume: 1 USD}}}}
 """
 PAGES = REPOSITORY / "tests" / "architecture" / "walks"
 # What is reached so far; each may only fall. The aims are 25 and 20 modules.
-MOST = {"to_the_body": 35, "to_the_report": 22}
+MOST = {"to_the_body": 35, "to_the_report": 20}
 PROVIDERS = {"to_the_body": "runware", "to_the_report": "unifically"}
 """A task is followed where its id is not the client's own: that one also names files."""
 MOST_ENCODED = {"plan": 2, "job": 2}
