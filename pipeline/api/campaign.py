@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipeline.api.campaign_plan import Plan, dry_run, dry_run_summary, plan_campaign
 from pipeline.api.campaign_request import RunSettings, SpendLimit, parse_causes, usage
-from pipeline.api.loaded_campaign import LoadedCampaign
-from pipeline.api.reassignments import Reassignments
+from pipeline.api.loaded_campaign import LoadedCampaign, Reassignments
 from pipeline.api.selection import selection_sources
 from pipeline.domain import Record
 from pipeline.findings import Finding

@@ -18,7 +18,7 @@ from pipeline.api.loaded_campaign import LoadedCampaign, load_campaign
 from pipeline.api.price_notes import price_lines
 from pipeline.api.report_files import write_files
 from pipeline.api.roots import RootChoice, knows, refuse_two_roots
-from pipeline.api.selection import matching_records, selection_of
+from pipeline.api.selection import matching_records
 from pipeline.domain import Record
 from pipeline.domain.states import Exit, State, exit_code_for
 from pipeline.errors import InvalidInput, RootRefused
@@ -63,7 +63,7 @@ def load_for_status(
 ) -> LoadedCampaign:
     """Read the manifest without its tables, unless the selection asks for what only they know."""
     campaign = load_campaign(request, read=_documents, choose_root=choose_root)
-    needs_rows = selection_of(request, campaign.manifest, campaign.sources).needs_rows
+    needs_rows = campaign.selection().needs_rows
     return load_campaign(campaign.request) if needs_rows else campaign
 
 
@@ -189,6 +189,6 @@ def _selection(campaign: LoadedCampaign) -> str:
     maker = shlex.join(["--provider", request.provider]) if request.provider else ""
     if not request.selects:
         return maker
-    lasting = selection_of(request, campaign.manifest, campaign.sources).lasting
+    lasting = campaign.selection().lasting
     chosen = shlex.join(request.selection_words) if lasting else "--select state:{state}"
     return f"{chosen} {maker}".strip()

@@ -5,19 +5,19 @@ Each stage is handed what the stage before made.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 from pipeline.api.campaign_request import CampaignRequest
 from pipeline.api.price_list import price_list
-from pipeline.api.reassignments import Reassignments
 from pipeline.api.roots import RootChoice, refuse_two_roots, settle_root
 from pipeline.api.selection import (
     ProviderFilter,
     own_selector_findings,
     selection_matcher,
+    selection_of,
     selection_sources,
 )
 from pipeline.domain import Manifest, PricedItem
@@ -26,8 +26,49 @@ from pipeline.findings import Finding
 from pipeline.manifest import contents, load_manifest
 from pipeline.media.inspection_cache import InspectionCache
 from pipeline.media.inspector import Inspector
-from pipeline.plan import SelectionMatcher, expand, price_items
+from pipeline.plan import Selection, SelectionMatcher, expand, price_items
 from pipeline.providers import OFFERS, compose, sent_prompt
+
+_SHOWN = 4
+
+
+@dataclass(slots=True)
+class _Group:
+    items: int = 0
+    addresses: list[str] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Reassignments:
+    """Counts, while a plan streams by, the items that their first provider cannot make."""
+
+    _groups: dict[tuple[str, str, tuple[tuple[str, str], ...]], _Group] = field(
+        default_factory=dict
+    )
+
+    def watching(self, entries: Iterable[PricedItem | Finding]) -> Iterator[PricedItem | Finding]:
+        """Yield what comes, and count it."""
+        for entry in entries:
+            if isinstance(entry, PricedItem) and entry.item.passed_over:
+                item = entry.item
+                place = (item.shot, item.provider, item.passed_over)
+                group = self._groups.setdefault(place, _Group())
+                group.items += 1
+                if len(group.addresses) < _SHOWN:
+                    group.addresses.append(item.address)
+            yield entry
+
+    def lines(self, shots: Collection[str]) -> Iterator[str]:
+        """Yield what was counted: per shot, who makes it, why nobody before, and which items."""
+        for (shot, provider, reasons), group in self._groups.items():
+            if shot not in shots:
+                continue
+            count = f"{group.items} items" if group.items > 1 else "1 item"
+            yield f"{shot}: {count} at {provider}, because"
+            for name, why in reasons:
+                yield f"    not {name}: {why}"
+            more = group.items - len(group.addresses)
+            yield f"    {', '.join(group.addresses)}{f' and {more} more' if more else ''}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,7 +103,14 @@ class LoadedCampaign:
 
         InvalidInput where the selection cannot be understood.
         """
-        return selection_matcher(self.request, self.manifest, self.sources)
+        return selection_matcher(self.selection(), self.manifest) if self.request.selects else None
+
+    def selection(self) -> Selection:
+        """Return what the request selects; InvalidInput where it cannot be understood."""
+        try:
+            return selection_of(self.request, self.manifest)
+        except InvalidInput as invalid:
+            raise InvalidInput(invalid.findings, self.sources) from None
 
     def purchase_filter(self) -> SelectionMatcher | ProviderFilter | None:
         """Return what tells the items that a run may buy from the others; None: it may buy all.

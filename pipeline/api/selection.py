@@ -41,29 +41,20 @@ class ProviderFilter:
         return self._matcher.findings() if self._matcher else ()
 
 
-def selection_of(
-    request: CampaignRequest, manifest: Manifest, sources: Mapping[str, str]
-) -> Selection:
+def selection_of(request: CampaignRequest, manifest: Manifest) -> Selection:
     """Return what the command line selects; InvalidInput where it cannot be understood."""
-    try:
-        return parse_selection(
-            _texts("--select", request.select),
-            _texts("--exclude", request.exclude),
-            within=_texts(_ADDRESS, (request.address,))[0] if request.address else None,
-            limit=request.first,
-            named=manifest.selectors,
-            words=_WORDS,
-        )
-    except InvalidInput as invalid:
-        raise InvalidInput(invalid.findings, sources) from None
+    return parse_selection(
+        _texts("--select", request.select),
+        _texts("--exclude", request.exclude),
+        within=_texts(_ADDRESS, (request.address,))[0] if request.address else None,
+        limit=request.first,
+        named=manifest.selectors,
+        words=_WORDS,
+    )
 
 
-def selection_matcher(
-    request: CampaignRequest, manifest: Manifest, sources: Mapping[str, str]
-) -> SelectionMatcher | None:
-    """Return what tells the selected items from the others; None where all are meant."""
-    if not request.selects:
-        return None
+def selection_matcher(selection: Selection, manifest: Manifest) -> SelectionMatcher:
+    """Return what tells the selected items from the others."""
     tables = {shot.id: manifest.tables.get(shot.table or "") for shot in manifest.shots}
 
     @cache
@@ -74,7 +65,7 @@ def selection_matcher(
     def row_of(record: Record) -> Mapping[str, Any]:
         return by_key(record.shot).get(record.row_key, EMPTY)
 
-    return SelectionMatcher(selection_of(request, manifest, sources), row_of)
+    return SelectionMatcher(selection, row_of)
 
 
 def matching_records(
