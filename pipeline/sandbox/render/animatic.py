@@ -83,14 +83,13 @@ class Animatic:
 
     def _edit(self) -> Node:
         """Return the video in its own shape, and in the corner what it is to be changed to."""
-        ground = drawing.gradient(self._size, self._edits[0]["name"])
-        video = self._footage(self._edits[0])
-        seen = self._add("overlay", self._pan(ground), video, x="(W-w)/2", y="(H-h)/2")
+        (wide, tall), video = self._size, self._footage(self._edits[0])
+        seen = self._add("pad", video, w=wide, h=tall, x=-1, y=-1, color="0x14161c")
         side = even(min(self._size) * _THUMB)
         for place, medium in enumerate(self._media("reference", "first", "last"), 1):
-            small = drawing.cover(self._picture(medium), (side, side))
+            small = drawing.cover(self._picture(medium, (side, side)), (side, side))
             thumb = ImageOps.expand(small, max(2, even(side / 40)), WHITE[:3])
-            left = self._size[0] - (self._margin + thumb.width) * place
+            left = wide - (self._margin + thumb.width) * place
             seen = self._over(seen, thumb, left, self._margin)
         return seen
 
@@ -113,10 +112,10 @@ class Animatic:
             ground = self._pan(drawing.gradient(canvas, self._reel["prompt"]), forth)
             room = even(wide - 2 * self._margin), even(bottom - top)
             title = drawing.title(self._reel["prompt"], self._size, room)
-            return self._over(ground, title, self._margin, top)
+            return self._over(ground, title, self._margin, (top + bottom - title.height) // 2)
         seen: Node | None = None
         for place, medium in enumerate(media):
-            image, time = self._picture(medium), back if place % 2 else forth
+            image, time = self._picture(medium, self._size), back if place % 2 else forth
             # A frame is what the clip looks like; a reference must be seen whole, above the band.
             if medium["role"] == "reference" and medium["digest"]:
                 card = drawing.card(image, (round(wide * 0.86), round((bottom - top) * 0.92)))
@@ -137,10 +136,10 @@ class Animatic:
     def _media(self, *roles: str) -> list[Mapping[str, str]]:
         return [medium for medium in self._reel["media"] if medium["role"] in roles]
 
-    def _picture(self, medium: Mapping[str, str]) -> Image.Image:
+    def _picture(self, medium: Mapping[str, str], size: Size) -> Image.Image:
         if medium["digest"]:
-            return drawing.picture(self._uploads / medium["digest"], self._size)
-        return drawing.name_card(medium["name"], self._size, plays=False)
+            return drawing.picture(self._uploads / medium["digest"], size)
+        return drawing.name_card(medium["name"], size, plays=False)
 
     def _footage(self, medium: Mapping[str, str]) -> Node:
         """Return a video in its own shape, as large as fits; its last picture stays."""

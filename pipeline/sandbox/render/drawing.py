@@ -78,15 +78,21 @@ def _wash(size: Size, hue: float, saturation: float, *, light: float = 1.0) -> I
 
 def cover(image: Image.Image, size: Size) -> Image.Image:
     """Return the largest middle part of a picture that has this ratio, at this size."""
-    return ImageOps.fit(image, size, Image.Resampling.LANCZOS)
+    scale = min(image.width / size[0], image.height / size[1])
+    left, top = (image.width - size[0] * scale) / 2, (image.height - size[1] * scale) / 2
+    box = (left, top, image.width - left, image.height - top)
+    return image.resize(size, Image.Resampling.LANCZOS, box=box, reducing_gap=2.0)
 
 
 def picture(path: Path, size: Size) -> Image.Image:
-    """Return an uploaded picture, upright and on white, read no finer than the frame needs."""
+    """Return an uploaded picture, upright and on white, read no finer than the size needs."""
     with Image.open(path) as image:
         image.draft("RGB", (size[0] * 2, size[1] * 2))
-        upright = ImageOps.exif_transpose(image).convert("RGBA")
-    return Image.alpha_composite(Image.new("RGBA", upright.size, WHITE), upright).convert("RGB")
+        upright = ImageOps.exif_transpose(image)
+    if not upright.has_transparency_data:
+        return upright.convert("RGB")
+    white = Image.new("RGBA", upright.size, WHITE)
+    return Image.alpha_composite(white, upright.convert("RGBA")).convert("RGB")
 
 
 def name_card(name: str, size: Size, *, plays: bool) -> Image.Image:
@@ -110,24 +116,27 @@ def card(image: Image.Image, room: Size) -> Image.Image:
     wide, tall = even(image.width * scale), even(image.height * scale)
     blur = even(min(room) * 0.016)
     edge = 3 * blur
-    whole = Image.new("RGBA", (wide + 2 * edge, tall + 2 * edge))
-    whole.paste((0, 0, 0, 150), (edge, edge, edge + wide, edge + blur + tall))
-    whole = whole.filter(ImageFilter.GaussianBlur(blur))
-    whole.paste(image.resize((wide, tall), Image.Resampling.LANCZOS), (edge, edge))
+    # The shadow is smooth: drawn small, then enlarged.
+    shade = Image.new("L", ((wide + 2 * edge) // 4, (tall + 2 * edge) // 4))
+    shade.paste(150, (edge // 4, edge // 4, (edge + wide) // 4, (edge + blur + tall) // 4))
+    shade = shade.filter(ImageFilter.GaussianBlur(blur / 4))
+    whole = Image.new("RGBA", (wide + 2 * edge, tall + 2 * edge), (0, 0, 0, 255))
+    whole.putalpha(shade.resize(whole.size, Image.Resampling.BILINEAR))
+    small = image.resize((wide, tall), Image.Resampling.LANCZOS, reducing_gap=2.0)
+    whole.paste(small.convert("RGBA"), (edge, edge))
     return whole
 
 
 def title(prompt: str, frame: Size, room: Size) -> Image.Image:
-    """Return a prompt set as large as it fits, on nothing."""
+    """Return a prompt set as large as it fits, on nothing, and no higher than it is."""
     for share in _LADDER:
         size = max(6, round((frame[0] * frame[1]) ** 0.5 * share))
         lines = wrap(prompt, size, room=room[0], lines=max(1, int(room[1] / (size * _LINE))))
         if not lines or not lines[-1].endswith(ELLIPSIS):
             break
-    image = Image.new("RGBA", room)
-    top = (room[1] - size * _LINE * len(lines)) / 2
+    image = Image.new("RGBA", (room[0], even(size * _LINE * max(1, len(lines)))))
     for place, line in enumerate(lines):
-        y = top + place * size * _LINE
+        y = place * size * _LINE
         write(image, (size * 0.03, y + size * 0.05), line, size=size, fill=(0, 0, 0, 120))
         write(image, (0, y), line, size=size, fill=WHITE)
     return image
