@@ -127,8 +127,12 @@ class Animatic:
             if seen is not None:
                 veil = self._add("format", scene, pix_fmts="yuva420p")
                 veil = self._add("fade", veil, type="in", duration=fade, alpha=1)
-                later = self._add("setpts", veil, expr=f"PTS+{place * length - fade / 2}/TB")
-                scene = self._add("overlay", seen, later)
+                begins = place * length - fade / 2
+                veil = self._add("setpts", veil, expr=f"PTS+{begins}/TB")
+                # What is covered need not be made any more: it stands still.
+                seen = self._add("trim", seen, end=begins + fade)
+                seen = self._add("tpad", seen, stop=-1, stop_mode="clone")
+                scene = self._add("overlay", seen, veil)
             seen = scene
         assert seen is not None  # noqa: S101 - there are media
         return seen
@@ -148,11 +152,11 @@ class Animatic:
             return self._pan(drawing.name_card(medium["name"], box, plays=True), size=box)
         video = self._add("movie", filename=self._uploads / medium["digest"])
         fit = {"force_original_aspect_ratio": "decrease", "force_divisible_by": 2}
-        scaled = self._add(
-            "scale", self._add("fps", video, fps=self._rate), w=box[0], h=box[1], **fit, **_BT709
-        )
-        square = self._add("setsar", self._add("format", scaled, pix_fmts="yuv420p"), sar=1)
-        return self._add("tpad", square, stop=-1, stop_mode="clone")
+        steady = self._add("fps", video, fps=self._rate)
+        scaled = self._add("scale", steady, w=box[0], h=box[1], **fit)
+        plain = self._add("format", scaled, pix_fmts="yuv420p")
+        tagged = self._add("setparams", plain, colorspace="bt709", range="tv")
+        return self._add("tpad", tagged, stop=-1, stop_mode="clone")
 
     def _pan(self, image: Image.Image, share: str = "0", size: Size | None = None) -> Node:
         """Return a window that glides over an image, by an expression from 0 to 1."""
