@@ -7,7 +7,7 @@ from PIL import Image
 
 from pipeline.sandbox.render.lettering import ELLIPSIS, missing, width, wrap, write
 
-EGYPTIAN = "\U00013000"
+TANGUT = "\U00017000"
 
 
 def _written(text: str) -> bytes:
@@ -32,15 +32,15 @@ def test_the_font_of_the_package_draws_the_scripts_of_europe_and_vietnam(text: s
     Each letter looks different from the box that stands for what cannot be drawn.
     """
     assert [] == missing(text)
-    box = _written(EGYPTIAN)
+    box = _written(TANGUT)
     assert all(_written(letter) != box for letter in text if letter != " ")
 
 
 def test_what_no_font_has_is_named_once_and_drawn_as_a_box() -> None:
     """A character without a letter leaves its place in the line, and is not passed over."""
-    text = f"a {EGYPTIAN}{EGYPTIAN} b"
+    text = f"a {TANGUT}{TANGUT} b"
 
-    assert [EGYPTIAN] == missing(text)
+    assert [TANGUT] == missing(text)
     assert _written(text) == _written("a □□ b")
 
 
