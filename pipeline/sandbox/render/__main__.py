@@ -4,33 +4,31 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import orjson
 
-from pipeline.sandbox.render.encode import probed, rendered
+from pipeline.sandbox.render.encode import probe, render
 
-_POLITENESS = 10
+_NICENESS = 10
 
 
 def main() -> None:
     """Do jobs until the standard input is closed."""
-    os.nice(_POLITENESS)
+    os.nice(_NICENESS)
     for line in sys.stdin.buffer:
-        sys.stdout.buffer.write(orjson.dumps(_answer(orjson.loads(line))) + b"\n")
+        job = orjson.loads(line)
+        answer: dict[str, Any] = {"path": job["path"]}
+        try:
+            if job["job"] == "probe":
+                answer = probe(Path(job["path"]))
+            else:
+                render(job["reel"], uploads=Path(job["uploads"]), path=Path(job["path"]))
+        except Exception as error:  # noqa: BLE001 - whatever it is, the asking side must be told
+            answer = {"error": f"{type(error).__name__}: {error}"}
+        sys.stdout.buffer.write(orjson.dumps(answer) + b"\n")
         sys.stdout.buffer.flush()
-
-
-def _answer(job: Mapping[str, Any]) -> dict[str, Any]:
-    try:
-        if job["job"] == "probe":
-            return probed(Path(job["path"]))
-        rendered(job["reel"], uploads=Path(job["uploads"]), path=Path(job["path"]))
-    except Exception as error:  # noqa: BLE001 - whatever it is, the asking side must be told
-        return {"error": f"{type(error).__name__}: {error}"}
-    return {"path": job["path"]}
 
 
 if __name__ == "__main__":

@@ -1,45 +1,74 @@
-"""Text keeps its accents and stays within its room."""
+"""Text is drawn letter by letter in any script there is a font for, and stays within its room."""
 
 from __future__ import annotations
 
+import pytest
 from PIL import Image
 
-from pipeline.sandbox.render.lettering import ELLIPSIS, layer, letters, width, wrapped, write
+from pipeline.sandbox.render.lettering import ELLIPSIS, missing, width, wrap, write
+
+TANGUT = "\U00017000"
 
 
-def _written(text: str) -> Image.Image:
-    image, pen = layer((300, 80))
-    write(pen, (10, 20), text, size=40, fill=(255, 255, 255, 255))
-    return image
+def _written(text: str) -> bytes:
+    image = Image.new("RGBA", (300, 80))
+    write(image, (10, 20), text, size=40, fill=(255, 255, 255, 255))
+    return image.tobytes()
 
 
 def test_an_umlaut_is_not_its_vowel() -> None:
-    """Accents are drawn, though the bundled font has none."""
-    assert _written("ä").tobytes() != _written("a").tobytes()
-    assert _written("ä").tobytes() == _written("a\u0308").tobytes()
+    """An accent is drawn, and the same however it was typed."""
+    assert _written("ä") != _written("a")
+    assert wrap("ä", 40, room=99, lines=1) == wrap("a\u0308", 40, room=99, lines=1)
 
 
-def test_an_accent_takes_no_room() -> None:
-    """A letter is as wide with its accent as without."""
-    assert width("Grosse Ol", 40) == width("Größe Öl", 40)
+@pytest.mark.parametrize(
+    "text",
+    ["Größe – „ja“ … 5 €", "Кроссовки", "Παπούτσι", "Giày đỏ trên đá ướt", "½ × 20 °C ™ ≥ → ✓"],
+)
+def test_the_font_of_the_package_draws_the_scripts_of_europe_and_vietnam(text: str) -> None:
+    """Latin, Cyrillic, Greek and Vietnamese need no font of the machine, and nothing is spelt out.
+
+    Each letter looks different from the box that stands for what cannot be drawn.
+    """
+    assert [] == missing(text)
+    box = _written(TANGUT)
+    assert all(_written(letter) != box for letter in text if letter != " ")
 
 
-def test_what_has_no_letter_is_spelt_or_left_out() -> None:
-    """Dashes and ligatures are spelt out; pictograms and control characters are dropped."""
-    assert "Strasse - 5 EUR " == letters("Straße – 5 €\u200b 😀")
+def test_what_no_font_has_is_named_once_and_drawn_as_a_box() -> None:
+    """A character without a letter leaves its place in the line, and is not passed over."""
+    text = f"a {TANGUT}{TANGUT} b"
+
+    assert [TANGUT] == missing(text)
+    assert _written(text) == _written("a □□ b")
+
+
+def test_control_characters_are_not_printed() -> None:
+    """Line breaks become spaces; what has no shape at all is left out and not called missing."""
+    assert ["one two"] == wrap("one\n\ttwo\x07", 30, room=400, lines=2)
+    assert [] == missing("one\n\x07\u200btwo\ufe0f")
+
+
+def test_an_address_keeps_its_letters() -> None:
+    """The font's own habits, such as a multiplication sign between numbers, are switched off."""
+    assert _written("9x16") != _written("9×16")
+    assert width("9x16", 40) == width("9", 40) + width("x", 40) + width("16", 40)
 
 
 def test_lines_stay_within_their_room() -> None:
     """Even a word that is longer than a line is broken."""
-    lines = wrapped("a quick " + "brown" * 30 + " fox", 30, room=200, lines=9)
+    lines = wrap("a quick " + "brown" * 30 + " fox", 30, room=200, lines=30)
 
     assert max(width(line, 30) for line in lines) <= 200
+    assert "brown" * 30 in "".join(lines).replace(" ", "")
 
 
 def test_what_does_not_fit_ends_in_an_ellipsis() -> None:
     """The last line says that there is more; a text that fits says nothing."""
-    lines = wrapped("word " * 50, 30, room=200, lines=2)
+    lines = wrap("word " * 50, 30, room=200, lines=2)
 
     assert 2 == len(lines)
     assert lines[-1].endswith(ELLIPSIS)
-    assert ["word word"] == wrapped("word word", 30, room=400, lines=2)
+    assert max(width(line, 30) for line in lines) <= 200
+    assert ["word word"] == wrap("word word", 30, room=400, lines=2)

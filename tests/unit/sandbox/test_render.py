@@ -12,7 +12,8 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from pipeline.sandbox.render.encode import probed, rendered
+from pipeline.sandbox.render.drawing import tags
+from pipeline.sandbox.render.encode import probe, render
 
 Frames = list[NDArray[np.uint8]]
 RED, BLUE = (200, 30, 30), (30, 30, 200)
@@ -51,7 +52,7 @@ def _reel(*media: dict[str, str], **options: Any) -> dict[str, Any]:
 
 def _frames(reel: dict[str, Any], uploads: Path) -> Frames:
     path = uploads / f"clip.{reel['format']}"
-    rendered(reel, uploads=uploads, path=path)
+    render(reel, uploads=uploads, path=path)
     with av.open(str(path)) as container:
         return [
             frame.to_ndarray(format="rgb24").astype(np.uint8) for frame in container.decode(video=0)
@@ -79,7 +80,7 @@ def test_a_clip_has_the_size_and_length_asked_for(
     frames = _frames(reel, uploads)
 
     assert (24, (384, 216, 3)) == (len(frames), frames[0].shape)
-    found = probed(uploads / f"clip.{clip_format}")
+    found = probe(uploads / f"clip.{clip_format}")
     assert (216, 384, 24.0) == (found["width"], found["height"], found["fps"])
     assert 1.0 == pytest.approx(found["seconds"], abs=0.1)
 
@@ -107,7 +108,7 @@ def test_every_reference_is_seen(uploads: Path) -> None:
 def test_an_edited_video_is_played(uploads: Path) -> None:
     """The clip shows the video that was uploaded."""
     source = _reel(_picture(uploads, RED, "first"))
-    rendered(source, uploads=uploads, path=uploads / "source.mp4")
+    render(source, uploads=uploads, path=uploads / "source.mp4")
     clip = {"role": "edit", "digest": "source.mp4", "media_type": "video/mp4", "name": "s.mp4"}
 
     assert _near(RED, _middle(_frames(_reel(clip), uploads)[12]))
@@ -116,13 +117,39 @@ def test_an_edited_video_is_played(uploads: Path) -> None:
 def test_a_guide_is_seen_in_a_corner(uploads: Path) -> None:
     """The clip shows its references, and the guiding video beside them."""
     source = _reel(_picture(uploads, BLUE, "first"), width=384, height=216)
-    rendered(source, uploads=uploads, path=uploads / "guide.mp4")
+    render(source, uploads=uploads, path=uploads / "guide.mp4")
     clip = {"role": "guide", "digest": "guide.mp4", "media_type": "video/mp4", "name": "g.mp4"}
 
     frame = _frames(_reel(_picture(uploads, RED, "first"), clip), uploads)[12]
 
     assert _near(RED, _middle(frame))
     assert _near(BLUE, [int(part) for part in frame[30:34, 170:174].mean(axis=(0, 1))])
+
+
+def test_an_edited_video_keeps_its_shape(uploads: Path) -> None:
+    """A wide video in a tall frame is seen whole, with a ground above and below it."""
+    source = _reel(_picture(uploads, BLUE, "first"), width=384, height=216, prompt="", label="")
+    render(source, uploads=uploads, path=uploads / "source.mp4")
+    clip = {"role": "edit", "digest": "source.mp4", "media_type": "video/mp4", "name": "s.mp4"}
+
+    frame = _frames(_reel(clip), uploads)[12]
+
+    column = frame[:, 108].astype(int)
+    blue = (column[:, 2] > 170) & (column[:, 0] < 80)
+    assert 60 < blue.sum() < 122  # 216 pixels wide, it is 121.5 pixels high
+    assert not blue[:120].any()
+
+
+def test_the_references_of_an_edit_are_seen_small(uploads: Path) -> None:
+    """The corner shows what the video is to be changed to."""
+    source = _reel(_picture(uploads, BLUE, "first"))
+    render(source, uploads=uploads, path=uploads / "source.mp4")
+    clip = {"role": "edit", "digest": "source.mp4", "media_type": "video/mp4", "name": "s.mp4"}
+
+    frame = _frames(_reel(clip, _picture(uploads, RED, "reference")), uploads)[12]
+
+    assert _near(BLUE, _middle(frame))
+    assert _near(RED, [int(part) for part in frame[20:30, 185:195].mean(axis=(0, 1))])
 
 
 def test_what_is_not_held_becomes_a_card(uploads: Path) -> None:
@@ -138,6 +165,26 @@ def test_the_timecode_runs(uploads: Path) -> None:
     foot = [frame[-40:, -70:].astype(int) for frame in (frames[2], frames[3])]
 
     assert np.abs(foot[0] - foot[1]).max() > 60
+
+
+def test_what_cannot_be_drawn_is_said_in_the_corner() -> None:
+    """The plate below the kind of clip counts the characters, and names the first of them."""
+    plain = tags([], "a red shoe", (720, 1280))
+    told = tags([], "a red shoe \U00017000\U00017001", (720, 1280))
+
+    assert told.height > plain.height
+    assert told.width > plain.width
+
+
+def test_the_same_reel_is_the_same_clip(uploads: Path) -> None:
+    """Rendered twice, a clip has the same bytes."""
+    reel = _reel(_picture(uploads, RED, "reference"), _picture(uploads, BLUE, "reference"))
+    first, second = uploads / "one.mp4", uploads / "two.mp4"
+
+    render(reel, uploads=uploads, path=first)
+    render(reel, uploads=uploads, path=second)
+
+    assert first.read_bytes() == second.read_bytes()
 
 
 @pytest.mark.parametrize("prompt", ["", "x" * 2500, "Größe 日本 😀\nЖ", "word " * 500])

@@ -8,7 +8,7 @@ from pathlib import Path
 import av
 import pytest
 
-from pipeline.sandbox.render.encode import rendered
+from pipeline.sandbox.render.encode import render
 from pipeline.sandbox.stamp import stamped
 
 PLAIN = {"style": "plain", "width": 64, "height": 96, "seconds": 0.5, "fps": 24, "format": "mp4"}
@@ -18,7 +18,7 @@ PLAIN = {"style": "plain", "width": 64, "height": 96, "seconds": 0.5, "fps": 24,
 def clip(tmp_path: Path) -> bytes:
     """Return a short plain clip."""
     path = tmp_path / "clip.mp4"
-    rendered(PLAIN, uploads=tmp_path, path=path)
+    render(PLAIN, uploads=tmp_path, path=path)
     return path.read_bytes()
 
 
