@@ -26,6 +26,7 @@ def read_bundle(name: str, node: Node, values: ValueReader) -> Bundle:
     for key, item in node.entries("elements"):
         description = values.text(item.get("description"))
         files = [values.text(file) for file in item.items("images")]
+        # An element with a picture too few would be another element.
         whole = tuple(file for file in files if file is not None)
         if description is not None and whole and len(whole) == len(files):
             elements.append(
@@ -111,8 +112,10 @@ def references_of(bundles: Sequence[NamedBundle]) -> References:
         for name in names:
             owners.setdefault(name, []).append(owner)
         lists |= {name for name, item in images.items() if item.get("each")}
+    # A plain name is clear where one bundle alone has it; else it needs the bundle in front.
     clear = {name for name, where in owners.items() if len(where) == 1}
     qualified = {f"{owner}.{name}" for name, where in owners.items() for owner in where if owner}
+    # `@product.view_1` is a mention of the list `product.view`.
     qualified_lists = {f"{owner}.{name}" for name in lists for owner in owners[name] if owner}
 
     def in_order(part: str) -> tuple[str, ...]:

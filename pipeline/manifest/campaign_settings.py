@@ -32,6 +32,7 @@ def hold_lowest(document: Node, layers: Sequence[Node], profile: str) -> tuple[N
     `layers` are the documents it was merged of, in order; of each its budget counts, and the one
     of the profile that is used. A sum that cannot be read is left where it stands, for the schema.
     """
+    # Each layer may have its own profile of that name.
     profiles = [dict(layer.entries("profiles")).get(profile) for layer in layers if profile]
     budgets = [
         budget
@@ -138,6 +139,7 @@ def read_policy(node: Node | None) -> Policy:
     data = node.plain()
     stop = data.get("stop", {})
     limits: Mapping[str, Any] = stop if isinstance(stop, dict) else {}
+    # The schema has seen to their form: here they only become numbers.
     share = limits.get("share")
     deadline = re.fullmatch(r"([0-9.]+) ?([a-z]+)", data.get("deadline") or "")
     said = {
@@ -159,6 +161,7 @@ def read_providers(node: Node | None) -> dict[str, ProviderSettings]:
     for name, item in node.entries() if node else ():
         assert node is not None  # noqa: S101 - it has entries
         options, concurrency, rate = map(item.get, ("options", "concurrency", "submit_rate"))
+        # As in `2/s` or `90/min`.
         number, _, unit = str(rate.value).partition("/") if rate else ("", "", "")
         base_url, upload_url = item.get("base_url"), item.get("upload_url")
         found[name] = ProviderSettings(

@@ -42,6 +42,7 @@ def contents(path: Path) -> bytes:
         found = os.fstat(handle)
         if stat.S_ISDIR(found.st_mode):
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+        # Asked of what was opened, not of the name: between the two the file may be another.
         if not stat.S_ISREG(found.st_mode):
             raise OSError(errno.EINVAL, "it is a pipe or a device, not a file", str(path))
         if found.st_size > MAX_FILE_BYTES:
@@ -108,6 +109,7 @@ class Layers:
                 self._say("wrong-type", "a manifest is a map of keys", node.span)
             return None
         if not inside:
+            # The first file is the manifest; what it extends may not widen what may be read.
             self.allowed = AllowedPaths(path.parent, folders_to_read(node.get("files"), {shown}))
         extends = node.get("extends")
         listed = (extends.items() or (extends,)) if extends else ()
@@ -131,8 +133,10 @@ class Layers:
             hint = "take one of the `extends` out"
             self._say("extends-loop", f"'{base.value}' extends itself", base.span, hint)
             return None
+        # Counted before it is read, so that an endless tree of bases ends here.
         self._bases_read += 1
         if self._bases_read > MAX_BASES:
+            # Told once, not for every base that is left out.
             if self._bases_read == MAX_BASES + 1:
                 self._say("too-large", f"more than {MAX_BASES} files are extended", base.span)
             return None
@@ -168,6 +172,7 @@ class Layers:
             if not sign or not all(steps) or len(steps) > MAX_DEPTH:
                 self._say("bad-set", "--set takes path=value", place, "as in vars.season=autumn")
                 continue
+            # What stands before the value keeps places those of the whole option, line by line.
             before = "\n".join([*lines[:index], f"{path}="])
             value, found = read_document(text or "''", shown=SET, folder=folder, before=before)
             # On a command line the quotes that YAML wants are quotes too many.
@@ -195,6 +200,7 @@ def merge(under: Node, over: Node) -> Node:
         return replace(over, value=values, keys=keys)
     if not _has_ids(under) or not _has_ids(over):
         return over
+    # The order of the layer below is kept; what is new comes after it.
     merged = list(under.items())
     places = {_id(item): index for index, item in enumerate(merged)}
     for item in over.items():

@@ -52,6 +52,7 @@ def load_manifest(
             findings=group_findings(layers.findings),
             sources=_without_keys(layers.sources, ()),
         )
+    # Before the schema takes anything out: a key in a faulty part is a key all the same.
     suspects, values = find_secrets(node), tuple(list_values(node))
     sound, findings = check_schema(node)
     reader = _ManifestReader(path=path, profile=profile, node=sound, layers=layers)
@@ -119,10 +120,12 @@ def _without_keys(sources: Mapping[str, str], places: Iterable[Span]) -> dict[st
     found: dict[str, list[str]] = {
         name: redact(text).splitlines(keepends=True) for name, text in sources.items()
     }
+    # By place as well: what the schema took for a key need not look like one.
     for place in places:
         lines = found.get(place.file, [])
         if place.line <= len(lines):
             line = lines[place.line - 1]
+            # A place without an extent hides one character at least.
             start, end = place.column - 1, max(place.end_column - 1, place.column)
             lines[place.line - 1] = line[:start] + "*" * (end - start) + line[end:]
     return {name: "".join(lines) for name, lines in found.items()}
@@ -144,6 +147,7 @@ class _ManifestReader:
         campaign = name.value if name else self.path.stem
         own = {encodable(str(self.path)), SET}
         allowed = folders_to_read(self.node.get("files"), own)
+        # Tables come first: their columns are what the templates of shots may name.
         tables = TableLoader(
             specs=dict(self.node.entries("tables")),
             read=self.layers.read,
@@ -160,6 +164,7 @@ class _ManifestReader:
             output=self._part("output").get("path"),
         )
         shots = self._shots(context)
+        # Defaults are used by shots of any table, so every alias and any axis may be in them.
         outside = ValueReader(scope=context.open_scope())
         defaults, overrides = (outside.settings(self._part(k)) for k in ("defaults", "overrides"))
         self._check_bundles(context, outside)

@@ -53,6 +53,7 @@ def segment(value: Any) -> str:
     `segment("Air Max 9/16")` is `Air Max 9-16`.
     """
     text = unicodedata.normalize("NFC", as_text(value))
+    # One dash for each unsafe sign, so that `a/b` and `a//b` stay two names.
     text = _UNSAFE.sub("-", " ".join(text.split()))
     return _shorten(text.strip(". "), MAX_VALUE_BYTES)
 
@@ -103,6 +104,7 @@ def _part(text: str) -> str:
     text = unicodedata.normalize("NFC", text).strip(" ")
     if not text.replace(_EXT_MARK, "").rstrip("."):
         return ""
+    # Windows opens the device under such a name, whatever folder it stands in.
     if _DEVICE.match(text):
         text = f"_{text}"
     name, mark, tail = text.partition(_EXT_MARK)
@@ -126,6 +128,7 @@ def _path_faults(checked: CheckedTemplate, node: Node) -> Iterable[Finding]:
     def bad(message: str, hint: str = "") -> Finding:
         return Finding(slug="bad-path", message=message, span=node.span, hint=hint)
 
+    # Only what the author wrote: a value's own signs are made safe when it is rendered.
     texts = [checked.text[start:end] for start, end in checked.parsed.texts]
     written = str(node.value)
     if any(re.search(r"[{}\\\x00-\x1f]", text) for text in texts):

@@ -151,8 +151,10 @@ def _unknown_key(error: ValidationError, node: Node, key: str) -> Finding:
     known = _schema_keys(error)
     close = nearest(key, known)
     hint = f"did you mean '{close}'?" if close else f"it may have: {', '.join(known)}"
+    # The most usual slip of those who write decimals with a comma.
     if _PIECE.fullmatch(key):
         hint = "a ',' inside { } ends a value; an amount is written with a point: 1.50 USD"
+    # Copied from a web page: YAML takes a no-break space for a letter.
     if key != key.strip():
         hint = "a no-break space cannot indent: write plain spaces"
     if key == "<<":

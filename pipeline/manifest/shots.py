@@ -79,6 +79,7 @@ class _ShotReader:
         bundles = self._bundles()
         scope = self._scope(table)
         values = ValueReader(scope=scope)
+        # Compiled anew for each shot: what a bundle may name depends on the shot's own table.
         specs = tuple(read_bundle(name, item, values) for name, item in bundles)
         self.lacking |= has_errors(values.findings) or any(item.broken for _, item in bundles)
         prompt = self._prompt(bundles, scope)
@@ -163,6 +164,7 @@ class _ShotReader:
         if node is None:
             return None
         known = references_of(bundles)
+        # `refs.name` asks whether an optional reference is there; only a prompt has such.
         inside = scope.extend(refs=known.names_under_refs())
         template, findings = compile_prompt(node, inside, known)
         self.findings += findings
@@ -184,6 +186,7 @@ class _ShotReader:
             if template is not None:
                 return template
         # The built-in path, as if it were written where the shot is.
+        # Its faults, if it ever had any, would be told at the shot.
         usual = replace(self.node, value=DEFAULT_PATH, keys={}, extent=(0, 0), style="")
         built_in, _ = compile_path(usual, inside)
         assert built_in is not None  # noqa: S101 - it is ours
@@ -246,6 +249,7 @@ def variant_names(node: Node | None) -> frozenset[str] | None:
     """Return the names under `variant` in some cell; None where they cannot be known."""
     if node is None:
         return frozenset()
+    # An axis may have been taken out, so no name can be called unknown.
     if node.broken:
         return None
     names = {key for item in node.items("extend") for key, _ in item.entries("set")}

@@ -49,6 +49,7 @@ class Source:
         """Return the place of a piece of the text, cut at the end of its first line."""
         line = bisect_right(self.starts, start)
         first = self.starts[line - 1]
+        # A caret line shows one line; the rest of a longer piece is left to the reader.
         last = min(max(end, start), first + len(self.line(line)))
         # Quotes that were put in for the parser are no columns of the file.
         added = [bisect_left(self.inserted, place) for place in (first, start, last)]
@@ -151,6 +152,7 @@ def _offsets(text: str, extent: tuple[int, int], style: str, value: str) -> tupl
     Kept for a while: a text that has one fault may have a thousand.
     """
     start, end = extent
+    # Pairs of begin and end in the file, one for each visible character of the value.
     visible = iter(_visible(text, extent, style))
     places: list[int] = []
     place = start
@@ -186,6 +188,7 @@ def _visible(text: str, extent: tuple[int, int], style: str) -> list[tuple[int, 
             pieces = _SINGLE.finditer(text, start + 1, end - 1)
             return [piece.span() for piece in pieces if piece[0] not in _SPACE]
         case "|" | ">":
+            # What stands behind the `|` or `>` is no part of the text.
             header = _BREAK.search(text, start, end)
             start = header.end() if header else end
     return [(index, index + 1) for index in range(start, end) if text[index] not in _SPACE]

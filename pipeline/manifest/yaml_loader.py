@@ -19,7 +19,9 @@ from pipeline.findings import Finding, Span, did_you_mean
 from pipeline.manifest.source_map import Node, Source
 
 MAX_BYTES = 10_000_000
+# Deeper than any manifest, and far from where Python's own recursion ends.
 MAX_DEPTH = 40
+# Three times the longest prompt that is rendered; what is longer is data in the wrong place.
 MAX_SCALAR = 65_536
 MAX_NODES = 400_000
 # Nodes that aliases may add by being expanded; a bomb of nine levels has a thousand million.
@@ -72,6 +74,7 @@ def read_document(
     `shown` is the file's name in findings. `before` is what stands before the text in the same
     source (the `path=` of a `--set` option): it is not read, but counts in places.
     """
+    # Spaces keep every column and line break where it is.
     blank = re.sub(r"[^\n]", " ", before)
     origin = Source.of(blank + text, shown=shown, folder=folder)
     findings: list[Finding] = []
@@ -81,6 +84,7 @@ def read_document(
             return composer.document(), (*findings, *composer.findings)
         except _Unreadable as refusal:
             return None, (*findings, *composer.findings, refusal.finding)
+        # The whole text is parsed again after a repair: the C parser cannot go on from the middle.
         except _ParserStopped as stop:
             repair = _repair_quotes(origin, stop.index)
             error = stop.error
@@ -99,6 +103,7 @@ def read_file(
         message = f"the file has {len(data):,} bytes; at most {MAX_BYTES:,} are read"
         return None, (Finding(slug="too-large", message=message, span=Span(file=shown)),), ""
     try:
+        # A byte order mark is no character of the first key.
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         good = data[: error.start].decode("utf-8-sig")
@@ -126,6 +131,7 @@ class _Composer:
 
     def document(self) -> Node:
         """Return the one document as a node; raises _Unreadable or _ParserStopped."""
+        # The C parser names such a character by its byte; here it gets its column.
         control = _CONTROL.search(self.source.text)
         if control:
             message = f"the character U+{ord(control[0]):04X} is not allowed in YAML"
@@ -161,6 +167,7 @@ class _Composer:
             raise self._refusal("too-large", message, event, _SHORTER)
         if isinstance(event, yaml.AliasEvent):
             return self._alias(event)
+        # A tag could name a Python type: nothing here builds one, and nothing should ask for it.
         if getattr(event, "tag", None) is not None:
             hint = "write the value itself"
             raise self._refusal("yaml-tag", "YAML tags are not read", event, hint)
@@ -187,6 +194,7 @@ class _Composer:
             message = f"'*{event.anchor}' has no '&{event.anchor}' above it"
             hint = did_you_mean(f"*{event.anchor}", [f"*{name}" for name in self._anchors])
             raise self._refusal("bad-alias", message, event, hint)
+        # Counted as if it were written out, since whoever reads the tree goes through all of it.
         self._aliased += node.size
         if self._aliased > MAX_ALIASED:
             message = f"aliases repeat more than {MAX_ALIASED:,} values"
@@ -231,6 +239,7 @@ class _Composer:
                 raise _ParserStopped(mark.index, error)
             name, place = event.value, self._span(event)
             node = self._node(next(self._events), depth + 1)
+            # YAML lets the last one win without a word; here the first is kept, and both are named.
             if name in keys:
                 self.findings.append(
                     Finding(
@@ -370,6 +379,7 @@ def _repair_quotes(origin: Source, index: int) -> tuple[Finding, Source] | None:
         return None
     end = _value_end(origin, line, begin)
     value = origin.text[begin:end]
+    # Double quotes are what people know; single ones need no escapes but for themselves.
     simple = '"' not in value and "\\" not in value
     quoted = f'"{value}"' if simple else "'" + value.replace("'", "''") + "'"
     doubled = [] if simple else [found.start() for found in re.finditer("''", quoted[1:-1])]
@@ -396,6 +406,7 @@ def _repair_quotes(origin: Source, index: int) -> tuple[Finding, Source] | None:
 def _bare_value(origin: Source, line: int, index: int) -> int | None:
     """Where the unquoted value begins: at the index itself, or after the key on its line."""
     first, text = origin.starts[line - 1], origin.line(line)
+    # The parser stops at the sign itself, or one character behind it.
     for start in (index - first, index - 1 - first):
         if start >= 0 and text.startswith(_BARE, start) and _OPENS.search(text[:start]):
             return first + start

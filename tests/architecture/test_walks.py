@@ -26,7 +26,7 @@ budget: {{limit: 5 USD}}
 """
 PAGES = REPOSITORY / "tests" / "architecture" / "walks"
 # What is reached so far; each may only fall. The aims are 25 and 20 modules, and JSON twice.
-MOST = {"to_the_body": 38, "to_the_report": 32}
+MOST = {"to_the_body": 29, "to_the_report": 32}
 MOST_ENCODED = 9
 
 

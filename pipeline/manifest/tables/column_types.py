@@ -55,6 +55,7 @@ UNTYPED = ColumnType(read=str, blank="", optional=True)
 
 def column_type(written: Any) -> ColumnType:
     """Return how a column is read, from `number`, `number?` or the long form."""
+    # `number?` is short for `{type: number, optional: true}`.
     if isinstance(written, str):
         written = {"type": written.removesuffix("?"), "optional": written.endswith("?")}
     optional = bool(written.get("optional", False))
@@ -99,6 +100,7 @@ def _number(text: str, *, decimal: str) -> Any:
     """Return a number with the digits it is written with: 79.90 stays 79.90."""
     found, other = _NUMBER[decimal].fullmatch(text), _OTHER_SIGN[decimal]
     if found:
+        # Marks of thousands are only accepted where a decimal sign shows which is which.
         whole = found[2].replace(other, "")
         sign = "-" if found[1] == "-" else ""
         return Decimal(f"{sign}{whole}.{found[3]}" if found[3] else f"{sign}{whole}")

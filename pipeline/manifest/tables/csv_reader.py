@@ -72,6 +72,7 @@ def decode_table(data: bytes, *, shown: str, encoding: str | None) -> tuple[str,
         what, hint = _OTHER_FORMATS[other]
         message = f"this is {what}, not CSV"
         return Finding(slug="bad-encoding", message=message, span=Span(file=shown), hint=hint)
+    # What the manifest says is believed where no mark proves anything else.
     codec = _CODECS.get(encoding, "utf-8")
     if encoding == "utf-16" and data[:1] == b"\0":
         codec = "utf-16-be"
@@ -157,6 +158,7 @@ def find_delimiter(text: str, written: str | None) -> Delimiter:
         mark = "\t" if written == "tab" else written
     else:
         mark = instruction[1] if instruction else max(_DELIMITERS, key=score)
+    # Only the header is asked: a cell may well begin with a space of its own.
     header = next((found[0] for found in _LINE.finditer(text) if found[0].strip()), "")
     spaced = mark in header.rstrip() and header.count(mark) == header.count(f"{mark} ")
     return Delimiter(mark=mark, spaced=spaced, instructed=instruction is not None)
@@ -285,6 +287,7 @@ def read_sheet(text: str, *, shown_as: str, written: str | None) -> Sheet | Find
         cells = records.cells[position::width]
         if name and name not in columns:
             columns[name], positions[name] = cells, position
+        # Spreadsheets leave columns without name and cells at the right end; those are none.
         elif name or any(map(str.strip, cells)):
             unusable.append(position)
     return Sheet(
@@ -332,6 +335,7 @@ class _Records:
             for number, line in enumerate(self.places.lines()):
                 if number == MAX_LINES:
                     raise _TooLarge(f"at most {MAX_LINES:,} lines are read")
+                # `csv.reader` would make the list of all its cells before anybody could count them.
                 if line.count(mark.mark) > MAX_MARKS:
                     raise _TooLarge(_TOO_WIDE)
                 yield line

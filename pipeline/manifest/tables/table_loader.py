@@ -114,6 +114,7 @@ class TableLoader:
         if spec.broken:
             return
         data = spec.plain()
+        # A table that is met again while it waits is a loop of joins.
         self._waiting.add(name)
         for join in read_joins(data):
             if join.table in self._waiting:
@@ -125,6 +126,7 @@ class TableLoader:
         self._waiting.remove(name)
         table = self._read(name, spec, data, condition)
         if table is not None:
+            # Also where the rows are of no use: so a misspelt column is told in the same pass.
             self.columns[name] = frozenset({*ColumnNames.of(table.columns).positions, ROWS})
         # Without its `where` a table has rows that nobody asked for.
         self.tables[name] = None if faults else table
@@ -215,6 +217,7 @@ def read_table(  # noqa: PLR0913 - all by name, each one thing that only the man
         message = f"{absent} {file}" if absent else f"{file} cannot be read: …"
         return None, (unreadable_file(error, path, span_of("file"), message),)
     text = decode_table(data, shown=shown, encoding=spec.get("encoding"))
+    # Both at once would be twice the memory of the largest table.
     del data
     if isinstance(text, Finding):
         return None, (text,)
@@ -305,6 +308,7 @@ class _TableMaker:
             lines=rows.lines,
             joined=joined.cells,
         )
+        # Rows are made of those alone that stay: the others are positions until here.
         wanted = left[: self.spec.get("limit")]
         return names.columns, (
             self._row(row, rows, spec, values=values[row], cells=RowCells(layout, row))

@@ -49,7 +49,7 @@ class CellGrid:
     """The values of all rows, by column; a row is a position in it."""
 
     names: ColumnNames
-    columns: tuple[list[Any], ...]
+    columns: tuple[Sequence[Any], ...]
 
 
 class RowValues(Mapping[str, Any]):
@@ -67,6 +67,7 @@ class RowValues(Mapping[str, Any]):
         if position is not None:
             return self._grid.columns[position][self._row]
         if name == ROWS:
+            # A row that was not grouped is its own only line.
             return self._lines or (self,)
         raise KeyError(name)
 

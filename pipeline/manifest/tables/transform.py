@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from pipeline.domain import Table
@@ -43,19 +44,23 @@ class CellFault:
     problem: CellProblem
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class TypedColumn:
-    """What a column's cells stand for, one per line or row."""
+    """A column's texts and what they stand for, one per line or row."""
 
-    cells: list[Any]
-    filled: list[bool]
-    """Where the cell was not blank."""
+    texts: Sequence[str]
+    cells: Sequence[Any]
     problems: Mapping[int, CellProblem] = field(default_factory=dict)
     """Cells that are not what the column wants, by position."""
 
+    @cached_property
+    def filled(self) -> list[bool]:
+        """Tell where a cell is not blank; most columns are never asked."""
+        return [bool(text.strip()) for text in self.texts]
+
     def take(self, positions: Sequence[int]) -> TypedColumn:
         """Return the column with only the lines at these positions; problems stay behind."""
-        return TypedColumn(cells=take(self.cells, positions), filled=take(self.filled, positions))
+        return TypedColumn(texts=take(self.texts, positions), cells=take(self.cells, positions))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,9 +84,9 @@ def take(values: Sequence[Any], positions: Sequence[int]) -> list[Any]:
 
 def type_column(texts: Sequence[str], kind: ColumnType) -> TypedColumn:
     """Return a column of texts as values of a type; each distinct text is read once."""
-    filled = [bool(text.strip()) for text in texts]
     if kind.read is str:
-        return TypedColumn(cells=list(texts), filled=filled)
+        return TypedColumn(texts=texts, cells=texts)
+    # A column of a hundred thousand cells has a few dozen different ones, as a rule.
     known: dict[str, Any] = {}
     for text in texts:
         if text not in known:
@@ -90,8 +95,8 @@ def type_column(texts: Sequence[str], kind: ColumnType) -> TypedColumn:
     values = [known[text] for text in texts]
     wrong = any(isinstance(value, CellProblem) for value in known.values())
     return TypedColumn(
+        texts=texts,
         cells=values,
-        filled=filled,
         problems={
             position: value
             for position, value in enumerate(values if wrong else ())
@@ -130,6 +135,7 @@ def match_keys(keys: Sequence[str], others: Sequence[str]) -> list[int]:
     """Return the position of each key among others, which are unique; -1 where there is none."""
     import pandas as pd  # noqa: PLC0415 - see the head of the module
 
+    # As objects: pandas would take a column of digits for numbers.
     index = pd.Index(pd.Series(others, dtype=object))
     positions: list[int] = index.get_indexer(pd.Index(pd.Series(keys, dtype=object))).tolist()
     return positions
@@ -153,6 +159,7 @@ def sort_rows(columns: Sequence[tuple[Sequence[Any], bool]]) -> list[int]:
     ranks: dict[str, list[int]] = {}
     for number, (values, down) in enumerate(columns):
         found = [comparable(value) for value in values]
+        # Ranks and not values are sorted: so each column has its own direction, blanks last.
         order = sorted({value for value in found if value}, reverse=down)
         rank = {value: place for place, value in enumerate(order)}
         ranks[str(number)] = [rank.get(value, len(rank)) for value in found]
@@ -179,6 +186,7 @@ def make_rows(sheet: Sheet, spec: TableSpec) -> TableRows:
     texts = {name: sheet.columns[name] for name in (*spec.columns, *spec.steering)}
     if spec.group_by is not None:
         texts[spec.group_by] = fill_down(texts[spec.group_by])
+    # A blank cell of one product must never take the text of the product above it.
     within = spec.group_by or spec.key
     if within is not None:
         for name in spec.fill_down:
@@ -303,7 +311,7 @@ class JoinedColumns:
     rows: TableRows
     key: str | None
     span_of: SpanOf
-    columns: dict[str, list[Any]] = field(default_factory=dict)
+    columns: dict[str, Sequence[Any]] = field(default_factory=dict)
     cells: list[tuple[Mapping[str, Span], ...]] = field(default_factory=list)
     missing: set[int] = field(default_factory=set)
     """Rows that have no match and may not do without."""
@@ -364,6 +372,7 @@ class JoinedColumns:
         if other is None:
             return None
         place = self.span_of(*join.steps, "on")
+        # Both tables need the column: each is told with its own columns to choose from.
         if join.on not in self.rows.columns:
             return unknown_column(join.on, tuple(self.rows.columns), place)
         if join.on not in other.columns:

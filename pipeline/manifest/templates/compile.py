@@ -105,6 +105,7 @@ def compile_prompt(node: Node, scope: Scope, references: References) -> Compiled
     checked, findings = check_template(node, scope, prompt=True)
     if checked is None:
         return None, findings
+    # Before rendering, so that an `@` which a value brings in stays text.
     tokens = _PromptTokens(node=node, checked=checked, scope=scope, references=references)
     tokens.read()
     for name, offset in checked.lint.mentions:
@@ -123,6 +124,7 @@ def compile_prompt(node: Node, scope: Scope, references: References) -> Compiled
         rendered = _parts(runner.text(context))
         for part in rendered:
             if isinstance(part, str) and ("@" in part or "<<<" in part):
+                # What a provider would read as its own token must not come in through a cell.
                 found = FOREIGN.search(part)
                 if found:
                     slug, message, hint = references.foreign(found)
@@ -130,6 +132,7 @@ def compile_prompt(node: Node, scope: Scope, references: References) -> Compiled
                     raise TemplateFault(slug, message, node.span, hint)
         return rendered
 
+    # A computed mention may name any of them, so nothing can be said here.
     unmentioned = () if checked.lint.computed else tuple(tokens.find_unmentioned())
     return checked.template(node, render, mentions=tokens.places), unmentioned
 
@@ -261,6 +264,7 @@ def _compile_value(node: Node, scope: Scope, convert: Callable[[Any], Any]) -> C
     inner: nodes.Node | None = expression
     while isinstance(inner, nodes.Filter | nodes.Getattr | nodes.Getitem):
         inner = inner.node
+    # A relative path out of a cell is relative to the table, one put together here to the manifest.
     from_row = isinstance(inner, nodes.Name) and inner.name in scope.rows
     return checked.template(node, render, from_row=from_row), ()
 

@@ -16,6 +16,7 @@ from functools import cache
 from typing import Any
 
 from jinja2 import Undefined, pass_environment
+from jinja2.filters import FILTERS as JINJA_FILTERS
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 MAX_TEXT = 20_000
@@ -42,6 +43,7 @@ def as_text(value: Any) -> str:
     """
     if isinstance(value, str):
         return value
+    # Before numbers: in Python a boolean is one.
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, float) and value.is_integer():
@@ -89,17 +91,18 @@ def _jinja() -> ImmutableSandboxedEnvironment:
 
 
 def _call(name: str, value: Any, *arguments: Any) -> Any:
-    """Return what Jinja's own filter gives; absent where it has nothing to give."""
+    """Return what Jinja's own filter gives, one that asks for its environment."""
     found = _jinja().call_filter(name, value, [as_text(argument) for argument in arguments])
     return None if isinstance(found, Undefined) else found
 
 
 def _builtin(name: str, says: str, read: Callable[[Any], Any]) -> Callable[..., Any]:
     """Return Jinja's own filter, for what `read` makes of a value; what is absent stays so."""
+    function = JINJA_FILTERS[name]
 
     def apply(value: Any, *arguments: Any) -> Any:
         given = read(value)
-        return None if given is None else _call(name, given, *arguments)
+        return None if given is None else function(given, *map(as_text, arguments))
 
     apply.__doc__ = says
     return apply
@@ -114,6 +117,7 @@ def _quantize(value: Any, digits: Any) -> Decimal:
         number = Decimal(str(value).strip())
     except InvalidOperation:
         number = Decimal("nan")
+    # `nan` and `inf` are numbers to Decimal; a price is neither.
     if isinstance(value, bool) or not number.is_finite() or abs(number.adjusted()) > MAX_EXPONENT:
         raise ValueFault("bad-template-value", "a value that should be a number is none", "")
     return number.quantize(Decimal(1).scaleb(-digits), rounding=ROUND_HALF_UP)
@@ -204,6 +208,16 @@ def map_(environment: Any, value: Any, name: str = "", *, attribute: str = "") -
     return [apply(entry) for entry in entries(value)]
 
 
+def first(value: Any) -> Any:
+    """Return a list's first entry; absent where it has none."""
+    return _call("first", entries(value))
+
+
+def last(value: Any) -> Any:
+    """Return a list's last entry; absent where it has none."""
+    return _call("last", entries(value))
+
+
 def title(value: Any) -> str | None:
     """Return a text with a capital at the start of each word."""
     text = _optional_text(value)
@@ -246,8 +260,8 @@ FILTERS: Mapping[str, Callable[..., Any]] = {
     "trim": _builtin("trim", "Return a text without white space at its ends.", _optional_text),
     "replace": replace,
     "round": round_,
-    "first": _builtin("first", "Return a list's first entry; absent where it has none.", entries),
-    "last": _builtin("last", "Return a list's last entry; absent where it has none.", entries),
+    "first": first,
+    "last": last,
     "length": _builtin(
         "length",
         "Return how many entries a list has, or characters a text.",

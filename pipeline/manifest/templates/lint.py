@@ -293,6 +293,7 @@ class _Linter:
                 self._report_unknown(name, key, did_you_mean(key, known))
             return
         self.names.add(f"{name}.{key}" if key else name)
+        # A root that is not known is told alone: what stands under it cannot be judged.
         unknown = self.scope.hint(name)
         if unknown is not None:
             self._report_unknown(name, "", unknown)
@@ -352,6 +353,7 @@ class _Linter:
             self.refuse("a 'for' has one variable and is not recursive")
             return
         self.visit(node.iter, level)
+        # The variable hides a name of the scope inside the loop, and not behind it.
         self._local = {node.target.name: self._row_columns(node.iter)}
         self._visit_all([*([node.test] if node.test else []), *node.body], level)
         self._local = EMPTY
@@ -360,6 +362,7 @@ class _Linter:
     def call(self, node: nodes.Call, level: int) -> None:
         is_ref = isinstance(node.node, nodes.Name) and node.node.name == "ref"
         simple = len(node.args) == 1 and not node.kwargs and not (node.dyn_args or node.dyn_kwargs)
+        # What is called and with what is looked through all the same: one pass finds every fault.
         if not is_ref or not simple:
             self.refuse(f"a call {NOT_ALLOWED}", hint=_NO_CALL)
             callee = [] if isinstance(node.node, nodes.Name) else [*node.node.iter_child_nodes()]

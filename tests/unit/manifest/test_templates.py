@@ -200,6 +200,7 @@ def test_an_undefined_name_is_an_error_at_its_place(text: str, finding: str) -> 
         ("{% filter upper %}{% endfilter %}", "1:8", "'filter' is not allowed in a template"),
         ("{% raw %}{% endraw %}", "1:8", "'raw' is not allowed in a template"),
         ("{% do x %}", "1:8", "'do' is not allowed in a template"),
+        ("{% print take %}", "1:8", "'print' is not allowed in a template"),
         (
             "{% for a in row.rows %}{% for b in row.rows %}{% endfor %}{% endfor %}",
             "1:31",
@@ -246,6 +247,17 @@ def test_a_template_with_bad_syntax_is_a_finding(text: str, finding: str) -> Non
 
     assert template is None
     assert finding == told(findings)[0].splitlines()[0][: len(finding)]
+
+
+def test_a_fault_is_told_in_its_own_tag() -> None:
+    """Of two tags that name the same column, the one in which the name is wrong is shown."""
+    _, findings = prompt(
+        "'{{ product.name }} {{ vars.name }} {{ shot.id ~ vars.nme }}'", References()
+    )
+
+    assert [(32, "'vars.name' is not known"), (58, "'vars.nme' is not known")] == [
+        (one.span.column, one.message) for one in findings
+    ]
 
 
 def test_a_fault_inside_a_block_scalar_has_its_line_and_column() -> None:
