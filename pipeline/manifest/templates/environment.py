@@ -232,12 +232,16 @@ def parse_template(text: str) -> ParsedTemplate | SyntaxFault:
         for kind in (nodes.Output, nodes.If, nodes.For)
     }
     tag_of: dict[int, int] = {}
-    for node in tree.find_all((nodes.Output, nodes.If, nodes.For)):
+    # Not by `find_all`, which calls itself: `a.b.b.b …` makes a tree of any depth.
+    rest: list[nodes.Node] = [tree]
+    while rest:
+        node = rest.pop()
+        rest += reversed(list(node.iter_child_nodes()))
         kind: Any = type(node)
-        made = node.nodes if isinstance(node, nodes.Output) else [node]
-        for each in made:
-            if not isinstance(each, nodes.TemplateData):
-                tag_of[id(each)] = next(written[kind], 0)
+        if kind in written:
+            for each in node.nodes if isinstance(node, nodes.Output) else [node]:
+                if not isinstance(each, nodes.TemplateData):
+                    tag_of[id(each)] = next(written[kind], 0)
     return ParsedTemplate(tree=tree, tags=tags, texts=tuple(reader.texts), tag_of=tag_of)
 
 
