@@ -21,7 +21,7 @@ from pipeline.errors import InvalidInput
 from pipeline.findings import Finding, Span, did_you_mean
 from pipeline.foreign_text import redact
 from pipeline.manifest import contents
-from pipeline.manifest.files import reason_of, slug_of
+from pipeline.manifest.layers import reason_of, slug_of
 from pipeline.schemas import schema
 
 FILE = "callsheet.toml"

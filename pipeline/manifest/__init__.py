@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pipeline.manifest.files import contents
+from pipeline.manifest.layers import contents
 from pipeline.manifest.load import load_manifest
 
 __all__ = ["contents", "load_manifest"]

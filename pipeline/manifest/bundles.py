@@ -7,106 +7,43 @@ from typing import Any
 
 from pipeline.domain import Bundle, ElementSpec, FramesSpec, ImageSpec, Value, VideoSpec
 from pipeline.findings import Finding
-from pipeline.manifest.nodes import Node
-from pipeline.manifest.references import RESERVED, References
-from pipeline.manifest.rules import field_rule
-from pipeline.manifest.values import Values
+from pipeline.manifest.schema import field_rule
+from pipeline.manifest.source_map import Node
+from pipeline.manifest.templates.compile import ValueReader
+from pipeline.manifest.templates.lint import RESERVED, References
 
-Named = tuple[str, Node]
+NamedBundle = tuple[str, Node]
 """A bundle's name and its node; inline references have an empty name."""
 
 
-def bundle(name: str, node: Node, values: Values) -> Bundle:
-    """Return a bundle with its templates compiled; what does not compile is left out."""
-    images = [_image(key, item, values) for key, item in _entries(node, "images")]
-    elements = [_element(key, item, values) for key, item in _entries(node, "elements")]
+def read_bundle(name: str, node: Node, values: ValueReader) -> Bundle:
+    """Return a bundle with its templates compiled; what does not compile is left out.
+
+    What is wrong with its templates is added to the findings of `values`.
+    """
+    images = [_image(key, item, values) for key, item in node.entries("images")]
+    elements: list[ElementSpec] = []
+    for key, item in node.entries("elements"):
+        description = values.text(item.get("description"))
+        files = [values.text(file) for file in item.items("images")]
+        # An element with a picture too few would be another element.
+        whole = tuple(file for file in files if file is not None)
+        if description is not None and whole and len(whole) == len(files):
+            elements.append(
+                ElementSpec(name=key, description=description, images=whole, span=item.span)
+            )
+    frames, video = node.get("frames"), node.get("video")
     return Bundle(
         name=name,
         images=tuple(image for image in images if image is not None),
-        elements=tuple(element for element in elements if element is not None),
-        frames=_frames(node.get("frames"), values),
-        video=_video(node.get("video"), values),
+        elements=tuple(elements),
+        frames=_frames(frames, values) if frames and frames.value else None,
+        video=_video(video, values) if video else None,
         span=node.span,
     )
 
 
-def references(bundles: Sequence[Named]) -> References:
-    """Return what a prompt may mention, given the bundles of its shot in order."""
-    owners: dict[str, list[str]] = {}
-    lists: set[str] = set()
-    for owner, node in bundles:
-        for name in _names(node):
-            owners.setdefault(name, []).append(owner)
-        lists |= {name for name, item in _entries(node, "images") if item.get("each")}
-    clear = {name for name, owned in owners.items() if len(owned) == 1}
-    qualified = {f"{owner}.{name}" for name, owned in owners.items() for owner in owned if owner}
-    qualified_lists = {f"{o}.{name}" for name in lists for o in owners[name] if o}
-    return References(
-        names=frozenset((clear | qualified) - lists - qualified_lists),
-        shared={
-            name: tuple(f"{owner}.{name}" for owner in owned if owner)
-            for name, owned in owners.items()
-            if len(owned) > 1
-        },
-        lists=frozenset((lists & clear) | qualified_lists),
-        images=_ordered(bundles, "images", clear),
-        elements=_ordered(bundles, "elements", clear),
-        complete=not any(node.broken for _, node in bundles),
-    )
-
-
-def bundle_faults(node: Node) -> Iterator[Finding]:
-    """Yield what is wrong with a bundle's names, whoever uses it."""
-    images = node.get("images")
-    elements = node.get("elements")
-    for part in (images, elements):
-        for key, _ in part.entries() if part else ():
-            if part and key in RESERVED:
-                yield Finding(
-                    slug="reserved-name",
-                    message=f"'@{key}' always means the frame or video of that name",
-                    span=part.key_span(key),
-                    hint="choose another name",
-                )
-    for key, _ in elements.entries() if elements else ():
-        if images and elements and images.get(key):
-            yield Finding(
-                slug="duplicate-reference",
-                message=f"'{key}' is both an image and an element of this bundle",
-                span=elements.key_span(key),
-                hint="give one of them another name",
-                related=(images.key_span(key),),
-            )
-
-
-def _entries(node: Node, key: str) -> tuple[tuple[str, Node], ...]:
-    found = node.get(key)
-    return found.entries() if found else ()
-
-
-def _names(node: Node) -> Iterator[str]:
-    """Yield the names a bundle gives, frames and video included."""
-    yield from (name for name, _ in _entries(node, "images"))
-    yield from (name for name, _ in _entries(node, "elements") if not _image_of(node, name))
-    yield from (name for name, _ in _entries(node, "frames") if name in {"first", "last"})
-    if node.get("video"):
-        yield "video"
-
-
-def _image_of(node: Node, name: str) -> bool:
-    images = node.get("images")
-    return bool(images and images.get(name))
-
-
-def _ordered(bundles: Sequence[Named], part: str, clear: set[str]) -> tuple[str, ...]:
-    return tuple(
-        name if name in clear else f"{owner}.{name}".lstrip(".")
-        for owner, node in bundles
-        for name, _ in _entries(node, part)
-    )
-
-
-def _image(name: str, node: Node, values: Values) -> ImageSpec | None:
+def _image(name: str, node: Node, values: ValueReader) -> ImageSpec | None:
     if isinstance(node.value, str):
         file = values.text(node)
         return ImageSpec(name=name, file=file, span=node.span) if file else None
@@ -128,23 +65,7 @@ def _image(name: str, node: Node, values: Values) -> ImageSpec | None:
     )
 
 
-def _element(name: str, node: Node, values: Values) -> ElementSpec | None:
-    description = values.text(node.get("description"))
-    listed = node.get("images")
-    images = [values.text(item) for item in (listed.items() if listed else ())]
-    if description is None or not images or None in images:
-        return None
-    return ElementSpec(
-        name=name,
-        description=description,
-        images=tuple(image for image in images if image is not None),
-        span=node.span,
-    )
-
-
-def _frames(node: Node | None, values: Values) -> FramesSpec | None:
-    if node is None or not node.value:
-        return None
+def _frames(node: Node, values: ValueReader) -> FramesSpec:
     return FramesSpec(
         first=values.text(node.get("first")),
         last=values.text(node.get("last")),
@@ -153,9 +74,7 @@ def _frames(node: Node | None, values: Values) -> FramesSpec | None:
     )
 
 
-def _video(node: Node | None, values: Values) -> VideoSpec | None:
-    if node is None:
-        return None
+def _video(node: Node, values: ValueReader) -> VideoSpec | None:
     file = values.text(node.get("file"))
     role = values.setting(node.get("role"), "role", field_rule("video", "role"))
     seconds = values.setting(node.get("seconds"), "seconds", field_rule("video", "seconds"))
@@ -175,3 +94,69 @@ def _video(node: Node | None, values: Values) -> VideoSpec | None:
 def _plain(node: Node, key: str, *, default: Any) -> Any:
     found = node.get(key)
     return default if found is None else found.value
+
+
+def references_of(bundles: Sequence[NamedBundle]) -> References:
+    """Return what a prompt may mention, given the bundles of its shot in order.
+
+    With `front` in the bundles `product` and `look`, `@front` is shared, and `@product.front` and
+    `@look.front` are names.
+    """
+    owners: dict[str, list[str]] = {}
+    lists: set[str] = set()
+    for owner, node in bundles:
+        images = dict(node.entries("images"))
+        names = [*images, *(name for name, _ in node.entries("elements") if name not in images)]
+        names += [name for name, _ in node.entries("frames") if name in {"first", "last"}]
+        names += ["video"] if node.get("video") else []
+        for name in names:
+            owners.setdefault(name, []).append(owner)
+        lists |= {name for name, item in images.items() if item.get("each")}
+    # A plain name is clear where one bundle alone has it; else it needs the bundle in front.
+    clear = {name for name, where in owners.items() if len(where) == 1}
+    qualified = {f"{owner}.{name}" for name, where in owners.items() for owner in where if owner}
+    # `@product.view_1` is a mention of the list `product.view`.
+    qualified_lists = {f"{owner}.{name}" for name in lists for owner in owners[name] if owner}
+
+    def in_order(part: str) -> tuple[str, ...]:
+        return tuple(
+            name if name in clear else f"{owner}.{name}".lstrip(".")
+            for owner, node in bundles
+            for name, _ in node.entries(part)
+        )
+
+    return References(
+        names=frozenset((clear | qualified) - lists - qualified_lists),
+        shared={
+            name: tuple(f"{owner}.{name}" for owner in where if owner)
+            for name, where in owners.items()
+            if len(where) > 1
+        },
+        lists=frozenset((lists & clear) | qualified_lists),
+        images=in_order("images"),
+        elements=in_order("elements"),
+        complete=not any(node.broken for _, node in bundles),
+    )
+
+
+def bundle_faults(node: Node) -> Iterator[Finding]:
+    """Yield what is wrong with a bundle's names, whoever uses it."""
+    images, elements = node.get("images"), node.get("elements")
+    for part in (images, elements):
+        for key, _ in part.entries() if part else ():
+            if part and key in RESERVED:
+                yield Finding(
+                    slug="reserved-name",
+                    message=f"'@{key}' always means the frame or video of that name",
+                    span=part.key_span(key),
+                    hint="choose another name",
+                )
+    for key, _ in elements.entries() if elements else ():
+        if images and elements and images.get(key):
+            yield Finding(
+                slug="duplicate-reference",
+                message=f"'{key}' is both an image and an element of this bundle",
+                span=elements.key_span(key),
+                hint="give one of them another name",
+                related=(images.key_span(key),),
+            )

@@ -12,83 +12,127 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.allowed_paths import AllowedPaths
-from pipeline.domain import Loaded, Manifest, Shot, Value
+from pipeline.domain import Loaded, Manifest, Shot, Template, Value
 from pipeline.findings import Finding, Span, group_findings
-from pipeline.foreign_text import encodable
-from pipeline.manifest.bundles import bundle, bundle_faults
-from pipeline.manifest.campaign import allowed, budget, budget_findings, policy, providers
-from pipeline.manifest.files import hint_for, reason_of, slug_of
-from pipeline.manifest.layers import SET, Layers, without_nothing
-from pipeline.manifest.limits import hold_lowest
-from pipeline.manifest.nodes import Node
-from pipeline.manifest.resolving import resolved
-from pipeline.manifest.schema import checked, idle
-from pipeline.manifest.secrets import hidden, secrets
-from pipeline.manifest.shots import Stage, open_scope, read_shot
-from pipeline.manifest.tabling import Tables
-from pipeline.manifest.takes import apart, take_faults
-from pipeline.manifest.values import Values, not_templatable
-
-Read = Callable[[Path], bytes]
+from pipeline.foreign_text import encodable, keys_in, names_a_key, redact
+from pipeline.manifest.bundles import bundle_faults, read_bundle
+from pipeline.manifest.campaign_settings import (
+    folders_to_read,
+    hold_lowest,
+    read_budget,
+    read_policy,
+    read_providers,
+)
+from pipeline.manifest.layers import SET, Layers, list_values, unreadable_file, without_unset
+from pipeline.manifest.schema import check_schema, unknown_empty_keys
+from pipeline.manifest.shots import ShotContext, read_shot
+from pipeline.manifest.source_map import Node
+from pipeline.manifest.tables.table_loader import TableLoader
+from pipeline.manifest.templates.compile import ValueReader, not_templatable
 
 
 def load_manifest(
-    path: Path, *, profile: str = "", overrides: Sequence[str] = (), read: Read
+    path: Path,
+    *,
+    profile: str = "",
+    overrides: Sequence[str] = (),
+    read: Callable[[Path], bytes],
 ) -> Loaded:
     """Return the manifest as far as it can be read, and every finding; raises nothing for input.
 
-    `overrides` are `path=value` options, laid over everything else. Places are shown as `path` is
-    given. Where a finding is an error the manifest may be expanded, for more, but not run.
+    `load_manifest(Path("m.yaml"), overrides=["vars.season=autumn"], read=contents)` lays its
+    `path=value` options over everything else. Places are shown as `path` is given. Where a finding
+    is an error the manifest may be expanded, for more, but not run.
     """
     layers = Layers(read=read)
-    node = _layered(layers, path, profile, overrides)
+    node = _merge_layers(layers, path, profile, overrides)
     if node is None:
         return Loaded(
             manifest=None,
             findings=group_findings(layers.findings),
-            sources=_shown(layers.sources, ()),
+            sources=_without_keys(layers.sources, ()),
         )
-    suspects, written = secrets(node), tuple(resolved(node))
-    sound, findings = checked(node)
-    reading = _Reading(path=path, profile=profile, node=sound, layers=layers)
-    manifest = reading.manifest()
-    found = (*layers.findings, *suspects, *findings, *reading.findings)
-    sources = _shown(layers.sources, [finding.span for finding in suspects])
+    # Before the schema takes anything out: a key in a faulty part is a key all the same.
+    suspects, values = find_secrets(node), tuple(list_values(node))
+    sound, findings = check_schema(node)
+    reader = _ManifestReader(path=path, profile=profile, node=sound, layers=layers)
+    manifest = reader.read()
+    found = (*layers.findings, *suspects, *findings, *reader.findings)
+    sources = _without_keys(layers.sources, [finding.span for finding in suspects])
     return Loaded(
-        manifest=manifest, findings=group_findings(found), sources=sources, written=written
+        manifest=manifest, findings=group_findings(found), sources=sources, written=values
     )
 
 
-def _layered(layers: Layers, path: Path, profile: str, overrides: Sequence[str]) -> Node | None:
+def _merge_layers(
+    layers: Layers, path: Path, profile: str, overrides: Sequence[str]
+) -> Node | None:
+    shown = encodable(str(path))
     try:
-        node = layers.document(path, encodable(str(path)))
+        node = layers.document(path, shown)
     except (OSError, ValueError) as error:
-        message = f"the manifest cannot be read: {reason_of(error)}"
-        place = Span(file=encodable(str(path)))
-        hint = "name the manifest in it" if path.is_dir() else hint_for(path)
-        layers.findings.append(Finding(slug=slug_of(error), message=message, span=place, hint=hint))
+        message = "the manifest cannot be read: …"
+        hint = "name the manifest in it" if path.is_dir() else ""
+        finding = unreadable_file(error, path, Span(file=shown), message, hint=hint)
+        layers.findings.append(finding)
         return None
     if node is None:
         return None
     if profile:
-        node = layers.profiled(node, profile)
-    node = layers.set(node, overrides, path.parent)
-    node, overruled = hold_lowest(node, layers.laid, profile)
-    layers.findings += [*idle(node), *overruled]
-    return without_nothing(node)
+        node = layers.apply_profile(node, profile)
+    node = layers.apply_overrides(node, overrides, path.parent)
+    node, warnings = hold_lowest(node, layers.documents, profile)
+    layers.findings += [*unknown_empty_keys(node), *warnings]
+    return without_unset(node)
 
 
-def _shown(sources: Mapping[str, str], places: Iterable[Span]) -> dict[str, str]:
-    """Return the texts of the files without whatever looks like a key."""
-    found = tuple(places)
-    return {
-        name: hidden(text, tuple(place for place in found if place.file == name))
-        for name, text in sources.items()
+def find_secrets(root: Node) -> tuple[Finding, ...]:
+    """Return a finding for every value in a document that looks like an API key.
+
+    A key in a manifest ends up in Git, so it is an error even where it would do nothing; what is
+    found is never repeated.
+    """
+
+    def suspects(node: Node, key: str) -> Iterator[Span]:
+        for name, item in node.entries():
+            yield from suspects(item, name)
+        for item in node.items():
+            yield from suspects(item, key)
+        if isinstance(node.value, str) and node.value:
+            if names_a_key(key) and "{{" not in node.value:
+                yield node.span
+            else:
+                yield from (node.at(start, length) for start, length in keys_in(node.value))
+
+    return tuple(
+        Finding(
+            slug="secret-in-manifest",
+            message="this looks like an API key",
+            span=place,
+            hint="keep keys in the environment or in --env-file; this one is spent, replace it",
+        )
+        for place in suspects(root, "")
+    )
+
+
+def _without_keys(sources: Mapping[str, str], places: Iterable[Span]) -> dict[str, str]:
+    """Return the texts of the files with keys starred out: those found by look and by place."""
+    found: dict[str, list[str]] = {
+        name: redact(text).splitlines(keepends=True) for name, text in sources.items()
     }
+    # By place as well: what the schema took for a key need not look like one.
+    for place in places:
+        lines = found.get(place.file, [])
+        if place.line <= len(lines):
+            line = lines[place.line - 1]
+            # A place without an extent hides one character at least.
+            start, end = place.column - 1, max(place.end_column - 1, place.column)
+            lines[place.line - 1] = line[:start] + "*" * (end - start) + line[end:]
+    return {name: "".join(lines) for name, lines in found.items()}
 
 
 @dataclass(slots=True, kw_only=True)
-class _Reading:
+class _ManifestReader:
     """Reads the parts of one checked document."""
 
     path: Path
@@ -97,126 +141,144 @@ class _Reading:
     layers: Layers
     findings: list[Finding] = field(default_factory=list)
 
-    def manifest(self) -> Manifest:
-        data = self.node.plain()
-        name, variables = data.get("name", self.path.stem), data.get("vars", {})
-        tables = self._tables({"campaign": name, "vars": variables})
-        stage = self._stage(tables)
-        shots = self._shots(stage)
-        outside = Values(scope=open_scope(stage))
+    def read(self) -> Manifest:
+        name = self.node.get("name")
+        variables = self._part("vars").plain()
+        campaign = name.value if name else self.path.stem
+        own = {encodable(str(self.path)), SET}
+        allowed = folders_to_read(self.node.get("files"), own)
+        # Tables come first: their columns are what the templates of shots may name.
+        tables = TableLoader(
+            specs=dict(self.node.entries("tables")),
+            read=self.layers.read,
+            allowed=AllowedPaths(self.path.parent, allowed),
+            context={"campaign": campaign, "vars": variables},
+        )
+        tables.read_all()
+        context = ShotContext(
+            vars=frozenset(variables),
+            tables=tables.tables,
+            columns=tables.columns,
+            aliases=tables.aliases,
+            bundles=dict(self.node.entries("bundles")),
+            output=self._part("output").get("path"),
+        )
+        shots = self._shots(context)
+        # Defaults are used by shots of any table, so every alias and any axis may be in them.
+        outside = ValueReader(scope=context.open_scope())
         defaults, overrides = (outside.settings(self._part(k)) for k in ("defaults", "overrides"))
-        self._unused_bundles(stage)
-        self.findings += outside.findings
+        self._check_bundles(context, outside)
+        budget, warnings = read_budget(self.node.get("budget"))
+        self.findings += [*tables.findings, *outside.findings, *warnings]
         self.findings += not_templatable(self.node.get("vars"), "vars")
-        self.findings += budget_findings(self.node.get("budget"))
         manifest = Manifest(
             path=self.path,
             folder=self.path.parent,
-            name=name,
+            name=campaign,
             vars=variables,
             tables={name: table for name, table in tables.tables.items() if table is not None},
             shots=tuple(shot for shot, whole in shots if whole),
             defaults=defaults,
             overrides=overrides,
-            budget=budget(self.node.get("budget")),
-            policy=policy(self.node.get("policy")),
-            providers=providers(self.node.get("providers")),
-            allow=self._allowed(),
+            budget=budget,
+            policy=read_policy(self.node.get("policy")),
+            providers=read_providers(self.node.get("providers")),
+            allow=allowed,
             profile=self.profile,
-            selectors=_selectors(self._part("selectors")),
+            selectors={
+                name: Value(data=text.value, span=text.at(0))
+                for name, text in self.node.entries("selectors")
+            },
             span=self.node.span,
         )
-        faults = take_faults((shot for shot, _ in shots), manifest)
+        faults = _take_faults((shot for shot, _ in shots), manifest)
         self.findings += faults.values()
-        return replace(manifest, shots=apart(manifest.shots, faults))
+        # That the takes of such a shot clash is told once, here, and not again for each item.
+        apart = (
+            replace(shot, output=_number_takes(shot.output)) if shot.span in faults else shot
+            for shot in manifest.shots
+        )
+        return replace(manifest, shots=tuple(apart))
 
     def _part(self, key: str) -> Node:
-        found = self.node.get(key)
-        return (
-            found
-            if found is not None
-            else Node(value={}, span=self.node.span, source=self.node.source)
-        )
+        empty = Node(value={}, span=self.node.span, source=self.node.source)
+        return self.node.get(key) or empty
 
-    def _allowed(self) -> tuple[Path, ...]:
-        return allowed(self.node.get("files"), {encodable(str(self.path)), SET})
-
-    def _tables(self, context: Mapping[str, Any]) -> Tables:
-        specs = dict(self._part("tables").entries())
-        fence = AllowedPaths(self.path.parent, self._allowed())
-        found = Tables(specs=specs, read=self.layers.read, allowed=fence, context=context)
-        found.read_all()
-        self.findings += found.findings
-        return found
-
-    def _vars(self) -> frozenset[str]:
-        return frozenset(key for key, _ in self._part("vars").entries())
-
-    def _stage(self, tables: Tables) -> Stage:
-        return Stage(
-            vars=self._vars(),
-            tables=tables.tables,
-            columns=tables.columns,
-            aliases=tables.aliases,
-            bundles=dict(self._part("bundles").entries()),
-            output=self._part("output").get("path"),
-        )
-
-    def _shots(self, stage: Stage) -> list[tuple[Shot, bool]]:
+    def _shots(self, context: ShotContext) -> list[tuple[Shot, bool]]:
         """Return the shots that could be read, and whether each is whole."""
         found: list[tuple[Shot, bool]] = []
         places: dict[str, Span] = {}
-        for node in self._part("shots").items():
-            result = read_shot(node, stage)
-            self.findings += [*result.findings, *_repeated(node, places)]
-            if result.shot is not None:
-                found.append((_told_apart(result.shot, places), result.whole))
+        for node in self.node.items("shots"):
+            shot, whole, findings = read_shot(node, context)
+            self.findings += findings
+            own = node.get("id")
+            first = places.setdefault(own.value, own.span) if own else None
+            again = own is not None and first != own.span
+            if own and first and again:
+                self.findings.append(
+                    Finding(
+                        slug="duplicate-id",
+                        message=f"two shots are named '{own.value}'",
+                        span=own.span,
+                        hint="give one of them another id: it is part of every address",
+                        related=(first,),
+                    )
+                )
+            if shot is not None:
+                # Under its own id its items would clash with the other's, address by address: one
+                # fault, told many times. No shot can have such an id.
+                apart = f"{shot.id} (line {shot.span.line})"
+                found.append((replace(shot, id=apart) if again else shot, whole))
         return found
 
-    def _unused_bundles(self, stage: Stage) -> None:
+    def _check_bundles(self, context: ShotContext, outside: ValueReader) -> None:
         """Check what no shot compiles: a fault in a bundle does not wait for its first use."""
-        outside = Values(scope=open_scope(stage))
-        used = {
-            str(item.value)
-            for shot in self._part("shots").items()
-            for item in (shot.get("use") or shot).items()
-        }
-        for name, node in stage.bundles.items():
+        shots = self.node.items("shots")
+        used = {str(item.value) for shot in shots for item in shot.items("use")}
+        for name, node in context.bundles.items():
             self.findings += bundle_faults(node)
             if name not in used:
-                bundle(name, node, outside)
-        for shot in self._part("shots").items():
+                read_bundle(name, node, outside)
+        for shot in shots:
             inline = shot.get("references")
             self.findings += bundle_faults(inline) if inline else ()
-        self.findings += outside.findings
 
 
-def _selectors(node: Node) -> dict[str, Value]:
-    return {name: Value(data=text.value, span=text.at(0)) for name, text in node.entries()}
-
-
-def _repeated(node: Node, places: dict[str, Span]) -> Iterator[Finding]:
-    """Yield a finding for a shot whose id another shot has."""
-    found = node.get("id")
-    if found is None:
-        return
-    name: Any = found.value
-    first = places.setdefault(name, found.span)
-    if first != found.span:
-        yield Finding(
-            slug="duplicate-id",
-            message=f"two shots are named '{name}'",
-            span=found.span,
-            hint="give one of them another id: it is part of every address",
-            related=(first,),
+def _take_faults(shots: Iterable[Shot], manifest: Manifest) -> Mapping[Span, Finding]:
+    """Return the findings for shots that want several takes and whose path has no `take`."""
+    found: dict[Span, Finding] = {}
+    above = manifest.overrides.get("takes")
+    for shot in shots:
+        cells, table = shot.variants, manifest.tables.get(shot.table or "")
+        axes = (*cells.matrix, *cells.pairs) if cells else ()
+        wanted = [value for axis in axes if axis.name == "takes" for value in axis.values]
+        steering = [row.steering.get("takes") for row in (table.rows if table else ())]
+        wanted += [value for value in steering if value is not None]
+        own = shot.settings.get("takes", manifest.defaults.get("takes"))
+        wanted += [own] if own is not None else []
+        # A template's number is not known yet.
+        several: Iterator[Any] = (
+            value
+            for value in ([above] if above is not None else wanted)
+            if isinstance(value.data, int) and value.data > 1
         )
+        first = next(several, None)
+        if first is not None and "take" not in shot.output.names:
+            found[shot.span] = Finding(
+                slug="path-without-take",
+                message=f"the takes of shot '{shot.id}' would share one file",
+                span=shot.output.span,
+                hint="put {{ take }} into the path, as in {{ cell }}_t{{ take }}.{{ ext }}",
+                related=(first.span,),
+            )
+    return found
 
 
-def _told_apart(shot: Shot, places: Mapping[str, Span]) -> Shot:
-    """Return a shot whose id another one has under an id that none can have.
+def _number_takes(path: Template) -> Template:
+    """Return an output path whose further takes go where nothing else can be."""
 
-    Its items would clash with the other's, address by address: one fault, told many times.
-    """
-    if places.get(shot.id, shot.span) == shot.span:
-        return shot
-    return replace(shot, id=f"{shot.id} (line {shot.span.line})")
+    def render(context: Mapping[str, Any]) -> str:
+        take = context["take"]
+        return str(path.render(context)) + (f"#{take}" if take > 1 else "")
+
+    return replace(path, render=render, names=path.names | {"take"})

@@ -12,17 +12,15 @@ import unicodedata
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from jinja2 import nodes, pass_context
-from jinja2.runtime import Context
+from jinja2 import nodes
 
-from pipeline.domain import Template
 from pipeline.errors import TemplateFault
 from pipeline.findings import Finding
-from pipeline.manifest.filters import as_text
-from pipeline.manifest.nodes import Node
-from pipeline.manifest.programs import program
-from pipeline.manifest.scope import Scope
-from pipeline.manifest.templates import Compiled, analysed
+from pipeline.manifest.source_map import Node
+from pipeline.manifest.templates.compile import CheckedTemplate, Compiled, check_template
+from pipeline.manifest.templates.environment import CONVERT, Program
+from pipeline.manifest.templates.filters import as_text
+from pipeline.manifest.templates.lint import Scope
 
 DEFAULT_PATH = "{{ shot.id }}/{{ row_key }}/{{ cell }}_t{{ take }}.{{ ext }}"
 RESERVED = "report"
@@ -44,60 +42,59 @@ _EMPTY_LATER = re.compile(f"(?<![-_ ,+]){_GLUE}+{_EMPTY_MARK}")
 _DEVICE = re.compile(r"(?:con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³])(?=\.|$)", re.IGNORECASE)
 
 
+_NO_NAME = "put something that is never empty before .{{ ext }}, such as {{ shot.id }}"
+_RESERVED_FOLDER = f"the folder '{RESERVED}' is for Callsheet's own report"
+_ROOT = "--root says where the folders of all campaigns are"
+
+
 def segment(value: Any) -> str:
-    """Return a value as one safe part of a path: its case is kept, its length is bounded."""
+    """Return a value as one safe part of a path: its case is kept, its length is bounded.
+
+    `segment("Air Max 9/16")` is `Air Max 9-16`.
+    """
     text = unicodedata.normalize("NFC", as_text(value))
+    # One dash for each unsafe sign, so that `a/b` and `a//b` stay two names.
     text = _UNSAFE.sub("-", " ".join(text.split()))
-    return _cut(text.strip(". "), MAX_VALUE_BYTES)
+    return _shorten(text.strip(". "), MAX_VALUE_BYTES)
 
 
 def compile_path(node: Node, scope: Scope) -> Compiled:
     """Return an output path, which renders to a relative path with `{ext}` in it."""
-    body, findings = analysed(node, scope)
-    if body is None:
+    checked, findings = check_template(node, scope)
+    if checked is None:
         return None, findings
-    told = (*findings, *_literal_faults(body.tree, node), *_ext_faults(body.tree, node))
-    if told:
-        return None, told
-    runner = program(body.text, node, _with_extension, finalize=_segment)
+    found = (*findings, *_path_faults(checked, node))
+    if found:
+        return None, found
+    # What the extension is becomes known when the file has been received: a mark stands for it.
+    before, _, after = checked.text.rpartition("{{")
+    text = (before.rstrip() if after.startswith("-") else before) + _EXT_MARK
+    runner = Program(
+        node=node,
+        source=text,
+        tags=checked.parsed.tags,
+        sink=CONVERT,
+        convert=lambda value: segment(value) or _EMPTY_MARK,
+    )
 
     def render(context: Mapping[str, Any]) -> str:
-        path = _assembled(runner.text(context))
-        wrong = _unusable(path)
-        if wrong:
-            raise TemplateFault("bad-path", wrong, node.span, _NAMED)
+        parts = map(_part, runner.text(context).split("/"))
+        path = "/".join(part for part in parts if part)
+        folders, _, name = path.rpartition("/")
+        stem, dot, _ = name.rpartition(f".{EXT}")
+        if not (stem and dot):
+            message = f"the path comes to '{path or EXT}': no name is left for the file"
+            raise TemplateFault("bad-path", message, node.span, _NO_NAME)
+        for part in (*folders.split("/"), name):
+            if part.startswith("."):
+                message = f"'{part}' begins with a dot: such names are Callsheet's own"
+                raise TemplateFault("bad-path", message, node.span, _NO_NAME)
         if path.split("/", 1)[0].casefold() == RESERVED:
-            raise TemplateFault("reserved-path", _TAKEN, node.span, "begin the path differently")
+            hint = "begin the path differently"
+            raise TemplateFault("reserved-path", _RESERVED_FOLDER, node.span, hint)
         return path
 
-    template = Template(
-        source=str(node.value), span=node.span, names=body.read.names, render=render
-    )
-    return template, ()
-
-
-_NAMED = "put something that is never empty before .{{ ext }}, such as {{ shot.id }}"
-_TAKEN = f"the folder '{RESERVED}' is for Callsheet's own report"
-
-
-@pass_context
-def _segment(context: Context, value: Any) -> str:  # noqa: ARG001 - Jinja hands it over
-    return segment(value) or _EMPTY_MARK
-
-
-def _assembled(text: str) -> str:
-    parts = (_part(part) for part in text.split("/"))
-    return "/".join(part for part in parts if part)
-
-
-def _unusable(path: str) -> str:
-    """Return what is wrong with a whole path; empty if a file can have it."""
-    folders, _, name = path.rpartition("/")
-    stem, dot, _ = name.rpartition(f".{EXT}")
-    if not (stem and dot):
-        return f"the path comes to '{path or EXT}': no name is left for the file"
-    hidden = next((part for part in (*folders.split("/"), name) if part.startswith(".")), "")
-    return f"'{hidden}' begins with a dot: such names are Callsheet's own" if hidden else ""
+    return checked.template(node, render), ()
 
 
 def _part(text: str) -> str:
@@ -105,18 +102,18 @@ def _part(text: str) -> str:
     if _EMPTY_MARK in text:
         text = _EMPTY_LATER.sub("", _EMPTY_FIRST.sub("", text))
     text = unicodedata.normalize("NFC", text).strip(" ")
-    stem = text.replace(_EXT_MARK, "").rstrip(".")
-    if not stem:
+    if not text.replace(_EXT_MARK, "").rstrip("."):
         return ""
+    # Windows opens the device under such a name, whatever folder it stands in.
     if _DEVICE.match(text):
         text = f"_{text}"
     name, mark, tail = text.partition(_EXT_MARK)
-    dotted = name.endswith(".") and bool(mark)
-    kept = _cut(name.rstrip(". ") if not mark else name.rstrip("."), MAX_PART_BYTES)
-    return f"{kept}{'.' if dotted else ''}{EXT if mark else ''}{tail}"
+    dot = "." if name.endswith(".") and mark else ""
+    stem = _shorten(name.rstrip(". ") if not mark else name.rstrip("."), MAX_PART_BYTES)
+    return f"{stem}{dot}{EXT if mark else ''}{tail}"
 
 
-def _cut(text: str, limit: int) -> str:
+def _shorten(text: str, limit: int) -> str:
     """Shorten a text to a number of bytes; a hash at its end keeps different texts different."""
     data = text.encode()
     if len(data) <= limit:
@@ -125,55 +122,32 @@ def _cut(text: str, limit: int) -> str:
     return f"{data[: limit - len(tail) - 1].decode(errors='ignore')}-{tail}"
 
 
-def _literal_faults(tree: nodes.Template, node: Node) -> Iterable[Finding]:
-    data = list(tree.find_all(nodes.TemplateData))
-    for each in data:
-        if re.search(r"[{}\\\x00-\x1f]", each.data):
-            yield _bad_path(node, "a path contains no braces, backslashes or line breaks")
-            return
+def _path_faults(checked: CheckedTemplate, node: Node) -> Iterable[Finding]:
+    """Yield what is wrong with what the author wrote of a path, whatever the values are."""
+
+    def bad(message: str, hint: str = "") -> Finding:
+        return Finding(slug="bad-path", message=message, span=node.span, hint=hint)
+
+    # Only what the author wrote: a value's own signs are made safe when it is rendered.
+    texts = [checked.text[start:end] for start, end in checked.parsed.texts]
     written = str(node.value)
-    if written.startswith(("/", "~")) or re.match(r"[A-Za-z]:", written):
-        yield _bad_path(node, "an output path is relative to <root>/<name>/", _ROOT)
-    if any(part == ".." for part in written.split("/")):
-        yield _bad_path(node, "an output path does not leave its folder", _ROOT)
-    if written.split("/", maxsplit=1)[0].casefold() == RESERVED:
-        yield Finding(
-            slug="reserved-path",
-            message=_TAKEN,
-            span=node.at(0, len(RESERVED)),
-            hint="begin the path differently",
-        )
-
-
-_ROOT = "--root says where the folders of all campaigns are"
-
-
-def _bad_path(node: Node, message: str, hint: str = "") -> Finding:
-    return Finding(slug="bad-path", message=message, span=node.span, hint=hint)
-
-
-def _ext_faults(tree: nodes.Template, node: Node) -> Iterable[Finding]:
-    names = [name for name in tree.find_all(nodes.Name) if name.name == "ext"]
-    last = tree.body[-1] if tree.body else None
-    ends = isinstance(last, nodes.Output) and _is_extension(last.nodes[-1])
-    if len(names) != 1 or not ends:
-        yield Finding(
-            slug="bad-path",
-            message="an output path ends with the extension of the file that is received",
-            span=node.span,
-            hint="end it with .{{ ext }}",
-        )
-
-
-def _with_extension(tree: nodes.Template, text: str) -> nodes.Template:  # noqa: ARG001 - its shape
-    """Put a mark where `{{ ext }}` stands: it is known when the file has been received."""
-    for output in tree.find_all(nodes.Output):
-        output.nodes = [
-            nodes.TemplateData(_EXT_MARK, lineno=each.lineno) if _is_extension(each) else each
-            for each in output.nodes
-        ]
-    return tree
-
-
-def _is_extension(node: nodes.Node) -> bool:
-    return isinstance(node, nodes.Name) and node.name == "ext"
+    if any(re.search(r"[{}\\\x00-\x1f]", text) for text in texts):
+        yield bad("a path contains no braces, backslashes or line breaks")
+    else:
+        if written.startswith(("/", "~")) or re.match(r"[A-Za-z]:", written):
+            yield bad("an output path is relative to <root>/<name>/", _ROOT)
+        if any(part == ".." for part in written.split("/")):
+            yield bad("an output path does not leave its folder", _ROOT)
+        if written.split("/", maxsplit=1)[0].casefold() == RESERVED:
+            yield Finding(
+                slug="reserved-path",
+                message=_RESERVED_FOLDER,
+                span=node.at(0, len(RESERVED)),
+                hint="begin the path differently",
+            )
+    body = checked.parsed.tree.body
+    names = [name for name in checked.parsed.tree.find_all(nodes.Name) if name.name == "ext"]
+    last = body[-1].nodes[-1] if body and isinstance(body[-1], nodes.Output) else None
+    if len(names) != 1 or last is not names[0]:
+        message = "an output path ends with the extension of the file that is received"
+        yield bad(message, "end it with .{{ ext }}")

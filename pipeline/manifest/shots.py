@@ -9,22 +9,19 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
-from pipeline.domain import Shot, Table, Template
-from pipeline.findings import Finding, Span, has_errors
-from pipeline.manifest.bundles import Named, bundle, references
-from pipeline.manifest.nodes import Node
+from pipeline.domain import EMPTY, Axis, Match, Shot, Table, Template, Variants
+from pipeline.findings import Finding, Span, did_you_mean, has_errors
+from pipeline.manifest.bundles import NamedBundle, read_bundle, references_of
 from pipeline.manifest.paths import DEFAULT_PATH, compile_path
-from pipeline.manifest.scope import SCALAR, Scope, extended
-from pipeline.manifest.templates import Compiled, compile_prompt
-from pipeline.manifest.values import Values, not_templatable, strings
-from pipeline.manifest.variants import variant_faults, variant_names, variants
-from pipeline.manifest.wording import did_you_mean
+from pipeline.manifest.source_map import Node
+from pipeline.manifest.templates.compile import ValueReader, compile_prompt, not_templatable
+from pipeline.manifest.templates.lint import SCALAR, Scope
 
 _PATH_NAMES = ("row_key", "cell", "ext")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Stage:
+class ShotContext:
     """What all shots of a manifest are read against."""
 
     vars: frozenset[str] = frozenset()
@@ -37,198 +34,295 @@ class Stage:
     output: Node | None = None
     """The manifest's own output path."""
 
+    def scope(
+        self,
+        variant: frozenset[str] | None,
+        rows: Mapping[str, frozenset[str] | None],
+        elsewhere: Mapping[str, str] = EMPTY,
+    ) -> Scope:
+        """Return the names of a template, given those under `variant` and those of the row."""
+        names = {
+            "campaign": SCALAR,
+            "vars": self.vars,
+            "shot": frozenset({"id", "tags"}),
+            "take": SCALAR,
+            "variant": variant,
+        }
+        return Scope(names={**names, **rows}, elsewhere=elsewhere, rows=frozenset(rows))
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Read:
-    """A shot as far as it could be read."""
+    def open_scope(self) -> Scope:
+        """Return the names of a template that is written outside of any shot."""
+        return self.scope(None, dict.fromkeys(("row", *self.aliases.values())))
 
-    shot: Shot | None
-    whole: bool
-    """False where it lacks something without which its items cannot be told."""
-    findings: tuple[Finding, ...]
+
+def read_shot(node: Node, context: ShotContext) -> tuple[Shot | None, bool, list[Finding]]:
+    """Return a shot as far as it can be read, whether it is whole, and every finding in it.
+
+    It is not whole where it lacks something without which its items cannot be told.
+    """
+    reader = _ShotReader(node=node, context=context)
+    shot = reader.read()
+    return shot, not reader.lacking, reader.findings
 
 
 @dataclass(slots=True, kw_only=True)
-class _Reading:
+class _ShotReader:
     node: Node
-    stage: Stage
+    context: ShotContext
     findings: list[Finding] = field(default_factory=list)
     lacking: bool = False
     """Something is missing without which the shot's items cannot be told."""
 
-    def say(self, slug: str, message: str, span: Span, hint: str = "") -> None:
+    def read(self) -> Shot | None:
+        node = self.node
+        table = self._table()
+        bundles = self._bundles()
+        scope = self._scope(table)
+        values = ValueReader(scope=scope)
+        # Compiled anew for each shot: what a bundle may name depends on the shot's own table.
+        specs = tuple(read_bundle(name, item, values) for name, item in bundles)
+        self.lacking |= has_errors(values.findings) or any(item.broken for _, item in bundles)
+        prompt = self._prompt(bundles, scope)
+        settings, output = values.settings(node), self._output(scope)
+        self.findings += values.findings
+        cells = node.get("variants")
+        if cells is not None:
+            faults = tuple(variant_faults(cells))
+            self.lacking |= cells.broken or bool(faults)
+            self.findings += faults
+        tags = node.get("tags")
+        listed = (tags.items() if isinstance(tags.value, tuple) else (tags,)) if tags else ()
+        self.findings += not_templatable(tags, "tags")
+        shot_id, extra = node.get("id"), node.get("extra")
+        if shot_id is None or prompt is None:
+            return None
+        return Shot(
+            id=str(shot_id.value),
+            table=table,
+            prompt=prompt,
+            settings=settings,
+            variants=read_variants(cells) if cells else None,
+            output=output,
+            bundles=specs,
+            tags=tuple(str(tag.value) for tag in listed),
+            extra=extra.plain() if extra else {},
+            span=shot_id.span,
+            field_spans={**node.keys, **(dict(_key_places(extra, "extra")) if extra else {})},
+        )
+
+    def _say(self, slug: str, message: str, span: Span, hint: str = "") -> None:
         self.findings.append(Finding(slug=slug, message=message, span=span, hint=hint))
 
+    def _table(self) -> str | None:
+        node = self.node.get("for")
+        if node is None:
+            return None
+        name, tables = str(node.value), self.context.tables
+        if name not in tables:
+            hint = did_you_mean(name, tables)
+            self._say("unknown-table", f"there is no table '{name}'", node.span, hint)
+        self.lacking |= tables.get(name) is None
+        return name
 
-def open_scope(stage: Stage) -> Scope:
-    """Return the names of a template that is written outside of any shot."""
-    aliases = dict.fromkeys(stage.aliases.values())
-    rows = frozenset({"row", *aliases})
-    return Scope(names={**_common(stage), "variant": None, "row": None, **aliases}, rows=rows)
+    def _bundles(self) -> tuple[NamedBundle, ...]:
+        """Return the bundles that the shot composes, then its inline references."""
+        found: list[NamedBundle] = []
+        used = self.node.get("use")
+        for item in used.items() if used else ():
+            name = str(item.value)
+            node = self.context.bundles.get(name)
+            if node is None:
+                hint = did_you_mean(name, self.context.bundles)
+                self._say("unknown-bundle", f"there is no bundle '{name}'", item.span, hint)
+                # A bundle without names, marked broken: any reference may be one of its.
+                node = replace(item, value={}, broken=True)
+            found.append((name, node))
+        if "use" in self.node.lost:
+            # What it composes is not known: any reference may be one of its.
+            found.append(("", replace(self.node, value={}, broken=True)))
+        inline = self.node.get("references")
+        self.lacking |= used is not None and used.broken
+        return (*found, *([("", inline)] if inline else []))
+
+    def _scope(self, table: str | None) -> Scope:
+        context, name_node = self.context, self.node.get("id")
+        who = f"the shot '{name_node.value}'" if name_node else "the shot"
+        reason = f"{who} is for '{table}'" if table else f"{who} has no 'for'"
+        elsewhere = {alias: reason for name, alias in context.aliases.items() if name != table}
+        rows: dict[str, frozenset[str] | None] = {}
+        if table is None:
+            elsewhere["row"] = reason
+        else:
+            alias = context.aliases.get(table)
+            rows = dict.fromkeys(("row", *([alias] if alias else [])), context.columns.get(table))
+        elsewhere["refs"] = "only a prompt knows which references there are"
+        elsewhere |= {name: f"only an output path has '{name}'" for name in _PATH_NAMES}
+        return context.scope(variant_names(self.node.get("variants")), rows, elsewhere)
+
+    def _prompt(self, bundles: tuple[NamedBundle, ...], scope: Scope) -> Template | None:
+        node = self.node.get("prompt")
+        if node is None:
+            return None
+        known = references_of(bundles)
+        # `refs.name` asks whether an optional reference is there; only a prompt has such.
+        inside = scope.extend(refs=known.names_under_refs())
+        template, findings = compile_prompt(node, inside, known)
+        self.findings += findings
+        # A prompt that has findings renders to something, so that the rest can be checked.
+        return template or Template(
+            source=str(node.value),
+            span=node.span,
+            names=frozenset(),
+            render=lambda _: ("left out",),
+        )
+
+    def _output(self, scope: Scope) -> Template:
+        own = self.node.get("output")
+        node = (own.get("path") if own else None) or self.context.output
+        inside = scope.extend(**dict.fromkeys(_PATH_NAMES, SCALAR))
+        if node:
+            template, findings = compile_path(node, inside)
+            self.findings += findings
+            if template is not None:
+                return template
+        # The built-in path, as if it were written where the shot is.
+        # Its faults, if it ever had any, would be told at the shot.
+        usual = replace(self.node, value=DEFAULT_PATH, keys={}, extent=(0, 0), style="")
+        built_in, _ = compile_path(usual, inside)
+        assert built_in is not None  # noqa: S101 - it is ours
+        return built_in
 
 
-def read_shot(node: Node, stage: Stage) -> Read:
-    """Return a shot with its templates compiled, and every finding in it."""
-    reading = _Reading(node=node, stage=stage)
-    table = _table(reading)
-    named = _bundles(reading)
-    scope = _scope(reading, table)
-    values = Values(scope=scope)
-    specs = tuple(bundle(name, item, values) for name, item in named)
-    reading.lacking |= has_errors(values.findings) or any(item.broken for _, item in named)
-    shot = _shot(reading, values, _prompt(reading, named, scope))
-    reading.findings += [*values.findings, *_variant_findings(reading)]
-    reading.findings += not_templatable(node.get("tags"), "tags")
-    if shot is not None:
-        shot = replace(shot, table=table, bundles=specs)
-    return Read(shot=shot, whole=not reading.lacking, findings=tuple(reading.findings))
-
-
-def _shot(reading: _Reading, values: Values, prompt: Template | None) -> Shot | None:
-    node = reading.node
-    settings, output = values.settings(node), _output(reading, values.scope)
-    shot_id, cells, extra = node.get("id"), node.get("variants"), node.get("extra")
-    if shot_id is None or prompt is None:
-        return None
-    return Shot(
-        id=str(shot_id.value),
-        table=None,
-        prompt=prompt,
-        settings=settings,
-        variants=variants(cells) if cells else None,
-        output=output,
-        tags=strings(node.get("tags")),
-        extra=extra.plain() if extra else {},
-        span=shot_id.span,
-        field_spans={**node.keys, **(dict(_leaves(extra, "extra")) if extra else {})},
-    )
-
-
-def _leaves(node: Node, above: str) -> Iterator[tuple[str, Span]]:
+def _key_places(node: Node, above: str) -> Iterator[tuple[str, Span]]:
     """Yield where each key below a map is written, under its dotted name."""
     for key, item in node.entries():
         name = f"{above}.{key}"
         yield name, node.key_span(key)
-        yield from _leaves(item, name)
+        yield from _key_places(item, name)
 
 
-def _table(reading: _Reading) -> str | None:
-    node = reading.node.get("for")
+def read_variants(node: Node) -> Variants:
+    """Return a shot's axes and matches as written; `plan` makes the cells of them."""
+
+    def axes(part: str) -> tuple[Axis, ...]:
+        above = node.get(part)
+        return tuple(
+            Axis(
+                name=name,
+                values=tuple(value.as_value() for value in item.items()),
+                span=above.key_span(name),
+            )
+            for name, item in (above.entries() if above else ())
+            if above
+        )
+
+    def cells(part: str) -> tuple[Match, ...]:
+        return tuple(
+            Match(
+                axes=item.plain(),
+                spans={axis: value.span for axis, value in item.entries()},
+                span=item.span,
+            )
+            for item in node.items(part)
+        )
+
+    most = node.get("max_cells")
+    return Variants(
+        matrix=axes("matrix"),
+        pairs=axes("pairs"),
+        exclude=cells("exclude"),
+        add=cells("add"),
+        extend=tuple(
+            Match(
+                axes={key: value.plain() for key, value in item.entries("match")},
+                set={key: value.as_value() for key, value in item.entries("set")},
+                span=item.span,
+            )
+            for item in node.items("extend")
+        ),
+        max_cells=most.value if most else 2000,
+        span=node.span,
+    )
+
+
+def variant_names(node: Node | None) -> frozenset[str] | None:
+    """Return the names under `variant` in some cell; None where they cannot be known."""
     if node is None:
+        return frozenset()
+    # An axis may have been taken out, so no name can be called unknown.
+    if node.broken:
         return None
-    name = str(node.value)
-    if name not in reading.stage.tables:
-        hint = did_you_mean(name, reading.stage.tables)
-        reading.say("unknown-table", f"there is no table '{name}'", node.span, hint)
-    reading.lacking |= reading.stage.tables.get(name) is None
-    return name
+    names = {key for item in node.items("extend") for key, _ in item.entries("set")}
+    return frozenset({*_axis_names(node), *names})
 
 
-def _bundles(reading: _Reading) -> tuple[Named, ...]:
-    """Return the bundles that the shot composes, then its inline references."""
-    found: list[Named] = []
-    used = reading.node.get("use")
-    for item in used.items() if used else ():
-        name = str(item.value)
-        node = reading.stage.bundles.get(name)
-        if node is None:
-            hint = did_you_mean(name, reading.stage.bundles)
-            reading.say("unknown-bundle", f"there is no bundle '{name}'", item.span, hint)
-            # A bundle without names, marked broken: any reference may be one of its.
-            node = replace(item, value={}, broken=True)
-        found.append((name, node))
-    if "use" in reading.node.lost:
-        # What it composes is not known: any reference may be one of its.
-        found.append(("", replace(reading.node, value={}, broken=True)))
-    inline = reading.node.get("references")
-    reading.lacking |= used is not None and used.broken
-    return (*found, *([("", inline)] if inline else []))
+def _axis_names(node: Node) -> tuple[str, ...]:
+    return tuple(key for part in ("matrix", "pairs") for key, _ in node.entries(part))
 
 
-def _common(stage: Stage) -> dict[str, frozenset[str] | None]:
-    return {
-        "campaign": SCALAR,
-        "vars": stage.vars,
-        "shot": frozenset({"id", "tags"}),
-        "take": SCALAR,
-    }
+def variant_faults(node: Node) -> Iterator[Finding]:
+    """Yield what is wrong with a shot's variants, before any row is seen."""
+    yield from not_templatable(node, "variants")
+    axes = _axis_names(node)
+    yield from _axis_faults(node.get("matrix"), node.get("pairs"))
+    for item in (*node.items("exclude"), *node.items("add")):
+        yield from _unknown_axes(item, axes)
+    for item in node.items("add"):
+        lacking = [axis for axis in axes if item.get(axis) is None]
+        if lacking:
+            are = "is" if len(lacking) == 1 else "are"
+            yield Finding(
+                slug="incomplete-cell",
+                message=f"a cell that is added gives every axis; {' and '.join(lacking)}"
+                f" {are} missing",
+                span=item.span,
+                hint=f"add {', '.join(f'{axis}: …' for axis in lacking)}",
+            )
+    for item in node.items("extend"):
+        match, added = item.get("match"), item.get("set")
+        if match:
+            yield from _unknown_axes(match, axes)
+        for key, _ in added.entries() if added else ():
+            if added and key in axes:
+                yield Finding(
+                    slug="overwrites-axis",
+                    message=f"'{key}' is an axis, so 'extend' cannot set it",
+                    span=added.key_span(key),
+                    hint="use 'exclude' and 'add' to change which cells there are",
+                )
 
 
-def _row_names(stage: Stage, table: str) -> dict[str, frozenset[str] | None]:
-    columns = stage.columns.get(table)
-    alias = stage.aliases.get(table)
-    return {"row": columns, **({alias: columns} if alias else {})}
+def _axis_faults(matrix: Node | None, pairs: Node | None) -> Iterator[Finding]:
+    """Yield the axes that are given twice, and the pairs of unequal length."""
+    entries = pairs.entries() if pairs else ()
+    for key, _ in entries:
+        if matrix and pairs and matrix.get(key):
+            yield Finding(
+                slug="duplicate-axis",
+                message=f"the axis '{key}' is in 'matrix' and in 'pairs'",
+                span=pairs.key_span(key),
+                hint="keep one of them",
+                related=(matrix.key_span(key),),
+            )
+    for key, item in entries[1:]:
+        first, shape = entries[0]
+        if pairs and len(item.items()) != len(shape.items()):
+            counts = f"{len(item.items())} and {len(shape.items())}"
+            yield Finding(
+                slug="unequal-pairs",
+                message=f"'{key}' and '{first}' go together, but have {counts} values",
+                span=pairs.key_span(key),
+                hint="give them as many values, or put one of them under 'matrix'",
+                related=(pairs.key_span(first),),
+            )
 
 
-def _scope(reading: _Reading, table: str | None) -> Scope:
-    stage = reading.stage
-    names = {**_common(stage), "variant": variant_names(reading.node.get("variants"))}
-    rows = _row_names(stage, table) if table is not None else {}
-    return Scope(
-        names={**names, **rows}, elsewhere=_elsewhere(reading, table), rows=frozenset(rows)
-    )
-
-
-def _elsewhere(reading: _Reading, table: str | None) -> dict[str, str]:
-    stage, name_node = reading.stage, reading.node.get("id")
-    who = f"the shot '{name_node.value}'" if name_node else "the shot"
-    reason = f"{who} is for '{table}'" if table else f"{who} has no 'for'"
-    found = {alias: reason for name, alias in stage.aliases.items() if name != table}
-    if table is None:
-        found["row"] = reason
-    found["refs"] = "only a prompt knows which references there are"
-    return found | {name: f"only an output path has '{name}'" for name in _PATH_NAMES}
-
-
-def _prompt(reading: _Reading, named: tuple[Named, ...], scope: Scope) -> Template | None:
-    node = reading.node.get("prompt")
-    if node is None:
-        return None
-    known = references(named)
-    inside = Scope(
-        names={**scope.names, "refs": known.asked()},
-        elsewhere=scope.elsewhere,
-        rows=scope.rows,
-    )
-    template = _kept(reading, compile_prompt(node, inside, known))
-    return template or _stand_in(node)
-
-
-def _stand_in(node: Node) -> Template:
-    """Return a prompt that renders to something, for one that has findings."""
-    return Template(
-        source=str(node.value), span=node.span, names=frozenset(), render=lambda _: ("left out",)
-    )
-
-
-def _kept(reading: _Reading, compiled: Compiled) -> Template | None:
-    template, findings = compiled
-    reading.findings += findings
-    return template
-
-
-def _output(reading: _Reading, scope: Scope) -> Template:
-    own = reading.node.get("output")
-    node = own.get("path") if own else None
-    node = node or reading.stage.output
-    inside = extended(scope, **dict.fromkeys(_PATH_NAMES, SCALAR))
-    template = _kept(reading, compile_path(node, inside)) if node else None
-    if template is not None:
-        return template
-    built_in, _ = compile_path(_at(reading.node, DEFAULT_PATH), inside)
-    assert built_in is not None  # noqa: S101 - it is ours
-    return built_in
-
-
-def _at(node: Node, text: str) -> Node:
-    """Return a text of ours as if it were written where a node is."""
-    return replace(node, value=text, keys={}, extent=(0, 0), style="")
-
-
-def _variant_findings(reading: _Reading) -> Iterator[Finding]:
-    node = reading.node.get("variants")
-    if node is None:
-        return
-    found = tuple(variant_faults(node))
-    reading.lacking |= node.broken or bool(found)
-    yield from found
+def _unknown_axes(node: Node, axes: tuple[str, ...]) -> Iterator[Finding]:
+    for key, _ in node.entries():
+        if key not in axes:
+            yield Finding(
+                slug="unknown-axis",
+                message=f"the shot has no axis '{key}'",
+                span=node.key_span(key),
+                hint=did_you_mean(key, axes),
+            )

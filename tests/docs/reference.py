@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Iterator
 
-from pipeline.manifest.filters import FILTERS
+from pipeline.manifest.templates.filters import FILTERS
 from tests.docs.commands import commands, exit_codes
 from tests.docs.keys import project_keys, tables
 

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 from pipeline.cli.finding_text import findings_text
 from pipeline.errors import InvalidInput
-from pipeline.manifest.document import read_document
+from pipeline.manifest.yaml_loader import read_document
 from tests.manifests.planning import Planned, planned
 
 HERE = Path(__file__).parent

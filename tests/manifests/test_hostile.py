@@ -29,7 +29,7 @@ _ABOVE = 800 * _MEGA
 
 _PROCESSES = multiprocessing.get_context("forkserver")
 _PROCESSES.set_forkserver_preload(
-    ["pipeline.cli", "pipeline.cli.commands.check", "pipeline.manifest.tables", "pipeline.media"]
+    ["pipeline.cli", "pipeline.cli.commands.check", "pipeline.manifest.load", "pipeline.media"]
 )
 
 

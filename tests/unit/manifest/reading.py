@@ -8,9 +8,9 @@ from pathlib import Path
 from pipeline.domain import Loaded
 from pipeline.findings import Finding, render
 from pipeline.manifest import load_manifest
-from pipeline.manifest.document import read_document
-from pipeline.manifest.nodes import Node
-from pipeline.manifest.scope import SCALAR, Scope
+from pipeline.manifest.source_map import Node
+from pipeline.manifest.templates.lint import SCALAR, Scope
+from pipeline.manifest.yaml_loader import read_document
 
 COLUMNS = frozenset({"sku", "name", "color", "price", "Body (HTML)", "rows"})
 SCOPE = Scope(

@@ -9,9 +9,9 @@ from typing import Any
 
 from pipeline.domain import EMPTY, Row, Table
 from pipeline.findings import Finding, Span, render
-from pipeline.manifest.scope import SCALAR, Scope
-from pipeline.manifest.tables import read_table
-from pipeline.manifest.templates import compile_condition
+from pipeline.manifest.tables.table_loader import read_table
+from pipeline.manifest.templates.compile import compile_condition
+from pipeline.manifest.templates.lint import SCALAR, Scope
 from tests.unit.manifest.reading import value
 
 _SCOPE = Scope(

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.manifest.document import MAX_BYTES, read_file
+from pipeline.manifest.yaml_loader import MAX_BYTES, read_file
 from tests.unit.manifest.reading import document, told, value
 
 

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from pipeline.domain import Loaded
 from pipeline.errors import TemplateFault
 from pipeline.manifest import load_manifest
-from pipeline.manifest.document import read_document
-from pipeline.manifest.references import References
-from pipeline.manifest.templates import compile_condition, compile_prompt
+from pipeline.manifest.templates.compile import compile_condition, compile_prompt
+from pipeline.manifest.templates.lint import References
+from pipeline.manifest.yaml_loader import read_document
 from tests.unit.manifest.reading import SCOPE, value
 
 # What YAML allows to be written as it is.

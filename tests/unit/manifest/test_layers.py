@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from pipeline.domain import Loaded, Manifest
-from pipeline.manifest.document import read_document
-from pipeline.manifest.layers import laid_over, without_nothing
+from pipeline.manifest.layers import merge, without_unset
+from pipeline.manifest.yaml_loader import read_document
 from tests.unit.manifest.reading import lines, load
 
 SHOTS = "shots: [{id: spin, prompt: A sneaker turns.}]\n"
@@ -22,7 +22,7 @@ def merged(under: str, over: str) -> object:
     two, _ = read_document(over, shown="b", folder=Path())
     assert one is not None
     assert two is not None
-    return without_nothing(laid_over(one, two)).plain()
+    return without_unset(merge(one, two)).plain()
 
 
 @pytest.mark.parametrize(

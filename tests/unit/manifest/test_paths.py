@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from pipeline.domain import Template
 from pipeline.errors import TemplateFault
 from pipeline.manifest.paths import DEFAULT_PATH, MAX_VALUE_BYTES, compile_path, segment
-from pipeline.manifest.scope import SCALAR, Scope
+from pipeline.manifest.templates.lint import SCALAR, Scope
 from tests.unit.manifest.reading import told, value
 
 NO_EXT = "an output path ends with the extension of the file that is received"

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from pipeline.domain import Mention
-from pipeline.manifest.bundles import bundle_faults, references
-from pipeline.manifest.references import References
-from pipeline.manifest.templates import compile_prompt
+from pipeline.manifest.bundles import bundle_faults, references_of
+from pipeline.manifest.templates.compile import compile_prompt
+from pipeline.manifest.templates.lint import References
 from tests.unit.manifest.reading import SCOPE, told, value
 
 FOREIGN = "is one provider's way to name a reference"
@@ -25,17 +25,17 @@ a:
 
 def known() -> References:
     """Return the references of two bundles that share one name."""
-    return references(value(TEXT).entries())
+    return references_of(value(TEXT).entries())
 
 
 def test_a_template_may_ask_for_an_image_of_a_list() -> None:
     """`refs.gallery_2` is a name; whether it is attached depends on the row."""
-    asked = known().asked()
+    asked = known().names_under_refs()
 
     assert asked is not None
     assert {"front", "gallery", "gallery_1", "gallery_7", "look.studio"} <= asked
     assert "gallery_8" not in asked
-    assert References(complete=False).asked() is None
+    assert References(complete=False).names_under_refs() is None
 
 
 @pytest.mark.parametrize(

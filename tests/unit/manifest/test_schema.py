@@ -9,7 +9,7 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from pipeline.findings import group_findings
-from pipeline.manifest.schema import checked
+from pipeline.manifest.schema import check_schema
 from pipeline.schemas import schema
 from tests.unit.manifest.reading import document, told
 
@@ -21,7 +21,7 @@ def findings(text: str) -> list[str]:
     node, syntax = document(text)
     assert [] == syntax
     assert node is not None
-    _, found = checked(node)
+    _, found = check_schema(node)
     shown = [(told([one])[0].splitlines()[0], one.hint) for one in group_findings(found)]
     return [f"{line} | {hint}" if hint else line for line, hint in shown]
 
@@ -254,7 +254,7 @@ def test_what_does_not_fit_is_taken_out_and_marked() -> None:
     node, _ = document(HEAD + "defaults: {mode: x, duration: 5}\nbundles: {b: {imags: {}}}\n")
     assert node is not None
 
-    sound, found = checked(node)
+    sound, found = check_schema(node)
 
     assert 2 == len(found)
     assert {"duration": 5} == sound.plain()["defaults"]

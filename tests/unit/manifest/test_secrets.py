@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pipeline.foreign_text import redact
-from pipeline.manifest.secrets import secrets
+from pipeline.manifest.load import find_secrets
 from tests.unit.manifest.reading import value
 
 RANDOM = "yhsJE2jR5KDXdwL1JLVtmmM0xlWTlkD7"
@@ -25,7 +25,7 @@ RANDOM = "yhsJE2jR5KDXdwL1JLVtmmM0xlWTlkD7"
 )
 def test_what_looks_like_a_key(text: str) -> None:
     """A known prefix, a bearer header and a long random word are taken for keys."""
-    assert 1 == len(secrets(value(f"a: {{b: '{text}'}}")))
+    assert 1 == len(find_secrets(value(f"a: {{b: '{text}'}}")))
     assert text != redact(text)
     assert len(text) == len(redact(text))
 
@@ -45,19 +45,19 @@ def test_what_looks_like_a_key(text: str) -> None:
 )
 def test_what_is_only_long(text: str) -> None:
     """Digests, names, paths and addresses are not taken for keys."""
-    assert () == secrets(value(f"a: {{b: '{text}'}}"))
+    assert () == find_secrets(value(f"a: {{b: '{text}'}}"))
     assert text == redact(text)
 
 
 @pytest.mark.parametrize("key", ["api_key", "RUNWARE_API_KEY", "secret", "password", "auth_token"])
 def test_a_key_that_says_so_holds_a_secret(key: str) -> None:
     """Whatever stands under a name such as `api_key` is taken for a secret."""
-    assert 1 == len(secrets(value(f"a: {{{key}: short}}")))
-    assert 0 == len(secrets(value("a: {keyboard: short, monkey: tokens}")))
+    assert 1 == len(find_secrets(value(f"a: {{{key}: short}}")))
+    assert 0 == len(find_secrets(value("a: {keyboard: short, monkey: tokens}")))
 
 
 def test_a_secret_is_found_where_it_stands() -> None:
     """The place of a key inside a longer text is the key's own."""
-    (found,) = secrets(value(f"a: 'x {RANDOM} y'"))
+    (found,) = find_secrets(value(f"a: 'x {RANDOM} y'"))
 
     assert (7, 7 + len(RANDOM)) == (found.span.column, found.span.end_column)

@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 
 from pipeline.domain import Row
-from pipeline.manifest.scope import Scope
-from pipeline.manifest.tables import joined_tables, read_table
-from pipeline.manifest.templates import compile_text
+from pipeline.manifest.tables.column_types import read_joins
+from pipeline.manifest.tables.table_loader import read_table
+from pipeline.manifest.templates.compile import compile_text
+from pipeline.manifest.templates.lint import Scope
 from tests.unit.manifest.reading import value
 from tests.unit.manifest.tabular import Read, read, span_of
 
@@ -365,11 +366,10 @@ def test_a_table_that_could_not_be_read_is_not_told_twice() -> None:
 
 def test_the_tables_it_joins_are_known_before_it_is_read() -> None:
     """They have to be read first."""
-    assert ("a", "b") == joined_tables(
-        {"join": [{"table": "a", "on": "x"}, {"table": "b", "on": "x"}]}
-    )
-    assert ("a",) == joined_tables({"join": {"table": "a", "on": "x"}})
-    assert () == joined_tables({})
+    several = read_joins({"join": [{"table": "a", "on": "x"}, {"table": "b", "on": "x"}]})
+    assert ["a", "b"] == [join.table for join in several]
+    assert ["a"] == [join.table for join in read_joins({"join": {"table": "a", "on": "x"}})]
+    assert () == read_joins({})
 
 
 @pytest.mark.skipif(not EXPORT.is_file(), reason="the shop export is not beside this checkout")

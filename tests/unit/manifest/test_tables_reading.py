@@ -9,7 +9,7 @@ import pytest
 
 from pipeline.domain import Table
 from pipeline.findings import Span
-from pipeline.manifest.tables import read_table
+from pipeline.manifest.tables.table_loader import read_table
 from tests.unit.manifest.tabular import Read, read, span_of
 
 GERMAN = "sku;name;preis\r\n00123;Größe 42;79,90\r\n"

@@ -11,10 +11,8 @@ import pytest
 from pipeline.domain import Mention, Template
 from pipeline.errors import TemplateFault
 from pipeline.findings import Finding
-from pipeline.manifest.references import References
-from pipeline.manifest.rules import settings
-from pipeline.manifest.scope import Scope
-from pipeline.manifest.templates import (
+from pipeline.manifest.schema import setting_rules
+from pipeline.manifest.templates.compile import (
     Compiled,
     compile_condition,
     compile_files,
@@ -22,6 +20,7 @@ from pipeline.manifest.templates import (
     compile_setting,
     compile_text,
 )
+from pipeline.manifest.templates.lint import References, Scope
 from tests.unit.manifest.reading import SCOPE, told, value
 
 REFERENCES = References(
@@ -185,10 +184,10 @@ def test_an_undefined_name_is_an_error_at_its_place(text: str, finding: str) -> 
         ("{{ take % 2 }}", "1:8", "'%' is not allowed in a template"),
         ("{{ take // 2 }}", "1:8", "'//' is not allowed in a template"),
         ("{{ {'a': 1} }}", "1:8", "a map is not allowed in a template"),
-        ("{{ row.name[0:3] }}", "1:17", "a slice is not allowed in a template"),
-        ("{{ row.name is defined }}", "1:17", "'is' is not allowed in a template"),
-        ("{{ row.name.upper() }}", "1:22", "a call is not allowed in a template"),
-        ("{% for i in [1].index(9) %}x{% endfor %}", "1:26", "a call is not allowed in a template"),
+        ("{{ row.name[0:3] }}", "1:8", "a slice is not allowed in a template"),
+        ("{{ row.name is defined }}", "1:8", "'is' is not allowed in a template"),
+        ("{{ row.name.upper() }}", "1:8", "a call is not allowed in a template"),
+        ("{% for i in [1].index(9) %}x{% endfor %}", "1:8", "a call is not allowed in a template"),
         ("{{ row.name | safe }}", "1:19", "there is no filter 'safe'"),
         ("{{ row.rows | random }}", "1:19", "there is no filter 'random'"),
         ("{% set x = 1 %}", "1:8", "'set' is not allowed in a template"),
@@ -201,6 +200,7 @@ def test_an_undefined_name_is_an_error_at_its_place(text: str, finding: str) -> 
         ("{% filter upper %}{% endfilter %}", "1:8", "'filter' is not allowed in a template"),
         ("{% raw %}{% endraw %}", "1:8", "'raw' is not allowed in a template"),
         ("{% do x %}", "1:8", "'do' is not allowed in a template"),
+        ("{% print take %}", "1:8", "'print' is not allowed in a template"),
         (
             "{% for a in row.rows %}{% for b in row.rows %}{% endfor %}{% endfor %}",
             "1:31",
@@ -212,11 +212,11 @@ def test_an_undefined_name_is_an_error_at_its_place(text: str, finding: str) -> 
             "a 'for' has one variable and is not recursive",
         ),
         ("{{ row.name | join(*row.rows) }}", "1:19", "'*' is not allowed in a template"),
-        ("{{ 'x' ~ ref('front') }}", "1:17", "ref() must be the last thing inside '{{ … }}'"),
+        ("{{ 'x' ~ ref('front') }}", "1:14", "ref() must be the last thing inside '{{ … }}'"),
     ],
 )
 def test_what_is_not_listed_is_forbidden(text: str, place: str, message: str) -> None:
-    """Whatever is not in the whitelist is refused when compiling, at its own place."""
+    """Whatever is not in the whitelist is refused when compiling, at its tag or the name in it."""
     quoted = text.replace("'", "''")
 
     template, findings = prompt(f"'{quoted}'", References(names=frozenset({"front"})))
@@ -234,10 +234,10 @@ def test_what_is_not_listed_is_forbidden(text: str, place: str, message: str) ->
     [
         (
             "'{{ row.name '",
-            "m.yaml:1:12: template-syntax: '{{' is never closed",
+            "m.yaml:1:5: template-syntax: '{{' is never closed",
         ),
         ("'{{ row.name }'", "m.yaml:1:17: template-syntax: unexpected '}'"),
-        ("'{% if take %}x'", "m.yaml:1:18: template-syntax: 'if' is never closed"),
+        ("'{% if take %}x'", "m.yaml:1:11: template-syntax: 'if' is never closed"),
         ("'{{ }}'", "m.yaml:1:8: template-syntax: expected an expression, got '}}'"),
     ],
 )
@@ -247,6 +247,17 @@ def test_a_template_with_bad_syntax_is_a_finding(text: str, finding: str) -> Non
 
     assert template is None
     assert finding == told(findings)[0].splitlines()[0][: len(finding)]
+
+
+def test_a_fault_is_told_in_its_own_tag() -> None:
+    """Of two tags that name the same column, the one in which the name is wrong is shown."""
+    _, findings = prompt(
+        "'{{ product.name }} {{ vars.name }} {{ shot.id ~ vars.nme }}'", References()
+    )
+
+    assert [(32, "'vars.name' is not known"), (58, "'vars.nme' is not known")] == [
+        (one.span.column, one.message) for one in findings
+    ]
 
 
 def test_a_fault_inside_a_block_scalar_has_its_line_and_column() -> None:
@@ -411,7 +422,7 @@ def test_a_setting_takes_the_type_its_place_wants(
     scope = Scope(names={"row": None}, rows=frozenset({"row"}))
     node = value(f"a: '{text}'")
 
-    found = compiled(compile_setting(node, scope, name, settings()[name])).render(
+    found = compiled(compile_setting(node, scope, name, setting_rules()[name])).render(
         {"row": {"x": row}}
     )
 
@@ -438,7 +449,9 @@ def test_a_setting_of_the_wrong_type_is_a_fault(
     node = value("a: '{{ row.x }}'")
     scope = Scope(names={"row": None}, rows=frozenset({"row"}))
 
-    found = fault(compiled(compile_setting(node, scope, name, settings()[name])), row={"x": row})
+    found = fault(
+        compiled(compile_setting(node, scope, name, setting_rules()[name])), row={"x": row}
+    )
 
     assert (slug, message, 4) == (found.slug, found.message, found.span.column)
 

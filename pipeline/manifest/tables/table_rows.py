@@ -13,48 +13,43 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
-
 from pipeline.findings import Span
-from pipeline.manifest.table_places import Places
+from pipeline.manifest.tables.csv_reader import CellPlaces
 
 ROWS = "rows"
 """The one name under a row that is no column: the lines that were grouped into it."""
 
 
-def slugged(name: str) -> str:
-    """Return a column's name as it can be written after a dot: `Body (HTML)` is `body_html`."""
-    return re.sub(r"\W+", "_", name.lower()).strip("_")
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Names:
+class ColumnNames:
     """The columns of a table's rows, and what else they may be called; shared by all rows."""
 
     columns: tuple[str, ...]
     positions: Mapping[str, int]
 
+    @classmethod
+    def of(cls, columns: Sequence[str]) -> ColumnNames:
+        """Return the columns, reachable by slug where only one has it; a column's own name wins.
 
-def names_of(columns: Sequence[str]) -> Names:
-    """Return the columns, reachable by slug where only one has it; a column's own name wins."""
-    slugs = [slugged(name) for name in columns]
-    count = Counter(slugs)
-    positions = {
-        slug: position
-        for position, slug in enumerate(slugs)
-        if slug and slug != ROWS and count[slug] == 1
-    }
-    positions |= {name: position for position, name in enumerate(columns)}
-    return Names(columns=tuple(columns), positions=MappingProxyType(positions))
+        `Body (HTML)` can also be written after a dot, as `body_html`.
+        """
+        slugs = [re.sub(r"\W+", "_", name.lower()).strip("_") for name in columns]
+        count = Counter(slugs)
+        positions = {
+            slug: position
+            for position, slug in enumerate(slugs)
+            if slug and slug != ROWS and count[slug] == 1
+        }
+        positions |= {name: position for position, name in enumerate(columns)}
+        return cls(columns=tuple(columns), positions=MappingProxyType(positions))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Grid:
+class CellGrid:
     """The values of all rows, by column; a row is a position in it."""
 
-    names: Names
-    columns: tuple[npt.NDArray[np.object_], ...]
+    names: ColumnNames
+    columns: tuple[Sequence[Any], ...]
 
 
 class RowValues(Mapping[str, Any]):
@@ -62,7 +57,7 @@ class RowValues(Mapping[str, Any]):
 
     __slots__ = ("_grid", "_lines", "_row")
 
-    def __init__(self, grid: Grid, row: int, lines: tuple[RowValues, ...] = ()) -> None:
+    def __init__(self, grid: CellGrid, row: int, lines: tuple[RowValues, ...] = ()) -> None:
         self._grid = grid
         self._row = row
         self._lines = lines
@@ -72,6 +67,7 @@ class RowValues(Mapping[str, Any]):
         if position is not None:
             return self._grid.columns[position][self._row]
         if name == ROWS:
+            # A row that was not grouped is its own only line.
             return self._lines or (self,)
         raise KeyError(name)
 
@@ -94,11 +90,11 @@ class RowValues(Mapping[str, Any]):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Layout:
+class RowLayout:
     """Where the cells of a table's rows stand; shared by all rows."""
 
-    places: Places
-    names: Names
+    places: CellPlaces
+    names: ColumnNames
     positions: tuple[int, ...]
     """Of the table's own columns, which come first; joined columns stand in another file."""
     lines: Sequence[tuple[int, ...] | int]
@@ -114,7 +110,7 @@ class RowCells(Mapping[str, Span]):
 
     __slots__ = ("_layout", "_row")
 
-    def __init__(self, layout: Layout, row: int) -> None:
+    def __init__(self, layout: RowLayout, row: int) -> None:
         self._layout = layout
         self._row = row
 

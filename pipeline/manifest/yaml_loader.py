@@ -1,0 +1,439 @@
+"""YAML bytes → a tree of nodes, each of which knows its file, line and column; or findings.
+
+The C parser's events are used, bounded in size, depth and aliases. Which text is a number is
+decided here, by YAML 1.2's rules and narrower: `9:16`, `0123`, `yes`, dates and `1e5` stay text. A
+value that only lacks its quotes is a finding, and is then read as if it had them, so that it hides
+nothing below it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from pipeline.findings import Finding, Span, did_you_mean
+from pipeline.manifest.source_map import Node, Source
+
+MAX_BYTES = 10_000_000
+# Deeper than any manifest, and far from where Python's own recursion ends.
+MAX_DEPTH = 40
+# Three times the longest prompt that is rendered; what is longer is data in the wrong place.
+MAX_SCALAR = 65_536
+MAX_NODES = 400_000
+# Nodes that aliases may add by being expanded; a bomb of nine levels has a thousand million.
+MAX_ALIASED = 20_000
+# Values without quotes that are repaired, and so reported, in one pass.
+MAX_REPAIRED = 20
+
+_SHORTER = "what is long belongs into a table"
+# What YAML 1.2 allows, without the byte order mark and lone surrogates.
+_CONTROL = re.compile(
+    r"[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]"
+)
+_WORDS: Mapping[str, bool | None] = {
+    **dict.fromkeys(("", "~", "null", "Null", "NULL")),
+    "true": True,
+    "false": False,
+}
+# Eighteen digits fit 64 bits; a longer run of digits is an identifier, not a quantity.
+_INTEGER = re.compile(r"-?(?:0|[1-9][0-9]{0,17})")
+_DECIMAL = re.compile(r"-?(?:0|[1-9][0-9]{0,17})\.[0-9]{1,18}")
+
+# The parser's own events; its stubs call their marks optional, which from the C parser they
+# never are.
+_Event = Any
+
+
+class _Unreadable(Exception):  # noqa: N818 - it carries a finding, and never leaves this module
+    """The document is not read on; the finding says why."""
+
+    def __init__(self, finding: Finding) -> None:
+        self.finding = finding
+        super().__init__(finding.slug)
+
+
+class _ParserStopped(Exception):  # noqa: N818 - the same
+    """The parser failed here, perhaps for want of quotes."""
+
+    def __init__(self, index: int, error: yaml.YAMLError) -> None:
+        self.index = index
+        self.error = error
+        super().__init__(index)
+
+
+def read_document(
+    text: str, *, shown: str, folder: Path, before: str = ""
+) -> tuple[Node | None, tuple[Finding, ...]]:
+    """Return a YAML text as a node, or None with the finding that says why it cannot be read.
+
+    `read_document("a: 1", shown="m.yaml", folder=Path())` is a map of one node, and no finding.
+    `shown` is the file's name in findings. `before` is what stands before the text in the same
+    source (the `path=` of a `--set` option): it is not read, but counts in places.
+    """
+    # Spaces keep every column and line break where it is.
+    blank = re.sub(r"[^\n]", " ", before)
+    origin = Source.of(blank + text, shown=shown, folder=folder)
+    findings: list[Finding] = []
+    for _ in range(MAX_REPAIRED):
+        composer = _Composer(origin)
+        try:
+            return composer.document(), (*findings, *composer.findings)
+        except _Unreadable as refusal:
+            return None, (*findings, *composer.findings, refusal.finding)
+        # The whole text is parsed again after a repair: the C parser cannot go on from the middle.
+        except _ParserStopped as stop:
+            repair = _repair_quotes(origin, stop.index)
+            error = stop.error
+        if repair is None:
+            return None, (*findings, *composer.findings, _syntax_finding(error, origin))
+        finding, origin = repair
+        findings.append(finding)
+    return None, tuple(findings)
+
+
+def read_file(
+    data: bytes, *, shown: str, folder: Path
+) -> tuple[Node | None, tuple[Finding, ...], str]:
+    """Return a YAML file's bytes as a node, the findings, and the text as it was decoded."""
+    if len(data) > MAX_BYTES:
+        message = f"the file has {len(data):,} bytes; at most {MAX_BYTES:,} are read"
+        return None, (Finding(slug="too-large", message=message, span=Span(file=shown)),), ""
+    try:
+        # A byte order mark is no character of the first key.
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        good = data[: error.start].decode("utf-8-sig")
+        finding = Finding(
+            slug="not-utf8",
+            message=f"the file is not UTF-8: byte {error.start + 1} is 0x{data[error.start]:02X}",
+            span=Source.of(good, shown=shown).span(len(good), len(good)),
+            hint="save it as UTF-8",
+        )
+        return None, (finding,), ""
+    node, findings = read_document(text, shown=shown, folder=folder)
+    return node, findings, text
+
+
+class _Composer:
+    """Builds nodes from the parser's events."""
+
+    def __init__(self, origin: Source) -> None:
+        self.source = origin
+        self.findings: list[Finding] = []
+        self._events: Iterator[_Event] = _parse(origin.text)
+        self._anchors: dict[str, Node | None] = {}
+        self._nodes = 0
+        self._aliased = 0
+
+    def document(self) -> Node:
+        """Return the one document as a node; raises _Unreadable or _ParserStopped."""
+        # The C parser names such a character by its byte; here it gets its column.
+        control = _CONTROL.search(self.source.text)
+        if control:
+            message = f"the character U+{ord(control[0]):04X} is not allowed in YAML"
+            place = self.source.span(control.start(), control.end())
+            raise _Unreadable(Finding(slug="yaml-syntax", message=message, span=place))
+        root: Node | None = None
+        for event in self._events:
+            match event:
+                case yaml.DocumentStartEvent() if root is not None:
+                    hint = "take the '---' and what follows into a file of its own"
+                    message = "a second document begins here"
+                    raise self._refusal("many-documents", message, event, hint)
+                case yaml.DocumentStartEvent():
+                    root = self._node(next(self._events), 0)
+        if root is not None:
+            return root
+        message = "the file says nothing"
+        place = Span(file=self.source.shown)
+        hint = "a manifest begins with callsheet: 1"
+        raise _Unreadable(Finding(slug="empty-file", message=message, span=place, hint=hint))
+
+    def _refusal(self, slug: str, message: str, event: _Event, hint: str = "") -> _Unreadable:
+        finding = Finding(slug=slug, message=message, span=self._span(event), hint=hint)
+        return _Unreadable(finding)
+
+    def _node(self, event: _Event, depth: int) -> Node:
+        self._nodes += 1
+        if depth > MAX_DEPTH:
+            message = f"the file has more than {MAX_DEPTH} levels of nesting"
+            raise self._refusal("too-large", message, event)
+        if self._nodes > MAX_NODES:
+            message = f"the file has more than {MAX_NODES:,} values"
+            raise self._refusal("too-large", message, event, _SHORTER)
+        if isinstance(event, yaml.AliasEvent):
+            return self._alias(event)
+        # A tag could name a Python type: nothing here builds one, and nothing should ask for it.
+        if getattr(event, "tag", None) is not None:
+            hint = "write the value itself"
+            raise self._refusal("yaml-tag", "YAML tags are not read", event, hint)
+        anchor = getattr(event, "anchor", None)
+        if anchor:
+            # Known and not finished: an alias inside it would repeat itself.
+            self._anchors[anchor] = None
+        match event:
+            case yaml.ScalarEvent():
+                node = self._scalar(event)
+            case yaml.SequenceStartEvent():
+                node = self._sequence(event, depth)
+            case _:
+                node = self._mapping(event, depth)
+        if anchor:
+            self._anchors[anchor] = node
+        return node
+
+    def _alias(self, event: _Event) -> Node:
+        node = self._anchors.get(event.anchor)
+        if node is None and event.anchor in self._anchors:
+            raise self._refusal("bad-alias", f"'*{event.anchor}' repeats itself", event)
+        if node is None:
+            message = f"'*{event.anchor}' has no '&{event.anchor}' above it"
+            hint = did_you_mean(f"*{event.anchor}", [f"*{name}" for name in self._anchors])
+            raise self._refusal("bad-alias", message, event, hint)
+        # Counted as if it were written out, since whoever reads the tree goes through all of it.
+        self._aliased += node.size
+        if self._aliased > MAX_ALIASED:
+            message = f"aliases repeat more than {MAX_ALIASED:,} values"
+            raise self._refusal("alias-bomb", message, event, "write a table, and one shot for it")
+        return node
+
+    def _scalar(self, event: _Event) -> Node:
+        if len(event.value) > MAX_SCALAR:
+            message = f"a text has {len(event.value):,} characters; at most {MAX_SCALAR:,} are read"
+            raise self._refusal("too-large", message, event, _SHORTER)
+        unquoted = event.style in {None, ""}
+        return Node(
+            value=resolve_scalar(event.value) if unquoted else event.value,
+            span=self._span(event),
+            source=self.source,
+            extent=(event.start_mark.index, event.end_mark.index),
+            style="" if unquoted else event.style or "",
+        )
+
+    def _sequence(self, start: _Event, depth: int) -> Node:
+        items: list[Node] = []
+        event = next(self._events)
+        while not isinstance(event, yaml.SequenceEndEvent):
+            items.append(self._node(event, depth + 1))
+            event = next(self._events)
+        return Node(
+            value=tuple(items),
+            span=self._span(start, event),
+            source=self.source,
+            size=1 + sum(item.size for item in items),
+        )
+
+    def _mapping(self, start: _Event, depth: int) -> Node:
+        values: dict[str, Node] = {}
+        keys: dict[str, Span] = {}
+        event = next(self._events)
+        while not isinstance(event, yaml.MappingEndEvent):
+            if not isinstance(event, yaml.ScalarEvent) or len(event.value) > MAX_SCALAR:
+                # `{{ x }}` is read as a map whose key is a map.
+                mark = event.start_mark
+                error = yaml.MarkedYAMLError(problem="a key must be a word", problem_mark=mark)
+                raise _ParserStopped(mark.index, error)
+            name, place = event.value, self._span(event)
+            node = self._node(next(self._events), depth + 1)
+            # YAML lets the last one win without a word; here the first is kept, and both are named.
+            if name in keys:
+                self.findings.append(
+                    Finding(
+                        slug="duplicate-key",
+                        message=f"'{name}' is given twice",
+                        span=place,
+                        hint="keep one of them",
+                        related=(keys[name],),
+                    )
+                )
+            else:
+                values[name], keys[name] = node, place
+            event = next(self._events)
+        return Node(
+            value=values,
+            span=self._span(start, event),
+            source=self.source,
+            keys=keys,
+            size=1 + sum(item.size for item in values.values()),
+        )
+
+    def _span(self, start: _Event, end: _Event | None = None) -> Span:
+        first, last = start.start_mark, (end or start).end_mark
+        # A block map or list begins where its first entry does; its extent says nothing.
+        if end is not None and start.end_mark.index == first.index:
+            last = first
+        if self.source.inserted or first.line != last.line:
+            return self.source.span(first.index, last.index)
+        return Span(
+            file=self.source.shown,
+            line=first.line + 1,
+            column=first.column + 1,
+            end_column=last.column + 1,
+        )
+
+
+def _parse(text: str) -> Iterator[_Event]:
+    try:
+        yield from yaml.parse(text, Loader=yaml.CSafeLoader)
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        raise _ParserStopped(mark.index if mark else 0, error) from error
+
+
+def resolve_scalar(text: str) -> str | int | float | bool | None:
+    """Return what a plain scalar stands for; whatever is not plainly a number stays text.
+
+    `5` is a number and `true` a boolean; `9:16`, `0123`, `yes` and `1e5` are texts.
+    """
+    if text in _WORDS:
+        return _WORDS[text]
+    if _INTEGER.fullmatch(text):
+        return int(text)
+    if _DECIMAL.fullmatch(text):
+        return float(text)
+    return text
+
+
+_UNCLOSED = "found unexpected end of stream"
+_UNEXPECTED = "mapping values are not allowed in this context"
+# `callsheet:1` and `-id: spin` are texts to YAML; what is wrong shows on the next line.
+_CRAMPED = re.compile(r"\s*(?:-[^\s-]|[\w-]+:[^\s:]\S*\s*$)")
+_MESSAGES = {
+    _UNEXPECTED: (
+        "a ': ' inside a value, or a key that is indented unlike its neighbours",
+        "put the value in quotes, or line the keys up",
+    ),
+    "did not find expected key": (
+        "a key was expected here",
+        "is the line indented like the keys before it, and are quotes and brackets closed?",
+    ),
+    "did not find expected '-' indicator": (
+        "an item of the list was expected here",
+        "begin it with '- ', or indent the key less",
+    ),
+    _UNCLOSED: ("the quotes that open here are never closed", ""),
+    "did not find expected ',' or ']'": ("the list is not closed", "write ',' or ']'"),
+    "did not find expected ',' or '}'": ("the map is not closed", "write ',' or '}'"),
+    "could not find expected ':'": ("a ':' was expected after this key", "write ': ' after it"),
+    "found unknown escape character": (
+        "an unknown escape in double quotes",
+        "write the backslash twice, or use single quotes",
+    ),
+}
+
+
+def _syntax_finding(error: yaml.YAMLError, origin: Source) -> Finding:
+    """Return the parser's error as a finding at its exact place."""
+    mark = getattr(error, "problem_mark", None)
+    began: Any = getattr(error, "context_mark", None)
+    problem = str(getattr(error, "problem", None) or error).splitlines()[0]
+    message, hint = _MESSAGES.get(problem, (problem, ""))
+    if mark is None:
+        return Finding(slug="yaml-syntax", message=message, span=Span(file=origin.shown))
+    if "cannot start any token" in problem or "tab character" in problem:
+        character = origin.text[mark.index : mark.index + 1]
+        message, hint = f"a value cannot begin with '{character}'", "put the value in quotes"
+        if character == "\t":
+            message, hint = "a tab cannot indent", "use spaces"
+        began = None
+    if problem == _UNEXPECTED:
+        above = (origin.line(line) for line in range(mark.line, 0, -1))
+        if _CRAMPED.match(next((line for line in above if line.strip()), "")):
+            hint = "write a space behind the '-' or ':' of the line before"
+    if problem == _UNCLOSED and began is not None:
+        # Where the quotes open helps; that the file ends, at its end, does not.
+        mark, began = began, None
+    far = began is not None and began.line != mark.line
+    return Finding(
+        slug="yaml-syntax",
+        message=message,
+        span=origin.span(mark.index, mark.index + 1),
+        hint=hint,
+        related=(origin.span(began.index, began.index + 1),) if far else (),
+    )
+
+
+# What stands before a value on its line: indentation, dashes, a key.
+_HEAD = re.compile(r"\s*(?:-\s+)*(?:(?:\"[^\"]*\"|'[^']*'|[^\s#'\"{\[][^#'\"{\[]*?):\s+)?")
+_OPENS = re.compile(r"(?:^|[\[{,]|[-:?]\s)\s*$")
+# YAML reserves `@` and the grave accent, and reads `{{` as a map.
+_BARE = ("@", "{{", "{%", "{#", "`")
+# Both begin where white space begins, and never within it: a line may hold millions of spaces.
+_END_IN_FLOW = re.compile(r"(?<!\s)\s*+(?:[,\]]|\}(?!\}))")
+_COMMENT = re.compile(r"(?<!\s)\s++#.*$")
+_KEY = re.compile(r"[\w.\"'-]+:(?:\s|$)")
+
+
+def _repair_quotes(origin: Source, index: int) -> tuple[Finding, Source] | None:
+    """Return the finding for a value without its quotes near an index, and the text with them.
+
+    The finding holds the corrected line. None where there is no such value.
+    """
+    line = origin.span(min(index, len(origin.text)), index).line
+    begin = _bare_value(origin, line, index)
+    if begin is None:
+        return None
+    end = _value_end(origin, line, begin)
+    value = origin.text[begin:end]
+    # Double quotes are what people know; single ones need no escapes but for themselves.
+    simple = '"' not in value and "\\" not in value
+    quoted = f'"{value}"' if simple else "'" + value.replace("'", "''") + "'"
+    doubled = [] if simple else [found.start() for found in re.finditer("''", quoted[1:-1])]
+    # The reader goes forwards, so every earlier repair stands before this one.
+    inserted = [earlier for earlier in origin.inserted if earlier < begin]
+    inserted += [begin, *(begin + 1 + place for place in doubled), begin + len(quoted) - 1]
+    repaired = Source.of(
+        origin.text[:begin] + quoted + origin.text[end:],
+        shown=origin.shown,
+        folder=origin.folder,
+        inserted=tuple(sorted(inserted)),
+    )
+    opening = next(bare for bare in _BARE if value.startswith(bare))
+    hint = f"write: {repaired.line(line).strip()}"
+    finding = Finding(
+        slug="needs-quotes",
+        message=f"a value that begins with '{opening}' needs quotes",
+        span=origin.span(begin, begin + len(opening)),
+        hint="begin the text on a new line, after '>-'" if "\n" in value else hint,
+    )
+    return finding, repaired
+
+
+def _bare_value(origin: Source, line: int, index: int) -> int | None:
+    """Where the unquoted value begins: at the index itself, or after the key on its line."""
+    first, text = origin.starts[line - 1], origin.line(line)
+    # The parser stops at the sign itself, or one character behind it.
+    for start in (index - first, index - 1 - first):
+        if start >= 0 and text.startswith(_BARE, start) and _OPENS.search(text[:start]):
+            return first + start
+    head = _HEAD.match(text)
+    begin = head.end() if head else 0
+    return first + begin if text.startswith(_BARE, begin) else None
+
+
+def _value_end(origin: Source, line: int, begin: int) -> int:
+    first = origin.starts[line - 1]
+    text = origin.line(line)
+    head = text[: begin - first]
+    if sum(head.count(sign) for sign in "[{") > sum(head.count(sign) for sign in "]}"):
+        # Inside `[…]` or `{…}`: what comes after the last `}}` of a template ends the value.
+        closing = text.rfind("}}", len(head))
+        past = closing + 2 if text.startswith("{{", len(head)) and closing >= 0 else len(head)
+        found = _END_IN_FLOW.search(text, past)
+        return first + (found.start() if found else len(text))
+    indent = len(head) - len(head.lstrip(" "))
+    last = line
+    while last < len(origin.starts):
+        # A plain text goes on with each line that is indented deeper and begins nothing itself.
+        below = origin.line(last + 1)
+        body = below.lstrip(" ")
+        deeper = len(below) - len(body) > indent
+        if not deeper or not body or body.startswith(("- ", "#")) or _KEY.match(body):
+            break
+        last += 1
+    tail = _COMMENT.sub("", origin.line(last)).rstrip()
+    return origin.starts[last - 1] + len(tail)
