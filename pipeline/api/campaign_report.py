@@ -86,7 +86,7 @@ def campaign_status(campaign: LoadedCampaign) -> CampaignStatus:
         return CampaignStatus(
             report=campaign_report(select_records(ledger, campaign), campaign, ledger),
             loss=loss,
-            left_behind=ledger.left_behind(campaign.name),
+            left_behind=ledger.find_left_behind(campaign.name),
             same_clips=ledger.same_clips(campaign.name),
             notable=ledger.notable(campaign.name),
         )

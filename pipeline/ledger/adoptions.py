@@ -17,7 +17,7 @@ from pipeline.ledger import budgets, loss_detection, outputs
 from pipeline.ledger.budgets import Payer
 from pipeline.ledger.jobs import CHARGED, move
 from pipeline.ledger.outputs import Clip
-from pipeline.ledger.payload import bought_as
+from pipeline.ledger.payload import take_snapshot
 from pipeline.ledger.plan_totals import current
 from pipeline.ledger.purchases import PAID_EARLIER, UNKNOWN
 from pipeline.ledger.sql_schema import campaigns, items, jobs, payloads, purchases
@@ -108,7 +108,7 @@ def _purchase(item: Adopter, *, client_id: str, at: float) -> dict[str, object]:
         "address": item.address,
         "row_key": item.row_key,
         "client_id": client_id,
-        "request": orjson.dumps({"item": bought_as(orjson.loads(item.payload))}),
+        "request": orjson.dumps({"item": take_snapshot(orjson.loads(item.payload))}),
         "body_sha256": "",
         "reserved_microusd": 0,
         "estimate_microusd": item.expected_microusd,

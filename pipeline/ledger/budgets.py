@@ -37,7 +37,7 @@ OVERCHARGED = "overcharged"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
+class BudgetLimits:
     """What may be committed per scope, in micro-USD; None is no limit."""
 
     campaign: int | None = None
@@ -94,7 +94,7 @@ class Payer:
         }
         return own[name]
 
-    def limit(self, name: str, limits: Limits) -> int | None:
+    def limit(self, name: str, limits: BudgetLimits) -> int | None:
         """Return the limit of that scope, if any; what has no row is no row together."""
         limit: int | None = getattr(limits, name)
         return None if name == "row" and not self.row_key else limit
@@ -115,9 +115,9 @@ def run_scope(run_id: int) -> str:
     return f"run:{run_id}"
 
 
-def limits(budget: Budget) -> Limits:
+def limits(budget: Budget) -> BudgetLimits:
     """Return a manifest's budget as limits."""
-    return Limits(
+    return BudgetLimits(
         campaign=_micro(budget.limit_usd),
         run=_micro(budget.per_run_usd),
         row=_micro(budget.per_row_usd),
@@ -136,7 +136,9 @@ def close_scope(connection: Connection, scope: str) -> None:
     connection.execute(update(budgets).where(budgets.c.scope == scope).values(closed=1))
 
 
-def reserve(connection: Connection, payer: Payer, limits: Limits, amount: int) -> Denied | None:
+def reserve(
+    connection: Connection, payer: Payer, limits: BudgetLimits, amount: int
+) -> Denied | None:
     """Reserve an amount in every scope of the payer, or in none; return who denies it."""
     done: list[str] = []
     unlimited: list[str] = []
@@ -171,7 +173,7 @@ def adjust_all(connection: Connection, payer: Payer, amount: int) -> None:
     adjust(connection, [payer.scope(name) for name in _NAMES], amount)
 
 
-def committed(connection: Connection, *, campaign: str) -> Decimal:
+def sum_committed(connection: Connection, *, campaign: str) -> Decimal:
     """Return what is committed over the life of a campaign's manifest, over all its profiles."""
     scope = campaign_scope(manifest_of(campaign))
     found = connection.scalar(select(budgets.c.committed_microusd).where(budgets.c.scope == scope))

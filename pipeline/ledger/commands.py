@@ -66,7 +66,7 @@ def find_answer(root: Path, command_id: int) -> str | None:
         return answer
 
 
-def unanswered(connection: Connection, *, campaign: str) -> list[Command]:
+def unanswered_commands(connection: Connection, *, campaign: str) -> list[Command]:
     """Return the commands to a campaign's run that nobody has answered, oldest first."""
     rows = connection.execute(
         select(commands.c.id, commands.c.name, commands.c.arguments)

@@ -26,10 +26,10 @@ __all__ = [
     "RESTORE",
     "allow_temporary",
     "be_patient",
+    "begin_deferred",
     "checkpoint",
     "connect",
     "copy",
-    "deferred",
     "quickly_checked",
     "translate_errors",
     "upsert",
@@ -100,7 +100,7 @@ def copy(path: Path, target: Path) -> None:
 
 
 @contextmanager
-def deferred(connection: Connection) -> Iterator[None]:
+def begin_deferred(connection: Connection) -> Iterator[None]:
     """Let transactions take no lock before they write: for what writes to temporary tables only."""
     before = connection.get_execution_options().get("callsheet_readonly", False)
     connection.execution_options(callsheet_readonly=True)

@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 
 from sqlalchemy import Connection
 
-from pipeline.ledger.connection import deferred
+from pipeline.ledger.connection import begin_deferred
 
 T = TypeVar("T")
 Operation = Callable[[Connection], T]
@@ -61,7 +61,7 @@ class Writer:
 
     def draft(self, operation: Operation[T]) -> T:
         """Run an operation that writes to nothing but temporary tables: nobody waits for it."""
-        with self._turn, deferred(self._connection), self._connection.begin():
+        with self._turn, begin_deferred(self._connection), self._connection.begin():
             return operation(self._connection)
 
     async def write(self, operation: Operation[T]) -> T:

@@ -13,7 +13,7 @@ from sqlalchemy import Connection, RowMapping, and_, bindparam, func, not_, or_,
 
 from pipeline.domain.states import CRASHED, ENDED, TRANSITIONS, UNKNOWN_STATES, State
 from pipeline.ledger.fast_sql import execute
-from pipeline.ledger.payload import as_bought
+from pipeline.ledger.payload import apply_snapshot
 from pipeline.ledger.price_confirmations import PriceClass
 from pipeline.ledger.sql_schema import campaigns, items, jobs, payloads, purchases, still_unsettled
 
@@ -180,7 +180,7 @@ def counts(connection: Connection, *, campaign: str) -> dict[tuple[State, str], 
     return {(State(row.state), row.cause): row.n for row in rows}
 
 
-def planned(
+def planned_jobs(
     connection: Connection,
     *,
     campaign: str,
@@ -205,7 +205,7 @@ def planned(
     return _page(connection, query.where(items.c.position > after), items.c.position, limit)
 
 
-def unsettled(
+def unsettled_jobs(
     connection: Connection, *, campaign: str, provider: str, after: int, limit: int
 ) -> list[Job]:
     """Return a provider's next jobs that were sent and have not ended, from after a cursor on.
@@ -215,10 +215,10 @@ def unsettled(
     query = _in_flight_query(campaign).where(
         jobs.c.provider == provider, jobs.c.purchase_id > after
     )
-    return _as_bought(_page(connection, query, jobs.c.purchase_id, limit))
+    return _apply_snapshots(_page(connection, query, jobs.c.purchase_id, limit))
 
 
-def sent(connection: Connection, *, campaign: str, address: str = "") -> list[Job]:
+def sent_jobs(connection: Connection, *, campaign: str, address: str = "") -> list[Job]:
     """Return the campaign's jobs that were sent and have not ended, oldest first.
 
     Those of earlier plans too: they were paid for. `address` leaves only the jobs of one item, as
@@ -229,7 +229,7 @@ def sent(connection: Connection, *, campaign: str, address: str = "") -> list[Jo
         its_own = _plan_keys(campaign).where(items.c.address == address)
         named = (items.c.address == address) | (purchases.c.client_id == address)
         query = query.where(named | jobs.c.key.in_(its_own))
-    return _as_bought(_page(connection, query, jobs.c.purchase_id, _ALL))
+    return _apply_snapshots(_page(connection, query, jobs.c.purchase_id, _ALL))
 
 
 def _of_price(price: PriceClass) -> Any:
@@ -347,9 +347,11 @@ def _loading(cursor: Any, of_item: Any, campaign: str) -> Any:
     )
 
 
-def _as_bought(found: list[Job]) -> list[Job]:
+def _apply_snapshots(found: list[Job]) -> list[Job]:
     return [
-        replace(job, payload=as_bought(job.payload, job.purchase.request)) if job.purchase else job
+        replace(job, payload=apply_snapshot(job.payload, job.purchase.request))
+        if job.purchase
+        else job
         for job in found
     ]
 

@@ -21,7 +21,7 @@ from pipeline.domain.states import FaultKind, State
 from pipeline.ledger.connection import upsert
 from pipeline.ledger.fast_sql import execute
 from pipeline.ledger.jobs import Job, move
-from pipeline.ledger.payload import as_bought, is_other_take
+from pipeline.ledger.payload import apply_snapshot, is_other_take
 from pipeline.ledger.plan_totals import current
 from pipeline.ledger.sql_schema import clips, items, jobs, outputs, payloads, purchases, set_aside
 
@@ -131,7 +131,7 @@ def _twin(connection: Connection, job: Job, clip: Clip) -> _Twin | None:
     if row is None:
         return None
     # Its item may be another work by now.
-    theirs = as_bought(row.data, row.request)
+    theirs = apply_snapshot(row.data, row.request)
     return _Twin(
         key=row.key, address=row.address, other_work=not is_other_take(job.payload, theirs)
     )

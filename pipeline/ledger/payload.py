@@ -24,7 +24,7 @@ class Kept:
     """What one of the provider's own units costs, where the price list says it."""
 
 
-def frozen(entry: PricedItem) -> bytes:
+def dump_item(entry: PricedItem) -> bytes:
     """Return what is kept of an entry: its request, its assets, and what the report shows."""
     item = entry.item
     prompt = _as_written(item)
@@ -56,7 +56,7 @@ def request(data: Mapping[str, Any]) -> Request:
     return Request(**{**data, "part": Part(**part) if part else None})
 
 
-def thawed(payload: bytes) -> Kept:
+def load_item(payload: bytes) -> Kept:
     """Return what making a kept entry takes."""
     data = orjson.loads(payload)
     rate = (data["price"] or {}).get("native_usd")
@@ -73,12 +73,12 @@ def _medium(kept: Mapping[str, Any]) -> Media:
     return Media(**{**kept, "operations": done})
 
 
-def bought_as(data: Mapping[str, Any]) -> Mapping[str, Any]:
+def take_snapshot(data: Mapping[str, Any]) -> Mapping[str, Any]:
     """Return what a purchase keeps of the item it is for, which may be another by its end."""
     return {name: data[name] for name in _BOUGHT}
 
 
-def as_bought(payload: bytes, purchase: bytes) -> bytes:
+def apply_snapshot(payload: bytes, purchase: bytes) -> bytes:
     """Return an item's payload with what it was when this purchase was made."""
     kept = orjson.loads(purchase).get("item") or {}
     return orjson.dumps({**orjson.loads(payload), **kept}) if kept else payload

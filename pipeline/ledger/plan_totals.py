@@ -11,7 +11,7 @@ import orjson
 from sqlalchemy import ColumnElement, Connection, Label, and_, case, func, select
 
 from pipeline.domain.states import FINISHED, UNSETTLED, State
-from pipeline.ledger.budgets import committed
+from pipeline.ledger.budgets import sum_committed
 from pipeline.ledger.jobs import free_again
 from pipeline.ledger.price_confirmations import PriceStanding, standings
 from pipeline.ledger.sql_schema import campaigns, fallbacks, items, jobs, payloads
@@ -64,8 +64,8 @@ def totals(connection: Connection, *, campaign: str) -> PlanTotals:
     return PlanTotals(
         lines=lines(connection, campaign=campaign),
         orphaned=tuple(orphans(connection, campaign=campaign)),
-        left_behind=tuple(left_behind(connection, campaign=campaign)),
-        committed_usd=committed(connection, campaign=campaign),
+        left_behind=tuple(find_left_behind(connection, campaign=campaign)),
+        committed_usd=sum_committed(connection, campaign=campaign),
         prices=tuple(standings(connection, campaign=campaign)),
         fallbacks=fallback_providers(connection, campaign=campaign),
     )
@@ -162,7 +162,7 @@ def orphans(connection: Connection, *, campaign: str) -> list[str]:
     return list(connection.scalars(query))
 
 
-def left_behind(connection: Connection, *, campaign: str) -> list[tuple[str, str, State]]:
+def find_left_behind(connection: Connection, *, campaign: str) -> list[tuple[str, str, State]]:
     """Return address, provider and state of what earlier plans sent, and this one does not want.
 
     It has not ended, and it was paid for.

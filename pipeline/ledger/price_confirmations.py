@@ -61,12 +61,12 @@ class SeenPrice:
     """What had been estimated for that clip."""
     at: float = 0.0
 
-    def confirmed(self, seconds: float | None) -> bool:
+    def is_confirmed(self, seconds: float | None) -> bool:
         """Tell whether clips of this length may be bought many at a time."""
         longer = seconds is None or self.seconds is None or seconds >= self.seconds - _SLACK_S
         return self.source in {*TOLD, UNTOLD} and longer
 
-    def raised(self, microusd: int | None, seconds: float | None) -> int | None:
+    def amount_to_reserve(self, microusd: int | None, seconds: float | None) -> int | None:
         """Return what is set aside for a clip by estimate, or by what was charged if that is more.
 
         None stays None: what has no price has none to be raised.

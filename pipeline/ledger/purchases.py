@@ -13,7 +13,7 @@ from sqlalchemy import Connection, bindparam, func, insert, select, update
 
 from pipeline.domain.states import State
 from pipeline.ledger import budgets as money
-from pipeline.ledger.budgets import Denied, Limits, Payer
+from pipeline.ledger.budgets import BudgetLimits, Denied, Payer
 from pipeline.ledger.commands import answer_all
 from pipeline.ledger.fast_sql import execute
 from pipeline.ledger.jobs import CHARGED, Job, Moved, Purchase, check, move
@@ -106,7 +106,7 @@ def bound_beside(connection: Connection, *, purchase: Purchase, since: float) ->
 
 
 def intend(
-    connection: Connection, *, job: Job, purchase: Purchase, run_id: int, limits: Limits
+    connection: Connection, *, job: Job, purchase: Purchase, run_id: int, limits: BudgetLimits
 ) -> Purchase | Denied:
     """Write the intent to buy, with its reservation; from then on a POST may leave.
 
@@ -141,7 +141,7 @@ def accept(
     `native` is what the provider set aside in its own unit: all that some ever tell.
     """
     move(connection, key=job.key, before=job.state, after=State.WAITING)
-    values = {"b_id": bought(job).id, "b_task": task, "b_at": at}
+    values = {"b_id": purchase_of(job).id, "b_task": task, "b_at": at}
     execute(connection, _ACCEPT, {**values, "b_native": native, "b_unit": unit})
 
 
@@ -154,10 +154,10 @@ def close(connection: Connection, *, job: Job, after: State, booking: Booking, r
     move(connection, key=job.key, before=job.state, after=after, **why)
     if booking.free:
         connection.execute(update(jobs).where(jobs.c.key == job.key).values(free=1))
-    return _book(connection, bought(job), booking, run_id=run_id)
+    return _book(connection, purchase_of(job), booking, run_id=run_id)
 
 
-def bought(job: Job) -> Purchase:
+def purchase_of(job: Job) -> Purchase:
     """Return the job's paid try, which it must have in the state it is in."""
     if job.purchase is None:
         raise ValueError(f"{job.address} is {job.state}, but was never bought")

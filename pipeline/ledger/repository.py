@@ -304,9 +304,9 @@ class Ledger:
         """Return the addresses of the plan's works that received one and the same file."""
         return self._read(partial(outputs.same_clips, campaign=campaign))
 
-    def left_behind(self, campaign: str) -> list[tuple[str, str, State]]:
+    def find_left_behind(self, campaign: str) -> list[tuple[str, str, State]]:
         """Return address, provider and state of what earlier plans sent, and has not ended."""
-        return self._read(partial(plan_totals.left_behind, campaign=campaign))
+        return self._read(partial(plan_totals.find_left_behind, campaign=campaign))
 
     def prices(self, campaign: str) -> list[PriceStanding]:
         """Return how the prices of the campaign's items stand."""
@@ -314,7 +314,7 @@ class Ledger:
 
     def committed_usd(self, campaign: str) -> Decimal:
         """Return what is charged, reserved and possible over a campaign's life."""
-        return self._read(partial(budgets.committed, campaign=campaign))
+        return self._read(partial(budgets.sum_committed, campaign=campaign))
 
     def plan_totals(self, campaign: str) -> PlanTotals:
         """Return what the campaign's latest plan comes to."""
@@ -330,7 +330,7 @@ class Ledger:
 
     def sent_jobs(self, campaign: str, address: str = "") -> list[Job]:
         """Return the campaign's jobs that were sent and have not ended, oldest first."""
-        return self._read(partial(jobs.sent, campaign=campaign, address=address))
+        return self._read(partial(jobs.sent_jobs, campaign=campaign, address=address))
 
     def accept(self, job: Job, *, task: str, at: float) -> None:
         """Write a task id that a person named; Clashed if another purchase already has it."""

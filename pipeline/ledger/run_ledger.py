@@ -30,7 +30,7 @@ from pipeline.ledger import (
     purchases,
     upload_cache,
 )
-from pipeline.ledger.budgets import Denied, Limits
+from pipeline.ledger.budgets import BudgetLimits, Denied
 from pipeline.ledger.commands import Command
 from pipeline.ledger.connection import translate_errors
 from pipeline.ledger.fallbacks import Leaving
@@ -114,7 +114,7 @@ class RunLedger:
 
     # What there is to do.
 
-    async def planned(
+    async def planned_jobs(
         self,
         *,
         campaign: str,
@@ -124,12 +124,14 @@ class RunLedger:
         without: Iterable[PriceClass] = (),
     ) -> list[Job]:
         """Return a provider's next selected jobs to be made, in plan order."""
-        window = partial(jobs.planned, campaign=campaign, provider=provider, without=without)
+        window = partial(jobs.planned_jobs, campaign=campaign, provider=provider, without=without)
         return await self._read(partial(window, after=after, limit=limit))
 
-    async def unsettled(self, *, campaign: str, provider: str, after: int, limit: int) -> list[Job]:
+    async def unsettled_jobs(
+        self, *, campaign: str, provider: str, after: int, limit: int
+    ) -> list[Job]:
         """Return a provider's next jobs that were sent and have not ended."""
-        window = partial(jobs.unsettled, campaign=campaign, provider=provider)
+        window = partial(jobs.unsettled_jobs, campaign=campaign, provider=provider)
         return await self._read(partial(window, after=after, limit=limit))
 
     async def seen_prices(self) -> dict[PriceClass, SeenPrice]:
@@ -172,7 +174,7 @@ class RunLedger:
         await self._write(partial(holding, cause=cause, message=message))
 
     async def intend(
-        self, job: Job, purchase: Purchase, *, run_id: int, limits: Limits
+        self, job: Job, purchase: Purchase, *, run_id: int, limits: BudgetLimits
     ) -> Purchase | Denied:
         """Write the intent to buy, with its reservation; from then on a POST may leave."""
         intent = partial(purchases.intend, job=job, purchase=purchase)
@@ -215,11 +217,11 @@ class RunLedger:
         """Write what a clip's file in the store is, its bytes being right."""
         await self._write(partial(outputs.sign, sha256=sha256, signature=signature))
 
-    async def uploaded(
+    async def find_upload(
         self, digest: str, provider: str, account: str
     ) -> tuple[str, float | None] | None:
         """Return where a medium is at a provider and when that dies (unix seconds), if known."""
-        known = partial(upload_cache.uploaded, digest=digest, provider=provider)
+        known = partial(upload_cache.find_upload, digest=digest, provider=provider)
         return await self._read(partial(known, account=account))
 
     async def record_upload(
@@ -245,7 +247,7 @@ class RunLedger:
 
     async def open_commands(self, *, campaign: str) -> list[Command]:
         """Return the commands to a campaign's run that nobody has answered, oldest first."""
-        return await self._read(partial(commands.unanswered, campaign=campaign))
+        return await self._read(partial(commands.unanswered_commands, campaign=campaign))
 
     async def answer(self, command_id: int, text: str, *, at: float) -> None:
         """Answer a command."""
@@ -263,10 +265,10 @@ class RunLedger:
 def _run_totals(connection: Connection, *, campaign: str, run_id: int) -> RunTotals:
     return RunTotals(
         counts=jobs.counts(connection, campaign=campaign),
-        left_behind=plan_totals.left_behind(connection, campaign=campaign),
+        left_behind=plan_totals.find_left_behind(connection, campaign=campaign),
         spent_usd=purchases.spent(connection, run_id=run_id),
         bound_usd=purchases.bound(connection, run_id=run_id),
-        committed_usd=budgets.committed(connection, campaign=campaign),
+        committed_usd=budgets.sum_committed(connection, campaign=campaign),
     )
 
 

@@ -10,7 +10,7 @@ from pipeline.ledger.connection import upsert
 from pipeline.ledger.sql_schema import uploads
 
 
-def uploaded(
+def find_upload(
     connection: Connection, *, digest: str, provider: str, account: str
 ) -> tuple[str, float | None] | None:
     """Return where a medium is at a provider, and when that dies, if known."""

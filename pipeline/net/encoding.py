@@ -24,12 +24,12 @@ from pipeline.providers.base import ASSET, Request
 _CHUNK = 256 * 1024
 
 
-def encoded(body: Any) -> bytes:
+def encode_body(body: Any) -> bytes:
     """Return a body as the JSON that is sent: one body, one sequence of bytes."""
     return orjson.dumps(body, default=_plain, option=orjson.OPT_SORT_KEYS)
 
 
-def filled(request: Request, values: Mapping[str, str]) -> Request:
+def fill_placeholders(request: Request, values: Mapping[str, str]) -> Request:
     """Return the request with each string that is exactly a placeholder replaced by its value.
 
     Placeholders are `asset:<digest>` and `client:id`; they stand in body, fields, headers or path.
@@ -55,7 +55,7 @@ def plain_request(
     if request.body is None:
         return httpx.Request(request.method, url, headers=headers)
     typed = {"content-type": "application/json", **headers}
-    body = request.body if isinstance(request.body, bytes) else encoded(request.body)
+    body = request.body if isinstance(request.body, bytes) else encode_body(request.body)
     return httpx.Request(request.method, url, headers=typed, content=body)
 
 

@@ -167,7 +167,7 @@ class Adoption:
             media = self._probe(file)
         except MediaFault as fault:
             return f"it does not play: {fault.message}"
-        return judge(payload.thawed(item.payload).spec, media)
+        return judge(payload.load_item(item.payload).spec, media)
 
     def _book(
         self, item: Adopter, sha256: str, extension: str, *, shown: str, placed: PlacedFile | None

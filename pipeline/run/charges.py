@@ -56,7 +56,7 @@ def _news(active: ActiveJob, evidence: str) -> str:
     """Return what a purchase shows of its price, unless that is known."""
     purchase, prices = active.purchase, active.context.prices
     seen = prices.seen_price(purchase.price)
-    known = seen.confirmed(purchase.seconds) and (seen.source in TOLD or evidence not in TOLD)
+    known = seen.is_confirmed(purchase.seconds) and (seen.source in TOLD or evidence not in TOLD)
     return "" if known and not seen.charged_microusd else evidence
 
 
@@ -118,7 +118,7 @@ def _in_credits(active: ActiveJob, booking: Booking) -> Booking:
 
 
 def _native_usd(active: ActiveJob) -> Decimal | None:
-    return payload.thawed(active.job.payload).native_usd
+    return payload.load_item(active.job.payload).native_usd
 
 
 async def _by_balance(active: ActiveJob, booking: Booking) -> Booking:

@@ -175,7 +175,7 @@ async def _fetch_clip(active: ActiveJob, done: Done) -> Fetched | Fault:
 
 
 def _expected_clip(active: ActiveJob) -> ExpectedClip:
-    spec = payload.thawed(active.job.payload).spec
+    spec = payload.load_item(active.job.payload).spec
     left_s = active.context.policy.deadline_s - active.downloading_s
     until = active.context.clock.monotonic() + left_s
     return ExpectedClip(name=active.purchase.client_id, spec=spec, until=until)

@@ -11,7 +11,7 @@ from typing import Any
 
 from pipeline.clock import Clock
 from pipeline.domain import Event, Media, Policy
-from pipeline.ledger.budgets import Denied, Limits
+from pipeline.ledger.budgets import BudgetLimits, Denied
 from pipeline.ledger.run_ledger import RunLedger
 from pipeline.net.client import Transport
 from pipeline.run.circuit_breaker import CircuitBreaker
@@ -202,7 +202,7 @@ class RunContext:
     campaign: str
     run_id: int
     policy: Policy
-    limits: Limits
+    limits: BudgetLimits
     probe: Callable[[Path], Media]
     observer: Callable[[Event], None]
     checkpoint: Callable[[str], None]

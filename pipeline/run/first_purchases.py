@@ -32,22 +32,22 @@ class FirstPurchases:
     def is_told(self, price: PriceClass, seconds: float | None) -> bool:
         """Tell whether the provider itself has confirmed the price of such a clip."""
         seen = self.seen_price(price)
-        return seen.source in TOLD and seen.confirmed(seconds)
+        return seen.source in TOLD and seen.is_confirmed(seconds)
 
     def shut(self, price: PriceClass, seconds: float | None = None) -> str:
         """Return why nothing more of this price is bought in this run; empty if it may be."""
-        shut = price in self._shut and not self.seen_price(price).confirmed(seconds)
+        shut = price in self._shut and not self.seen_price(price).is_confirmed(seconds)
         return _SHUT.format(price=price) if shut else ""
 
     def passes(self, price: PriceClass, seconds: float | None, key: str) -> bool:
         """Tell whether a job may be bought now: its price is confirmed, or it goes alone."""
-        if self.seen_price(price).confirmed(seconds):
+        if self.seen_price(price).is_confirmed(seconds):
             return True
         return price not in self._shut and self._alone[price] <= {key}
 
     def claim(self, price: PriceClass, seconds: float | None, key: str) -> None:
         """Count a job as being bought, unless its price is confirmed."""
-        if not self.seen_price(price).confirmed(seconds):
+        if not self.seen_price(price).is_confirmed(seconds):
             self._alone[price].add(key)
 
     def holds(self, price: PriceClass, key: str) -> bool:
@@ -73,7 +73,7 @@ class FirstPurchases:
         return frozenset(
             price
             for price in {*self._shut, *(price for price, keys in self._alone.items() if keys)}
-            if price.provider == provider and not self.seen_price(price).confirmed(None)
+            if price.provider == provider and not self.seen_price(price).is_confirmed(None)
         )
 
     def may_open(self, provider: str) -> bool:

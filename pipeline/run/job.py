@@ -11,7 +11,7 @@ from typing import Any
 from pipeline.domain import EMPTY, Event
 from pipeline.domain.states import LaneAction, Phase, State
 from pipeline.ledger.jobs import CHARGED, Job, Purchase
-from pipeline.ledger.purchases import Booking, bought
+from pipeline.ledger.purchases import Booking, purchase_of
 from pipeline.ledger.sql_schema import usd
 from pipeline.providers.base import Charge, Done, Fault
 from pipeline.run.context import ProviderQueue, RunContext
@@ -51,7 +51,7 @@ class ActiveJob:
     @property
     def purchase(self) -> Purchase:
         """Return its current paid try."""
-        return bought(self.job)
+        return purchase_of(self.job)
 
     async def move(self, after: State, *, cause: str = "", message: str = "") -> None:
         """Move it along the table, in the ledger and here."""

@@ -92,7 +92,7 @@ class LaneWorker:
         context = self._context
         sent = asyncio.Semaphore(_UNSETTLED_AT_ONCE)
         unsettled = partial(
-            context.ledger.unsettled, campaign=context.campaign, provider=self._name
+            context.ledger.unsettled_jobs, campaign=context.campaign, provider=self._name
         )
         async for job in _pages(unsettled):
             purchase = job.purchase
@@ -126,7 +126,9 @@ class LaneWorker:
 
         async def next_jobs(*, after: int, limit: int) -> list[Job]:
             without = () if context.budget_guard.closed else context.prices.closed_prices(name)
-            window = partial(context.ledger.planned, campaign=context.campaign, without=without)
+            window = partial(
+                context.ledger.planned_jobs, campaign=context.campaign, without=without
+            )
             return await window(provider=name, after=after, limit=limit)
 
         async for job in _pages(next_jobs):

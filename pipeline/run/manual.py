@@ -22,7 +22,7 @@ from pipeline.domain.states import BY_WORD, POLICY, FaultKind, Phase, State
 from pipeline.errors import Undecidable
 from pipeline.ledger.fast_sql import Clashed
 from pipeline.ledger.jobs import Job
-from pipeline.ledger.purchases import Booking, bought
+from pipeline.ledger.purchases import Booking, purchase_of
 from pipeline.ledger.repository import Ledger
 from pipeline.ledger.sql_schema import usd
 from pipeline.net.client import Transport
@@ -67,10 +67,10 @@ def list_sent(ledger: Ledger, campaign: str) -> list[Sent]:
             state=job.state,
             message=job.message,
             prompt=orjson.loads(job.payload)["sent_prompt"],
-            reserved_usd=usd(bought(job).reserved_microusd),
-            sent_at=datetime.fromtimestamp(bought(job).intent_at, UTC),
-            client_id=bought(job).client_id,
-            task=bought(job).task,
+            reserved_usd=usd(purchase_of(job).reserved_microusd),
+            sent_at=datetime.fromtimestamp(purchase_of(job).intent_at, UTC),
+            client_id=purchase_of(job).client_id,
+            task=purchase_of(job).task,
         )
         for job in ledger.sent_jobs(campaign)
     ]
@@ -88,7 +88,7 @@ def find_claim(ledger: Ledger, campaign: str, address: str, task: str) -> Claim:
     in doubt, or no task is named.
     """
     job = _find_adopting(ledger, campaign, address, task)
-    client_id = bought(job).client_id
+    client_id = purchase_of(job).client_id
     named = {"address": job.address, "provider": job.provider, "client_id": client_id}
     return Claim(**named, task=task.strip())
 
@@ -154,7 +154,7 @@ def _end(
 ) -> None:
     job = _find_doubted(ledger, campaign, address, after)
     booking = Booking(
-        possible_microusd=bought(job).reserved_microusd,
+        possible_microusd=purchase_of(job).reserved_microusd,
         outcome=outcome,
         at=now.timestamp(),
         cause="" if after is State.PLANNED else outcome,
@@ -175,7 +175,7 @@ def _find_doubted(ledger: Ledger, campaign: str, address: str, after: State) -> 
         word, stands = doing.get(after, "given up"), last.state.replace("_", " ")
         raise Undecidable(f"{last.address} is {stands}: it cannot be {word}")
     if len(fitting) > 1:
-        ids = ", ".join(bought(job).client_id for job in fitting)
+        ids = ", ".join(purchase_of(job).client_id for job in fitting)
         raise Undecidable(f"{address} was sent {len(fitting)} times: say which, as one of {ids}")
     return fitting[0]
 

@@ -302,7 +302,7 @@ def _plan_rows(
 
 def _row(entry: PricedItem, position: int) -> Planned:
     item, price = entry.item, entry.price
-    kept = payload.frozen(entry)
+    kept = payload.dump_item(entry)
     return Planned(
         position=position,
         address=item.address,
@@ -334,8 +334,8 @@ def _at_seen_price(row: Planned, seen: Mapping[PriceClass, SeenPrice]) -> Planne
         return row
     return replace(
         row,
-        expected_microusd=known.raised(row.expected_microusd, row.seconds),
-        high_microusd=known.raised(row.high_microusd, row.seconds),
+        expected_microusd=known.amount_to_reserve(row.expected_microusd, row.seconds),
+        high_microusd=known.amount_to_reserve(row.high_microusd, row.seconds),
     )
 
 

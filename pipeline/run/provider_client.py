@@ -17,7 +17,7 @@ from pipeline.domain import EMPTY, Media, Offer
 from pipeline.domain.states import FaultKind
 from pipeline.errors import Forbidden, NotSent, TransportFault, UnreadableReply
 from pipeline.net.client import Transport
-from pipeline.net.encoding import filled
+from pipeline.net.encoding import fill_placeholders
 from pipeline.net.lane import Lane
 from pipeline.providers.base import (
     CLIENT_ID,
@@ -121,7 +121,7 @@ class ProviderClient:
         put = partial(self._transport.send, self.lane, content=content, content_type=content_type)
 
         def send(request: Request) -> Awaitable[Response]:
-            return put(filled(request, {CLIENT_ID: new_id()}))
+            return put(fill_placeholders(request, {CLIENT_ID: new_id()}))
 
         try:
             begin = lambda: provider.upload(media)  # noqa: E731 - it may have none
@@ -137,7 +137,7 @@ class ProviderClient:
         # A dry run must not use up an id that a purchase may want.
         ids = {**places, CLIENT_ID: str(uuid4())}
         reply = await self._exchange(
-            "quote_request", lambda: filled(quotes.quote_request(request), ids)
+            "quote_request", lambda: fill_placeholders(quotes.quote_request(request), ids)
         )
         if isinstance(reply, Fault):
             return reply
@@ -148,7 +148,7 @@ class ProviderClient:
         balances = cast("Balances", self.provider)
         ids = {CLIENT_ID: str(uuid4())}
         reply = await self._exchange(
-            "balance_request", lambda: filled(balances.balance_request(), ids)
+            "balance_request", lambda: fill_placeholders(balances.balance_request(), ids)
         )
         if isinstance(reply, Fault):
             return reply

@@ -78,7 +78,7 @@ async def quote(
             if Feature.QUOTE not in provider.offer.features:
                 found.append(replace(group, message="it has no dry run"))
                 continue
-            kept = payload.thawed(payload.frozen(group.example))
+            kept = payload.load_item(payload.dump_item(group.example))
             lifetime_s = provider.offer.upload_lifetime_s
             places = await staging.stage(lanes[name], provider, kept.assets, lifetime_s=lifetime_s)
             told: Quote | Fault

@@ -26,7 +26,7 @@ from pipeline.ledger.purchases import (
     REFUSED,
     Booking,
 )
-from pipeline.net.encoding import encoded, filled
+from pipeline.net.encoding import encode_body, fill_placeholders
 from pipeline.providers.base import (
     CLIENT_ID,
     Absent,
@@ -78,7 +78,7 @@ async def handle_planned(active: ActiveJob) -> None:
 
 async def handle_staging(active: ActiveJob) -> None:
     """Upload what the provider does not have yet, wait for a slot, and write the intent."""
-    kept, clock = payload.thawed(active.job.payload), active.context.clock
+    kept, clock = payload.load_item(active.job.payload), active.context.clock
     staged, staged_at = await _stage(active, kept), clock.monotonic()
     if not isinstance(staged, Fault):
         if not await active.take_slot():
@@ -168,7 +168,7 @@ def request_of(purchase: Purchase) -> Request:
     """Return the very request of a purchase: the same body and client id, however often."""
     kept = orjson.loads(purchase.request)
     values = {**kept["values"], CLIENT_ID: purchase.client_id}
-    return filled(payload.request(kept["request"]), values)
+    return fill_placeholders(payload.request(kept["request"]), values)
 
 
 def unaffordable(active: ActiveJob) -> tuple[str, str] | None:
@@ -249,7 +249,7 @@ def _freeze(
                 "request": request,
                 "values": dict(values),
                 "account": active.queue.lane.account,
-                "item": payload.bought_as(orjson.loads(job.payload)),
+                "item": payload.take_snapshot(orjson.loads(job.payload)),
                 # The wall clock may be set; this one tells a doubt's age whatever happens to that.
                 "uptime": {"boot": boot(), "s": active.context.clock.monotonic()},
             }
@@ -261,7 +261,7 @@ def _freeze(
         account=active.queue.lane.account,
         **{name: getattr(job, name) for name in ("model", "mode", "kind", "seconds")},
     )
-    active.body = encoded(request_of(purchase).body)
+    active.body = encode_body(request_of(purchase).body)
     return replace(purchase, body_sha256=hashlib.sha256(active.body).hexdigest())
 
 

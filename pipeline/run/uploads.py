@@ -39,7 +39,7 @@ _Place = tuple[str, str, str]
 class UploadCache(Protocol):
     """Where uploads are remembered: the ledger."""
 
-    async def uploaded(
+    async def find_upload(
         self, digest: str, provider: str, account: str
     ) -> tuple[str, float | None] | None:
         """Return where a medium is at a provider, and until when (unix seconds) it is used."""
@@ -130,7 +130,7 @@ class Uploader:
     async def _cached_place(self, place: _Place, lifetime_s: float | None) -> str | Fault | None:
         if place in self._refused:
             return self._refused[place]
-        known = await self._cache.uploaded(*place)
+        known = await self._cache.find_upload(*place)
         if known is None:
             return None
         uri, until = known

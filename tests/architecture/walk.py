@@ -126,7 +126,7 @@ class ToTheBody(Walk):
         """Note where the prompt is in bytes for the wire; end with the paid request."""
         if frame.f_code.co_name == "sync_plan":
             self.encoded_in_plan = self.encoded
-        if frame.f_code.co_name == "encoded":
+        if frame.f_code.co_name == "encode_body":
             self.arrived = MARK.encode() in result
         if frame.f_code.co_name == "plain_request":
             self.over = MARK.encode() in result.content

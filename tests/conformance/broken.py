@@ -15,7 +15,7 @@ from typing import Any, cast
 
 from pipeline.domain import Item, Media, Offer
 from pipeline.domain.states import FaultKind
-from pipeline.net.encoding import filled
+from pipeline.net.encoding import fill_placeholders
 from pipeline.providers.base import (
     CLIENT_ID,
     Absent,
@@ -181,7 +181,7 @@ class NewIdPerAttempt(Faithful):
     def submit_request(self, item: Item, options: Mapping[str, Any]) -> Request:
         """Put a fresh id where the ledger's belongs."""
         request = super().submit_request(item, options)
-        return filled(request, {CLIENT_ID: str(uuid.uuid4())})
+        return fill_placeholders(request, {CLIENT_ID: str(uuid.uuid4())})
 
     def read_submit(self, response: Response, client_id: str) -> Accepted | Fault:
         """Believe whichever id the reply holds."""

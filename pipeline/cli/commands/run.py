@@ -129,7 +129,7 @@ def _plan_and_make(
         show_summary(console, report, report_paths(campaign))
         console.print_lines(same_clip_lines(ledger.same_clips(campaign.name)))
         settle = campaign.request.command("reconcile")
-        console.print_lines(leftover_lines(ledger.left_behind(campaign.name), settle))
+        console.print_lines(leftover_lines(ledger.find_left_behind(campaign.name), settle))
     code = Exit(outcome.exit_code)
     return stops.exit if code is Exit.INTERRUPTED else code
 

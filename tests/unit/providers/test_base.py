@@ -7,7 +7,7 @@ import pytest
 
 from pipeline.domain import Kind
 from pipeline.ledger import payload
-from pipeline.net.encoding import filled
+from pipeline.net.encoding import fill_placeholders
 from pipeline.providers.base import Part, Request, plain
 from pipeline.providers.registry import compose
 from tests.unit.providers.samples import item
@@ -34,7 +34,7 @@ def test_a_request_survives_the_ledger(request_: Request) -> None:
 
 
 def _fill(body: object, values: dict[str, str]) -> object:
-    return filled(Request(method="POST", path="/v1", body=body), values).body
+    return fill_placeholders(Request(method="POST", path="/v1", body=body), values).body
 
 
 def test_only_whole_strings_are_placeholders() -> None:
@@ -51,7 +51,7 @@ def test_filling_leaves_the_original_alone() -> None:
     found = compose(item(Kind.FRAMES), {})
     before = orjson.dumps(found)
 
-    filled(payload.request(found), {"client:id": "u-1"})
+    fill_placeholders(payload.request(found), {"client:id": "u-1"})
 
     assert before == orjson.dumps(found)
 

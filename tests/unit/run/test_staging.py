@@ -38,7 +38,7 @@ class UploadCache:
     def __init__(self) -> None:
         self.known: Known = {}
 
-    async def uploaded(
+    async def find_upload(
         self, digest: str, provider: str, account: str
     ) -> tuple[str, float | None] | None:
         """Return what was recorded."""

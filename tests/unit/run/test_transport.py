@@ -16,7 +16,7 @@ import respx
 from pipeline.errors import Forbidden, NotSent, TransportFault
 from pipeline.net.client import Lane, Limits, Transport
 from pipeline.net.connections import ExactTransport
-from pipeline.net.encoding import encoded, filled
+from pipeline.net.encoding import encode_body, fill_placeholders
 from pipeline.providers.base import Part, Request
 from tests.unit.run.rawserver import (
     Exchange,
@@ -393,7 +393,7 @@ async def test_only_a_rehearsal_fetches_from_this_machine(transport: Transport) 
 
 async def test_bytes_are_a_function_of_the_body() -> None:
     """The order in which a body was made does not show in the bytes that are sent."""
-    assert encoded({"b": (1, 2), "a": "ü"}) == encoded({"a": "ü", "b": [1, 2]})
+    assert encode_body({"b": (1, 2), "a": "ü"}) == encode_body({"a": "ü", "b": [1, 2]})
 
 
 async def test_placeholders_are_filled_where_they_stand_alone() -> None:
@@ -405,7 +405,7 @@ async def test_placeholders_are_filled_where_they_stand_alone() -> None:
         body=[{"taskUUID": "client:id", "prompt": "say client:id", "refs": ("asset:1", "asset:2")}],
     )
 
-    done = filled(request, {"client:id": "u-1", "asset:1": "https://x/1"})
+    done = fill_placeholders(request, {"client:id": "u-1", "asset:1": "https://x/1"})
 
     assert "/tasks/u-1" == done.path
     assert {"Idempotency-Key": "u-1"} == done.headers
