@@ -261,7 +261,7 @@ def test_a_bad_key_is_refused_everywhere(sandbox: Sandbox, unifically: Unificall
 
 
 def test_an_empty_account_is_told_under_200(sandbox: Sandbox, unifically: Unifically) -> None:
-    """`success` false under HTTP 200 (our choice of costume); the account shows what is left."""
+    """`success` false under HTTP 200 (our choice); the account shows what is left."""
     sandbox.set(accounts={KEY: {"balance_usd": 0.3}})
     unifically.bought()
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from hatchling.builders.wheel import WheelBuilder
 from jsonschema import Draft202012Validator
 
 from pipeline.sandbox.dialects import DIALECTS
 from pipeline.sandbox.schema_errors import DocumentSchema, dialect_schema
+from tests.architecture.source import REPOSITORY
 
 SCHEMA: dict[str, Any] = {
     "$defs": {
@@ -99,3 +101,13 @@ def test_a_dialects_schema_is_a_schema(name: str) -> None:
     for definition, rules in document["$defs"].items():
         DocumentSchema(document, definition)
         assert all({"refusal", "field"} <= rule.keys() for rule in rules.get("allOf", ()))
+
+
+def test_the_wheel_has_every_schema() -> None:
+    """Of the scenario, and of each dialect beside its module."""
+    files = {
+        file.distribution_path for file in WheelBuilder(str(REPOSITORY)).recurse_included_files()
+    }
+
+    beside = {f"pipeline/sandbox/dialects/{name}.schema.json" for name in DIALECTS}
+    assert {"pipeline/_schemas/scenario.schema.json", *beside} <= files
