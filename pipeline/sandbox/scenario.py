@@ -121,6 +121,12 @@ def parse_scenario(document: Mapping[str, Any]) -> Scenario:
     for name, seconds in given.get("timing", {}).items():
         low, high = seconds if isinstance(seconds, list) else (seconds, seconds)
         values[name] = (float(low), float(high))
+    told = given.get("chaos", 0)
+    # The seed may stand by itself, and goes before the one beside the rate.
+    chaos = dict(told) if isinstance(told, dict) else {"rate": told}
+    chaos |= {"seed": given["seed"]} if given.get("seed") is not None else {}
+    # Any fault may be drawn by name, also one that chance leaves out by itself.
+    chaos |= {"faults": frozenset(chaos["faults"])} if "faults" in chaos else {}
     return Scenario(
         **values,
         accounts={
@@ -128,7 +134,7 @@ def parse_scenario(document: Mapping[str, Any]) -> Scenario:
             for key, told in given.get("accounts", {}).items()
         },
         prices={name: Pricing(**_amounts(told)) for name, told in given.get("prices", {}).items()},
-        chaos=_chaos(given.get("chaos", 0), given.get("seed")),
+        chaos=Chaos(**chaos) if chaos.get("rate") else None,
         faults=tuple(_fault(line) for line in given.get("faults", ())),
     )
 
@@ -153,16 +159,6 @@ def _sentence(error: FieldError, document: Any) -> str:
 
 def _amounts(told: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value if name == "told" else Decimal(str(value)) for name, value in told.items()}
-
-
-def _chaos(told: Any, seed: int | None) -> Chaos | None:
-    fields = dict(told) if isinstance(told, dict) else {"rate": told}
-    if not fields.get("rate"):
-        return None
-    # Any fault may be drawn by name, also one that chance leaves out by itself.
-    if "faults" in fields:
-        fields["faults"] = frozenset(fields["faults"])
-    return Chaos(**fields | ({} if seed is None else {"seed": seed}))
 
 
 def _fault(line: str | Mapping[str, Any]) -> InjectedFault:

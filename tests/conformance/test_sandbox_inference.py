@@ -275,6 +275,17 @@ def test_a_tasks_files_can_be_listed_and_deleted(inference: Inference) -> None:
     assert "completed" == inference.task(task["id"])["status_text"]
 
 
+def test_what_is_on_the_web_is_no_file_of_a_task(sandbox: Sandbox, inference: Inference) -> None:
+    """It is nobody's to list or to delete."""
+    web = httpx.URL(sandbox.base_urls["inference"]).copy_with(path="/_sandbox/web")
+    url = httpx.post(web, content=picture(720, 1280), trust_env=False).json()["url"]
+    task = inference.finished(inference.bought(order(image=url)))
+
+    assert 200 == inference.client.delete(f"/tasks/{task['id']}?files=true").status_code
+
+    assert 200 == httpx.get(url).status_code
+
+
 def test_a_task_can_be_deleted(sandbox: Sandbox, inference: Inference) -> None:
     """One that has ended (ours); it is not there any more, its bill is."""
     sandbox.set(timing={"accept_s": 0, "run_s": 1000})
@@ -379,6 +390,8 @@ def test_an_empty_account_gets_a_rejected_task(sandbox: Sandbox, inference: Infe
     assert 409 == inference.client.post(f"/tasks/{rejected['id']}/cancel").status_code
     assert rejected["id"] in [one["id"] for one in inference.listed()["items"]]
     assert 1 == len(sandbox.tasks("inference"))
+    assert 200 == inference.client.delete(f"/tasks/{rejected['id']}").status_code
+    assert 404 == inference.get(f"/tasks/{rejected['id']}")[0]
 
 
 def test_accounts_do_not_see_each_other(sandbox: Sandbox, inference: Inference) -> None:

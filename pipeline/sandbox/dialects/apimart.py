@@ -246,45 +246,41 @@ async def _get_task(context: RequestContext) -> Response:
         word = None if task is None else context.status_word(task)
         if task is None or word == "":
             return _error(404, "task not found")
-        told = {"id": task.id, "created": int(task.created_at), "estimated_time": _ESTIMATED_S}
-        state = {"status": word, "progress": 0} if word else _state(context.service, task)
-        return Reply(body={"code": 200, "data": told | state})
-
-    return await context.respond_status(task_id, reply)
-
-
-def _state(service: TaskService, task: Task) -> dict[str, Any]:
-    progress = service.progress(task, refunds=_REFUNDS)
-    queued, running = _WORDS[bool(task.extra["version"])]
-    match progress.status:
-        case TaskStatus.QUEUED:
-            return {"status": queued, "progress": 0}
-        case TaskStatus.RUNNING:
-            return {"status": running, "progress": progress.percent}
-        case TaskStatus.DONE:
-            (link,) = service.links(task)
-            video = {"url": [service.link_url(task, link)], "expires_at": int(link.expires_at)}
-            return {
-                "status": "completed",
-                "progress": 100,
-                "completed": int(task.ready_at),
-                "actual_time": int(task.ready_at - task.created_at),
-                "result": {"videos": [video]},
-                **_costs(task),
-            }
-        case TaskStatus.FAILED | TaskStatus.REFUSED:
-            # Its pages say that failed tasks are refunded, and tell 0.
-            is_paid = service.injector.scenario.failed_tasks == "kept"
-            return {
-                "status": "failed",
-                "progress": 100,
-                "error": {
+        service = context.service
+        data = {"id": task.id, "created": int(task.created_at), "estimated_time": _ESTIMATED_S}
+        if word:
+            return Reply(body={"code": 200, "data": data | {"status": word, "progress": 0}})
+        progress = service.progress(task, refunds=_REFUNDS)
+        queued, running = _WORDS[bool(task.extra["version"])]
+        match progress.status:
+            case TaskStatus.QUEUED:
+                data |= {"status": queued, "progress": 0}
+            case TaskStatus.RUNNING:
+                data |= {"status": running, "progress": progress.percent}
+            case TaskStatus.DONE:
+                (link,) = service.links(task)
+                video = {"url": [service.link_url(task, link)], "expires_at": int(link.expires_at)}
+                data |= {
+                    "status": "completed",
+                    "progress": 100,
+                    "completed": int(task.ready_at),
+                    "actual_time": int(task.ready_at - task.created_at),
+                    "result": {"videos": [video]},
+                    **_costs(task),
+                }
+            case TaskStatus.FAILED | TaskStatus.REFUSED:
+                error = {
                     "code": progress.code or "task_failed",
                     "message": progress.message or _FAILURES[progress.status],
                     "type": "task_failed",
-                },
-                **(_costs(task) if is_paid else {"cost": 0, "credits_cost": 0}),
-            }
+                }
+                # Its pages say that failed tasks are refunded, and tell 0.
+                is_paid = service.injector.scenario.failed_tasks == "kept"
+                costs = _costs(task) if is_paid else {"cost": 0, "credits_cost": 0}
+                data |= {"status": "failed", "progress": 100, "error": error, **costs}
+        return Reply(body={"code": 200, "data": data})
+
+    return await context.respond_status(task_id, reply)
 
 
 def _costs(task: Task) -> dict[str, Any]:

@@ -18,9 +18,10 @@ from __future__ import annotations
 import asyncio
 import secrets
 import uuid
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
+from functools import partial
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -303,30 +304,21 @@ def _time_text(seconds: float) -> str:
     return datetime.fromtimestamp(seconds, UTC).isoformat().replace("+00:00", "Z")
 
 
-async def _get_task(context: RequestContext) -> Response:
-    return await _poll(context, lambda told: told)
+async def _poll(context: RequestContext, *, names: Sequence[str] = ()) -> Response:
+    """Tell a task, or these of its fields alone."""
 
-
-async def _get_status(context: RequestContext) -> Response:
-    names = ("id", "status", "updated_at")
-    return await _poll(context, lambda told: {name: told[name] for name in names})
-
-
-async def _poll(
-    context: RequestContext, form: Callable[[dict[str, Any]], dict[str, Any]]
-) -> Response:
-    task_id = context.request.path_params["task"]
-
-    def reply(task: Task | None) -> Reply:
-        rejected = [told for told in _rejections(context) if told["id"] == task_id]
-        if rejected:
-            return _wrap(form(rejected[0]))
-        word = None if task is None else context.status_word(task)
-        if task is None or word == "" or _is_deleted(context, task):
+    def reply(_task: Task | None) -> Reply:
+        task = _find(context)
+        if isinstance(task, Task):
+            word = context.status_word(task)
+            told = None if word == "" else _whole(context.service, task, word or "")
+        else:
+            told = task
+        if told is None:
             return _no_task()
-        return _wrap(form(_whole(context.service, task, word or "")))
+        return _wrap({name: told[name] for name in names or told})
 
-    return await context.respond_status(task_id, reply)
+    return await context.respond_status(context.request.path_params["task"], reply)
 
 
 def _find(context: RequestContext) -> Task | dict[str, Any] | None:
@@ -417,15 +409,19 @@ async def _list_tasks(context: RequestContext) -> Response:
 
 
 async def _delete_task(context: RequestContext) -> Response:
-    task = _find(context)
-    if not isinstance(task, Task):
+    task, database = _find(context), context.service.database
+    if isinstance(task, dict):
+        left = [told for told in _rejections(context) if told["id"] != task["id"]]
+        database.set_note(_REJECTIONS.format(context.provider, context.key), left)
+        return _wrap(None).response()
+    if task is None:
         return _no_task().response()
     if not _has_ended(context, task):
         return _problem("invalid_transition", "the task has not ended").response()
     # Even what something else still uses is deleted (SDK).
     if context.request.query_params.get("files") == "true":
         _delete(context, task, _files(context, task))
-    context.service.database.set_note(f"deleted {task.id}", value=True)
+    database.set_note(f"deleted {task.id}", value=True)
     return _wrap(None).response()
 
 
@@ -447,7 +443,12 @@ async def _task_files(context: RequestContext) -> Response:
 def _files(context: RequestContext, task: Task) -> list[dict[str, str]]:
     service = context.service
     named = service.media.look_up(context.subject(), _media_fields(task.request["input"]))
-    uploads = {each.stored.id: each.name for each in named if each.stored}
+    # What is on the web for all is nobody's to list or to delete.
+    uploads = {
+        each.stored.id: each.name
+        for each in named
+        if each.stored and each.stored.provider == context.provider
+    }
     found = [{"id": name, "uri": uri, "role": "input"} for name, uri in uploads.items()]
     # Links are made for a task that has a clip, and for no other.
     ended = service.progress(task, refunds=_REFUNDS).status is TaskStatus.DONE
@@ -543,9 +544,9 @@ def _routes(service: TaskService) -> list[BaseRoute]:
         ("/run", "POST", _run),
         ("/apps/{namespace}/{name}", "GET", _get_app),
         ("/tasks/list", "POST", _list_tasks),
-        ("/tasks/{task}", "GET", _get_task),
+        ("/tasks/{task}", "GET", _poll),
         ("/tasks/{task}", "DELETE", _delete_task),
-        ("/tasks/{task}/status", "GET", _get_status),
+        ("/tasks/{task}/status", "GET", partial(_poll, names=("id", "status", "updated_at"))),
         ("/tasks/{task}/stream", "GET", _stream),
         ("/tasks/{task}/cancel", "POST", _cancel),
         ("/tasks/{task}/files", "GET", _task_files),

@@ -382,7 +382,25 @@ def _state(service: TaskService, task: Task) -> dict[str, Any]:
             told = {"status": "processing", "progress": progress.percent}
             return {"data": [_names(task) | told]}
         case TaskStatus.DONE:
-            return {"data": _results(service, task)}
+            count, cost = task.extra["results"], cost_in_reply(task)
+            results = []
+            for index, link in enumerate(service.links(task)):
+                result = {
+                    **_names(task),
+                    "status": "success",
+                    "videoUUID": str(uuid.UUID(link.token)),
+                    "videoURL": service.link_url(task, link),
+                    # Not a parameter of this model, and told all the same.
+                    "seed": int(link.token[:8], 16),
+                    "NSFWContent": False,
+                }
+                if count > 1:
+                    result["resultIndex"] = index
+                # The bill is one; each result tells its part of it.
+                if task.extra["include_cost"] and cost is not None:
+                    result["cost"] = cost / count if count > 1 else cost
+                results.append(result)
+            return {"data": results}
         case TaskStatus.FAILED | TaskStatus.REFUSED:
             code, message = _TROUBLES[progress.status.value]
             code, message = progress.code or code, progress.message or message
@@ -391,29 +409,6 @@ def _state(service: TaskService, task: Task) -> dict[str, Any]:
                 return {"data": [_names(task) | told]}
             problem = Problem(code=code, message=message, parameter="positivePrompt")
             return {"errors": [problem.as_data(_names(task))]}
-
-
-def _results(service: TaskService, task: Task) -> list[dict[str, Any]]:
-    results = []
-    count = task.extra["results"]
-    cost = cost_in_reply(task)
-    for index, link in enumerate(service.links(task)):
-        result: dict[str, Any] = {
-            **_names(task),
-            "status": "success",
-            "videoUUID": str(uuid.UUID(link.token)),
-            "videoURL": service.link_url(task, link),
-            # Not a parameter of this model, and told all the same.
-            "seed": int(link.token[:8], 16),
-            "NSFWContent": False,
-        }
-        if count > 1:
-            result["resultIndex"] = index
-        # The bill is one; each result tells its part of it.
-        if task.extra["include_cost"] and cost is not None:
-            result["cost"] = cost / count if count > 1 else cost
-        results.append(result)
-    return results
 
 
 RUNWARE = Dialect(

@@ -167,33 +167,33 @@ async def _get_task(context: RequestContext) -> Response:
             return context.error("unknown", 404)
         if word:
             return _success({"task_id": task.id, "status": word})
-        return _state(context.service, task)
+        progress = context.service.progress(task, refunds=_REFUNDS)
+        data: dict[str, Any] = {"task_id": task.id}
+        match progress.status:
+            case TaskStatus.QUEUED:
+                data["status"] = "pending"
+            case TaskStatus.RUNNING:
+                data["status"] = "processing"
+            case TaskStatus.DONE:
+                data["status"] = "completed"
+                cost = cost_in_reply(task)
+                data |= {} if cost is None else {"cost": cost}
+                data["output"] = {"video_url": context.service.result_url(task)}
+            case TaskStatus.FAILED | TaskStatus.REFUSED:
+                # The exact body is on no page: each form was read by one client.
+                code, message = _TROUBLES[progress.status.value]
+                code, message = progress.code or code, progress.message or message
+                data["status"] = "failed"
+                match progress.form:
+                    case "errors":
+                        return _error(400, code, message)
+                    case "item":
+                        data["error_message"] = message
+                    case _:
+                        data["error"] = {"code": code, "message": message}
+        return _success(data)
 
     return await context.respond_status(context.request.path_params["task"], reply)
-
-
-def _state(service: TaskService, task: Task) -> Reply:
-    progress = service.progress(task, refunds=_REFUNDS)
-    match progress.status:
-        case TaskStatus.QUEUED:
-            return _success({"task_id": task.id, "status": "pending"})
-        case TaskStatus.RUNNING:
-            return _success({"task_id": task.id, "status": "processing"})
-        case TaskStatus.DONE:
-            cost = cost_in_reply(task)
-            told = {"task_id": task.id, "status": "completed"}
-            told |= {} if cost is None else {"cost": cost}
-            return _success(told | {"output": {"video_url": service.result_url(task)}})
-        case TaskStatus.FAILED | TaskStatus.REFUSED:
-            # The exact body is on no page: each form was read by one client.
-            code, message = _TROUBLES[progress.status.value]
-            code, message = progress.code or code, progress.message or message
-            if progress.form == "errors":
-                return _error(400, code, message)
-            failed: dict[str, Any] = {"task_id": task.id, "status": "failed"}
-            if progress.form == "item":
-                return _success(failed | {"error_message": message})
-            return _success(failed | {"error": {"code": code, "message": message}})
 
 
 async def _get_account(context: RequestContext) -> Response:
