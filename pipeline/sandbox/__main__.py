@@ -16,8 +16,10 @@ def main() -> None:
     parser.add_argument("--state", type=Path, required=True)
     parser.add_argument("--scenario", type=Path)
     parser.add_argument("--leash", action="store_true", help="end when standard input is closed")
-    told = parser.parse_args()
-    serve(told.host, told.port, state=told.state, scenario_path=told.scenario, leash=told.leash)
+    given = parser.parse_args()
+    serve(
+        given.host, given.port, state=given.state, scenario_path=given.scenario, leash=given.leash
+    )
 
 
 if __name__ == "__main__":

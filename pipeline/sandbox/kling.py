@@ -6,25 +6,26 @@ From the model's own pages and the resellers' that repeat them (read in 2026).
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from types import MappingProxyType
 
-from pipeline.sandbox.records import Upload
+from pipeline.sandbox.media_store import MediaStore, NamedMedium
 
 Size = tuple[int, int]
-SIZES: Mapping[str, Mapping[str, Size]] = MappingProxyType(
-    {
-        "std": MappingProxyType({"16:9": (1280, 720), "1:1": (960, 960), "9:16": (720, 1280)}),
-        "pro": MappingProxyType({"16:9": (1920, 1080), "1:1": (1440, 1440), "9:16": (1080, 1920)}),
-    }
-)
-"""Mode and aspect ratio to pixels."""
+# Mode and aspect ratio to pixels.
+SIZES: Mapping[str, Mapping[str, Size]] = {
+    "std": {"16:9": (1280, 720), "1:1": (960, 960), "9:16": (720, 1280)},
+    "pro": {"16:9": (1920, 1080), "1:1": (1440, 1440), "9:16": (1080, 1920)},
+}
+# The model's own page; its resellers repeat it.
 CLIP_SECONDS = (3.0, 10.0)
+ANY_SECONDS = (0.0, float("inf"))
 MAX_IMAGES = 7
 MAX_IMAGES_WITH_CLIP = 4
+# What it makes from text alone, or from text and a first frame.
 SHORT_DURATIONS = (5, 10)
-"""What it makes from text alone, or from text and a first frame."""
-UNKNOWN_SECONDS = 5.0
-"""The length of a video nobody can look into."""
+# The length of a video nobody can look into.
+_UNKNOWN_SECONDS = 5.0
+_CLIP_ROLES = frozenset({"guide", "edit"})
+# 700 in the newest copy, 720 in the others: the stricter.
 _CLIP_SIDES = (720, 2160)
 _CLIP_FPS = (24.0, 60.0)
 _CLIP_BYTES = 200_000_000
@@ -33,53 +34,88 @@ _IMAGE_RATIO = (0.4, 2.5)
 _IMAGE_BYTES = 10_000_000
 
 
-def nearest(sizes: Sequence[Size], image: Upload | str) -> Size:
-    """Return the size whose ratio is nearest to a picture's; the first where it is not ours.
+def output_size(
+    sizes: Mapping[str, Size],
+    media: Sequence[NamedMedium],
+    *,
+    ratio: str = "16:9",
+    follow: Sequence[str] = (),
+) -> Size:
+    """Return the pixels of a clip: of its mode's sizes, or after a medium that leads.
 
-    Which size follows a picture is stated nowhere.
+    An edit has its video's own ratio and the mode's short side, whatever else is referred to. A
+    medium with a role to `follow` leads to the size that is nearest; which one the providers take
+    is stated nowhere. One that nobody can look into leads to the first.
     """
-    if isinstance(image, str):
-        return sizes[0]
-    ratio = image.width / image.height
-    return min(sizes, key=lambda size: abs(size[0] / size[1] - ratio))
+    first = next(iter(sizes.values()))
+    leader = next((each for role in ("edit", *follow) for each in media if each.role == role), None)
+    if leader is None:
+        return sizes[ratio]
+    if leader.stored is None:
+        return first
+    led = leader.stored.width / leader.stored.height
+    if leader.role != "edit":
+        return min(sizes.values(), key=lambda size: abs(size[0] / size[1] - led))
+    short = min(first)
+    long = round(short * max(led, 1 / led) / 2) * 2
+    return (long, short) if led >= 1 else (short, long)
 
 
-def edited(sizes: Sequence[Size], clip: Upload | str) -> Size:
-    """Return the size of an edited video: its own ratio, the mode's short side."""
-    if isinstance(clip, str):
-        return sizes[0]
-    ratio = clip.width / clip.height
-    short = min(sizes[0])
-    long = round(short * max(ratio, 1 / ratio) / 2) * 2
-    return (long, short) if ratio >= 1 else (short, long)
+def clip_length(
+    media: Sequence[NamedMedium], *, roles: Sequence[str] = ("edit",), least: float = 0.0
+) -> float | None:
+    """Return how long the video lasts that a clip's length follows; None where none leads.
+
+    `least` is what it must last; one that nobody can look into lasts that, or five seconds.
+    """
+    clips = [each.stored for each in media if each.role in roles]
+    if not clips:
+        return None
+    return (clips[0] and clips[0].seconds) or max(_UNKNOWN_SECONDS, least)
 
 
-def seconds_of(clip: Upload | str, *, least: float = 0.0) -> float:
-    """Return how long a video lasts, as far as that can be known; `least` is what it must last."""
-    return (not isinstance(clip, str) and clip.seconds) or max(UNKNOWN_SECONDS, least)
-
-
-def misfits(medium: Upload, *, clip_seconds: tuple[float, float] = CLIP_SECONDS) -> Iterator[str]:
-    """Yield why the model does not take a picture or a video."""
-    is_clip = medium.media_type.startswith("video/")
-    limits = _clip_limits(medium, clip_seconds) if is_clip else _image_limits(medium)
+def medium_errors(
+    store: MediaStore,
+    medium: NamedMedium,
+    *,
+    clip_seconds: tuple[float, float] = CLIP_SECONDS,
+) -> Iterator[str]:
+    """Yield why a medium cannot be used: not there, of the wrong kind, or beyond the limits."""
+    stored = medium.stored
+    if stored is None:
+        if store.is_gone(medium):
+            yield "cannot be fetched"
+        return
+    is_clip = stored.media_type.startswith("video/")
+    if is_clip != (medium.role in _CLIP_ROLES):
+        yield f"cannot be {stored.media_type}"
+        return
+    ratio, sides = stored.width / stored.height, sorted((stored.width, stored.height))
+    if is_clip:
+        low, high = clip_seconds
+        seconds, fps = stored.seconds, stored.fps
+        limits = [
+            (stored.size <= _CLIP_BYTES, "at most 200 MB"),
+            (
+                _CLIP_SIDES[0] <= sides[0] and sides[1] <= _CLIP_SIDES[1],
+                "each side must be 720 to 2160 px",
+            ),
+            (seconds is None or low <= seconds <= high, f"must last {low:g} to {high:g} s"),
+            # Some files do not say how many they have.
+            (
+                not fps or _CLIP_FPS[0] <= fps <= _CLIP_FPS[1],
+                "must have 24 to 60 frames per second",
+            ),
+        ]
+    else:
+        limits = [
+            (sides[0] >= _IMAGE_SIDE, "each side must be 300 px or more"),
+            (
+                _IMAGE_RATIO[0] <= ratio <= _IMAGE_RATIO[1],
+                "its ratio must be within 1:2.5 and 2.5:1",
+            ),
+            # One page says 50 MB, the older ones 10: the smaller.
+            (stored.size <= _IMAGE_BYTES, "at most 10 MB"),
+            (stored.media_type != "image/gif", "jpeg, png or webp"),
+        ]
     yield from (message for fits, message in limits if not fits)
-
-
-def _image_limits(image: Upload) -> Iterator[tuple[bool, str]]:
-    low, high = _IMAGE_RATIO
-    yield min(image.width, image.height) >= _IMAGE_SIDE, "each side must be 300 px or more"
-    yield low <= image.width / image.height <= high, "its ratio must be within 1:2.5 and 2.5:1"
-    yield image.size <= _IMAGE_BYTES, "at most 10 MB"
-    yield image.media_type != "image/gif", "jpeg, png or webp"
-
-
-def _clip_limits(clip: Upload, seconds: tuple[float, float]) -> Iterator[tuple[bool, str]]:
-    low, high = seconds
-    smallest, largest = _CLIP_SIDES
-    slowest, fastest = _CLIP_FPS
-    sides = sorted((clip.width, clip.height))
-    yield clip.size <= _CLIP_BYTES, "at most 200 MB"
-    yield smallest <= sides[0] and sides[1] <= largest, "each side must be 720 to 2160 px"
-    yield clip.seconds is None or low <= clip.seconds <= high, f"must last {low:g} to {high:g} s"
-    yield not clip.fps or slowest <= clip.fps <= fastest, "must have 24 to 60 frames per second"

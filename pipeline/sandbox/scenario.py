@@ -1,62 +1,38 @@
-"""Read how the sandbox shall behave: a YAML or JSON document becomes a Scenario.
+"""How the sandbox shall behave: a YAML or JSON document, and the faults it plays, in their order.
 
 Nothing here happens by chance: a misspelt fault or option is refused, because a drill that
-silently plays nothing proves nothing.
+silently plays nothing proves nothing. What was played survives a restart of the sandbox; what chaos
+draws depends on the seed, the stage and the request's address (or prompt), and not on the order in
+which requests arrive.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
+import random
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
+import orjson
 import yaml
 
 from pipeline.errors import CallsheetError
-from pipeline.sandbox.faults import CHAOS, KINDS, Kind
+from pipeline.sandbox.faults import CHAOS, FAULT_TYPES, Effect, InjectedFault, Subject
+from pipeline.sandbox.schema_errors import DocumentSchema, FieldError
+from pipeline.schemas import schema
 
+_SCHEMA = DocumentSchema(schema("scenario"))
 _MATCHES = ("provider", "address", "prompt", "key")
-_RANGE_LENGTH = 2
-_NOTHING: Mapping[str, Any] = MappingProxyType({})
+# A task is polled often: chaos meets a poll less often than anything else.
+_POLLS_PER_FAULT = 4
+_CHAOS_SLOW_S = 3
 
 
 class BadScenario(CallsheetError):  # noqa: N818 - named for what it says, as the whole tree is
     """A scenario cannot be read; the text names the place and what is known there."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Fault:
-    """One line of a scenario: what happens, to whom, how often."""
-
-    name: str
-    stage: str
-    provider: str = ""
-    address: str = ""
-    prompt: str = ""
-    key: str = ""
-    times: int | None = 1
-    """How often it plays; None: always."""
-    after: int = 0
-    """How many matching requests pass first."""
-    options: Mapping[str, Any] = field(default_factory=lambda: _NOTHING)
-
-    @property
-    def kind(self) -> Kind:
-        """Return what sort of misbehaviour this is."""
-        return KINDS[self.name]
-
-    def meets(self, *, provider: str, address: str, prompt: str, key: str) -> bool:
-        """Tell whether a request is one this fault waits for; `*` and `?` work in addresses."""
-        return (
-            self.provider in {"", provider}
-            and self.key in {"", key}
-            and (not self.address or _glob(self.address).fullmatch(address) is not None)
-            and self.prompt.casefold() in prompt.casefold()
-        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,8 +70,8 @@ class Chaos:
 class Scenario:
     """How the sandbox behaves; the defaults are a quick provider on a good day."""
 
-    accounts: Mapping[str, Account] = field(default_factory=lambda: _NOTHING)
-    prices: Mapping[str, Pricing] = field(default_factory=lambda: _NOTHING)
+    accounts: Mapping[str, Account] = field(default_factory=dict)
+    prices: Mapping[str, Pricing] = field(default_factory=dict)
     """By provider; one that is not named bills as usual."""
     accept_s: tuple[float, float] = (0.0, 0.05)
     run_s: tuple[float, float] = (0.2, 1.0)
@@ -108,7 +84,7 @@ class Scenario:
     link_ttl_s: float = 3600.0
     """How long links live where the request does not say."""
     chaos: Chaos | None = None
-    faults: tuple[Fault, ...] = ()
+    faults: tuple[InjectedFault, ...] = ()
 
 
 def read_document(path: Path) -> dict[str, Any]:
@@ -119,7 +95,9 @@ def read_document(path: Path) -> dict[str, Any]:
         raise BadScenario(f"{path}: {error.strerror}") from error
     except (UnicodeDecodeError, yaml.YAMLError) as error:
         raise BadScenario(f"{path}: {error}") from error
-    return _mapping(found if found is not None else {}, str(path))
+    if not isinstance(found, dict | None):
+        raise BadScenario(f"{path}: must be a mapping")
+    return found or {}
 
 
 def read_scenario(path: Path) -> Scenario:
@@ -129,152 +107,159 @@ def read_scenario(path: Path) -> Scenario:
 
 def parse_scenario(document: Mapping[str, Any]) -> Scenario:
     """Return the scenario a document describes; raises BadScenario."""
-    _known(document, _READERS, "scenario")
-    values: dict[str, Any] = {}
-    for name, value in document.items():
-        values |= _READERS[name](value)
-    seed = values.pop("seed", None)
-    if seed is not None and values.get("chaos") is not None:
-        chaos: Chaos = values["chaos"]
-        values["chaos"] = Chaos(rate=chaos.rate, seed=seed, faults=chaos.faults)
-    return Scenario(**values)
-
-
-def _timing(value: Any) -> dict[str, Any]:
-    found = _mapping(value, "timing")
-    _known(found, ("accept_s", "run_s"), "timing")
-    return {name: _range(seconds, f"timing.{name}") for name, seconds in found.items()}
-
-
-def _accounts(value: Any) -> dict[str, Any]:
-    found = _mapping(value, "accounts")
-    return {
-        "accounts": {str(key): _account(told, f"accounts.{key}") for key, told in found.items()}
+    # As JSON has it: YAML's keys may be numbers, and its values dates.
+    given = orjson.loads(orjson.dumps(document, option=orjson.OPT_NON_STR_KEYS))
+    # What is wrong with one field of a fault hides that its others are known.
+    errors = sorted(_SCHEMA.errors(given), key=lambda each: each.problem == "unknown")
+    if errors:
+        raise BadScenario(_sentence(errors[0], given))
+    values = {
+        name: value
+        for name, value in given.items()
+        if name in {"render", "clip_bytes", "bill", "failed_tasks", "link_ttl_s"}
     }
-
-
-def _account(value: Any, where: str) -> Account:
-    if value == "bad":
-        return Account(bad=True)
-    told = _mapping(value, where)
-    _known(told, ("balance_usd",), where)
-    try:
-        return Account(balance_usd=Decimal(str(told["balance_usd"])))
-    except (InvalidOperation, KeyError) as error:
-        raise BadScenario(f"{where}: write `bad` or `{{balance_usd: 1.50}}`") from error
-
-
-def _prices(value: Any) -> dict[str, Any]:
-    found = _mapping(value, "prices")
-    return {"prices": {name: _pricing(told, f"prices.{name}") for name, told in found.items()}}
-
-
-def _pricing(value: Any, where: str) -> Pricing:
-    told = _mapping(value, where)
-    _known(told, ("factor", "per_item_usd", "told", "credit_factor"), where)
-    try:
-        numbers = {name: Decimal(str(told[name])) for name in told if name != "told"}
-    except InvalidOperation as error:
-        raise BadScenario(f"{where}: factors and prices are numbers") from error
-    return Pricing(told=told.get("told", "billed"), **numbers)
-
-
-def _chaos(value: Any) -> dict[str, Any]:
-    told = value if isinstance(value, Mapping) else {"rate": value}
-    _known(told, ("rate", "seed", "faults"), "chaos")
-    rate = _number(told.get("rate", 0), "chaos.rate")
-    if not 0 <= rate <= 1:
-        raise BadScenario("chaos.rate: a share between 0 and 1")
-    names = told.get("faults", sorted(Chaos(rate=0).faults))
-    for name in names:
-        _known({name: None}, Chaos(rate=0).faults | KINDS.keys(), "chaos.faults")
-    seed = _whole(told.get("seed", 0), "chaos.seed")
-    return {"chaos": Chaos(rate=rate, seed=seed, faults=frozenset(names)) if rate else None}
-
-
-def _faults(value: Any) -> dict[str, Any]:
-    if not isinstance(value, list):
-        raise BadScenario("faults: a list")
-    return {"faults": tuple(_fault(told, f"faults[{n}]") for n, told in enumerate(value))}
-
-
-def _fault(value: Any, where: str) -> Fault:
-    told = {"fault": value} if isinstance(value, str) else _mapping(value, where)
-    name = str(told.get("fault", ""))
-    _known({name: None}, KINDS, f"{where}.fault")
-    kind = KINDS[name]
-    _known(told, ("fault", "stage", "times", "after", *_MATCHES, *kind.options), where)
-    stage = told.get("stage", kind.stages[0])
-    _known({stage: None}, kind.stages, f"{where}.stage")
-    times = told.get("times", 1)
-    return Fault(
-        name=name,
-        stage=stage,
-        times=None if times == "always" else _whole(times, f"{where}.times"),
-        after=_whole(told.get("after", 0), f"{where}.after"),
-        options={option: told.get(option, kind.options[option]) for option in kind.options},
-        **{match: str(told.get(match, "")) for match in _MATCHES},
+    for name, seconds in given.get("timing", {}).items():
+        low, high = seconds if isinstance(seconds, list) else (seconds, seconds)
+        values[name] = (float(low), float(high))
+    told = given.get("chaos", 0)
+    # The seed may stand by itself, and goes before the one beside the rate.
+    chaos = dict(told) if isinstance(told, dict) else {"rate": told}
+    chaos |= {"seed": given["seed"]} if given.get("seed") is not None else {}
+    # Any fault may be drawn by name, also one that chance leaves out by itself.
+    chaos |= {"faults": frozenset(chaos["faults"])} if "faults" in chaos else {}
+    return Scenario(
+        **values,
+        accounts={
+            key: Account(bad=True) if told == "bad" else Account(**_amounts(told))
+            for key, told in given.get("accounts", {}).items()
+        },
+        prices={name: Pricing(**_amounts(told)) for name, told in given.get("prices", {}).items()},
+        chaos=Chaos(**chaos) if chaos.get("rate") else None,
+        faults=tuple(_fault(line) for line in given.get("faults", ())),
     )
 
 
-def _word(name: str, *words: str) -> Any:
-    def read(value: Any) -> dict[str, Any]:
-        _known({value: None}, words, name)
-        return {name: value}
-
-    return read
-
-
-_READERS: Mapping[str, Any] = MappingProxyType(
-    {
-        "accounts": _accounts,
-        "prices": _prices,
-        "timing": _timing,
-        "render": _word("render", "full", "plain"),
-        "clip_bytes": lambda value: {"clip_bytes": _whole(value, "clip_bytes")},
-        "bill": _word("bill", "accept", "finish"),
-        "failed_tasks": _word("failed_tasks", "", "kept", "refunded"),
-        "link_ttl_s": lambda value: {"link_ttl_s": _number(value, "link_ttl_s")},
-        "chaos": _chaos,
-        "seed": lambda value: {"seed": _whole(value, "seed")},
-        "faults": _faults,
-    }
-)
+def _sentence(error: FieldError, document: Any) -> str:
+    """Return what is wrong and where, and what would have been known there."""
+    *above, last = error.path or ("scenario",)
+    known = error.known
+    if error.problem == "unknown":
+        if above[:1] == ["faults"]:
+            # Beside what every fault takes: the options of this one.
+            known += tuple(FAULT_TYPES[document["faults"][above[1]]["fault"]].options)
+        where, given = above or ["scenario"], last
+    else:
+        where, given = [*above, last], error.given
+    place = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in where)
+    words = (
+        f"{given!r} is unknown; known here: {', '.join(sorted(known))}" if known else error.words
+    )
+    return f"{place.removeprefix('.')}: {words}"
 
 
-def _known(told: Mapping[Any, Any], known: Any, where: str) -> None:
-    for name in told:
-        if name not in known:
-            options = ", ".join(sorted(str(word) for word in known))
-            raise BadScenario(f"{where}: {name!r} is unknown; known here: {options}")
+def _amounts(told: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value if name == "told" else Decimal(str(value)) for name, value in told.items()}
 
 
-def _mapping(value: Any, where: str) -> dict[str, Any]:
-    if not isinstance(value, dict):
-        raise BadScenario(f"{where}: a mapping")
-    return value
+def _fault(line: str | Mapping[str, Any]) -> InjectedFault:
+    told: Mapping[str, Any] = {"fault": line} if isinstance(line, str) else line
+    kind = FAULT_TYPES[told["fault"]]
+    times = told.get("times", 1)
+    return InjectedFault(
+        name=told["fault"],
+        stage=told.get("stage", kind.stages[0]),
+        times=None if times == "always" else times,
+        after=told.get("after", 0),
+        options={option: told.get(option, default) for option, default in kind.options.items()},
+        **{match: told.get(match, "") for match in _MATCHES},
+    )
 
 
-def _range(value: Any, where: str) -> tuple[float, float]:
-    if isinstance(value, list) and len(value) == _RANGE_LENGTH:
-        low, high = (_number(seconds, where) for seconds in value)
-        return low, high
-    only = _number(value, where)
-    return only, only
+class FaultInjector:
+    """Holds the scenario, and what of it has been played."""
 
+    def __init__(
+        self,
+        document: Mapping[str, Any],
+        counts: Sequence[Sequence[int]] = (),
+        *,
+        save: Callable[[Mapping[str, Any]], None] = lambda _: None,
+        first: Mapping[str, Any] | None = None,
+    ) -> None:
+        self._save = save
+        self._first = dict(first or {})
+        self._document: dict[str, Any] = {}
+        self._counts: list[list[int]] = []
+        self._draws: Counter[str] = Counter()
+        self.scenario = Scenario()
+        self._set(dict(document), counts)
 
-def _number(value: Any, where: str) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise BadScenario(f"{where}: a number")
-    return float(value)
+    def replace(self, document: Mapping[str, Any]) -> None:
+        """Take these parts of a scenario instead of the present ones; the others stay."""
+        # New faults begin anew; another price does not play old ones again.
+        counts = [] if "faults" in document else self._counts
+        self._set({**self._document, **document}, counts)
 
+    def start_over(self) -> None:
+        """Go back to the scenario the sandbox was started with; nothing has been played."""
+        self._draws.clear()
+        self._set(dict(self._first), [])
 
-def _whole(value: Any, where: str) -> int:
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise BadScenario(f"{where}: a whole number")
-    return value
+    def append(self, faults: Sequence[Any]) -> None:
+        """Play these faults too, after those there are."""
+        present = list(self._document.get("faults", ()))
+        self._set({**self._document, "faults": [*present, *faults]}, self._counts)
 
+    def as_data(self) -> dict[str, Any]:
+        """Return the scenario as a document, with how often each fault was met and played."""
+        return {"document": self._document, "counts": self._counts}
 
-def _glob(pattern: str) -> re.Pattern[str]:
-    # Not fnmatch: the brackets of an address are plain text.
-    return re.compile(re.escape(pattern).replace(r"\*", ".*").replace(r"\?", "."), re.DOTALL)
+    def pick(
+        self, stage: str, effects: frozenset[Effect], subject: Subject
+    ) -> InjectedFault | None:
+        """Return the fault that meets this request, if any, and count it as played."""
+        for fault, count in zip(self.scenario.faults, self._counts, strict=True):
+            waits = fault.times is None or count[1] < fault.times
+            if not (waits and fault.stage == stage and fault.effect in effects):
+                continue
+            if not fault.matches(subject):
+                continue
+            count[0] += 1
+            plays = count[0] > fault.after
+            count[1] += plays
+            self._save(self.as_data())
+            if plays:
+                return fault
+        chaos = self.scenario.chaos
+        return None if chaos is None else self._draw(chaos, stage, effects, subject)
+
+    def _set(self, document: dict[str, Any], counts: Sequence[Sequence[int]]) -> None:
+        self.scenario = parse_scenario(document)
+        self._document = document
+        kept = [list(pair) for pair in counts]
+        self._counts = kept + [[0, 0] for _ in self.scenario.faults[len(kept) :]]
+        self._save(self.as_data())
+
+    def _draw(
+        self, chaos: Chaos, stage: str, effects: frozenset[Effect], subject: Subject
+    ) -> InjectedFault | None:
+        usual = CHAOS.get(stage, ())
+        more = sorted(n for n in chaos.faults - {*usual} if FAULT_TYPES[n].stages[0] == stage)
+        menu = [name for name in usual if name in chaos.faults] + more
+        names = [name for name in menu if FAULT_TYPES[name].effect in effects]
+        if not names:
+            return None
+        whom = f"{stage}:{names[0]}:{subject.address or subject.prompt}"
+        self._draws[whom] += 1
+        chance = random.Random(f"{chaos.seed}:{whom}:{self._draws[whom]}")  # noqa: S311 - a drill
+        rate = chaos.rate / _POLLS_PER_FAULT if stage == "status" else chaos.rate
+        # A request is looked at once for its reply and once for its task's fate: they share.
+        if chance.random() >= rate * len(names) / len(menu):
+            return None
+        name = chance.choice(names)
+        options = dict(FAULT_TYPES[name].options)
+        if name == "slow":
+            options["seconds"] = _CHAOS_SLOW_S
+        if name == "throttled" and chance.random() < 1 / 2:
+            options["retry_after"] = 1
+        return InjectedFault(name=name, stage=stage, options=options)

@@ -509,6 +509,45 @@ def test_image_and_video_are_not_confused(sandbox: Sandbox, apimart: APIMart) ->
     assert 400 == apimart.send(order(image_urls=[clip])).status_code
 
 
+def test_an_edit_with_a_reference_keeps_its_videos_shape(
+    sandbox: Sandbox, apimart: APIMart
+) -> None:
+    """The reference leads neither its ratio nor its length."""
+    image = apimart.upload(picture())[1]["url"]
+    clip = published(sandbox, movie(seconds=3))
+
+    edit = apimart.bought(order(image_urls=[image], video_list=[{"video_url": clip}]))
+
+    assert (720, 720, 72) == measured(apimart.finished(edit)["result"]["videos"][0]["url"][0])
+
+
+# --- Models
+
+
+def test_models_and_their_schema_can_be_read(apimart: APIMart) -> None:
+    """As the official client asks: a list of ids, an input's schema without the model, a page."""
+
+    def get(path: str, **query: str) -> Answer:
+        return answer(apimart.client.get(f"/v1/{path}", params=query))
+
+    (model,) = get("models")[1]["data"]
+    asked = {"model": model["id"], "operation": "video_generation"}
+    status, schema = get("model-schema", **asked)
+    page = get("model-docs", model=model["id"])[1]
+
+    assert (200, asked) == (status, {name: schema[name] for name in asked})
+    fields = schema["input_schema"]["properties"]
+    assert {"prompt", "video_list"} <= fields.keys()
+    assert "model" not in fields
+    assert ("model.documentation", model["id"]) == (page["object"], page["model"])
+    assert all(page[name] for name in ("doc_url", "markdown_url", "markdown", "fetched_at"))
+    assert page["stale"] is False
+    assert [404, 404] == [
+        get("model-schema", model="kling-v9")[0],
+        get("model-schema", model=model["id"], operation="image_generation")[0],
+    ]
+
+
 # --- Faults in its words
 
 

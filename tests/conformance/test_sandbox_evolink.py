@@ -201,7 +201,7 @@ def test_credits_are_counted(sandbox: Sandbox, evolink: EvoLink) -> None:
     told = {"remaining_credits": 31.68, "used_credits": 40.32}
     assert {"token": told | {"unlimited_credits": False}, "user": told} == evolink.credits()
 
-    error = {"code": 402, "message": "Insufficient balance", "type": "insufficient_quota"}
+    error = {"code": 402, "message": "Insufficient balance", "type": "insufficient_quota_error"}
     assert (402, {"error": error}) == evolink.post(order())
     sandbox.set(accounts={})
     assert evolink.credits()["token"]["unlimited_credits"]
@@ -209,7 +209,7 @@ def test_credits_are_counted(sandbox: Sandbox, evolink: EvoLink) -> None:
 
 @pytest.mark.parametrize(
     ("model", "seconds", "billed"),
-    [(EDIT, 2, 36), (EDIT, 4, 48), (EDIT, 11, 120), (FAST, 4, 72), (FAST, 7, 84)],
+    [(EDIT, 2, 36), (EDIT, 4, 48), (EDIT, 11, 120), (FAST, 4, 40.8), (FAST, 7, 47.6)],
 )
 def test_a_clip_beyond_the_limits_is_billed_as_clamped(
     evolink: EvoLink, model: str, seconds: int, billed: float
@@ -266,9 +266,9 @@ def test_a_poll_may_know_nothing_or_use_an_unknown_word(sandbox: Sandbox, evolin
     ("fault", "status", "code", "kind"),
     [
         ("throttled", 429, 429, "rate_limit_error"),
-        ("no-credit", 402, 402, "insufficient_quota"),
+        ("no-credit", 402, 402, "insufficient_quota_error"),
         ("bad-key", 401, 401, "authentication_error"),
-        ("error", 503, 503, "server_error"),
+        ("error", 503, 503, "service_unavailable_error"),
         ({"fault": "error", "status": 502}, 502, 502, "upstream_error"),
         ({"fault": "code", "code": "odd", "status": 403}, 403, "odd", "permission_error"),
     ],
@@ -373,7 +373,7 @@ def test_a_generation_outside_the_rules_is_refused(
         (order(image_urls=[IMAGE, IMAGE], aspect_ratio="1:1", duration=10), 80.64),
         (edit(), 60),
         (edit(prompt="x" * 5000, image_urls=[IMAGE] * 4, keep_original_sound=True), 60),
-        (edit(FAST, keep_original_sound=False), 72),
+        (edit(FAST, keep_original_sound=False), 40.8),
     ],
 )
 def test_a_generation_within_the_rules_is_taken(
@@ -424,6 +424,47 @@ def test_what_is_no_file_is_not_stored(evolink: EvoLink, way: str, sent: dict[st
     status, body = evolink.put(way, **sent)
 
     assert (200, {"success": False, "code": 400, "msg": body["msg"]}) == (status, body)
+
+
+def test_a_file_can_be_taken_from_an_address(sandbox: Sandbox, evolink: EvoLink) -> None:
+    """From one of the sandbox's own: it never goes out. The copy is the account's."""
+    web = httpx.URL(sandbox.base_urls["evolink"]).copy_with(path="/_sandbox/web")
+    url = httpx.post(web, content=picture(), trust_env=False).json()["url"]
+
+    status, body = evolink.put("url", json={"file_url": url, "file_name": "a.png"})
+
+    data = body["data"]
+    assert (200, True, "a.png") == (status, body["success"], data["original_name"])
+    assert data["file_url"] != url
+    assert picture() == httpx.get(data["file_url"]).content
+
+
+def test_files_are_listed_and_counted(sandbox: Sandbox, evolink: EvoLink) -> None:
+    """Page by page, oldest first (ours), beside what is left of the quota; nobody else's."""
+    names = []
+    for _ in range(3):
+        names.append(evolink.put("stream", files={"file": picture()})[1]["data"]["file_id"])
+        sandbox.advance(10)
+    other = EvoLink(sandbox, OTHER_KEY)
+    other.stored(picture())
+
+    def listed(**query: int) -> Answer:
+        return answer(evolink.client.get(f"{evolink.files}/api/v1/files/list", params=query))
+
+    status, body = listed()
+    assert (200, True, 3) == (status, body["success"], body["data"]["total"])
+    assert names == [file["file_id"] for file in body["data"]["files"]]
+    assert {"file_id", "file_name", "file_size", "upload_time"} == body["data"]["files"][0].keys()
+    assert names[2:] == [file["file_id"] for file in listed(page=2, pageSize=2)[1]["data"]["files"]]
+    assert not listed(pageSize=101)[1]["success"]
+    quota = answer(evolink.client.get(f"{evolink.files}/api/v1/files/quota"))[1]["data"]
+    assert {
+        "user_group": "default",
+        "used_files": 3,
+        "max_files": 100,
+        "remain_files": 97,
+    } == quota
+    other.client.close()
 
 
 def test_files_and_tasks_have_hosts_of_their_own(evolink: EvoLink) -> None:
@@ -496,6 +537,15 @@ def test_an_edit_has_the_length_and_ratio_of_its_video(evolink: EvoLink) -> None
     told = evolink.finished(evolink.bought(edit(video_urls=[video])))
 
     assert (1080, 1080, 72) == measured(told["results"][0])
+
+
+def test_an_edit_with_a_reference_keeps_its_videos_shape(evolink: EvoLink) -> None:
+    """The reference leads neither its ratio nor its length."""
+    video, image = evolink.stored(movie(seconds=3)), evolink.stored(picture(320, 480))
+
+    task = evolink.bought(edit(video_urls=[video], image_urls=[image]))
+
+    assert (1080, 1080, 72) == measured(evolink.finished(task)["results"][0])
 
 
 def test_a_task_says_when_it_was_created(evolink: EvoLink) -> None:

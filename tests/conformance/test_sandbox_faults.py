@@ -11,7 +11,7 @@ import av
 import httpx
 import pytest
 
-from pipeline.sandbox.faults import KINDS
+from pipeline.sandbox.faults import FAULT_TYPES
 from tests.conformance.clients import KEY, picture
 from tests.conformance.test_sandbox_runware import Runware, codes, new, order
 from tests.sandboxes import Sandbox
@@ -244,7 +244,7 @@ def test_money_may_be_billed_at_the_end(sandbox: Sandbox, runware: Runware) -> N
 
 
 def test_a_task_may_be_slow_or_stuck(sandbox: Sandbox, runware: Runware) -> None:
-    """Slow ends later, stuck never does."""
+    """Slow ends later; stuck never does, if no end is named."""
     sandbox.play({"fault": "slow", "seconds": 500}, "stuck")
     slow, stuck = order(), order()
     for task in (slow, stuck):
@@ -255,6 +255,20 @@ def test_a_task_may_be_slow_or_stuck(sandbox: Sandbox, runware: Runware) -> None
     sandbox.advance(1_000_000)
     assert "success" == runware.finished(slow["taskUUID"])["data"][0]["status"]
     assert "processing" == runware.poll(stuck["taskUUID"])[1]["data"][0]["status"]
+
+
+def test_a_stuck_task_may_end_by_the_sandboxs_clock(sandbox: Sandbox, runware: Runware) -> None:
+    """It is stuck until so many seconds have passed, then it has its clip and is billed once."""
+    sandbox.play("stuck", seconds=5000)
+    task = order()
+    runware.post(task)
+
+    sandbox.advance(4000)
+    assert "processing" == runware.poll(task["taskUUID"])[1]["data"][0]["status"]
+    sandbox.advance(2000)
+
+    assert "success" == runware.finished(task["taskUUID"])["data"][0]["status"]
+    assert "0.42" == sandbox.ledger()["billed_usd"]
 
 
 def test_a_clip_may_be_off_spec(sandbox: Sandbox, runware: Runware) -> None:
@@ -386,7 +400,7 @@ def test_every_fault_has_a_test_here() -> None:
     with open(__file__, encoding="utf-8") as source:  # noqa: PTH123 - its own text
         text = source.read()
 
-    assert [] == [name for name in KINDS if f'"{name}"' not in text]
+    assert [] == [name for name in FAULT_TYPES if f'"{name}"' not in text]
 
 
 @pytest.mark.parametrize("kill", [False, True])

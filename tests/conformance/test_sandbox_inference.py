@@ -1,4 +1,4 @@
-"""The sandbox speaks inference.sh's dialect: two generations of it, strict early and late.
+"""The sandbox speaks inference.sh's dialect: strict at once in some things, late in others.
 
 Plain HTTP against the real process. What is expected here was read from the provider's SDKs and
 the app's source; what they leave open is the sandbox's choice and is said so.
@@ -104,13 +104,13 @@ def inference(sandbox: Sandbox) -> Iterator[Inference]:
 
 
 def order(**fields: Any) -> dict[str, Any]:
-    """Return a valid run: five seconds from text, in the newer schema."""
+    """Return a valid run: five seconds from text, in August's schema."""
     given = {"prompt": "a red shoe turns", "resolution": "720p", "duration": 5, **fields}
     return {"app": APP, "input": given}
 
 
 def older(**fields: Any) -> dict[str, Any]:
-    """Return a valid run in the older schema."""
+    """Return a valid run in May's schema."""
     given = {"prompt": "a red shoe turns", "mode": "std", "duration": 5, **fields}
     return {"app": APP, "input": given}
 
@@ -155,22 +155,15 @@ def test_a_run_goes_its_way(sandbox: Sandbox, inference: Inference) -> None:
     )
 
 
-def test_the_older_path_is_of_another_generation(sandbox: Sandbox, inference: Inference) -> None:
-    """`/run`: bare replies, the older numbers, an output in an object (in all replies: ours)."""
-    sandbox.set(timing={"accept_s": 0, "run_s": 100})
+def test_the_short_path_is_the_same(sandbox: Sandbox, inference: Inference) -> None:
+    """`/run` is wrapped and numbered as `/apps/run` (REST overview, 2026-10-11)."""
     status, told = inference.run(order(), "/run")
-    assert (200, 1) == (status, told["status"])
+    assert (200, [], 1) == (status, told["messages"], told["data"]["status"])
 
-    seen = []
-    for _ in range(4):
-        sandbox.advance(24)
-        found = inference.task(told["id"])
-        seen.append((found["status"], found["status_text"]))
-    assert [(3, "scheduled"), (7, "running"), (7, "running"), (8, "uploading")] == seen
-    sandbox.advance(24)
-    found = inference.finished(told["id"])
-    assert (9, "completed") == (found["status"], found["status_text"])
-    assert (1280, 720, 120) == measured(found["output"]["video"]["uri"])
+    found = inference.finished(told["data"]["id"])
+
+    assert (10, "completed") == (found["status"], found["status_text"])
+    assert 1 == len(sandbox.tasks("inference"))
 
 
 def test_nine_is_an_upload_today(sandbox: Sandbox, inference: Inference) -> None:
@@ -196,6 +189,27 @@ def test_sizes_are_computed_not_measured(inference: Inference) -> None:
     (meta,) = task["output"]["output_meta"]["outputs"]
     assert (1280, 720, "720p") == (meta["width"], meta["height"], meta["resolution"])
     assert (720, 1280, 120) == measured(task["output"]["video"])
+
+
+@pytest.mark.parametrize(
+    ("fields", "mode"),
+    [
+        ({}, "text-to-video"),
+        ({"image": URL}, "image-to-video"),
+        ({"image": URL, "end_image": URL}, "start-end-frame"),
+        ({"reference_images": [URL]}, "reference-generation"),
+        ({"reference_video": URL, "image": URL}, "reference-generation"),
+        ({"reference_video": URL, "reference_video_type": "base"}, "video-editing"),
+    ],
+)
+def test_the_output_says_how_it_was_made(
+    inference: Inference, fields: dict[str, Any], mode: str
+) -> None:
+    """In the app's own words."""
+    task = inference.finished(inference.bought(order(**fields)))
+
+    (meta,) = task["output"]["output_meta"]["outputs"]
+    assert mode == meta["extra"]["mode"]
 
 
 def test_the_dearer_tier_is_the_default(sandbox: Sandbox, inference: Inference) -> None:
@@ -236,6 +250,60 @@ def test_a_cancelled_task_is_paid_all_the_same(sandbox: Sandbox, inference: Infe
     assert "0.42" == sandbox.ledger()["providers"]["inference"]["billed_usd"]
 
 
+def test_a_tasks_files_can_be_listed_and_deleted(inference: Inference) -> None:
+    """What it consumed and what it produced, each with its role; the task itself stays."""
+    uri = inference.upload(picture(720, 1280))
+    task = inference.finished(inference.bought(order(image=uri)))
+    path = f"/tasks/{task['id']}/files"
+
+    files = inference.get(path)[1]["data"]
+    (given,) = inference.get(f"{path}?role=input")[1]["data"]
+
+    assert [("input", uri), ("output", task["output"]["video"])] == [
+        (file["role"], file["uri"]) for file in files
+    ]
+    assert files[0] == given
+    deleted = answer(inference.client.delete(path, params={"role": "input"}))[1]["data"]
+    assert {"deleted": [given["id"]], "skipped": []} == deleted
+    assert (404, 200) == (
+        httpx.get(uri).status_code,
+        httpx.get(task["output"]["video"]).status_code,
+    )
+    assert ["output"] == [file["role"] for file in inference.get(path)[1]["data"]]
+    assert 200 == inference.client.delete(path).status_code
+    assert 403 == httpx.get(task["output"]["video"]).status_code
+    assert "completed" == inference.task(task["id"])["status_text"]
+
+
+def test_what_is_on_the_web_is_no_file_of_a_task(sandbox: Sandbox, inference: Inference) -> None:
+    """It is nobody's to list or to delete."""
+    web = httpx.URL(sandbox.base_urls["inference"]).copy_with(path="/_sandbox/web")
+    url = httpx.post(web, content=picture(720, 1280), trust_env=False).json()["url"]
+    task = inference.finished(inference.bought(order(image=url)))
+
+    assert 200 == inference.client.delete(f"/tasks/{task['id']}?files=true").status_code
+
+    assert 200 == httpx.get(url).status_code
+
+
+def test_a_task_can_be_deleted(sandbox: Sandbox, inference: Inference) -> None:
+    """One that has ended (ours); it is not there any more, its bill is."""
+    sandbox.set(timing={"accept_s": 0, "run_s": 1000})
+    task = inference.bought(order())
+
+    def delete() -> int:
+        return inference.client.delete(f"/tasks/{task}", params={"files": "true"}).status_code
+
+    assert 409 == delete()
+    sandbox.advance(2000)
+    url = inference.finished(task)["output"]["video"]
+    assert (200, 404) == (delete(), delete())
+    assert [404, 404] == [inference.get(f"/tasks/{task}{of}")[0] for of in ("", "/status")]
+    assert [] == inference.listed()["items"]
+    assert 403 == httpx.get(url).status_code
+    assert "0.42" == sandbox.ledger()["providers"]["inference"]["billed_usd"]
+
+
 def test_a_failed_task_keeps_its_money(sandbox: Sandbox, inference: Inference) -> None:
     """Not written down: the dearer reading. Its text is all that is told of the failure."""
     sandbox.play("failed", "refused")
@@ -267,9 +335,9 @@ def test_the_live_schema_can_be_read(inference: Inference) -> None:
     ("body", "status"),
     [
         (order(), 200),
-        (older(keep_original_sound=False), 200),
+        (older(keep_original_sound=False), 422),
         ({**order(), "app": f"{APP}@9r4t2k"}, 200),
-        ({**older(), "app": f"{APP}@3m7x1c"}, 200),
+        ({**older(keep_original_sound=False), "app": f"{APP}@3m7x1c"}, 200),
         ({**older(), "app": f"{APP}@9r4t2k"}, 422),
         ({**order(), "app": f"{APP}@3m7x1c"}, 422),
         ({**order(), "app": f"{APP}@latest"}, 404),
@@ -279,7 +347,7 @@ def test_the_live_schema_can_be_read(inference: Inference) -> None:
 def test_an_input_is_of_one_generation(
     inference: Inference, body: dict[str, Any], status: int
 ) -> None:
-    """Of the pinned one; without a pin of either, since which is live is not known (ours)."""
+    """Of the pinned one; without a pin of August's, which is deployed."""
     assert status == inference.run(body)[0]
 
 
@@ -287,7 +355,7 @@ def test_an_input_is_of_one_generation(
 
 
 def test_a_bad_key_is_refused(sandbox: Sandbox, inference: Inference) -> None:
-    """A problem document with 401; the older path has an object instead."""
+    """A problem document with 401, on both paths."""
     sandbox.set(accounts={KEY: "bad"})
     reply = inference.client.post("/apps/run", json=order())
 
@@ -298,7 +366,7 @@ def test_a_bad_key_is_refused(sandbox: Sandbox, inference: Inference) -> None:
     assert {"type", "title", "status", "detail"} == reply.json().keys()
     assert (401, "unauthorized") == (
         (told := inference.run(order(), "/run"))[0],
-        told[1]["error"]["code"],
+        code(told[1]),
     )
     inference.client.headers.pop("Authorization")
     assert 401 == inference.get("/tasks/0")[0]
@@ -315,18 +383,15 @@ def test_an_empty_account_gets_a_rejected_task(sandbox: Sandbox, inference: Infe
     assert (200, 13, "rejected") == (status, rejected["status"], rejected["status_text"])
     assert "balance" in rejected["error"]
     assert rejected == inference.task(rejected["id"])
+    status, told = inference.get(f"/tasks/{rejected['id']}/status")
+    assert (200, 13) == (status, told["data"]["status"])
+    stream = inference.client.get(f"/tasks/{rejected['id']}/stream")
+    assert [rejected] == [json.loads(line) for line in stream.iter_lines()]
+    assert 409 == inference.client.post(f"/tasks/{rejected['id']}/cancel").status_code
     assert rejected["id"] in [one["id"] for one in inference.listed()["items"]]
     assert 1 == len(sandbox.tasks("inference"))
-
-
-def test_the_older_path_knows_no_rejection(sandbox: Sandbox, inference: Inference) -> None:
-    """402 there: want of money has several costumes."""
-    sandbox.set(accounts={KEY: {"balance_usd": 0}})
-
-    assert (402, "payment_required") == (
-        (told := inference.run(order(), "/run"))[0],
-        told[1]["error"]["code"],
-    )
+    assert 200 == inference.client.delete(f"/tasks/{rejected['id']}").status_code
+    assert 404 == inference.get(f"/tasks/{rejected['id']}")[0]
 
 
 def test_accounts_do_not_see_each_other(sandbox: Sandbox, inference: Inference) -> None:
@@ -388,7 +453,7 @@ def test_a_run_outside_the_schema_is_refused(
     assert [] == sandbox.tasks("inference")
     assert [status, expected] == [
         (again := inference.run(body, "/run"))[0],
-        again[1]["error"]["code"],
+        code(again[1]),
     ]
 
 
@@ -573,14 +638,17 @@ def test_a_file_is_announced_properly(inference: Inference, told: Any) -> None:
 
 
 def test_the_official_client_may_say_less(inference: Inference) -> None:
-    """It sends null for what it does not know."""
+    """It sends null for what it does not know, and may leave the size out."""
     less = {"filename": None, "path": None, "public": None}
     told = announced(picture(), content_type="application/octet-stream", **less)
 
-    status, said = inference.announce(told, announced(picture()))
+    sizeless = without(announced(picture()), "size")
+
+    status, said = inference.announce(told, sizeless)
 
     assert (200, 2) == (status, len(said["data"]))
     assert 200 == put(said["data"][0], picture(), "application/octet-stream")
+    assert 200 == put(said["data"][1], picture())
 
 
 def test_a_video_that_is_edited_leads(sandbox: Sandbox, inference: Inference) -> None:
@@ -597,6 +665,16 @@ def test_a_video_that_is_edited_leads(sandbox: Sandbox, inference: Inference) ->
     assert (720, 720, 96) == measured(edited)
     assert (720, 1280, 120) == measured(guided)
     assert ["0.504", "0.63"] == sorted(task["usd"] for task in sandbox.tasks("inference"))
+
+
+def test_an_edit_with_a_reference_keeps_its_videos_shape(inference: Inference) -> None:
+    """The reference leads neither its ratio nor its length."""
+    uri, image = inference.upload(movie(seconds=3), "video/mp4"), inference.upload(picture())
+    edit = {"reference_video": uri, "reference_video_type": "base", "reference_images": [image]}
+
+    task = inference.finished(inference.bought(order(**edit)))
+
+    assert (720, 720, 72) == measured(task["output"]["video"])
 
 
 # --- Faults in its words

@@ -24,6 +24,7 @@ from tests.conformance.clients import (
     answer,
     client,
     eventually,
+    measured,
     movie,
     picture,
     without,
@@ -114,7 +115,7 @@ def test_a_task_goes_its_way(sandbox: Sandbox, runware: Runware) -> None:
     assert "success" == result["status"]
     assert 0.42 == result["cost"]
     assert named.items() <= result.items()
-    assert {"videoUUID", "videoURL", "seed"} <= result.keys()
+    assert {"videoUUID", "videoURL", "seed", "NSFWContent"} <= result.keys()
 
     clip = httpx.get(result["videoURL"])
     assert (200, "video/mp4") == (clip.status_code, clip.headers["content-type"])
@@ -154,13 +155,13 @@ def test_cost_is_told_only_when_asked_for(runware: Runware) -> None:
 
 
 def test_details_keep_request_and_response(runware: Runware) -> None:
-    """A task that exists shows what was asked; one that does not is not found (our choice)."""
+    """A task that exists shows the array that was sent; any other is not found (our choice)."""
     task = order()
     runware.post(task)
 
     status, body = runware.post({"taskType": "getTaskDetails", "taskUUID": task["taskUUID"]})
     assert 200 == status
-    assert task == body["data"][0]["request"]
+    assert [task] == body["data"][0]["request"]
     assert "data" in body["data"][0]["response"]
 
     status, body = runware.post({"taskType": "getTaskDetails", "taskUUID": new()})
@@ -368,6 +369,7 @@ def test_a_task_outside_the_rules_is_refused(
         {**UNSIZED, "inputs": {"referenceVideos": [URL], "frameImages": [FRAME]}},
         {**without(UNSIZED, "duration"), "inputs": {"video": URL, "referenceImages": [IMAGE]}},
         order(safety={"checkContent": True, "mode": "fast"}, outputFormat="MOV", ttl=60),
+        order(routing={"regions": ["eu"]}),
     ],
 )
 def test_a_task_within_the_rules_is_taken(runware: Runware, task: dict[str, Any]) -> None:
@@ -425,12 +427,65 @@ def test_a_stored_medium_is_dropped_after_thirty_days(sandbox: Sandbox, runware:
 
 
 def test_a_medium_can_be_deleted(runware: Runware) -> None:
-    """It cannot be used afterwards."""
+    """By its UUID; it cannot be used afterwards, nor deleted again (ours)."""
     stored = runware.upload(picture())
     told = {"taskType": "mediaStorage", "taskUUID": new(), "operation": "delete"}
-    assert 200 == runware.post({**told, "mediaUUID": stored["mediaUUID"]})[0]
+    delete = {**told, "mediaUUID": stored["mediaUUID"]}
+    assert (200, {"data": [delete]}) == runware.post(delete)
 
+    assert (400, [("mediaNotFound", "mediaUUID")]) == (
+        (answer := runware.post(delete))[0],
+        codes(answer[1]),
+    )
     assert 400 == runware.post({**UNSIZED, "inputs": {"frameImages": [stored["mediaUUID"]]}})[0]
+
+
+@pytest.mark.parametrize(
+    ("task", "parameter"),
+    [
+        ({"operation": "upload", "media": IMAGE, "colour": "red"}, "colour"),
+        ({"operation": "move", "media": IMAGE}, "operation"),
+        ({"media": IMAGE}, "operation"),
+        ({"operation": "upload"}, "media"),
+        ({"operation": "delete", "media": new()}, "mediaUUID"),
+        ({"operation": "upload", "media": IMAGE, "taskUUID": "7"}, "taskUUID"),
+    ],
+)
+def test_media_storage_is_asked_properly(
+    runware: Runware, task: dict[str, Any], parameter: str
+) -> None:
+    """An operation, what it needs, and no other field."""
+    asked = {"taskType": "mediaStorage", "taskUUID": new(), **task}
+
+    assert (400, parameter) == ((answer := runware.post(asked))[0], codes(answer[1])[0][1])
+
+
+def test_a_picture_can_be_stored_in_the_older_way(runware: Runware) -> None:
+    """`imageUpload` still works: an image UUID and address."""
+    task = {"taskType": "imageUpload", "taskUUID": new(), "image": IMAGE}
+
+    status, body = runware.post(task)
+
+    (told,) = body["data"]
+    assert (200, {"taskType", "taskUUID", "imageUUID", "imageURL"}) == (status, told.keys())
+    assert picture() == httpx.get(told["imageURL"]).content
+
+
+def test_a_stored_address_is_stored_again_as_it_is(runware: Runware) -> None:
+    """An address of the provider's own store is taken as a medium; any other is not fetched."""
+    stored = runware.upload(picture())
+    task = {"taskType": "mediaStorage", "taskUUID": new(), "operation": "upload"}
+
+    (told,) = runware.post({**task, "media": stored["mediaURL"]})[1]["data"]
+
+    assert stored["mediaUUID"] == told["mediaUUID"]
+
+
+def test_a_ping_is_answered(runware: Runware) -> None:
+    """As the official client asks it."""
+    told = {"taskType": "ping", "pong": True}
+
+    assert (200, {"data": [told]}) == runware.post({"taskType": "ping", "ping": True})
 
 
 @pytest.mark.parametrize(
@@ -487,6 +542,26 @@ def test_an_edit_has_the_length_and_ratio_of_its_video(sandbox: Sandbox, runware
     for wrong in ({"inputs": {"video": image}}, fast):
         assert 400 == runware.post({**edit, "taskUUID": new(), **wrong})[0]
     assert 1 == len(sandbox.tasks("runware"))
+
+
+def test_an_edit_with_a_reference_keeps_its_videos_shape(runware: Runware) -> None:
+    """The reference leads neither its ratio nor its length nor its price."""
+    video = runware.upload(movie(seconds=3))["mediaUUID"]
+    inputs = {"video": video, "referenceImages": [IMAGE]}
+    edit = {**without(UNSIZED, "duration"), "taskUUID": new(), "inputs": inputs}
+    assert 200 == runware.post({**edit, "includeCost": True})[0]
+
+    (result,) = runware.finished(edit["taskUUID"])["data"]
+
+    assert (720, 720, 72) == measured(result["videoURL"])
+    assert 0.378 == pytest.approx(result["cost"])
+
+
+def test_the_line_of_addresses_has_the_official_clients_too(sandbox: Sandbox) -> None:
+    """The whole address, as their setting takes it, beside the one without the version."""
+    told = sandbox.addresses["runware"]
+
+    assert f"{told['base_url']}/v1" == told["http_base_url"]
 
 
 # --- Links

@@ -261,7 +261,7 @@ def test_a_bad_key_is_refused_everywhere(sandbox: Sandbox, unifically: Unificall
 
 
 def test_an_empty_account_is_told_under_200(sandbox: Sandbox, unifically: Unifically) -> None:
-    """`success` false under HTTP 200 (our choice of costume); the account shows what is left."""
+    """`success` false under HTTP 200 (our choice); the account shows what is left."""
     sandbox.set(accounts={KEY: {"balance_usd": 0.3}})
     unifically.bought()
 
@@ -293,7 +293,7 @@ def test_what_is_no_object_is_refused(unifically: Unifically, body: bytes) -> No
         ({**order(), "callback_url": "x"}, "callback_url"),
         (without(order(), "model"), "model"),
         (without(order(), "input"), "input"),
-        ({**order(), "model": "kuaishou/kling-o1-video-edit"}, "model"),
+        ({**order(), "model": "kuaishou/kling-o1"}, "model"),
         ({**order(), "input": "a red shoe"}, "input"),
         (order(prompt=None), "prompt"),
         (order(prompt=""), "prompt"),
@@ -413,6 +413,17 @@ def test_what_is_no_file_is_not_stored(unifically: Unifically, sent: dict[str, A
     assert (200, {"success": False, "message": body["message"]}) == (status, body)
 
 
+def test_a_file_can_be_taken_from_an_address(sandbox: Sandbox, unifically: Unifically) -> None:
+    """From one of the sandbox's own: it never goes out. The copy is the account's."""
+    web = httpx.URL(sandbox.base_urls["unifically"]).copy_with(path="/_sandbox/web")
+    url = httpx.post(web, content=picture(), trust_env=False).json()["url"]
+
+    status, body = unifically.put(json={"url": url})
+
+    assert (200, True) == (status, body["success"])
+    assert picture() == httpx.get(body["file_url"]).content
+
+
 def test_files_and_tasks_have_hosts_of_their_own(unifically: Unifically) -> None:
     """Neither takes the other's requests, nor another verb."""
     image = {"file": picture()}
@@ -471,6 +482,69 @@ def test_an_edit_has_the_length_and_ratio_of_its_video(
     assert (720, 720, 96) == measured(body["data"]["output"]["video_url"])
     assert 0.192 == body["data"]["cost"]
     assert "0.192" == sandbox.ledger()["billed_usd"]
+
+
+def test_an_edit_with_a_reference_keeps_its_videos_shape(unifically: Unifically) -> None:
+    """The reference leads neither its ratio nor its length."""
+    video, image = unifically.stored(movie(seconds=3)), unifically.stored(picture())
+    edit = guided("transform", video_url=video, image_urls=[image])["input"]
+
+    _, body = unifically.finished(unifically.bought(**edit))
+
+    assert (720, 720, 72) == measured(body["data"]["output"]["video_url"])
+
+
+def edited(**given: Any) -> dict[str, Any]:
+    """Return a task of the second model."""
+    fields = {"prompt": "make it red", "mode": "std", "video_mode": "transform", "video_url": URL}
+    return {
+        "model": "kuaishou/kling-o1-video-edit",
+        "input": {name: value for name, value in {**fields, **given}.items() if value is not None},
+    }
+
+
+@pytest.mark.parametrize(
+    ("mode", "ratio", "pixels"),
+    [
+        ("transform", None, (720, 720, 96)),
+        ("reference", None, (960, 960, 96)),
+        ("reference", "9:16", (720, 1280, 96)),
+    ],
+)
+def test_the_second_model_makes_what_is_as_long_as_its_video(
+    unifically: Unifically, mode: str, ratio: str | None, pixels: tuple[int, int, int]
+) -> None:
+    """In both of its modes; a transformed video keeps its shape (the other's is ours)."""
+    video = unifically.stored(movie(seconds=4))
+    image = unifically.stored(picture())
+    task = edited(video_mode=mode, video_url=video, image_urls=[image], aspect_ratio=ratio)
+
+    status, body = unifically.post(task)
+    assert 200 == status, body
+    _, body = unifically.finished(body["data"]["task_id"])
+
+    assert pixels == measured(body["data"]["output"]["video_url"])
+    assert 0.192 == body["data"]["cost"]
+
+
+@pytest.mark.parametrize(
+    ("body", "named"),
+    [
+        (edited(video_url=None), "video_url"),
+        (edited(video_mode="elements"), "video_mode"),
+        (edited(duration=5), "duration"),
+        (edited(image_urls=[IMAGE] * 5), "image_urls"),
+        (edited(keep_audio="yes"), "keep_audio"),
+        (edited(elements=[]), "elements"),
+    ],
+)
+def test_the_second_model_has_fields_of_its_own(
+    unifically: Unifically, body: dict[str, Any], named: str
+) -> None:
+    """A closed set too."""
+    status, told = unifically.post(body)
+
+    assert (422, True) == (status, named in told["data"]["message"])
 
 
 @pytest.mark.parametrize(("side", "pixels"), [("wide", (1920, 1080)), ("tall", (1080, 1920))])

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.sandbox.faults import CHAOS, KINDS, STAGES
+from pipeline.sandbox.faults import CHAOS, FAULT_TYPES, STAGES, Subject
 from pipeline.sandbox.scenario import BadScenario, Scenario, parse_scenario, read_document
 
 
@@ -49,10 +49,10 @@ def test_every_part_of_a_scenario_is_read() -> None:
         ({"timing": {"run_s": "long"}}, "timing.run_s"),
         ({"render": "nice"}, "nice"),
         ({"bill": "never"}, "never"),
-        ({"chaos": 2}, "chaos.rate"),
+        ({"chaos": 2}, "chaos: must be a share"),
         ({"chaos": {"rate": 0.1, "faults": ["dropp"]}}, "dropp"),
         ({"faults": "drop"}, "a list"),
-        ({"faults": ["dropp"]}, "faults[0].fault"),
+        ({"faults": ["dropp"]}, "faults[0]: 'dropp' is unknown"),
         ({"faults": [{"fault": "drop", "retry_after": 1}]}, "retry_after"),
         ({"faults": [{"fault": "empty", "stage": "upload"}]}, "faults[0].stage"),
         ({"faults": [{"fault": "drop", "times": "twice"}]}, "faults[0].times"),
@@ -85,16 +85,21 @@ def test_a_scenario_file_may_be_yaml_or_json(tmp_path: Path) -> None:
 def test_the_brackets_of_an_address_are_plain_text() -> None:
     """Only `*` and `?` are wild in a fault's address."""
     (fault,) = parse_scenario({"faults": [{"fault": "drop", "address": "spin[A1,*]"}]}).faults
-    whom = {"provider": "runware", "prompt": "", "key": ""}
 
-    assert fault.meets(address="spin[A1,9x16]", **whom)
-    assert not fault.meets(address="spinA", **whom)
-    assert not fault.meets(address="spin[A2,9x16]", **whom)
+    def matches(address: str) -> bool:
+        return fault.matches(Subject(provider="runware", address=address))
+
+    assert matches("spin[A1,9x16]")
+    assert not matches("spinA")
+    assert not matches("spin[A2,9x16]")
 
 
 def test_chaos_draws_from_faults_that_fit_their_stage() -> None:
     """Every name in the menu exists and may happen where it stands."""
     assert set(STAGES) == set(CHAOS)
     assert [] == [
-        name for stage, names in CHAOS.items() for name in names if stage not in KINDS[name].stages
+        name
+        for stage, names in CHAOS.items()
+        for name in names
+        if stage not in FAULT_TYPES[name].stages
     ]
