@@ -20,8 +20,8 @@ import orjson
 import yaml
 
 from pipeline.errors import CallsheetError
+from pipeline.sandbox.document_schema import DocumentSchema, FieldError
 from pipeline.sandbox.faults import CHAOS, FAULT_TYPES, Effect, InjectedFault, Subject
-from pipeline.sandbox.schema_errors import DocumentSchema, FieldError
 from pipeline.schemas import schema
 
 _SCHEMA = DocumentSchema(schema("scenario"))

@@ -34,6 +34,7 @@ from starlette.routing import BaseRoute
 
 from pipeline.sandbox import kling
 from pipeline.sandbox.database import Task, Upload
+from pipeline.sandbox.document_schema import DocumentSchema, dialect_schema
 from pipeline.sandbox.http_exchange import (
     Dialect,
     Reply,
@@ -43,7 +44,6 @@ from pipeline.sandbox.http_exchange import (
     json_object,
 )
 from pipeline.sandbox.media_store import NotMedia, decode_base64
-from pipeline.sandbox.schema_errors import DocumentSchema, dialect_schema
 from pipeline.sandbox.tasks import Order, TaskService, TaskStatus, credits_in_reply
 
 _REFUNDS = False

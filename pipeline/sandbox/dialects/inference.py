@@ -32,6 +32,7 @@ from starlette.routing import BaseRoute
 
 from pipeline.sandbox import kling
 from pipeline.sandbox.database import Task
+from pipeline.sandbox.document_schema import DocumentSchema, dialect_schema
 from pipeline.sandbox.http_exchange import (
     Dialect,
     Reply,
@@ -40,7 +41,6 @@ from pipeline.sandbox.http_exchange import (
     json_object,
 )
 from pipeline.sandbox.media_store import NamedMedium
-from pipeline.sandbox.schema_errors import DocumentSchema, dialect_schema
 from pipeline.sandbox.tasks import Order, TaskService, TaskStatus
 
 _REFUNDS = False

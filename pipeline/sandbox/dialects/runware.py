@@ -24,9 +24,9 @@ from starlette.routing import BaseRoute, Route
 
 from pipeline.sandbox import kling
 from pipeline.sandbox.database import Task
+from pipeline.sandbox.document_schema import DocumentSchema, dialect_schema
 from pipeline.sandbox.http_exchange import Dialect, Reply, RequestContext, bearer
 from pipeline.sandbox.media_store import NamedMedium, NotMedia, decode_base64
-from pipeline.sandbox.schema_errors import DocumentSchema, dialect_schema
 from pipeline.sandbox.tasks import (
     Order,
     TaskService,

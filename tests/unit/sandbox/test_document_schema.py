@@ -9,7 +9,7 @@ from hatchling.builders.wheel import WheelBuilder
 from jsonschema import Draft202012Validator
 
 from pipeline.sandbox.dialects import DIALECTS
-from pipeline.sandbox.schema_errors import DocumentSchema, dialect_schema
+from pipeline.sandbox.document_schema import DocumentSchema, dialect_schema
 from tests.architecture.source import REPOSITORY
 
 SCHEMA: dict[str, Any] = {
