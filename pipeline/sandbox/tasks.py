@@ -155,8 +155,12 @@ class TaskService:
         `refunds` tells whether this provider gives the money of failed tasks back.
         """
         name, now = task.fate.get("name", ""), self.database.now()
-        never_ends = name == "stuck" and task.fate.get("seconds") is None
-        if never_ends or now < task.ready_at:
+        ends_at = task.ready_at
+        if name == "stuck":
+            # It has come as far as any, and stays there.
+            seconds = task.fate.get("seconds")
+            ends_at += float("inf") if seconds is None else seconds
+        if now < ends_at:
             passed = (now - task.created_at) / max(task.ready_at - task.created_at, 1e-9)
             if passed < _QUEUED_SHARE:
                 return Progress(status=TaskStatus.QUEUED)
@@ -223,8 +227,8 @@ class TaskService:
         price = order.usd if pricing.per_item_usd is None else pricing.per_item_usd
         factor = Decimal(str(options["factor"])) if name == "overcharged" else 1
         runs_s = random.uniform(*scenario.run_s)  # noqa: S311 - a drill, not a secret
-        if name in {"slow", "stuck"}:
-            runs_s += options["seconds"] or 0
+        if name == "slow":
+            runs_s += options["seconds"]
         fate = {"name": "failed", "message": order.will_fail} if order.will_fail else {}
         return Task(
             provider=order.subject.provider,
