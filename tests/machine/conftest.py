@@ -24,6 +24,8 @@ def campaign(sandbox: Sandbox, tmp_path: Path) -> Campaign:
 @pytest.fixture(scope="session")
 def made_once(_running_sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Campaign:
     """Return the campaign after a run in a process that lets others read its files."""
+    # What an earlier test has played is over: the test's own `sandbox` is reset after this one.
+    _running_sandbox.reset()
     folder = tmp_path_factory.mktemp("made") / "campaign"
     made = Campaign.new(folder, _running_sandbox.base_urls["runware"])
     done = made.run(before=_let_all_read)
