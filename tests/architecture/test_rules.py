@@ -123,7 +123,7 @@ SOURCES = {
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.name)
 def test_a_rule_has_one_home(rule: Rule) -> None:
-    """What a rule is recognised by stands in its home, and else only where it is known to remain."""
+    """A rule's pattern matches its home, and else only where it is known to remain."""
     found = {name for name, text in SOURCES.items() if re.search(rule.pattern, text)}
 
     assert {rule.home, *rule.left} == found
