@@ -2,7 +2,7 @@
 
 A manifest may name hosts of the offer's own list only. Anything else comes from the environment
 or the command line, must be https (http on loopback only), and is shown before the first
-request (manifest.md §9).
+request (docs/design/secrets.md §2).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What a clip must measure to be what was asked for (architecture.md §7)."""
+"""What a clip must measure to be what was asked for (docs/design/files.md §2)."""
 
 from __future__ import annotations
 

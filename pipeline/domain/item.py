@@ -121,7 +121,7 @@ class Settings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Spec:
-    """What a clip must measure to be in spec; None is not judged (architecture.md §7)."""
+    """What a clip must measure to be in spec; None is not judged (docs/design/files.md §2)."""
 
     seconds: float | None
     ratio: float | None

@@ -229,7 +229,7 @@ class ProviderSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
-    """How failures are met (manifest.md §9)."""
+    """How failures are met (docs/design/language.md §7)."""
 
     request_retries: int = 4
     purchases: int = 2

@@ -25,7 +25,7 @@ TOLD = frozenset({CHARGE, CREDITS, BALANCE})
 FREE = "free"
 """A finished clip was charged nothing, which is no price: it confirms none."""
 _SLACK_S = 0.5
-"""Clips of one length may differ by so much (architecture.md §7)."""
+"""Clips of one length may differ by so much (docs/design/files.md §2)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,7 +1,7 @@
 """Which job of the ledger an item takes: that of its own key, or of another key that will do.
 
 What was bought is not bought again because the rule of keys changed, or because somebody wrote the
-ratio that the clip has (product.md, Keys).
+ratio that the clip has (docs/design/keys.md §2).
 """
 
 from __future__ import annotations

@@ -139,9 +139,9 @@ jobs = Table(
 )
 """What is being made, one line per key; `item_id` is the item it was last planned for.
 
-`owner` and `epoch` are for several workers on one ledger (architecture.md §6): one process leaves
-them as they are. `unwanted` tells that somebody left it out after it was sent: it is collected all
-the same, for it is paid for.
+`owner` and `epoch` are for several workers on one ledger (docs/design/ledger.md §3): one process
+leaves them as they are. `unwanted` tells that somebody left it out after it was sent: it is
+collected all the same, for it is paid for.
 """
 
 Index("jobs_by_state", jobs.c.state, jobs.c.provider)

@@ -26,7 +26,7 @@ _MEGA = 1_000_000
 _MOST_BYTES = {"image": 50 * _MEGA, "video": 500 * _MEGA}
 """More than any provider takes: what is larger is not even opened."""
 _TOLERANCE = 0.02
-"""A frame this close to the ratio is taken as it is (manifest.md §5)."""
+"""A frame this close to the ratio is taken as it is (docs/design/language.md §4)."""
 _WEB = "it begins with https://"
 
 

@@ -11,7 +11,7 @@ import unicodedata
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-# What an address, a selection or a shell would read as something else (manifest.md §7).
+# What an address, a selection or a shell would misread (docs/design/language.md §5).
 _RESERVED = re.compile(r"[%,\[\]#*?\"\s\x00-\x1f\x7f-\x9f]")
 _RATIO = re.compile(r"(?<=\d):(?=\d)")
 _WORD = re.compile(r"[^\W_]+")

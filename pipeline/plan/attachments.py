@@ -193,7 +193,7 @@ class ReferenceCollector:
             self.fit = self.look.text(frames.fit) or self.fit
             if frames.first:
                 self._add_single(Role.FIRST, bundle.name, frames.first)
-            # A last frame that is blank is absent, as any blank value (manifest.md §4).
+            # A blank last frame is absent, as any blank value (docs/design/language.md §3).
             if frames.last and self.look.files(frames.last) != ():
                 self._add_single(Role.LAST, bundle.name, frames.last)
         for image in bundle.images:

@@ -50,7 +50,7 @@ class Violation:
 
 
 def kind_of(parts: frozenset[str]) -> Kind:
-    """Return the kind that follows from what is attached (manifest.md §5)."""
+    """Return the kind that follows from what is attached (docs/design/language.md §4)."""
     if "edit" in parts:
         return Kind.FAST_EDIT if "fast" in parts else Kind.EDIT
     return next((kind for part, kind in _KINDS if part in parts), Kind.TEXT)

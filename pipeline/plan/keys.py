@@ -1,9 +1,9 @@
 """What makes two items the same work → named parts, their digests, and one digest over all.
 
 Not in it: names, paths, tags, prices, a ratio that nobody wrote, and the provider unless the item
-is pinned to it (product.md, Keys): whoever makes an item, its key is the same. Any change to what
-is written here must raise RECIPE and keep the older recipe beside it, as `Key.alternatives`: what
-was bought under the older key must not be bought again.
+is pinned to it (docs/design/keys.md §1): whoever makes an item, its key is the same. Any change to
+what is written here must raise RECIPE and keep the older recipe beside it, as `Key.alternatives`:
+what was bought under the older key must not be bought again.
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ from pipeline.domain import Constraints, Kind, MediaLimits
 
 MODEL_TITLE = "Kling O1"
 TOLERANCE = 0.02
-"""How far a frame's ratio may be from the one asked for (manifest.md §5)."""
+"""How far a frame's ratio may be from the one asked for (docs/design/language.md §4)."""
 RATIOS: Mapping[str, float] = MappingProxyType({"16:9": 16 / 9, "9:16": 9 / 16, "1:1": 1.0})
 AUTO = "auto"
 USUAL_RATIO = "16:9"

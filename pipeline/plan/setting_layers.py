@@ -1,7 +1,7 @@
 """Which value of a setting wins: row's `_` column > axis > shot > defaults > built-in.
 
-`overrides` win over all of them (manifest.md §8). A value that renders to nothing is absent, so
-the next layer speaks.
+`overrides` win over all of them (docs/design/language.md §6). A value that renders to nothing is
+absent, so the next layer speaks.
 """
 
 from __future__ import annotations

@@ -22,7 +22,8 @@ CLIENT_ID = "client:id"
 ASSET = "asset:"
 """`asset:<digest>` stands for a medium until it is uploaded."""
 RETRY_AFTER_MAX_S = 300.0
-"""No provider documents Retry-After in general: honoured if sent, capped (providers.md §14 #2)."""
+"""No provider documents Retry-After for all replies: honoured if sent, and capped
+(docs/design/providers.md §9)."""
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 

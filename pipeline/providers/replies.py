@@ -2,7 +2,7 @@
 
 Nothing here raises: bytes come from outside, so each function has an answer for any of them. An
 HTTP status that leaves open whether a submit was taken (3xx, 408, 5xx) is `unsettled`, and that
-rule lives here for all providers (providers.md §10.4).
+rule lives here for all providers (docs/design/providers.md §8.2).
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ _KINDS: Mapping[int, FaultKind] = MappingProxyType(
 )
 
 # Codes of moderation and of an empty account are undocumented for most providers: the words in
-# their messages are matched instead (providers.md §14 #12, §7.4).
+# their messages are matched instead (docs/design/providers.md §9, §7.4).
 _REFUSAL = re.compile(r"polic(y|ies)|moderat|sensitive|nsfw|\brisk", re.IGNORECASE)
 _NOT_JSON = re.compile(rb"NaN|Infinity")
 _UNPAID = re.compile(r"balance|insufficient.{0,20}(credit|fund|quota)|payment", re.IGNORECASE)

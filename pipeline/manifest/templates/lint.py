@@ -1,8 +1,8 @@
 """A template's tree → the names it reads, and a fault for whatever is not allowed.
 
-The rule of manifest.md §4 lives here: what is not listed is refused, at its own tag. A template is
-a function of the names found here alone; what may be named at one place is its Scope, and what a
-prompt may mention are its References.
+The rule of docs/design/language.md §3 lives here: what is not listed is refused, at its own tag. A
+template is a function of the names found here alone; what may be named at one place is its Scope,
+and what a prompt may mention are its References.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ SCALAR: frozenset[str] = frozenset()
 RESERVED = frozenset({"first", "last", "video"})
 """Names of references that always mean the frames and the video."""
 
-# How providers number references in their own prompts (providers.md §2.2, §2.3 and §10).
+# How providers number references in their prompts (docs/design/providers.md §2.2, §2.3, §8.1).
 FOREIGN = re.compile(
     r"<<<\s*(?P<kind>[A-Za-z]+)_?(?P<number>\d*)\s*>>>"
     r"|(?<![\w@])@(?P<kind2>image|img|video|element)_?(?P<number2>\d+)(?![\w-])",

@@ -60,6 +60,6 @@ def test_a_recording_says_where_it_is_from(provider: str, name: str) -> None:
     """A recording without source and certainty is an invention."""
     found = load(provider, name)
 
-    assert found["source"].startswith("providers.md §")
+    assert found["source"].startswith("docs/design/providers.md §")
     assert found["certainty"] in {"DOC", "SDK", "INF", "composed"}
     assert {"request", "status", "headers", "body"} <= set(found)
