@@ -21,7 +21,7 @@ def with_parameters(manifest: Mapping[str, Any], models: Iterable[VideoModel]) -
     whole = deepcopy(dict(manifest))
     definitions = whole["$defs"]
     cells = definitions["variants"]["properties"]["extend"]["items"]["properties"]["set"]
-    for name, (parameter, rule) in _merged(models).items():
+    for name, (parameter, rule) in _merge_parameters(models).items():
         if not parameter.axis:
             continue
         setting = {
@@ -43,7 +43,9 @@ def with_parameters(manifest: Mapping[str, Any], models: Iterable[VideoModel]) -
     return whole
 
 
-def _merged(models: Iterable[VideoModel]) -> Mapping[str, tuple[Parameter, dict[str, Any]]]:
+def _merge_parameters(
+    models: Iterable[VideoModel],
+) -> Mapping[str, tuple[Parameter, dict[str, Any]]]:
     """Return each parameter as the first model has it, with the rule that fits all models."""
     found: dict[str, tuple[Parameter, dict[str, Any]]] = {}
     for model in models:
