@@ -103,7 +103,10 @@ def _plain_sum(total: Totals | PlanLine) -> Mapping[str, Any]:
 
 def plain_item(record: Record, folder: Path) -> Mapping[str, Any]:
     """Return an item of a plan as plain data; `folder` is the campaign's."""
-    own = ("address", "shot", "cell", "take", "kind", "provider", "status", "state", "cause")
+    own = (
+        *("address", "shot", "cell", "take", "kind", "provider", "model"),
+        *("status", "state", "cause"),
+    )
     return {
         **{name: getattr(record, name) for name in own},
         "row": record.row_key,

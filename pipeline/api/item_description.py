@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.api.loaded_campaign import LoadedCampaign
-from pipeline.domain import Item, Media, PricedItem, Record
+from pipeline.domain import Item, Media, PricedItem, Record, plain_settings
 from pipeline.errors import CallsheetError, InvalidInput
 from pipeline.findings import Finding, Span
 from pipeline.providers import OFFERS
@@ -74,10 +74,11 @@ def _description(entry: PricedItem, record: Record, campaign: LoadedCampaign) ->
         "axes": dict(item.axes),
         "tags": list(item.tags),
         "status": record.status,
+        "model": item.model,
         "kind": item.kind.value,
         "provider": item.provider,
         "passed_over": [{"provider": name, "reason": why} for name, why in item.passed_over],
-        "settings": _without_none(asdict(item.settings)),
+        "settings": _without_none(plain_settings(item.settings)),
         "spec": _without_none(asdict(item.spec)),
         "price": price,
         "path": str(campaign.folder / record.output),

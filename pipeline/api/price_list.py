@@ -19,7 +19,7 @@ def price_list() -> Rates:
 
 
 def prices_per_second(known: Rates) -> Prices:
-    """Return the price a second of each provider, kind and mode."""
+    """Return the price a second of each provider, model, kind and mode."""
     return {work: rate.usd for work, rate in known.by_work.items()}
 
 

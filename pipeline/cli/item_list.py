@@ -10,7 +10,7 @@ from pathlib import Path
 from pipeline.api.campaign_plan import plain_item
 from pipeline.cli.console import is_unread, print_text
 from pipeline.cli.options import ListForm
-from pipeline.domain import Record
+from pipeline.domain import DEFAULT_MODEL, Record
 from pipeline.domain.money import exact_usd
 from pipeline.foreign_text import printable_line
 
@@ -54,6 +54,9 @@ def _cells(record: Record, folder: Path) -> tuple[str, str, str, str, str]:
     status = standing_text(record.status, record.cause, earlier_rule=record.earlier_rule)
     price = "unknown" if record.estimate_usd is None else exact_usd(record.estimate_usd)
     path = str(folder / (record.path or record.output))
-    cells = (record.address, record.provider, status, price, path)
+    # The usual model goes without saying.
+    usual = record.model == DEFAULT_MODEL
+    maker = record.provider if usual else f"{record.provider} {record.model}"
+    cells = (record.address, maker, status, price, path)
     address, provider, status, price, path = map(printable_line, cells)
     return address, provider, status, price, path

@@ -48,6 +48,7 @@ def _head(item: Plain) -> Iterator[tuple[str, str]]:
         if item[name]:
             yield name, _words(item[name]) if name == "axes" else " ".join(item[name])
     yield "status", item["status"]
+    yield "model", item["model"]
     yield "kind", item["kind"]
     yield "provider", item["provider"]
     for each in item["passed_over"]:

@@ -10,8 +10,8 @@ from pipeline.domain.capabilities import (
     Offer,
 )
 from pipeline.domain.item import (
+    DEFAULT_MODEL,
     EMPTY,
-    MODEL,
     Alternative,
     Item,
     Key,
@@ -26,6 +26,7 @@ from pipeline.domain.item import (
     Settings,
     Spec,
     Token,
+    plain_settings,
 )
 from pipeline.domain.manifest import (
     MOST_LISTED,
@@ -56,8 +57,8 @@ from pipeline.domain.records import (
 )
 
 __all__ = [
+    "DEFAULT_MODEL",
     "EMPTY",
-    "MODEL",
     "MOST_LISTED",
     "Alternative",
     "Axis",
@@ -100,4 +101,5 @@ __all__ = [
     "Variants",
     "VideoSpec",
     "Written",
+    "plain_settings",
 ]

@@ -86,7 +86,8 @@ class Offer:
     hosts: Mapping[str, str]
     """Host name to base URL; "api" always, "upload" where it differs."""
     key_env: str
-    kinds: Mapping[Kind, Constraints]
+    models: Mapping[str, Mapping[Kind, Constraints]]
+    """Which models it sells, by name, and with what limits for each kind."""
     features: frozenset[Feature]
     images: MediaLimits = MediaLimits()
     reference_syntax: str = ""
@@ -104,15 +105,13 @@ class Offer:
     uploads: frozenset[str] = frozenset({"image", "video"})
     """Media types whose local files it takes; others must be public URLs."""
     settings: frozenset[str] = frozenset()
-    """Optional settings it has: format, safety, watermark."""
+    """Which of its models' further settings it has: format, safety, watermark."""
     options: frozenset[str] = frozenset()
     option_values: Mapping[str, frozenset[str]] = field(
         default_factory=lambda: MappingProxyType({})
     )
     """What an option may be, where that is a closed set."""
-    pixels: Mapping[str, int] = field(
-        default_factory=lambda: MappingProxyType({"std": 720, "pro": 1080})
-    )
-    """Mode to short side in pixels; empty where unknown."""
+    pixels: Mapping[str, int] | None = None
+    """Mode to short side in pixels; None: as the model's own, empty where unknown."""
     hosts_allowed: frozenset[str] = frozenset()
     """Further host names that a manifest's `base_url` or `upload_url` may name."""

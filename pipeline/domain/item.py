@@ -7,7 +7,7 @@ seconds.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from decimal import Decimal
 from enum import StrEnum
 from types import MappingProxyType
@@ -16,7 +16,8 @@ from typing import Any
 from pipeline.findings import Span
 
 EMPTY: Mapping[str, Any] = MappingProxyType({})
-MODEL = "kling-o1"
+DEFAULT_MODEL = "kling-o1"
+"""The video model of what is asked for where nobody wrote one."""
 
 
 class Kind(StrEnum):
@@ -112,11 +113,21 @@ class Settings:
     mode: str
     duration: int | None
     aspect_ratio: str | None
-    """"16:9", "9:16", "1:1" or "auto"; None for edits."""
+    """As the model names it ("16:9"), or "auto"; None for edits."""
     keep_audio: bool | None = None
     format: str | None = None
     safety: str | None = None
     watermark: bool | None = None
+    more: Mapping[str, Any] = field(default_factory=lambda: EMPTY)
+    """What else the item's model can be told, by the names of its parameters."""
+
+
+def plain_settings(settings: Settings) -> dict[str, Any]:
+    """Return settings as one flat map: those of all models, then those of the item's own."""
+    named = {
+        each.name: getattr(settings, each.name) for each in fields(settings) if each.name != "more"
+    }
+    return {**named, **settings.more}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -185,6 +196,7 @@ class Item:
     take: int
     axes: Mapping[str, str]
     tags: tuple[str, ...]
+    model: str = DEFAULT_MODEL
     kind: Kind
     prompt: tuple[str | Token, ...]
     references: tuple[Reference, ...]

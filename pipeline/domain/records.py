@@ -11,7 +11,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from pipeline.domain.item import EMPTY
+from pipeline.domain.item import DEFAULT_MODEL, EMPTY
 from pipeline.findings import Span
 
 
@@ -30,6 +30,7 @@ class Record:
     kind: str
     mode: str
     provider: str
+    model: str = DEFAULT_MODEL
     prompt: str
     """The prompt as written, with `@name` for references."""
     sent_prompt: str

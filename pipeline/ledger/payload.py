@@ -9,7 +9,7 @@ from typing import Any
 
 import orjson
 
-from pipeline.domain import Item, Media, Operation, PricedItem, Spec, Token
+from pipeline.domain import Item, Media, Operation, PricedItem, Spec, Token, plain_settings
 from pipeline.providers.base import Part, Request
 
 
@@ -43,7 +43,7 @@ def dump_item(entry: PricedItem) -> bytes:
         "mode": item.settings.mode,
         "prompt": prompt,
         "sent_prompt": entry.sent_prompt or prompt,
-        "settings": item.settings,
+        "settings": plain_settings(item.settings),
         "passed_over": item.passed_over,
         "price": _price(entry),
     }

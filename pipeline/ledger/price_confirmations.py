@@ -14,7 +14,7 @@ from decimal import ROUND_CEILING, Decimal
 
 from sqlalchemy import Connection, RowMapping, case, func, select
 
-from pipeline.domain import MODEL
+from pipeline.domain import DEFAULT_MODEL
 from pipeline.domain.states import UNBOUGHT
 from pipeline.ledger.connection import upsert
 from pipeline.ledger.sql_schema import campaigns, items, jobs, price_confirmations
@@ -35,10 +35,11 @@ class PriceClass:
     provider: str
     mode: str
     kind: str
-    model: str = MODEL
+    model: str = DEFAULT_MODEL
 
     def __str__(self) -> str:
-        return f"{self.provider} {self.mode} {self.kind}"
+        model = "" if self.model == DEFAULT_MODEL else f"{self.model} "
+        return f"{self.provider} {model}{self.mode} {self.kind}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

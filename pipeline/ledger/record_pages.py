@@ -10,7 +10,7 @@ from typing import Any
 import orjson
 from sqlalchemy import Connection, RowMapping, select
 
-from pipeline.domain import Record
+from pipeline.domain import DEFAULT_MODEL, Record
 from pipeline.domain.states import REPLANNED, UNBOUGHT, State, status_of
 from pipeline.findings import Span
 from pipeline.ledger.outputs import CLIP, EXTENSION
@@ -44,7 +44,7 @@ def page(
     first = items.alias("first")
     query = (
         select(
-            *(items.c[name] for name in (*_SAME, "position", "provider")),
+            *(items.c[name] for name in (*_SAME, "position", "provider", "model")),
             *(items.c[name] for name in ("expected_microusd", "high_microusd")),
             *(items.c[name] for name in ("output", "extension")),
             *(jobs.c[name] for name in ("state", "cause", "message", "unwanted")),
@@ -108,6 +108,8 @@ def _record(campaign: str, row: RowMapping, paid: Sequence[RowMapping]) -> Recor
         **{name: payload[name] for name in _TOLD},
         tags=tuple(payload["tags"]),
         provider=row["provider"] if row["state"] in UNBOUGHT else row["maker"],
+        # An item that was planned by an earlier version has none.
+        model=row["model"] or DEFAULT_MODEL,
         state=row["state"],
         status=status_of(
             State(row["state"]),

@@ -23,6 +23,7 @@ from pipeline.findings import Finding, nearest
 from pipeline.manifest.schema_errors import KeyPath, alternatives, either, explain_error, quote
 from pipeline.manifest.source_map import Node
 from pipeline.manifest.templates.filters import ValueFault, as_text
+from pipeline.models import known_models, with_parameters
 from pipeline.schemas import schema
 
 SettingRule = Mapping[str, Any]
@@ -69,12 +70,18 @@ def unknown_empty_keys(root: Node) -> tuple[Finding, ...]:
 
 
 @cache
+def manifest_schema() -> dict[str, Any]:
+    """Return the manifest's schema, with the settings of all models there are."""
+    return with_parameters(schema("manifest"), known_models().values())
+
+
+@cache
 def _rules() -> dict[str, Any]:
     """Return the rules for a manifest with all that it extends: now nobody else will say more.
 
     An editor sees one file, so the schema lets a manifest leave required keys to its bases.
     """
-    whole = schema("manifest")
+    whole = manifest_schema()
     return {**whole, "if": True, "required": whole["then"]["required"], "then": True}
 
 
@@ -141,7 +148,7 @@ def _without(node: Node, removed: set[KeyPath], touched: set[KeyPath], path: Key
 def setting_rules() -> Mapping[str, SettingRule]:
     """Return every setting's name with its rule: `setting_rules()["duration"]`."""
     # One truth for settings: what is written, what a template gives and what a cell steers.
-    found = schema("manifest")["$defs"]["settings"]["properties"]
+    found = manifest_schema()["$defs"]["settings"]["properties"]
     return MappingProxyType({name: _without_template(rule) for name, rule in found.items()})
 
 

@@ -11,20 +11,14 @@ from dataclasses import dataclass
 
 from pipeline.domain import Constraints, Kind, Offer
 from pipeline.domain.offer_rules import wrong_prompt_length
-from pipeline.plan.model_rules import (
-    AUTO,
-    COMBINATIONS,
-    KIND_WORDS,
-    MODEL_CONSTRAINTS,
-    MODEL_TITLE,
-    USUAL_RATIO,
-)
+from pipeline.models import AUTO, VideoModel
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Requirements:
     """What of an item decides whether it can be said; hashable, so that each is checked once."""
 
+    model: VideoModel
     kind: Kind
     mode: str
     duration: int | None
@@ -37,7 +31,7 @@ class Requirements:
     elements: int
     keep_audio: bool
     options: frozenset[str]
-    """Which of format, safety and watermark are set."""
+    """Which further settings of the model are written, such as format and watermark."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,7 +62,8 @@ _KINDS = (
 def ratio_for(asked: Requirements, limits: Constraints) -> str | None:
     """Return the ratio that is asked for under these limits; None where the clip decides.
 
-    Nobody's ratio is 16:9 where one can be stated, and `auto` beside frames and where not.
+    Nobody's ratio is the model's usual one where one can be stated; `auto` beside frames and where
+    not.
     """
     rule = _ratio_rule(asked, limits)
     if rule == "clip":
@@ -77,23 +72,33 @@ def ratio_for(asked: Requirements, limits: Constraints) -> str | None:
         return asked.ratio
     if rule == "stated" and "first" in asked.parts:
         return asked.frame_ratio or AUTO
-    return USUAL_RATIO if rule == "stated" and asked.ratio is None else AUTO
+    return asked.model.usual_ratio if rule == "stated" and asked.ratio is None else AUTO
 
 
 def forbidden(asked: Requirements) -> Iterator[Violation]:
     """Yield what the model itself does not do, whoever sells it."""
-    for rule in COMBINATIONS:
+    for rule in asked.model.combinations:
         if rule.present <= asked.parts and not rule.absent & asked.parts:
             part = next((name for name in ("last", "first") if name in rule.present), "video")
             yield Violation(slug=rule.slug, message=rule.message, part=part)
-    yield from _violations(asked, MODEL_CONSTRAINTS[asked.kind], MODEL_TITLE)
+    limits = asked.model.kinds.get(asked.kind)
+    if limits is None:
+        message = f"{asked.model.title} makes no clips from {asked.model.words[asked.kind]}"
+        yield Violation(slug="kind", message=message, part="model")
+        return
+    yield from _violations(asked, limits, asked.model.title)
 
 
 def inexpressible(asked: Requirements, offer: Offer) -> Iterator[Violation]:
     """Yield what cannot be said to a provider."""
-    limits = offer.kinds.get(asked.kind)
+    kinds = offer.models.get(asked.model.name)
+    if kinds is None:
+        message = f"{offer.title} does not sell {asked.model.title}"
+        yield Violation(slug="model-not-sold", message=message, part="provider")
+        return
+    limits = kinds.get(asked.kind)
     if limits is None:
-        message = f"{offer.title} makes no clips from {KIND_WORDS[asked.kind]}"
+        message = f"{offer.title} makes no clips from {asked.model.words[asked.kind]}"
         yield Violation(slug="kind", message=message, part="provider")
         return
     yield from _violations(asked, limits, offer.title)
@@ -137,7 +142,7 @@ def _duration(asked: Requirements, limits: Constraints) -> str | None:
         seconds = f"{rest[0]} to {last}"
     else:
         seconds = f"{', '.join(map(str, rest))} or {last}" if rest else str(last)
-    made = f"makes clips of {seconds} seconds from {KIND_WORDS[asked.kind]}"
+    made = f"makes clips of {seconds} seconds from {asked.model.words[asked.kind]}"
     return f"{made}, not of {asked.duration}"
 
 
@@ -167,7 +172,7 @@ def _ratio_rule(asked: Requirements, limits: Constraints) -> str:
 
 
 def _words(asked: Requirements) -> str:
-    words = KIND_WORDS[asked.kind]
+    words = asked.model.words[asked.kind]
     beside = asked.kind is Kind.GUIDE and (asked.images or asked.elements)
     return f"{words} with reference images" if beside else words
 
@@ -184,7 +189,7 @@ def _references(asked: Requirements, limits: Constraints) -> str | None:
     # What a last frame excludes is told by its own rule.
     if count <= limits.max_images or "last" in asked.parts:
         return None
-    beside = "" if asked.kind is Kind.REFERENCES else f" beside {KIND_WORDS[asked.kind]}"
+    beside = "" if asked.kind is Kind.REFERENCES else f" beside {asked.model.words[asked.kind]}"
     if not limits.max_images:
         return f"takes no reference images{beside}"
     return f"takes at most {limits.max_images} reference images{beside}, not {count}"

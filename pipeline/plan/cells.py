@@ -8,21 +8,25 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from itertools import product
 from math import prod
 from typing import Any
 
 from pipeline.domain import EMPTY, Match, Value, Variants
 from pipeline.findings import Finding, Span
+from pipeline.models import known_models
 from pipeline.plan.addresses import axis_text, cell_name
 
-SETTABLE = frozenset(
-    {
-        *("provider", "mode", "duration", "aspect_ratio", "takes"),
-        *("keep_audio", "format", "safety", "watermark", "pin_provider"),
-    }
-)
-"""Names that set something; any other axis is a value for templates."""
+ITEM_SETTINGS = frozenset({"provider", "model", "takes", "pin_provider"})
+"""Settings that every item has, whatever its model."""
+
+
+@cache
+def settable_names() -> frozenset[str]:
+    """Return the names that set something; any other axis is a value for templates."""
+    parameters = (name for model in known_models().values() for name in model.parameters)
+    return ITEM_SETTINGS.union(parameters)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,12 +155,12 @@ def _cell(axes: _Axes, variants: Variants) -> Cell:
         if _matches(match, ordered):
             given |= {name: value for name, value in match.set.items() if name not in ordered}
     texts = {name: axis_text(value.data) for name, value in ordered.items()}
-    sets = {}
+    sets, settable = {}, settable_names()
     for name, value in given.items():
-        if name in SETTABLE and isinstance(value.data, Mapping):
+        if name in settable and isinstance(value.data, Mapping):
             # A map sets its `id`; the rest of it is for templates.
             sets[name] = Value(data=value.data.get("id"), span=value.span, folder=value.folder)
-        elif name in SETTABLE:
+        elif name in settable:
             sets[name] = value
     return Cell(
         name=cell_name(texts.values()),

@@ -35,7 +35,6 @@ from pipeline.plan.attachments import Attachments, MediaInspector, attach, attac
 from pipeline.plan.capability_checks import Violation, wrong_length
 from pipeline.plan.cells import Cell, cells
 from pipeline.plan.media_checks import licence_faults
-from pipeline.plan.model_rules import MODEL_CONSTRAINTS, MODEL_TITLE
 from pipeline.plan.provider_settings import extra_faults, provider_setting_faults
 from pipeline.plan.resolve import Dependencies, ItemDraft, ItemResolver, ResolvedSettings
 from pipeline.plan.setting_layers import SettingLayers
@@ -207,6 +206,7 @@ class ShotExpansion:
                 take=take,
                 axes=cell.axes,
                 tags=self._tags,
+                model=draft.model.name,
                 kind=draft.kind,
                 prompt=work.prompt,
                 references=draft.references,
@@ -279,14 +279,15 @@ class ShotExpansion:
         self, draft: ItemDraft, length: int, attachments: Attachments
     ) -> tuple[_Maker, ...]:
         """Return who makes the item, then those to whom it may move on; nobody if none can."""
-        wrong = wrong_length(length, MODEL_CONSTRAINTS[draft.kind], MODEL_TITLE)
+        model = draft.model
+        wrong = wrong_length(length, model.kinds[draft.kind], model.title)
         falls_back = self._manifest.policy.fallback and not draft.pinned and not self._only
         reasons: list[tuple[str, Violation]] = []
         makers: list[_Maker] = []
         for candidate in draft.candidates if wrong is None else ():
             offer = candidate.offer
             violation = next(iter(candidate.violations), None) or wrong_length(
-                length, offer.kinds[draft.kind], offer.title
+                length, offer.models[model.name][draft.kind], offer.title
             )
             if violation is not None:
                 reasons.append((offer.provider, violation))

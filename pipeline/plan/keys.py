@@ -15,8 +15,17 @@ from typing import Any
 
 import orjson
 
-from pipeline.domain import MODEL, Alternative, Key, Kind, Media, Reference, Settings, Token
-from pipeline.plan.model_rules import AUTO
+from pipeline.domain import (
+    Alternative,
+    Key,
+    Kind,
+    Media,
+    Reference,
+    Settings,
+    Token,
+    plain_settings,
+)
+from pipeline.models import AUTO
 
 RECIPE = 2
 """Recipe 1 had the ratio a provider was told, written or not, and the digest of what `fit` made."""
@@ -63,6 +72,7 @@ class KeyRatios:
 
 
 def share_key(
+    model: str,
     kind: Kind,
     settings: Settings,
     ratios: KeyRatios,
@@ -70,17 +80,17 @@ def share_key(
     provider: str = "",
     extra: Mapping[str, Any] | None = None,
 ) -> SharedKey:
-    """Return what all items of one kind and settings share; `provider` only of a pinned one.
+    """Return what items of one model, kind and settings share; `provider` only of a pinned one.
 
     `settings` are those that the item's own provider gets.
     """
 
     def parts(recipe: int, ratio: str | None) -> KeyParts:
-        values = asdict(replace(settings, aspect_ratio=ratio))
+        values = plain_settings(replace(settings, aspect_ratio=ratio))
         return _parts_of(
             {
                 "recipe": recipe,
-                "model": MODEL,
+                "model": model,
                 "kind": kind.value,
                 **{f"settings.{name}": v for name, v in values.items() if v is not None},
                 **({"provider": provider} if provider else {}),

@@ -10,54 +10,52 @@ from collections.abc import Callable, Iterable, Iterator
 from datetime import date
 from pathlib import PurePath
 
-from pipeline.domain import Constraints, Kind, Media, MediaLimits, Offer, Reference, Shot
+from pipeline.domain import EMPTY, Constraints, Kind, Media, MediaLimits, Offer, Reference, Shot
 from pipeline.findings import Finding, Severity
+from pipeline.models import ClipLimits, VideoModel
 from pipeline.plan.capability_checks import Violation
-from pipeline.plan.model_rules import (
-    CLIP_SLACK_S,
-    MODEL_CLIPS,
-    MODEL_CONSTRAINTS,
-    MODEL_IMAGES,
-    MODEL_TITLE,
-    RATIOS,
-    TOLERANCE,
-)
 
 _MEGA = 1_000_000
 LICENCE_WARNING_DAYS = 30
+_TOLERANCE = 0.02
+"""How far a frame's ratio may be from the one asked for (docs/design/language.md §4)."""
+_CLIP_SLACK_S = 0.05
+"""A clip of "10 s" often ends some frames later."""
 
 
-def near_ratio(width: int, height: int) -> str | None:
+def near_ratio(width: int, height: int, model: VideoModel) -> str | None:
     """Return the model's ratio that these sides have, within the tolerance."""
-    return next((name for name in RATIOS if has_ratio(width, height, name)), None)
+    ratios = model.ratios.items()
+    return next((name for name, ratio in ratios if is_near_ratio(width, height, ratio)), None)
 
 
-def has_ratio(width: int, height: int, ratio: str) -> bool:
+def is_near_ratio(width: int, height: int, ratio: float) -> bool:
     """Tell whether the sides have a ratio, within the tolerance."""
-    return height > 0 and abs(width / height / RATIOS[ratio] - 1) <= TOLERANCE
+    return height > 0 and abs(width / height / ratio - 1) <= _TOLERANCE
 
 
 def unusable(
-    references: Iterable[Reference], kind: Kind, offer: Offer | None = None
+    references: Iterable[Reference], model: VideoModel, kind: Kind, offer: Offer | None = None
 ) -> Iterator[tuple[Reference, Violation]]:
     """Yield what is wrong with local media for the model, or for one provider's offer."""
-    constraints = offer.kinds.get(kind) if offer else MODEL_CONSTRAINTS[kind]
+    kinds = offer.models.get(model.name, EMPTY) if offer else model.kinds
+    constraints = kinds.get(kind)
     if constraints is None:
         return
-    limits = offer.images if offer else MODEL_IMAGES
+    limits = offer.images if offer else model.images
     for reference in references:
         for media in reference.media:
             if not media.local:
                 continue
             if media.media_type == "video":
-                found = _video_fault(media, constraints)
+                found = _video_fault(media, model.clips, constraints)
             else:
                 found = _image_fault(media, limits)
             if found is None and offer and media.media_type not in offer.uploads:
                 found = "no-upload", f"takes {media.media_type}s only as public addresses"
             if found is not None:
                 slug, message = found
-                who = offer.title if offer else MODEL_TITLE
+                who = offer.title if offer else model.title
                 has = f"{PurePath(media.source).name} {_HAS[slug](media)}"
                 yield (
                     reference,
@@ -84,8 +82,7 @@ def _image_fault(media: Media, limits: MediaLimits) -> _Fault | None:
     return None
 
 
-def _video_fault(media: Media, constraints: Constraints) -> _Fault | None:
-    clips = MODEL_CLIPS
+def _video_fault(media: Media, clips: ClipLimits, constraints: Constraints) -> _Fault | None:
     if media.format not in clips.formats:
         return "wrong-media", f"takes videos as {_format_names(clips.formats)}"
     if media.bytes > constraints.clip_max_bytes:
@@ -95,7 +92,7 @@ def _video_fault(media: Media, constraints: Constraints) -> _Fault | None:
         return "clip-size", f"takes videos of {clips.min_side} to {clips.max_side} pixels a side"
     if constraints.clip_seconds and media.seconds is not None:
         low, high = constraints.clip_seconds
-        if not low - CLIP_SLACK_S <= media.seconds <= high + CLIP_SLACK_S:
+        if not low - _CLIP_SLACK_S <= media.seconds <= high + _CLIP_SLACK_S:
             return "clip-seconds", f"takes videos of {low:g} to {high:g} seconds here"
     if media.fps is not None and not clips.min_fps <= media.fps <= clips.max_fps:
         return "clip-rate", "takes videos of 24 to 60 frames a second"

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from decimal import ROUND_CEILING, Decimal
+from itertools import product
 from typing import Any, Protocol
 
 import jsonschema
@@ -18,9 +19,11 @@ from pipeline.domain import EMPTY, Budget, Item, Price, PricedItem, ProviderSett
 from pipeline.domain.money import exact_usd
 from pipeline.errors import InvalidInput
 from pipeline.findings import Finding, FindingCollector, Span
-from pipeline.plan.model_rules import KIND_WORDS
+from pipeline.models import KIND_WORDS
 from pipeline.schemas import schema
 
+Work = tuple[str, str, str, str]
+"""What costs the same: provider, model, kind and mode."""
 _MILLIONTH = Decimal("0.000001")
 _OPTIONS = frozenset({"unknown-option", "bad-option"})
 _PLACE = Span(file="rates.yaml")
@@ -28,7 +31,7 @@ _PLACE = Span(file="rates.yaml")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rate:
-    """What a provider charges for one kind and mode: by the second, or by the item."""
+    """What a provider charges for one model, kind and mode: by the second, or by the item."""
 
     per_second: bool
     low_usd: Decimal | None
@@ -45,9 +48,9 @@ class Rate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rates:
-    """The price list, by provider, kind and mode."""
+    """The price list, by provider, model, kind and mode."""
 
-    by_work: Mapping[tuple[str, str, str], Rate]
+    by_work: Mapping[Work, Rate]
     native_usd: Mapping[str, Decimal] = field(default_factory=lambda: EMPTY)
     """What a unit of a provider's own costs at most, by provider."""
 
@@ -66,11 +69,12 @@ def parse_rates(data: Any) -> Rates:
         f"{'.'.join(map(str, error.absolute_path)) or 'rates'}: {error.message}"
         for error in jsonschema.Draft202012Validator(schema("rates")).iter_errors(data)
     ]
-    found: dict[tuple[str, str, str], Rate] = {}
+    found: dict[Work, Rate] = {}
     dearest: dict[str, Decimal] = {}
     for entry in data["rates"] if not problems else ():
         provider = entry["provider"]
-        for work in [(provider, kind, mode) for kind in entry["kinds"] for mode in entry["modes"]]:
+        kinds_and_modes = product(entry["kinds"], entry["modes"])
+        for work in [(provider, entry["model"], kind, mode) for kind, mode in kinds_and_modes]:
             if work in found:
                 problems.append(f"two rates for {', '.join(work)}")
             found[work] = Rate(
@@ -157,7 +161,7 @@ def price_items(
 
 def price(item: Item, rates: Rates) -> Price | None:
     """Return what an item is expected to cost; None where no rate, or no length, is known."""
-    rate = rates.by_work.get((item.provider, item.kind.value, item.settings.mode))
+    rate = rates.by_work.get((item.provider, item.model, item.kind.value, item.settings.mode))
     if rate is None or rate.usd is None:
         return None
     billed = _billing(item, rate)

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from pipeline.domain import Manifest, Offer, Shot
 from pipeline.domain.offer_rules import foreign_host, option_faults, reserved_field
 from pipeline.findings import Finding, Span, nearest
-from pipeline.plan.model_rules import USUAL
-from pipeline.plan.setting_layers import WrittenSettings
+from pipeline.models import VideoModel, known_models
+from pipeline.plan.setting_layers import USUAL, WrittenSettings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,7 +33,7 @@ def choose_providers(
     the manifest's own, so that a clip made there before stays in the plan.
     """
     setting, pin = written.get("provider"), written.get("pin_provider")
-    names: tuple[str, ...] = setting.data if setting else USUAL["provider"]  # type: ignore[assignment]
+    names: tuple[str, ...] = setting.data if setting else USUAL["provider"]
     span = setting.span if setting else shot.span
     extra = shot.field_spans.get("extra", shot.span)
     typed = Span(file="--provider", end_column=len(only) + 1)
@@ -55,6 +55,22 @@ def choose_providers(
         return Finding(slug="pinned-provider", message=message, span=extra, hint=hint)
     message = f"the item is pinned to another provider than {only}"
     return Finding(slug="pinned-provider", message=message, span=span)
+
+
+def choose_model(shot: Shot, written: WrittenSettings) -> VideoModel | Finding:
+    """Return the model that is asked for, or what is wrong."""
+    setting, models = written.get("model"), known_models()
+    name = str(setting.data if setting else USUAL["model"])
+    if name in models:
+        return models[name]
+    return Finding(
+        slug="unknown-model",
+        message=f"there is no model {name!r}",
+        span=setting.span if setting else shot.span,
+        hint=f"there {'are' if len(models) > 1 else 'is'}: {', '.join(sorted(models))}",
+        row=setting.row if setting else "",
+        column=setting.column if setting else "",
+    )
 
 
 def provider_setting_faults(manifest: Manifest, offers: Mapping[str, Offer]) -> Iterator[Finding]:

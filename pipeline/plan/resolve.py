@@ -11,9 +11,12 @@ from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any
 
+import jsonschema_rs
+
 from pipeline.domain import EMPTY, Kind, Media, Offer, Reference, Role, Settings, Shot, Spec
 from pipeline.errors import MediaFault
 from pipeline.findings import Finding, Severity
+from pipeline.models import AUTO, EDITS, FRAMED, VideoModel
 from pipeline.plan import keys
 from pipeline.plan.attachments import Attachments, MediaInspector
 from pipeline.plan.capability_checks import (
@@ -24,18 +27,9 @@ from pipeline.plan.capability_checks import (
     kind_of,
     ratio_for,
 )
-from pipeline.plan.media_checks import ADVICE, has_ratio, near_ratio, unusable
-from pipeline.plan.model_rules import (
-    AUTO,
-    EDITS,
-    FRAMED,
-    KIND_WORDS,
-    RATIOS,
-    USES,
-    USUAL,
-    USUAL_RATIO,
-)
-from pipeline.plan.provider_settings import choose_providers
+from pipeline.plan.cells import ITEM_SETTINGS
+from pipeline.plan.media_checks import ADVICE, is_near_ratio, near_ratio, unusable
+from pipeline.plan.provider_settings import choose_model, choose_providers
 from pipeline.plan.setting_layers import OWN, WrittenSettings
 from pipeline.plan.template_scope import TemplateScope
 
@@ -48,7 +42,10 @@ _UNUSED_ADVICE: Mapping[str, str] = MappingProxyType(
 )
 """What to do with a setting that its kind does not use."""
 _FOR_ALL = frozenset({"defaults", "overrides"})
-_OPTIONS = ("format", "safety", "watermark")
+_PLANNED = frozenset({"mode", "duration", "aspect_ratio", "keep_audio"})
+"""Settings that the plan itself reads; all others of a model are only handed on."""
+_NAMED = frozenset({"format", "safety", "watermark"})
+"""Those of the others that `Settings` names."""
 _PART_OF = MappingProxyType({"keep_audio": "video"})
 """What is written as a part of a reference, for want of a place of its own."""
 
@@ -95,6 +92,11 @@ class ItemDraft:
     """Length of the input clip."""
     pinned: bool
     candidates: tuple[Candidate, ...]
+
+    @property
+    def model(self) -> VideoModel:
+        """The model that is to make the clip."""
+        return self.compatibility.requirements.model
 
     @property
     def kind(self) -> Kind:
@@ -203,8 +205,11 @@ class ItemResolver:
         """Return the draft for the row and cell at hand; None if anything has a finding."""
         memoize, levels = self._scope.memoize, self._levels
         kind = kind_of(attachments.parts)
+        model = memoize("model", levels.settings, lambda: self._model(written))
+        if model is None:
+            return None
         all_used = memoize(
-            ("used", kind), levels.settings, lambda: self._all_settings_used(kind, written)
+            ("used", kind), levels.settings, lambda: self._all_settings_used(model, kind, written)
         )
         choice = memoize(
             "asked",
@@ -213,15 +218,15 @@ class ItemResolver:
         )
         if isinstance(choice, Finding):
             self._scope.report(choice, levels.settings)
-        references = self._fit_frames(attachments, written)
-        asked = requirements_for(kind, attachments, references, written)
+        references = self._fit_frames(model, attachments, written)
+        asked = requirements_for(model, kind, attachments, references, written=written)
         known = self._compatibilities.get(asked)
         if known is None:
             known = Compatibility(requirements=asked, forbidden=tuple(forbidden(asked)))
             self._compatibilities[asked] = known
         for violation in known.forbidden:
             self._locator.report(violation, written, attachments, levels.draft)
-        unfit = self._media_violations(kind, references, attachments, None)
+        unfit = self._media_violations(asked, references, attachments, None)
         for reference, violation in unfit:
             advice = ADVICE.get(violation.slug, "")
             self._locator.report_media(reference, violation, attachments, levels.draft, hint=advice)
@@ -253,27 +258,29 @@ class ItemResolver:
     def settle(self, draft: ItemDraft, offer: Offer) -> ResolvedSettings:
         """Return settings, spec and the shared part of the key for one provider."""
         asked = draft.compatibility.requirements
-        options = {name: draft.written[name].data for name in asked.options}
+        options = {name: draft.written[name].data for name in sorted(asked.options)}
         side = _short_side(draft.clip)
         place = (offer.provider, draft.pinned, draft.seconds, side, *options.values())
         known = draft.compatibility.resolved.get(place)
         if known is not None:
             return known
+        model = asked.model
         settings = Settings(
             mode=asked.mode,
             duration=asked.duration,
-            aspect_ratio=ratio_for(asked, offer.kinds[asked.kind]),
-            keep_audio=asked.keep_audio if "keep_audio" in USES[asked.kind] else None,
-            **options,
+            aspect_ratio=ratio_for(asked, offer.models[model.name][asked.kind]),
+            keep_audio=asked.keep_audio if "keep_audio" in model.uses[asked.kind] else None,
+            **{name: value for name, value in options.items() if name in _NAMED},
+            more=MappingProxyType({n: v for n, v in options.items() if n not in _NAMED}) or EMPTY,
         )
         # An item's key has the ratio that somebody wrote, whoever makes the item.
         ratios = keys.KeyRatios(written=None, measures=None, unwritten=())
         if asked.kind not in EDITS:
             ratio = None if asked.ratio == AUTO else asked.ratio
-            usual = asked.frame_ratio if "first" in asked.parts else USUAL_RATIO
+            usual = asked.frame_ratio if "first" in asked.parts else model.usual_ratio
             ratios = keys.KeyRatios(
                 written=ratio,
-                measures=RATIOS.get(ratio or ""),
+                measures=model.ratios.get(ratio or ""),
                 unwritten=(AUTO,) if usual is None else (usual, AUTO),
             )
         extra = self._shot.extra.get(offer.provider)
@@ -281,6 +288,7 @@ class ItemResolver:
             settings=settings,
             spec=_spec(draft, settings, offer),
             shared=keys.share_key(
+                model.name,
                 asked.kind,
                 settings,
                 ratios,
@@ -346,8 +354,8 @@ class ItemResolver:
             violations = tuple(inexpressible(compatibility.requirements, offer))
             known = Candidate(offer=offer, violations=violations)
             compatibility.candidates[offer.provider] = known
-        kind = compatibility.requirements.kind
-        media = self._media_violations(kind, references, attachments, offer)
+        asked = compatibility.requirements
+        media = self._media_violations(asked, references, attachments, offer)
         if not media:
             return known
         return Candidate(
@@ -356,45 +364,75 @@ class ItemResolver:
 
     def _media_violations(
         self,
-        kind: Kind,
+        asked: Requirements,
         references: tuple[Reference, ...],
         attachments: Attachments,
         offer: Offer | None,
     ) -> tuple[tuple[Reference, Violation], ...]:
+        model, kind = asked.model, asked.kind
         if references is not attachments.references:  # made to fit, for this cell
-            return tuple(unusable(references, kind, offer))
+            return tuple(unusable(references, model, kind, offer))
         return self._scope.memoize(
-            ("usable", offer.provider if offer else ""),
+            ("usable", model.name, offer.provider if offer else ""),
             self._levels.references,
-            lambda: tuple(unusable(references, kind, offer)),
+            lambda: tuple(unusable(references, model, kind, offer)),
         )
 
-    def _all_settings_used(self, kind: Kind, written: WrittenSettings) -> bool:
+    def _model(self, written: WrittenSettings) -> VideoModel | None:
+        """Return the model that is asked for; report one that nobody knows."""
+        model = choose_model(self._shot, written)
+        if isinstance(model, Finding):
+            self._scope.report(model, self._levels.settings)
+            return None
+        return model
+
+    def _all_settings_used(self, model: VideoModel, kind: Kind, written: WrittenSettings) -> bool:
         """Tell whether each of the shot's own settings has a meaning; report those without."""
+        used = ITEM_SETTINGS | model.uses.get(kind, frozenset(model.parameters))
         idle = [
             (name, setting)
             for name, setting in written.items()
-            if setting.layer in OWN and name not in USES[kind]
+            if setting.layer in OWN and name not in used
         ]
         for name, setting in idle:
+            lacking = name not in model.parameters
             finding = Finding(
                 slug="unused-setting",
-                message=f"'{name}' has no meaning for {KIND_WORDS[kind]}",
+                message=f"{model.title} has no setting '{name}'"
+                if lacking
+                else f"'{name}' has no meaning for {model.words[kind]}",
                 span=setting.span,
-                hint=_UNUSED_ADVICE.get(name, "take it out"),
+                hint="take it out" if lacking else _UNUSED_ADVICE.get(name, "take it out"),
             )
             self._scope.report(finding, self._levels.settings)
-        return not idle
+        wrong = [
+            (name, setting)
+            for name, setting in written.items()
+            # What the plan reads is held against the limits of the kind.
+            if name in used and name in model.parameters.keys() - _PLANNED
+            # Of two models' rules for one name, the manifest's schema holds the wider.
+            if not jsonschema_rs.is_valid(dict(model.parameters[name].rule), setting.data)
+        ]
+        for name, setting in wrong:
+            finding = Finding(
+                slug="bad-setting",
+                message=f"'{name}' is {model.parameters[name].says}, not {setting.data!r}",
+                span=setting.span,
+                row=setting.row,
+                column=setting.column,
+            )
+            self._scope.report(finding, self._levels.settings)
+        return not idle and not wrong
 
     def _fit_frames(
-        self, attachments: Attachments, written: WrittenSettings
+        self, model: VideoModel, attachments: Attachments, written: WrittenSettings
     ) -> tuple[Reference, ...]:
         """Return the references, frames in the ratio asked for; one with a finding is left out.
 
         With `auto` nothing is checked, and of a URL nothing is known.
         """
         setting = written.get("aspect_ratio")
-        if setting is None or setting.data not in RATIOS or "edit" in attachments.parts:
+        if setting is None or setting.data not in model.ratios or "edit" in attachments.parts:
             return attachments.references
         if not {"first", "last"} & attachments.parts:
             return attachments.references
@@ -403,7 +441,7 @@ class ItemResolver:
         for reference in attachments.references:
             media = reference.media[0]
             if reference.role not in {Role.FIRST, Role.LAST} or (
-                media.local and has_ratio(media.width, media.height, ratio)
+                media.local and is_near_ratio(media.width, media.height, model.ratios[ratio])
             ):
                 fitted.append(reference)
                 continue
@@ -428,13 +466,16 @@ class ItemResolver:
 
 
 def requirements_for(
+    model: VideoModel,
     kind: Kind,
     attachments: Attachments,
     references: tuple[Reference, ...],
+    *,
     written: WrittenSettings,
 ) -> Requirements:
     """Return what decides whether an item can be said; settings without a meaning left out."""
-    used = {name: setting.data for name, setting in written.items() if name in USES[kind]}
+    meant = model.uses.get(kind, frozenset[str]())
+    used = {name: setting.data for name, setting in written.items() if name in meant}
     first = references[0].media[0] if references and references[0].role is Role.FIRST else None
     ratio = written.get("aspect_ratio") if "aspect_ratio" in used else None
     if ratio is not None and ratio.data == AUTO and ratio.layer in _FOR_ALL:
@@ -442,16 +483,19 @@ def requirements_for(
         # nothing of the kind, it is as if nobody had written a ratio.
         ratio = None
     return Requirements(
+        model=model,
         kind=kind,
-        mode=used.get("mode", USUAL["mode"]),
-        duration=None if kind in EDITS else used.get("duration", USUAL["duration"]),
+        mode=used.get("mode", model.parameters["mode"].default),
+        duration=None
+        if kind in EDITS
+        else used.get("duration", model.parameters["duration"].default),
         ratio=None if ratio is None else str(ratio.data),
-        frame_ratio=near_ratio(first.width, first.height) if first else None,
+        frame_ratio=near_ratio(first.width, first.height, model) if first else None,
         parts=attachments.parts,
         images=attachments.images,
         elements=attachments.elements,
         keep_audio=bool(used.get("keep_audio", attachments.keep_audio)),
-        options=frozenset([name for name in _OPTIONS if name in used]),
+        options=frozenset(used.keys() - _PLANNED),
     )
 
 
@@ -466,7 +510,7 @@ def _spec(draft: ItemDraft, settings: Settings, offer: Offer) -> Spec:
     ratio = settings.aspect_ratio
     if ratio == AUTO and asked.kind in FRAMED:
         ratio = asked.frame_ratio
-    side = offer.pixels.get(settings.mode)
+    side = (asked.model.pixels if offer.pixels is None else offer.pixels).get(settings.mode)
     if asked.kind in EDITS:
         # "Size and length follow it" (Runware's model page): not larger than its clip.
         own = _short_side(draft.clip)
@@ -475,7 +519,7 @@ def _spec(draft: ItemDraft, settings: Settings, offer: Offer) -> Spec:
         side = None
     return Spec(
         seconds=draft.seconds if asked.kind in EDITS else settings.duration,
-        ratio=RATIOS.get(ratio or ""),
+        ratio=asked.model.ratios.get(ratio or ""),
         short_side=side,
     )
 

@@ -6,17 +6,21 @@ absent, so the next layer speaks.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from types import MappingProxyType
 from typing import Any
 
-from pipeline.domain import Manifest, Shot, Value
+from pipeline.domain import DEFAULT_MODEL, Manifest, Shot, Value
 from pipeline.errors import TemplateFault
 from pipeline.findings import Finding, Span
-from pipeline.plan.cells import SETTABLE, Cell
+from pipeline.models import known_models
+from pipeline.plan.cells import Cell
 from pipeline.plan.template_scope import CELL, ROW, TAKE, TemplateScope, as_finding
 
+_NUMBER = re.compile(r"-?[0-9]{1,15}(?:\.[0-9]{1,15})?")
 OWN = frozenset({"shot", "axis"})
 """Layers in which a setting without a meaning is a mistake; elsewhere it is left out."""
 
@@ -65,7 +69,7 @@ class SettingLayers:
 
         def read() -> WrittenSettings | None:
             found: dict[str, WrittenSetting] = {}
-            for name in _ORDER:
+            for name in _names_read():
                 setting = self._setting(name, level)
                 if isinstance(setting, Finding):
                     return None
@@ -97,7 +101,7 @@ class SettingLayers:
                 return finding
             if data is None or data == "":
                 continue
-            what, reader = _READERS[name]
+            what, reader = _readers()[name]
             in_row = row is not None and layer == "row"
             setting = WrittenSetting(
                 layer=layer,
@@ -133,6 +137,12 @@ def _switch(data: Any) -> bool | None:
     return {"true": True, "false": False}.get(str(data).strip().lower())
 
 
+def _number(data: Any) -> float | None:
+    if isinstance(data, bool) or not _NUMBER.fullmatch(str(data).strip()):
+        return None
+    return float(data)
+
+
 def _text(data: Any) -> str | None:
     return data.strip() if isinstance(data, str) else None
 
@@ -144,18 +154,35 @@ def _names(data: Any) -> tuple[str, ...] | None:
     return tuple(map(str, listed))
 
 
-_ORDER = tuple(sorted(SETTABLE - {"takes"}))
-_READERS: Mapping[str, tuple[str, Callable[[Any], Any]]] = MappingProxyType(
+USUAL: Mapping[str, Any] = MappingProxyType(
+    {"provider": ("runware",), "model": DEFAULT_MODEL, "takes": 1, "pin_provider": False}
+)
+"""Settings of an item nobody wrote; those of its model stand in the model's parameters."""
+_Reader = tuple[str, Callable[[Any], Any]]
+_ITEM_READERS: Mapping[str, _Reader] = MappingProxyType(
     {
         "provider": ("a provider's name, or a list of names", _names),
-        "mode": ("std or pro", _text),
-        "duration": ("a whole number of seconds", _whole),
-        "aspect_ratio": ("a ratio such as 9:16, or auto", _text),
+        "model": ("a model's name", _text),
         "takes": ("a whole number from 1", lambda data: _whole(data) or None),
-        "keep_audio": ("true or false", _switch),
-        "format": ("mp4, webm or mov", {"mp4": "mp4", "webm": "webm", "mov": "mov"}.get),
-        "safety": ("a word", _text),
-        "watermark": ("true or false", _switch),
         "pin_provider": ("true or false", _switch),
     }
 )
+_TYPE_READERS: Mapping[str, Callable[[Any], Any]] = MappingProxyType(
+    {"integer": _whole, "number": _number, "boolean": _switch, "string": _text}
+)
+
+
+@cache
+def _readers() -> Mapping[str, _Reader]:
+    """Return how each setting is read, with its value in words; a model's by its parameters."""
+    found: dict[str, _Reader] = dict(_ITEM_READERS)
+    for model in known_models().values():
+        for name, parameter in model.parameters.items():
+            kind = str(parameter.rule.get("type", "string"))
+            found.setdefault(name, (parameter.says, _TYPE_READERS[kind]))
+    return found
+
+
+@cache
+def _names_read() -> Sequence[str]:
+    return sorted(_readers().keys() - {"takes"})

@@ -15,6 +15,7 @@ from urllib.parse import quote
 
 from pipeline.domain import Cadence, Constraints, Feature, Item, Kind, Media, Offer, Role
 from pipeline.domain.states import FaultKind
+from pipeline.models import KLING_O1
 from pipeline.providers import assets, prompts, replies
 from pipeline.providers.base import (
     CLIENT_ID,
@@ -43,25 +44,26 @@ def _constraints(**more: Any) -> Constraints:
     return Constraints(**more)
 
 
+_KINDS: Mapping[Kind, Constraints] = MappingProxyType(
+    {
+        # Frames are documented for a sibling model only: not offered. The page allows 5 and 10
+        # seconds alone; how many images it takes is not on it: the model's own rule.
+        Kind.TEXT: _constraints(durations=_SHORT),
+        Kind.REFERENCES: _constraints(durations=_SHORT, max_images=7),
+        Kind.GUIDE: _constraints(
+            durations=_SHORT, max_images=4, clip_seconds=(3.0, 10.0), keep_audio=True
+        ),
+        Kind.EDIT: _constraints(
+            ratio="clip", max_images=4, clip_seconds=(3.0, 10.0), keep_audio=True
+        ),
+    }
+)
 OFFER = Offer(
     provider="apimart",
     title="APIMart",
     hosts=MappingProxyType({"api": "https://api.apimart.ai"}),
     key_env="APIMART_API_KEY",
-    kinds=MappingProxyType(
-        {
-            # Frames are documented for a sibling model only: not offered. The page allows 5 and 10
-            # seconds alone; how many images it takes is not on it: the model's own rule.
-            Kind.TEXT: _constraints(durations=_SHORT),
-            Kind.REFERENCES: _constraints(durations=_SHORT, max_images=7),
-            Kind.GUIDE: _constraints(
-                durations=_SHORT, max_images=4, clip_seconds=(3.0, 10.0), keep_audio=True
-            ),
-            Kind.EDIT: _constraints(
-                ratio="clip", max_images=4, clip_seconds=(3.0, 10.0), keep_audio=True
-            ),
-        }
-    ),
+    models=MappingProxyType({KLING_O1.name: _KINDS}),
     features=frozenset({Feature.IDEMPOTENT, Feature.UPLOAD, Feature.COST, Feature.FREE_FAILURES}),
     reference_syntax=_SYNTAX,
     concurrency=3,

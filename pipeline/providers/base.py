@@ -194,8 +194,8 @@ class Provider(Protocol):
 class Plugin(Provider, Protocol):
     """A provider from another package: it brings along what this one ships for its own."""
 
-    wire_schema: Mapping[str, Any]
-    """Closed JSON Schema of the body of a submit, in placeholder form."""
+    wire_schemas: Mapping[str, Mapping[str, Any]]
+    """By model, the closed JSON Schema of the body of a submit, in placeholder form."""
     rates: Sequence[Mapping[str, Any]]
     """Its prices, as entries of rates.yaml."""
 

@@ -15,6 +15,7 @@ from urllib.parse import quote
 
 from pipeline.domain import EMPTY, Cadence, Constraints, Feature, Item, Kind, Media, Offer, Role
 from pipeline.domain.states import FaultKind
+from pipeline.models import KLING_O1
 from pipeline.providers import assets, prompts, replies
 from pipeline.providers.base import (
     Absent,
@@ -49,6 +50,27 @@ def _constraints(**more: Any) -> Constraints:
     return Constraints(modes=frozenset({"pro"}), prompt_max=2000, **more)
 
 
+_KINDS: Mapping[Kind, Constraints] = MappingProxyType(
+    {
+        Kind.FIRST_FRAME: _constraints(durations=frozenset({5, 10}), ratio="frame"),
+        Kind.FRAMES: _constraints(durations=frozenset({5, 10}), ratio="frame"),
+        # Keeping the sound is documented for a sibling model and seen in one client for O1.
+        Kind.EDIT: _constraints(
+            ratio="clip",
+            max_images=4,
+            clip_seconds=(3.0, 10.0),
+            clip_max_bytes=100_000_000,
+            keep_audio=True,
+        ),
+        Kind.FAST_EDIT: _constraints(
+            ratio="clip",
+            max_images=4,
+            clip_seconds=(6.0, 20.0),
+            clip_max_bytes=100_000_000,
+            keep_audio=True,
+        ),
+    }
+)
 OFFER = Offer(
     provider="evolink",
     title="EvoLink",
@@ -56,27 +78,7 @@ OFFER = Offer(
         {"api": "https://api.evolink.ai", "upload": "https://files-api.evolink.ai"}
     ),
     key_env="EVOLINK_API_KEY",
-    kinds=MappingProxyType(
-        {
-            Kind.FIRST_FRAME: _constraints(durations=frozenset({5, 10}), ratio="frame"),
-            Kind.FRAMES: _constraints(durations=frozenset({5, 10}), ratio="frame"),
-            # Keeping the sound is documented for a sibling model and seen in one client for O1.
-            Kind.EDIT: _constraints(
-                ratio="clip",
-                max_images=4,
-                clip_seconds=(3.0, 10.0),
-                clip_max_bytes=100_000_000,
-                keep_audio=True,
-            ),
-            Kind.FAST_EDIT: _constraints(
-                ratio="clip",
-                max_images=4,
-                clip_seconds=(6.0, 20.0),
-                clip_max_bytes=100_000_000,
-                keep_audio=True,
-            ),
-        }
-    ),
+    models=MappingProxyType({KLING_O1.name: _KINDS}),
     features=frozenset({Feature.UPLOAD, Feature.CREDITS, Feature.BALANCE}),
     # The official tool's advice: every 10 to 15 seconds.
     cadence=Cadence(first_s=10.0, every_s=10.0, max_s=15.0),

@@ -13,6 +13,7 @@ from typing import Any
 from urllib.parse import quote
 
 from pipeline.domain import Cadence, Constraints, Feature, Item, Kind, Media, Offer, Role
+from pipeline.models import KLING_O1
 from pipeline.providers import assets, inference_replies, prompts
 from pipeline.providers.base import (
     Absent,
@@ -40,23 +41,24 @@ def _constraints(**more: Any) -> Constraints:
     return Constraints(**more)
 
 
+_KINDS: Mapping[Kind, Constraints] = MappingProxyType(
+    {
+        # What the model forbids is accepted here and fails minutes later: its rules hold.
+        Kind.TEXT: _constraints(durations=_SHORT),
+        Kind.FIRST_FRAME: _constraints(durations=_SHORT, ratio="frame"),
+        Kind.FRAMES: _constraints(durations=_ANY, ratio="frame"),
+        Kind.REFERENCES: _constraints(durations=_ANY, max_images=7),
+        # The newer schema has no switch for the sound: it cannot be asked for.
+        Kind.GUIDE: _constraints(durations=_ANY, max_images=4, clip_seconds=(3.0, 10.0)),
+        Kind.EDIT: _constraints(ratio="clip", max_images=4, clip_seconds=(3.0, 10.0)),
+    }
+)
 OFFER = Offer(
     provider="inference",
     title="inference.sh",
     hosts=MappingProxyType({"api": "https://api.inference.sh"}),
     key_env="INFERENCE_API_KEY",
-    kinds=MappingProxyType(
-        {
-            # What the model forbids is accepted here and fails minutes later: its rules hold.
-            Kind.TEXT: _constraints(durations=_SHORT),
-            Kind.FIRST_FRAME: _constraints(durations=_SHORT, ratio="frame"),
-            Kind.FRAMES: _constraints(durations=_ANY, ratio="frame"),
-            Kind.REFERENCES: _constraints(durations=_ANY, max_images=7),
-            # The newer schema has no switch for the sound: it cannot be asked for.
-            Kind.GUIDE: _constraints(durations=_ANY, max_images=4, clip_seconds=(3.0, 10.0)),
-            Kind.EDIT: _constraints(ratio="clip", max_images=4, clip_seconds=(3.0, 10.0)),
-        }
-    ),
+    models=MappingProxyType({KLING_O1.name: _KINDS}),
     features=frozenset({Feature.LISTING, Feature.UPLOAD}),
     reference_syntax="@image_{n}",
     cadence=Cadence(first_s=2.0, every_s=2.0, max_s=10.0),

@@ -22,14 +22,16 @@ def plugins(taken: Iterable[str], found: Iterable[EntryPoint] | None = None) -> 
         try:
             plugin: Plugin = point.load()()
             name = plugin.offer.provider
-            needed = (plugin.wire_schema, plugin.rates)
+            needed = (plugin.wire_schemas, plugin.rates)
         except Exception as error:  # noqa: BLE001 - whatever a foreign package raises
             _leave_out(point, f"{type(error).__name__}: {error}")
             continue
         if name in names:
             _leave_out(point, f"there is a provider {name!r} already")
+        elif plugin.offer.models.keys() - plugin.wire_schemas.keys():
+            _leave_out(point, "it brings no wire schema for one of its models")
         elif not all(needed):
-            _leave_out(point, "it brings no wire_schema, or no rates")
+            _leave_out(point, "it brings no wire_schemas, or no rates")
         else:
             names.add(name)
             yield plugin

@@ -28,7 +28,7 @@ from pipeline.providers.unifically import Unifically
 _OWN: tuple[Provider, ...] = (APIMart(), EvoLink(), Inference(), Runware(), Unifically())
 _PLUGINS = tuple(plugins(provider.offer.provider for provider in _OWN))
 for _plugin in _PLUGINS:
-    schema_registry.register(_plugin.offer.provider, _plugin.wire_schema)
+    schema_registry.register(_plugin.offer.provider, _plugin.wire_schemas)
 
 PROVIDERS: Mapping[str, Provider] = MappingProxyType(
     {provider.offer.provider: provider for provider in (*_OWN, *_PLUGINS)}
@@ -100,11 +100,11 @@ def _request_faults(item: Item, offer: Offer, data: Mapping[str, Any]) -> list[t
     prompt = _prompt_in(offer, data)
     if prompt == CLIENT_ID or prompt.startswith(ASSET):
         return [("prompt-reserved", f"a prompt cannot be the placeholder {prompt!r}")]
-    wrong = wrong_prompt_length(len(prompt), offer.kinds[item.kind])
+    wrong = wrong_prompt_length(len(prompt), offer.models[item.model][item.kind])
     if wrong is not None:
         slug, bound = wrong
         return [(slug, f"the prompt has {len(prompt):,} characters as sent, {bound}")]
-    refused = schema_registry.schema_error(item.provider, data["body"])
+    refused = schema_registry.schema_error(item.provider, item.model, data["body"])
     if refused is not None:
         return [("wire-schema", f"{offer.title} cannot be told this: {refused}")]
     added = item.extra.get(item.provider)

@@ -12,6 +12,7 @@ from types import MappingProxyType
 from typing import Any
 
 from pipeline.domain import Cadence, Constraints, Feature, Item, Kind, Media, Offer, Role
+from pipeline.models import KLING_O1
 from pipeline.providers import assets, prompts, runware_replies
 from pipeline.providers.base import (
     ASSET,
@@ -47,36 +48,37 @@ def _constraints(**more: Any) -> Constraints:
     return Constraints(prompt_min=2, **more)
 
 
+_KINDS: Mapping[Kind, Constraints] = MappingProxyType(
+    {
+        # Which lengths text takes is not on the page: the model's own rule.
+        Kind.TEXT: _constraints(durations=_SHORT),
+        Kind.FIRST_FRAME: _constraints(durations=_SHORT, ratio="frame"),
+        Kind.FRAMES: _constraints(durations=_SHORT, ratio="frame"),
+        # Exactly one of frames, reference images, width and height: no ratio beside images.
+        Kind.REFERENCES: _constraints(durations=_ANY, ratio="provider", max_images=7),
+        # The page allows 7 images beside a guide, the model 4. The official example pairs a
+        # guide with width and height, against the rule; a first frame is nowhere shown.
+        Kind.GUIDE: _constraints(
+            durations=_ANY,
+            ratio_with_images="provider",
+            max_images=4,
+            clip_seconds=(3.0, 10.0),
+            keep_audio=True,
+        ),
+        Kind.EDIT: _constraints(
+            ratio="clip", max_images=4, clip_seconds=(3.0, 10.0), keep_audio=True
+        ),
+        Kind.FAST_EDIT: _constraints(
+            ratio="clip", max_images=4, clip_seconds=(6.0, 20.0), keep_audio=True
+        ),
+    }
+)
 OFFER = Offer(
     provider="runware",
     title="Runware",
     hosts=MappingProxyType({"api": "https://api.runware.ai"}),
     key_env="RUNWARE_API_KEY",
-    kinds=MappingProxyType(
-        {
-            # Which lengths text takes is not on the page: the model's own rule.
-            Kind.TEXT: _constraints(durations=_SHORT),
-            Kind.FIRST_FRAME: _constraints(durations=_SHORT, ratio="frame"),
-            Kind.FRAMES: _constraints(durations=_SHORT, ratio="frame"),
-            # Exactly one of frames, reference images, width and height: no ratio beside images.
-            Kind.REFERENCES: _constraints(durations=_ANY, ratio="provider", max_images=7),
-            # The page allows 7 images beside a guide, the model 4. The official example pairs a
-            # guide with width and height, against the rule; a first frame is nowhere shown.
-            Kind.GUIDE: _constraints(
-                durations=_ANY,
-                ratio_with_images="provider",
-                max_images=4,
-                clip_seconds=(3.0, 10.0),
-                keep_audio=True,
-            ),
-            Kind.EDIT: _constraints(
-                ratio="clip", max_images=4, clip_seconds=(3.0, 10.0), keep_audio=True
-            ),
-            Kind.FAST_EDIT: _constraints(
-                ratio="clip", max_images=4, clip_seconds=(6.0, 20.0), keep_audio=True
-            ),
-        }
-    ),
+    models=MappingProxyType({KLING_O1.name: _KINDS}),
     features=frozenset(
         {
             *(Feature.IDEMPOTENT, Feature.FIND, Feature.UPLOAD, Feature.QUOTE, Feature.COST),

@@ -15,6 +15,7 @@ from urllib.parse import quote
 
 from pipeline.domain import Cadence, Constraints, Feature, Item, Kind, Media, Offer, Role
 from pipeline.domain.states import FaultKind
+from pipeline.models import KLING_O1
 from pipeline.providers import assets, prompts, replies
 from pipeline.providers.base import (
     Absent,
@@ -57,6 +58,31 @@ def _constraints(**more: Any) -> Constraints:
     return Constraints(clip_max_bytes=100_000_000, **more)
 
 
+_KINDS: Mapping[Kind, Constraints] = MappingProxyType(
+    {
+        # The page states 3 to 10 for all; the model's own rule is narrower for these two.
+        Kind.TEXT: _constraints(durations=_SHORT),
+        Kind.FIRST_FRAME: _constraints(durations=_SHORT, ratio="frame"),
+        Kind.FRAMES: _constraints(durations=_ANY, ratio="frame"),
+        Kind.REFERENCES: _constraints(durations=_ANY, max_images=7, max_elements=7),
+        # With a video only `auto` may be said.
+        Kind.GUIDE: _constraints(
+            durations=_ANY,
+            ratio="provider",
+            max_images=4,
+            max_elements=4,
+            clip_seconds=(3.0, 10.0),
+            keep_audio=True,
+        ),
+        Kind.EDIT: _constraints(
+            ratio="clip",
+            max_images=4,
+            max_elements=4,
+            clip_seconds=(3.0, 10.0),
+            keep_audio=True,
+        ),
+    }
+)
 OFFER = Offer(
     provider="unifically",
     title="Unifically",
@@ -64,31 +90,7 @@ OFFER = Offer(
         {"api": "https://api.unifically.com", "upload": "https://files.storagecdn.online"}
     ),
     key_env="UNIFICALLY_API_KEY",
-    kinds=MappingProxyType(
-        {
-            # The page states 3 to 10 for all; the model's own rule is narrower for these two.
-            Kind.TEXT: _constraints(durations=_SHORT),
-            Kind.FIRST_FRAME: _constraints(durations=_SHORT, ratio="frame"),
-            Kind.FRAMES: _constraints(durations=_ANY, ratio="frame"),
-            Kind.REFERENCES: _constraints(durations=_ANY, max_images=7, max_elements=7),
-            # With a video only `auto` may be said.
-            Kind.GUIDE: _constraints(
-                durations=_ANY,
-                ratio="provider",
-                max_images=4,
-                max_elements=4,
-                clip_seconds=(3.0, 10.0),
-                keep_audio=True,
-            ),
-            Kind.EDIT: _constraints(
-                ratio="clip",
-                max_images=4,
-                max_elements=4,
-                clip_seconds=(3.0, 10.0),
-                keep_audio=True,
-            ),
-        }
-    ),
+    models=MappingProxyType({KLING_O1.name: _KINDS}),
     features=frozenset({Feature.UPLOAD, Feature.QUOTE, Feature.COST, Feature.BALANCE}),
     reference_syntax=_SYNTAX,
     cadence=Cadence(first_s=2.0, every_s=2.0, max_s=6.0),

@@ -70,6 +70,7 @@ _COLUMNS: Mapping[str, Callable[[Record], Any]] = MappingProxyType(
         "sha256": lambda r: r.sha256,
         "key": lambda r: r.key,
         "unwanted": lambda r: "yes" if r.unwanted else "",
+        "model": lambda r: r.model,
     }
 )
 """The columns of report.csv, in order: new ones are added at the end."""
@@ -142,6 +143,7 @@ def _head(report: Report) -> dict[str, Any]:
         "earlier_usd": _plain(report.earlier_usd),
         "unconfirmed_prices": list(report.prices),
         "by_provider": [_share(share) for share in report.by_provider],
+        "by_model": [_share(share) for share in report.by_model],
         "by_shot": [_share(share) for share in report.by_shot],
         "causes": [
             {

@@ -37,6 +37,9 @@ def _lines(report: Report) -> Iterator[str]:
     yield from _costs("Shot", report.by_shot)
     yield ""
     yield from _costs("Provider", report.by_provider)
+    if len(report.by_model) > 1:
+        yield ""
+        yield from _costs("Model", report.by_model)
     if report.earlier_usd:
         yield ""
         yield f"And {earlier(report)}."

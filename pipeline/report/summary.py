@@ -51,7 +51,7 @@ class Money:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Share:
-    """What one provider or one shot stands for."""
+    """What one provider, model or shot stands for."""
 
     name: str
     items: int = 0
@@ -126,6 +126,7 @@ class Report:
     prices: tuple[str, ...]
     """What is to be said of prices that nobody has confirmed, a line each."""
     by_provider: tuple[Share, ...]
+    by_model: tuple[Share, ...]
     by_shot: tuple[Share, ...]
     groups: tuple[Group, ...]
     clips: tuple[str, ...]
@@ -177,6 +178,7 @@ class _Tally:
     counts: Counter[str] = field(default_factory=Counter)
     money: Money = field(default_factory=Money)
     providers: dict[str, Share] = field(default_factory=dict)
+    models: dict[str, Share] = field(default_factory=dict)
     shots: dict[str, Share] = field(default_factory=dict)
     groups: dict[tuple[str, str], _GroupTally] = field(
         default_factory=lambda: defaultdict(_GroupTally)
@@ -196,7 +198,11 @@ class _Tally:
         if record.adopted_usd and not record.shared_with:
             self.adopted += 1
             self.adopted_usd += record.adopted_usd
-        for shares, name in ((self.providers, record.provider), (self.shots, record.shot)):
+        for shares, name in (
+            (self.providers, record.provider),
+            (self.models, record.model),
+            (self.shots, record.shot),
+        ):
             shares[name] = (shares.get(name) or Share(name=name)).plus(record)
         if record.state != DONE:
             self.groups[record.state, record.cause].add(record)
@@ -248,6 +254,7 @@ def summarise(  # noqa: PLR0913 - each names one line of the report's head
         earlier_usd=committed_usd - bound_usd,
         prices=prices,
         by_provider=tuple(tally.providers[name] for name in sorted(tally.providers)),
+        by_model=tuple(tally.models[name] for name in sorted(tally.models)),
         by_shot=tuple(tally.shots.values()),
         groups=_groups(tally, command, selection, committed_usd),
         clips=tuple(tally.clips),

@@ -8,6 +8,7 @@ from __future__ import annotations
 import io
 from collections.abc import Iterator, Sequence
 from decimal import Decimal
+from itertools import chain
 from pathlib import PurePath
 
 from rich.console import Console, Group, RenderableType
@@ -98,7 +99,7 @@ def render_text(report: Report, files: Sequence[str] = ()) -> str:
 
 
 def _costs(report: Report) -> Table:
-    """Return the money by shot and provider; a column of noughts is left out."""
+    """Return the money by shot, provider and model; a column of noughts is left out."""
     money = report.money
     further = {
         "reserved": money.reserved_usd,
@@ -110,7 +111,8 @@ def _costs(report: Report) -> Table:
     names += ["in units"] if any(share.native for share in report.by_provider) else []
     for name in names:
         table.add_column(name, justify="right", header_style=_QUIET, no_wrap=True)
-    shares = [*report.by_shot, *(report.by_provider if len(report.by_provider) > 1 else ())]
+    further_shares = (each for each in (report.by_provider, report.by_model) if len(each) > 1)
+    shares = [*report.by_shot, *chain.from_iterable(further_shares)]
     for share in shares:
         table.add_row(*_cost_row(share, names))
     total = Share(name="together", items=report.items, money=money)

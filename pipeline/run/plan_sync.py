@@ -17,7 +17,7 @@ from typing import Any, Protocol
 
 import orjson
 
-from pipeline.domain import MODEL, Budget, Policy, PricedItem, Record
+from pipeline.domain import Budget, Policy, PricedItem, Record
 from pipeline.domain.states import MAKES, UNSETTLED_STATUSES, State, Status, status_of
 from pipeline.findings import Finding, Span, group_findings, has_errors
 from pipeline.ledger import outputs, payload
@@ -313,7 +313,7 @@ def _row(entry: PricedItem, position: int) -> Planned:
         shot=item.shot,
         row_key=item.row_key,
         provider=item.provider,
-        model=MODEL,
+        model=item.model,
         mode=item.settings.mode,
         kind=item.kind.value,
         seconds=item.spec.seconds,

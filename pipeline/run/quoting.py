@@ -1,6 +1,6 @@
 """Prices that a provider names itself, by its own dry run: nothing is made and nothing is charged.
 
-One request stands for all items that cost the same: same provider, model kind, mode and length.
+One request stands for all items that cost the same: same provider, model, kind, mode and length.
 What the dry run needs to see is uploaded first, once per content, as a purchase would.
 """
 
@@ -22,8 +22,8 @@ from pipeline.run.provider_client import ProviderClient
 from pipeline.run.uploads import Uploader
 from pipeline.storage.blobs import Store
 
-Alike = tuple[str, str, str, float | None]
-"""Provider, kind, mode and seconds: what a price depends on."""
+Alike = tuple[str, str, str, str, float | None]
+"""Provider, model, kind, mode and seconds: what a price depends on."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +45,7 @@ def group_by_price(entries: Iterable[PricedItem]) -> dict[Alike, Quoted]:
     for entry in entries:
         alike = (
             entry.item.provider,
+            entry.item.model,
             entry.item.kind.value,
             entry.item.settings.mode,
             entry.item.spec.seconds,

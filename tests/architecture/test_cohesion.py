@@ -22,7 +22,7 @@ PRIVATE_ONCE = 0.16
 ANY_ONCE = 0.30
 HELD = (
     *("plan", "media", "report", "providers", "domain", "starter", "pipeline"),
-    *("net", "storage", "ledger", "api", "cli", "run", "manifest", "sandbox"),
+    *("net", "storage", "ledger", "api", "cli", "run", "manifest", "sandbox", "models"),
 )
 """The packages for which it holds; those that are still to come are appended. `pipeline` is what
 stands beside the packages."""

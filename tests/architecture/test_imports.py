@@ -15,14 +15,15 @@ SHARED = tuple(
     )
 )
 MAY_IMPORT: Mapping[str, tuple[str, ...]] = {
-    **dict.fromkeys(("manifest", "plan", "providers", "report", "media", "storage", "sandbox"), ()),
+    **dict.fromkeys(("media", "models", "storage", "sandbox"), ()),
+    **dict.fromkeys(("manifest", "plan", "providers", "report"), ("pipeline.models",)),
     "net": ("pipeline.providers.base",),
     "ledger": ("pipeline.providers.base", "pipeline.storage"),
     "run": ("pipeline.providers.base", "pipeline.ledger", "pipeline.net", "pipeline.storage"),
 }
 """What each package may import beside itself and the shared vocabulary."""
 IMPURE = ("httpx", "sqlalchemy", "os", "time", "random", "socket", "subprocess")
-PURE_STAGES = ("plan", "providers", "report")
+PURE_STAGES = ("models", "plan", "providers", "report")
 
 
 def _breaks_the_rule(package: str, name: str) -> bool:

@@ -42,7 +42,7 @@ def test_a_kind_that_is_not_offered_has_a_dash() -> None:
     assert "3 to 10 s" == table["references"]["Runware"]
     assert "5, 10 s" == table["text"]["Runware"]
     for kind in Kind:
-        offering = [offer.title for offer in OFFERS.values() if kind in offer.kinds]
+        offering = [offer.title for offer in OFFERS.values() if kind in offer.models["kling-o1"]]
         assert any(
             offering == [t for t, cell in row.items() if cell != "–"] for row in table.values()
         )

@@ -77,7 +77,7 @@ async def happy(stage: Stage) -> None:
 
 async def frames(stage: Stage) -> None:
     """A clip between two frames begins with the first and ends with the last."""
-    if Kind.FRAMES not in stage.provider.offer.kinds:
+    if Kind.FRAMES not in stage.provider.offer.models["kling-o1"]:
         return
     stage.sandbox.set(render="full")
     item = stage.item(1, Kind.FRAMES)

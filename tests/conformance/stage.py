@@ -173,7 +173,7 @@ class Stage:
     def kind(self) -> Kind:
         """The simplest kind that this provider offers; its request states the length."""
         kinds = (Kind.TEXT, Kind.FIRST_FRAME)
-        return next(kind for kind in kinds if kind in self.provider.offer.kinds)
+        return next(kind for kind in kinds if kind in self.provider.offer.models["kling-o1"])
 
     def items(self, count: int, kind: Kind | None = None, **more: Any) -> list[Item]:
         """Return items that differ in their prompt, for what this provider offers."""
@@ -182,7 +182,7 @@ class Stage:
     def item(self, number: int, kind: Kind | None = None, **more: Any) -> Item:
         """Return one item with real media, in a mode, length and ratio its terms allow."""
         kind = kind or self.kind
-        terms = self.provider.offer.kinds[kind]
+        terms = self.provider.offer.models["kling-o1"][kind]
         mode = more.pop("mode", max(terms.modes))
         stated = terms.ratio == "stated"
         ratio = more.pop("ratio", "9:16" if stated else "auto")

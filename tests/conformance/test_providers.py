@@ -17,7 +17,7 @@ WITNESSED = [name for name in PROVIDERS if name in DIALECTS]
 MODES = [
     (name, kind, mode)
     for name in WITNESSED
-    for kind, terms in PROVIDERS[name].offer.kinds.items()
+    for kind, terms in PROVIDERS[name].offer.models["kling-o1"].items()
     for mode in sorted(terms.modes)
 ]
 
@@ -57,7 +57,11 @@ async def test_a_shared_reference_is_uploaded_once(
 ) -> None:
     """References that many items share go up once per content."""
     stage = _stage(provider, sandbox, tmp_path)
-    kinds = [k for k in (Kind.REFERENCES, Kind.FIRST_FRAME) if k in stage.provider.offer.kinds]
+    kinds = [
+        k
+        for k in (Kind.REFERENCES, Kind.FIRST_FRAME)
+        if k in stage.provider.offer.models["kling-o1"]
+    ]
 
     played = await stage.play(*stage.items(4, kinds[0]))
 

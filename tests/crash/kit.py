@@ -63,7 +63,9 @@ class Trial:
         """Write its manifest, table and picture."""
         self.folder.mkdir(parents=True)
         # Who has no clips from text or references makes the same from first frames.
-        kind = "campaign" if Kind.REFERENCES in OFFERS[self.provider].kinds else "frames"
+        kind = (
+            "campaign" if Kind.REFERENCES in OFFERS[self.provider].models["kling-o1"] else "frames"
+        )
         shutil.copy(HERE / f"{kind}.yaml", self._manifest)
         lines = (HERE / "products.csv").read_text("utf-8").splitlines()
         table = "\n".join(lines[: 1 + self.rows])
@@ -79,7 +81,7 @@ class Trial:
         words = [str(self._manifest), str(self.root), "--provider", self.provider, "--quiet"]
         words += ["--mutant", self.mutant] if self.mutant else []
         offer = OFFERS[self.provider]
-        stated = Kind.REFERENCES in offer.kinds and self.provider != "runware"
+        stated = Kind.REFERENCES in offer.models["kling-o1"] and self.provider != "runware"
         words += ["--set", "vars.ratio=9:16"] if stated else []
         if Feature.LISTING not in offer.features:
             # Where tasks are known by their time, ours must be the sandbox's.

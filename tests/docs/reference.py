@@ -73,6 +73,7 @@ A comma means and, a space means or; `*` and `?` stand for any text and any char
 | `row.colour:red` | whose row has this in that column |
 | `axis.mood:calm` | whose cell has this value on that axis |
 | `provider:runware` | that this provider makes |
+| `model:kling-o1` | that this video model makes |
 | `status:new` | that a plan would show so: new, changed, reused, held, failed, … |
 | `state:failed` | that stand so in the ledger |
 | `cost:>1.00` | whose estimate is above this, in USD; also `>=`, `<`, `<=`, `=` |

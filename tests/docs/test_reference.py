@@ -6,7 +6,8 @@ import pytest
 
 from pipeline.cli.command_line import COMMANDS
 from pipeline.domain import Policy
-from pipeline.plan.model_rules import USUAL
+from pipeline.models import KLING_O1
+from pipeline.plan.setting_layers import USUAL
 from pipeline.schemas import schema
 from tests.architecture.source import REPOSITORY
 from tests.docs.keys import defaults
@@ -63,7 +64,12 @@ def test_the_defaults_it_states_are_those_of_the_code() -> None:
     stated = dict(defaults())
     policy = Policy()
 
-    assert {**USUAL, "provider": "runware"} == {name: stated[name] for name in USUAL}
+    usual = {
+        **USUAL,
+        "provider": "runware",
+        **{name: KLING_O1.parameters[name].default for name in ("duration", "mode")},
+    }
+    assert usual == {name: stated[name] for name in usual}
     assert policy.request_retries == stated["policy.retries.requests"]
     assert policy.purchases == stated["policy.purchases"]
     assert policy.stop_same_cause == stated["policy.stop.same_cause"]

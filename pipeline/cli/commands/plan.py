@@ -25,6 +25,7 @@ from pipeline.cli.options import (
 )
 from pipeline.cli.plan_text import print_plan
 from pipeline.cli.terminal_console import TerminalConsole
+from pipeline.domain import DEFAULT_MODEL
 from pipeline.domain.money import exact_usd
 from pipeline.domain.states import Exit
 from pipeline.providers import OFFERS
@@ -91,10 +92,11 @@ def _quote_table(quotes: Sequence[Quoted]) -> Table:
     for title in ("provider", "kind", "mode", "seconds", "items", "listed", "quoted"):
         table.add_column(title, justify="right" if title in {"items", "listed"} else "left")
     for quoted in quotes:
-        provider, kind, mode, seconds = quoted.alike
+        provider, model, kind, mode, seconds = quoted.alike
+        maker = provider if model == DEFAULT_MODEL else f"{provider} {model}"
         price = quoted.example.price
         listed = "unknown" if price is None else exact_usd(price.expected_usd)
         told = quoted.message if quoted.usd is None else f"{exact_usd(quoted.usd)} USD"
         length = "as its clip" if seconds is None else f"{seconds:g}"
-        table.add_row(provider, kind, mode, length, str(quoted.items), listed, told)
+        table.add_row(maker, kind, mode, length, str(quoted.items), listed, told)
     return table

@@ -11,6 +11,7 @@ import typer
 from pipeline.api.campaign_request import usage
 from pipeline.cli.console import print_text
 from pipeline.cli.options import command_app
+from pipeline.models import known_models, with_parameters
 from pipeline.schemas import names, schema
 
 app = command_app()
@@ -31,4 +32,8 @@ def show_schema(
         near = get_close_matches(name, names(), n=3, cutoff=0.55)
         hint = f"did you mean {' or '.join(near)}?" if near else "`callsheet schema --list`"
         raise usage(f"there is no schema '{name}'", hint)
-    print_text(json.dumps(schema(name), ensure_ascii=False, indent=2))
+    found = schema(name)
+    if name == "manifest":
+        # An editor is to know the settings of models from other packages as well.
+        found = with_parameters(found, known_models().values())
+    print_text(json.dumps(found, ensure_ascii=False, indent=2))

@@ -160,6 +160,7 @@ _OF_NAMES: Mapping[str, Values] = MappingProxyType(
         "tag": lambda record, _: record.tags,
         "shot": lambda record, _: (record.shot,),
         "provider": lambda record, _: (record.provider,),
+        "model": lambda record, _: (record.model,),
     }
 )
 _OF_PART: Mapping[str, Callable[[str, Record, TableRow], Iterable[str]]] = MappingProxyType(

@@ -288,7 +288,7 @@ def offer(name: str, **kinds: Constraints) -> Offer:
         title=name.title(),
         hosts={"api": f"https://{name}.example"},
         key_env=f"{name.upper()}_API_KEY",
-        kinds={Kind(kind): terms for kind, terms in kinds.items()},
+        models={"kling-o1": {Kind(kind): terms for kind, terms in kinds.items()}},
         features=frozenset(),
         settings=frozenset({"safety"}) if name == "runware" else frozenset(),
     )

@@ -16,6 +16,7 @@ from tests.unit.plan import builders as build
 
 RATE: dict[str, Any] = {
     "provider": "runware",
+    "model": "kling-o1",
     "kinds": ["text", "references"],
     "modes": ["std", "pro"],
     "per": "second",
@@ -161,7 +162,9 @@ def test_one_work_has_one_rate() -> None:
     with pytest.raises(InvalidInput) as caught:
         rates(RATE, {**RATE, "modes": ["pro"], "kinds": ["text"]})
 
-    assert ["two rates for runware, text, pro"] == [each.message for each in caught.value.findings]
+    assert ["two rates for runware, kling-o1, text, pro"] == [
+        each.message for each in caught.value.findings
+    ]
 
 
 def admitted(budget: Budget, *given: dict[str, Any], **more: Any) -> list[PricedItem | Finding]:

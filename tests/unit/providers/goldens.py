@@ -20,7 +20,7 @@ _RATIOS = {"stated": ("16:9", "1:1", "9:16"), "frame": ("auto", "9:16")}
 
 def cases(provider: str) -> Iterator[tuple[str, Item]]:
     """Yield a name and an item for each kind, mode and ratio that the provider offers."""
-    for kind, terms in sorted(OFFERS[provider].kinds.items()):
+    for kind, terms in sorted(OFFERS[provider].models["kling-o1"].items()):
         with_images = terms.ratio_with_images or terms.ratio
         for mode in sorted(terms.modes):
             for ratio in _RATIOS.get(terms.ratio, ("auto",)):

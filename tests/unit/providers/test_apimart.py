@@ -77,7 +77,9 @@ def test_seconds_are_a_bare_number() -> None:
 
 def test_frames_are_not_offered() -> None:
     """They are documented for a sibling model only."""
-    assert {Kind.TEXT, Kind.REFERENCES, Kind.GUIDE, Kind.EDIT} == set(APIMART.offer.kinds)
+    assert {Kind.TEXT, Kind.REFERENCES, Kind.GUIDE, Kind.EDIT} == set(
+        APIMART.offer.models["kling-o1"]
+    )
 
 
 def test_only_images_can_be_uploaded() -> None:

@@ -46,8 +46,8 @@ def behaviour(provider: Provider) -> dict[str, Any]:
     said: dict[str, Any] = {one: read(provider, one, task) for one in names(name)}
     if name == "inference":
         said["find-known"] = _found_though_known(provider, task)
-    kind = Kind.TEXT if Kind.TEXT in provider.offer.kinds else Kind.FRAMES
-    for mode in provider.offer.kinds[kind].modes:
+    kind = Kind.TEXT if Kind.TEXT in provider.offer.models["kling-o1"] else Kind.FRAMES
+    for mode in provider.offer.models["kling-o1"][kind].modes:
         request = provider.submit_request(item(kind, name, mode=mode), {})
         said[mode] = (request.headers, request.body)
     return said
@@ -103,7 +103,7 @@ def test_the_closed_schema_catches_some_of_it(
     """Some breakage never reaches the network."""
     body = make(PROVIDERS[name]).submit_request(item(Kind.TEXT, name), {}).body
 
-    assert word in str(schema_registry.schema_error(name, body))
+    assert word in str(schema_registry.schema_error(name, "kling-o1", body))
 
 
 def test_every_broken_adapter_is_listed() -> None:

@@ -41,7 +41,9 @@ def test_each_kind_has_its_model(kind: Kind, model: str) -> None:
 
 def test_what_has_no_model_is_not_offered() -> None:
     """Text, references and guides cannot be said here."""
-    assert {Kind.FIRST_FRAME, Kind.FRAMES, Kind.EDIT, Kind.FAST_EDIT} == set(EVOLINK.offer.kinds)
+    assert {Kind.FIRST_FRAME, Kind.FRAMES, Kind.EDIT, Kind.FAST_EDIT} == set(
+        EVOLINK.offer.models["kling-o1"]
+    )
 
 
 def test_frames_are_first_and_last_in_one_list() -> None:

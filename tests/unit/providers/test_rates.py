@@ -32,7 +32,7 @@ def test_every_offered_kind_and_mode_has_exactly_one_line(provider: str) -> None
     """A price, or a reason why there is none."""
     counts = {
         (kind, mode): len(rate(provider, kind, mode))
-        for kind, terms in OFFERS[provider].kinds.items()
+        for kind, terms in OFFERS[provider].models["kling-o1"].items()
         for mode in terms.modes
     }
 

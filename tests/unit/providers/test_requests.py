@@ -22,7 +22,9 @@ def test_requests_are_as_a_person_last_read_them(provider: str) -> None:
 def test_every_offered_kind_and_mode_has_a_golden_request(provider: str) -> None:
     """What is offered was read by a person."""
     offered = {
-        f"{kind} {mode}" for kind, terms in OFFERS[provider].kinds.items() for mode in terms.modes
+        f"{kind} {mode}"
+        for kind, terms in OFFERS[provider].models["kling-o1"].items()
+        for mode in terms.modes
     }
 
     assert offered == {" ".join(name.split()[:2]) for name, _ in cases(provider)}
@@ -53,8 +55,10 @@ def test_an_unknown_field_is_refused_at_any_depth(provider: str) -> None:
     """The schema is closed: a misspelt field would silently buy the provider's default."""
     for name, request in golden(provider).items():
         body = next(value for key, value in request.items() if key != "headers")
-        assert schema_registry.schema_error(provider, body) is None, name
-        assert [] == [one for one in _mutants(body) if schema_registry.is_valid(provider, one)]
+        assert schema_registry.schema_error(provider, "kling-o1", body) is None, name
+        assert [] == [
+            one for one in _mutants(body) if schema_registry.is_valid(provider, "kling-o1", one)
+        ]
 
 
 @pytest.mark.parametrize("provider", sorted(PROVIDERS))
@@ -64,5 +68,7 @@ def test_the_submits_in_the_recordings_pass_the_schema(provider: str) -> None:
 
     assert found
     assert [] == [
-        one["request"] for one in found if schema_registry.schema_error(provider, one["request"])
+        one["request"]
+        for one in found
+        if schema_registry.schema_error(provider, "kling-o1", one["request"])
     ]

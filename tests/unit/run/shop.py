@@ -45,7 +45,7 @@ OFFER = Offer(
     title="Shop",
     hosts={"api": "http://127.0.0.1:9"},
     key_env="SHOP_API_KEY",
-    kinds={},
+    models={"kling-o1": {}},
     features=frozenset({Feature.IDEMPOTENT, Feature.FIND, Feature.COST}),
     cadence=Cadence(first_s=2.0, every_s=2.0, max_s=10.0),
     dedupe_for_s=600.0,

@@ -25,7 +25,7 @@ OFFER = Offer(
     title="Guesthouse",
     hosts=MappingProxyType({"api": "https://guesthouse.invalid"}),
     key_env="GUESTHOUSE_API_KEY",
-    kinds=MappingProxyType({Kind.TEXT: Constraints(durations=frozenset({5, 10}))}),
+    models=MappingProxyType({"kling-o1": {Kind.TEXT: Constraints(durations=frozenset({5, 10}))}}),
     features=frozenset(),
 )
 
@@ -34,21 +34,24 @@ class Guesthouse:
     """Text to video, and nothing else."""
 
     offer = OFFER
-    wire_schema: Mapping[str, Any] = MappingProxyType(
+    wire_schemas: Mapping[str, Mapping[str, Any]] = MappingProxyType(
         {
-            "type": "object",
-            "additionalProperties": False,
-            "required": ["prompt", "seconds", "id"],
-            "properties": {
-                "prompt": {"type": "string"},
-                "seconds": {"enum": [5, 10]},
-                "id": {"type": "string"},
-            },
+            "kling-o1": {
+                "type": "object",
+                "additionalProperties": False,
+                "required": ["prompt", "seconds", "id"],
+                "properties": {
+                    "prompt": {"type": "string"},
+                    "seconds": {"enum": [5, 10]},
+                    "id": {"type": "string"},
+                },
+            }
         }
     )
     rates = (
         {
             "provider": "guesthouse",
+            "model": "kling-o1",
             "kinds": ["text"],
             "modes": ["std", "pro"],
             "per": "second",
