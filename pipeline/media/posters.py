@@ -17,6 +17,8 @@ from pipeline.errors import MediaFault
 _LONG_SIDE = 480
 _SHARE = 3
 _LATEST_S = 3.0
+_STEP_S = 0.25
+"""One look per quarter second: a clip that is plain to its end costs a dozen looks, not 100."""
 _PLAIN = 6.0
 """Standard deviation of brightness (0 to 127) under which a frame shows nothing."""
 _FORMATS = {".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}
@@ -37,6 +39,7 @@ def write_poster(clip: Path, target: Path) -> None:
                 first = first or frame
                 if (frame.time or 0.0) < wanted:
                     continue
+                wanted = (frame.time or 0.0) + _STEP_S
                 picture = _small(frame)
                 chosen = chosen or picture
                 if ImageStat.Stat(picture.convert("L")).stddev[0] > _PLAIN:
