@@ -18,7 +18,9 @@ _LONG_SIDE = 480
 _SHARE = 3
 _LATEST_S = 3.0
 _STEP_S = 0.25
-"""One look per quarter second: a clip that is plain to its end costs a dozen looks, not 100."""
+_PATIENCE_S = 1.0
+"""How often, and for how long, a better frame is looked for: decoding to the end costs more than
+all the rest of the poster."""
 _PLAIN = 6.0
 """Standard deviation of brightness (0 to 127) under which a frame shows nothing."""
 _FORMATS = {".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}
@@ -35,10 +37,13 @@ def write_poster(clip: Path, target: Path) -> None:
         with av.open(str(clip)) as container:
             length = float((container.duration or 0) / av.time_base)
             wanted = min(length / _SHARE, _LATEST_S)
+            latest = wanted + _PATIENCE_S
             for frame in container.decode(container.streams.video[0]):
                 first = first or frame
                 if (frame.time or 0.0) < wanted:
                     continue
+                if chosen is not None and (frame.time or 0.0) > latest:
+                    break
                 wanted = (frame.time or 0.0) + _STEP_S
                 picture = _small(frame)
                 chosen = chosen or picture
