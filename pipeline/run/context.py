@@ -25,6 +25,9 @@ _AHEAD = 16
 """Jobs whose references are staged while others hold the slots."""
 _DOWNLOADS_AT_ONCE = 8
 """From one provider: a slow result host stops nobody else's clips."""
+LONGEST_WAIT_S = 86_400.0
+"""A provider that names the time to come back is waited for a day at most: a daily quota is new
+by then."""
 
 
 class BudgetGuard:
@@ -91,6 +94,8 @@ class ProviderQueue:
         """Why nothing more is submitted until a person acted; empty while it goes on."""
         self._waiting: set[asyncio.Future[None]] = set()
         self._closed = False
+        self._clock = clock
+        self._busy_since: float | None = None
 
     async def wait(self, something: Coroutine[None, None, None]) -> bool:
         """Wait for something, unless nothing more is submitted here; tell whether it came."""
@@ -109,6 +114,16 @@ class ProviderQueue:
         finally:
             self._waiting.discard(waiting)
         return True
+
+    def note_busy(self) -> float:
+        """Hear that the provider was too busy; return for how long it has taken nothing."""
+        now = self._clock.monotonic()
+        self._busy_since = now if self._busy_since is None else self._busy_since
+        return now - self._busy_since
+
+    def note_accepted(self) -> None:
+        """Hear that the provider took something: it is not too busy."""
+        self._busy_since = None
 
     @property
     def paused(self) -> bool:

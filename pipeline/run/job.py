@@ -14,7 +14,7 @@ from pipeline.ledger.jobs import CHARGED, Job, Purchase
 from pipeline.ledger.purchases import Booking, purchase_of
 from pipeline.ledger.sql_schema import usd
 from pipeline.providers.base import Charge, Done, Fault
-from pipeline.run.context import ProviderQueue, RunContext
+from pipeline.run.context import LONGEST_WAIT_S, ProviderQueue, RunContext
 from pipeline.run.retry import backoff
 
 UNREACHABLE = "unreachable"
@@ -35,8 +35,6 @@ class ActiveJob:
     """Monotonic, when its intent was committed."""
     body: bytes = b""
     """What its request was when the intent was written: it is sent as it is."""
-    busy_since: float | None = None
-    """Monotonic, when its provider first was too busy for it."""
     done: Done | None = None
     fresh_links: int = 0
     """Times its status was asked for another link."""
@@ -129,11 +127,17 @@ class ActiveJob:
         self.tries[phase] += 1
         return self.tries[phase] > self.context.policy.request_retries
 
-    def is_wait_over(self) -> bool:
-        """Tell whether its provider has been too busy for it for as long as a task may take."""
-        now = self.context.clock.monotonic()
-        self.busy_since = now if self.busy_since is None else self.busy_since
-        return now - self.busy_since > self.context.policy.deadline_s
+    def is_wait_over(self, fault: Fault) -> bool:
+        """Tell whether its provider has taken nothing for longer than it is waited for.
+
+        That is about the provider and not about this item: one that lets a single item through
+        per wait goes on, however long the others stand in line. Waiting costs nothing, so one
+        that names the time to come back is waited for, unless another may make the items.
+        """
+        elsewhere = self.context.fallback.receivers(self.job.provider)
+        told = bool(fault.retry_after_s) and not elsewhere
+        longest_s = LONGEST_WAIT_S if told else self.context.policy.deadline_s
+        return self.queue.note_busy() > longest_s
 
     def pause_s(self, phase: Phase, fault: Fault) -> float:
         """Return how long to wait before asking again, as told or by growing steps."""
@@ -148,15 +152,19 @@ class ActiveJob:
     def apply_action(self, signal: LaneAction, fault: Fault) -> None:
         """Tell the lane what a fault means for it."""
         if signal is LaneAction.SLOW:
-            self.queue.limiter.slow_down(fault.retry_after_s)
-            width = self.queue.limiter.width
-            self.emit("throttled", message=f"{fault.message}; now {width} at once", width=width)
+            news, width = (
+                self.queue.limiter.slow_down(fault.retry_after_s),
+                self.queue.limiter.width,
+            )
+            if news:
+                self.emit("throttled", message=f"{fault.message}; now {width} at once", width=width)
         elif signal is LaneAction.STOP and self.queue.stop(fault.message):
             self.emit("lane_stopped", cause=fault.kind.value, message=fault.message)
 
     def note_success(self) -> None:
         """Tell the lane that its provider took one more at once."""
         limiter = self.queue.limiter
+        self.queue.note_accepted()
         if limiter.speed_up():
             self.emit("widened", message=f"{limiter.width} clips at once")
 

@@ -299,6 +299,23 @@ async def _give_up_staging(active: ActiveJob, fault: Fault) -> None:
     policy = POLICY[Phase.STAGING][fault.kind]
     active.apply_action(policy.lane, fault)
     await active.move(policy.then, cause=fault.kind.value, message=fault.message)
+    if policy.then is State.PLANNED:
+        await _wait_busy(active, fault)
+
+
+async def _wait_busy(active: ActiveJob, fault: Fault) -> None:
+    """Wait until a busy provider may have room; hold the item where it has had none for too long.
+
+    The lane stops then, and says so once: thousands more would find the same.
+    """
+    if active.queue.stopped:
+        return
+    if active.is_wait_over(fault):
+        active.apply_action(LaneAction.STOP, fault)
+        await active.move(State.HELD, cause=fault.kind.value, message=fault.message)
+    else:
+        active.tries[Phase.SUBMITTING] += 1
+        await active.rest(active.pause_s(Phase.SUBMITTING, fault))
 
 
 async def _back_off_unreachable(active: ActiveJob, message: str) -> None:
@@ -329,13 +346,8 @@ async def _handle_refusal(active: ActiveJob, fault: Fault) -> None:
     for_now = policy.then is State.PLANNED and not fault.replayed
     outcome = NOT_ACCEPTED if for_now else REFUSED
     await _close_unaccepted(active, policy.then, fault.kind, fault.message, outcome=outcome)
-    if policy.then is State.PLANNED and not active.queue.stopped:
-        # A busy provider is waited for, but not for ever.
-        if active.is_wait_over():
-            await active.move(State.HELD, cause=fault.kind.value, message=fault.message)
-        else:
-            active.tries[Phase.SUBMITTING] += 1
-            await active.rest(active.pause_s(Phase.SUBMITTING, fault))
+    if policy.then is State.PLANNED:
+        await _wait_busy(active, fault)
 
 
 async def _close_unaccepted(
