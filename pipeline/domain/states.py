@@ -340,7 +340,8 @@ class Exit(IntEnum):
     STALE = 14
     """The saved plan is stale: the world has moved since."""
     DAMAGED = 15
-    """A clip of the store is gone or is not what was received, or the ledger is damaged."""
+    """A clip of the store is gone or is not what was received, the ledger is damaged, or a bill and
+    the ledger differ."""
     INTERRUPTED = 130
     """Interrupted with Ctrl-C. What was done is saved; run again to go on."""
     TERMINATED = 143

@@ -61,6 +61,7 @@ from pipeline.ledger.loss_detection import (
     refuse_lost,
 )
 from pipeline.ledger.outputs import Clip, View
+from pipeline.ledger.paid_tasks import PaidTask, paid_tasks
 from pipeline.ledger.plan_totals import PlanTotals
 from pipeline.ledger.plans import PlanDraft
 from pipeline.ledger.price_confirmations import (
@@ -340,6 +341,10 @@ class Ledger:
         """Write how a paid try ended by a person's word."""
         closing = partial(purchases.close, job=job, after=after, booking=booking)
         self._write_now(partial(closing, run_id=0))
+
+    def paid_tasks(self) -> list[PaidTask]:
+        """Return what was sent and not turned away, of all campaigns, oldest first."""
+        return self._read(paid_tasks)
 
     def views(self, **where: Any) -> list[View]:
         """Return the plan's output paths (`outputs.views`)."""
