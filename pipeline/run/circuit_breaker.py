@@ -51,6 +51,11 @@ class CircuitBreaker:
             return f"{self._bad} of {self._ended} items went wrong"
         return ""
 
+    def take_back(self) -> None:
+        """Forget one that went wrong: a doubt that was settled since."""
+        self._ended -= 1
+        self._bad -= 1
+
     def read(self, *, readable: bool) -> str:
         """Count a status reply; return why the lane must stop, empty if it need not."""
         self._unreadable = 0 if readable else self._unreadable + 1

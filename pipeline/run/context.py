@@ -92,28 +92,39 @@ class ProviderQueue:
         self._going.set()
         self.stopped = ""
         """Why nothing more is submitted until a person acted; empty while it goes on."""
-        self._waiting: set[asyncio.Future[None]] = set()
+        self._waiting: dict[asyncio.Future[None], bool] = {}
+        """Who waits here, and whether to settle what was sent."""
         self._closed = False
+        """Nothing new is submitted."""
+        self._shut = False
+        """Nothing at all is sent that may buy, not even again what is in doubt."""
         self._clock = clock
         self._busy_since: float | None = None
 
-    async def wait(self, something: Coroutine[None, None, None]) -> bool:
-        """Wait for something, unless nothing more is submitted here; tell whether it came."""
-        if self._closed:
+    async def wait(self, something: Coroutine[None, None, None], *, settling: bool = False) -> bool:
+        """Wait for something, unless nothing more is submitted here; tell whether it came.
+
+        `settling` is for what was sent already: it goes on where only the brake stopped the lane.
+        """
+        if self._is_closed(settling=settling):
             something.close()
             return False
         waiting = asyncio.ensure_future(something)
-        self._waiting.add(waiting)
+        self._waiting[waiting] = settling
         try:
             await waiting
         except asyncio.CancelledError:
             task = asyncio.current_task()
-            if not self._closed or (task is not None and task.cancelling()):
+            closed = self._is_closed(settling=settling)
+            if not closed or (task is not None and task.cancelling()):
                 raise
             return False
         finally:
-            self._waiting.discard(waiting)
+            self._waiting.pop(waiting, None)
         return True
+
+    def _is_closed(self, *, settling: bool) -> bool:
+        return self._shut if settling else self._closed
 
     def note_busy(self) -> float:
         """Hear that the provider was too busy; return for how long it has taken nothing."""
@@ -152,18 +163,24 @@ class ProviderQueue:
             self.seats.release()
         self._seats = max(self._seats, 2 * most + _AHEAD)
 
-    def stop(self, why: str) -> bool:
-        """Submit nothing more until a person acted; tell whether this is the first reason."""
+    def stop(self, why: str, *, settles: bool = False) -> bool:
+        """Submit nothing more until a person acted; tell whether this is the first reason.
+
+        Where it `settles`, what is in doubt may still be sent again under its own id: the brake
+        says that buying is blind, and asking about what was bought is the opposite of that.
+        """
         first = not self.stopped
         self.stopped = self.stopped or why
-        self.close()
+        self.close(settles=settles)
         return first
 
-    def close(self) -> None:
+    def close(self, *, settles: bool = False) -> None:
         """Submit nothing more in this run, and tell those who wait for it."""
         self._closed = True
-        for waiting in list(self._waiting):
-            waiting.cancel()
+        self._shut = self._shut or not settles
+        for waiting, settling in list(self._waiting.items()):
+            if self._is_closed(settling=settling):
+                waiting.cancel()
 
 
 class Fallback:

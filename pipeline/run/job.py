@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 from pipeline.domain import EMPTY, Event
@@ -42,6 +43,8 @@ class ActiveJob:
     """How long its downloads took in this run, without the waits between them."""
     balance: Charge | None = None
     """What the account had before a purchase that goes alone, if it could be asked."""
+    doubted: bool = False
+    """The brake knows of its doubt already, before it has ended."""
     words: set[str] = field(default_factory=set)
     """Status words that nobody documented."""
     _slot: bool = False
@@ -97,13 +100,17 @@ class ActiveJob:
         job = self.job = replace(self.job, state=state, **known)
         self.emit(state.value, cause=job.cause, message=job.message, **sums)
 
-    async def take_slot(self) -> bool:
-        """Wait until it may be submitted; False if nothing more is."""
+    async def take_slot(self, *, settling: bool = False) -> bool:
+        """Wait until it may be submitted; False if nothing more is.
+
+        `settling` is for a request that is sent again under its own id.
+        """
         queue, limiter = self.queue, self.queue.limiter
-        while await queue.wait(queue.until_resumed()):
+        wait = partial(queue.wait, settling=settling)
+        while await wait(queue.until_resumed()):
             if not self._slot:
-                self._slot = await queue.wait(limiter.enter())
-            if not self._slot or not await queue.wait(limiter.turn()):
+                self._slot = await wait(limiter.enter())
+            if not self._slot or not await wait(limiter.turn()):
                 return False
             if not queue.paused:
                 return True
@@ -145,9 +152,9 @@ class ActiveJob:
             self.tries[phase], chance=self.context.chance, retry_after_s=fault.retry_after_s
         )
 
-    async def rest(self, seconds: float) -> bool:
+    async def rest(self, seconds: float, *, settling: bool = False) -> bool:
         """Wait before submitting again; False if nothing more is submitted."""
-        return await self.queue.wait(self.context.clock.sleep(seconds))
+        return await self.queue.wait(self.context.clock.sleep(seconds), settling=settling)
 
     def apply_action(self, signal: LaneAction, fault: Fault) -> None:
         """Tell the lane what a fault means for it."""
@@ -169,8 +176,8 @@ class ActiveJob:
             self.emit("widened", message=f"{limiter.width} clips at once")
 
     def break_circuit(self, why: str) -> None:
-        """Stop the lane if the brake says why."""
-        if why and self.queue.stop(why):
+        """Stop the lane if the brake says why; what is in doubt goes on being settled."""
+        if why and self.queue.stop(why, settles=True):
             self.emit("lane_stopped", cause="brake", message=why)
 
     def emit(self, name: str, **detail: Any) -> None:

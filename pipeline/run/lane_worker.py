@@ -49,9 +49,14 @@ async def run_job(active: ActiveJob) -> None:
     finally:
         active.leave_slot()
         active.leave_price(settled=active.job.state not in UNKNOWN_STATES)
-    # What an earlier run left behind, and is still overdue, says nothing new of the provider.
-    if active.job.state is not State.OVERDUE or active.intended_at:
-        active.break_circuit(active.queue.circuit_breaker.note(active.job.state, active.job.cause))
+    breaker = active.queue.circuit_breaker
+    if active.doubted and active.job.state is not State.IN_DOUBT:
+        breaker.take_back()
+        active.doubted = False
+    # What an earlier run left behind, and is still there, says nothing new of the provider.
+    is_old = active.job.state in {State.OVERDUE, State.IN_DOUBT} and not active.intended_at
+    if not (is_old or active.doubted):
+        active.break_circuit(breaker.note(active.job.state, active.job.cause))
 
 
 class LaneWorker:
