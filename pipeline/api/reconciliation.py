@@ -9,13 +9,12 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from types import MappingProxyType
 
-from pipeline.api.campaign_report import write_report
+from pipeline.api.campaign_report import select_records, write_report
 from pipeline.api.campaign_request import RunSettings
 from pipeline.api.campaign_run import Run, RunScope
 from pipeline.api.loaded_campaign import LoadedCampaign
 from pipeline.api.provider_access import open_lanes, variables_of
 from pipeline.api.roots import open_for_work
-from pipeline.api.selection import matching_records
 from pipeline.domain.money import exact_usd
 from pipeline.domain.states import MAKES, State
 from pipeline.ledger.repository import Ledger
@@ -126,10 +125,12 @@ def find_mass_decision(campaign: LoadedCampaign, ledger: Ledger, after: State) -
 
     Ask the providers first: what they can settle is not for a person to decide.
     """
-    chosen = matching_records(ledger.records(campaign.name), campaign.matcher(), campaign.sources)
-    keys = {record.key for record in chosen}
-    sent = [each for each in list_sent(ledger, campaign.name) if each.key in keys]
-    decided = _BY_MASS[after]
+    decided, sent = _BY_MASS[after], list_sent(ledger, campaign.name)
+    if not any(each.state in decided for each in sent):
+        # A selection by state has nothing to fit then, which is no fault of it.
+        return MassDecision(after=after, items=(), others={})
+    keys = {record.key for record in select_records(ledger, campaign)}
+    sent = [each for each in sent if each.key in keys]
     return MassDecision(
         after=after,
         items=[each for each in sent if each.state in decided],
