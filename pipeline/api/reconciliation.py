@@ -101,10 +101,16 @@ class MassDecision:
         return sum(not each.is_priced for each in self.items)
 
     @property
+    def sum_text(self) -> str:
+        """Return the sum as it is typed: never with three places, which may be thousands."""
+        text = exact_usd(self.worst_usd)
+        return f"{text}0" if text[-4] == "." else text
+
+    @property
     def phrase(self) -> str:
         """Return what a person types to agree: how many, and what they may have cost."""
         count = len(self.items)
-        return f"{count} item{'s' if count > 1 else ''}, {exact_usd(self.worst_usd)} USD"
+        return f"{count} item{'s' if count > 1 else ''}, {self.sum_text} USD"
 
     def words(self) -> list[Decision]:
         """Return the decision on each of them."""

@@ -197,7 +197,7 @@ def _decide_many(
         console.print_line("nothing that is selected is to be decided")
         return
     doing = "bought again by the next run" if after is State.PLANNED else "given up"
-    worst = exact_usd(found.worst_usd)
+    worst = found.sum_text
     console.print_line(
         f"{found.phrase.partition(',')[0]} in doubt or overdue to be {doing}: what was sent for"
         f" them may have been charged, {worst} USD at worst, and stays counted as possible"
