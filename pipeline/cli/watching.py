@@ -31,7 +31,7 @@ from pipeline.domain.states import BUSY
 from pipeline.foreign_text import printable_line
 from pipeline.run.outcome import Outcome
 
-TOLD = frozenset({NOTICE, "reassigned"})
+TOLD = frozenset({NOTICE, "reassigned", "account_missing"})
 """Events whose message a person is told as it is."""
 
 _QUIET = frozenset(

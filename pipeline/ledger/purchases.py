@@ -97,9 +97,10 @@ def bound(connection: Connection, *, run_id: int) -> Decimal:
 
 
 def bound_beside(connection: Connection, *, purchase: Purchase, since: float) -> int:
-    """Return what other purchases at the same provider bind that had not ended by then."""
+    """Return what others of the same account bind that had not ended by then."""
     beside = (
         purchases.c.provider == purchase.provider,
+        purchases.c.account == purchase.account,
         purchases.c.id != purchase.id,
         purchases.c.ended_at.is_(None) | (purchases.c.ended_at >= since),
     )

@@ -9,11 +9,15 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+import orjson
+
 from pipeline.clock import Clock
 from pipeline.domain import Event, Media, Policy
 from pipeline.ledger.budgets import BudgetLimits, Denied
+from pipeline.ledger.jobs import Job, Purchase
 from pipeline.ledger.run_ledger import RunLedger
 from pipeline.net.client import Transport
+from pipeline.net.lane import find_account
 from pipeline.run.circuit_breaker import CircuitBreaker
 from pipeline.run.first_purchases import FirstPurchases
 from pipeline.run.limiter import ConcurrencyLimiter
@@ -84,9 +88,13 @@ class ProviderQueue:
         )
         self.circuit_breaker = CircuitBreaker(policy)
         self.downloads = asyncio.Semaphore(_DOWNLOADS_AT_ONCE)
-        self.seats = asyncio.Semaphore(0)
-        """For the jobs that are worked on before they are submitted."""
+        self.free_seats = 0
+        """For the jobs that are worked on before they are submitted; negative: some stand."""
         self._seats = 0
+        self.on_seat: Callable[[], None] = lambda: None
+        """Called when there is a seat again."""
+        self.on_close: Callable[[], None] = lambda: None
+        """Called when nothing more is submitted here."""
         self._offer_seats(lane.most or lane.concurrency)
         self._going = asyncio.Event()
         self._going.set()
@@ -159,9 +167,15 @@ class ProviderQueue:
         self._offer_seats(most)
 
     def _offer_seats(self, most: int) -> None:
-        for _ in range(2 * most + _AHEAD - self._seats):
-            self.seats.release()
-        self._seats = max(self._seats, 2 * most + _AHEAD)
+        more = max(0, 2 * most + _AHEAD - self._seats)
+        self._seats += more
+        self.free_seats += more
+        self.on_seat()
+
+    def leave_seat(self) -> None:
+        """Leave a seat to another job."""
+        self.free_seats += 1
+        self.on_seat()
 
     def stop(self, why: str, *, settles: bool = False) -> bool:
         """Submit nothing more until a person acted; tell whether this is the first reason.
@@ -181,6 +195,69 @@ class ProviderQueue:
         for waiting, settling in list(self._waiting.items()):
             if self._is_closed(settling=settling):
                 waiting.cancel()
+        self.on_close()
+
+
+class ProviderLanes:
+    """The lanes of one provider, one for each account: what is new goes to whichever has room.
+
+    What was sent stays with its account.
+    """
+
+    def __init__(self, queues: Iterable[ProviderQueue], notify: Callable[[], None]) -> None:
+        self.queues = tuple(queues)
+        self._notify = notify
+        self._changed = asyncio.Event()
+        for queue in self.queues:
+            queue.on_seat, queue.on_close = self._changed.set, self._hear_closing
+
+    @property
+    def stopped(self) -> str:
+        """Return why none of them submits anything more; empty while one goes on."""
+        reasons = [queue.stopped for queue in self.queues]
+        return reasons[0] if all(reasons) else ""
+
+    @property
+    def several(self) -> bool:
+        """Tell whether there is more than one account."""
+        return len(self.queues) > 1
+
+    def find_queue(self, purchase: Purchase | None) -> ProviderQueue | None:
+        """Return the lane of the account that a purchase was sent from; None if it is not here."""
+        if purchase is None:
+            return None
+        (first, *others) = self.queues
+        if not others and first.lane.account == purchase.account:
+            # As it always was: a key that was renewed asks for what the old one bought.
+            return first
+        kept = orjson.loads(purchase.request) if purchase.request else {}
+        lanes = [queue.lane for queue in self.queues]
+        found = find_account(lanes, purchase.account, kept.get("account"))
+        return self.queues[lanes.index(found)] if found is not None else None
+
+    async def take_seat(self, job: Job, stop: asyncio.Event) -> ProviderQueue | None:
+        """Wait for a seat and return the lane it is in; None once nothing more is submitted.
+
+        A job that was sent before has a seat with its account, while that goes on.
+        """
+        own = self.find_queue(job.purchase) if self.several else None
+        if own is not None and not own.stopped and not stop.is_set():
+            own.free_seats -= 1
+            return own
+        while not (stop.is_set() or self.stopped):
+            open_ = [queue for queue in self.queues if not queue.stopped]
+            queue = max(open_, key=lambda each: each.free_seats)
+            if queue.free_seats > 0:
+                queue.free_seats -= 1
+                return queue
+            self._changed.clear()
+            await self._changed.wait()
+        return None
+
+    def _hear_closing(self) -> None:
+        """Wake who waits for a seat, or for something to buy: there may be nobody left to buy."""
+        self._changed.set()
+        self._notify()
 
 
 class Fallback:
@@ -190,18 +267,18 @@ class Fallback:
     """
 
     def __init__(
-        self, queues: Mapping[str, ProviderQueue], notify: Callable[[], None], *, allowed: bool
+        self, lanes: Mapping[str, ProviderLanes], notify: Callable[[], None], *, allowed: bool
     ) -> None:
-        self._queues = queues if allowed else {}
+        self._lanes = lanes if allowed else {}
         self._notify = notify
-        self._at_work = set(self._queues)
+        self._at_work = set(self._lanes)
         self.gave: set[str] = set()
         """The lanes that gave items away: others make them."""
 
     def receivers(self, name: str) -> list[str]:
         """Return to whom a lane may give."""
-        queues = self._queues.items() if name in self._queues else ()
-        return [other for other, queue in queues if other != name and not queue.stopped]
+        lanes = self._lanes.items() if name in self._lanes else ()
+        return [other for other, its in lanes if other != name and not its.stopped]
 
     def may_bring(self, name: str) -> bool:
         """Tell whether a lane may get something yet."""
@@ -241,7 +318,8 @@ class RunContext:
     stop: asyncio.Event
     chance: Random
     new_client_id: Callable[[], str]
-    queues: Mapping[str, ProviderQueue]
+    lanes: Mapping[str, ProviderLanes]
+    """By provider."""
     changes: ChangeSignal
     prices: FirstPurchases
     fallback: Fallback

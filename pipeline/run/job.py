@@ -54,6 +54,12 @@ class ActiveJob:
         """Return its current paid try."""
         return purchase_of(self.job)
 
+    @property
+    def others_go_on(self) -> bool:
+        """Tell whether another account of its provider may make what this one cannot."""
+        lanes = self.context.lanes[self.job.provider]
+        return any(each is not self.queue and not each.stopped for each in lanes.queues)
+
     async def move(self, after: State, *, cause: str = "", message: str = "") -> None:
         """Move it along the table, in the ledger and here."""
         await self.context.ledger.move(self.job, after, cause=cause, message=message)
@@ -141,7 +147,7 @@ class ActiveJob:
         per wait goes on, however long the others stand in line. Waiting costs nothing, so one
         that names the time to come back is waited for, unless another may make the items.
         """
-        elsewhere = self.context.fallback.receivers(self.job.provider)
+        elsewhere = self.others_go_on or self.context.fallback.receivers(self.job.provider)
         told = bool(fault.retry_after_s) and not elsewhere
         longest_s = LONGEST_WAIT_S if told else self.context.policy.deadline_s
         return self.queue.note_busy() > longest_s
@@ -159,26 +165,30 @@ class ActiveJob:
     def apply_action(self, signal: LaneAction, fault: Fault) -> None:
         """Tell the lane what a fault means for it."""
         if signal is LaneAction.SLOW:
-            news, width = (
-                self.queue.limiter.slow_down(fault.retry_after_s),
-                self.queue.limiter.width,
-            )
+            news = self.queue.limiter.slow_down(fault.retry_after_s)
+            width = self.queue.limiter.width
             if news:
-                self.emit("throttled", message=f"{fault.message}; now {width} at once", width=width)
+                self._emit_lane("throttled", f"{fault.message}; now {width} at once", width=width)
         elif signal is LaneAction.STOP and self.queue.stop(fault.message):
-            self.emit("lane_stopped", cause=fault.kind.value, message=fault.message)
+            self._emit_lane("lane_stopped", fault.message, cause=fault.kind.value)
 
     def note_success(self) -> None:
         """Tell the lane that its provider took one more at once."""
         limiter = self.queue.limiter
         self.queue.note_accepted()
         if limiter.speed_up():
-            self.emit("widened", message=f"{limiter.width} clips at once")
+            self._emit_lane("widened", f"{limiter.width} clips at once")
 
     def break_circuit(self, why: str) -> None:
         """Stop the lane if the brake says why; what is in doubt goes on being settled."""
         if why and self.queue.stop(why, settles=True):
-            self.emit("lane_stopped", cause="brake", message=why)
+            self._emit_lane("lane_stopped", why, cause="brake")
+
+    def _emit_lane(self, name: str, message: str, **detail: Any) -> None:
+        """Tell the watcher what is about the lane, and which account's it is."""
+        lane = self.queue.lane
+        told = f"{lane.name}: {message}" if lane.account else message
+        self.emit(name, message=told, **detail)
 
     def emit(self, name: str, **detail: Any) -> None:
         """Tell the watcher of the run."""

@@ -26,7 +26,7 @@ from pipeline.ledger.purchases import Booking, Word, purchase_of
 from pipeline.ledger.repository import Ledger
 from pipeline.ledger.sql_schema import usd
 from pipeline.net.client import Transport
-from pipeline.net.lane import Lane
+from pipeline.net.lane import Lane, find_account
 from pipeline.providers.base import Absent, Fault, Provider, TaskRef
 from pipeline.run.provider_client import ProviderClient
 from pipeline.run.retry import retry
@@ -40,6 +40,10 @@ class Claim:
     provider: str
     client_id: str
     task: str
+    account: str = ""
+    """The name of the account it was sent from."""
+    fingerprint: str = ""
+    """Of the key it was sent with."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,9 +110,15 @@ def find_claim(ledger: Ledger, campaign: str, address: str, task: str) -> Claim:
     in doubt, or no task is named.
     """
     job = _find_adopting(ledger, campaign, address, task)
-    client_id = purchase_of(job).client_id
-    named = {"address": job.address, "provider": job.provider, "client_id": client_id}
-    return Claim(**named, task=task.strip())
+    purchase = purchase_of(job)
+    return Claim(
+        address=job.address,
+        provider=job.provider,
+        client_id=purchase.client_id,
+        task=task.strip(),
+        account=purchase.account,
+        fingerprint=orjson.loads(purchase.request).get("account", ""),
+    )
 
 
 async def verify_claims(
@@ -118,7 +128,7 @@ async def verify_claims(
     async with Transport() as transport:
         denied = await asyncio.gather(
             *(
-                _disbelieve(claim, providers[claim.provider], lanes[claim.provider], transport)
+                _disbelieve(claim, providers[claim.provider], _lane_of(claim, lanes), transport)
                 for claim in claims
             )
         )
@@ -127,8 +137,17 @@ async def verify_claims(
         raise Undecidable(f"{'; '.join(told)}; {_UNCHANGED}")
 
 
-async def _disbelieve(claim: Claim, provider: Provider, lane: Lane, transport: Transport) -> str:
+def _lane_of(claim: Claim, lanes: Mapping[str, Lane]) -> Lane | None:
+    own = [lane for lane in lanes.values() if lane.provider == claim.provider]
+    return find_account(own, claim.account, claim.fingerprint)
+
+
+async def _disbelieve(
+    claim: Claim, provider: Provider, lane: Lane | None, transport: Transport
+) -> str:
     """Return why a claim is not believed; empty if the provider has such a task."""
+    if lane is None:
+        return f"{claim.address} was sent from another account, whose key is not here"
     task = TaskRef(task=claim.task, client_id=claim.client_id)
     state = await retry(
         partial(ProviderClient(provider, lane, transport).status, task),

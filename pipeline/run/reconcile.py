@@ -89,8 +89,8 @@ def _is_deduplicated(active: ActiveJob) -> bool:
     same_boot = began.get("boot") == boot() != ""
     passed_s = active.context.clock.monotonic() - began["s"] if same_boot else 0.0
     young = 0 <= age_s < offer.dedupe_for_s and passed_s < offer.dedupe_for_s
-    account = active.queue.lane.account
-    same = kept.get("account", account) == account
+    fingerprint = active.queue.lane.fingerprint
+    same = kept.get("account", fingerprint) == fingerprint
     return Feature.IDEMPOTENT in offer.features and young and same
 
 

@@ -226,7 +226,7 @@ def _ask_providers(
 ) -> None:
     """Settle with the providers what they can tell, and collect what is finished."""
     providers = frozenset(task.provider for task in list_sent(ledger, campaign.name))
-    unasked = keyless(settings, campaign.request, providers)
+    unasked = keyless(settings, campaign, providers)
     for name, why in unasked.items():
         console.print_line(f"nothing is asked of {name}: {why}")
     asked = providers - unasked.keys()
