@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -17,6 +17,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from pipeline.api.campaign_request import COMMAND_LINE, usage
+from pipeline.domain.accounts import DEFAULT
 from pipeline.domain.money import exact_usd
 from pipeline.errors import InvalidInput
 from pipeline.findings import Finding, Span, did_you_mean
@@ -96,12 +97,15 @@ class _Sum:
         return abs(self.amount - booked) > unit / 2 * max(1, self.lines)
 
 
-def audit_bill(root: Path, bill: Path, columns: Sequence[str], *, provider: str = "") -> BillAudit:
+def audit_bill(
+    root: Path, bill: Path, columns: Sequence[str], *, provider: str = "", account: str = ""
+) -> BillAudit:
     """Return how a bill and the root's ledger differ; nothing is written.
 
         audit_bill(Path("outputs"), Path("november.csv"), ["task=Task ID,amount=Cost (USD)"])
 
-    InvalidInput where the bill cannot be read, or where nobody can tell whose it is.
+    `account` is whose bill it is where a provider has several; `default` is the one without a
+    name. InvalidInput where the bill cannot be read, or where nobody can tell whose it is.
     """
     lines = _read_bill(bill, _column_names(columns))
     ledger = Ledger.reader(root)
@@ -109,15 +113,20 @@ def audit_bill(root: Path, bill: Path, columns: Sequence[str], *, provider: str 
         raise usage(f"there is no ledger in {root}: nothing was run there")
     with ledger:
         paid = ledger.paid_tasks()
-    providers = sorted({each.provider for each in paid})
-    if provider and provider not in providers:
-        hint = did_you_mean(provider, providers)
-        raise usage(f"--provider: the ledger has no purchase from {provider!r}", hint)
-    named = any(line.task for line in lines)
-    if not provider:
-        provider = _provider_of(lines, paid)
+    _require_known("--provider", provider, {each.provider for each in paid})
+    provider = provider or _provider_of(lines, paid)
     own = [each for each in paid if each.provider == provider]
-    return _by_task(lines, own) if named else _by_day(lines, own)
+    _require_known("--account", account, {each.account or DEFAULT for each in own})
+    if account:
+        own = [each for each in own if (each.account or DEFAULT) == account]
+    return _by_task(lines, own) if any(line.task for line in lines) else _by_day(lines, own)
+
+
+def _require_known(option: str, given: str, known: Set[str]) -> None:
+    """Raise InvalidInput for a name that the ledger has not: a slip is no bill that differs."""
+    if given and given not in known:
+        hint = did_you_mean(given, sorted(known)) or f"there are: {', '.join(sorted(known))}"
+        raise usage(f"{option}: the ledger has no purchase from {given!r}", hint)
 
 
 def _provider_of(lines: Sequence[_BillLine], paid: Sequence[PaidTask]) -> str:

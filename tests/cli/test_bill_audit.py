@@ -10,7 +10,9 @@ import pytest
 
 from pipeline.cli.command_line import invoke
 from pipeline.domain import Feature
-from tests.unit.run.campaign import Studio
+from pipeline.ledger.repository import Ledger
+from pipeline.run.runner import run
+from tests.unit.run.campaign import Studio, entry
 from tests.unit.run.shop import OFFER, Provider
 
 BY_TASK = "task=Task ID,amount=Cost (USD)"
@@ -171,3 +173,23 @@ async def test_a_provider_that_was_never_bought_from_is_told(
 
     assert 3 == code
     assert "did you mean 'shop'?" in capsys.readouterr().err
+
+
+async def test_an_account_has_a_bill_of_its_own(
+    studio: Studio, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What another account made is not missing from it."""
+    await studio.make("a")
+    config, parts = studio.parts()
+    lane = replace(parts["lanes"]["shop"], account="b", key="key-2")
+    assert studio.admit([entry("a"), entry("b")]).ok
+    with Ledger.open(studio.root) as ledger:
+        await run(ledger, config, **{**parts, "lanes": {"shop.b": lane}})
+
+    whole = _audit(studio, HEADER, "2026-03-01,t2,0.56")
+    own = _audit(studio, HEADER, "2026-03-01,t2,0.56", more=("--account", "b"))
+    first = _audit(studio, HEADER, "2026-03-01,t1,0.56", more=("--account", "default"))
+    slip = _audit(studio, HEADER, "2026-03-01,t1,0.56", more=("--account", "defualt"))
+
+    assert (15, 0, 0, 3) == (whole, own, first, slip)
+    assert "did you mean 'default'?" in capsys.readouterr().err

@@ -100,6 +100,9 @@ def audit(
     provider: Annotated[
         str, typer.Option("--provider", help="Whose bill it is, where its tasks do not tell.")
     ] = "",
+    account: Annotated[
+        str, typer.Option("--account", help="Which account's, where the provider has several.")
+    ] = "",
     root: Root = None,
 ) -> None:
     """Hold a provider's bill against the ledger; exit 15 where they differ.
@@ -109,7 +112,7 @@ def audit(
     """
     from pipeline.api.bill_audit import audit_bill  # noqa: PLC0415 - slow to load, seldom needed
 
-    found = audit_bill(root_here(root), bill, columns, provider=provider)
+    found = audit_bill(root_here(root), bill, columns, provider=provider, account=account)
     for each in found.differences:
         print_text(_difference_text(each))
     for line in _audit_lines(found):
