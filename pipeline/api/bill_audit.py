@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence, Set
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -122,7 +122,7 @@ def audit_bill(
     return _by_task(lines, own) if any(line.task for line in lines) else _by_day(lines, own)
 
 
-def _require_known(option: str, given: str, known: Set[str]) -> None:
+def _require_known(option: str, given: str, known: Collection[str]) -> None:
     """Raise InvalidInput for a name that the ledger has not: a slip is no bill that differs."""
     if given and given not in known:
         hint = did_you_mean(given, sorted(known)) or f"there are: {', '.join(sorted(known))}"
