@@ -197,10 +197,9 @@ def _billed_differences(
             continue
         note = _source_note(each)
         if not each.is_made:
-            possible = (
-                f", {each.possible_usd:f} USD booked as possible" if each.possible_usd else ""
-            )
-            note = f"it was {each.outcome}{possible}"
+            note = "it failed" if each.outcome == "failed" else f"it was {each.outcome}"
+            if each.possible_usd:
+                note += f", and {exact_usd(each.possible_usd)} USD is booked as possible"
         yield Difference(
             kind=DifferenceKind.WRONG_SUM if each.is_made else DifferenceKind.NOT_MADE,
             what=task,

@@ -37,7 +37,7 @@ HEADER = "Date,Task ID,Cost (USD)"
 
 async def test_a_bill_that_agrees_is_0(studio: Studio, capsys: pytest.CaptureFixture[str]) -> None:
     """Each task with its sum; a bill in cents agrees with a ledger that has more digits."""
-    studio.shop.price = Decimal("0.5604")
+    studio.shop.price = Decimal("0.5596")
     await studio.make("a", "b", "c")
 
     code = _audit(studio, HEADER, "2026-03-01,t1,0.56", "2026-03-01,t2,$0.56", "2026-03-01,t3,0.56")
@@ -73,8 +73,8 @@ async def test_a_failure_that_was_charged_is_not_made(
 
     assert 15 == code
     assert (
-        "charged and not made: t2, spin[b]: 0.56 USD billed, 0.00 USD booked; it was failed, and"
-        " 0.56 USD is booked as possible"
+        "charged and not made: t2, spin[b]: 0.56 USD billed, 0.00 USD booked; it failed, and 0.56"
+        " USD is booked as possible"
     ) in capsys.readouterr().out
 
 

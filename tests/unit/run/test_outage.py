@@ -55,15 +55,23 @@ def _names(number: int) -> list[str]:
     return [f"n{each}" for each in range(number)]
 
 
-async def test_doubts_are_settled_while_the_brake_holds_the_lane(studio: Studio) -> None:
-    """40 items, 8 minutes: the lane stops, no doubt is left, and the next run makes the rest."""
+@pytest.mark.parametrize("share", [0.7, 1.0])
+async def test_doubts_are_settled_while_the_brake_holds_the_lane(
+    share: float, studio: Studio
+) -> None:
+    """40 items, 8 minutes: the lane stops, no doubt is left, and the next run makes the rest.
+
+    Where every request is lost the run waits to the outage's end; else some get through before.
+    """
+    studio.shop = DownShop(studio.clock, share=share)
     first = await studio.make(*_names(40))
     left = studio.states()
 
     assert "in_doubt" not in left
     assert 0 < left.count("held")
     assert {"shop"} == first.stopped.keys()
-    assert studio.clock.monotonic() >= OUTAGE_S
+    assert studio.clock.monotonic() >= OUTAGE_S * (share == 1.0)
+    studio.clock.advance(OUTAGE_S)
 
     outcome = await studio.run()
 
