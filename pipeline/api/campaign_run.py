@@ -159,7 +159,7 @@ class Run:
             faults += usage(NO_LIMIT).findings
         if faults:
             raise InvalidInput(faults, campaign.sources)
-        names = providers_at_work(self._settings, campaign.request, summary)
+        names = providers_at_work(self._settings, campaign, summary)
         standby = summary.fallbacks - names
         return RunScope(ledger=ledger, providers=names, standby=standby)
 

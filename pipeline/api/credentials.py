@@ -12,7 +12,8 @@ from pathlib import Path
 from pipeline.api.campaign_request import CampaignRequest, command_line_fault
 from pipeline.api.endpoints import STEERING
 from pipeline.api.project_file import FILE, ProjectFile
-from pipeline.domain import Offer
+from pipeline.domain import Offer, ProviderSettings
+from pipeline.domain.accounts import account_of_variable, holds_a_key, key_variable
 from pipeline.errors import InvalidInput
 from pipeline.findings import Finding
 from pipeline.providers import OFFERS
@@ -36,7 +37,12 @@ def environment_of(asked: CampaignRequest, variables: Mapping[str, str]) -> Mapp
     key_file = _key_file(asked)
     if key_file is None:
         return environment(variables, asked.env_file)
-    keys = {offer.key_env for offer in OFFERS.values()}
+
+    def is_key(name: str) -> bool:
+        return name not in STEERING and any(
+            holds_a_key(offer.key_env, name) for offer in OFFERS.values()
+        )
+
     read = _read(key_file, asked.project)
     steering = sorted(name for name in read if name in STEERING)
     if steering:
@@ -46,8 +52,8 @@ def environment_of(asked: CampaignRequest, variables: Mapping[str, str]) -> Mapp
             asked.project,
             "name it with --env-file, or say --base-url",
         )
-    others = {name: value for name, value in variables.items() if name not in keys}
-    return {**others, **{name: value for name, value in read.items() if name in keys}}
+    others = {name: value for name, value in variables.items() if not is_key(name)}
+    return {**others, **{name: value for name, value in read.items() if is_key(name)}}
 
 
 def _key_file(asked: CampaignRequest) -> Path | None:
@@ -83,14 +89,51 @@ def _read(env_file: Path, project: ProjectFile | None = None) -> Mapping[str, st
     return {name.strip(): value.strip().strip("'\"") for name, _, value in pairs if name[:1] != "#"}
 
 
-def key_of(offer: Offer, variables: Mapping[str, str], asked: CampaignRequest) -> str:
-    """Return the provider's key; InvalidInput `missing-key` names the variable to set."""
-    key = variables.get(offer.key_env, "").strip()
-    if key:
-        return key
+def keys_of(
+    offer: Offer,
+    settings: ProviderSettings | None,
+    variables: Mapping[str, str],
+    asked: CampaignRequest,
+) -> Mapping[str, str]:
+    """Return the key of each of the provider's accounts by name; empty is the one without one.
+
+    `RUNWARE_API_KEY` is that one's, `RUNWARE_API_KEY_B` that of `b`; other names the manifest
+    says. A key that two accounts have is one account's. InvalidInput `missing-key` names the
+    variable to set where there is no key at all.
+    """
+    places = {
+        account: variable
+        for variable in sorted(variables)
+        if (account := account_of_variable(offer.key_env, variable)) is not None
+    }
+    for account, its in settings.accounts.items() if settings else ():
+        places[account] = its.key_env or key_variable(offer.key_env, account)
+    found: dict[str, str] = {}
+    for account, variable in sorted(places.items()):
+        key = variables.get(variable, "").strip()
+        # Twice the same key would be one account with twice its limits.
+        if key and key not in found.values():
+            found[account] = key
+    if found:
+        return found
     key_file = _key_file(asked)
     if key_file is None:
         hint = f"set {offer.key_env}, or name a file with --env-file, or try --rehearse"
     else:
         hint = f"write {offer.key_env} into {key_file}, where {FILE} says that the keys are"
     raise command_line_fault("missing-key", f"{offer.title} needs a key", hint)
+
+
+def keyless_accounts(
+    offer: Offer,
+    settings: ProviderSettings | None,
+    variables: Mapping[str, str],
+    asked: CampaignRequest,
+) -> Mapping[str, str]:
+    """Return the accounts that the manifest names and that have no key here, with its variable."""
+    have = keys_of(offer, settings, variables, asked)
+    return {
+        account: its.key_env or key_variable(offer.key_env, account)
+        for account, its in (settings.accounts.items() if settings else ())
+        if account not in have
+    }

@@ -9,12 +9,12 @@ from dataclasses import replace
 from functools import partial
 
 from pipeline.api.campaign_request import CampaignRequest, RunSettings, usage
-from pipeline.api.credentials import environment_of, key_of
+from pipeline.api.credentials import environment_of, keyless_accounts, keys_of
 from pipeline.api.endpoints import base_urls, hosts_of
 from pipeline.api.loaded_campaign import LoadedCampaign
 from pipeline.api.rehearsal import start_sandbox
-from pipeline.domain import Offer
-from pipeline.domain.accounts import rehearsal_key
+from pipeline.domain import Offer, ProviderSettings
+from pipeline.domain.accounts import DEFAULT, rehearsal_key
 from pipeline.domain.states import UNSETTLED_STATUSES
 from pipeline.errors import InvalidInput
 from pipeline.findings import Finding
@@ -28,7 +28,7 @@ its limit (as of 2026-11), and what waits in a provider's own queue is not made 
 
 
 def providers_at_work(
-    settings: RunSettings, request: CampaignRequest, summary: PlanSummary
+    settings: RunSettings, campaign: LoadedCampaign, summary: PlanSummary
 ) -> frozenset[str]:
     """Return the providers that a run has something to do with."""
     # What was sent is collected, whatever is selected now.
@@ -38,19 +38,20 @@ def providers_at_work(
     names = frozenset(line.provider for line in lines)
     earlier = frozenset(provider for _, provider, _ in summary.left_behind) - names
     # What this plan does not want does not stop it for want of a key: it stays told.
-    return names | (earlier - keyless(settings, request, earlier).keys())
+    return names | (earlier - keyless(settings, campaign, earlier).keys())
 
 
 def keyless(
-    settings: RunSettings, request: CampaignRequest, names: frozenset[str]
+    settings: RunSettings, campaign: LoadedCampaign, names: frozenset[str]
 ) -> Mapping[str, str]:
     """Return which of these providers no lane can be opened to for want of a key, and why."""
+    request, written = campaign.request, campaign.manifest.providers
     if request.rehearse:
         return {}
     found = dict[str, str]()
     for name in sorted(names):
         try:
-            key_of(OFFERS[name], variables_of(settings, request), request)
+            keys_of(OFFERS[name], written.get(name), variables_of(settings, request), request)
         except InvalidInput as fault:
             (finding,) = fault.findings
             found[name] = f"{finding.message}: {finding.hint}"
@@ -82,7 +83,7 @@ def settings_with_keys(
         settings = replace(settings, variables=os.environ)
         names = frozenset[str]()
     else:
-        names = providers_at_work(settings, campaign.request, summary)
+        names = providers_at_work(settings, campaign, summary)
     return settings, [*faults, *access_faults(settings, campaign, names)]
 
 
@@ -105,7 +106,7 @@ def access_faults(
     for offer in (OFFERS[name] for name in sorted(names)):
         written = campaign.manifest.providers.get(offer.provider)
         own = given.get(offer.provider, {})
-        checks.append(partial(key_of, offer, variables, campaign.request))
+        checks.append(partial(keys_of, offer, written, variables, campaign.request))
         checks.append(partial(hosts_of, offer, written, variables, own))
     for check in checks:
         try:
@@ -123,9 +124,10 @@ def open_lanes(
     *,
     standby: frozenset[str] = frozenset(),
 ) -> Iterator[Mapping[str, Lane]]:
-    """Yield a lane for each of these providers; a rehearsal's lead to its own sandbox.
+    """Yield a lane for each account of these providers, by its name (`runware`, `runware.b`).
 
-    InvalidInput where one cannot be opened; of those who stand by it is only told.
+    A rehearsal's lead to its own sandbox. InvalidInput where a provider has none; of those who
+    stand by it is only told.
     """
     if not names | standby:
         yield {}
@@ -136,14 +138,14 @@ def open_lanes(
             addresses = opened.enter_context(
                 start_sandbox(state, settings.scenario, chaos=settings.chaos)
             )
-            open_lane = partial(_rehearsal_lane, campaign, addresses)
+            open_own = partial(_rehearsal_lanes, campaign, addresses)
         else:
             variables = variables_of(settings, campaign.request)
-            open_lane = partial(_account_lane, campaign, variables, notify)
-        lanes = {name: open_lane(OFFERS[name]) for name in sorted(names)}
+            open_own = partial(_account_lanes, campaign, variables, notify)
+        lanes = {lane.name: lane for name in sorted(names) for lane in open_own(OFFERS[name])}
         for name in sorted(standby - names):
             try:
-                lanes[name] = open_lane(OFFERS[name])
+                lanes |= {lane.name: lane for lane in open_own(OFFERS[name])}
             except InvalidInput as fault:
                 (finding,) = fault.findings
                 told = ": ".join(filter(None, (finding.message, finding.hint)))
@@ -151,38 +153,57 @@ def open_lanes(
         yield lanes
 
 
-def _rehearsal_lane(
+def _rehearsal_lanes(
     campaign: LoadedCampaign, addresses: Mapping[str, Mapping[str, str]], offer: Offer
-) -> Lane:
+) -> Iterator[Lane]:
     own = addresses.get(offer.provider)
     if own is None:
         raise usage(f"{offer.title} cannot be rehearsed: the sandbox has no part of it")
     every = {"api": own["base_url"], "upload": own.get("upload_url", "")}
     hosts = {host: every[host] for host in offer.hosts}
-    return _lane(offer, campaign, rehearsal_key(offer.provider), hosts)
+    settings = campaign.manifest.providers.get(offer.provider)
+    for account in ("", *(settings.accounts if settings else ())):
+        key = rehearsal_key(offer.provider, account)
+        yield _lane(offer, settings, hosts, account=account, key=key)
 
 
-def _account_lane(
+def _account_lanes(
     campaign: LoadedCampaign,
     variables: Mapping[str, str],
     notify: Callable[[str], None],
     offer: Offer,
-) -> Lane:
-    key = key_of(offer, variables, campaign.request)
-    written = campaign.manifest.providers.get(offer.provider)
+) -> Iterator[Lane]:
+    settings = campaign.manifest.providers.get(offer.provider)
+    keys = keys_of(offer, settings, variables, campaign.request)
     given = base_urls(campaign.request.base_urls).get(offer.provider, {})
-    hosts, foreign = hosts_of(offer, written, variables, given)
+    hosts, foreign = hosts_of(offer, settings, variables, given)
     for line in foreign:
         notify(f"address from outside the manifest: {line}")
-    return _lane(offer, campaign, key, hosts)
+    without = keyless_accounts(offer, settings, variables, campaign.request)
+    for account, variable in without.items():
+        notify(f"account {account} of {offer.provider} has no key of its own: set {variable}")
+    if len(keys) > 1:
+        names = ", ".join(account or DEFAULT for account in keys)
+        notify(f"{offer.provider} has {len(keys)} accounts: {names}")
+    for account, key in keys.items():
+        yield _lane(offer, settings, hosts, account=account, key=key)
 
 
-def _lane(offer: Offer, campaign: LoadedCampaign, key: str, hosts: Mapping[str, str]) -> Lane:
-    settings = campaign.manifest.providers.get(offer.provider)
-    stated = settings.concurrency if settings else None
-    pace = settings.submit_per_s if settings else None
+def _lane(
+    offer: Offer,
+    settings: ProviderSettings | None,
+    hosts: Mapping[str, str],
+    *,
+    account: str,
+    key: str,
+) -> Lane:
+    """Return the lane of an account: its own limits, else the provider's, else the offer's."""
+    levels = [settings.accounts.get(account), settings] if settings else []
+    stated = next((each.concurrency for each in levels if each and each.concurrency), None)
+    pace = next((each.submit_per_s for each in levels if each and each.submit_per_s), None)
     return Lane(
         provider=offer.provider,
+        account=account,
         key=key,
         hosts=hosts,
         concurrency=stated or offer.concurrency,

@@ -2,27 +2,29 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from decimal import Decimal
+from types import MappingProxyType
 
-from pipeline.api.campaign_report import write_report
+from pipeline.api.campaign_report import select_records, write_report
 from pipeline.api.campaign_request import RunSettings
 from pipeline.api.campaign_run import Run, RunScope
 from pipeline.api.loaded_campaign import LoadedCampaign
 from pipeline.api.provider_access import open_lanes, variables_of
 from pipeline.api.roots import open_for_work
+from pipeline.domain.money import exact_usd
 from pipeline.domain.states import MAKES, State
 from pipeline.ledger.repository import Ledger
 from pipeline.providers import PROVIDERS
 from pipeline.run.manual import (
+    Decision,
     Sent,
-    abandon_item,
-    adopt_task,
-    check_decidable,
+    decide,
     find_claim,
     list_sent,
-    resubmit_item,
     verify_claims,
 )
 from pipeline.run.plan_sync import latest_plan
@@ -64,23 +66,88 @@ async def verify_tasks(
 
 
 def record_decisions(campaign: LoadedCampaign, ledger: Ledger, decisions: Decisions) -> None:
-    """Write what a person decided, once each word was found to fit what was sent."""
-    now = datetime.now(UTC)
-    words: Mapping[State, Sequence[str]] = {
-        State.PLANNED: decisions.resubmit,
-        State.ABANDONED: decisions.abandon,
-    }
-    for after, addresses in words.items():
-        for address in addresses:
-            check_decidable(ledger, campaign.name, address, after)
-    for address, task in decisions.tasks:
-        adopt_task(ledger, campaign.name, address, task=task, now=now)
-    for address in decisions.resubmit:
-        resubmit_item(ledger, campaign.name, address, now=now)
-    for address in decisions.abandon:
-        abandon_item(ledger, campaign.name, address, now=now)
-    if decisions.any:
+    """Write what a person decided, in one transaction: all of it, or nothing.
+
+    Undecidable where a word does not fit what was sent.
+    """
+    words = [
+        Decision(address=address, after=State.WAITING, task=task)
+        for address, task in decisions.tasks
+    ]
+    words += [Decision(address=each, after=State.PLANNED) for each in decisions.resubmit]
+    words += [Decision(address=each, after=State.ABANDONED) for each in decisions.abandon]
+    if words:
+        decide(ledger, campaign.name, words, now=datetime.now(UTC))
         write_report(ledger, campaign)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MassDecision:
+    """One word for many items: which of the selected ones it can decide, and at what price."""
+
+    after: State
+    items: Sequence[Sent]
+    others: Mapping[State, int]
+    """What else is selected and was sent, by where it stands: decided one by one, if at all."""
+
+    @property
+    def worst_usd(self) -> Decimal:
+        """Return what was paid for nothing if all of them were charged, as far as is known."""
+        return sum((each.reserved_usd for each in self.items), Decimal(0))
+
+    @property
+    def unpriced(self) -> int:
+        """Return how many have a price that nobody knows: they are not in that sum."""
+        return sum(not each.is_priced for each in self.items)
+
+    @property
+    def sum_text(self) -> str:
+        """Return the sum as it is typed: never with three places, which may be thousands."""
+        text = exact_usd(self.worst_usd)
+        return f"{text}0" if text[-4] == "." else text
+
+    @property
+    def phrase(self) -> str:
+        """Return what a person types to agree: how many, and what they may have cost."""
+        count = len(self.items)
+        return f"{count} item{'s' if count > 1 else ''}, {self.sum_text} USD"
+
+    def words(self) -> list[Decision]:
+        """Return the decision on each of them."""
+        return [Decision(address=each.client_id, after=self.after) for each in self.items]
+
+
+_BY_MASS: Mapping[State, frozenset[State]] = MappingProxyType(
+    {
+        State.PLANNED: frozenset({State.IN_DOUBT}),
+        # What is in flight is made and paid for: it is given up by its own address only.
+        State.ABANDONED: frozenset({State.IN_DOUBT, State.OVERDUE}),
+    }
+)
+
+
+def find_mass_decision(campaign: LoadedCampaign, ledger: Ledger, after: State) -> MassDecision:
+    """Return what one word would decide of the items that the request selects.
+
+    Ask the providers first: what they can settle is not for a person to decide.
+    """
+    decided, sent = _BY_MASS[after], list_sent(ledger, campaign.name)
+    if not any(each.state in decided for each in sent):
+        # A selection by state has nothing to fit then, which is no fault of it.
+        return MassDecision(after=after, items=(), others={})
+    keys = {record.key for record in select_records(ledger, campaign)}
+    sent = [each for each in sent if each.key in keys]
+    return MassDecision(
+        after=after,
+        items=[each for each in sent if each.state in decided],
+        others=Counter(each.state for each in sent if each.state not in decided),
+    )
+
+
+def record_mass_decision(campaign: LoadedCampaign, ledger: Ledger, decision: MassDecision) -> None:
+    """Write one word for many items, in one transaction."""
+    decide(ledger, campaign.name, decision.words(), now=datetime.now(UTC))
+    write_report(ledger, campaign)
 
 
 async def settle(campaign: LoadedCampaign, decisions: Decisions) -> Sequence[Sent]:

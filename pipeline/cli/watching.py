@@ -27,16 +27,20 @@ from pipeline.api.loaded_campaign import LoadedCampaign
 from pipeline.cli.interrupts import StopRequest
 from pipeline.cli.terminal_console import TerminalConsole
 from pipeline.domain import Event
+from pipeline.domain.states import BUSY
 from pipeline.foreign_text import printable_line
 from pipeline.run.outcome import Outcome
 
-TOLD = frozenset({NOTICE, "reassigned"})
+TOLD = frozenset({NOTICE, "reassigned", "account_missing"})
 """Events whose message a person is told as it is."""
 
 _QUIET = frozenset(
     {"polled", "uploaded", "staging", "submitting", "waiting", "fetching", "done", "widened"}
 )
 """Steps on the way, and what the next line says better: a clip that is done is shown."""
+
+_BUSY = frozenset(kind.value for kind in BUSY)
+"""Causes that an item goes back to the line for: the lane says once that it is slower."""
 
 _IN_FLIGHT = frozenset({"submitting", "waiting", "fetching"})
 _AT_REST = frozenset(
@@ -95,7 +99,7 @@ class Lines(Watcher):
 
     def __call__(self, event: Event) -> None:
         """Print the event unless it is chatter."""
-        if event.name in _QUIET:
+        if event.name in _QUIET or (event.name == "planned" and event.detail.get("cause") in _BUSY):
             return
         told = ((name, value) for name, value in event.detail.items() if value not in {"", None})
         detail = " ".join(f"{name}={value}" for name, value in told)

@@ -30,6 +30,7 @@ from pipeline.domain.item import (
 )
 from pipeline.domain.manifest import (
     MOST_LISTED,
+    AccountSettings,
     Axis,
     Budget,
     Bundle,
@@ -60,6 +61,7 @@ __all__ = [
     "DEFAULT_MODEL",
     "EMPTY",
     "MOST_LISTED",
+    "AccountSettings",
     "Alternative",
     "Axis",
     "Budget",

@@ -215,6 +215,18 @@ class Budget:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AccountSettings:
+    """A manifest's settings for one account of a provider; None means the provider's own."""
+
+    key_env: str = ""
+    """The environment variable of its key; empty for the one that goes by its name."""
+    concurrency: int | None = None
+    submit_per_s: float | None = None
+    span: Span
+    """Where it is named."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ProviderSettings:
     """A manifest's settings for one provider; None means the offer's default."""
 
@@ -223,6 +235,8 @@ class ProviderSettings:
     options: Mapping[str, Any] = field(default_factory=lambda: EMPTY)
     base_url: Value | None = None
     upload_url: Value | None = None
+    accounts: Mapping[str, AccountSettings] = field(default_factory=lambda: EMPTY)
+    """Further accounts beside the one without a name."""
     spans: Mapping[str, Span] = field(default_factory=lambda: EMPTY)
     """Where its options are written, by name; its own name is under an empty one."""
 

@@ -10,7 +10,9 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
+from pipeline.domain.accounts import holds_a_key, key_variable
 from pipeline.domain.capabilities import Constraints, Offer
+from pipeline.domain.manifest import AccountSettings
 from pipeline.findings import Finding, Span, did_you_mean
 
 
@@ -70,6 +72,21 @@ def foreign_host(offer: Offer, url: str, span: Span) -> Finding | None:
         message=f"a manifest may not send {offer.title}'s key to {parts.hostname or url}",
         span=span,
         hint=f"use {' or '.join(sorted(own))}; any other is set by {variable} or --base-url",
+    )
+
+
+def foreign_key(offer: Offer, account: str, settings: AccountSettings) -> Finding | None:
+    """Return the finding against an account whose key a manifest takes from elsewhere, if it does.
+
+    Any variable could be named, and its value would be sent to the provider as a key.
+    """
+    if not settings.key_env or holds_a_key(offer.key_env, settings.key_env):
+        return None
+    return Finding(
+        slug="foreign-key",
+        message=f"a manifest may not send {settings.key_env} to {offer.title} as a key",
+        span=settings.span,
+        hint=f"name it {key_variable(offer.key_env, account)}, or let it begin so",
     )
 
 

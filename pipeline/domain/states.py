@@ -70,7 +70,7 @@ TRANSITIONS: Mapping[State, Mapping[State, str]] = MappingProxyType(
         _S.HELD: {_S.PLANNED: "run again"},
         _S.STAGING: {
             _S.SUBMITTING: "the intent: client id, request and reservation, one transaction",
-            _S.PLANNED: "crash or transit",
+            _S.PLANNED: "crash, transit, or no room at the provider",
             _S.HELD: "budget, or lane stopped",
             _S.FAILED: "a reference is refused",
         },
@@ -201,8 +201,8 @@ _STAGING: Mapping[FaultKind, FaultPolicy] = {
     **{kind: _retry(_S.HELD) for kind in FaultKind},
     _F.REJECTED: _rule(_S.FAILED),
     _F.REFUSED: _rule(_S.FAILED),
-    _F.THROTTLED: _retry(_S.HELD, _L.SLOW),
-    _F.CAPACITY: _retry(_S.HELD, _L.SLOW),
+    _F.THROTTLED: _retry(_S.PLANNED, _L.SLOW),
+    _F.CAPACITY: _retry(_S.PLANNED, _L.SLOW),
     _F.UNAUTHORISED: _rule(_S.HELD, _L.STOP),
     _F.UNPAID: _rule(_S.HELD, _L.STOP),
     _F.DAMAGED: _retry(_S.FAILED),
@@ -254,6 +254,8 @@ POLICY: Mapping[Phase, Mapping[FaultKind, FaultPolicy]] = MappingProxyType(
 )
 """What follows a fault, by what was being done. Total: every kind in every phase."""
 
+BUSY = frozenset({_F.THROTTLED, _F.CAPACITY})
+"""The provider has no room now, which says nothing of the item: it is waited for."""
 TRANSIENT = frozenset({_F.THROTTLED, _F.CAPACITY, _F.UNAVAILABLE, _F.PROVIDER})
 """Failures that may not come again: bought again if known to be free."""
 
@@ -338,7 +340,8 @@ class Exit(IntEnum):
     STALE = 14
     """The saved plan is stale: the world has moved since."""
     DAMAGED = 15
-    """A clip of the store is gone or is not what was received, or the ledger is damaged."""
+    """A clip of the store is gone or is not what was received, the ledger is damaged, or a bill and
+    the ledger differ."""
     INTERRUPTED = 130
     """Interrupted with Ctrl-C. What was done is saved; run again to go on."""
     TERMINATED = 143

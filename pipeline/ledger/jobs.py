@@ -48,7 +48,7 @@ class Purchase:
     seconds: float | None = None
     charged_native: str = ""
     account: str = ""
-    """From which account it was sent; empty where an earlier version did."""
+    """The name of the account it was sent from; empty for the one without a name."""
     native_unit: str = ""
     """What the provider told in a unit of its own, at acceptance or later."""
 

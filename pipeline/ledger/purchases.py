@@ -6,6 +6,7 @@ stays until the try's end is known, and then becomes what was charged, or may ha
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
@@ -15,7 +16,7 @@ from pipeline.domain.states import State
 from pipeline.ledger import budgets as money
 from pipeline.ledger.budgets import BudgetLimits, Denied, Payer
 from pipeline.ledger.commands import answer_all
-from pipeline.ledger.fast_sql import execute
+from pipeline.ledger.fast_sql import Clashed, execute
 from pipeline.ledger.jobs import CHARGED, Job, Moved, Purchase, check, move
 from pipeline.ledger.price_confirmations import TOLD, SeenPrice, record_price, seen_prices
 from pipeline.ledger.sql_schema import campaigns, jobs, purchases, runs, usd
@@ -96,9 +97,10 @@ def bound(connection: Connection, *, run_id: int) -> Decimal:
 
 
 def bound_beside(connection: Connection, *, purchase: Purchase, since: float) -> int:
-    """Return what other purchases at the same provider bind that had not ended by then."""
+    """Return what others of the same account bind that had not ended by then."""
     beside = (
         purchases.c.provider == purchase.provider,
+        purchases.c.account == purchase.account,
         purchases.c.id != purchase.id,
         purchases.c.ended_at.is_(None) | (purchases.c.ended_at >= since),
     )
@@ -155,6 +157,32 @@ def close(connection: Connection, *, job: Job, after: State, booking: Booking, r
     if booking.free:
         connection.execute(update(jobs).where(jobs.c.key == job.key).values(free=1))
     return _book(connection, purchase_of(job), booking, run_id=run_id)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Word:
+    """What a person says of one purchase: which task it is, or how it is closed."""
+
+    job: Job
+    task: str = ""
+    after: State = State.WAITING
+    booking: Booking | None = None
+    """How it is closed; None where it is a task, which is collected."""
+
+
+def record_words(connection: Connection, *, words: Sequence[Word], at: float) -> None:
+    """Write what a person says of many purchases, all of it or nothing.
+
+    Clashed, with the task, where a task is another purchase's.
+    """
+    for word in words:
+        if word.booking is not None:
+            close(connection, job=word.job, after=word.after, booking=word.booking, run_id=0)
+            continue
+        try:
+            accept(connection, job=word.job, task=word.task, at=at)
+        except Clashed as clash:
+            raise Clashed(word.task) from clash
 
 
 def purchase_of(job: Job) -> Purchase:

@@ -61,6 +61,7 @@ from pipeline.ledger.loss_detection import (
     refuse_lost,
 )
 from pipeline.ledger.outputs import Clip, View
+from pipeline.ledger.paid_tasks import PaidTask, paid_tasks
 from pipeline.ledger.plan_totals import PlanTotals
 from pipeline.ledger.plans import PlanDraft
 from pipeline.ledger.price_confirmations import (
@@ -71,7 +72,7 @@ from pipeline.ledger.price_confirmations import (
     seen_prices,
     standings,
 )
-from pipeline.ledger.purchases import Booking
+from pipeline.ledger.purchases import Word
 from pipeline.ledger.root_identity import (
     RootIdentity,
     RootKind,
@@ -332,14 +333,16 @@ class Ledger:
         """Return the campaign's jobs that were sent and have not ended, oldest first."""
         return self._read(partial(jobs.sent_jobs, campaign=campaign, address=address))
 
-    def accept(self, job: Job, *, task: str, at: float) -> None:
-        """Write a task id that a person named; Clashed if another purchase already has it."""
-        self._write_now(partial(purchases.accept, job=job, task=task, at=at))
+    def record_words(self, words: Sequence[Word], *, at: float) -> None:
+        """Write what a person says of many purchases, all of it or nothing.
 
-    def close_purchase(self, job: Job, after: State, booking: Booking) -> None:
-        """Write how a paid try ended by a person's word."""
-        closing = partial(purchases.close, job=job, after=after, booking=booking)
-        self._write_now(partial(closing, run_id=0))
+        Clashed, with the task, where a task is another purchase's.
+        """
+        self._write_now(partial(purchases.record_words, words=words, at=at))
+
+    def paid_tasks(self) -> list[PaidTask]:
+        """Return what was sent and not turned away, of all campaigns, oldest first."""
+        return self._read(paid_tasks)
 
     def views(self, **where: Any) -> list[View]:
         """Return the plan's output paths (`outputs.views`)."""

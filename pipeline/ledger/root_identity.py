@@ -18,7 +18,7 @@ from pathlib import Path
 import orjson
 from sqlalchemy import Connection, delete, insert, inspect, select
 
-from pipeline.domain.accounts import account_name, rehearsal_key
+from pipeline.domain.accounts import key_fingerprint, rehearsal_key
 from pipeline.errors import LedgerDamaged, LedgerInUse, RootRefused, Unusable
 from pipeline.ledger.connection import connect, translate_errors
 from pipeline.ledger.root_lock import LEDGER
@@ -160,9 +160,11 @@ def _kinds_of_purchases(connection: Connection) -> Iterator[RootKind]:
     for provider, request in connection.execute(
         wanted, execution_options={"yield_per": _ROWS_AT_ONCE}
     ):
-        account = orjson.loads(request).get("account")
-        if account is not None:
-            play = account == account_name(provider, rehearsal_key(provider))
+        kept = orjson.loads(request)
+        fingerprint = kept.get("account")
+        if fingerprint is not None:
+            key = rehearsal_key(provider, kept.get("account_name", ""))
+            play = fingerprint == key_fingerprint(provider, key)
             yield RootKind.REHEARSAL if play else RootKind.REAL
 
 

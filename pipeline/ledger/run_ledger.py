@@ -143,7 +143,7 @@ class RunLedger:
         return await self._read(partial(purchases.tasks, provider=provider, since=since))
 
     async def bound_beside(self, purchase: Purchase, *, since: float) -> int:
-        """Return what other purchases at the same provider bind that had not ended by then."""
+        """Return what others of the same account bind that had not ended by then."""
         return await self._read(partial(purchases.bound_beside, purchase=purchase, since=since))
 
     async def reassign(self, leaving: Leaving) -> Counter[str]:

@@ -186,7 +186,8 @@ purchases = Table(
 """One line per paid try, written before its request leaves.
 
 A try that was refused and is sent again under its client id is the same line: `sends` counts.
-`account` is whose account at the provider it was sent from; empty where an earlier version did.
+`account` is the name of the account it was sent from, never its key; empty for the one without a
+name. The frozen request has the key's fingerprint.
 """
 
 budgets = Table(
@@ -480,6 +481,11 @@ def _add_fallbacks(connection: Connection) -> None:
     connection.exec_driver_sql(_FALLBACKS)
 
 
+def _name_accounts(connection: Connection) -> None:
+    """Let the column hold an account's name: the key's fingerprint is in the request as well."""
+    connection.exec_driver_sql("UPDATE purchases SET account = ''")
+
+
 MIGRATIONS: tuple[Migration, ...] = (
     _add_selected,
     _ask_again_for_what_does_not_play,
@@ -492,6 +498,7 @@ MIGRATIONS: tuple[Migration, ...] = (
     _add_file_signatures,
     _let_runs_be_steered,
     _add_fallbacks,
+    _name_accounts,
 )
 """What changed since version 1, in order; only ever appended to."""
 VERSION = 1 + len(MIGRATIONS)

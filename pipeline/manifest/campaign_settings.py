@@ -14,7 +14,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from pipeline.domain import Budget, Policy, ProviderSettings
+from pipeline.domain import AccountSettings, Budget, Policy, ProviderSettings
 from pipeline.domain.item import EMPTY
 from pipeline.findings import Finding, Severity
 from pipeline.manifest.source_map import Node
@@ -160,19 +160,42 @@ def read_providers(node: Node | None) -> dict[str, ProviderSettings]:
     found: dict[str, ProviderSettings] = {}
     for name, item in node.entries() if node else ():
         assert node is not None  # noqa: S101 - it has entries
-        options, concurrency, rate = map(item.get, ("options", "concurrency", "submit_rate"))
-        # As in `2/s` or `90/min`.
-        number, _, unit = str(rate.value).partition("/") if rate else ("", "", "")
+        options, accounts = item.get("options"), item.get("accounts")
+        concurrency, submit_per_s = _pace(item)
         base_url, upload_url = item.get("base_url"), item.get("upload_url")
         found[name] = ProviderSettings(
-            concurrency=concurrency.value if concurrency else None,
-            submit_per_s=float(number) / _SECONDS[unit] if rate else None,
+            concurrency=concurrency,
+            submit_per_s=submit_per_s,
+            accounts=_read_accounts(accounts) if accounts else EMPTY,
             options=options.plain() if options else EMPTY,
             base_url=base_url.as_value() if base_url else None,
             upload_url=upload_url.as_value() if upload_url else None,
             spans={"": node.key_span(name), **(options.keys if options else EMPTY)},
         )
     return found
+
+
+def _read_accounts(node: Node) -> dict[str, AccountSettings]:
+    found: dict[str, AccountSettings] = {}
+    for name, item in node.entries():
+        concurrency, submit_per_s = _pace(item)
+        key_env = item.get("key_env")
+        found[name] = AccountSettings(
+            key_env=str(key_env.value) if key_env else "",
+            concurrency=concurrency,
+            submit_per_s=submit_per_s,
+            span=key_env.span if key_env else node.key_span(name),
+        )
+    return found
+
+
+def _pace(item: Node) -> tuple[int | None, float | None]:
+    """Return how many at once, and how many a second; None where nothing is said."""
+    concurrency, rate = item.get("concurrency"), item.get("submit_rate")
+    # As in `2/s` or `90/min`.
+    number, _, unit = str(rate.value).partition("/") if rate else ("", "", "")
+    per_s = float(number) / _SECONDS[unit] if rate else None
+    return concurrency.value if concurrency else None, per_s
 
 
 def folders_to_read(files: Node | None, own: Collection[str]) -> tuple[Path, ...]:

@@ -15,7 +15,7 @@ from urllib.parse import quote
 
 import httpx
 
-from pipeline.domain.accounts import account_name
+from pipeline.domain.accounts import key_fingerprint
 from pipeline.errors import Forbidden, Unusable
 from pipeline.net.public_addresses import is_loopback
 from pipeline.providers.base import Request, Response
@@ -37,6 +37,8 @@ class Lane:
     """
 
     provider: str
+    account: str = ""
+    """The name of the account, as a person gave it; empty for the one that has none."""
     key: str = field(repr=False)
     hosts: Mapping[str, str]
     concurrency: int = 2
@@ -63,9 +65,26 @@ class Lane:
         return bool(self.hosts) and all(is_loopback(httpx.URL(b).host) for b in self.hosts.values())
 
     @property
-    def account(self) -> str:
-        """Return a name for provider and key that tells nothing of the key: for the ledger."""
-        return account_name(self.provider, self.key)
+    def name(self) -> str:
+        """Return what a person calls it: `runware`, or `runware.b`."""
+        return f"{self.provider}.{self.account}" if self.account else self.provider
+
+    @property
+    def fingerprint(self) -> str:
+        """Return what tells its key from others, and tells nothing of it: for the ledger."""
+        return key_fingerprint(self.provider, self.key)
+
+
+def find_account(lanes: Iterable[Lane], account: str, fingerprint: str | None) -> Lane | None:
+    """Return the lane of the account that something was sent from; None if its key is not here.
+
+    The key itself counts first: two accounts may have changed names. A name counts where the key
+    is unknown: it was renewed, or an earlier version did not write it down.
+    """
+    known = list(lanes)
+    keyed = (lane for lane in known if lane.fingerprint == fingerprint)
+    named = (lane for lane in known if lane.account == account)
+    return next(keyed, None) or next(named, None)
 
 
 def url_of(lane: Lane, request: Request) -> httpx.URL:

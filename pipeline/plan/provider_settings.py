@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from pipeline.domain import Manifest, Offer, Shot
-from pipeline.domain.offer_rules import foreign_host, option_faults, reserved_field
+from pipeline.domain.offer_rules import foreign_host, foreign_key, option_faults, reserved_field
 from pipeline.findings import Finding, Span, nearest
 from pipeline.models import VideoModel, known_models
 from pipeline.plan.setting_layers import USUAL, WrittenSettings
@@ -87,6 +87,10 @@ def provider_setting_faults(manifest: Manifest, offers: Mapping[str, Offer]) -> 
                 span=settings.spans[fault.name],
                 hint=fault.hint,
             )
+        for account, its in settings.accounts.items():
+            foreign = foreign_key(offer, account, its)
+            if foreign is not None:
+                yield foreign
         for url in (settings.base_url, settings.upload_url):
             foreign = foreign_host(offer, str(url.data), url.span) if url else None
             if foreign is not None:

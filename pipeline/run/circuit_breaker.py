@@ -6,12 +6,13 @@ It counts how distinct items ended: the same cause so often in a row, or too lar
 from __future__ import annotations
 
 from pipeline.domain import Policy
-from pipeline.domain.states import BUDGET_CAUSES, LANE, WENT_WRONG, FaultKind, State
+from pipeline.domain.states import BUDGET_CAUSES, BUSY, LANE, WENT_WRONG, FaultKind, State
+from pipeline.run.first_purchases import PRICE
 
 _BAD_CAUSES = frozenset({(State.OVERDUE, FaultKind.DAMAGED.value)})
 """Paid for, and nothing that plays came: more of it would be as bad."""
-_OUR_OWN = BUDGET_CAUSES | {LANE}
-"""Held for a reason of ours: it says nothing of the provider."""
+_NO_FAILURE = BUDGET_CAUSES | {LANE, PRICE} | {kind.value for kind in BUSY}
+"""Held for a reason of ours, or until there is room: nothing went wrong with the item."""
 _NOT_IN_A_ROW = frozenset({FaultKind.REFUSED.value})
 """A refusal is about the item's own content: it counts for the share only."""
 
@@ -34,7 +35,7 @@ class CircuitBreaker:
             self._cause, self._in_a_row = "", 0
             return ""
         bad = state in WENT_WRONG or (state, cause) in _BAD_CAUSES
-        if not bad and (state is not State.HELD or cause in _OUR_OWN):
+        if not bad and (state is not State.HELD or cause in _NO_FAILURE):
             return ""
         self._ended += 1
         self._bad += 1
@@ -49,6 +50,11 @@ class CircuitBreaker:
         if self._ended >= policy.stop_after and self._bad > policy.stop_share * self._ended:
             return f"{self._bad} of {self._ended} items went wrong"
         return ""
+
+    def take_back(self) -> None:
+        """Forget one that went wrong: a doubt that was settled since."""
+        self._ended -= 1
+        self._bad -= 1
 
     def read(self, *, readable: bool) -> str:
         """Count a status reply; return why the lane must stop, empty if it need not."""

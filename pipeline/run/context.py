@@ -9,11 +9,15 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+import orjson
+
 from pipeline.clock import Clock
 from pipeline.domain import Event, Media, Policy
 from pipeline.ledger.budgets import BudgetLimits, Denied
+from pipeline.ledger.jobs import Job, Purchase
 from pipeline.ledger.run_ledger import RunLedger
 from pipeline.net.client import Transport
+from pipeline.net.lane import find_account
 from pipeline.run.circuit_breaker import CircuitBreaker
 from pipeline.run.first_purchases import FirstPurchases
 from pipeline.run.limiter import ConcurrencyLimiter
@@ -25,6 +29,9 @@ _AHEAD = 16
 """Jobs whose references are staged while others hold the slots."""
 _DOWNLOADS_AT_ONCE = 8
 """From one provider: a slow result host stops nobody else's clips."""
+LONGEST_WAIT_S = 86_400.0
+"""A provider that names the time to come back is waited for a day at most: a daily quota is new
+by then."""
 
 
 class BudgetGuard:
@@ -81,34 +88,61 @@ class ProviderQueue:
         )
         self.circuit_breaker = CircuitBreaker(policy)
         self.downloads = asyncio.Semaphore(_DOWNLOADS_AT_ONCE)
-        self.seats = asyncio.Semaphore(0)
-        """For the jobs that are worked on before they are submitted."""
+        self.free_seats = 0
+        """For the jobs that are worked on before they are submitted; negative: some stand."""
         self._seats = 0
+        self.on_seat: Callable[[], None] = lambda: None
+        """Called when there is a seat again."""
+        self.on_close: Callable[[], None] = lambda: None
+        """Called when nothing more is submitted here."""
         self._offer_seats(lane.most or lane.concurrency)
         self._going = asyncio.Event()
         self._going.set()
         self.stopped = ""
         """Why nothing more is submitted until a person acted; empty while it goes on."""
-        self._waiting: set[asyncio.Future[None]] = set()
+        self._waiting: dict[asyncio.Future[None], bool] = {}
+        """Who waits here, and whether to settle what was sent."""
         self._closed = False
+        """Nothing new is submitted."""
+        self._shut = False
+        """Nothing at all is sent that may buy, not even again what is in doubt."""
+        self._clock = clock
+        self._busy_since: float | None = None
 
-    async def wait(self, something: Coroutine[None, None, None]) -> bool:
-        """Wait for something, unless nothing more is submitted here; tell whether it came."""
-        if self._closed:
+    async def wait(self, something: Coroutine[None, None, None], *, settling: bool = False) -> bool:
+        """Wait for something, unless nothing more is submitted here; tell whether it came.
+
+        `settling` is for what was sent already: it goes on where only the brake stopped the lane.
+        """
+        if self._is_closed(settling=settling):
             something.close()
             return False
         waiting = asyncio.ensure_future(something)
-        self._waiting.add(waiting)
+        self._waiting[waiting] = settling
         try:
             await waiting
         except asyncio.CancelledError:
             task = asyncio.current_task()
-            if not self._closed or (task is not None and task.cancelling()):
+            closed = self._is_closed(settling=settling)
+            if not closed or (task is not None and task.cancelling()):
                 raise
             return False
         finally:
-            self._waiting.discard(waiting)
+            self._waiting.pop(waiting, None)
         return True
+
+    def _is_closed(self, *, settling: bool) -> bool:
+        return self._shut if settling else self._closed
+
+    def note_busy(self) -> float:
+        """Hear that the provider was too busy; return for how long it has taken nothing."""
+        now = self._clock.monotonic()
+        self._busy_since = now if self._busy_since is None else self._busy_since
+        return now - self._busy_since
+
+    def note_accepted(self) -> None:
+        """Hear that the provider took something: it is not too busy."""
+        self._busy_since = None
 
     @property
     def paused(self) -> bool:
@@ -133,22 +167,97 @@ class ProviderQueue:
         self._offer_seats(most)
 
     def _offer_seats(self, most: int) -> None:
-        for _ in range(2 * most + _AHEAD - self._seats):
-            self.seats.release()
-        self._seats = max(self._seats, 2 * most + _AHEAD)
+        more = max(0, 2 * most + _AHEAD - self._seats)
+        self._seats += more
+        self.free_seats += more
+        self.on_seat()
 
-    def stop(self, why: str) -> bool:
-        """Submit nothing more until a person acted; tell whether this is the first reason."""
+    def leave_seat(self) -> None:
+        """Leave a seat to another job."""
+        self.free_seats += 1
+        self.on_seat()
+
+    def stop(self, why: str, *, settles: bool = False) -> bool:
+        """Submit nothing more until a person acted; tell whether this is the first reason.
+
+        Where it `settles`, what is in doubt may still be sent again under its own id: the brake
+        says that buying is blind, and asking about what was bought is the opposite of that.
+        """
         first = not self.stopped
         self.stopped = self.stopped or why
-        self.close()
+        self.close(settles=settles)
         return first
 
-    def close(self) -> None:
+    def close(self, *, settles: bool = False) -> None:
         """Submit nothing more in this run, and tell those who wait for it."""
         self._closed = True
-        for waiting in list(self._waiting):
-            waiting.cancel()
+        self._shut = self._shut or not settles
+        for waiting, settling in list(self._waiting.items()):
+            if self._is_closed(settling=settling):
+                waiting.cancel()
+        self.on_close()
+
+
+class ProviderLanes:
+    """The lanes of one provider, one for each account: what is new goes to whichever has room.
+
+    What was sent stays with its account.
+    """
+
+    def __init__(self, queues: Iterable[ProviderQueue], notify: Callable[[], None]) -> None:
+        self.queues = tuple(queues)
+        self._notify = notify
+        self._changed = asyncio.Event()
+        for queue in self.queues:
+            queue.on_seat, queue.on_close = self._changed.set, self._hear_closing
+
+    @property
+    def stopped(self) -> str:
+        """Return why none of them submits anything more; empty while one goes on."""
+        reasons = [queue.stopped for queue in self.queues]
+        return reasons[0] if all(reasons) else ""
+
+    @property
+    def several(self) -> bool:
+        """Tell whether there is more than one account."""
+        return len(self.queues) > 1
+
+    def find_queue(self, purchase: Purchase | None) -> ProviderQueue | None:
+        """Return the lane of the account that a purchase was sent from; None if it is not here."""
+        if purchase is None:
+            return None
+        (first, *others) = self.queues
+        if not others and first.lane.account == purchase.account:
+            # As it always was: a key that was renewed asks for what the old one bought.
+            return first
+        kept = orjson.loads(purchase.request) if purchase.request else {}
+        lanes = [queue.lane for queue in self.queues]
+        found = find_account(lanes, purchase.account, kept.get("account"))
+        return self.queues[lanes.index(found)] if found is not None else None
+
+    async def take_seat(self, job: Job, stop: asyncio.Event) -> ProviderQueue | None:
+        """Wait for a seat and return the lane it is in; None once nothing more is submitted.
+
+        A job that was sent before has a seat with its account, while that goes on.
+        """
+        own = self.find_queue(job.purchase) if self.several else None
+        if own is not None and not own.stopped and not stop.is_set():
+            own.free_seats -= 1
+            return own
+        while not (stop.is_set() or self.stopped):
+            open_ = [queue for queue in self.queues if not queue.stopped]
+            queue = max(open_, key=lambda each: each.free_seats)
+            if queue.free_seats > 0:
+                queue.free_seats -= 1
+                return queue
+            self._changed.clear()
+            await self._changed.wait()
+        return None
+
+    def _hear_closing(self) -> None:
+        """Wake who waits for a seat, or for something to buy: there may be nobody left to buy."""
+        self._changed.set()
+        self._notify()
 
 
 class Fallback:
@@ -158,18 +267,18 @@ class Fallback:
     """
 
     def __init__(
-        self, queues: Mapping[str, ProviderQueue], notify: Callable[[], None], *, allowed: bool
+        self, lanes: Mapping[str, ProviderLanes], notify: Callable[[], None], *, allowed: bool
     ) -> None:
-        self._queues = queues if allowed else {}
+        self._lanes = lanes if allowed else {}
         self._notify = notify
-        self._at_work = set(self._queues)
+        self._at_work = set(self._lanes)
         self.gave: set[str] = set()
         """The lanes that gave items away: others make them."""
 
     def receivers(self, name: str) -> list[str]:
         """Return to whom a lane may give."""
-        queues = self._queues.items() if name in self._queues else ()
-        return [other for other, queue in queues if other != name and not queue.stopped]
+        lanes = self._lanes.items() if name in self._lanes else ()
+        return [other for other, its in lanes if other != name and not its.stopped]
 
     def may_bring(self, name: str) -> bool:
         """Tell whether a lane may get something yet."""
@@ -209,7 +318,8 @@ class RunContext:
     stop: asyncio.Event
     chance: Random
     new_client_id: Callable[[], str]
-    queues: Mapping[str, ProviderQueue]
+    lanes: Mapping[str, ProviderLanes]
+    """By provider."""
     changes: ChangeSignal
     prices: FirstPurchases
     fallback: Fallback

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 from pipeline.domain import EMPTY, Event
@@ -14,7 +15,7 @@ from pipeline.ledger.jobs import CHARGED, Job, Purchase
 from pipeline.ledger.purchases import Booking, purchase_of
 from pipeline.ledger.sql_schema import usd
 from pipeline.providers.base import Charge, Done, Fault
-from pipeline.run.context import ProviderQueue, RunContext
+from pipeline.run.context import LONGEST_WAIT_S, ProviderQueue, RunContext
 from pipeline.run.retry import backoff
 
 UNREACHABLE = "unreachable"
@@ -35,8 +36,6 @@ class ActiveJob:
     """Monotonic, when its intent was committed."""
     body: bytes = b""
     """What its request was when the intent was written: it is sent as it is."""
-    busy_since: float | None = None
-    """Monotonic, when its provider first was too busy for it."""
     done: Done | None = None
     fresh_links: int = 0
     """Times its status was asked for another link."""
@@ -44,6 +43,8 @@ class ActiveJob:
     """How long its downloads took in this run, without the waits between them."""
     balance: Charge | None = None
     """What the account had before a purchase that goes alone, if it could be asked."""
+    doubted: bool = False
+    """The brake knows of its doubt already, before it has ended."""
     words: set[str] = field(default_factory=set)
     """Status words that nobody documented."""
     _slot: bool = False
@@ -52,6 +53,12 @@ class ActiveJob:
     def purchase(self) -> Purchase:
         """Return its current paid try."""
         return purchase_of(self.job)
+
+    @property
+    def others_go_on(self) -> bool:
+        """Tell whether another account of its provider may make what this one cannot."""
+        lanes = self.context.lanes[self.job.provider]
+        return any(each is not self.queue and not each.stopped for each in lanes.queues)
 
     async def move(self, after: State, *, cause: str = "", message: str = "") -> None:
         """Move it along the table, in the ledger and here."""
@@ -99,13 +106,17 @@ class ActiveJob:
         job = self.job = replace(self.job, state=state, **known)
         self.emit(state.value, cause=job.cause, message=job.message, **sums)
 
-    async def take_slot(self) -> bool:
-        """Wait until it may be submitted; False if nothing more is."""
+    async def take_slot(self, *, settling: bool = False) -> bool:
+        """Wait until it may be submitted; False if nothing more is.
+
+        `settling` is for a request that is sent again under its own id.
+        """
         queue, limiter = self.queue, self.queue.limiter
-        while await queue.wait(queue.until_resumed()):
+        wait = partial(queue.wait, settling=settling)
+        while await wait(queue.until_resumed()):
             if not self._slot:
-                self._slot = await queue.wait(limiter.enter())
-            if not self._slot or not await queue.wait(limiter.turn()):
+                self._slot = await wait(limiter.enter())
+            if not self._slot or not await wait(limiter.turn()):
                 return False
             if not queue.paused:
                 return True
@@ -129,11 +140,17 @@ class ActiveJob:
         self.tries[phase] += 1
         return self.tries[phase] > self.context.policy.request_retries
 
-    def is_wait_over(self) -> bool:
-        """Tell whether its provider has been too busy for it for as long as a task may take."""
-        now = self.context.clock.monotonic()
-        self.busy_since = now if self.busy_since is None else self.busy_since
-        return now - self.busy_since > self.context.policy.deadline_s
+    def is_wait_over(self, fault: Fault) -> bool:
+        """Tell whether its provider has taken nothing for longer than it is waited for.
+
+        That is about the provider and not about this item: one that lets a single item through
+        per wait goes on, however long the others stand in line. Waiting costs nothing, so one
+        that names the time to come back is waited for, unless another may make the items.
+        """
+        elsewhere = self.others_go_on or self.context.fallback.receivers(self.job.provider)
+        told = bool(fault.retry_after_s) and not elsewhere
+        longest_s = LONGEST_WAIT_S if told else self.context.policy.deadline_s
+        return self.queue.note_busy() > longest_s
 
     def pause_s(self, phase: Phase, fault: Fault) -> float:
         """Return how long to wait before asking again, as told or by growing steps."""
@@ -141,29 +158,37 @@ class ActiveJob:
             self.tries[phase], chance=self.context.chance, retry_after_s=fault.retry_after_s
         )
 
-    async def rest(self, seconds: float) -> bool:
+    async def rest(self, seconds: float, *, settling: bool = False) -> bool:
         """Wait before submitting again; False if nothing more is submitted."""
-        return await self.queue.wait(self.context.clock.sleep(seconds))
+        return await self.queue.wait(self.context.clock.sleep(seconds), settling=settling)
 
     def apply_action(self, signal: LaneAction, fault: Fault) -> None:
         """Tell the lane what a fault means for it."""
         if signal is LaneAction.SLOW:
-            self.queue.limiter.slow_down(fault.retry_after_s)
+            news = self.queue.limiter.slow_down(fault.retry_after_s)
             width = self.queue.limiter.width
-            self.emit("throttled", message=f"{fault.message}; now {width} at once", width=width)
+            if news:
+                self._emit_lane("throttled", f"{fault.message}; now {width} at once", width=width)
         elif signal is LaneAction.STOP and self.queue.stop(fault.message):
-            self.emit("lane_stopped", cause=fault.kind.value, message=fault.message)
+            self._emit_lane("lane_stopped", fault.message, cause=fault.kind.value)
 
     def note_success(self) -> None:
         """Tell the lane that its provider took one more at once."""
         limiter = self.queue.limiter
+        self.queue.note_accepted()
         if limiter.speed_up():
-            self.emit("widened", message=f"{limiter.width} clips at once")
+            self._emit_lane("widened", f"{limiter.width} clips at once")
 
     def break_circuit(self, why: str) -> None:
-        """Stop the lane if the brake says why."""
-        if why and self.queue.stop(why):
-            self.emit("lane_stopped", cause="brake", message=why)
+        """Stop the lane if the brake says why; what is in doubt goes on being settled."""
+        if why and self.queue.stop(why, settles=True):
+            self._emit_lane("lane_stopped", why, cause="brake")
+
+    def _emit_lane(self, name: str, message: str, **detail: Any) -> None:
+        """Tell the watcher what is about the lane, and which account's it is."""
+        lane = self.queue.lane
+        told = f"{lane.name}: {message}" if lane.account else message
+        self.emit(name, message=told, **detail)
 
     def emit(self, name: str, **detail: Any) -> None:
         """Tell the watcher of the run."""

@@ -1,12 +1,14 @@
-"""One provider's lane of a run: what was sent before is settled, then what is planned is bought.
+"""One provider's lanes of a run: what was sent is settled, then what is planned is bought.
 
 Jobs are read from the ledger in windows: a run holds as many as are being worked on, however
-many there are. What a stopped lane has not bought goes to the others of the items' lists.
+many there are. With several accounts there is a lane for each; what a stopped one has not bought
+goes to the provider's others, and once none is left to the others of the items' lists.
 """
 
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from functools import partial
 from types import MappingProxyType
@@ -16,7 +18,7 @@ from pipeline.domain.states import LANE, UNKNOWN_STATES, State
 from pipeline.ledger.fallbacks import Leaving
 from pipeline.ledger.jobs import CHARGED, Job
 from pipeline.run.collect import handle_fetching, handle_overdue, handle_waiting
-from pipeline.run.context import RunContext
+from pipeline.run.context import ProviderQueue, RunContext
 from pipeline.run.first_purchases import PRICE
 from pipeline.run.job import ActiveJob
 from pipeline.run.reconcile import handle_in_doubt
@@ -49,18 +51,23 @@ async def run_job(active: ActiveJob) -> None:
     finally:
         active.leave_slot()
         active.leave_price(settled=active.job.state not in UNKNOWN_STATES)
-    # What an earlier run left behind, and is still overdue, says nothing new of the provider.
-    if active.job.state is not State.OVERDUE or active.intended_at:
-        active.break_circuit(active.queue.circuit_breaker.note(active.job.state, active.job.cause))
+    breaker = active.queue.circuit_breaker
+    if active.doubted and active.job.state is not State.IN_DOUBT:
+        breaker.take_back()
+        active.doubted = False
+    # What an earlier run left behind, and is still there, says nothing new of the provider.
+    is_old = active.job.state in {State.OVERDUE, State.IN_DOUBT} and not active.intended_at
+    if not (is_old or active.doubted):
+        active.break_circuit(breaker.note(active.job.state, active.job.cause))
 
 
 class LaneWorker:
-    """Works one lane to its end, in tasks of one group."""
+    """Works a provider's lanes to their end, in tasks of one group."""
 
     def __init__(self, context: RunContext, name: str) -> None:
         self._context = context
         self._name = name
-        self._queue = context.queues[name]
+        self._lanes = context.lanes[name]
         self._begun: set[str] = set()
         """Keys that are being bought, or that were left planned: not begun again in this run."""
         self._running = 0
@@ -82,8 +89,8 @@ class LaneWorker:
         if context.settle_only:
             return
         hold = partial(context.ledger.hold, campaign=context.campaign, provider=name)
-        if self._queue.stopped:
-            await hold(cause=LANE, message=self._queue.stopped)
+        if self._lanes.stopped:
+            await hold(cause=LANE, message=self._lanes.stopped)
         for price in () if context.stop.is_set() else context.prices.closed_prices(name):
             await hold(cause=PRICE, message=context.prices.shut(price), price=price)
 
@@ -94,35 +101,46 @@ class LaneWorker:
         unsettled = partial(
             context.ledger.unsettled_jobs, campaign=context.campaign, provider=self._name
         )
+        missing: Counter[str] = Counter()
         async for job in _pages(unsettled):
             purchase = job.purchase
+            queue = self._lanes.find_queue(purchase)
+            if queue is None:
+                missing[purchase.account if purchase else ""] += 1
+                continue
             # Of a price that is not confirmed it is under way, whichever run bought it.
             if purchase is not None and purchase.kind and purchase.outcome != CHARGED:
                 context.prices.claim(purchase.price, purchase.seconds, job.key)
             await sent.acquire()
-            self._start(group, job, sent)
+            self._start(group, job, queue, sent.release)
+        for account, number in missing.items():
+            named = f"account {account}" if account else "account without a name"
+            told = f"{number} were sent from its {named}, whose key is not here: they are left"
+            self._tell("account_missing", told)
 
     async def _buy(self, group: asyncio.TaskGroup) -> None:
         """Start what is planned; again once an awaited price is open, or a lane hands over."""
-        context, queue = self._context, self._queue
+        context, lanes = self._context, self._lanes
         while True:
             seen = context.changes.count
             await self._start_planned(group)
-            if queue.stopped:
+            if lanes.stopped:
                 await self._hand_over()
-            if queue.stopped or context.stop.is_set():
+            if lanes.stopped or context.stop.is_set():
                 return
             if context.changes.count != seen:
                 continue
             self._looked_at = seen
             self._rest_if_idle()
-            comes = context.prices.may_open(self._name) or context.fallback.may_bring(self._name)
-            if not comes:
+            # What one account cannot make any more another of the provider's may.
+            returns = lanes.several and self._running > 0
+            opens = context.prices.may_open(self._name)
+            if not (returns or opens or context.fallback.may_bring(self._name)):
                 return
-            await queue.wait(context.changes.next())
+            await context.changes.next()
 
     async def _start_planned(self, group: asyncio.TaskGroup) -> None:
-        context, queue, name = self._context, self._queue, self._name
+        context, name = self._context, self._name
 
         async def next_jobs(*, after: int, limit: int) -> list[Job]:
             without = () if context.budget_guard.closed else context.prices.closed_prices(name)
@@ -132,31 +150,40 @@ class LaneWorker:
             return await window(provider=name, after=after, limit=limit)
 
         async for job in _pages(next_jobs):
-            await queue.seats.acquire()
-            if context.stop.is_set() or queue.stopped:
-                queue.seats.release()
+            queue = await self._lanes.take_seat(job, context.stop)
+            if queue is None:
                 return
             if job.key in self._begun or not _may_start(context, job):
-                queue.seats.release()
+                queue.leave_seat()
                 continue
             self._begun.add(job.key)
-            self._start(group, job, queue.seats)
+            self._start(group, job, queue, queue.leave_seat)
 
-    def _start(self, group: asyncio.TaskGroup, job: Job, seats: asyncio.Semaphore) -> None:
+    def _start(
+        self,
+        group: asyncio.TaskGroup,
+        job: Job,
+        queue: ProviderQueue,
+        leave: Callable[[], None],
+    ) -> None:
         self._running += 1
-        active = ActiveJob(job=job, context=self._context, queue=self._queue)
+        active = ActiveJob(job=job, context=self._context, queue=queue)
         # Whatever becomes of the task, and also if it is cancelled before it has begun.
-        group.create_task(self._run(active)).add_done_callback(lambda _: seats.release())
+        group.create_task(self._run(active)).add_done_callback(lambda _: leave())
 
     async def _run(self, active: ActiveJob) -> None:
+        stopped = False
         try:
             await run_job(active)
         finally:
-            if self._queue.stopped or active.job.state is not State.PLANNED:
+            stopped = bool(active.queue.stopped)
+            if stopped or active.job.state is not State.PLANNED:
                 self._begun.discard(active.job.key)
-        if self._queue.stopped:
+        if self._lanes.stopped:
             await self._hand_over(active.job.key)
         self._running -= 1
+        if self._lanes.several and (stopped or not self._running):
+            self._context.changes.notify()
         self._rest_if_idle()
 
     def _rest_if_idle(self) -> None:
@@ -166,7 +193,7 @@ class LaneWorker:
 
     async def _hand_over(self, key: str = "") -> None:
         """Give what is not bought to others who may have it: all of it once, then job by job."""
-        context, queue = self._context, self._queue
+        context = self._context
         receivers = context.fallback.receivers(self._name)
         if context.stop.is_set() or context.budget_guard.closed or not receivers:
             return
@@ -176,18 +203,19 @@ class LaneWorker:
         leaving = Leaving(
             campaign=context.campaign,
             provider=self._name,
-            why=queue.stopped,
+            why=self._lanes.stopped,
             to=receivers,
             without={*self._begun, *context.left_out},
             only=only,
         )
         while moved := await context.ledger.reassign(leaving):
             if context.fallback.bring(self._name, moved):
-                words = f"{self._name} was stopped ({queue.stopped})"
-                detail = {"message": f"{words}: what others can make goes to them"}
-                at = context.clock.now()
-                event = Event(name="reassigned", at=at, provider=self._name, detail=detail)
-                context.observer(event)
+                words = f"{self._name} was stopped ({self._lanes.stopped})"
+                self._tell("reassigned", f"{words}: what others can make goes to them")
+
+    def _tell(self, name: str, message: str) -> None:
+        at, detail = self._context.clock.now(), {"message": message}
+        self._context.observer(Event(name=name, at=at, provider=self._name, detail=detail))
 
 
 def _may_start(context: RunContext, job: Job) -> bool:

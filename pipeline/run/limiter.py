@@ -14,6 +14,8 @@ from pipeline.providers.base import RETRY_AFTER_MAX_S
 
 _ONE_EVENT_S = 1.0
 """Refusals closer together than this are one event: they were sent at the same width."""
+_CALM_S = 600.0
+"""After so long without a refusal the next one is news again."""
 _LATE_S = 0.05
 """How late a turn may be and still not delay the next: timers are that coarse."""
 
@@ -46,6 +48,9 @@ class ConcurrencyLimiter:
         self._clock = clock
         self._free_at = clock.monotonic()
         self._cut_at = clock.monotonic() - _ONE_EVENT_S
+        self._refused_at = clock.monotonic()
+        self._told_width: int | None = None
+        """The narrowest that `slow_down` has called news since it was calm."""
         self._waiting: deque[asyncio.Future[None]] = deque()
         self._turns = asyncio.Lock()
 
@@ -93,13 +98,23 @@ class ConcurrencyLimiter:
             due = self._clock.monotonic() - min(-left, _LATE_S)
             self._free_at = due + self._gap_s
 
-    def slow_down(self, retry_after_s: float | None = None) -> None:
-        """Halve the width, once for each event, and submit nothing for as long as was asked."""
+    def slow_down(self, retry_after_s: float | None = None) -> bool:
+        """Halve the width, once for each event, and submit nothing for as long as was asked.
+
+        Tell whether that is news: the first refusal after a calm, or fewer at once than was told.
+        A provider that lets one through per wait refuses hundreds of times, and says one thing.
+        """
         now = self._clock.monotonic()
         if now - self._cut_at >= _ONE_EVENT_S:
             self._width, self._cut_at = halve(self._width), now
         if retry_after_s is not None:
             self._free_at = max(self._free_at, now + min(retry_after_s, RETRY_AFTER_MAX_S))
+        if now - self._refused_at > _CALM_S:
+            self._told_width = None
+        self._refused_at = now
+        news = self._told_width is None or self.width < self._told_width
+        self._told_width = self.width if news else self._told_width
+        return news
 
     def speed_up(self) -> bool:
         """Let the width grow a little; tell whether it is wider than it ever was."""

@@ -22,11 +22,11 @@ from pipeline.domain.states import BY_WORD, POLICY, FaultKind, Phase, State
 from pipeline.errors import Undecidable
 from pipeline.ledger.fast_sql import Clashed
 from pipeline.ledger.jobs import Job
-from pipeline.ledger.purchases import Booking, purchase_of
+from pipeline.ledger.purchases import Booking, Word, purchase_of
 from pipeline.ledger.repository import Ledger
 from pipeline.ledger.sql_schema import usd
 from pipeline.net.client import Transport
-from pipeline.net.lane import Lane
+from pipeline.net.lane import Lane, find_account
 from pipeline.providers.base import Absent, Fault, Provider, TaskRef
 from pipeline.run.provider_client import ProviderClient
 from pipeline.run.retry import retry
@@ -40,6 +40,10 @@ class Claim:
     provider: str
     client_id: str
     task: str
+    account: str = ""
+    """The name of the account it was sent from."""
+    fingerprint: str = ""
+    """Of the key it was sent with."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,9 +57,13 @@ class Sent:
     prompt: str
     """As it was sent."""
     reserved_usd: Decimal
+    is_priced: bool = True
+    """Whether its price was known: else nothing was reserved, and it may have cost anything."""
     sent_at: datetime
     client_id: str
     task: str = ""
+    key: str = ""
+    """Of its job: what an item's record has too."""
 
 
 def list_sent(ledger: Ledger, campaign: str) -> list[Sent]:
@@ -68,29 +76,49 @@ def list_sent(ledger: Ledger, campaign: str) -> list[Sent]:
             message=job.message,
             prompt=orjson.loads(job.payload)["sent_prompt"],
             reserved_usd=usd(purchase_of(job).reserved_microusd),
+            is_priced=purchase_of(job).estimate_microusd is not None,
             sent_at=datetime.fromtimestamp(purchase_of(job).intent_at, UTC),
             client_id=purchase_of(job).client_id,
             task=purchase_of(job).task,
+            key=job.key,
         )
         for job in ledger.sent_jobs(campaign)
     ]
 
 
 _TRIES = 4
+_UNCHANGED = "nothing was changed"
 RESUBMITTED = "resubmitted"
 ABANDONED = "abandoned"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """What a person says of one item that was sent, by its address or its client id."""
+
+    address: str
+    """Empty where one item alone is in doubt, and a task is named."""
+    after: State
+    """WAITING: it is the task; PLANNED: it is bought again; ABANDONED: it is given up."""
+    task: str = ""
+
+
 def find_claim(ledger: Ledger, campaign: str, address: str, task: str) -> Claim:
-    """Return what is to be asked before an item in doubt is taken for this task (`adopt`).
+    """Return what is to be asked before an item in doubt is taken for this task.
 
     `address` may be empty where one item alone is in doubt. Raise Undecidable if the item is not
     in doubt, or no task is named.
     """
     job = _find_adopting(ledger, campaign, address, task)
-    client_id = purchase_of(job).client_id
-    named = {"address": job.address, "provider": job.provider, "client_id": client_id}
-    return Claim(**named, task=task.strip())
+    purchase = purchase_of(job)
+    return Claim(
+        address=job.address,
+        provider=job.provider,
+        client_id=purchase.client_id,
+        task=task.strip(),
+        account=purchase.account,
+        fingerprint=orjson.loads(purchase.request).get("account", ""),
+    )
 
 
 async def verify_claims(
@@ -100,17 +128,26 @@ async def verify_claims(
     async with Transport() as transport:
         denied = await asyncio.gather(
             *(
-                _disbelieve(claim, providers[claim.provider], lanes[claim.provider], transport)
+                _disbelieve(claim, providers[claim.provider], _lane_of(claim, lanes), transport)
                 for claim in claims
             )
         )
     told = [why for why in denied if why]
     if told:
-        raise Undecidable(f"{'; '.join(told)}; nothing was changed")
+        raise Undecidable(f"{'; '.join(told)}; {_UNCHANGED}")
 
 
-async def _disbelieve(claim: Claim, provider: Provider, lane: Lane, transport: Transport) -> str:
+def _lane_of(claim: Claim, lanes: Mapping[str, Lane]) -> Lane | None:
+    own = [lane for lane in lanes.values() if lane.provider == claim.provider]
+    return find_account(own, claim.account, claim.fingerprint)
+
+
+async def _disbelieve(
+    claim: Claim, provider: Provider, lane: Lane | None, transport: Transport
+) -> str:
     """Return why a claim is not believed; empty if the provider has such a task."""
+    if lane is None:
+        return f"{claim.address} was sent from another account, whose key is not here"
     task = TaskRef(task=claim.task, client_id=claim.client_id)
     state = await retry(
         partial(ProviderClient(provider, lane, transport).status, task),
@@ -126,41 +163,51 @@ async def _disbelieve(claim: Claim, provider: Provider, lane: Lane, transport: T
     return ""
 
 
-def adopt_task(ledger: Ledger, campaign: str, address: str, *, task: str, now: datetime) -> None:
-    """Write that the item in doubt is the provider's task of that id; it is collected from there.
+def decide(ledger: Ledger, campaign: str, decisions: Sequence[Decision], *, now: datetime) -> None:
+    """Write what a person decided, in one transaction: all of it, or nothing.
 
-    `address` may be empty where one item alone is in doubt. Raise Undecidable if the item is not
-    in doubt, or the task is another item's, or none.
+    A task is collected from then on; what is bought again or given up stays counted as possible.
+    Raise Undecidable where a word does not fit what was sent, or two do not fit each other.
+
+        decide(ledger, "spring", [Decision(address="spin[a]", after=State.PLANNED)], now=now)
     """
-    job, task = _find_adopting(ledger, campaign, address, task), task.strip()
+    sent = {purchase_of(job).client_id: job for job in ledger.sent_jobs(campaign)}
+    words: dict[str, Word] = {}
+    tasks: dict[str, str] = {}
+    for decision in decisions:
+        known = sent.get(decision.address)
+        word = _word(ledger, campaign, decision, known, now=now)
+        job, task = word.job, word.task
+        if words.setdefault(job.key, word) is not word:
+            raise Undecidable(f"{job.address} is decided twice: say one thing of it; {_UNCHANGED}")
+        if task and tasks.setdefault(f"{job.provider} {task}", job.address) != job.address:
+            both = f"{tasks[f'{job.provider} {task}']} and {job.address}"
+            raise Undecidable(f"task {task} is named for {both}: it is one's; {_UNCHANGED}")
     try:
-        ledger.accept(job, task=task, at=now.timestamp())
-    except Clashed:
-        raise Undecidable(f"task {task} belongs to another item: see `callsheet status`") from None
+        ledger.record_words([*words.values()], at=now.timestamp())
+    except Clashed as clash:
+        told = f"task {clash} belongs to another item: see `callsheet status`; {_UNCHANGED}"
+        raise Undecidable(told) from None
 
 
-def resubmit_item(ledger: Ledger, campaign: str, address: str, *, now: datetime) -> None:
-    """Write that the item is to be bought again, whatever became of its first task."""
-    _end(ledger, campaign, address, after=State.PLANNED, outcome=RESUBMITTED, now=now)
-
-
-def abandon_item(ledger: Ledger, campaign: str, address: str, *, now: datetime) -> None:
-    """Write that the item is given up: it is neither asked for nor bought again."""
-    _end(ledger, campaign, address, after=State.ABANDONED, outcome=ABANDONED, now=now)
-
-
-def _end(
-    ledger: Ledger, campaign: str, address: str, *, after: State, outcome: str, now: datetime
-) -> None:
-    job = _find_doubted(ledger, campaign, address, after)
+def _word(
+    ledger: Ledger, campaign: str, decision: Decision, known: Job | None, *, now: datetime
+) -> Word:
+    """Return what is written for a decision; `known` is its job if it named one by client id."""
+    after, task = decision.after, decision.task.strip()
+    if after is State.WAITING:
+        return Word(job=_find_adopting(ledger, campaign, decision.address, task), task=task)
+    if known is None or after not in BY_WORD[known.state]:
+        known = _find_doubted(ledger, campaign, decision.address, after)
+    outcome = RESUBMITTED if after is State.PLANNED else ABANDONED
     booking = Booking(
-        possible_microusd=purchase_of(job).reserved_microusd,
+        possible_microusd=purchase_of(known).reserved_microusd,
         outcome=outcome,
         at=now.timestamp(),
         cause="" if after is State.PLANNED else outcome,
-        message=job.message,
+        message=known.message,
     )
-    ledger.close_purchase(job, after, booking)
+    return Word(job=known, after=after, booking=booking)
 
 
 def _find_doubted(ledger: Ledger, campaign: str, address: str, after: State) -> Job:
@@ -178,11 +225,6 @@ def _find_doubted(ledger: Ledger, campaign: str, address: str, after: State) -> 
         ids = ", ".join(purchase_of(job).client_id for job in fitting)
         raise Undecidable(f"{address} was sent {len(fitting)} times: say which, as one of {ids}")
     return fitting[0]
-
-
-def check_decidable(ledger: Ledger, campaign: str, address: str, after: State) -> None:
-    """Raise Undecidable unless a person's word can put what was sent for an address there."""
-    _find_doubted(ledger, campaign, address, after)
 
 
 def _find_adopting(ledger: Ledger, campaign: str, address: str, task: str) -> Job:

@@ -72,6 +72,8 @@ async def quote(
             clock=RealClock(),
             chance=Random(),  # noqa: S311 - it spreads retries
         )
+        # Any account tells the price.
+        first = {lane.provider: lane for lane in reversed([*lanes.values()])}
         found = []
         for group in wanted:
             name = group.alike[0]
@@ -81,12 +83,12 @@ async def quote(
                 continue
             kept = payload.load_item(payload.dump_item(group.example))
             lifetime_s = provider.offer.upload_lifetime_s
-            places = await staging.stage(lanes[name], provider, kept.assets, lifetime_s=lifetime_s)
+            places = await staging.stage(first[name], provider, kept.assets, lifetime_s=lifetime_s)
             told: Quote | Fault
             if isinstance(places, Fault):
                 told = places
             else:
-                client = ProviderClient(provider, lanes[name], transport)
+                client = ProviderClient(provider, first[name], transport)
                 told = await client.quote(payload.request(kept.request), places)
             if isinstance(told, Quote):
                 found.append(replace(group, usd=told.charge.usd, message=""))

@@ -32,27 +32,47 @@ async def handle_in_doubt(active: ActiveJob) -> None:
 
 
 async def _send_again(active: ActiveJob) -> str:
-    """Send the same request with the same client id; return the task, empty if still unknown."""
+    """Send the same request with the same client id; return the task, empty if still unknown.
+
+    It is repeated for as long as the provider knows the id, and a task may take, also while the
+    brake holds the lane: a gateway that is down for minutes makes no doubt that a person must
+    decide.
+    """
+    context = active.context
+    until = context.clock.monotonic() + context.policy.deadline_s
 
     async def attempt() -> Accepted | Absent | Fault:
         # It may have grown too old while it waited for a slot.
-        if not (_is_deduplicated(active) and await active.take_slot() and _is_deduplicated(active)):
+        if not (
+            _is_deduplicated(active)
+            and await active.take_slot(settling=True)
+            and _is_deduplicated(active)
+        ):
             return Absent()
         outcome = await send_purchase(active)
         if isinstance(outcome, NotSent):
             return Fault(kind=FaultKind.UNAVAILABLE, message=str(outcome), accepted=None)
         return outcome
 
-    def again(fault: Fault, _: int) -> bool:
-        active.apply_action(POLICY[Phase.SUBMITTING][fault.kind].lane, fault)
-        active.emit("still_in_doubt", cause=fault.kind.value, message=fault.message)
+    def again(fault: Fault, tries: int) -> bool:
+        policy = POLICY[Phase.SUBMITTING][fault.kind]
+        active.apply_action(policy.lane, fault)
+        if not tries:
+            # Said once: what follows says the same. A doubt that is settled at once is none.
+            active.emit("still_in_doubt", cause=fault.kind.value, message=fault.message)
+            active.doubted = True
+            breaker = active.queue.circuit_breaker
+            active.break_circuit(breaker.note(active.job.state, active.job.cause))
         # A refusal of the second says nothing of the first: only a look-up may still help.
         refused = fault.kind in {FaultKind.REJECTED, FaultKind.REFUSED}
-        return not refused and not active.exhausts(Phase.SUBMITTING)
+        return not refused and context.clock.monotonic() < until
 
-    context = active.context
     found = await retry(
-        attempt, again=again, clock=context.clock, chance=context.chance, rest=active.rest
+        attempt,
+        again=again,
+        clock=context.clock,
+        chance=context.chance,
+        rest=partial(active.rest, settling=True),
     )
     return found.task if isinstance(found, Accepted) else ""
 
@@ -69,8 +89,8 @@ def _is_deduplicated(active: ActiveJob) -> bool:
     same_boot = began.get("boot") == boot() != ""
     passed_s = active.context.clock.monotonic() - began["s"] if same_boot else 0.0
     young = 0 <= age_s < offer.dedupe_for_s and passed_s < offer.dedupe_for_s
-    account = active.queue.lane.account
-    same = kept.get("account", account) == account
+    fingerprint = active.queue.lane.fingerprint
+    same = kept.get("account", fingerprint) == fingerprint
     return Feature.IDEMPOTENT in offer.features and young and same
 
 

@@ -16,6 +16,7 @@ from uuid import uuid4
 
 from pipeline.clock import Clock, RealClock
 from pipeline.domain import Budget, Event, Media, Policy
+from pipeline.domain.accounts import DEFAULT
 from pipeline.ledger import event_log
 from pipeline.ledger.budgets import limits
 from pipeline.ledger.commands import Command
@@ -24,7 +25,7 @@ from pipeline.ledger.repository import Ledger
 from pipeline.net.client import Transport
 from pipeline.net.lane import Lane
 from pipeline.providers.base import Provider
-from pipeline.run.context import ChangeSignal, Fallback, ProviderQueue, RunContext
+from pipeline.run.context import ChangeSignal, Fallback, ProviderLanes, ProviderQueue, RunContext
 from pipeline.run.first_purchases import FirstPurchases
 from pipeline.run.lane_worker import LaneWorker
 from pipeline.run.outcome import Outcome
@@ -77,8 +78,8 @@ async def run(
 ) -> Outcome:
     """Make what the campaign's plan still lacks, as far as money and providers allow.
 
-    `lanes` has one for each provider that may be used. Cancelling it loses nothing: what is in
-    flight is collected, and what is in doubt settled, by the next run.
+    `lanes` has one for each account that may be used, by its name. Cancelling it loses nothing:
+    what is in flight is collected, and what is in doubt settled, by the next run.
     """
     handle = RunHandle(ledger, config, providers=providers, lanes=lanes, dependencies=dependencies)
     return await handle.work()
@@ -133,7 +134,7 @@ class RunHandle:
         self._dependencies = dependencies
         self._queues = {
             name: ProviderQueue(
-                ProviderClient(providers[name], lane, dependencies.transport),
+                ProviderClient(providers[lane.provider], lane, dependencies.transport),
                 clock=dependencies.clock,
                 policy=config.policy,
             )
@@ -257,7 +258,7 @@ class RunHandle:
         if not config.settle_only:
             await ledger.revive(
                 campaign=config.campaign,
-                providers=list(self._queues),
+                providers=sorted({queue.lane.provider for queue in self._queues.values()}),
                 purchases_allowed=config.policy.purchases,
                 causes=config.retry,
             )
@@ -277,10 +278,19 @@ class RunHandle:
         return outcome
 
     def _select_lanes(self, lane: str) -> tuple[str, ...]:
-        if lane and lane not in self._queues:
+        """Return the lanes of a name: `runware` is all its accounts, `runware.b` is one.
+
+        The account without a name is `runware.default`.
+        """
+        found = tuple(
+            name
+            for name, queue in self._queues.items()
+            if lane in {"", queue.lane.provider, name, _full_name(queue.lane)}
+        )
+        if not found:
             known = ", ".join(sorted(self._queues))
             raise ValueError(f"there is no lane {lane} in this run: it has {known}")
-        return (lane,) if lane else tuple(self._queues)
+        return found
 
     def _observe(self, event: Event) -> None:
         """Count an event, pass it on, and have a notable one written down."""
@@ -337,6 +347,12 @@ class RunHandle:
         )
         own = {name: getattr(dependencies, name) for name in _HANDED_ON}
         changes, falls_back = ChangeSignal(), config.policy.fallback and not config.settle_only
+        by_provider: dict[str, list[ProviderQueue]] = {}
+        for queue in self._queues.values():
+            by_provider.setdefault(queue.lane.provider, []).append(queue)
+        lanes = {
+            name: ProviderLanes(queues, changes.notify) for name, queues in by_provider.items()
+        }
         return RunContext(
             **own,
             ledger=self._ledger,
@@ -346,10 +362,10 @@ class RunHandle:
             policy=config.policy,
             limits=limits(config.budget),
             observer=self._observe,
-            queues=self._queues,
+            lanes=lanes,
             changes=changes,
             prices=FirstPurchases(prices, changes.notify),
-            fallback=Fallback(self._queues, changes.notify, allowed=falls_back),
+            fallback=Fallback(lanes, changes.notify, allowed=falls_back),
             left_out=self._left_out,
             address_header=config.address_header,
             settle_only=config.settle_only,
@@ -360,7 +376,6 @@ class RunHandle:
         totals = await self._ledger.run_totals(campaign=campaign, run_id=context.run_id)
         counts = Counter(totals.counts)
         counts.update((state, "") for _, _, state in totals.left_behind)
-        queues = self._queues.items()
         return Outcome(
             campaign=campaign,
             counts=counts,
@@ -369,8 +384,10 @@ class RunHandle:
             committed_usd=totals.committed_usd,
             stopped={
                 name: queue.stopped
-                for name, queue in queues
-                if queue.stopped and name not in context.fallback.gave
+                for name, queue in self._queues.items()
+                # While another account goes on nothing waits for this one.
+                if context.lanes[queue.lane.provider].stopped
+                and queue.lane.provider not in context.fallback.gave
             },
             restored=restored,
             not_shown=self._seen["not_shown"],
@@ -390,19 +407,24 @@ async def _work(context: RunContext) -> None:
 
     async def close_on_stop() -> None:
         await context.stop.wait()
-        for queue in context.queues.values():
-            queue.close()
+        for lanes in context.lanes.values():
+            for queue in lanes.queues:
+                queue.close()
 
     closing = asyncio.create_task(close_on_stop())
     try:
         async with asyncio.TaskGroup() as group:
-            for name in context.queues:
+            for name in context.lanes:
                 group.create_task(LaneWorker(context, name).work())
     except BaseExceptionGroup as several:
         # One fault stopped the others: a full disk is told as such, not as a group.
         raise _first(several) from several
     finally:
         closing.cancel()
+
+
+def _full_name(lane: Lane) -> str:
+    return f"{lane.provider}.{lane.account or DEFAULT}"
 
 
 def _first(fault: BaseException) -> BaseException:

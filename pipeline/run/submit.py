@@ -58,6 +58,9 @@ async def handle_planned(active: ActiveJob) -> None:
     job, prices = active.job, active.context.prices
     if not job.selected or job.key in active.context.left_out:
         active.suspended = True
+    elif active.queue.stopped and active.others_go_on:
+        # It goes back to where another account of the provider takes it from.
+        active.suspended = True
     elif active.queue.stopped:
         await active.move(State.HELD, cause=LANE, message=active.queue.stopped)
     elif active.context.stop.is_set() or active.context.settle_only:
@@ -223,7 +226,7 @@ def _unaccepted_purchase(active: ActiveJob) -> Purchase | None:
     if before is None or before.outcome != NOT_ACCEPTED or before.campaign_id != job.campaign_id:
         return None
     account = orjson.loads(before.request).get("account")
-    here = (before.provider, account) == (job.provider, queue.lane.account)
+    here = (before.provider, account) == (job.provider, queue.lane.fingerprint)
     return before if here and Feature.IDEMPOTENT in queue.provider.offer.features else None
 
 
@@ -248,7 +251,9 @@ def _freeze(
             {
                 "request": request,
                 "values": dict(values),
-                "account": active.queue.lane.account,
+                # The key's, by its fingerprint: a name may get another key.
+                "account": active.queue.lane.fingerprint,
+                "account_name": active.queue.lane.account,
                 "item": payload.take_snapshot(orjson.loads(job.payload)),
                 # The wall clock may be set; this one tells a doubt's age whatever happens to that.
                 "uptime": {"boot": boot(), "s": active.context.clock.monotonic()},
@@ -298,7 +303,27 @@ async def _stage(active: ActiveJob, kept: payload.Kept) -> Mapping[str, str] | F
 async def _give_up_staging(active: ActiveJob, fault: Fault) -> None:
     policy = POLICY[Phase.STAGING][fault.kind]
     active.apply_action(policy.lane, fault)
-    await active.move(policy.then, cause=fault.kind.value, message=fault.message)
+    returns = policy.lane is LaneAction.STOP and active.others_go_on
+    after = State.PLANNED if returns else policy.then
+    await active.move(after, cause=fault.kind.value, message=fault.message)
+    if after is State.PLANNED:
+        await _wait_busy(active, fault)
+
+
+async def _wait_busy(active: ActiveJob, fault: Fault) -> None:
+    """Wait until a busy provider may have room; hold the item where it has had none for too long.
+
+    The lane stops then, and says so once: thousands more would find the same.
+    """
+    if active.queue.stopped:
+        return
+    if active.is_wait_over(fault):
+        active.apply_action(LaneAction.STOP, fault)
+        if not active.others_go_on:
+            await active.move(State.HELD, cause=fault.kind.value, message=fault.message)
+    else:
+        active.tries[Phase.SUBMITTING] += 1
+        await active.rest(active.pause_s(Phase.SUBMITTING, fault))
 
 
 async def _back_off_unreachable(active: ActiveJob, message: str) -> None:
@@ -308,7 +333,8 @@ async def _back_off_unreachable(active: ActiveJob, message: str) -> None:
     if active.exhausts(Phase.SUBMITTING):
         # Thousands more would find the same: the lane is stopped, and says so once.
         active.apply_action(LaneAction.STOP, fault)
-        await active.move(State.HELD, cause=UNREACHABLE, message=message)
+        if not active.others_go_on:
+            await active.move(State.HELD, cause=UNREACHABLE, message=message)
     else:
         await active.rest(active.pause_s(Phase.SUBMITTING, fault))
 
@@ -329,13 +355,8 @@ async def _handle_refusal(active: ActiveJob, fault: Fault) -> None:
     for_now = policy.then is State.PLANNED and not fault.replayed
     outcome = NOT_ACCEPTED if for_now else REFUSED
     await _close_unaccepted(active, policy.then, fault.kind, fault.message, outcome=outcome)
-    if policy.then is State.PLANNED and not active.queue.stopped:
-        # A busy provider is waited for, but not for ever.
-        if active.is_wait_over():
-            await active.move(State.HELD, cause=fault.kind.value, message=fault.message)
-        else:
-            active.tries[Phase.SUBMITTING] += 1
-            await active.rest(active.pause_s(Phase.SUBMITTING, fault))
+    if policy.then is State.PLANNED:
+        await _wait_busy(active, fault)
 
 
 async def _close_unaccepted(

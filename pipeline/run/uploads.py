@@ -107,14 +107,14 @@ class Uploader:
         self, lane: Lane, provider: Provider, medium: Media, lifetime_s: float | None
     ) -> str | Fault:
         """Return where one medium is, uploading it unless it is there."""
-        place = (medium.digest, lane.provider, lane.account)
+        place = (medium.digest, lane.provider, lane.fingerprint)
         # Kept in a local name as well: the dictionary forgets a lock that nobody holds.
         lock = self._locks.setdefault(place, asyncio.Lock())
         async with lock:
             known = await self._cached_place(place, lifetime_s)
             if known is not None:
                 return known
-            width = self._widths.setdefault(lane.account, asyncio.Semaphore(_AT_ONCE))
+            width = self._widths.setdefault(lane.fingerprint, asyncio.Semaphore(_AT_ONCE))
             async with width:
                 uploaded = await self._upload(lane, provider, medium)
             if isinstance(uploaded, Fault):

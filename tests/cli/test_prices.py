@@ -132,7 +132,7 @@ def _make(
     campaign = load_campaign(asked)
     with Ledger.open(asked.home) as ledger:
         summary = sync_campaign(campaign, ledger)
-        names = providers_at_work(settings, asked, summary)
+        names = providers_at_work(settings, campaign, summary)
         code = asyncio.run(
             _outcome(Run(campaign, settings, RunScope(ledger=ledger, providers=names)))
         )

@@ -1,9 +1,10 @@
-"""`ledger check`, `backup`, `restore`: whether what was paid is still known, and a copy of it."""
+"""`ledger check`, `backup`, `restore`, `audit`: whether what was paid is known, a copy, a bill."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -11,11 +12,17 @@ from pipeline.api.ledger_copies import back_up_ledger, ledger_damage, restore_ba
 from pipeline.api.roots import root_here
 from pipeline.cli.console import print_text
 from pipeline.cli.options import Root, command_app
+from pipeline.domain.money import exact_usd
 from pipeline.domain.states import Exit
 from pipeline.errors import LedgerDamaged
 
+if TYPE_CHECKING:
+    from pipeline.api.bill_audit import BillAudit, Difference
+
 app = command_app(
-    "ledger", "Check the ledger of an output root, copy it, or put a copy in its place."
+    "ledger",
+    "Check the ledger of an output root, copy it, put a copy in its place, or hold a bill against"
+    " it.",
 )
 _REMEDY = (
     "What the ledger lacks may be in a backup: `callsheet ledger restore FILE` puts that in its"
@@ -75,3 +82,65 @@ def restore(
         print_text(f"still lost: {line}")
     if restored.lost:
         print_text("the next `callsheet run` names the ways on")
+
+
+@app.command(
+    epilog="Example: callsheet ledger audit november.csv --columns 'task=Task ID,amount=Cost'"
+)
+def audit(
+    bill: Annotated[Path, typer.Argument(metavar="BILL", help="The provider's bill, a CSV file.")],
+    columns: Annotated[
+        list[str],
+        typer.Option(
+            "--columns",
+            metavar="NAMES",
+            help="What its columns are: task=NAME,amount=NAME, and date=NAME where it has one.",
+        ),
+    ],
+    provider: Annotated[
+        str, typer.Option("--provider", help="Whose bill it is, where its tasks do not tell.")
+    ] = "",
+    account: Annotated[
+        str, typer.Option("--account", help="Which account's, where the provider has several.")
+    ] = "",
+    root: Root = None,
+) -> None:
+    """Hold a provider's bill against the ledger; exit 15 where they differ.
+
+    Told is what was charged and not made, made and not charged, and charged with another sum.
+    Without a column of tasks only the sums of each day (UTC) are compared. Nothing is written.
+    """
+    from pipeline.api.bill_audit import audit_bill  # noqa: PLC0415 - slow to load, seldom needed
+
+    found = audit_bill(root_here(root), bill, columns, provider=provider, account=account)
+    for each in found.differences:
+        print_text(_difference_text(each))
+    for line in _audit_lines(found):
+        print_text(line)
+    if found.differences:
+        raise typer.Exit(Exit.DAMAGED)
+
+
+def _difference_text(each: Difference) -> str:
+    what = f"{each.what}, {each.address}" if each.address else each.what
+    sums = f"{exact_usd(each.billed_usd)} USD billed, {exact_usd(each.booked_usd)} USD booked"
+    return f"{each.kind}: {what}: {sums}{'; ' if each.note else ''}{each.note}"
+
+
+def _audit_lines(found: BillAudit) -> Iterator[str]:
+    """Yield what the whole comparison came to."""
+    what = "days" if found.by_day else "tasks"
+    sums = f"{exact_usd(found.billed_usd)} USD billed, {exact_usd(found.booked_usd)} USD booked"
+    if found.under_way:
+        yield f"{found.under_way} of the bill have not ended here: not compared"
+    if found.unnamed:
+        yield (
+            f"{found.unnamed} sent in these days have no known task: what the bill has and the"
+            " ledger has not may be theirs"
+        )
+    if found.by_day:
+        yield "without task ids only the sums of each day (UTC) were compared"
+    if found.differences:
+        yield f"{len(found.differences)} differ, of {found.compared} {what}; {sums}"
+    else:
+        yield f"the bill and the ledger agree: {found.compared} {what}, {sums}"

@@ -5,34 +5,41 @@ from __future__ import annotations
 import asyncio
 import shlex
 from collections import Counter
-from collections.abc import Iterator
-from dataclasses import replace
-from typing import Annotated
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from itertools import zip_longest
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperCommand
 
 from pipeline.api.campaign_report import only_rehearsed, write_report
-from pipeline.api.campaign_request import RunSettings
+from pipeline.api.campaign_request import CampaignRequest, RunSettings, usage
 from pipeline.api.campaign_run import RunScope
 from pipeline.api.loaded_campaign import LoadedCampaign
 from pipeline.api.provider_access import keyless, variables_of
 from pipeline.api.reconciliation import (
     Decisions,
+    find_mass_decision,
     next_purchases,
     record_decisions,
+    record_mass_decision,
     verify_tasks,
 )
 from pipeline.api.roots import open_for_work
 from pipeline.cli.campaigns import open_campaign, request_of
-from pipeline.cli.console import print_error
+from pipeline.cli.console import person_is_there, print_error
 from pipeline.cli.interrupts import stopping_in_order
 from pipeline.cli.loss_text import print_loss
 from pipeline.cli.options import (
     AccessOptions,
     CampaignOptions,
     Quiet,
+    SelectionOptions,
     WorkOptions,
     command_app,
+    dollars,
     with_options,
 )
 from pipeline.cli.terminal_console import TerminalConsole
@@ -43,17 +50,36 @@ from pipeline.ledger.repository import Ledger
 from pipeline.run.manual import Sent, list_sent
 
 app = command_app()
+_SELECTED = "what is selected"
+"""Stands for the address where `--resubmit` or `--abandon` go without one."""
+_MANY = 3
+"""From so many doubts on, the word that decides them all is told."""
 _GIVEN_UP = frozenset({State.OVERDUE, State.WAITING})
 """What a person may want to be done with: a clip that is finished only has to be fetched."""
 
 
+class _OptionalAddress(TyperCommand):
+    """A command whose `--resubmit` and `--abandon` may go without an address."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Give what stands alone the address that means: what is selected."""
+        words = []
+        for word, following in zip_longest(args, args[1:], fillvalue="-"):
+            words.append(word)
+            if word in {"--resubmit", "--abandon"} and following.startswith("-"):
+                words.append(_SELECTED)
+        return super().parse_args(ctx, words)
+
+
 @app.command(
-    epilog="Example: callsheet reconcile campaign.yaml --task 'spin[SKU-1001,calm]#1=task-8f2c'"
+    cls=_OptionalAddress,
+    epilog="Example: callsheet reconcile campaign.yaml --task 'spin[SKU-1001,calm]#1=task-8f2c'",
 )
 @with_options
 def reconcile(
     options: CampaignOptions,
     access: AccessOptions,
+    selection: SelectionOptions,
     work: WorkOptions,
     task: Annotated[
         list[str] | None,
@@ -66,25 +92,50 @@ def reconcile(
     resubmit: Annotated[
         list[str] | None,
         typer.Option(
-            "--resubmit", metavar="ADDRESS", help="Buy it again, whatever became of the first."
+            "--resubmit",
+            metavar="[ADDRESS]",
+            help="Buy it again, whatever became of the first; alone, what --select selects.",
         ),
     ] = None,
     abandon: Annotated[
         list[str] | None,
-        typer.Option("--abandon", metavar="ADDRESS", help="Give it up: neither ask nor buy."),
+        typer.Option(
+            "--abandon",
+            metavar="[ADDRESS]",
+            help="Give it up: neither ask nor buy; alone, what --select selects.",
+        ),
+    ] = None,
+    yes: Annotated[
+        bool, typer.Option("--yes", "-y", help="Do not ask about many; needs --worst-case.")
+    ] = False,
+    worst_case: Annotated[
+        str | None,
+        typer.Option(
+            "--worst-case",
+            metavar="USD",
+            help="What the many may have cost for nothing, as it was shown.",
+        ),
     ] = None,
     quiet: Quiet = False,
 ) -> None:
     """Settle doubts and overdue clips with the provider, and collect what is finished.
 
     Nothing is bought. What no machine can find out is listed with the commands that decide it.
+    Many are decided by one word: --select WHAT with --resubmit or --abandon alone.
     """
-    campaign = open_campaign(request_of(options, access, work))
+    chosen = open_campaign(request_of(options, access, selection, work))
+    campaign = replace(chosen, request=chosen.request.without_selection())
     console, request = TerminalConsole(quiet=quiet), campaign.request
+    many = _word_for_many(chosen.request, resubmit or (), abandon or ())
+    agreed = _Agreement(
+        yes=yes, usd=None if worst_case is None else dollars(worst_case, "--worst-case")
+    )
+    if many is None and (yes or agreed.usd is not None):
+        raise usage("--yes and --worst-case are about many items: say --select WHAT --resubmit")
     decisions = Decisions(
         tasks=tuple(each.rpartition("=")[::2] for each in task or ()),
-        resubmit=tuple(resubmit or ()),
-        abandon=tuple(abandon or ()),
+        resubmit=tuple(each for each in resubmit or () if each != _SELECTED),
+        abandon=tuple(each for each in abandon or () if each != _SELECTED),
     )
     with open_for_work(request, notify=print_error) as ledger:
         loss = ledger.find_loss(campaign.name)
@@ -98,14 +149,84 @@ def reconcile(
                 verify_tasks(campaign, settings, ledger, decisions, notify=console.print_line)
             )
         record_decisions(campaign, ledger, decisions)
-        raise typer.Exit(_settle(campaign, settings, ledger, console))
+        _ask_providers(campaign, settings, ledger, console)
+        if many is not None:
+            # After the providers were asked: what they know of is not for a person to decide.
+            _decide_many(chosen, ledger, many, agreed)
+        raise typer.Exit(_print_left(campaign, ledger, console))
 
 
-def _settle(
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Agreement:
+    """What was agreed to on the command line."""
+
+    yes: bool
+    usd: Decimal | None
+
+
+def _word_for_many(
+    request: CampaignRequest, resubmit: Sequence[str], abandon: Sequence[str]
+) -> State | None:
+    """Return where the selected items are put by one word; None if it is not about many.
+
+    InvalidInput where the words do not go together.
+    """
+    words = {State.PLANNED: resubmit, State.ABANDONED: abandon}
+    alone = [after for after, addresses in words.items() if _SELECTED in addresses]
+    if len(alone) > 1:
+        raise usage("--resubmit and --abandon cannot both be about what is selected")
+    if alone and not request.selects:
+        raise usage(
+            "--resubmit and --abandon without an address are about what is selected",
+            "say --select, for instance --select state:in_doubt",
+        )
+    if request.selects and not alone:
+        raise usage("a selection needs --resubmit or --abandon without an address")
+    return alone[0] if alone else None
+
+
+def _decide_many(
+    campaign: LoadedCampaign, ledger: Ledger, after: State, agreed: _Agreement
+) -> None:
+    """Ask once about all that is selected and undecided, and write it; leave with 12 on a no."""
+    # What a person agrees to is told however quiet the command is.
+    console, found = TerminalConsole(), find_mass_decision(campaign, ledger, after)
+    for state, number in found.others.items():
+        console.print_line(f"{number} of the selected stay as they are: {state.replace('_', ' ')}")
+    if not found.items:
+        console.print_line("nothing that is selected is to be decided")
+        return
+    doing = "bought again by the next run" if after is State.PLANNED else "given up"
+    worst = found.sum_text
+    console.print_line(
+        f"{found.phrase.partition(',')[0]} in doubt or overdue to be {doing}: what was sent for"
+        f" them may have been charged, {worst} USD at worst, and stays counted as possible"
+    )
+    if found.unpriced:
+        console.print_line(f"{found.unpriced} of unknown price are not in that sum")
+    if agreed.yes:
+        if agreed.usd is None:
+            raise usage("--yes needs the sum", f"say --worst-case {worst}")
+        if agreed.usd != found.worst_usd:
+            console.print_line(
+                f"--worst-case {exact_usd(agreed.usd)} is not the sum: it is {worst}"
+            )
+            raise typer.Exit(Exit.STOPPED)
+    elif not person_is_there():
+        raise usage("nobody is there to ask", f"say --yes --worst-case {worst}")
+    elif " ".join(typer.prompt(f"Type '{found.phrase}' to agree").split()) != found.phrase:
+        console.print_line("that is something else: nothing was decided")
+        raise typer.Exit(Exit.STOPPED)
+    whole = replace(campaign, request=campaign.request.without_selection())
+    record_mass_decision(whole, ledger, found)
+
+
+def _ask_providers(
     campaign: LoadedCampaign, settings: RunSettings, ledger: Ledger, console: TerminalConsole
-) -> Exit:
+) -> None:
+    """Settle with the providers what they can tell, and collect what is finished."""
     providers = frozenset(task.provider for task in list_sent(ledger, campaign.name))
-    unasked = keyless(settings, campaign.request, providers)
+    unasked = keyless(settings, campaign, providers)
     for name, why in unasked.items():
         console.print_line(f"nothing is asked of {name}: {why}")
     asked = providers - unasked.keys()
@@ -114,6 +235,10 @@ def _settle(
         with stopping_in_order() as stops:
             asyncio.run(watch_run(campaign, settings, scope, console, stops))
             write_report(ledger, campaign)
+
+
+def _print_left(campaign: LoadedCampaign, ledger: Ledger, console: TerminalConsole) -> Exit:
+    """Print what only a person can decide, and what the next run would buy."""
     # What is still in flight is no more settled than a doubt: a key may have been refused.
     left = list_sent(ledger, campaign.name)
     command, times = campaign.request.command("reconcile"), Counter(task.address for task in left)
@@ -123,6 +248,11 @@ def _settle(
         console.print_lines(_case(each, command, client_id))
     if not left:
         console.print_line("nothing is in doubt or overdue")
+    doubts = sum(each.state is State.IN_DOUBT for each in left)
+    if doubts >= _MANY:
+        console.print_line(
+            f"to decide all {doubts} doubts at once:  {command} --select state:in_doubt --resubmit"
+        )
     hint = only_rehearsed(campaign, "reconcile")
     console.print_lines([hint] if hint else [])
     buys, command = next_purchases(campaign, ledger), campaign.request.command()

@@ -120,7 +120,7 @@ def _plan_and_make(
     from pipeline.cli.watching import watch_run  # noqa: PLC0415 - the same
 
     began = time.monotonic()
-    names = providers_at_work(settings, campaign.request, summary)
+    names = providers_at_work(settings, campaign, summary)
     standby = summary.fallbacks - names
     scope = RunScope(ledger=ledger, providers=names, standby=standby, buys=agreed is not None)
     with stopping_in_order() as stops:
@@ -191,7 +191,7 @@ def _with_keys(
     if faults:
         raise InvalidInput(faults, campaign.sources)
     if asking is not None:
-        for name, why in keyless(settings, campaign.request, summary.fallbacks).items():
+        for name, why in keyless(settings, campaign, summary.fallbacks).items():
             asking.print_line(f"nothing would go to {name} instead: {why}")
     return settings
 

@@ -7,6 +7,7 @@ import hashlib
 import itertools
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
 from random import Random
@@ -30,9 +31,11 @@ from pipeline.domain import (
     Spec,
     Token,
 )
+from pipeline.domain.states import State
 from pipeline.findings import Finding, Span
 from pipeline.ledger.price_confirmations import CHARGE, PriceClass, SeenPrice
 from pipeline.ledger.repository import Ledger
+from pipeline.run.manual import Decision, decide
 from pipeline.run.outcome import Outcome
 from pipeline.run.output_check import RealFiles
 from pipeline.run.plan_sync import Choice, PlanSummary, sync_plan
@@ -87,6 +90,21 @@ def entry(
     }
     request = {"method": "POST", "path": "/v1", "host": "api", "headers": {}, "body": body}
     return PricedItem(item=item, request=request, price=_price(price))
+
+
+def adopt_task(ledger: Ledger, campaign: str, address: str, *, task: str, now: datetime) -> None:
+    """Say that the item in doubt is the provider's task of that id."""
+    decide(ledger, campaign, [Decision(address=address, after=State.WAITING, task=task)], now=now)
+
+
+def resubmit_item(ledger: Ledger, campaign: str, address: str, *, now: datetime) -> None:
+    """Say that the item is to be bought again."""
+    decide(ledger, campaign, [Decision(address=address, after=State.PLANNED)], now=now)
+
+
+def abandon_item(ledger: Ledger, campaign: str, address: str, *, now: datetime) -> None:
+    """Say that the item is given up."""
+    decide(ledger, campaign, [Decision(address=address, after=State.ABANDONED)], now=now)
 
 
 @dataclass
@@ -205,6 +223,29 @@ class Studio:
         """Admit and run items of these names."""
         assert self.admit(entry(name) for name in names).ok
         return await self.run()
+
+    async def leave_in_doubt(self, name: str) -> int:
+        """Make one item until its second send is lost too; return how often it was sent.
+
+        A person stops the run then: it would settle the doubt for as long as the id is known.
+        """
+        stop, told = asyncio.Event(), self.events
+
+        class Stopping(list[Event]):
+            def append(self, event: Event) -> None:
+                told.append(event)
+                if event.name == "still_in_doubt":
+                    stop.set()
+
+        assert self.admit([entry(name)]).ok
+        self.events = Stopping()
+        try:
+            await self.run(stop=stop)
+        finally:
+            self.events = told
+        assert ["in_doubt"] == self.states()
+        self.shop.script.clear()
+        return self.shop.submits
 
     def records(self) -> list[Record]:
         """Return the items as the ledger knows them."""

@@ -59,6 +59,7 @@ UNDO: tuple[str, ...] = (
     _SIGNATURES,
     _STEERED,
     "DROP TABLE fallbacks;",
+    "",  # a fingerprint in place of an account's name: the request has it
 )
 """What undoes each migration, in the order of `tables.MIGRATIONS`."""
 

@@ -213,8 +213,13 @@ class Provider:
                 return Accepted(task=task)
             case {"fault": "garbage"}:
                 return Fault(kind=FaultKind.UNREADABLE, message="garbage", accepted=None)
-            case {"fault": str(kind)}:
-                return Fault(kind=FaultKind(kind), message=f"it is {kind}")
+            case {"fault": str(told)}:
+                kind, _, wait_s = told.partition(":")
+                return Fault(
+                    kind=FaultKind(kind),
+                    message=f"it is {kind}",
+                    retry_after_s=float(wait_s) if wait_s else None,
+                )
         raise AssertionError
 
     def status_request(self, task: TaskRef) -> Request:

@@ -13,9 +13,9 @@ import pytest
 from pipeline.domain import PricedItem, Spec
 from pipeline.errors import Undecidable
 from pipeline.ledger.repository import Ledger
-from pipeline.run.manual import adopt_task, list_sent, resubmit_item
+from pipeline.run.manual import list_sent
 from pipeline.run.plan_sync import sync_plan
-from tests.unit.run.campaign import CAMPAIGN, SPEC, Studio, entry
+from tests.unit.run.campaign import CAMPAIGN, SPEC, Studio, adopt_task, entry, resubmit_item
 from tests.unit.run.shop import OFFER, Provider, clip_of
 from tests.unit.run.test_selected import Only
 

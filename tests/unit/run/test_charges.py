@@ -12,9 +12,8 @@ from pipeline.domain import Feature, Record
 from pipeline.ledger.integrity import damage
 from pipeline.ledger.repository import Ledger
 from pipeline.providers.base import Done, Response, TaskRef, TaskState
-from pipeline.run.manual import abandon_item
 from pipeline.storage.blobs import Store
-from tests.unit.run.campaign import CAMPAIGN, Studio, entry
+from tests.unit.run.campaign import CAMPAIGN, Studio, abandon_item, entry
 from tests.unit.run.shop import OFFER, Provider
 
 PRICE = Decimal("0.56")

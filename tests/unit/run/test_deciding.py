@@ -14,8 +14,8 @@ import pytest
 from pipeline.domain.states import State
 from pipeline.errors import Undecidable
 from pipeline.ledger.repository import Ledger
-from pipeline.run.manual import abandon_item, adopt_task, list_sent, resubmit_item
-from tests.unit.run.campaign import CAMPAIGN, Studio, entry
+from pipeline.run.manual import list_sent
+from tests.unit.run.campaign import CAMPAIGN, Studio, abandon_item, adopt_task, entry, resubmit_item
 from tests.unit.run.shop import OFFER, Provider
 
 PRICE = Decimal("0.56")

@@ -23,10 +23,9 @@ from pipeline.ledger.sql_schema import MIGRATIONS
 from pipeline.net.client import Download
 from pipeline.net.lane import Lane
 from pipeline.providers.base import Request
-from pipeline.run.manual import abandon_item
 from pipeline.run.runner import RunConfig, RunDependencies, run
 from pipeline.storage.blobs import Store
-from tests.unit.run.campaign import CAMPAIGN, Studio, entry
+from tests.unit.run.campaign import CAMPAIGN, Studio, abandon_item, entry
 from tests.unit.run.raw_ledger import write_now
 from tests.unit.run.shop import LANE, OFFER, Provider, Shop, probe
 

@@ -16,9 +16,8 @@ from pipeline.ledger.price_confirmations import SeenPrice, seen_prices
 from pipeline.ledger.repository import Ledger
 from pipeline.providers.base import Accepted, Charge, Done, Fault, Request, Response, TaskRef
 from pipeline.providers.base import TaskState as Told
-from pipeline.run.manual import abandon_item
 from pipeline.storage.blobs import Store
-from tests.unit.run.campaign import CAMPAIGN, SPEC, Studio, entry
+from tests.unit.run.campaign import CAMPAIGN, SPEC, Studio, abandon_item, entry
 from tests.unit.run.older import make_older
 from tests.unit.run.raw_ledger import read
 from tests.unit.run.shop import OFFER, Provider

@@ -62,10 +62,10 @@ def test_a_rehearsal_is_a_lane_that_never_leaves_this_machine(
     assert expected == Lane(provider="runware", key=KEY, hosts=hosts).loopback
 
 
-def test_an_account_has_a_name_that_tells_nothing_of_its_key() -> None:
+def test_a_key_has_a_fingerprint_that_tells_nothing_of_it() -> None:
     """The same key is the same account, another key or provider another one."""
     names = {
-        Lane(provider=provider, key=key, hosts={}).account
+        Lane(provider=provider, key=key, hosts={}).fingerprint
         for provider, key in [("a", "k1"), ("a", "k1"), ("a", "k2"), ("b", "k1")]
     }
 
