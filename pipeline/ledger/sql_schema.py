@@ -181,9 +181,13 @@ purchases = Table(
     Column("seconds", Float),
     Column("sends", Integer, nullable=False, server_default="1"),
     Column("account", Text, nullable=False, server_default=""),
+    *_texts("seed"),
+    Column("nsfw", Integer),
     UniqueConstraint("provider", "task", name="one_purchase_per_task"),
 )
 """One line per paid try, written before its request leaves.
+
+`seed` and `nsfw` are what the provider tells of the result; NULL where it does not judge it.
 
 A try that was refused and is sent again under its client id is the same line: `sends` counts.
 `account` is whose account at the provider it was sent from; empty where an earlier version did.
@@ -480,6 +484,14 @@ def _add_fallbacks(connection: Connection) -> None:
     connection.exec_driver_sql(_FALLBACKS)
 
 
+def _keep_what_is_told_of_results(connection: Connection) -> None:
+    for added in (
+        "ALTER TABLE purchases ADD COLUMN seed TEXT NOT NULL DEFAULT ''",
+        "ALTER TABLE purchases ADD COLUMN nsfw INTEGER",
+    ):
+        connection.exec_driver_sql(added)
+
+
 MIGRATIONS: tuple[Migration, ...] = (
     _add_selected,
     _ask_again_for_what_does_not_play,
@@ -492,6 +504,7 @@ MIGRATIONS: tuple[Migration, ...] = (
     _add_file_signatures,
     _let_runs_be_steered,
     _add_fallbacks,
+    _keep_what_is_told_of_results,
 )
 """What changed since version 1, in order; only ever appended to."""
 VERSION = 1 + len(MIGRATIONS)

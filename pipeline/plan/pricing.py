@@ -26,6 +26,7 @@ Work = tuple[str, str, str, str]
 """What costs the same: provider, model, kind and mode."""
 _MILLIONTH = Decimal("0.000001")
 _OPTIONS = frozenset({"unknown-option", "bad-option"})
+_AT_THEIR_KEY = frozenset({"extra-reserved", "extra-value"})
 _PLACE = Span(file="rates.yaml")
 
 
@@ -144,7 +145,7 @@ def price_items(
         if not isinstance(entry, PricedItem):
             for finding in entry:
                 # The plan reports it at the key itself; here only the shot is known.
-                if finding.slug != "extra-reserved" or finding.slug not in seen:
+                if finding.slug not in _AT_THEIR_KEY or finding.slug not in seen:
                     findings.add(finding, item.row_key)
             continue
         fault = _budget_fault(item, entry.price, budget)

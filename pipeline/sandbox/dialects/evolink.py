@@ -21,7 +21,7 @@ import ipaddress
 import secrets
 import string
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from functools import partial
@@ -249,6 +249,12 @@ def _error_reply(_request: Request, trouble: str, status: int) -> Reply:
     return _error(status, _MESSAGES.get(trouble, trouble), code=None if usual else trouble)
 
 
+def _suggest_wait(reply: Reply, seconds: str) -> Reply:
+    """Return an error that says how long to wait, in the only form that its pages show."""
+    advice = {"fallback_suggestion": f"retry after {seconds} seconds"}
+    return replace(reply, body={"error": {**reply.body["error"], **advice}})
+
+
 def _invalid(field: str, wrong: str) -> Reply:
     return _error(400, f"{field} {wrong}", param=field)
 
@@ -394,7 +400,7 @@ def _routes(service: TaskService) -> list[BaseRoute]:
         ("/files/api/v1/files/{file}", "DELETE", _delete_file),
     )
     return [
-        *endpoints(service, EVOLINK.name, _error_reply, api),
+        *endpoints(service, EVOLINK.name, _error_reply, api, say_wait=_suggest_wait),
         *endpoints(service, EVOLINK.name, _file_error_reply, files),
     ]
 
