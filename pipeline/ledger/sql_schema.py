@@ -221,6 +221,16 @@ price_confirmations = Table(
 )
 """What purchases have shown of each price: `prices.SeenPrice` says what the columns mean."""
 
+price_quotes = Table(
+    "price_quotes",
+    _METADATA,
+    *(Column(name, Text, primary_key=True) for name in ("provider", "model", "kind", "mode")),
+    Column("seconds", Float, primary_key=True),
+    Column("microusd", BigInteger, nullable=False),
+    Column("at", Float, nullable=False),
+)
+"""What a provider's dry run named for items of one length; how long it holds: `price_quotes`."""
+
 runs = Table(
     "runs",
     _METADATA,
@@ -492,6 +502,17 @@ def _keep_what_is_told_of_results(connection: Connection) -> None:
         connection.exec_driver_sql(added)
 
 
+_PRICE_QUOTES = """
+CREATE TABLE price_quotes (provider TEXT NOT NULL, model TEXT NOT NULL, kind TEXT NOT NULL,
+  mode TEXT NOT NULL, seconds FLOAT NOT NULL, microusd BIGINT NOT NULL, at FLOAT NOT NULL,
+  PRIMARY KEY (provider, model, kind, mode, seconds))
+"""
+
+
+def _add_price_quotes(connection: Connection) -> None:
+    connection.exec_driver_sql(_PRICE_QUOTES)
+
+
 MIGRATIONS: tuple[Migration, ...] = (
     _add_selected,
     _ask_again_for_what_does_not_play,
@@ -505,6 +526,7 @@ MIGRATIONS: tuple[Migration, ...] = (
     _let_runs_be_steered,
     _add_fallbacks,
     _keep_what_is_told_of_results,
+    _add_price_quotes,
 )
 """What changed since version 1, in order; only ever appended to."""
 VERSION = 1 + len(MIGRATIONS)

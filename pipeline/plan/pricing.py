@@ -16,6 +16,7 @@ from typing import Any, Protocol
 import jsonschema
 
 from pipeline.domain import EMPTY, Budget, Item, Price, PricedItem, ProviderSettings, Role
+from pipeline.domain.item import Alike, price_group
 from pipeline.domain.money import exact_usd
 from pipeline.errors import InvalidInput
 from pipeline.findings import Finding, FindingCollector, Span
@@ -107,10 +108,12 @@ def price_items(
     compose: Compose,
     provider_settings: Mapping[str, ProviderSettings],
     sent_prompt: Callable[[str, Mapping[str, Any]], str] | None = None,
+    quotes: Mapping[Alike, Decimal] | None = None,
 ) -> Iterator[PricedItem | Finding]:
     """Yield the plan with requests and prices; findings of this step come last.
 
-    `sent_prompt` reads the prompt out of a provider's request, for the report.
+    `sent_prompt` reads the prompt out of a provider's request, for the report. `quotes` are prices
+    that the providers named themselves: they take the place of the list's.
     """
     findings = FindingCollector()
     options = {name: settings.options for name, settings in provider_settings.items()}
@@ -123,7 +126,8 @@ def price_items(
             request = compose(item, chosen)
         except InvalidInput as invalid:
             return invalid.findings
-        found = price(item, rates)
+        quoted = quotes.get(price_group(item)) if quotes else None
+        found = price(item, rates) if quoted is None else _quoted_price(item, quoted, rates)
         if found is None and budget.assume_usd:
             found = Price(
                 low_usd=budget.assume_usd,
@@ -158,6 +162,20 @@ def price_items(
         able = tuple(each for each in others if not _budget_fault(each.item, each.price, budget))
         yield replace(entry, fallbacks=able) if able else entry
     yield from findings.drain()
+
+
+def _quoted_price(item: Item, quoted_usd: Decimal, rates: Rates) -> Price:
+    """Return the price that the provider named: it is expected, and set aside."""
+    usd = _round_up(quoted_usd)
+    listed = price(item, rates)
+    return Price(
+        low_usd=usd,
+        expected_usd=usd,
+        high_usd=usd,
+        source="the provider's own dry run",
+        certainty="quoted",
+        native_usd=listed.native_usd if listed else rates.native_usd.get(item.provider),
+    )
 
 
 def price(item: Item, rates: Rates) -> Price | None:

@@ -10,7 +10,7 @@ from decimal import Decimal
 
 import typer
 
-from pipeline.api.campaign_plan import has_work, sync_campaign
+from pipeline.api.campaign_plan import has_work, lacks_prices, sync_campaign
 from pipeline.api.campaign_report import write_report
 from pipeline.api.campaign_request import CampaignRequest, RunSettings, usage
 from pipeline.api.loaded_campaign import LoadedCampaign
@@ -104,6 +104,9 @@ def _plan_and_make(
     campaign: LoadedCampaign, settings: RunSettings, ledger: Ledger, console: TerminalConsole
 ) -> Exit:
     summary = sync_campaign(campaign, ledger, retried=settings.retry)
+    if not campaign.request.rehearse and lacks_prices(summary, campaign):
+        settings = _ask_open_prices(settings, campaign, ledger, console)
+        summary = sync_campaign(campaign, ledger, retried=settings.retry)
     asking = _asking(settings, campaign.request, summary)
     # What a person is asked about is seen, however quiet the run is to be.
     print_plan(summary, campaign, asking or console, settings.spending)
@@ -132,6 +135,29 @@ def _plan_and_make(
         console.print_lines(leftover_lines(ledger.find_left_behind(campaign.name), settle))
     code = Exit(outcome.exit_code)
     return stops.exit if code is Exit.INTERRUPTED else code
+
+
+def _ask_open_prices(
+    settings: RunSettings,
+    campaign: LoadedCampaign,
+    ledger: Ledger,
+    console: TerminalConsole,
+) -> RunSettings:
+    """Ask by dry run for prices that nobody published, before a person is asked to agree to them.
+
+    Return the settings with the keys that were read. What keeps the providers from being asked is
+    told here, and again, as an error, where nothing can be bought without it.
+    """
+    from pipeline.api.provider_access import variables_of  # noqa: PLC0415 - slow to load
+    from pipeline.api.quotes import ask_open_prices  # noqa: PLC0415 - the same
+
+    try:
+        settings = replace(settings, variables=variables_of(settings, campaign.request))
+        ask_open_prices(campaign, settings, ledger, console.print_line)
+    except InvalidInput as invalid:
+        for finding in invalid.findings:
+            console.print_line(f"no price could be asked for: {finding.message}")
+    return settings
 
 
 def _print_nothing_to_do(
