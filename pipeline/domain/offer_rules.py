@@ -156,7 +156,7 @@ _BY_SETTING = _Reserved(
 )
 _CALLED = _Reserved(
     why="nobody listens here: each task is asked for until it ends",
-    instead="take it out; `run --format json` tells each event as it happens",
+    instead="take it out; a program is told each event by `run.iter_events()` (docs/python.md)",
 )
 _OTHER_REPLY = _Reserved(
     why="the reply would be another than the one that is read",

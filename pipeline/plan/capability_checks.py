@@ -76,6 +76,15 @@ def ratio_for(asked: Requirements, limits: Constraints) -> str | None:
     return asked.model.usual_ratio if rule == "stated" and asked.ratio is None else AUTO
 
 
+def first_recipe_ratio(asked: Requirements, limits: Constraints) -> str | None:
+    """Return the ratio that a provider was told in the days of the keys' first recipe.
+
+    A frame's own ratio was not told beside it then, as it is now where the default is another.
+    """
+    framed = _limits_for(asked, limits).ratio == "framed"
+    return AUTO if framed and asked.ratio in {None, AUTO} else ratio_for(asked, limits)
+
+
 def forbidden(asked: Requirements) -> Iterator[Violation]:
     """Yield what the model itself does not do, whoever sells it."""
     for rule in asked.model.combinations:

@@ -22,6 +22,7 @@ from pipeline.plan.attachments import Attachments, MediaInspector
 from pipeline.plan.capability_checks import (
     Requirements,
     Violation,
+    first_recipe_ratio,
     forbidden,
     inexpressible,
     kind_of,
@@ -268,16 +269,18 @@ class ItemResolver:
         if known is not None:
             return known
         model = asked.model
+        limits = offer.models[model.name][asked.kind]
         settings = Settings(
             mode=asked.mode,
             duration=asked.duration,
-            aspect_ratio=ratio_for(asked, offer.models[model.name][asked.kind]),
+            aspect_ratio=ratio_for(asked, limits),
             keep_audio=asked.keep_audio if "keep_audio" in model.uses[asked.kind] else None,
             **{name: value for name, value in options.items() if name in _NAMED},
             more=MappingProxyType({n: v for n, v in options.items() if n not in _NAMED}) or EMPTY,
         )
         # An item's key has the ratio that somebody wrote, whoever makes the item.
-        ratios = keys.KeyRatios(written=None, measures=None, unwritten=())
+        sent_then = first_recipe_ratio(asked, limits)
+        ratios = keys.KeyRatios(written=None, measures=None, unwritten=(), first_recipe=sent_then)
         if asked.kind not in EDITS:
             ratio = None if asked.ratio == AUTO else asked.ratio
             usual = asked.frame_ratio if "first" in asked.parts else model.usual_ratio
@@ -285,6 +288,7 @@ class ItemResolver:
                 written=ratio,
                 measures=model.ratios.get(ratio or ""),
                 unwritten=(AUTO,) if usual is None else (usual, AUTO),
+                first_recipe=sent_then,
             )
         extra = self._shot.extra.get(offer.provider)
         resolved = draft.compatibility.resolved[place] = ResolvedSettings(

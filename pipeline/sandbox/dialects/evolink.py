@@ -161,6 +161,7 @@ def _order(context: RequestContext, body: Mapping[str, Any]) -> Order | Reply:
         model=model,
         request=body,
         usd=used / _CREDITS_PER_USD,
+        # As in the model itself; what the page's default of 16:9 does beside a frame is untold.
         size=kling.output_size(kling.SIZES["pro"], media, follow=("first",)),
         seconds=seconds,
         media=media,

@@ -59,6 +59,8 @@ UNDO: tuple[str, ...] = (
     _SIGNATURES,
     _STEERED,
     "DROP TABLE fallbacks;",
+    "ALTER TABLE purchases DROP COLUMN seed; ALTER TABLE purchases DROP COLUMN nsfw;",
+    "DROP TABLE price_quotes;",
 )
 """What undoes each migration, in the order of `tables.MIGRATIONS`."""
 
