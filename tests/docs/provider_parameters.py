@@ -90,7 +90,7 @@ def _leaves(rule: Any, document: Mapping[str, Any], above: str) -> Iterator[str]
     """Yield the dotted names of what may stand in an object, and in the objects of its lists."""
     while isinstance(rule, dict) and "$ref" in rule:
         rule = document["$defs"][rule["$ref"].rpartition("/")[2]]
-    inner = rule if isinstance(rule, dict) else {}
+    inner: Mapping[str, Any] = rule if isinstance(rule, dict) else {}
     if "items" in inner and isinstance(inner["items"], dict):
         inner = _resolved(inner["items"], document)
     properties = inner.get("properties", {})
