@@ -14,13 +14,11 @@ from typing import Any
 
 from pipeline.api.campaign_request import CampaignRequest
 from pipeline.api.loaded_campaign import LoadedCampaign
-from pipeline.api.price_list import price_list
-from pipeline.domain import Feature, Record
+from pipeline.domain import Record
 from pipeline.errors import InvalidInput, LedgerLost
 from pipeline.findings import Finding, Severity, plain_finding
 from pipeline.ledger.loss_detection import Loss
 from pipeline.ledger.repository import Ledger
-from pipeline.providers import OFFERS
 from pipeline.run.output_check import RealFiles
 from pipeline.run.plan_sync import PlanLine, PlanSummary, Totals, sync_plan
 
@@ -129,17 +127,13 @@ def has_work(summary: PlanSummary) -> bool:
     return bool(summary.to_make.items or mends or summary.unsettled)
 
 
-def lacks_prices(summary: PlanSummary, campaign: LoadedCampaign) -> bool:
-    """Tell whether a provider's dry run may find a price that is missing, or only assumed."""
+def lacks_prices(summary: PlanSummary) -> bool:
+    """Tell whether prices are missing, and nothing else: a provider's dry run may know them.
+
+    Where the manifest assumes a price, a person has answered.
+    """
     errors = {each.slug for each in summary.findings if each.severity is Severity.ERROR}
-    if errors:
-        return errors == {"unpriced"}
-    if summary.to_make.unpriced:
-        return True
-    makers = {line.provider for line in summary.lines if summary.makes(line)}
-    quoting = {name for name in makers if Feature.QUOTE in OFFERS[name].features}
-    unknown = {work[0] for work, rate in price_list().by_work.items() if rate.usd is None}
-    return campaign.manifest.budget.assume_usd is not None and bool(quoting & unknown)
+    return errors == {"unpriced"} if errors else bool(summary.to_make.unpriced)
 
 
 def require_admitted(summary: PlanSummary, campaign: LoadedCampaign) -> None:

@@ -20,9 +20,6 @@ from pipeline.providers import OFFERS, PROVIDERS
 from pipeline.run.quoting import Quoted, group_by_price, quote
 from pipeline.storage.blobs import Store
 
-_OPEN = frozenset({None, "assumed"})
-"""How sure a price is that nobody published."""
-
 
 def quote_campaign(
     campaign: LoadedCampaign, notify: Callable[[str], None], moved: Callable[[str], None]
@@ -63,8 +60,7 @@ def _ask(
     groups = group_by_price(
         entry
         for entry in campaign.entries(home / ".callsheet" / "assets", known)
-        if isinstance(entry, PricedItem)
-        and (all_prices or (entry.price and entry.price.certainty) in _OPEN)
+        if isinstance(entry, PricedItem) and (all_prices or entry.price is None)
     )
     if not all_prices:
         features = {name: offer.features for name, offer in OFFERS.items()}

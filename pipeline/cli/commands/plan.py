@@ -64,7 +64,7 @@ def plan(
         console.print_lines(_comparison_lines(compare_providers(campaign)))
         return
     found, quotes = plan_campaign(campaign), None
-    if quote and found.loss is None and (found.ok or lacks_prices(found.summary, campaign)):
+    if quote and found.loss is None and (found.ok or lacks_prices(found.summary)):
         from pipeline.api.quotes import quote_campaign  # noqa: PLC0415 - slow to load
 
         quotes = quote_campaign(campaign, console.print_line, moved=print_error)

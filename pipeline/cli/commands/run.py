@@ -104,7 +104,7 @@ def _plan_and_make(
     campaign: LoadedCampaign, settings: RunSettings, ledger: Ledger, console: TerminalConsole
 ) -> Exit:
     summary = sync_campaign(campaign, ledger, retried=settings.retry)
-    if not campaign.request.rehearse and lacks_prices(summary, campaign):
+    if not campaign.request.rehearse and lacks_prices(summary):
         settings = _ask_open_prices(settings, campaign, ledger, console)
         summary = sync_campaign(campaign, ledger, retried=settings.retry)
     asking = _asking(settings, campaign.request, summary)
