@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from pipeline.api.campaign_request import RunSettings
 from pipeline.api.loaded_campaign import LoadedCampaign
-from pipeline.api.provider_access import open_lanes
+from pipeline.api.provider_access import open_lanes, variables_of
 from pipeline.api.roots import open_for_work
 from pipeline.domain import Feature, PricedItem
+from pipeline.errors import InvalidInput
 from pipeline.ledger.repository import Ledger
 from pipeline.providers import OFFERS, PROVIDERS
 from pipeline.run.quoting import Quoted, group_by_price, quote
@@ -37,13 +39,23 @@ def ask_open_prices(
     settings: RunSettings,
     ledger: Ledger,
     notify: Callable[[str], None],
-) -> bool:
-    """Ask for the prices that nobody published, each once; tell whether one is known now."""
-    quotes = _ask(campaign, settings, ledger, notify, all_prices=False)
+) -> RunSettings:
+    """Ask for the prices that nobody published, each once, before a person is asked to agree.
+
+    Return the settings with the keys that were read. What keeps a provider from being asked is
+    told, and is an error later on where nothing can be bought without it.
+    """
+    try:
+        settings = replace(settings, variables=variables_of(settings, campaign.request))
+        quotes = _ask(campaign, settings, ledger, notify, all_prices=False)
+    except InvalidInput as invalid:
+        for finding in invalid.findings:
+            notify(f"no price could be asked for: {finding.message}")
+        return settings
     for each in quotes:
         if each.usd is None:
             notify(f"{each.alike[0]} named no price: {each.message}")
-    return any(each.usd is not None for each in quotes)
+    return settings
 
 
 def _ask(

@@ -126,8 +126,7 @@ def price_items(
             request = compose(item, chosen)
         except InvalidInput as invalid:
             return invalid.findings
-        quoted = quotes.get(price_group(item)) if quotes else None
-        found = price(item, rates) if quoted is None else _quoted_price(item, quoted, rates)
+        found = price(item, rates, quotes)
         if found is None and budget.assume_usd:
             found = Price(
                 low_usd=budget.assume_usd,
@@ -164,23 +163,24 @@ def price_items(
     yield from findings.drain()
 
 
-def _quoted_price(item: Item, quoted_usd: Decimal, rates: Rates) -> Price:
-    """Return the price that the provider named: it is expected, and set aside."""
-    usd = _round_up(quoted_usd)
-    listed = price(item, rates)
-    return Price(
-        low_usd=usd,
-        expected_usd=usd,
-        high_usd=usd,
-        source="the provider's own dry run",
-        certainty="quoted",
-        native_usd=listed.native_usd if listed else rates.native_usd.get(item.provider),
-    )
+def price(item: Item, rates: Rates, quotes: Mapping[Alike, Decimal] | None = None) -> Price | None:
+    """Return what an item is expected to cost; None where no rate, or no length, is known.
 
-
-def price(item: Item, rates: Rates) -> Price | None:
-    """Return what an item is expected to cost; None where no rate, or no length, is known."""
+    What the provider itself named takes the place of the list's price.
+    """
     rate = rates.by_work.get((item.provider, item.model, item.kind.value, item.settings.mode))
+    quoted_usd = quotes.get(price_group(item)) if quotes else None
+    if quoted_usd is not None:
+        usd = _round_up(quoted_usd)
+        native_usd = rate.native_usd if rate else None
+        return Price(
+            low_usd=usd,
+            expected_usd=usd,
+            high_usd=usd,
+            source="the provider's own dry run",
+            certainty="quoted",
+            native_usd=native_usd or rates.native_usd.get(item.provider),
+        )
     if rate is None or rate.usd is None:
         return None
     billed = _billing(item, rate)

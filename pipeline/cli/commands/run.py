@@ -105,7 +105,9 @@ def _plan_and_make(
 ) -> Exit:
     summary = sync_campaign(campaign, ledger, retried=settings.retry)
     if not campaign.request.rehearse and lacks_prices(summary):
-        settings = _ask_open_prices(settings, campaign, ledger, console)
+        from pipeline.api.quotes import ask_open_prices  # noqa: PLC0415 - slow to load
+
+        settings = ask_open_prices(campaign, settings, ledger, console.print_line)
         summary = sync_campaign(campaign, ledger, retried=settings.retry)
     asking = _asking(settings, campaign.request, summary)
     # What a person is asked about is seen, however quiet the run is to be.
@@ -135,29 +137,6 @@ def _plan_and_make(
         console.print_lines(leftover_lines(ledger.find_left_behind(campaign.name), settle))
     code = Exit(outcome.exit_code)
     return stops.exit if code is Exit.INTERRUPTED else code
-
-
-def _ask_open_prices(
-    settings: RunSettings,
-    campaign: LoadedCampaign,
-    ledger: Ledger,
-    console: TerminalConsole,
-) -> RunSettings:
-    """Ask by dry run for prices that nobody published, before a person is asked to agree to them.
-
-    Return the settings with the keys that were read. What keeps the providers from being asked is
-    told here, and again, as an error, where nothing can be bought without it.
-    """
-    from pipeline.api.provider_access import variables_of  # noqa: PLC0415 - slow to load
-    from pipeline.api.quotes import ask_open_prices  # noqa: PLC0415 - the same
-
-    try:
-        settings = replace(settings, variables=variables_of(settings, campaign.request))
-        ask_open_prices(campaign, settings, ledger, console.print_line)
-    except InvalidInput as invalid:
-        for finding in invalid.findings:
-            console.print_line(f"no price could be asked for: {finding.message}")
-    return settings
 
 
 def _print_nothing_to_do(

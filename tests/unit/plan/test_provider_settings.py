@@ -96,7 +96,7 @@ def test_a_reserved_field_is_told_at_its_key(spans: dict[str, int], lines: list[
         ({"routing": {"any": {"thing": 1}}}, None),
         ({"routing": 1}, ("extra-value", "a map, not 1", "")),
         ({"outputQualty": 90}, ("extra-unknown", "may be ignored", "'outputQuality'")),
-        ({"seed": 7}, ("extra-unknown", "may be ignored", "sent as it is written")),
+        ({"seed": 7}, ("extra-unknown", "may be ignored", "known here: outputQuality")),
         ({"webhookURL": "https://x"}, ("extra-reserved", "nobody listens", "take it out")),
         ({"uploadEndpoint": "https://x"}, ("extra-reserved", "put there", "output folder")),
         ({"numberResults": 2}, ("extra-reserved", "charged", "takes: 3")),
