@@ -5,7 +5,7 @@ What a method needs and no other does is loaded when it is called: a check opens
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
@@ -25,6 +25,7 @@ if TYPE_CHECKING:  # what follows is slow to load
     from pipeline.api.reconciliation import Decisions
     from pipeline.report.summary import Report
     from pipeline.run.manual import Sent
+    from pipeline.run.quoting import Quoted
 
 Selector = str | Sequence[str]
 
@@ -74,6 +75,19 @@ class Campaign:
         return plan_campaign(
             self._with(select=selectors, exclude=excluded, first=first, provider=maker)
         )
+
+    def quote(self, notify: Callable[[str], None] = lambda _: None) -> Sequence[Quoted]:
+        """Ask by dry run what each price is, where a provider has one; nothing is bought.
+
+        What is told is the estimate of plans and runs for a day. `notify` is told of addresses
+        from outside the manifest, and of a root that was moved.
+
+            for quoted in campaign.quote():
+                print(quoted.alike, quoted.items, quoted.usd, quoted.message)
+        """
+        from pipeline.api.quotes import quote_campaign  # noqa: PLC0415 - slow to load
+
+        return quote_campaign(self._loaded, notify, notify)
 
     def run(
         self,

@@ -16,7 +16,7 @@ from pipeline.api.campaign_request import CampaignRequest
 from pipeline.api.loaded_campaign import LoadedCampaign
 from pipeline.domain import Record
 from pipeline.errors import InvalidInput, LedgerLost
-from pipeline.findings import Finding, plain_finding
+from pipeline.findings import Finding, Severity, plain_finding
 from pipeline.ledger.loss_detection import Loss
 from pipeline.ledger.repository import Ledger
 from pipeline.run.output_check import RealFiles
@@ -127,6 +127,15 @@ def has_work(summary: PlanSummary) -> bool:
     return bool(summary.to_make.items or mends or summary.unsettled)
 
 
+def lacks_prices(summary: PlanSummary) -> bool:
+    """Tell whether prices are missing, and nothing else: a provider's dry run may know them.
+
+    Where the manifest assumes a price, a person has answered.
+    """
+    errors = {each.slug for each in summary.findings if each.severity is Severity.ERROR}
+    return errors == {"unpriced"} if errors else bool(summary.to_make.unpriced)
+
+
 def require_admitted(summary: PlanSummary, campaign: LoadedCampaign) -> None:
     """Raise InvalidInput where a finding of the plan is an error."""
     if not summary.ok:
@@ -194,8 +203,9 @@ def sync_campaign(
     Failures of the `retried` causes count among what is to be made.
     """
     home = campaign.request.home
+    quotes = ledger.fresh_quotes(datetime.now(UTC))
     summary = sync_plan(
-        campaign.entries(None if dry else home / ".callsheet" / "assets"),
+        campaign.entries(None if dry else home / ".callsheet" / "assets", quotes),
         ledger,
         campaign=campaign.name,
         budget=campaign.manifest.budget,

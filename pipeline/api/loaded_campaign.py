@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from decimal import Decimal
 from pathlib import Path
 
 from pipeline.api.campaign_request import CampaignRequest
@@ -21,6 +22,7 @@ from pipeline.api.selection import (
     selection_sources,
 )
 from pipeline.domain import Manifest, PricedItem
+from pipeline.domain.item import Alike
 from pipeline.errors import InvalidInput
 from pipeline.findings import Finding
 from pipeline.manifest import contents, load_manifest
@@ -120,10 +122,13 @@ class LoadedCampaign:
         matcher = self.matcher()
         return ProviderFilter(self.request.provider, matcher) if self.request.provider else matcher
 
-    def entries(self, assets: Path | None) -> Iterator[PricedItem | Finding]:
+    def entries(
+        self, assets: Path | None, quotes: Mapping[Alike, Decimal] | None = None
+    ) -> Iterator[PricedItem | Finding]:
         """Yield what reading found, then the priced plan; fitted frames go to `assets`.
 
-        Without a place for them, as in a dry run, only what they measure is worked out.
+        Without a place for them, as in a dry run, only what they measure is worked out. `quotes`
+        are prices that providers named themselves.
         """
         manifest = self.manifest
         yield from self.findings
@@ -147,6 +152,7 @@ class LoadedCampaign:
             compose=compose,
             sent_prompt=sent_prompt,
             provider_settings=manifest.providers,
+            quotes=quotes,
         )
         yield from self.reassignments.watching(priced)
 

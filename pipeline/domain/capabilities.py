@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from types import MappingProxyType
+from typing import Any
 
 from pipeline.domain.item import Kind
 
@@ -39,9 +40,8 @@ class Constraints:
     durations: frozenset[int] = frozenset()
     """Whole seconds that can be asked for; empty: the length follows the input."""
     ratio: str = "stated"
-    """"stated" in the request, by the first "frame", by the "clip", or the "provider" decides."""
-    ratio_with_images: str = ""
-    """The same where reference images are attached; empty: as `ratio`."""
+    """"stated" in the request, by the first "frame", by the "clip", or the "provider" decides;
+    "framed": by the first frame, and stated as well, since the provider's default is another."""
     ratios: frozenset[str] = frozenset({"16:9", "9:16", "1:1"})
     prompt_min: int = 1
     prompt_max: int = 2500
@@ -50,6 +50,12 @@ class Constraints:
     max_elements: int = 0
     first_frame: bool = False
     """A first frame may be combined with this kind."""
+    frame_is_image: bool = False
+    """A first frame beside reference images takes the place of one of them."""
+    with_first: Constraints | None = None
+    """What holds instead where a first frame stands beside a guide; None: the same."""
+    with_images: Constraints | None = None
+    """What holds instead where reference images or elements stand beside; None: the same."""
     clip_seconds: tuple[float, float] | None = None
     """Length of the input video, inclusive."""
     clip_max_bytes: int = 200_000_000
@@ -106,11 +112,23 @@ class Offer:
     """Media types whose local files it takes; others must be public URLs."""
     settings: frozenset[str] = frozenset()
     """Which of its models' further settings it has: format, safety, watermark."""
+    setting_values: Mapping[str, Mapping[str, Any]] = field(
+        default_factory=lambda: MappingProxyType({})
+    )
+    """JSON Schema of what such a setting may be here, where that is less than the model's rule."""
+    extra_fields: Mapping[str, Mapping[str, Any]] = field(
+        default_factory=lambda: MappingProxyType({})
+    )
+    """JSON Schema by dotted name of the optional fields it is known to take, for `extra`."""
     options: frozenset[str] = frozenset()
     option_values: Mapping[str, frozenset[str]] = field(
         default_factory=lambda: MappingProxyType({})
     )
     """What an option may be, where that is a closed set."""
+    models_by_option: Mapping[tuple[str, str], Mapping[str, Mapping[Kind, Constraints]]] = field(
+        default_factory=lambda: MappingProxyType({})
+    )
+    """What takes the place of `models` where an option (name, value) chooses another form."""
     pixels: Mapping[str, int] | None = None
     """Mode to short side in pixels; None: as the model's own, empty where unknown."""
     hosts_allowed: frozenset[str] = frozenset()

@@ -139,6 +139,10 @@ class Spec:
     short_side: int | None
 
 
+Alike = tuple[str, str, str, str, float | None]
+"""Provider, model, kind, mode and seconds: items that are alike in these cost the same."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Price:
     """What an item is expected to cost, and how sure that is."""
@@ -231,3 +235,9 @@ class PricedItem:
     """The prompt as the provider gets it, for the report."""
     fallbacks: tuple[PricedItem, ...] = ()
     """The same item at others, to whom it may go when its provider's lane stops; best first."""
+
+
+def price_group(item: Item) -> Alike:
+    """Return what an item's price depends on."""
+    mode, seconds = item.settings.mode, item.spec.seconds
+    return item.provider, item.model, item.kind.value, mode, seconds

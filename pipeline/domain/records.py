@@ -80,6 +80,10 @@ class Record:
     origin_row: Span | None = None
     passed_over: tuple[tuple[str, str], ...] = ()
     settings: Mapping[str, Any] = field(default_factory=lambda: EMPTY)
+    seed: str = ""
+    """What the provider says the clip began from, as written."""
+    nsfw: bool | None = None
+    """Whether the provider called the result unsafe; None where it does not say."""
     unwanted: bool = False
     """A person left it out of a run after it was submitted: it was collected all the same."""
 

@@ -24,6 +24,7 @@ from pipeline.ledger.sql_schema import (
     outputs,
     payloads,
     price_confirmations,
+    price_quotes,
     purchases,
     set_aside,
     sum_up_budgets,
@@ -173,7 +174,7 @@ def _merge(
 
 _COPIED: tuple[Table, ...] = (
     *(campaigns, items, payloads, jobs, purchases, budgets, clips, outputs),
-    *(losses, set_aside, price_confirmations),
+    *(losses, set_aside, price_confirmations, price_quotes),
 )
 
 

@@ -53,6 +53,9 @@ class Booking:
     """What it shows of its price, as `price_confirmations.SeenPrice.source`; empty: nothing new."""
     above: bool = False
     """It cost more than can be booked: nothing more is bought in this run."""
+    seed: str = ""
+    nsfw: bool | None = None
+    """What the provider tells of the result: see `providers.base.Done`."""
 
 
 def begin(connection: Connection, *, campaign: str, at: float) -> int:
@@ -232,6 +235,8 @@ def _book(connection: Connection, purchase: Purchase, booking: Booking, *, run_i
         "b_source": booking.source,
         "b_outcome": booking.outcome,
         "b_at": booking.at,
+        "b_seed": booking.seed,
+        "b_nsfw": None if booking.nsfw is None else int(booking.nsfw),
     }
     execute(connection, _BOOK, values)
     # Without a known price nothing was promised, so nothing can be exceeded.
@@ -362,5 +367,7 @@ _BOOK = (
         ),
         outcome=bindparam("b_outcome"),
         ended_at=bindparam("b_at"),
+        seed=func.coalesce(func.nullif(bindparam("b_seed"), ""), purchases.c.seed),
+        nsfw=func.coalesce(bindparam("b_nsfw"), purchases.c.nsfw),
     )
 )

@@ -177,6 +177,8 @@ def _try(paid: Sequence[RowMapping]) -> dict[str, Any]:
         "task": last["task"] or "",
         "client_id": last["client_id"],
         "tries": sum(purchase["sends"] for purchase in paid),
+        "seed": last["seed"],
+        "nsfw": None if last["nsfw"] is None else bool(last["nsfw"]),
         "submitted_at": _time(last["intent_at"]),
         "finished_at": _time(last["ended_at"]),
     }

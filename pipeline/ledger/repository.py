@@ -22,6 +22,7 @@ from sqlalchemy import Connection
 
 from pipeline.clock import Clock, RealClock
 from pipeline.domain import Policy, Record
+from pipeline.domain.item import Alike
 from pipeline.domain.states import State
 from pipeline.errors import LedgerDamaged
 from pipeline.ledger import (
@@ -34,6 +35,7 @@ from pipeline.ledger import (
     outputs,
     overlay,
     plan_totals,
+    price_quotes,
     purchases,
     record_pages,
 )
@@ -328,6 +330,15 @@ class Ledger:
     def record_price(self, seen: SeenPrice) -> None:
         """Remember what was seen of a price, instead of what was known before."""
         self._write_now(partial(record_price, seen=seen))
+
+    def fresh_quotes(self, now: datetime) -> dict[Alike, Decimal]:
+        """Return what providers' dry runs named within the last day, in USD."""
+        return self._read(partial(price_quotes.fresh_quotes, now=now.timestamp()))
+
+    def record_quotes(self, quotes: Iterable[tuple[Alike, Decimal]], now: datetime) -> None:
+        """Remember what providers' dry runs named."""
+        writing = partial(price_quotes.record_quotes, quotes=list(quotes), at=now.timestamp())
+        self._write_now(writing)
 
     def sent_jobs(self, campaign: str, address: str = "") -> list[Job]:
         """Return the campaign's jobs that were sent and have not ended, oldest first."""

@@ -181,9 +181,13 @@ purchases = Table(
     Column("seconds", Float),
     Column("sends", Integer, nullable=False, server_default="1"),
     Column("account", Text, nullable=False, server_default=""),
+    *_texts("seed"),
+    Column("nsfw", Integer),
     UniqueConstraint("provider", "task", name="one_purchase_per_task"),
 )
 """One line per paid try, written before its request leaves.
+
+`seed` and `nsfw` are what the provider tells of the result; NULL where it does not judge it.
 
 A try that was refused and is sent again under its client id is the same line: `sends` counts.
 `account` is the name of the account it was sent from, never its key; empty for the one without a
@@ -217,6 +221,16 @@ price_confirmations = Table(
     Column("at", Float, nullable=False),
 )
 """What purchases have shown of each price: `prices.SeenPrice` says what the columns mean."""
+
+price_quotes = Table(
+    "price_quotes",
+    _METADATA,
+    *(Column(name, Text, primary_key=True) for name in ("provider", "model", "kind", "mode")),
+    Column("seconds", Float, primary_key=True),
+    Column("microusd", BigInteger, nullable=False),
+    Column("at", Float, nullable=False),
+)
+"""What a provider's dry run named for items of one length; how long it holds: `price_quotes`."""
 
 runs = Table(
     "runs",
@@ -486,6 +500,25 @@ def _name_accounts(connection: Connection) -> None:
     connection.exec_driver_sql("UPDATE purchases SET account = ''")
 
 
+def _keep_what_is_told_of_results(connection: Connection) -> None:
+    for added in (
+        "ALTER TABLE purchases ADD COLUMN seed TEXT NOT NULL DEFAULT ''",
+        "ALTER TABLE purchases ADD COLUMN nsfw INTEGER",
+    ):
+        connection.exec_driver_sql(added)
+
+
+_PRICE_QUOTES = """
+CREATE TABLE price_quotes (provider TEXT NOT NULL, model TEXT NOT NULL, kind TEXT NOT NULL,
+  mode TEXT NOT NULL, seconds FLOAT NOT NULL, microusd BIGINT NOT NULL, at FLOAT NOT NULL,
+  PRIMARY KEY (provider, model, kind, mode, seconds))
+"""
+
+
+def _add_price_quotes(connection: Connection) -> None:
+    connection.exec_driver_sql(_PRICE_QUOTES)
+
+
 MIGRATIONS: tuple[Migration, ...] = (
     _add_selected,
     _ask_again_for_what_does_not_play,
@@ -499,6 +532,8 @@ MIGRATIONS: tuple[Migration, ...] = (
     _let_runs_be_steered,
     _add_fallbacks,
     _name_accounts,
+    _keep_what_is_told_of_results,
+    _add_price_quotes,
 )
 """What changed since version 1, in order; only ever appended to."""
 VERSION = 1 + len(MIGRATIONS)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from types import MappingProxyType
+from typing import Any
 
 from pipeline.domain import DEFAULT_MODEL, Constraints, Kind
 from pipeline.models.video_model import AUTO, Combination, Parameter, VideoModel
@@ -14,13 +15,15 @@ from pipeline.models.video_model import AUTO, Combination, Parameter, VideoModel
 _RATIOS: Mapping[str, float] = MappingProxyType({"16:9": 16 / 9, "9:16": 9 / 16, "1:1": 1.0})
 _SHORT = frozenset({5, 10})
 _ANY = frozenset(range(3, 11))
+_FROM_FRAME: Mapping[str, Any] = {"ratio": "frame", "max_images": 7, "max_elements": 7}
+_FRAME_AND_IMAGES = Constraints(durations=_ANY, **_FROM_FRAME)
 
 _KINDS: Mapping[Kind, Constraints] = MappingProxyType(
     {
         Kind.TEXT: Constraints(durations=_SHORT),
-        # "Only 5 or 10 s" also where nothing but a first frame is given.
+        # "Only 5 or 10 s" also where nothing but a first frame is given; with references any.
         Kind.FIRST_FRAME: Constraints(
-            durations=_SHORT, ratio="frame", max_images=7, max_elements=7
+            durations=_SHORT, with_images=_FRAME_AND_IMAGES, **_FROM_FRAME
         ),
         Kind.FRAMES: Constraints(durations=_ANY, ratio="frame"),
         # The reference wants a ratio here; some providers cannot state one, so offers decide.
@@ -136,6 +139,28 @@ _PARAMETERS: Mapping[str, Parameter] = MappingProxyType(
             axis="Makes the shot with each of these content checks.",
             axis_examples=("fast", "full"),
         ),
+        "output_quality": Parameter(
+            rule={"type": "integer", "minimum": 1, "maximum": 100},
+            says="a whole number from 1 to 100",
+            description=(
+                "How well the clip is encoded, in percent, where the provider lets it be chosen;"
+                " Runware knows 20 to 99, and takes 95 where nothing is said."
+            ),
+            examples=(95,),
+            axis="Makes the shot in each of these encodings.",
+            axis_examples=(80, 95),
+        ),
+        "ttl": Parameter(
+            rule={"type": "integer", "minimum": 1},
+            says="a whole number of seconds",
+            description=(
+                "How long the provider keeps the clip, in seconds, where it lets it be chosen: a"
+                " run that is interrupted longer cannot fetch it any more. Runware knows 60 and"
+                " more; a day is asked for where nothing is said. No clip is bought again by it."
+            ),
+            examples=(172_800,),
+            in_key=False,
+        ),
         "watermark": Parameter(
             rule={"type": "boolean"},
             says="true or false",
@@ -156,7 +181,7 @@ _PARAMETERS: Mapping[str, Parameter] = MappingProxyType(
     }
 )
 
-_ALWAYS = frozenset({"mode", "format", "safety", "watermark"})
+_ALWAYS = frozenset({"mode", "format", "safety", "watermark", "output_quality", "ttl"})
 _SHAPED = _ALWAYS | {"duration", "aspect_ratio"}
 
 KLING_O1 = VideoModel(

@@ -22,8 +22,8 @@ def with_parameters(manifest: Mapping[str, Any], models: Iterable[VideoModel]) -
     definitions = whole["$defs"]
     cells = definitions["variants"]["properties"]["extend"]["items"]["properties"]["set"]
     for name, (parameter, rule) in _merge_parameters(models).items():
-        if not parameter.axis:
-            continue
+        if not parameter.axis and parameter.in_key:
+            continue  # written beside a reference
         setting = {
             "description": parameter.description,
             "examples": list(parameter.examples),
@@ -32,14 +32,15 @@ def with_parameters(manifest: Mapping[str, Any], models: Iterable[VideoModel]) -
         }
         for place in (definitions["settings"], definitions["shot"], cells):
             place["properties"][name] = setting
-        definitions["axes"]["properties"][name] = {
-            "description": parameter.axis,
-            "examples": [list(parameter.axis_examples)],
-            "type": "array",
-            "minItems": 1,
-            "uniqueItems": True,
-            "items": rule,
-        }
+        if parameter.axis:
+            definitions["axes"]["properties"][name] = {
+                "description": parameter.axis,
+                "examples": [list(parameter.axis_examples)],
+                "type": "array",
+                "minItems": 1,
+                "uniqueItems": True,
+                "items": rule,
+            }
     return whole
 
 

@@ -70,6 +70,8 @@ class Parameter:
     """What an axis of this name does; empty: it is written beside a reference, and no axis."""
     axis_examples: tuple[Any, ...] = ()
     """Values of one such axis."""
+    in_key: bool = True
+    """Whether another value makes another clip; if not, nothing is bought again by it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -137,6 +137,8 @@ class Attachments:
     keep_audio: bool
     seconds: float | None
     """Length of the input clip; None where there is none, or nobody said."""
+    declared: Value | None
+    """Where that length is written, if it is not the file's own."""
     values: Mapping[Span, Value]
     """The values that name files, by where their reference is written."""
     spans: Mapping[str, Span]
@@ -185,6 +187,7 @@ class ReferenceCollector:
     fit: str = ""
     keep_audio: bool = False
     seconds: float | None = None
+    declared: Value | None = None
 
     def add(self, bundle: Bundle) -> None:
         """Take a bundle's references: frames, images, elements, then the video."""
@@ -216,6 +219,7 @@ class ReferenceCollector:
             fit=self.fit,
             keep_audio=self.keep_audio,
             seconds=self.seconds,
+            declared=self.declared,
             values=self.values,
             spans=self.spans,
             broken=self.look.broken,
@@ -262,6 +266,7 @@ class ReferenceCollector:
             return
         said = None if media.local else self.look.value(spec.seconds)
         self.seconds = media.seconds if said is None else float(said)
+        self.declared = None if said is None else spec.seconds
         if role == "edit" and self.seconds is None:
             message = "an edit of an address needs its length, which is the price"
             self.look.fault(spec.file, "seconds-needed", message, "add seconds: 5, say")

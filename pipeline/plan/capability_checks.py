@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 from pipeline.domain import Constraints, Kind, Offer
-from pipeline.domain.offer_rules import wrong_prompt_length
+from pipeline.domain.offer_rules import limits_beside, wrong_prompt_length, wrong_setting
 from pipeline.models import AUTO, VideoModel
 
 
@@ -30,8 +31,8 @@ class Requirements:
     images: int
     elements: int
     keep_audio: bool
-    options: frozenset[str]
-    """Which further settings of the model are written, such as format and watermark."""
+    options: frozenset[tuple[str, Any]]
+    """Which further settings of the model are written, with their values: format, watermark, …"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,14 +66,23 @@ def ratio_for(asked: Requirements, limits: Constraints) -> str | None:
     Nobody's ratio is the model's usual one where one can be stated; `auto` beside frames and where
     not.
     """
-    rule = _ratio_rule(asked, limits)
+    rule = _limits_for(asked, limits).ratio
     if rule == "clip":
         return None
     if asked.ratio not in {None, AUTO}:
         return asked.ratio
-    if rule == "stated" and "first" in asked.parts:
+    if rule == "framed" or (rule == "stated" and "first" in asked.parts):
         return asked.frame_ratio or AUTO
     return asked.model.usual_ratio if rule == "stated" and asked.ratio is None else AUTO
+
+
+def first_recipe_ratio(asked: Requirements, limits: Constraints) -> str | None:
+    """Return the ratio that a provider was told in the days of the keys' first recipe.
+
+    A frame's own ratio was not told beside it then, as it is now where the default is another.
+    """
+    framed = _limits_for(asked, limits).ratio == "framed"
+    return AUTO if framed and asked.ratio in {None, AUTO} else ratio_for(asked, limits)
 
 
 def forbidden(asked: Requirements) -> Iterator[Violation]:
@@ -102,9 +112,11 @@ def inexpressible(asked: Requirements, offer: Offer) -> Iterator[Violation]:
         yield Violation(slug="kind", message=message, part="provider")
         return
     yield from _violations(asked, limits, offer.title)
-    for name in sorted(asked.options - offer.settings):
-        message = f"{offer.title} has no setting '{name}'"
-        yield Violation(slug="unsupported-setting", message=message, part=name)
+    for name, value in sorted(asked.options):
+        wrong = wrong_setting(offer, name, value)
+        if wrong is not None:
+            slug = "bad-setting" if name in offer.settings else "unsupported-setting"
+            yield Violation(slug=slug, message=wrong, part=name)
 
 
 def wrong_length(length: int, limits: Constraints, who: str) -> Violation | None:
@@ -120,6 +132,7 @@ def wrong_length(length: int, limits: Constraints, who: str) -> Violation | None
 
 
 def _violations(asked: Requirements, limits: Constraints, who: str) -> Iterator[Violation]:
+    limits = _limits_for(asked, limits)
     for check in CHECKS:
         message = check.says(asked, limits)
         if message:
@@ -142,12 +155,12 @@ def _duration(asked: Requirements, limits: Constraints) -> str | None:
         seconds = f"{rest[0]} to {last}"
     else:
         seconds = f"{', '.join(map(str, rest))} or {last}" if rest else str(last)
-    made = f"makes clips of {seconds} seconds from {asked.model.words[asked.kind]}"
+    made = f"makes clips of {seconds} seconds from {_words(asked)}"
     return f"{made}, not of {asked.duration}"
 
 
 def _ratio(asked: Requirements, limits: Constraints) -> str | None:
-    if asked.ratio in {None, AUTO} or _ratio_rule(asked, limits) == "clip":
+    if asked.ratio in {None, AUTO} or limits.ratio == "clip":
         return None
     if asked.ratio in limits.ratios:
         return None
@@ -155,26 +168,33 @@ def _ratio(asked: Requirements, limits: Constraints) -> str | None:
 
 
 def _ratio_stated(asked: Requirements, limits: Constraints) -> str | None:
-    if _ratio_rule(asked, limits) != "provider" or asked.ratio in {None, AUTO}:
+    if limits.ratio != "provider" or asked.ratio in {None, AUTO}:
         return None
     return f"cannot be told an aspect ratio for {_words(asked)}"
 
 
 def _ratio_needed(asked: Requirements, limits: Constraints) -> str | None:
-    if _ratio_rule(asked, limits) != "stated" or ratio_for(asked, limits) != AUTO:
+    if limits.ratio != "stated" or ratio_for(asked, limits) != AUTO:
         return None
     return f"has to be told an aspect ratio for {_words(asked)}"
 
 
-def _ratio_rule(asked: Requirements, limits: Constraints) -> str:
-    with_images = limits.ratio_with_images if asked.images or asked.elements else ""
-    return with_images or limits.ratio
+def _limits_for(asked: Requirements, limits: Constraints) -> Constraints:
+    return limits_beside(
+        limits, first="first" in asked.parts, images=bool(asked.images or asked.elements)
+    )
 
 
 def _words(asked: Requirements) -> str:
+    """Return what a clip is made from, with what stands beside: that changes its limits."""
+    beside = {
+        "a first frame": asked.kind is Kind.GUIDE and "first" in asked.parts,
+        "reference images": asked.kind in {Kind.GUIDE, Kind.FIRST_FRAME}
+        and (asked.images or asked.elements),
+    }
+    named = " and ".join(words for words, stands in beside.items() if stands)
     words = asked.model.words[asked.kind]
-    beside = asked.kind is Kind.GUIDE and (asked.images or asked.elements)
-    return f"{words} with reference images" if beside else words
+    return f"{words} with {named}" if named else words
 
 
 def _first_frame(asked: Requirements, limits: Constraints) -> str | None:
@@ -186,13 +206,16 @@ def _first_frame(asked: Requirements, limits: Constraints) -> str | None:
 
 def _references(asked: Requirements, limits: Constraints) -> str | None:
     count = asked.images + asked.elements
+    most = limits.max_images - (limits.frame_is_image and "first" in asked.parts)
     # What a last frame excludes is told by its own rule.
-    if count <= limits.max_images or "last" in asked.parts:
+    if not count or count <= most or "last" in asked.parts:
         return None
     beside = "" if asked.kind is Kind.REFERENCES else f" beside {asked.model.words[asked.kind]}"
-    if not limits.max_images:
+    if asked.kind is Kind.GUIDE and "first" in asked.parts:
+        beside = f"{beside} and a first frame"
+    if most < 1:
         return f"takes no reference images{beside}"
-    return f"takes at most {limits.max_images} reference images{beside}, not {count}"
+    return f"takes at most {most} reference images{beside}, not {count}"
 
 
 def _elements(asked: Requirements, limits: Constraints) -> str | None:

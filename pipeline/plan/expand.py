@@ -27,6 +27,7 @@ from pipeline.domain import (
     Shot,
     Token,
 )
+from pipeline.domain.offer_rules import offer_by_options
 from pipeline.errors import TemplateFault
 from pipeline.findings import Finding, FindingCollector, Severity
 from pipeline.plan import keys
@@ -91,8 +92,14 @@ def expand(
     licences are judged; without one, none is. Where the manifest lets items move on to another
     provider, each has its `fallbacks`: nothing is planned anew while a run goes on.
     """
+    chosen = {
+        name: offer_by_options(offer, manifest.providers[name].options)
+        if name in manifest.providers
+        else offer
+        for name, offer in offers.items()
+    }
     return Expansion(
-        manifest=manifest, offers=offers, inspector=inspector, provider=provider, day=day
+        manifest=manifest, offers=chosen, inspector=inspector, provider=provider, day=day
     )
 
 

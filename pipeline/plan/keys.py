@@ -69,6 +69,8 @@ class KeyRatios:
     """What is written, as width divided by height."""
     unwritten: tuple[str, ...]
     """What a provider may be told where nobody wrote one: "16:9", or the first frame's; "auto"."""
+    first_recipe: str | None
+    """What the item's own provider was told while the first recipe was in use."""
 
 
 def share_key(
@@ -98,7 +100,7 @@ def share_key(
             }
         )
 
-    sent = settings.aspect_ratio
+    sent = ratios.first_recipe
     further: list[tuple[int, str | None]]
     if ratios.written:
         # Made while nobody had written a ratio, if the clip has the one that is written now.

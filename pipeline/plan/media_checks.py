@@ -35,17 +35,31 @@ def is_near_ratio(width: int, height: int, ratio: float) -> bool:
 
 
 def unusable(
-    references: Iterable[Reference], model: VideoModel, kind: Kind, offer: Offer | None = None
+    references: Iterable[Reference],
+    model: VideoModel,
+    kind: Kind,
+    offer: Offer | None = None,
+    *,
+    declared_s: float | None = None,
 ) -> Iterator[tuple[Reference, Violation]]:
-    """Yield what is wrong with local media for the model, or for one provider's offer."""
+    """Yield what is wrong with local media for the model, or for one provider's offer.
+
+    Of an address nothing is known but the length that is declared for a video.
+    """
     kinds = offer.models.get(model.name, EMPTY) if offer else model.kinds
     constraints = kinds.get(kind)
     if constraints is None:
         return
     limits = offer.images if offer else model.images
+    who = offer.title if offer else model.title
     for reference in references:
         for media in reference.media:
             if not media.local:
+                if media.media_type == "video" and declared_s is not None:
+                    wrong = wrong_seconds(declared_s, constraints)
+                    message = f"{who} {wrong}; 'seconds' says {declared_s:g}"
+                    found_here = Violation(slug="clip-seconds", message=message, part="seconds")
+                    yield from [(reference, found_here)] if wrong else ()
                 continue
             if media.media_type == "video":
                 found = _video_fault(media, model.clips, constraints)
@@ -55,7 +69,6 @@ def unusable(
                 found = "no-upload", f"takes {media.media_type}s only as public addresses"
             if found is not None:
                 slug, message = found
-                who = offer.title if offer else model.title
                 has = f"{PurePath(media.source).name} {_HAS[slug](media)}"
                 yield (
                     reference,
@@ -67,6 +80,16 @@ def unusable(
 
 _Fault = tuple[str, str]
 """Slug, and the limit that the file is against."""
+
+
+def wrong_seconds(seconds: float, constraints: Constraints) -> str | None:
+    """Return the limit in words that a video's length is beyond, or None."""
+    if constraints.clip_seconds is None:
+        return None
+    low, high = constraints.clip_seconds
+    if low - _CLIP_SLACK_S <= seconds <= high + _CLIP_SLACK_S:
+        return None
+    return f"takes videos of {low:g} to {high:g} seconds here"
 
 
 def _image_fault(media: Media, limits: MediaLimits) -> _Fault | None:
@@ -90,10 +113,10 @@ def _video_fault(media: Media, clips: ClipLimits, constraints: Constraints) -> _
     sides = (media.width, media.height)
     if min(sides) < clips.min_side or max(sides) > clips.max_side:
         return "clip-size", f"takes videos of {clips.min_side} to {clips.max_side} pixels a side"
-    if constraints.clip_seconds and media.seconds is not None:
-        low, high = constraints.clip_seconds
-        if not low - _CLIP_SLACK_S <= media.seconds <= high + _CLIP_SLACK_S:
-            return "clip-seconds", f"takes videos of {low:g} to {high:g} seconds here"
+    if media.seconds is not None:
+        wrong = wrong_seconds(media.seconds, constraints)
+        if wrong is not None:
+            return "clip-seconds", wrong
     if media.fps is not None and not clips.min_fps <= media.fps <= clips.max_fps:
         return "clip-rate", "takes videos of 24 to 60 frames a second"
     return None
@@ -139,8 +162,9 @@ ADVICE: dict[str, str] = {
     "clip-size": "scale the video",
     "clip-seconds": "cut the video",
     "clip-rate": "convert it to 24, 25, 30 or 60 frames a second",
+    "seconds": "write the video's own length, or use another one",
 }
-"""What to do where the model itself does not take a file."""
+"""What to do where the model itself does not take a file; `seconds` is what is written of one."""
 _HAS: dict[str, Callable[[Media], str]] = {
     "wrong-media": lambda media: f"is {media.format.upper()}",
     "too-large": lambda media: f"has {media.bytes / _MEGA:.1f} MB",

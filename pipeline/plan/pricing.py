@@ -16,6 +16,7 @@ from typing import Any, Protocol
 import jsonschema
 
 from pipeline.domain import EMPTY, Budget, Item, Price, PricedItem, ProviderSettings, Role
+from pipeline.domain.item import Alike, price_group
 from pipeline.domain.money import exact_usd
 from pipeline.errors import InvalidInput
 from pipeline.findings import Finding, FindingCollector, Span
@@ -26,6 +27,7 @@ Work = tuple[str, str, str, str]
 """What costs the same: provider, model, kind and mode."""
 _MILLIONTH = Decimal("0.000001")
 _OPTIONS = frozenset({"unknown-option", "bad-option"})
+_AT_THEIR_KEY = frozenset({"extra-reserved", "extra-value"})
 _PLACE = Span(file="rates.yaml")
 
 
@@ -106,10 +108,12 @@ def price_items(
     compose: Compose,
     provider_settings: Mapping[str, ProviderSettings],
     sent_prompt: Callable[[str, Mapping[str, Any]], str] | None = None,
+    quotes: Mapping[Alike, Decimal] | None = None,
 ) -> Iterator[PricedItem | Finding]:
     """Yield the plan with requests and prices; findings of this step come last.
 
-    `sent_prompt` reads the prompt out of a provider's request, for the report.
+    `sent_prompt` reads the prompt out of a provider's request, for the report. `quotes` are prices
+    that the providers named themselves: they take the place of the list's.
     """
     findings = FindingCollector()
     options = {name: settings.options for name, settings in provider_settings.items()}
@@ -122,7 +126,7 @@ def price_items(
             request = compose(item, chosen)
         except InvalidInput as invalid:
             return invalid.findings
-        found = price(item, rates)
+        found = price(item, rates, quotes)
         if found is None and budget.assume_usd:
             found = Price(
                 low_usd=budget.assume_usd,
@@ -144,7 +148,7 @@ def price_items(
         if not isinstance(entry, PricedItem):
             for finding in entry:
                 # The plan reports it at the key itself; here only the shot is known.
-                if finding.slug != "extra-reserved" or finding.slug not in seen:
+                if finding.slug not in _AT_THEIR_KEY or finding.slug not in seen:
                     findings.add(finding, item.row_key)
             continue
         fault = _budget_fault(item, entry.price, budget)
@@ -159,9 +163,24 @@ def price_items(
     yield from findings.drain()
 
 
-def price(item: Item, rates: Rates) -> Price | None:
-    """Return what an item is expected to cost; None where no rate, or no length, is known."""
+def price(item: Item, rates: Rates, quotes: Mapping[Alike, Decimal] | None = None) -> Price | None:
+    """Return what an item is expected to cost; None where no rate, or no length, is known.
+
+    What the provider itself named takes the place of the list's price.
+    """
     rate = rates.by_work.get((item.provider, item.model, item.kind.value, item.settings.mode))
+    quoted_usd = quotes.get(price_group(item)) if quotes else None
+    if quoted_usd is not None:
+        usd = _round_up(quoted_usd)
+        native_usd = rate.native_usd if rate else None
+        return Price(
+            low_usd=usd,
+            expected_usd=usd,
+            high_usd=usd,
+            source="the provider's own dry run",
+            certainty="quoted",
+            native_usd=native_usd or rates.native_usd.get(item.provider),
+        )
     if rate is None or rate.usd is None:
         return None
     billed = _billing(item, rate)

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from pipeline.domain import Manifest, Offer, Shot
-from pipeline.domain.offer_rules import foreign_host, foreign_key, option_faults, reserved_field
-from pipeline.findings import Finding, Span, nearest
+from pipeline.domain.offer_rules import extra_fault, foreign_host, foreign_key, option_faults
+from pipeline.findings import Finding, Severity, Span, nearest
 from pipeline.models import VideoModel, known_models
 from pipeline.plan.setting_layers import USUAL, WrittenSettings
 
@@ -98,7 +99,7 @@ def provider_setting_faults(manifest: Manifest, offers: Mapping[str, Offer]) -> 
 
 
 def extra_faults(shot: Shot, offers: Mapping[str, Offer]) -> Iterator[Finding]:
-    """Yield each field of a shot's `extra` that an offer keeps for itself."""
+    """Yield what is wrong with a shot's `extra`, at each field: reserved, unknown, a bad value."""
     for name in shot.extra:
         offer = offers.get(name)
         if offer is None:
@@ -109,14 +110,27 @@ def extra_faults(shot: Shot, offers: Mapping[str, Offer]) -> Iterator[Finding]:
             outer = any(other.startswith(f"{path}.") for other in shot.field_spans)
             if not path.startswith(below) or outer:
                 continue
-            reserved = reserved_field(offer, path.removeprefix(below))
-            if reserved:
+            field = path.removeprefix(below)
+            fault = extra_fault(offer, field, _value_at(shot.extra[name], field))
+            if fault is not None:
+                unknown = fault.slug == "extra-unknown"
                 yield Finding(
-                    slug="extra-reserved",
-                    message=reserved,
+                    slug=fault.slug,
+                    message=fault.message,
                     span=span,
-                    hint="the shot and its settings decide what is sent there",
+                    hint=fault.hint,
+                    severity=Severity.WARNING if unknown else Severity.ERROR,
                 )
+
+
+def _value_at(extra: Any, field: str) -> Any:
+    """Return what stands at a dotted field; a name may hold dots itself."""
+    for name, value in extra.items() if isinstance(extra, Mapping) else ():
+        if field == name:
+            return value
+        if field.startswith(f"{name}."):
+            return _value_at(value, field.removeprefix(f"{name}."))
+    return None
 
 
 def _unknown_provider(name: str, offers: Mapping[str, Offer], span: Span) -> Finding:

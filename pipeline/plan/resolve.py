@@ -22,6 +22,7 @@ from pipeline.plan.attachments import Attachments, MediaInspector
 from pipeline.plan.capability_checks import (
     Requirements,
     Violation,
+    first_recipe_ratio,
     forbidden,
     inexpressible,
     kind_of,
@@ -46,7 +47,7 @@ _PLANNED = frozenset({"mode", "duration", "aspect_ratio", "keep_audio"})
 """Settings that the plan itself reads; all others of a model are only handed on."""
 _NAMED = frozenset({"format", "safety", "watermark"})
 """Those of the others that `Settings` names."""
-_PART_OF = MappingProxyType({"keep_audio": "video"})
+_PART_OF = MappingProxyType({"keep_audio": "video", "seconds": "video"})
 """What is written as a part of a reference, for want of a place of its own."""
 
 
@@ -169,10 +170,12 @@ class FindingLocator:
         hint: str = "",
     ) -> None:
         """Report a medium's violation where it is named: in the table's cell, if from one."""
-        finding = Finding(
-            slug=violation.slug, message=violation.message, span=reference.span, hint=hint
-        )
         value = attachments.values.get(reference.span)
+        span = reference.span
+        if violation.part == "seconds" and attachments.declared is not None:
+            value = attachments.declared
+            span = value.span
+        finding = Finding(slug=violation.slug, message=violation.message, span=span, hint=hint)
         # A message that names no file is the same for all rows: one finding at the frame itself.
         if value is not None and violation.slug != "frame-ratio":
             finding = self._scope.in_cell(finding, value)
@@ -228,7 +231,8 @@ class ItemResolver:
             self._locator.report(violation, written, attachments, levels.draft)
         unfit = self._media_violations(asked, references, attachments, None)
         for reference, violation in unfit:
-            advice = ADVICE.get(violation.slug, "")
+            by_part = ADVICE.get(violation.part, "")
+            advice = by_part or ADVICE.get(violation.slug, "")
             self._locator.report_media(reference, violation, attachments, levels.draft, hint=advice)
         if unfit or known.forbidden or not all_used:
             return None
@@ -258,23 +262,25 @@ class ItemResolver:
     def settle(self, draft: ItemDraft, offer: Offer) -> ResolvedSettings:
         """Return settings, spec and the shared part of the key for one provider."""
         asked = draft.compatibility.requirements
-        options = {name: draft.written[name].data for name in sorted(asked.options)}
+        options = dict(sorted(asked.options))
         side = _short_side(draft.clip)
-        place = (offer.provider, draft.pinned, draft.seconds, side, *options.values())
+        place = (offer.provider, draft.pinned, draft.seconds, side)
         known = draft.compatibility.resolved.get(place)
         if known is not None:
             return known
         model = asked.model
+        limits = offer.models[model.name][asked.kind]
         settings = Settings(
             mode=asked.mode,
             duration=asked.duration,
-            aspect_ratio=ratio_for(asked, offer.models[model.name][asked.kind]),
+            aspect_ratio=ratio_for(asked, limits),
             keep_audio=asked.keep_audio if "keep_audio" in model.uses[asked.kind] else None,
             **{name: value for name, value in options.items() if name in _NAMED},
             more=MappingProxyType({n: v for n, v in options.items() if n not in _NAMED}) or EMPTY,
         )
         # An item's key has the ratio that somebody wrote, whoever makes the item.
-        ratios = keys.KeyRatios(written=None, measures=None, unwritten=())
+        sent_then = first_recipe_ratio(asked, limits)
+        ratios = keys.KeyRatios(written=None, measures=None, unwritten=(), first_recipe=sent_then)
         if asked.kind not in EDITS:
             ratio = None if asked.ratio == AUTO else asked.ratio
             usual = asked.frame_ratio if "first" in asked.parts else model.usual_ratio
@@ -282,6 +288,7 @@ class ItemResolver:
                 written=ratio,
                 measures=model.ratios.get(ratio or ""),
                 unwritten=(AUTO,) if usual is None else (usual, AUTO),
+                first_recipe=sent_then,
             )
         extra = self._shot.extra.get(offer.provider)
         resolved = draft.compatibility.resolved[place] = ResolvedSettings(
@@ -290,7 +297,7 @@ class ItemResolver:
             shared=keys.share_key(
                 model.name,
                 asked.kind,
-                settings,
+                _settings_in_key(model, settings),
                 ratios,
                 provider=offer.provider if draft.pinned else "",
                 extra=extra,
@@ -369,13 +376,17 @@ class ItemResolver:
         attachments: Attachments,
         offer: Offer | None,
     ) -> tuple[tuple[Reference, Violation], ...]:
-        model, kind = asked.model, asked.kind
+        declared_s = attachments.seconds if attachments.declared else None
+
+        def look() -> tuple[tuple[Reference, Violation], ...]:
+            found = unusable(references, asked.model, asked.kind, offer, declared_s=declared_s)
+            return tuple(found)
+
         if references is not attachments.references:  # made to fit, for this cell
-            return tuple(unusable(references, model, kind, offer))
+            return look()
+        name = offer.provider if offer else ""
         return self._scope.memoize(
-            ("usable", model.name, offer.provider if offer else ""),
-            self._levels.references,
-            lambda: tuple(unusable(references, model, kind, offer)),
+            ("usable", asked.model.name, name), self._levels.references, look
         )
 
     def _model(self, written: WrittenSettings) -> VideoModel | None:
@@ -495,8 +506,14 @@ def requirements_for(
         images=attachments.images,
         elements=attachments.elements,
         keep_audio=bool(used.get("keep_audio", attachments.keep_audio)),
-        options=frozenset(used.keys() - _PLANNED),
+        options=frozenset((name, used[name]) for name in used.keys() - _PLANNED),
     )
+
+
+def _settings_in_key(model: VideoModel, settings: Settings) -> Settings:
+    """Return the settings without those that make no other clip."""
+    kept = {name: v for name, v in settings.more.items() if model.parameters[name].in_key}
+    return settings if len(kept) == len(settings.more) else replace(settings, more=kept)
 
 
 def _short_side(clip: Media | None) -> int | None:

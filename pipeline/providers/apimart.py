@@ -77,6 +77,7 @@ OFFER = Offer(
             *("image_with_roles", "video_list", "webhook", "n"),
         }
     ),
+    extra_fields=MappingProxyType({"language": {"type": "string", "minLength": 2}}),
     uploads=frozenset({"image"}),
     options=frozenset({"response_version"}),
 )

@@ -125,14 +125,21 @@ class Done:
     charge: Charge | None = None
     expires_at: float | None = None
     """Unix seconds, where the reply says it."""
+    seed: str = ""
+    """What the provider says it began from, as written; empty where it says nothing."""
+    nsfw: bool | None = None
+    """Whether the provider calls the result unsafe; None where it says nothing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Failed:
-    """Ended without a clip. `charge` None: the provider does not say."""
+    """Ended without a clip that is kept. `charge` None: the provider does not say."""
 
     fault: Fault
     charge: Charge | None = None
+    seed: str = ""
+    nsfw: bool | None = None
+    """As in `Done`: a result that was made, charged and refused may have both."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,6 +7,7 @@ docs.evolink.ai (kling-o1 pages, get-task-detail) and github EvoLinkAI/evolink-m
 
 from __future__ import annotations
 
+import re
 from collections.abc import Generator, Mapping
 from dataclasses import replace
 from types import MappingProxyType
@@ -18,6 +19,7 @@ from pipeline.domain.states import FaultKind
 from pipeline.models import KLING_O1
 from pipeline.providers import assets, prompts, replies
 from pipeline.providers.base import (
+    RETRY_AFTER_MAX_S,
     Absent,
     Accepted,
     Charge,
@@ -34,6 +36,8 @@ from pipeline.providers.base import (
 )
 
 _UPLOAD_LIFETIME_S = 72 * 3600.0
+_SUGGESTED_WAIT = re.compile(r"\bafter ([0-9]{1,4}) ?s(?:ec|econds?)?\b", re.ASCII | re.IGNORECASE)
+"""How its errors say what others say by Retry-After: "retry after 60 seconds"."""
 _MODELS = MappingProxyType(
     {
         Kind.FIRST_FRAME: "kling-o1-image-to-video",
@@ -45,16 +49,21 @@ _MODELS = MappingProxyType(
 
 
 def _constraints(**more: Any) -> Constraints:
-    # One page says 2,000 tokens, another 5,000 characters: the smaller, as characters. There is no
-    # mode to ask for; by its price it is pro, so only that is offered.
-    return Constraints(modes=frozenset({"pro"}), prompt_max=2000, **more)
+    # There is no mode to ask for; by its price it is pro, so only that is offered.
+    return Constraints(modes=frozenset({"pro"}), **more)
+
+
+def _from_frames() -> Constraints:
+    # One page says 2,000 tokens, another 5,000 characters: the smaller, as characters. Without a
+    # ratio the page's default is 16:9, whatever the frame is.
+    return _constraints(durations=frozenset({5, 10}), ratio="framed", prompt_max=2000)
 
 
 _KINDS: Mapping[Kind, Constraints] = MappingProxyType(
     {
-        Kind.FIRST_FRAME: _constraints(durations=frozenset({5, 10}), ratio="frame"),
-        Kind.FRAMES: _constraints(durations=frozenset({5, 10}), ratio="frame"),
-        # Keeping the sound is documented for a sibling model and seen in one client for O1.
+        Kind.FIRST_FRAME: _from_frames(),
+        Kind.FRAMES: _from_frames(),
+        # Both pages take prompts of 5,000 characters; the model behind them takes 2,500.
         Kind.EDIT: _constraints(
             ratio="clip",
             max_images=4,
@@ -93,6 +102,7 @@ OFFER = Offer(
     pixels=EMPTY,
 )
 
+_NO_CREDIT = frozenset({"insufficient_quota", "insufficient_quota_error"})
 _REJECTED = (
     "invalid_parameters",
     "image_dimension_mismatch",
@@ -130,7 +140,7 @@ class EvoLink:
             # Whether an edit knows a ratio is unknown: left out.
             "aspect_ratio": None if edit or ratio == "auto" else ratio,
             "duration": None if edit else item.settings.duration,
-            # Undocumented for O1: sent only when sound is asked for.
+            # Its default is told nowhere: sent only when sound is asked for.
             "keep_original_sound": item.settings.keep_audio or None,
         }
         body = {name: value for name, value in given.items() if value not in (None, [])}
@@ -227,7 +237,14 @@ def _fault(body: Mapping[str, Any], response: Response) -> Fault:
     message = replies.text(replies.within(error, "message")) or replies.text(error)
     told = replies.as_told(response, replies.within(error, "code"))
     fault = replies.http_fault(told, message=message, code=code)
-    if kind_word == "insufficient_quota" and fault.accepted is False:
+    if fault.retry_after_s is None:
+        advice = replies.text(replies.within(error, "fallback_suggestion"))
+        wait = _SUGGESTED_WAIT.search(advice)
+        fault = replace(
+            fault, retry_after_s=min(float(wait[1]), RETRY_AFTER_MAX_S) if wait else None
+        )
+    # One copy of the pages has the first of these words, the official client the second.
+    if kind_word in _NO_CREDIT and fault.accepted is False:
         return replace(fault, kind=FaultKind.UNPAID)
     if fault.kind is not FaultKind.REJECTED:
         return fault

@@ -41,18 +41,34 @@ def _constraints(**more: Any) -> Constraints:
     return Constraints(**more)
 
 
-_KINDS: Mapping[Kind, Constraints] = MappingProxyType(
-    {
-        # What the model forbids is accepted here and fails minutes later: its rules hold.
-        Kind.TEXT: _constraints(durations=_SHORT),
-        Kind.FIRST_FRAME: _constraints(durations=_SHORT, ratio="frame"),
-        Kind.FRAMES: _constraints(durations=_ANY, ratio="frame"),
-        Kind.REFERENCES: _constraints(durations=_ANY, max_images=7),
-        # The newer schema has no switch for the sound: it cannot be asked for.
-        Kind.GUIDE: _constraints(durations=_ANY, max_images=4, clip_seconds=(3.0, 10.0)),
-        Kind.EDIT: _constraints(ratio="clip", max_images=4, clip_seconds=(3.0, 10.0)),
-    }
-)
+def _kinds(*, keep_audio: bool) -> Mapping[Kind, Constraints]:
+    clip = {"max_images": 4, "clip_seconds": (3.0, 10.0), "keep_audio": keep_audio}
+    # With references the app takes a missing ratio for 16:9, so the frame's own is stated.
+    with_images = _constraints(durations=_ANY, ratio="framed", max_images=7)
+    return MappingProxyType(
+        {
+            # What the model forbids is accepted here and fails minutes later: its rules hold.
+            Kind.TEXT: _constraints(durations=_SHORT),
+            # Frame, references and a guide go into one list (the app's source, 2026-08-07).
+            Kind.FIRST_FRAME: _constraints(
+                durations=_SHORT, ratio="frame", max_images=7, with_images=with_images
+            ),
+            Kind.FRAMES: _constraints(durations=_ANY, ratio="frame"),
+            Kind.REFERENCES: _constraints(durations=_ANY, max_images=7),
+            Kind.GUIDE: _constraints(
+                durations=_ANY,
+                first_frame=True,
+                with_first=_constraints(durations=_ANY, ratio="framed", first_frame=True, **clip),
+                **clip,
+            ),
+            Kind.EDIT: _constraints(ratio="clip", **clip),
+        }
+    )
+
+
+_OLDER = "may-2026"
+# The newer schema has no switch for the sound: it cannot be asked for.
+_KINDS = _kinds(keep_audio=False)
 OFFER = Offer(
     provider="inference",
     title="inference.sh",
@@ -71,12 +87,15 @@ OFFER = Offer(
         }
     ),
     settings=frozenset({"watermark"}),
-    options=frozenset({"run_path", "schema"}),
+    options=frozenset({"run_path", "schema", "version"}),
     option_values=MappingProxyType(
         {
             "run_path": frozenset({"/apps/run", "/run"}),
-            "schema": frozenset({"may-2026", "aug-2026"}),
+            "schema": frozenset({_OLDER, "aug-2026"}),
         }
+    ),
+    models_by_option=MappingProxyType(
+        {("schema", _OLDER): MappingProxyType({KLING_O1.name: _kinds(keep_audio=True)})}
     ),
 )
 
@@ -87,12 +106,17 @@ class Inference:
     offer = OFFER
 
     def submit_request(self, item: Item, options: Mapping[str, Any]) -> Request:
-        """Return the run that buys the item, in the newer schema unless the older is pinned."""
-        older = options.get("schema") == "may-2026"
+        """Return the run that buys the item, in the newer schema unless the older is chosen.
+
+        The newer one is deployed: the older needs the short id of an app's version beside it.
+        """
+        older = options.get("schema") == _OLDER
         path = str(options.get("run_path") or "/apps/run")
         given = _older(item) if older else _newer(item)
         fields = {name: value for name, value in given.items() if value not in (None, [])}
-        return Request(method="POST", path=path, body={"app": _APP, "input": fields})
+        pin = str(options.get("version") or "")
+        app = f"{_APP}@{pin}" if pin else _APP
+        return Request(method="POST", path=path, body={"app": app, "input": fields})
 
     def read_submit(self, response: Response, client_id: str) -> Accepted | Fault:
         """Read the reply to a run; a task can be born `rejected` for want of money."""

@@ -13,7 +13,7 @@ from types import MappingProxyType
 from typing import Any
 
 from pipeline.domain import Item, Offer
-from pipeline.domain.offer_rules import option_faults, reserved_field, wrong_prompt_length
+from pipeline.domain.offer_rules import extra_fault, option_faults, wrong_prompt_length
 from pipeline.errors import InvalidInput
 from pipeline.findings import Finding
 from pipeline.providers import schema_registry
@@ -122,9 +122,9 @@ def _extra_faults(offer: Offer, body: Any, extra: Any) -> Iterator[tuple[str, st
         yield ("extra-form", f"extra for {offer.provider} is a map of request fields")
         return
     for field, value in _leaves(extra):
-        reserved = reserved_field(offer, field)
-        if reserved:
-            yield ("extra-reserved", reserved)
+        fault = extra_fault(offer, field, value)
+        if fault is not None and fault.slug != "extra-unknown":
+            yield (fault.slug, fault.message)
         elif _is_taken(_task(body), field.split("."), value):
             yield ("extra-taken", f"{offer.title}'s field {field!r} is set by the shot already")
 

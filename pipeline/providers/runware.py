@@ -48,6 +48,9 @@ def _constraints(**more: Any) -> Constraints:
     return Constraints(prompt_min=2, **more)
 
 
+_SAFETY: Mapping[str, Any] = {"enum": ["none", "fast", "full"]}
+_QUALITY: Mapping[str, Any] = {"type": "integer", "minimum": 20, "maximum": 99}
+_GUIDED: Mapping[str, Any] = {"clip_seconds": (3.0, 10.0), "keep_audio": True}
 _KINDS: Mapping[Kind, Constraints] = MappingProxyType(
     {
         # Which lengths text takes is not on the page: the model's own rule.
@@ -57,13 +60,15 @@ _KINDS: Mapping[Kind, Constraints] = MappingProxyType(
         # Exactly one of frames, reference images, width and height: no ratio beside images.
         Kind.REFERENCES: _constraints(durations=_ANY, ratio="provider", max_images=7),
         # The page allows 7 images beside a guide, the model 4. The official example pairs a
-        # guide with width and height, against the rule; a first frame is nowhere shown.
+        # guide with width and height, against the rule. A first frame takes the place of that
+        # size, and of images, by the page's "exactly one"; frames mean 5 or 10 seconds there.
         Kind.GUIDE: _constraints(
             durations=_ANY,
-            ratio_with_images="provider",
+            first_frame=True,
             max_images=4,
-            clip_seconds=(3.0, 10.0),
-            keep_audio=True,
+            with_first=_constraints(durations=_SHORT, ratio="frame", first_frame=True, **_GUIDED),
+            with_images=_constraints(durations=_ANY, ratio="provider", max_images=4, **_GUIDED),
+            **_GUIDED,
         ),
         Kind.EDIT: _constraints(
             ratio="clip", max_images=4, clip_seconds=(3.0, 10.0), keep_audio=True
@@ -100,7 +105,23 @@ OFFER = Offer(
             *("providerSettings.klingai.fast", "providerSettings.klingai.keepOriginalSound"),
         }
     ),
-    settings=frozenset({"format", "safety"}),
+    settings=frozenset({"format", "safety", "output_quality", "ttl"}),
+    setting_values=MappingProxyType(
+        {
+            "safety": _SAFETY,
+            "output_quality": _QUALITY,
+            "ttl": {"type": "integer", "minimum": 60},
+        }
+    ),
+    extra_fields=MappingProxyType(
+        {
+            "outputQuality": _QUALITY,
+            "safety.mode": _SAFETY,
+            "safety.checkContent": {"type": "boolean"},
+            # Known by the SDK's types alone: an object, whatever it holds.
+            "routing": {"type": "object"},
+        }
+    ),
     options=frozenset({"reference_syntax"}),
 )
 
@@ -113,7 +134,8 @@ class Runware:
     def submit_request(self, item: Item, options: Mapping[str, Any]) -> Request:
         """Return the one-task array that buys the item."""
         syntax = {Role.IMAGE: str(options.get("reference_syntax") or "")}
-        seconds, safety = item.settings.duration, item.settings.safety
+        seconds, safety, more = item.settings.duration, item.settings.safety, item.settings.more
+        quality = more.get("output_quality")
         if item.kind in {Kind.EDIT, Kind.FAST_EDIT}:
             seconds = None
         task = {
@@ -130,7 +152,8 @@ class Runware:
             "deliveryMethod": "async",
             # Without it no cost ever appears.
             "includeCost": True,
-            "ttl": _LINK_LIFETIME_S,
+            "ttl": more.get("ttl", _LINK_LIFETIME_S),
+            **({} if quality is None else {"outputQuality": quality}),
             **({"safety": {"checkContent": safety != "none", "mode": safety}} if safety else {}),
             **_inputs(item),
             **_sound(item),
@@ -194,8 +217,8 @@ class Runware:
 
 def _size(item: Item) -> Mapping[str, int]:
     """Return width and height where they may stand: never beside frames, images or an edit."""
-    images = any(reference.role is Role.IMAGE for reference in item.references)
-    if item.kind not in {Kind.TEXT, Kind.GUIDE} or images:
+    pictures = any(each.role in {Role.FIRST, Role.IMAGE} for each in item.references)
+    if item.kind not in {Kind.TEXT, Kind.GUIDE} or pictures:
         return {}
     pair = _PIXELS[item.settings.mode].get(item.settings.aspect_ratio or "")
     return {"width": pair[0], "height": pair[1]} if pair else {}

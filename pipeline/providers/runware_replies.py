@@ -208,15 +208,32 @@ def _finality(item: Mapping[str, Any]) -> int:
 def _item_state(item: Mapping[str, Any], response: Response) -> TaskState:
     match item.get("status"):
         case "success":
-            output = replies.clip(item.get("videoURL"))
-            charge = _charge(item)
-            return Done(output=output, charge=charge) if output else replies.unreadable(response)
+            return _result(item, response)
         case "error":
             return _failed(item)
         case "processing" | "pending":
             return Pending(progress=replies.fraction(item.get("progress")))
         case word:
             return Unknown(word=replies.text(word))
+
+
+def _result(item: Mapping[str, Any], response: Response) -> TaskState:
+    """Return a finished clip; one that is called unsafe was made and charged, and is refused.
+
+    Whether such a result has a link is documented nowhere, so the flag counts before it.
+    """
+    seed, nsfw = item.get("seed"), item.get("NSFWContent")
+    told: dict[str, Any] = {
+        "charge": _charge(item),
+        "seed": "" if isinstance(seed, bool) else replies.text(seed),
+        "nsfw": nsfw if isinstance(nsfw, bool) else None,
+    }
+    if nsfw is True:
+        message = "made, and called unsafe by the provider (NSFWContent): it is not fetched"
+        fault = replies.failure(FaultKind.REFUSED, message, code="NSFWContent")
+        return Failed(fault=fault, **told)
+    output = replies.clip(item.get("videoURL"))
+    return Done(output=output, **told) if output else replies.unreadable(response)
 
 
 def _verdict(error: Mapping[str, Any], response: Response) -> TaskState:

@@ -35,6 +35,7 @@ from pipeline.providers.base import (
 )
 
 _MODEL = "kuaishou/kling-o1-video"
+_EDIT_MODEL = "kling-o1-video-edit"
 _PATH = "/v1/tasks"
 # Docs say @Image1, the marketing page @image_1: the parameter reference wins, an option overrules.
 _SYNTAX = "@Image{n}"
@@ -58,30 +59,37 @@ def _constraints(**more: Any) -> Constraints:
     return Constraints(clip_max_bytes=100_000_000, **more)
 
 
+_SEVEN: Mapping[str, Any] = {"max_images": 7, "max_elements": 7}
+_WITH_CLIP: Mapping[str, Any] = {
+    "max_images": 4,
+    "max_elements": 4,
+    "clip_seconds": (3.0, 10.0),
+    "keep_audio": True,
+}
 _KINDS: Mapping[Kind, Constraints] = MappingProxyType(
     {
         # The page states 3 to 10 for all; the model's own rule is narrower for these two.
         Kind.TEXT: _constraints(durations=_SHORT),
-        Kind.FIRST_FRAME: _constraints(durations=_SHORT, ratio="frame"),
-        Kind.FRAMES: _constraints(durations=_ANY, ratio="frame"),
-        Kind.REFERENCES: _constraints(durations=_ANY, max_images=7, max_elements=7),
+        # Without a video a missing ratio is 16:9 by the page, so the frame's own is stated. Beside
+        # references it is one of `image_urls`, marked by its place, and takes one of seven.
+        Kind.FIRST_FRAME: _constraints(
+            durations=_SHORT,
+            ratio="framed",
+            **_SEVEN,
+            with_images=_constraints(durations=_ANY, frame_is_image=True, **_SEVEN),
+        ),
+        Kind.FRAMES: _constraints(durations=_ANY, ratio="framed"),
+        Kind.REFERENCES: _constraints(durations=_ANY, **_SEVEN),
         # With a video only `auto` may be said.
         Kind.GUIDE: _constraints(
-            durations=_ANY,
-            ratio="provider",
-            max_images=4,
-            max_elements=4,
-            clip_seconds=(3.0, 10.0),
-            keep_audio=True,
+            durations=_ANY, ratio="provider", first_frame=True, frame_is_image=True, **_WITH_CLIP
         ),
-        Kind.EDIT: _constraints(
-            ratio="clip",
-            max_images=4,
-            max_elements=4,
-            clip_seconds=(3.0, 10.0),
-            keep_audio=True,
-        ),
+        Kind.EDIT: _constraints(ratio="clip", **_WITH_CLIP),
     }
+)
+# The second model for edits: documented, its id and modes seen in one client; it has no elements.
+_KINDS_WITH_EDIT_MODEL: Mapping[Kind, Constraints] = MappingProxyType(
+    {**_KINDS, Kind.EDIT: _constraints(ratio="clip", **{**_WITH_CLIP, "max_elements": 0})}
 )
 OFFER = Offer(
     provider="unifically",
@@ -104,7 +112,13 @@ OFFER = Offer(
             *("input.end_frame_url", "input.video_url", "input.keep_audio", "input.n"),
         }
     ),
-    options=frozenset({"reference_syntax"}),
+    options=frozenset({"reference_syntax", "edit_model"}),
+    option_values=MappingProxyType(
+        {"edit_model": frozenset({_MODEL.partition("/")[2], _EDIT_MODEL})}
+    ),
+    models_by_option=MappingProxyType(
+        {("edit_model", _EDIT_MODEL): MappingProxyType({KLING_O1.name: _KINDS_WITH_EDIT_MODEL})}
+    ),
     hosts_allowed=frozenset({"files.unifically.com"}),
 )
 
@@ -130,19 +144,27 @@ class Unifically:
             Role.IMAGE: syntax,
             Role.ELEMENT: syntax.replace("Image", "Element").replace("image", "element"),
         }
-        follows, ratio = item.kind in {Kind.GUIDE, Kind.EDIT}, item.settings.aspect_ratio
+        edit = item.kind is Kind.EDIT
+        # The second model follows its video where it is told no ratio; the first wants `auto`.
+        other = edit and options.get("edit_model") == _EDIT_MODEL
+        ratio = item.settings.aspect_ratio
+        if edit or item.kind is Kind.GUIDE:
+            ratio = None if other else "auto"
+        elif ratio == "auto":
+            ratio = None
+        listed = _has_listed_frame(item)
         given = {
-            "prompt": prompts.render_prompt(item, words),
-            "video_mode": _VIDEO_MODES.get(item.kind),
+            "prompt": prompts.render_prompt(item, words, image_shift=int(listed)),
+            "video_mode": "elements" if listed and not _clip(item) else _VIDEO_MODES.get(item.kind),
             "mode": item.settings.mode,
-            "duration": None if item.kind is Kind.EDIT else item.settings.duration,
-            # `auto` with a video, and only then.
-            "aspect_ratio": "auto" if follows else None if ratio == "auto" else ratio,
+            "duration": None if edit else item.settings.duration,
+            "aspect_ratio": ratio,
             **_media(item),
         }
         # A text task is refused with any field of a medium, null included: such keys are left out.
         fields = {name: value for name, value in given.items() if value not in (None, [])}
-        body = {"model": _MODEL, "input": fields, "dry_run": False}
+        model = f"{_MODEL.partition('/')[0]}/{_EDIT_MODEL}" if other else _MODEL
+        body = {"model": model, "input": fields, "dry_run": False}
         return Request(method="POST", path=_PATH, body=body)
 
     def read_submit(self, response: Response, client_id: str) -> Accepted | Fault:
@@ -230,10 +252,22 @@ class Unifically:
         return _fault(body, told)
 
 
+def _clip(item: Item) -> str | None:
+    return assets.one_of(item, Role.VIDEO)
+
+
+def _has_listed_frame(item: Item) -> bool:
+    """Tell whether the first frame stands in `image_urls`, since references or a guide do too."""
+    roles = {reference.role for reference in item.references}
+    return Role.FIRST in roles and bool(roles & {Role.IMAGE, Role.ELEMENT, Role.VIDEO})
+
+
 def _media(item: Item) -> Mapping[str, Any]:
-    video = assets.one_of(item, Role.VIDEO)
+    listed = _has_listed_frame(item)
+    first, images = assets.all_of(item, Role.FIRST), assets.all_of(item, Role.IMAGE)
     return {
-        "image_urls": assets.all_of(item, Role.IMAGE),
+        "image_urls": [*first, *images] if listed else images,
+        "start_image_index": 1 if listed else None,
         "elements": [
             # The object's form is seen in a third party's client; the page names images only.
             {
@@ -244,11 +278,11 @@ def _media(item: Item) -> Mapping[str, Any]:
             for found in item.references
             if found.role is Role.ELEMENT
         ],
-        "start_frame_url": assets.one_of(item, Role.FIRST),
+        "start_frame_url": None if listed or not first else first[0],
         "end_frame_url": assets.one_of(item, Role.LAST),
-        "video_url": video,
-        # Its default is unknown: said with every video.
-        "keep_audio": bool(item.settings.keep_audio) if video else None,
+        "video_url": _clip(item),
+        # Off by default, by the page of the second model: said only where it is wanted.
+        "keep_audio": True if _clip(item) and item.settings.keep_audio else None,
     }
 
 

@@ -118,7 +118,9 @@ _ROWS: Mapping[str, Callable[[_Column], str]] = MappingProxyType(
         "reference images, most": _images,
         "references in the prompt": _syntax,
         "local files": _local,
-        "prompt, characters": lambda c: str(max(t.prompt_max for t in c.kinds.values())),
+        "prompt, characters": lambda c: " to ".join(
+            map(str, sorted({limits.prompt_max for limits in c.kinds.values()}))
+        ),
         "charge of a clip": _charge,
         "price by dry run": lambda c: "yes" if Feature.QUOTE in c.offer.features else NO,
         "a lost reply": _doubt,

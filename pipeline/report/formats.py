@@ -71,6 +71,8 @@ _COLUMNS: Mapping[str, Callable[[Record], Any]] = MappingProxyType(
         "key": lambda r: r.key,
         "unwanted": lambda r: "yes" if r.unwanted else "",
         "model": lambda r: r.model,
+        "seed": lambda r: r.seed,
+        "nsfw": lambda r: None if r.nsfw is None else "yes" if r.nsfw else "no",
     }
 )
 """The columns of report.csv, in order: new ones are added at the end."""

@@ -103,7 +103,9 @@ async def _poll(active: ActiveJob, gap_s: float) -> float:
         case Done(charge=charge):
             active.done = state
             active.emit_unread(charge)
-            await active.close(State.FETCHING, await read_charge(active, charge))
+            booking = await read_charge(active, charge)
+            booking = replace(booking, seed=state.seed, nsfw=state.nsfw)
+            await active.close(State.FETCHING, booking)
         case Failed():
             await _close_failed(active, state)
         case Fault():
@@ -149,6 +151,7 @@ async def _close_failed(active: ActiveJob, failed: Failed) -> None:
     again = free and fault.kind in TRANSIENT
     booking = replace(booking, outcome="failed", free=again)
     booking = replace(booking, cause=fault.kind.value, message=fault.message)
+    booking = replace(booking, seed=failed.seed, nsfw=failed.nsfw)
     await active.close(State.FAILED, booking)
     active.leave_slot()
     if again and active.job.tries < active.context.policy.purchases:

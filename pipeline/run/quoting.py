@@ -13,6 +13,7 @@ from random import Random
 
 from pipeline.clock import RealClock
 from pipeline.domain import Feature, PricedItem
+from pipeline.domain.item import Alike, price_group
 from pipeline.ledger import payload
 from pipeline.ledger.repository import Ledger
 from pipeline.net.client import Transport
@@ -21,9 +22,6 @@ from pipeline.providers.base import Fault, Provider, Quote
 from pipeline.run.provider_client import ProviderClient
 from pipeline.run.uploads import Uploader
 from pipeline.storage.blobs import Store
-
-Alike = tuple[str, str, str, str, float | None]
-"""Provider, model, kind, mode and seconds: what a price depends on."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,15 +41,9 @@ def group_by_price(entries: Iterable[PricedItem]) -> dict[Alike, Quoted]:
     """Return one example for each group of items that cost the same."""
     found: dict[Alike, Quoted] = {}
     for entry in entries:
-        alike = (
-            entry.item.provider,
-            entry.item.model,
-            entry.item.kind.value,
-            entry.item.settings.mode,
-            entry.item.spec.seconds,
-        )
-        known = found.get(alike) or Quoted(alike=alike, items=0, example=entry)
-        found[alike] = replace(known, items=known.items + 1)
+        group = price_group(entry.item)
+        known = found.get(group) or Quoted(alike=group, items=0, example=entry)
+        found[group] = replace(known, items=known.items + 1)
     return found
 
 

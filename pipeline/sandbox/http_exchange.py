@@ -11,7 +11,7 @@ import gzip
 import random
 import zlib
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Any
 from urllib.parse import unquote
@@ -56,6 +56,13 @@ class Reply:
 # How a dialect words an error with an HTTP status: throttled, error, no-credit, bad-key, or any
 # code of its provider's that a scenario names.
 ErrorReply = Callable[[Request, str, int], Reply]
+# How a dialect adds to an error for how long a client should wait.
+SayWait = Callable[[Reply, str], Reply]
+
+
+def retry_after(reply: Reply, seconds: str) -> Reply:
+    """Return an error that says by its header how long to wait."""
+    return replace(reply, headers={**reply.headers, "retry-after": seconds})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,6 +91,7 @@ class RequestContext:
     provider: str
     key: str
     error_reply: ErrorReply
+    say_wait: SayWait = retry_after
 
     def subject(self, prompt: Any = "") -> Subject:
         """Return whom the scenario sees; a rehearsal tells an item's address with its submit."""
@@ -171,10 +179,8 @@ class RequestContext:
             return lost
         trouble = fault.options["code"] if fault.name == "code" else fault.name
         status = fault.options.get("status", _STATUS.get(fault.name, 500))
-        response = self.error(trouble, status).response()
-        if fault.options.get("retry_after") is not None:
-            response.headers["retry-after"] = str(fault.options["retry_after"])
-        return response
+        reply, wait = self.error(trouble, status), fault.options.get("retry_after")
+        return (reply if wait is None else self.say_wait(reply, str(wait))).response()
 
     def _after(self, fault: InjectedFault, reply: Reply) -> Response:
         match fault.name:
@@ -203,6 +209,8 @@ def endpoints(
     provider: str,
     error_reply: ErrorReply,
     table: Iterable[tuple[str, str, Handler]],
+    *,
+    say_wait: SayWait = retry_after,
 ) -> list[BaseRoute]:
     """Return the routes of a table: path, method, and what answers there to a good key."""
 
@@ -219,6 +227,7 @@ def endpoints(
                 provider=provider,
                 key=key,
                 error_reply=error_reply,
+                say_wait=say_wait,
             )
             return await handler(context)
 

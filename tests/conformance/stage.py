@@ -121,6 +121,8 @@ class Stage:
     key: str = "key-of-the-stage"
     policy: Policy = field(default_factory=Policy)
     concurrency: int = 4
+    options: Mapping[str, Any] = field(default_factory=dict)
+    """What a manifest sets for the provider itself."""
 
     @property
     def name(self) -> str:
@@ -217,7 +219,9 @@ class Stage:
             certainty="assumed",
         )
         return PricedItem(
-            item=wanted, request=plain(self.provider.submit_request(wanted, {})), price=price
+            item=wanted,
+            request=plain(self.provider.submit_request(wanted, self.options)),
+            price=price,
         )
 
     def _lane(self) -> Lane:

@@ -556,3 +556,14 @@ def test_a_task_says_when_it_was_created(evolink: EvoLink) -> None:
 
     assert began <= body["created"] <= time.time()
     assert str(body["created"]) == body["id"].split("-")[2]
+
+
+def test_how_long_to_wait_is_a_suggestion(sandbox: Sandbox, evolink: EvoLink) -> None:
+    """Its pages show no header for it, but words in the error."""
+    sandbox.play({"fault": "throttled", "retry_after": 60}, "throttled")
+
+    (first, told), (second, silent) = evolink.post(order()), evolink.post(order())
+
+    assert (429, 429) == (first, second)
+    assert "retry after 60 seconds" == told["error"]["fallback_suggestion"]
+    assert "fallback_suggestion" not in silent["error"]

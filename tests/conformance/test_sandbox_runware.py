@@ -631,3 +631,18 @@ def test_a_key_at_the_result_host_is_a_leak(sandbox: Sandbox, runware: Runware) 
     assert ["header authorization", "header x-key", "address", "address"] == [
         leak["place"] for leak in sandbox.ledger()["leaks"]
     ]
+
+
+def test_a_result_may_be_called_unsafe(sandbox: Sandbox, runware: Runware) -> None:
+    """It is made, linked and billed like any other (that it has a link is our choice)."""
+    sandbox.play("nsfw")
+    first, second = order(includeCost=True), order(includeCost=True)
+    runware.post(first)
+    runware.post(second)
+
+    (unsafe,) = runware.finished(first["taskUUID"])["data"]
+    (safe,) = runware.finished(second["taskUUID"])["data"]
+
+    assert (True, False) == (unsafe["NSFWContent"], safe["NSFWContent"])
+    assert (0.42, True) == (unsafe["cost"], "videoURL" in unsafe)
+    assert 2 == len(sandbox.tasks("runware"))

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from pipeline.api.campaign_plan import plan_campaign
+from pipeline.api.campaign_plan import lacks_prices, plan_campaign
 from pipeline.api.comparison import Comparison, compare_providers
 from pipeline.api.money_text import item_count
 from pipeline.cli.campaigns import open_campaign, print_root_notice, request_of
@@ -46,7 +46,11 @@ def plan(
         bool, typer.Option("--compare", help="All providers side by side; nothing is sent.")
     ] = False,
     quote: Annotated[
-        bool, typer.Option("--quote", help="Ask for prices by dry run where a provider has it.")
+        bool,
+        typer.Option(
+            "--quote",
+            help="Ask for prices by dry run where a provider has it; they count for a day.",
+        ),
     ] = False,
     detailed: Annotated[
         bool, typer.Option("--detailed-exitcode", help="Exit 2 if there is work.")
@@ -59,16 +63,18 @@ def plan(
     if compare:
         console.print_lines(_comparison_lines(compare_providers(campaign)))
         return
-    found = plan_campaign(campaign)
+    found, quotes = plan_campaign(campaign), None
+    if quote and found.loss is None and (found.ok or lacks_prices(found.summary)):
+        from pipeline.api.quotes import quote_campaign  # noqa: PLC0415 - slow to load
+
+        quotes = quote_campaign(campaign, console.print_line, moved=print_error)
+        found = plan_campaign(campaign)
     print_plan(found.summary, campaign, console)
     if found.loss is not None:
         print_loss(found.loss, campaign.request, found.to_make)
         if found.to_make.items or not found.loss.uncounted:
             raise typer.Exit(Exit.STOPPED)
-    if quote:
-        from pipeline.api.quotes import quote_campaign  # noqa: PLC0415 - slow to load
-
-        quotes = quote_campaign(campaign, console.print_line, moved=print_error)
+    if quotes is not None:
         console.print(_quote_table(quotes))
     if detailed and (found.to_make.items or found.summary.restore):
         raise typer.Exit(Exit.WORK)

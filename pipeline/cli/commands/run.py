@@ -10,7 +10,7 @@ from decimal import Decimal
 
 import typer
 
-from pipeline.api.campaign_plan import has_work, sync_campaign
+from pipeline.api.campaign_plan import has_work, lacks_prices, sync_campaign
 from pipeline.api.campaign_report import write_report
 from pipeline.api.campaign_request import CampaignRequest, RunSettings, usage
 from pipeline.api.loaded_campaign import LoadedCampaign
@@ -104,6 +104,11 @@ def _plan_and_make(
     campaign: LoadedCampaign, settings: RunSettings, ledger: Ledger, console: TerminalConsole
 ) -> Exit:
     summary = sync_campaign(campaign, ledger, retried=settings.retry)
+    if not campaign.request.rehearse and lacks_prices(summary):
+        from pipeline.api.quotes import ask_open_prices  # noqa: PLC0415 - slow to load
+
+        settings = ask_open_prices(campaign, settings, ledger, console.print_line)
+        summary = sync_campaign(campaign, ledger, retried=settings.retry)
     asking = _asking(settings, campaign.request, summary)
     # What a person is asked about is seen, however quiet the run is to be.
     print_plan(summary, campaign, asking or console, settings.spending)

@@ -21,7 +21,7 @@ import ipaddress
 import secrets
 import string
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from functools import partial
@@ -161,6 +161,7 @@ def _order(context: RequestContext, body: Mapping[str, Any]) -> Order | Reply:
         model=model,
         request=body,
         usd=used / _CREDITS_PER_USD,
+        # As in the model itself; what the page's default of 16:9 does beside a frame is untold.
         size=kling.output_size(kling.SIZES["pro"], media, follow=("first",)),
         seconds=seconds,
         media=media,
@@ -247,6 +248,12 @@ async def _get_credits(context: RequestContext) -> Response:
 def _error_reply(_request: Request, trouble: str, status: int) -> Reply:
     usual = trouble in _MESSAGES
     return _error(status, _MESSAGES.get(trouble, trouble), code=None if usual else trouble)
+
+
+def _suggest_wait(reply: Reply, seconds: str) -> Reply:
+    """Return an error that says how long to wait, in the only form that its pages show."""
+    advice = {"fallback_suggestion": f"retry after {seconds} seconds"}
+    return replace(reply, body={"error": {**reply.body["error"], **advice}})
 
 
 def _invalid(field: str, wrong: str) -> Reply:
@@ -394,7 +401,7 @@ def _routes(service: TaskService) -> list[BaseRoute]:
         ("/files/api/v1/files/{file}", "DELETE", _delete_file),
     )
     return [
-        *endpoints(service, EVOLINK.name, _error_reply, api),
+        *endpoints(service, EVOLINK.name, _error_reply, api, say_wait=_suggest_wait),
         *endpoints(service, EVOLINK.name, _file_error_reply, files),
     ]
 

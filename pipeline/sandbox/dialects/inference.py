@@ -48,9 +48,14 @@ _APP = "klingai/video-o1"
 _MODES: Mapping[str, str] = {"720p": "std", "1080p": "pro"}
 _RESOLUTIONS: Mapping[str, str] = {mode: resolution for resolution, mode in _MODES.items()}
 _DEFAULT_SECONDS = 5
-# The app page of 2026-08-07: 0.084 to 0.168, half as much again with a video.
-_USD_PER_SECOND: Mapping[str, Decimal] = {"std": Decimal("0.084"), "pro": Decimal("0.112")}
-_WITH_VIDEO = Decimal("1.5")
+# Mode, and whether there is a video, to the price on the app page of 2026-08-07: "0.084 to 0.126",
+# "0.112 to 0.168", "+50 % with video input".
+_USD_PER_SECOND: Mapping[tuple[str, bool], Decimal] = {
+    ("std", False): Decimal("0.084"),
+    ("std", True): Decimal("0.126"),
+    ("pro", False): Decimal("0.112"),
+    ("pro", True): Decimal("0.168"),
+}
 _PAGE = 20
 _SUFFIX_CHARACTERS = 6
 _LOOK_S = 0.05
@@ -151,7 +156,7 @@ def _order(context: RequestContext, body: Mapping[str, Any]) -> Order | Reply:
             return _problem("validation_error", f"input.{medium.field}: no such file")
     mode, seconds = _mode(given), kling.clip_length(media)
     seconds = float(given.get("duration", _DEFAULT_SECONDS)) if seconds is None else seconds
-    rate = _USD_PER_SECOND[mode] * (_WITH_VIDEO if given.get("reference_video") else 1)
+    rate = _USD_PER_SECOND[mode, bool(given.get("reference_video"))]
     ratio = given.get("aspect_ratio")
     return Order(
         subject=subject,

@@ -392,7 +392,7 @@ def _state(service: TaskService, task: Task) -> dict[str, Any]:
                     "videoURL": service.link_url(task, link),
                     # Not a parameter of this model, and told all the same.
                     "seed": int(link.token[:8], 16),
-                    "NSFWContent": False,
+                    "NSFWContent": task.fate.get("name") == "nsfw",
                 }
                 if count > 1:
                     result["resultIndex"] = index

@@ -300,7 +300,11 @@ RUNWARE = offer(
     first_frame=Constraints(durations=_SHORT, ratio="frame"),
     frames=Constraints(durations=_SHORT, ratio="frame"),
     references=Constraints(durations=_ANY, ratio="provider", max_images=7),
-    guide=Constraints(durations=_ANY, ratio_with_images="provider", **_CLIP),
+    guide=Constraints(
+        durations=_ANY,
+        with_images=Constraints(durations=_ANY, ratio="provider", **_CLIP),
+        **_CLIP,
+    ),
     edit=Constraints(ratio="clip", **_CLIP),
 )
 UNIFICALLY = offer(

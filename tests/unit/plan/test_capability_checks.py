@@ -7,8 +7,17 @@ from typing import Any
 
 import pytest
 
-from pipeline.domain import Bundle, Constraints, ElementSpec, Item, Kind, Policy
+from pipeline.domain import (
+    Bundle,
+    Constraints,
+    ElementSpec,
+    Item,
+    Kind,
+    Policy,
+    ProviderSettings,
+)
 from pipeline.findings import Finding, Severity, Span
+from pipeline.providers import OFFERS
 from tests.unit.plan import builders as build
 
 PAIR = ["runware", "unifically"]
@@ -436,3 +445,191 @@ def test_a_guide_may_have_a_first_frame_where_the_offer_says_so() -> None:
         "Runware takes no first frame beside a guide video"
         == one(build.findings(campaign(**given))).message
     )
+
+
+FAR = "https://shop.example/clip.mp4"
+
+
+@pytest.mark.parametrize(
+    ("role", "seconds", "right"),
+    [
+        ("edit", 3, True),
+        ("edit", 10, True),
+        ("edit", 2.9, False),
+        ("edit", 12, False),
+        ("guide", 12, False),
+        ("guide", 7.5, True),
+    ],
+)
+def test_the_declared_length_of_an_address_is_held_against_the_limits(
+    role: str,
+    seconds: float,
+    right: bool,  # noqa: FBT001 - a column of the table above
+) -> None:
+    """Nobody can look into it: what is written of it counts, and is where the finding stands."""
+    given = build.video(role, FAR, seconds=build.value(seconds, 6))
+    found = build.findings(campaign(video=given))
+
+    assert ([] if right else [("clip-seconds", build.at(6))]) == [
+        (each.slug, each.span) for each in found
+    ]
+
+
+def test_a_declared_length_is_held_against_the_providers_limits_too() -> None:
+    """Where they are narrower than the model's, another provider is named."""
+    offers = {name: build.offer(name, edit=Constraints(**EDIT)) for name in PAIR}
+    narrow = Constraints(**{**EDIT, "clip_seconds": (3.0, 5.0)})
+    offers["runware"] = build.offer("runware", edit=narrow)
+    given = build.video("edit", FAR, seconds=build.value(7, 6))
+
+    found = one(build.findings(campaign(video=given), offers=offers))
+
+    assert "Runware takes videos of 3 to 5 seconds here; 'seconds' says 7" == found.message
+    assert "Unifically could" == found.hint
+
+
+EDIT: dict[str, Any] = {"ratio": "clip", "clip_seconds": (3.0, 10.0)}
+SHORT, LONG = frozenset({5, 10}), frozenset(range(3, 11))
+
+
+def beside(**kinds: Constraints) -> dict[str, Any]:
+    """Return offers of one provider that makes these."""
+    return {"offers": {"runware": build.offer("runware", **kinds)}}
+
+
+def test_references_beside_a_first_frame_change_how_long_it_may_last() -> None:
+    """5 or 10 seconds from a frame alone, 3 to 10 with references: of model and offer."""
+    limits = Constraints(
+        durations=SHORT,
+        ratio="frame",
+        max_images=7,
+        with_images=Constraints(durations=LONG, ratio="frame", max_images=7),
+    )
+    given: dict[str, Any] = {"frames": build.frames("a.png"), "images": images(2)}
+
+    assert [] == build.slugs(campaign({"duration": 7}, **given), **beside(first_frame=limits))
+    narrow = replace(limits, with_images=None)
+    found = one(build.findings(campaign({"duration": 7}, **given), **beside(first_frame=narrow)))
+    assert (
+        "Runware makes clips of 5 or 10 seconds from a first frame with reference images, not of 7"
+        == found.message
+    )
+
+
+def test_a_first_frame_may_take_the_place_of_an_image() -> None:
+    """Six references are left then of seven, beside a guide three of four."""
+    limits = Constraints(durations=LONG, max_images=7, frame_is_image=True)
+    guide = Constraints(
+        durations=LONG,
+        ratio="provider",
+        first_frame=True,
+        frame_is_image=True,
+        max_images=4,
+        clip_seconds=(3.0, 10.0),
+    )
+    offers = beside(first_frame=limits, guide=guide)
+    frame: dict[str, Any] = {"frames": build.frames("a.png")}
+    clip: dict[str, Any] = {**frame, "video": build.video("guide")}
+
+    assert [] == build.slugs(campaign(**frame, images=images(6)), **offers)
+    assert ["too-many-references"] == build.slugs(campaign(**frame, images=images(7)), **offers)
+    assert [] == build.slugs(campaign(**clip, images=images(3)), **offers)
+    found = one(build.findings(campaign(**clip, images=images(4)), **offers))
+    assert (
+        "Runware takes at most 3 reference images beside a guide video and a first frame, not 4"
+        == found.message
+    )
+
+
+def test_a_first_frame_beside_a_guide_has_limits_of_its_own() -> None:
+    """A provider that has a size or a frame takes no images then, and asks for other lengths."""
+    guide = Constraints(
+        durations=LONG,
+        first_frame=True,
+        max_images=4,
+        clip_seconds=(3.0, 10.0),
+        with_first=Constraints(durations=SHORT, ratio="frame", first_frame=True),
+    )
+    offers = beside(guide=guide)
+    given: dict[str, Any] = {"frames": build.frames("a.png"), "video": build.video("guide")}
+
+    (item,) = build.items(campaign(**given), **offers)
+    assert (Kind.GUIDE, "auto") == (item.kind, item.settings.aspect_ratio)
+    assert ["duration"] == build.slugs(campaign({"duration": 7}, **given), **offers)
+    assert ["too-many-references"] == build.slugs(campaign(**given, images=images(1)), **offers)
+
+
+@pytest.mark.parametrize(
+    ("size", "written", "ratio"),
+    [
+        ((1080, 1920), None, "9:16"),
+        ((1080, 1920), "auto", "9:16"),
+        ((1000, 600), None, "auto"),
+        ((1080, 1920), "9:16", "9:16"),
+    ],
+)
+def test_the_frames_own_ratio_is_stated_where_the_default_is_another(
+    size: tuple[int, int], written: str | None, ratio: str
+) -> None:
+    """Left out, it would be 16:9; one that nobody makes is left out all the same."""
+    offers = beside(first_frame=Constraints(durations=SHORT, ratio="framed"))
+    settings = {} if written is None else {"aspect_ratio": written}
+    album = build.Album(sizes={"a.png": size})
+
+    (item,) = build.items(campaign(settings, frames=build.frames("a.png")), album, **offers)
+
+    assert ratio == item.settings.aspect_ratio
+
+
+def test_a_ratio_that_is_stated_for_a_frame_changes_no_key() -> None:
+    """It follows from the frame, whoever is told of it."""
+    given = campaign(frames=build.frames("a.png"))
+    stated, left = (
+        build.items(given, **beside(first_frame=Constraints(durations=SHORT, ratio=ratio)))[0]
+        for ratio in ("framed", "frame")
+    )
+
+    assert ("1:1", "auto") == (stated.settings.aspect_ratio, left.settings.aspect_ratio)
+    assert stated.key == left.key
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"safety": "perhaps"}, "Runware's 'safety' is none, fast or full, not 'perhaps'"),
+        (
+            {"output_quality": 10},
+            "Runware's 'output_quality' is a whole number from 20 to 99, not 10",
+        ),
+        ({"ttl": 59}, "Runware's 'ttl' is a whole number from 60 on, not 59"),
+    ],
+)
+def test_a_value_that_a_provider_does_not_take_is_told_at_its_key(
+    settings: dict[str, Any], message: str
+) -> None:
+    """The model's rule is wider: each offer has its own."""
+    found = one(build.findings(campaign(settings), offers=OFFERS))
+
+    assert ("bad-setting", message, build.at(20)) == (found.slug, found.message, found.span)
+
+
+def test_how_long_a_link_lives_makes_no_other_clip() -> None:
+    """`ttl` is in no key; how well a clip is encoded is."""
+    plain, kept, finer = (
+        build.items(campaign(settings), offers=OFFERS)[0]
+        for settings in ({}, {"ttl": 3600}, {"output_quality": 99})
+    )
+
+    assert plain.key == kept.key
+    assert {"ttl": 3600} == kept.settings.more
+    assert plain.key.digest != finer.key.digest
+
+
+def test_an_option_may_choose_what_is_sold() -> None:
+    """inference.sh keeps the sound of a clip in its older schema alone."""
+    clip = replace(build.video("guide"), keep_audio=True)
+    wanted = campaign({"provider": "inference"}, video=clip)
+    older = ProviderSettings(options={"schema": "may-2026"})
+
+    assert ["keep-audio"] == build.slugs(wanted, offers=OFFERS)
+    assert [] == build.slugs(replace(wanted, providers={"inference": older}), offers=OFFERS)

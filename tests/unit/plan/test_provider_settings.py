@@ -17,7 +17,12 @@ OFFERS = {
         options=frozenset({"schema", "reference_syntax"}),
         option_values={"schema": frozenset({"may-2026", "aug-2026"})},
         hosts_allowed=frozenset({"eu.runware.example"}),
-        reserved=frozenset({"numberResults", "inputs.frames"}),
+        reserved=frozenset({"numberResults", "inputs.frames", "webhookURL", "uploadEndpoint"}),
+        extra_fields={
+            "outputQuality": {"type": "integer", "minimum": 20, "maximum": 99},
+            "safety.mode": {"enum": ["none", "fast"]},
+            "routing": {"type": "object"},
+        },
     )
 }
 SPANS = {"": build.at(3), "schema": build.at(4), "shema": build.at(5)}
@@ -73,8 +78,53 @@ def test_a_reserved_field_is_told_at_its_key(spans: dict[str, int], lines: list[
     places = {path: build.at(line) for path, line in spans.items()}
     shot = build.shot(extra={"runware": {}, "unifically": {}}, field_spans=places)
 
-    found = list(extra_faults(shot, OFFERS))
+    found = [each for each in extra_faults(shot, OFFERS) if each.slug != "extra-unknown"]
 
     assert [("extra-reserved", line) for line in lines] == [
         (finding.slug, finding.span.line) for finding in found
+    ]
+
+
+@pytest.mark.parametrize(
+    ("extra", "told_of"),
+    [
+        ({"outputQuality": 90}, None),
+        ({"outputQuality": 10}, ("extra-value", "a whole number from 20 to 99, not 10", "")),
+        ({"outputQuality": True}, ("extra-value", "not True", "")),
+        ({"safety": {"mode": "fast"}}, None),
+        ({"safety": {"mode": "full"}}, ("extra-value", "none or fast, not 'full'", "")),
+        ({"routing": {"any": {"thing": 1}}}, None),
+        ({"routing": 1}, ("extra-value", "a map, not 1", "")),
+        ({"outputQualty": 90}, ("extra-unknown", "may be ignored", "'outputQuality'")),
+        ({"seed": 7}, ("extra-unknown", "may be ignored", "known here: outputQuality")),
+        ({"webhookURL": "https://x"}, ("extra-reserved", "nobody listens", "take it out")),
+        ({"uploadEndpoint": "https://x"}, ("extra-reserved", "put there", "output folder")),
+        ({"numberResults": 2}, ("extra-reserved", "charged", "takes: 3")),
+    ],
+)
+def test_a_field_of_extra_is_judged_at_its_key(
+    extra: dict[str, Any], told_of: tuple[str, str, str] | None
+) -> None:
+    """Known and right, known and wrong, unknown (a warning), or not for extra to set, and why."""
+    places = {f"extra.runware.{path}": build.at(21) for path in _paths(extra)}
+    shot = build.shot(extra={"runware": extra}, field_spans=places)
+
+    found = list(extra_faults(shot, OFFERS))
+
+    if told_of is None:
+        assert [] == found
+        return
+    slug, message, hint = told_of
+    (finding,) = found
+    assert (slug, build.at(21)) == (finding.slug, finding.span)
+    assert message in finding.message
+    assert hint in finding.hint
+    assert ("warning" if slug == "extra-unknown" else "error") == finding.severity
+
+
+def _paths(extra: dict[str, Any]) -> list[str]:
+    return [
+        f"{name}.{inner}" if inner else name
+        for name, value in extra.items()
+        for inner in (_paths(value) if isinstance(value, dict) else [""])
     ]

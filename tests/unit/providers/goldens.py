@@ -10,18 +10,21 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from pipeline.domain import Item, Role
+from pipeline.domain import Constraints, Item, Kind, Role
 from pipeline.providers.registry import OFFERS, compose
-from tests.unit.providers.samples import FRONT, REFERENCES, item
+from tests.unit.providers.samples import CLIP, FIRST, FRONT, REFERENCES, item
 
 _HERE = Path(__file__).parent / "golden"
-_RATIOS = {"stated": ("16:9", "1:1", "9:16"), "frame": ("auto", "9:16")}
+_RATIOS = {
+    "stated": ("16:9", "1:1", "9:16"),
+    **dict.fromkeys(("frame", "framed"), ("auto", "9:16")),
+}
 
 
 def cases(provider: str) -> Iterator[tuple[str, Item]]:
     """Yield a name and an item for each kind, mode and ratio that the provider offers."""
     for kind, terms in sorted(OFFERS[provider].models["kling-o1"].items()):
-        with_images = terms.ratio_with_images or terms.ratio
+        with_images = (terms.with_images or terms).ratio
         for mode in sorted(terms.modes):
             for ratio in _RATIOS.get(terms.ratio, ("auto",)):
                 yield f"{kind} {mode} {ratio}", item(kind, provider, mode=mode, ratio=ratio)
@@ -37,6 +40,24 @@ def cases(provider: str) -> Iterator[tuple[str, Item]]:
                         keep_audio=terms.keep_audio,
                     ),
                 )
+            yield from _with_first_frame(provider, kind, mode, terms)
+
+
+def _with_first_frame(
+    provider: str, kind: Kind, mode: str, terms: Constraints
+) -> Iterator[tuple[str, Item]]:
+    """Yield a first frame beside reference images, and beside a guide."""
+    if kind is Kind.FIRST_FRAME and terms.max_images:
+        beside = item(kind, provider, mode=mode, duration=7, references=(FIRST, FRONT))
+        yield f"{kind} {mode} with an image", beside
+    if kind is Kind.GUIDE and terms.first_frame:
+        limits = terms.with_first or terms
+        stated = limits.ratio in {"stated", "framed"}
+        more = {"mode": mode, "ratio": "9:16" if stated else "auto"}
+        yield f"{kind} {mode} with a frame", item(kind, provider, references=(FIRST, CLIP), **more)
+        if limits.max_images:
+            both = item(kind, provider, references=(FIRST, FRONT, CLIP), **more)
+            yield f"{kind} {mode} with a frame and an image", both
 
 
 def requests(provider: str) -> dict[str, Any]:

@@ -59,7 +59,7 @@ def test_an_edit_states_neither_ratio_nor_seconds() -> None:
 
 
 def test_sound_is_sent_only_when_asked_for() -> None:
-    """The field is undocumented for this model."""
+    """Its default is told nowhere."""
     assert "keep_original_sound" not in body(Kind.EDIT, keep_audio=False)
     assert body(Kind.EDIT, keep_audio=True)["keep_original_sound"] is True
 
@@ -116,3 +116,46 @@ def test_the_state_of_another_task_is_not_ours() -> None:
 
     assert isinstance(found, Fault)
     assert FaultKind.UNREADABLE is found.kind
+
+
+@pytest.mark.parametrize(
+    ("kind", "most"), [(Kind.FIRST_FRAME, 2000), (Kind.FRAMES, 2000), (Kind.EDIT, 2500)]
+)
+def test_how_long_a_prompt_may_be_follows_from_the_model(kind: Kind, most: int) -> None:
+    """2,000 from frames by one of its pages; an edit's page says 5,000, the model takes 2,500."""
+    assert most == len(body(kind, prompt=("x" * most,))["prompt"])
+    with pytest.raises(InvalidInput):
+        body(kind, prompt=("x" * (most + 1),))
+
+
+@pytest.mark.parametrize(
+    ("error", "headers", "wait"),
+    [
+        ({"fallback_suggestion": "retry after 60 seconds"}, {}, 60.0),
+        ({"fallback_suggestion": "Please retry after 30 seconds."}, {}, 30.0),
+        ({"fallback_suggestion": "retry after 9000 seconds"}, {}, 300.0),
+        ({"fallback_suggestion": "retry after 60 seconds"}, {"retry-after": "2"}, 2.0),
+        ({"fallback_suggestion": "use a smaller image"}, {}, None),
+        ({"fallback_suggestion": ["retry after 60 seconds"]}, {}, None),
+        ({}, {}, None),
+    ],
+)
+def test_a_suggestion_to_retry_is_a_wait(
+    error: dict[str, Any], headers: dict[str, str], wait: float | None
+) -> None:
+    """Its errors say in words what others say by a header, which comes first."""
+    told = {"code": 429, "message": "slow down", "type": "rate_limit_error", **error}
+    found = EVOLINK.read_submit(said({"error": told}, 429, headers), "")
+
+    assert isinstance(found, Fault)
+    assert (FaultKind.THROTTLED, wait) == (found.kind, found.retry_after_s)
+
+
+@pytest.mark.parametrize("word", ["insufficient_quota", "insufficient_quota_error"])
+def test_an_empty_account_has_two_words(word: str) -> None:
+    """One copy of its pages has the first, its official client the second."""
+    told = {"error": {"code": 400, "message": "no", "type": word}}
+    found = EVOLINK.read_submit(said(told, 400), "")
+
+    assert isinstance(found, Fault)
+    assert FaultKind.UNPAID is found.kind

@@ -7,13 +7,14 @@ from typing import Any
 import pytest
 
 from pipeline.domain import Feature, Kind, Role, Token
+from pipeline.domain.offer_rules import offer_by_options
 from pipeline.domain.states import FaultKind
 from pipeline.errors import InvalidInput
 from pipeline.providers.base import Absent, Accepted, Fault, Request, TaskRef, Unknown, Uploaded
 from pipeline.providers.inference import Inference
 from pipeline.providers.registry import compose
 from tests.unit.providers.reading import answered, said
-from tests.unit.providers.samples import FIRST, FRONT, STUDIO, item, medium
+from tests.unit.providers.samples import CLIP, FIRST, FRONT, LAST, STUDIO, item, medium
 
 INFERENCE = Inference()
 INPUT = {"prompt": "x", "duration": 5}
@@ -100,7 +101,9 @@ def test_the_older_path_is_an_option() -> None:
         (Kind.TEXT, {"duration": 7}),
         (Kind.FIRST_FRAME, {"duration": 7}),
         (Kind.TEXT, {"ratio": "auto"}),
-        (Kind.FIRST_FRAME, {"references": (FIRST, FRONT)}),
+        (Kind.FRAMES, {"references": (FIRST, LAST, FRONT)}),
+        (Kind.EDIT, {"references": (FIRST, CLIP)}),
+        (Kind.GUIDE, {"references": (CLIP, *(FRONT for _ in range(5)))}),
         (Kind.REFERENCES, {"references": tuple(FRONT for _ in range(8))}),
     ],
 )
@@ -230,3 +233,40 @@ def test_two_images_keep_their_order() -> None:
     found = fields(Kind.REFERENCES, references=(FRONT, STUDIO))
 
     assert [f"asset:{one.media[0].digest}" for one in (FRONT, STUDIO)] == found["reference_images"]
+
+
+def test_a_first_frame_stands_beside_references_and_a_guide() -> None:
+    """All go into one list without excluding each other, by the app's source of 2026-08-07."""
+    found = fields(Kind.GUIDE, references=(FIRST, FRONT, CLIP), duration=7)
+
+    assert f"asset:{FIRST.media[0].digest}" == found["image"]
+    assert [f"asset:{FRONT.media[0].digest}"] == found["reference_images"]
+    assert ("feature", 7) == (found["reference_video_type"], found["duration"])
+
+
+def test_references_beside_a_frame_let_it_last_seven_seconds() -> None:
+    """3 to 10 seconds with reference images; 5 or 10 from a first frame alone."""
+    assert 7 == fields(Kind.FIRST_FRAME, references=(FIRST, FRONT), duration=7)["duration"]
+    with pytest.raises(InvalidInput):
+        fields(Kind.FIRST_FRAME, duration=7)
+
+
+def test_an_earlier_version_of_the_app_is_pinned_by_its_short_id() -> None:
+    """The deployed one takes the input of August: the older form needs the older app."""
+    options = {"schema": "may-2026", "version": "3m7x1c"}
+    older = compose(item(Kind.GUIDE, "inference", keep_audio=True), options)["body"]
+
+    assert "klingai/video-o1@3m7x1c" == older["app"]
+    assert older["input"]["keep_original_sound"] is True
+    assert "klingai/video-o1" == compose(item(Kind.TEXT, "inference"), {})["body"]["app"]
+
+
+def test_sound_can_be_kept_by_the_older_schema_alone() -> None:
+    """What the offer promises follows from the option."""
+    offer = INFERENCE.offer
+    older = offer_by_options(offer, {"schema": "may-2026"}).models["kling-o1"]
+    newer = offer_by_options(offer, {"schema": "aug-2026"}).models["kling-o1"]
+
+    for kind in (Kind.GUIDE, Kind.EDIT):
+        assert (True, False) == (older[kind].keep_audio, newer[kind].keep_audio)
+    assert newer is offer.models["kling-o1"]

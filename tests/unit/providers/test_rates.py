@@ -67,3 +67,50 @@ def test_the_documented_example_comes_out() -> None:
     (found,) = rate("runware", Kind.GUIDE, "std")
 
     assert Decimal("0.63") == 5 * Decimal(found["usd"])
+
+
+def test_the_fast_edit_has_its_documented_credits() -> None:
+    """6.8 credits a second, by the page of 2026-02-01; the dollars are inferred from credits."""
+    (found,) = rate("evolink", Kind.FAST_EDIT, "pro")
+
+    assert {"unit": "credit", "per_unit": "6.8"} == found["native"]
+    assert ("inferred", "0.094", "0.100") == (
+        found["certainty"],
+        found["low_usd"],
+        found["high_usd"],
+    )
+    assert (6, 20) == (found["min_seconds"], found["max_seconds"])
+
+
+@pytest.mark.parametrize(
+    ("kind", "mode", "usd"),
+    [
+        (Kind.TEXT, "std", "0.084"),
+        (Kind.TEXT, "pro", "0.112"),
+        (Kind.EDIT, "std", "0.126"),
+        (Kind.EDIT, "pro", "0.168"),
+    ],
+)
+def test_inference_has_four_documented_prices(kind: Kind, mode: str, usd: str) -> None:
+    """Half as much again with a video, exactly: nothing is left to spread."""
+    (found,) = rate("inference", kind, mode)
+
+    assert (usd, "documented") == (found["usd"], found["certainty"])
+    assert {"low_usd", "high_usd"}.isdisjoint(found)
+
+
+@pytest.mark.parametrize("mode", ["std", "pro"])
+def test_what_runwares_pages_do_not_price_is_inferred(mode: str) -> None:
+    """They price text, images and references to video, and a guide by an example."""
+    certain = {
+        kind: rate("runware", kind, mode)[0]["certainty"]
+        for kind in (Kind.TEXT, Kind.GUIDE, Kind.EDIT, Kind.FAST_EDIT)
+    }
+
+    assert ["documented", "documented", "inferred", "inferred"] == list(certain.values())
+
+
+def test_an_advertised_price_is_no_documented_one() -> None:
+    """APIMart's promotion says "from 0.0672 USD/s", and names no mode."""
+    assert {"inferred"} == {one["certainty"] for one in RATES if one["provider"] == "apimart"}
+    assert "0.0672" == rate("apimart", Kind.TEXT, "std")[0]["low_usd"]

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from decimal import Decimal
 from typing import Any
 
 import pytest
 
 from pipeline.domain import Feature, Kind
 from pipeline.domain.states import FaultKind
+from pipeline.errors import InvalidInput
 from pipeline.providers.base import (
     Absent,
     Accepted,
@@ -22,10 +25,11 @@ from pipeline.providers.base import (
     Response,
     Uploads,
 )
+from pipeline.providers.registry import compose
 from pipeline.providers.runware import Runware
 from tests.unit.providers.expected.runware import OWN, TASK
 from tests.unit.providers.reading import said
-from tests.unit.providers.samples import CLIP, FRONT, item, reference
+from tests.unit.providers.samples import CLIP, FIRST, FRONT, item, reference
 
 OTHER = "11111111-2222-4333-8444-555555555555"
 RUNWARE = Runware()
@@ -310,3 +314,67 @@ def test_an_upload_sends_the_placeholder_of_its_medium() -> None:
 
     assert f"asset:{found.digest}" == asked.body[0]["media"]
     assert "mediaStorage" == asked.body[0]["taskType"]
+
+
+def test_a_first_frame_beside_a_guide_takes_the_place_of_the_size() -> None:
+    """Exactly one of frames, reference images, width and height."""
+    body = compose(item(Kind.GUIDE, references=(FIRST, CLIP), ratio="auto"), {})["body"][0]
+
+    assert {"frameImages", "referenceVideos"} == set(body["inputs"])
+    assert ["first"] == [frame["frame"] for frame in body["inputs"]["frameImages"]]
+    assert {"width", "height"}.isdisjoint(body)
+    with pytest.raises(InvalidInput):
+        compose(item(Kind.GUIDE, references=(FIRST, FRONT, CLIP), ratio="auto"), {})
+    with pytest.raises(InvalidInput):
+        compose(item(Kind.GUIDE, references=(FIRST, CLIP), ratio="auto", duration=7), {})
+
+
+def result(**more: Any) -> Any:
+    """Return what is read from a finished task."""
+    done = {"taskUUID": OWN, "status": "success", "videoURL": "https://a/b.mp4", "cost": 0.56}
+    return RUNWARE.read_status(TASK, said({"data": [{**done, **more}]}))
+
+
+def test_a_result_that_is_called_unsafe_is_refused_and_was_charged() -> None:
+    """With its cost and its seed; whether it has a link does not matter."""
+    for more in ({}, {"videoURL": None}):
+        found = result(NSFWContent=True, seed=7, **more)
+
+        assert isinstance(found, Failed)
+        assert (FaultKind.REFUSED, "NSFWContent") == (found.fault.kind, found.fault.code)
+        assert (Charge(usd=Decimal("0.56")), "7", True) == (found.charge, found.seed, found.nsfw)
+
+
+@pytest.mark.parametrize(
+    ("told", "seed", "nsfw"),
+    [
+        ({}, "", None),
+        ({"seed": 12345678901234567890, "NSFWContent": False}, "12345678901234567890", False),
+        ({"seed": "abc", "NSFWContent": "yes"}, "abc", None),
+        ({"seed": True, "NSFWContent": 1}, "", None),
+        ({"seed": [1], "NSFWContent": None}, "", None),
+    ],
+)
+def test_what_is_told_of_a_result_is_kept(
+    told: dict[str, Any],
+    seed: str,
+    nsfw: bool | None,  # noqa: FBT001 - a column of the table above
+) -> None:
+    """The seed as it was written; a verdict is true or false, and anything else is none."""
+    found = result(**told)
+
+    assert isinstance(found, Done)
+    assert (seed, nsfw) == (found.seed, found.nsfw)
+
+
+def test_quality_and_lifetime_are_sent_where_they_are_set() -> None:
+    """Else the page's own quality holds, and links are asked to live for a day."""
+    plain = compose(item(), {})["body"][0]
+    base = item()
+    more = {"output_quality": 80, "ttl": 3600}
+    given = replace(base, settings=replace(base.settings, more=more))
+    body = compose(given, {})["body"][0]
+
+    assert (86_400, 3600) == (plain["ttl"], body["ttl"])
+    assert "outputQuality" not in plain
+    assert 80 == body["outputQuality"]

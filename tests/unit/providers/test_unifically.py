@@ -14,7 +14,7 @@ from pipeline.providers.registry import compose
 from pipeline.providers.unifically import Unifically
 from tests.unit.providers.expected.unifically import TASK
 from tests.unit.providers.reading import said
-from tests.unit.providers.samples import CLIP, FRONT, HERO, item, medium
+from tests.unit.providers.samples import CLIP, FIRST, FRONT, HERO, item, medium
 
 UNIFICALLY = Unifically()
 MEDIA = {"image_urls", "elements", "start_frame_url", "end_frame_url", "video_url", "keep_audio"}
@@ -59,10 +59,58 @@ def test_text_has_no_field_of_a_medium() -> None:
     assert set() == MEDIA & set(fields(Kind.TEXT))
 
 
-@pytest.mark.parametrize("kept", [True, False])
-def test_sound_is_said_with_every_video(kept: bool) -> None:  # noqa: FBT001 - a parameter
-    """The default is unknown, so it is never relied on."""
-    assert kept is fields(Kind.GUIDE, keep_audio=kept)["keep_audio"]
+@pytest.mark.parametrize("kind", [Kind.GUIDE, Kind.EDIT])
+def test_sound_is_said_only_where_it_is_kept(kind: Kind) -> None:
+    """It is off by default, by the page of the second model."""
+    assert fields(kind, keep_audio=True)["keep_audio"] is True
+    assert "keep_audio" not in fields(kind, keep_audio=False)
+
+
+def test_a_first_frame_among_references_is_marked_by_its_place() -> None:
+    """It is the first of `image_urls`, so references in the prompt count from two."""
+    prompt = (Token(role=Role.IMAGE, ordinal=1), " beside ", Token(role=Role.ELEMENT, ordinal=1))
+    found = fields(
+        Kind.FIRST_FRAME, references=(FIRST, FRONT, HERO), prompt=prompt, duration=7, ratio="9:16"
+    )
+
+    assert "@Image2 beside @Element1" == found["prompt"]
+    assert [f"asset:{one.media[0].digest}" for one in (FIRST, FRONT)] == found["image_urls"]
+    assert ("elements", 1, 7) == (
+        found["video_mode"],
+        found["start_image_index"],
+        found["duration"],
+    )
+    assert "start_frame_url" not in found
+
+
+def test_a_first_frame_stands_beside_a_guide() -> None:
+    """Marked by its place as well; with a video the ratio is `auto`."""
+    found = fields(Kind.GUIDE, references=(FIRST, CLIP), ratio="auto")
+
+    assert ("video_reference", 1, "auto") == (
+        found["video_mode"],
+        found["start_image_index"],
+        found["aspect_ratio"],
+    )
+    assert [f"asset:{FIRST.media[0].digest}"] == found["image_urls"]
+
+
+def test_an_edit_can_go_to_the_second_model() -> None:
+    """Its page has no elements and no seconds; the ratio follows the video where none is said."""
+    options = {"edit_model": "kling-o1-video-edit"}
+    found = item(Kind.EDIT, "unifically", references=(FRONT, CLIP), keep_audio=True)
+
+    body = compose(found, options)["body"]
+
+    assert "kuaishou/kling-o1-video-edit" == body["model"]
+    assert {"prompt", "video_mode", "mode", "image_urls", "video_url", "keep_audio"} == set(
+        body["input"]
+    )
+    assert "transform" == body["input"]["video_mode"]
+    guide = compose(item(Kind.GUIDE, "unifically", ratio="auto"), options)["body"]
+    assert "kuaishou/kling-o1-video" == guide["model"]
+    with pytest.raises(InvalidInput):
+        compose(item(Kind.EDIT, "unifically", references=(CLIP, HERO)), options)
 
 
 def test_an_element_is_described_and_has_its_images() -> None:

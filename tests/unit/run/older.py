@@ -60,6 +60,8 @@ UNDO: tuple[str, ...] = (
     _STEERED,
     "DROP TABLE fallbacks;",
     "",  # a fingerprint in place of an account's name: the request has it
+    "ALTER TABLE purchases DROP COLUMN seed; ALTER TABLE purchases DROP COLUMN nsfw;",
+    "DROP TABLE price_quotes;",
 )
 """What undoes each migration, in the order of `tables.MIGRATIONS`."""
 

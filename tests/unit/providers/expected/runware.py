@@ -45,6 +45,7 @@ RECORDED: dict[str, Any] = {
             method="GET", path="https://vm.runware.ai/video/ws/2/vi/9d1f4a52.mp4", host=""
         ),
         charge=Charge(usd=Decimal("0.56")),
+        seed="123",
     ),
     "status-success-no-cost": Done(
         output=Request(
