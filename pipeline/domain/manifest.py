@@ -73,7 +73,8 @@ class Table:
 
     name: str
     alias: str
-    key: str
+    key: tuple[str, ...]
+    """The columns that name a row; the key of a row of several is joined by `+`."""
     columns: tuple[str, ...]
     rows: tuple[Row, ...]
     path: Path
@@ -82,6 +83,10 @@ class Table:
     """How the file was read, in words: encoding, delimiter, rows."""
     complete: bool = True
     """Whether `rows` is all there is; False where a finding left some out."""
+    faulty: tuple[Row, ...] = ()
+    """Those that a finding left out: nothing is made of them, and their pictures are looked at."""
+    left_out: Mapping[str, str] = field(default_factory=lambda: EMPTY)
+    """Keys of rows that are left out on purpose, with what says so: `where`, `_skip`, `limit`."""
 
 
 MOST_LISTED = 7

@@ -26,6 +26,10 @@ MAX_DIGITS = 12
 MAX_EXPONENT = 1_000
 
 
+TOLD = ""
+"""The slug of a fault that has a finding already: nobody tells it again."""
+
+
 class ValueFault(Exception):  # noqa: N818 - becomes a TemplateFault, which knows the place
     """A value that cannot be used where it is used."""
 
