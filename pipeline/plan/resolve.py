@@ -28,7 +28,7 @@ from pipeline.plan.capability_checks import (
     ratio_for,
 )
 from pipeline.plan.cells import ITEM_SETTINGS
-from pipeline.plan.media_checks import ADVICE, is_near_ratio, near_ratio, unusable
+from pipeline.plan.media_checks import ADVICE, doubtful, is_near_ratio, near_ratio, unusable
 from pipeline.plan.provider_settings import choose_model, choose_providers
 from pipeline.plan.setting_layers import OWN, WrittenSettings
 from pipeline.plan.template_scope import TemplateScope
@@ -167,10 +167,15 @@ class FindingLocator:
         level: int,
         *,
         hint: str = "",
+        severity: Severity = Severity.ERROR,
     ) -> None:
         """Report a medium's violation where it is named: in the table's cell, if from one."""
         finding = Finding(
-            slug=violation.slug, message=violation.message, span=reference.span, hint=hint
+            slug=violation.slug,
+            message=violation.message,
+            span=reference.span,
+            hint=hint,
+            severity=severity,
         )
         value = attachments.values.get(reference.span)
         # A message that names no file is the same for all rows: one finding at the frame itself.
@@ -230,6 +235,7 @@ class ItemResolver:
         for reference, violation in unfit:
             advice = ADVICE.get(violation.slug, "")
             self._locator.report_media(reference, violation, attachments, levels.draft, hint=advice)
+        self._warn_of_addresses(model, attachments)
         if unfit or known.forbidden or not all_used:
             return None
         if isinstance(choice, Finding) or attachments.broken:
@@ -254,6 +260,22 @@ class ItemResolver:
                 [self._candidate(offer, known, references, attachments) for offer in choice.offers]
             ),
         )
+
+    def _warn_of_addresses(self, model: VideoModel, attachments: Attachments) -> None:
+        doubts = self._scope.memoize(
+            ("doubtful", model.name),
+            self._levels.references,
+            lambda: tuple(doubtful(attachments.references, model)),
+        )
+        for reference, violation, hint in doubts:
+            self._locator.report_media(
+                reference,
+                violation,
+                attachments,
+                self._levels.draft,
+                hint=hint,
+                severity=Severity.WARNING,
+            )
 
     def settle(self, draft: ItemDraft, offer: Offer) -> ResolvedSettings:
         """Return settings, spec and the shared part of the key for one provider."""

@@ -16,7 +16,7 @@ from functools import partial
 from typing import Any
 
 from pipeline.domain import EMPTY
-from pipeline.findings import Finding, Span, did_you_mean, nearest
+from pipeline.findings import Finding, Span, did_you_mean, nearest, unseen_difference
 from pipeline.manifest.schema import coerce, setting_rules
 from pipeline.manifest.schema_errors import either, quote
 from pipeline.manifest.tables.csv_reader import Sheet
@@ -104,6 +104,11 @@ FORMULA_HINT = "a formula failed in the spreadsheet: mend it there, and export t
 def is_formula_error(text: str) -> bool:
     """Tell whether a cell holds what a spreadsheet shows where a formula has failed."""
     return text.startswith(("#", "Err:")) and _FAILED.fullmatch(text) is not None
+
+
+def has_formula_error(text: str) -> bool:
+    """Tell whether a spreadsheet's error stands anywhere in a file: asked before its cells are."""
+    return _FAILED.search(text) is not None
 
 
 def _problem(text: str, wanted: str, hint: str = "") -> CellProblem:
@@ -211,7 +216,8 @@ def _word(text: str, *, words: tuple[str, ...]) -> Any:
     if text in words:
         return text
     close = nearest(text, words)
-    return _problem(text, either(words), f"did you mean '{close}'?" if close else "")
+    meant = f"did you mean '{close}'?" if close else ""
+    return _problem(text, either(words), unseen_difference(text, words) or meant)
 
 
 _TYPES: Mapping[str, tuple[Callable[..., Any], Any]] = {

@@ -27,6 +27,7 @@ from pipeline.manifest.tables.column_types import (
     CellProblem,
     SpanOf,
     TableSpec,
+    has_formula_error,
     read_joins,
     read_sorting,
     read_spec,
@@ -250,6 +251,8 @@ def read_table(  # noqa: PLR0913 - all by name, each one thing that only the man
             rows=tuple(rows),
             faulty=tuple(maker.faulty),
             left_out=maker.left_out,
+            suspect=has_formula_error(text[0])
+            or any(each.suspect for join in read_joins(spec) if (each := other_tables[join.table])),
             path=path,
             span=span_of(),
             decided=f"{text[1]}, {sheet.separated}, {len(sheet.lines)} lines",
