@@ -425,7 +425,8 @@ class _TableMaker:
             return [row for row in range(len(rows)) if row not in typed.bad]
         again = find_repeats(keys)
         self.findings += self._key_findings(rows, spec, keys, again)
-        if spec.fill_down and not (spec.group_by or spec.within):
+        within = isinstance(self.spec.get("fill_down"), Mapping)
+        if spec.fill_down and not (spec.group_by or within):
             self._warn(
                 "useless-fill",
                 "nothing is filled: without 'group_by' no two rows have the same key",
