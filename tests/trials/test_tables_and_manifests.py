@@ -260,17 +260,23 @@ def test_07_spreadsheet_errors(tmp_path: Path) -> None:
 
 
 def test_08_a_delimiter_too_many(tmp_path: Path) -> None:
-    """Blank cells beyond the header are none; one with something in it stays an error."""
+    """Where every line ends with one, the blank cell is none; a single one stays an error."""
     shot = 'shots: [{id: s, for: t, prompt: "{{ p.name }} turns."}]\n'
 
-    good = _plan(tmp_path, UNTYPED + shot, {"t.csv": "sku,name\nA,Mug,\nB,Bowl,\nC,Cup, ,\n"})
-    bad = _plan(tmp_path, UNTYPED + shot, {"t.csv": "sku,name\nA,Mug,\nB,Bowl,blue\n"})
+    good = _plan(tmp_path, UNTYPED + shot, {"t.csv": "sku,name\nA,Mug,\nB,Bowl, \nC,Cup,\n"})
+    bad = _plan(tmp_path, UNTYPED + shot, {"t.csv": "sku,name\nA,Mug,\nB,Cup,\nC,Bowl,blue\n"})
+    shifted = _plan(tmp_path, UNTYPED + shot, {"t.csv": "sku,name,a\nA,Mug,\nB,Bowl, blue,\n"})
+    single = _plan(tmp_path, UNTYPED + shot, {"t.csv": "sku,name\nA,Mug\nB,,\n"})
 
     assert [] == good.told
     assert ["s[A]#1", "s[B]#1", "s[C]#1"] == good.addresses
+    told = "ragged-row: the row has 3 cells, the header 2 cells"
+    assert [f"t.csv:4:8: {told}"] == _told(bad, tmp_path)
     assert [
-        "t.csv:3:8: ragged-row: the row has 3 cells, the header 2 cells"
-    ] == _told(bad, tmp_path)  # fmt: skip
+        "t.csv:3:14: ragged-row: the row has 4 cells, the header 3 cells"
+    ] == _told(shifted, tmp_path)  # fmt: skip
+    assert [f"t.csv:3:4: {told}"] == _told(single, tmp_path)
+    assert "the last cells are blank" in _hints(shifted)[0]
 
 
 def test_09_a_feed_that_is_no_table(tmp_path: Path) -> None:

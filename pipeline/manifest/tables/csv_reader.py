@@ -377,6 +377,10 @@ class _Records:
     lines: array[int] = field(default_factory=lambda: array("q"))
     ragged: dict[int, array[int]] = field(default_factory=dict)
     """The lines of records that are not as wide as the header, by their width."""
+    ending: array[int] = field(default_factory=lambda: array("q"))
+    """Those that are wider, and blank beyond the header."""
+    ended: list[str] = field(default_factory=list)
+    """The cells of these up to there."""
     broken: list[Finding] = field(default_factory=list)
     refused: Finding | None = None
 
@@ -393,15 +397,24 @@ class _Records:
                     raise _TooLarge(_TOO_WIDE)
                 yield line
 
-        lines = limit_lines()
-        reader = csv.reader(lines, delimiter=mark.mark, strict=True, skipinitialspace=mark.spaced)
+        text_lines = limit_lines()
+        reader = csv.reader(
+            text_lines, delimiter=mark.mark, strict=True, skipinitialspace=mark.spaced
+        )
         line = 1
         try:
             # Not by the reader: what stands above may be quoted in any way.
-            line += sum(1 for _ in islice(lines, mark.above))
+            line += sum(1 for _ in islice(text_lines, mark.above))
             for record in reader:
                 self._add(record, line)
                 line = mark.above + reader.line_num + 1
+            # Many programs end each line with a delimiter. That a single line does may as well
+            # be a delimiter within a name, and every cell behind it in another's column.
+            if len(self.ending) > 1 and not self.lines and len(self.ragged) == 1:
+                ((width, lines),) = self.ragged.items()
+                filled = array("q", sorted(set(lines).difference(self.ending)))
+                self.cells, self.lines = self.ended, self.ending
+                self.ragged = {width: filled} if filled else {}
         except csv.Error:
             self.broken.append(_broken_quoting(self.places, line))
         except _TooLarge as error:
@@ -412,9 +425,6 @@ class _Records:
         if not record:
             return  # a blank line is none
         width = len(self.header)
-        # Many programs end each line with a delimiter; cells that say nothing shift none.
-        if self.header and len(record) > width and not any(map(str.strip, record[width:])):
-            del record[width:]
         if len(record) == width:
             if any(record):
                 self.cells += record
@@ -422,9 +432,12 @@ class _Records:
         elif "".join(record).strip():
             if self.header:
                 self.ragged.setdefault(len(record), array("q")).append(line)
+                if len(record) > width and not any(map(str.strip, record[width:])):
+                    self.ending.append(line)
+                    self.ended += record[:width]
             else:
                 self.header, self.header_line = [name.strip() for name in record], line
-        if len(self.cells) > MAX_CELLS or len(self.header) > MAX_COLUMNS:
+        if len(self.cells) + len(self.ended) > MAX_CELLS or len(self.header) > MAX_COLUMNS:
             raise _TooLarge(_TOO_WIDE)
 
     def header_findings(
@@ -468,6 +481,8 @@ class _Records:
             who = "the row has" if len(lines) == 1 else f"{len(lines):,} rows have"
             short = "an empty cell needs its delimiter too"
             long = "put quotes around a cell with a delimiter in it"
+            if set(lines) <= set(self.ending):
+                long += "; the last cells are blank, so that it may be a delimiter at the end"
             yield Finding(
                 slug="ragged-row",
                 message=f"{who} {_count_cells(count)}, the header {_count_cells(width)}",
