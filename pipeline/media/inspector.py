@@ -38,6 +38,7 @@ _TOLERANCE = 0.02
 """A frame this close to the ratio is taken as it is (docs/design/language.md §4)."""
 _WEB = "it begins with https://"
 _LIST_SIGNS = re.compile(r"[,;|]")
+_OF_ONE_COMPUTER = re.compile(r"[A-Za-z]:[\\/]|\\\\")
 _LIKE_A_FILE = re.compile(
     r"\.(?:jpe?g|png|webp|gif|tiff?|bmp|avif|heic|mp4|mov|webm)$", re.IGNORECASE
 )
@@ -176,6 +177,8 @@ def _advice(file: str, folder: Path) -> str:
         return (
             f"these are {len(several)} files: give the column {{list: image, separator: '{sign}'}}"
         )
+    if _OF_ONE_COMPUTER.match(file):
+        return "put the file beside the table, and write its name as it is from there"
     if file.startswith("/"):
         return END_OF_ADDRESS
     near = nearest_path(file, folder)
