@@ -6,14 +6,19 @@ or a cell of a table, must not be able to show or upload a private file.
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Iterable
 from itertools import islice
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 
 from pipeline.errors import MediaFault
 from pipeline.findings import nearest
 
 _NAMES_COMPARED = 2000
+_ENDINGS = frozenset({".jpg", ".jpeg", ".png", ".webp", ".gif", ".avif", ".mp4", ".mov", ".webm"})
+END_OF_ADDRESS = (
+    "if it is the end of an address, put its beginning before it: {{ … | prefix('https://…') }}"
+)
 
 
 class AllowedPaths:
@@ -26,25 +31,81 @@ class AllowedPaths:
 
     def resolve(self, file: str, folder: Path) -> Path:
         """Return where `file` is, relative to `folder`; MediaFault if it may not be read."""
-        path = _resolve(folder / file)
+        path = self._judge(folder / file, file)
+        # Judged before its folders are looked through, and again as it is stored.
+        stored = stored_path(path)
+        return path if stored == path else self._judge(stored, file)
+
+    def _judge(self, named: Path, file: str) -> Path:
+        path = _resolve(named)
         if path is None:
             raise MediaFault("missing-file", f"{file!r} names no file")
         if not any(path.is_relative_to(root) for root in self._roots):
-            raise MediaFault(
-                "path-escape",
-                f"{file!r} lies outside the manifest's folder",
-                "move it there, or name its folder in the manifest's own `files: {allow: [...]}`",
-            )
+            hint = "move it there, or name its folder in the manifest's own `files: {allow: [...]}`"
+            if file.startswith("/") and path.suffix.lower() in _ENDINGS:
+                # Shops export the path of an address without its host.
+                hint += f"; {END_OF_ADDRESS}"
+            raise MediaFault("path-escape", f"{file!r} lies outside the manifest's folder", hint)
         return path
+
+
+def stored_path(path: Path) -> Path:
+    """Return a path as its names are stored, where exactly one is equal but for how it is coded.
+
+    A Mac stores `ü` as two characters, a table has it as one. What is there by its own name, or by
+    no other, comes back as it is.
+    """
+    if str(path).isascii() or _exists(path):
+        return path
+    found = Path(path.anchor)
+    for part in path.parts[1:] if path.anchor else path.parts:
+        here = found / part
+        if not part.isascii() and not _exists(here):
+            wanted = unicodedata.normalize("NFC", part)
+            same = [n for n in _names(found) if unicodedata.normalize("NFC", n) == wanted]
+            here = found / same[0] if len(same) == 1 else here
+        found = here
+    return found
 
 
 def nearest_file(path: Path) -> str:
     """Return the name in a path's folder that was probably meant, or an empty text."""
+    return nearest(path.name, _names(path.parent))
+
+
+def nearest_path(file: str, folder: Path) -> str:
+    r"""Return the file that was probably meant by a name relative to a folder, else an empty text.
+
+    Of `Photos\New.jpg` it is `photos/new.jpg`: a folder may be written in another case, and with
+    the signs of another system.
+    """
+    parts = PureWindowsPath(file).parts
+    here, found = folder, list[str]()
+    for part in parts:
+        if not _exists(here / part):
+            names = _names(here)
+            folded = unicodedata.normalize("NFC", part).casefold()
+            alike = [n for n in names if unicodedata.normalize("NFC", n).casefold() == folded]
+            part = alike[0] if len(alike) == 1 else nearest(part, names)  # noqa: PLW2901
+            if not part:
+                return ""
+        here /= part
+        found.append(part)
+    return "/".join(found)
+
+
+def _names(folder: Path) -> list[str]:
     try:
-        names = [entry.name for entry in islice(path.parent.iterdir(), _NAMES_COMPARED)]
-    except OSError:
-        return ""
-    return nearest(path.name, names)
+        return [entry.name for entry in islice(folder.iterdir(), _NAMES_COMPARED)]
+    except (OSError, ValueError):
+        return []
+
+
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except (OSError, ValueError):  # a NUL, too long a name
+        return False
 
 
 def _resolve(path: Path) -> Path | None:

@@ -13,7 +13,13 @@ from enum import StrEnum
 from functools import lru_cache
 from typing import Any
 
-from pipeline.foreign_text import one_column, printable_line, redact
+from pipeline.foreign_text import (
+    as_seen,
+    one_column,
+    printable_line,
+    redact,
+    unseen_character,
+)
 
 _ROWS_SHOWN = 3
 _CLOSE = 0.6
@@ -21,6 +27,7 @@ _CLOSE = 0.6
 _COMPARED = 100
 """With how many names one is compared: a table may have thousands of columns."""
 _LISTED = 20
+_LONGEST_LISTED = 40
 MAX_CAUSES = 20
 """As many different faults of one column are told one by one; of the others, how many."""
 _LINE_SHOWN = 120
@@ -108,14 +115,32 @@ def nearest(name: str, known: Iterable[str]) -> str:
     return next(iter(nearest_names(name, known, most=1)), "")
 
 
+def unseen_difference(name: str, known: Iterable[str]) -> str:
+    """Return a hint where a name looks like a known one and is another; else an empty text."""
+    seen = as_seen(name)
+    alike = next((each for each in known if each != name and as_seen(each) == seen), None)
+    if alike is None:
+        return ""
+    for text, whose in ((name, "it is written"), (alike, f"'{seen}' is stored")):
+        hidden = unseen_character(text)
+        if hidden is not None:
+            return f"{whose} with a {hidden[1]}, which nobody sees: type the name anew"
+    return f"'{seen}' is stored in another way, as a Mac stores accents: type the name anew"
+
+
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """Return a hint with the nearest known name, or with all of them where there are few."""
     names = sorted(set(known))
+    unseen = unseen_difference(name, names)
+    if unseen:
+        return unseen
     close = nearest(name, names)
     if close:
         return f"did you mean '{close}'?"
-    more = ", …" if len(names) > _LISTED else ""
-    return f"known here: {', '.join(names[:_LISTED])}{more}" if names else ""
+    # What is a sentence is no name that anybody has mistyped.
+    short = [each for each in names if len(each) <= _LONGEST_LISTED]
+    more = ", …" if len(names) > len(short[:_LISTED]) else ""
+    return f"known here: {', '.join(short[:_LISTED])}{more}" if short else ""
 
 
 def plain_finding(finding: Finding) -> Mapping[str, Any]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import re
+import unicodedata
 from collections import Counter
 from functools import lru_cache
 from itertools import pairwise
@@ -22,6 +23,31 @@ _UNPRINTABLE_IN_A_LINE = re.compile(rf"[\n{_HIDDEN}]")
 _UNSTORABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
 _DIRECTION = re.compile(r"[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 _BMP_END = 0xFFFF
+
+
+# Blanks that are no plain space, and what has no width: they come with text from web pages and word
+# processors.
+_UNSEEN = re.compile(
+    r"[\xa0\xad\u061c\u1680\u180e\u2000-\u200f\u2028-\u202f\u205f-\u2064\u2066-\u206f\u3000\ufeff]"
+)
+
+
+def unseen_character(text: str) -> tuple[int, str] | None:
+    r"""Return where a text has a character that nobody sees, and its name; None where it has none.
+
+    `unseen_character("a\u200bb")` is `(1, "zero width space (U+200B)")`.
+    """
+    found = _UNSEEN.search(text)
+    if found is None:
+        return None
+    name = unicodedata.name(found[0], "invisible character").lower()
+    return found.start(), f"{name} (U+{ord(found[0]):04X})"
+
+
+def as_seen(text: str) -> str:
+    """Return a text as it looks: plain spaces, nothing without width, accents stored in one way."""
+    plain = _UNSEEN.sub(lambda found: " " if found[0].isspace() else "", text)
+    return unicodedata.normalize("NFC", plain).strip()
 
 
 def printable(text: str) -> str:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from fnmatch import fnmatchcase
 from functools import cache
 from types import MappingProxyType
 from typing import Any
@@ -12,10 +14,17 @@ from pipeline.domain import EMPTY, Manifest, Record, Value
 from pipeline.domain.states import State, Status
 from pipeline.errors import InvalidInput
 from pipeline.findings import Finding, Span
-from pipeline.plan import Selection, SelectionMatcher, parse_selection, selector_findings
+from pipeline.plan import (
+    Selection,
+    SelectionMatcher,
+    encode_row_key,
+    parse_selection,
+    selector_findings,
+)
 
 _TO_BE_MADE = frozenset({State.PLANNED, State.HELD})
 _ADDRESS = "address"
+_ADDRESSED = re.compile(r"(?P<shot>[^\[\]]+)\[(?P<row>[^\[\],]+)[^\[\]]*\](?:#.*)?")
 _WORDS: Mapping[str, Collection[str]] = MappingProxyType(
     {
         "status": [status.value for status in Status],
@@ -65,7 +74,20 @@ def selection_matcher(selection: Selection, manifest: Manifest) -> SelectionMatc
     def row_of(record: Record) -> Mapping[str, Any]:
         return by_key(record.shot).get(record.row_key, EMPTY)
 
-    return SelectionMatcher(selection, row_of)
+    def absent(address: str) -> str:
+        """Return why the row of an address has no items, where the manifest left it out."""
+        found = _ADDRESSED.fullmatch(address)
+        for shot in manifest.shots if found else ():
+            table = tables[shot.id]
+            if found is None or table is None or not fnmatchcase(shot.id, found["shot"]):
+                continue
+            for key, reason in table.left_out.items():
+                text = encode_row_key(key, several=len(table.key) > 1)
+                if fnmatchcase(text, found["row"]):
+                    return f"the row '{key}' is in '{table.name}', and its '{reason}' leaves it out"
+        return ""
+
+    return SelectionMatcher(selection, row_of, absent)
 
 
 def matching_records(

@@ -73,7 +73,8 @@ class Table:
 
     name: str
     alias: str
-    key: str
+    key: tuple[str, ...]
+    """The columns that name a row; the key of a row of several is joined by `+`."""
     columns: tuple[str, ...]
     rows: tuple[Row, ...]
     path: Path
@@ -82,6 +83,12 @@ class Table:
     """How the file was read, in words: encoding, delimiter, rows."""
     complete: bool = True
     """Whether `rows` is all there is; False where a finding left some out."""
+    faulty: tuple[Row, ...] = ()
+    """Those that a finding left out: nothing is made of them, and their pictures are looked at."""
+    suspect: bool = False
+    """Whether a spreadsheet's error, such as #REF!, stands in its file or in one it joins."""
+    left_out: Mapping[str, str] = field(default_factory=lambda: EMPTY)
+    """Keys of rows that are left out on purpose, with what says so: `where`, `_skip`, `limit`."""
 
 
 MOST_LISTED = 7
@@ -148,6 +155,19 @@ class Bundle:
     frames: FramesSpec | None = None
     video: VideoSpec | None = None
     span: Span
+
+    def values(self) -> tuple[Value, ...]:
+        """Return every value that is rendered for an item, of all its references."""
+        found: list[Value | None] = []
+        for image in self.images:
+            found += (image.file, image.say)
+        for element in self.elements:
+            found += (element.description, *element.images)
+        if self.frames:
+            found += (self.frames.first, self.frames.last, self.frames.fit)
+        if self.video:
+            found += (self.video.file, self.video.role, self.video.seconds)
+        return tuple(value for value in found if value is not None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from pipeline.allowed_paths import AllowedPaths, nearest_file
+from pipeline.allowed_paths import AllowedPaths, nearest_file, stored_path
 from pipeline.domain import Written
 from pipeline.errors import MediaFault
 from pipeline.findings import Finding, Span, did_you_mean
@@ -37,7 +37,7 @@ def contents(path: Path) -> bytes:
     file of any size under such a name is refused before a byte of it is read.
     """
     # Opening a pipe waits for its other end, unless it is told not to.
-    handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    handle = os.open(stored_path(path), os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     try:
         found = os.fstat(handle)
         if stat.S_ISDIR(found.st_mode):

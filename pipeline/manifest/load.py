@@ -29,6 +29,7 @@ from pipeline.manifest.shots import ShotContext, read_shot
 from pipeline.manifest.source_map import Node
 from pipeline.manifest.tables.table_loader import TableLoader
 from pipeline.manifest.templates.compile import ValueReader, not_templatable
+from pipeline.manifest.used_cells import formula_errors
 
 
 def load_manifest(
@@ -143,7 +144,7 @@ class _ManifestReader:
 
     def read(self) -> Manifest:
         name = self.node.get("name")
-        variables = self._part("vars").plain()
+        variables = self._part("vars").as_written()
         campaign = name.value if name else self.path.stem
         own = {encodable(str(self.path)), SET}
         allowed = folders_to_read(self.node.get("files"), own)
@@ -191,6 +192,8 @@ class _ManifestReader:
             },
             span=self.node.span,
         )
+        common = (*defaults.values(), *overrides.values())
+        self.findings += formula_errors(manifest.shots, manifest.tables, common)
         faults = _take_faults((shot for shot, _ in shots), manifest)
         self.findings += faults.values()
         # That the takes of such a shot clash is told once, here, and not again for each item.

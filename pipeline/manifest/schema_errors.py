@@ -13,7 +13,7 @@ from typing import Any
 from jsonschema.exceptions import ValidationError
 
 from pipeline.findings import Finding, nearest
-from pipeline.foreign_text import redact
+from pipeline.foreign_text import redact, unseen_character
 from pipeline.manifest.source_map import Node
 
 KeyPath = tuple[str | int, ...]
@@ -155,8 +155,11 @@ def _unknown_key(error: ValidationError, node: Node, key: str) -> Finding:
     if _PIECE.fullmatch(key):
         hint = "a ',' inside { } ends a value; an amount is written with a point: 1.50 USD"
     # Copied from a web page: YAML takes a no-break space for a letter.
+    hidden = unseen_character(key)
     if key != key.strip():
         hint = "a no-break space cannot indent: write plain spaces"
+    elif hidden is not None:
+        hint = f"the key has a {hidden[1]} in it, which nobody sees: type it anew"
     if key == "<<":
         hint = "merge keys are not read; `defaults` and `extends` do what they are for"
     message = f"{_title(error) or 'this map'} has no {quote(key)}"

@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
-from pipeline.domain import EMPTY, Axis, Match, Shot, Table, Template, Variants
+from pipeline.domain import EMPTY, Axis, Match, Shot, Table, Template, Value, Variants
 from pipeline.findings import Finding, Span, did_you_mean, has_errors
 from pipeline.manifest.bundles import NamedBundle, read_bundle, references_of
 from pipeline.manifest.paths import DEFAULT_PATH, compile_path
+from pipeline.manifest.schema import setting_rules
 from pipeline.manifest.source_map import Node
 from pipeline.manifest.templates.compile import ValueReader, compile_prompt, not_templatable
 from pipeline.manifest.templates.lint import SCALAR, Scope
@@ -203,13 +204,19 @@ def _key_places(node: Node, above: str) -> Iterator[tuple[str, Span]]:
 
 def read_variants(node: Node) -> Variants:
     """Return a shot's axes and matches as written; `plan` makes the cells of them."""
+    settings = setting_rules()
+
+    def read(axis: str, value: Node) -> Value:
+        # A setting is a number to a provider; any other axis is a text in prompts and names.
+        data = value.plain() if axis in settings else value.as_written()
+        return Value(data=data, span=value.span, folder=value.folder)
 
     def axes(part: str) -> tuple[Axis, ...]:
         above = node.get(part)
         return tuple(
             Axis(
                 name=name,
-                values=tuple(value.as_value() for value in item.items()),
+                values=tuple(read(name, value) for value in item.items()),
                 span=above.key_span(name),
             )
             for name, item in (above.entries() if above else ())
@@ -219,7 +226,7 @@ def read_variants(node: Node) -> Variants:
     def cells(part: str) -> tuple[Match, ...]:
         return tuple(
             Match(
-                axes=item.plain(),
+                axes={axis: read(axis, value).data for axis, value in item.entries()},
                 spans={axis: value.span for axis, value in item.entries()},
                 span=item.span,
             )
@@ -234,8 +241,8 @@ def read_variants(node: Node) -> Variants:
         add=cells("add"),
         extend=tuple(
             Match(
-                axes={key: value.plain() for key, value in item.entries("match")},
-                set={key: value.as_value() for key, value in item.entries("set")},
+                axes={key: read(key, value).data for key, value in item.entries("match")},
+                set={key: read(key, value) for key, value in item.entries("set")},
                 span=item.span,
             )
             for item in node.items("extend")

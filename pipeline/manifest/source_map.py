@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from pipeline.domain import Value
 from pipeline.domain.item import EMPTY
@@ -20,7 +20,12 @@ from pipeline.findings import Span
 
 _BREAK = re.compile("\r\n|[\r\n\x85\u2028\u2029]")
 _SPACE = frozenset(" \t\r\n\x85\u2028\u2029")
-_ESCAPE = re.compile(r"\\(?:x[0-9a-fA-F]{2}|u[0-9a-fA-F]{4}|U[0-9a-fA-F]{8}|\r\n|.)|.", re.DOTALL)
+_ESCAPE = re.compile(
+    # Two escapes for one character beyond U+FFFF, as JSON writes it.
+    r"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}"
+    r"|\\(?:x[0-9a-fA-F]{2}|u[0-9a-fA-F]{4}|U[0-9a-fA-F]{8}|\r\n|.)|.",
+    re.DOTALL,
+)
 _SINGLE = re.compile("''|.", re.DOTALL)
 # Escapes that stand for white space, or for nothing: no visible character belongs to them.
 _SPACE_ESCAPES = frozenset("nrtNLP \t\n\r\x85\u2028\u2029")
@@ -62,6 +67,22 @@ class Source:
         start = self.starts[line - 1]
         end = self.starts[line] if line < len(self.starts) else len(self.text)
         return self.text[start:end].rstrip("\r\n\x85\u2028\u2029")
+
+
+class WrittenNumber(float):
+    """A number that is text as somebody wrote it: `49.90` is sent as that, not as 49.9."""
+
+    __slots__ = ("_written",)
+    _written: str
+
+    def __new__(cls, written: str | float) -> Self:
+        """Return the number of a text."""
+        number = super().__new__(cls, written)
+        number._written = str(written)
+        return number
+
+    def __str__(self) -> str:
+        return self._written
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,6 +152,17 @@ class Node:
                 return {key: item.plain() for key, item in self.value.items()}
         return self.value
 
+    def as_written(self) -> Any:
+        """Return the value as plain data, in which a number is text as it was written: 49.90."""
+        match self.value:
+            case tuple():
+                return [item.as_written() for item in self.value]
+            case Mapping():
+                return {key: item.as_written() for key, item in self.value.items()}
+            case float() if self.extent[1]:
+                return WrittenNumber(self.source.text[slice(*self.extent)])
+        return self.value
+
     def as_value(self) -> Value:
         """Return plain data with the place it is written at."""
         return Value(data=self.plain(), span=self.span, folder=self.folder)
@@ -176,6 +208,8 @@ def _visible(text: str, extent: tuple[int, int], style: str) -> list[tuple[int, 
             return piece in _SPACE
         if piece[1] in "xuU" and len(piece) > 2:  # noqa: PLR2004 - more than the letter
             digits = piece[2:]
+            if "\\" in digits:
+                return False
             return chr(int(digits, 16)) in _SPACE
         return piece[1] in _SPACE_ESCAPES
 

@@ -9,13 +9,14 @@ nothing below it.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from pipeline.findings import Finding, Span, did_you_mean
+from pipeline.findings import Finding, Severity, Span, did_you_mean
+from pipeline.foreign_text import unseen_character
 from pipeline.manifest.source_map import Node, Source
 
 MAX_BYTES = 10_000_000
@@ -86,8 +87,9 @@ def read_document(
             return None, (*findings, *composer.findings, refusal.finding)
         # The whole text is parsed again after a repair: the C parser cannot go on from the middle.
         except _ParserStopped as stop:
-            repair = _repair_quotes(origin, stop.index)
             error = stop.error
+            named = getattr(error, "problem", None) == _NO_NAME
+            repair = _repair_quotes(origin, stop.index, (*_BARE, "*", "&") if named else _BARE)
         if repair is None:
             return None, (*findings, *composer.findings, _syntax_finding(error, origin))
         finding, origin = repair
@@ -124,7 +126,8 @@ class _Composer:
     def __init__(self, origin: Source) -> None:
         self.source = origin
         self.findings: list[Finding] = []
-        self._events: Iterator[_Event] = _parse(origin.text)
+        text, self._paired = _without_surrogates(origin.text)
+        self._events: Iterator[_Event] = _parse(text)
         self._anchors: dict[str, Node | None] = {}
         self._nodes = 0
         self._aliased = 0
@@ -169,7 +172,7 @@ class _Composer:
             return self._alias(event)
         # A tag could name a Python type: nothing here builds one, and nothing should ask for it.
         if getattr(event, "tag", None) is not None:
-            hint = "write the value itself"
+            hint = "write the value itself; one that begins with '!' needs quotes"
             raise self._refusal("yaml-tag", "YAML tags are not read", event, hint)
         anchor = getattr(event, "anchor", None)
         if anchor:
@@ -206,8 +209,11 @@ class _Composer:
             message = f"a text has {len(event.value):,} characters; at most {MAX_SCALAR:,} are read"
             raise self._refusal("too-large", message, event, _SHORTER)
         unquoted = event.style in {None, ""}
+        text = event.value
+        if event.style == '"' and self._paired:
+            text = _PAIRED.sub(_join_pair, text)
         return Node(
-            value=resolve_scalar(event.value) if unquoted else event.value,
+            value=resolve_scalar(text) if unquoted else text,
             span=self._span(event),
             source=self.source,
             extent=(event.start_mark.index, event.end_mark.index),
@@ -239,6 +245,7 @@ class _Composer:
                 raise _ParserStopped(mark.index, error)
             name, place = event.value, self._span(event)
             node = self._node(next(self._events), depth + 1)
+            self._warn_of_comment(name, node)
             # YAML lets the last one win without a word; here the first is kept, and both are named.
             if name in keys:
                 self.findings.append(
@@ -261,6 +268,22 @@ class _Composer:
             size=1 + sum(item.size for item in values.values()),
         )
 
+    def _warn_of_comment(self, key: str, node: Node) -> None:
+        """Warn where a colour, a hash tag or a number has made the rest of a text a comment."""
+        if node.style or not isinstance(node.value, str):
+            return
+        found = _CUTTING.match(self.source.text, node.extent[1])
+        if found and (key in _SENT or " " in node.value):
+            self.findings.append(
+                Finding(
+                    slug="cut-by-comment",
+                    message="the rest of the line is a comment, and no part of this text",
+                    span=self.source.span(found.end() - 1, found.end()),
+                    hint="put the text in quotes if the '#' belongs to it",
+                    severity=Severity.WARNING,
+                )
+            )
+
     def _span(self, start: _Event, end: _Event | None = None) -> Span:
         first, last = start.start_mark, (end or start).end_mark
         # A block map or list begins where its first entry does; its extent says nothing.
@@ -274,6 +297,36 @@ class _Composer:
             column=first.column + 1,
             end_column=last.column + 1,
         )
+
+
+# Two escapes for one character beyond U+FFFF, as JSON has it and YAML does not.
+_PAIR = re.compile(
+    r"(?<!\\)(?P<odd>(?:\\\\)*)\\u(?P<high>[dD][89abAB][0-9a-fA-F]{2})"
+    r"\\u(?P<low>[dD][c-fC-F][0-9a-fA-F]{2})"
+)
+_HIGH, _LOW, _PRIVATE = 0xD800, 0xDC00, 0xE100
+_PAIRED = re.compile("[\ue100-\ue4ff][\ue500-\ue8ff]")
+
+
+def _without_surrogates(text: str) -> tuple[str, bool]:
+    r"""Return a text in which such a pair is two escapes that the parser reads, and whether it has.
+
+    They are as long, so that every place stays: `\\ud83e\\uded6` becomes `\\ue13e\\ue7d6`.
+    """
+    if "\\u" not in text:
+        return text, False
+
+    def read(pair: re.Match[str]) -> str:
+        high, low = int(pair["high"], 16) - _HIGH, int(pair["low"], 16) - _LOW
+        return f"{pair['odd']}\\u{_PRIVATE + high:04x}\\u{_PRIVATE + 0x400 + low:04x}"
+
+    changed, count = _PAIR.subn(read, text)
+    return changed, count > 0
+
+
+def _join_pair(pair: re.Match[str]) -> str:
+    high, low = (ord(sign) - _PRIVATE for sign in pair[0])
+    return chr(0x10000 + (high << 10) + low - 0x400)
 
 
 def _parse(text: str) -> Iterator[_Event]:
@@ -298,7 +351,19 @@ def resolve_scalar(text: str) -> str | int | float | bool | None:
     return text
 
 
+# A blank behind the `#` makes it a remark, as people write them.
+_CUTTING = re.compile(r"[ \t]+#(?=[^\s#])")
+_SENT = frozenset({"prompt", "say", "description"})
+_UNSEEN_PLACE = re.compile(
+    # Where the line is indented, behind a sign of YAML's own, or in a key.
+    r"^[\s-]*(?=[^\S \t\r\n]|[\u200b-\u200f\u2060\ufeff\xad])"
+    r"|[:|>-](?=[^\S \t\r\n]|[\u200b-\u200f\u2060\ufeff\xad])"
+    r"|^\s*[^\s:'\"]*(?=[\u200b-\u200f\u2060\ufeff\xad])"
+)
 _UNCLOSED = "found unexpected end of stream"
+_NO_NAME = "did not find expected alphabetic or numeric character"
+_NO_KEY = "did not find expected key"
+_NO_COLON = "could not find expected ':'"
 _UNEXPECTED = "mapping values are not allowed in this context"
 # `callsheet:1` and `-id: spin` are texts to YAML; what is wrong shows on the next line.
 _CRAMPED = re.compile(r"\s*(?:-[^\s-]|[\w-]+:[^\s:]\S*\s*$)")
@@ -307,7 +372,7 @@ _MESSAGES = {
         "a ': ' inside a value, or a key that is indented unlike its neighbours",
         "put the value in quotes, or line the keys up",
     ),
-    "did not find expected key": (
+    _NO_KEY: (
         "a key was expected here",
         "is the line indented like the keys before it, and are quotes and brackets closed?",
     ),
@@ -318,12 +383,87 @@ _MESSAGES = {
     _UNCLOSED: ("the quotes that open here are never closed", ""),
     "did not find expected ',' or ']'": ("the list is not closed", "write ',' or ']'"),
     "did not find expected ',' or '}'": ("the map is not closed", "write ',' or '}'"),
-    "could not find expected ':'": ("a ':' was expected after this key", "write ': ' after it"),
+    _NO_COLON: ("a ':' was expected after this key", "write ': ' after it"),
     "found unknown escape character": (
         "an unknown escape in double quotes",
         "write the backslash twice, or use single quotes",
     ),
+    # The parser's own spelling.
+    "did not find expected hexdecimal number": (
+        "in double quotes a backslash begins an escape, and this is none",
+        "use single quotes, or write / in place of the backslash",
+    ),
+    "found invalid Unicode character escape code": (
+        "this escape is half of a character",
+        "write the character itself, or both halves of it",
+    ),
+    "did not find expected comment or line break": (
+        "behind a '|' or '>' the text begins on the next line",
+        "begin it there, indented, or put the value in quotes",
+    ),
+    "did not find expected node content": (
+        "a value cannot begin like this",
+        "put the value in quotes",
+    ),
+    "block sequence entries are not allowed in this context": (
+        "a list cannot begin behind a key",
+        "begin it on a new line, or put the value in quotes",
+    ),
 }
+
+
+_Words = tuple[str, str, Any, Any]
+"""Message, hint, the mark of the place, and that of where it began if that helps."""
+
+
+def _bad_beginning(origin: Source, mark: Any, began: Any) -> _Words | None:  # noqa: ARG001
+    character = origin.text[mark.index : mark.index + 1]
+    if character == "\t":
+        return "a tab cannot indent", "use spaces", mark, None
+    return f"a value cannot begin with '{character}'", "put the value in quotes", mark, None
+
+
+def _unexpected(origin: Source, mark: Any, began: Any) -> _Words | None:
+    above = (origin.line(line) for line in range(mark.line, 0, -1))
+    if _CRAMPED.match(next((line for line in above if line.strip()), "")):
+        hint = "write a space behind the '-' or ':' of the line before"
+        return _MESSAGES[_UNEXPECTED][0], hint, mark, began
+    return None
+
+
+def _goes_on(origin: Source, mark: Any, began: Any) -> _Words | None:  # noqa: ARG001
+    """Explain `"A" mug`: the text that should be the next key is the value's own."""
+    line = origin.line(mark.line + 1)
+    head = _HEAD.match(line)
+    start = head.end() if head else 0
+    if not line[start:].startswith(('"', "'", "[", "{")) or mark.column <= start:
+        return None
+    hint = "put all of it in quotes of the other kind, or on a new line after '>-'"
+    return f"the value goes on behind what began with {line[start]}", hint, mark, None
+
+
+def _no_colon(origin: Source, mark: Any, began: Any) -> _Words | None:  # noqa: ARG001
+    """Explain a text of several lines that a colour or a hash tag has ended."""
+    if began is None or not _COMMENTED.search(origin.line(began.line + 1)):
+        return None
+    message = "' #' begins a comment, and the text before it ends there"
+    return message, "put the text in quotes", began, None
+
+
+def _unclosed(origin: Source, mark: Any, began: Any) -> _Words | None:  # noqa: ARG001
+    # Where the quotes open helps; that the file ends, at its end, does not.
+    return None if began is None else (*_MESSAGES[_UNCLOSED], began, None)
+
+
+_CLOSER_LOOKS: tuple[tuple[str, Callable[[Source, Any, Any], _Words | None]], ...] = (
+    ("cannot start any token", _bad_beginning),
+    ("tab character", _bad_beginning),
+    (_UNEXPECTED, _unexpected),
+    (_NO_KEY, _goes_on),
+    (_NO_COLON, _no_colon),
+    (_UNCLOSED, _unclosed),
+)
+"""What the text itself says about some of the parser's errors."""
 
 
 def _syntax_finding(error: yaml.YAMLError, origin: Source) -> Finding:
@@ -334,19 +474,13 @@ def _syntax_finding(error: yaml.YAMLError, origin: Source) -> Finding:
     message, hint = _MESSAGES.get(problem, (problem, ""))
     if mark is None:
         return Finding(slug="yaml-syntax", message=message, span=Span(file=origin.shown))
-    if "cannot start any token" in problem or "tab character" in problem:
-        character = origin.text[mark.index : mark.index + 1]
-        message, hint = f"a value cannot begin with '{character}'", "put the value in quotes"
-        if character == "\t":
-            message, hint = "a tab cannot indent", "use spaces"
-        began = None
-    if problem == _UNEXPECTED:
-        above = (origin.line(line) for line in range(mark.line, 0, -1))
-        if _CRAMPED.match(next((line for line in above if line.strip()), "")):
-            hint = "write a space behind the '-' or ':' of the line before"
-    if problem == _UNCLOSED and began is not None:
-        # Where the quotes open helps; that the file ends, at its end, does not.
-        mark, began = began, None
+    hidden = _unseen_finding(origin, began.line if began else mark.line - 1, mark.line)
+    if hidden is not None:
+        return hidden
+    look = next((look for words, look in _CLOSER_LOOKS if words in problem), None)
+    closer = look(origin, mark, began) if look else None
+    if closer is not None:
+        message, hint, mark, began = closer
     far = began is not None and began.line != mark.line
     return Finding(
         slug="yaml-syntax",
@@ -355,6 +489,29 @@ def _syntax_finding(error: yaml.YAMLError, origin: Source) -> Finding:
         hint=hint,
         related=(origin.span(began.index, began.index + 1),) if far else (),
     )
+
+
+_COMMENTED = re.compile(r"\s#\S")
+
+
+def _unseen_finding(origin: Source, first: int, last: int) -> Finding | None:
+    """Return the finding for a character that nobody sees and YAML trips over, of these lines."""
+    for number in range(max(first, 0) + 1, last + 2):
+        if number > len(origin.starts):
+            break
+        found = _UNSEEN_PLACE.search(origin.line(number))
+        if found is None:
+            continue
+        place = origin.starts[number - 1] + found.end()
+        hidden = unseen_character(origin.text[place : place + 1])
+        if hidden is not None:
+            return Finding(
+                slug="yaml-syntax",
+                message=f"a {hidden[1]} stands here, where YAML wants a plain space or nothing",
+                span=origin.span(place, place + 1),
+                hint="delete it, and type what you see here anew",
+            )
+    return None
 
 
 # What stands before a value on its line: indentation, dashes, a key.
@@ -368,13 +525,15 @@ _COMMENT = re.compile(r"(?<!\s)\s++#.*$")
 _KEY = re.compile(r"[\w.\"'-]+:(?:\s|$)")
 
 
-def _repair_quotes(origin: Source, index: int) -> tuple[Finding, Source] | None:
+def _repair_quotes(
+    origin: Source, index: int, signs: tuple[str, ...]
+) -> tuple[Finding, Source] | None:
     """Return the finding for a value without its quotes near an index, and the text with them.
 
-    The finding holds the corrected line. None where there is no such value.
+    The finding holds the corrected line. None where no value there begins with one of the signs.
     """
     line = origin.span(min(index, len(origin.text)), index).line
-    begin = _bare_value(origin, line, index)
+    begin = _bare_value(origin, line, index, signs)
     if begin is None:
         return None
     end = _value_end(origin, line, begin)
@@ -392,7 +551,7 @@ def _repair_quotes(origin: Source, index: int) -> tuple[Finding, Source] | None:
         folder=origin.folder,
         inserted=tuple(sorted(inserted)),
     )
-    opening = next(bare for bare in _BARE if value.startswith(bare))
+    opening = next(bare for bare in signs if value.startswith(bare))
     hint = f"write: {repaired.line(line).strip()}"
     finding = Finding(
         slug="needs-quotes",
@@ -403,16 +562,16 @@ def _repair_quotes(origin: Source, index: int) -> tuple[Finding, Source] | None:
     return finding, repaired
 
 
-def _bare_value(origin: Source, line: int, index: int) -> int | None:
+def _bare_value(origin: Source, line: int, index: int, signs: tuple[str, ...]) -> int | None:
     """Where the unquoted value begins: at the index itself, or after the key on its line."""
     first, text = origin.starts[line - 1], origin.line(line)
     # The parser stops at the sign itself, or one character behind it.
     for start in (index - first, index - 1 - first):
-        if start >= 0 and text.startswith(_BARE, start) and _OPENS.search(text[:start]):
+        if start >= 0 and text.startswith(signs, start) and _OPENS.search(text[:start]):
             return first + start
     head = _HEAD.match(text)
     begin = head.end() if head else 0
-    return first + begin if text.startswith(_BARE, begin) else None
+    return first + begin if text.startswith(signs, begin) else None
 
 
 def _value_end(origin: Source, line: int, begin: int) -> int:

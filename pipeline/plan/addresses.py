@@ -17,8 +17,13 @@ _RATIO = re.compile(r"(?<=\d):(?=\d)")
 _WORD = re.compile(r"[^\W_]+")
 
 
-def encode_row_key(row_key: str) -> str:
-    """Return a row's key as it stands in an address, percent-encoded where needed."""
+def encode_row_key(row_key: str, *, several: bool = False) -> str:
+    """Return a row's key as it stands in an address, percent-encoded where needed.
+
+    Of a key of `several` columns a `+` within one of them is encoded already, as %2B.
+    """
+    if several:
+        return "%2B".join(map(encode_row_key, row_key.split("%2B")))
     return _RESERVED.sub(
         lambda found: "".join(f"%{byte:02X}" for byte in found[0].encode()), row_key
     )

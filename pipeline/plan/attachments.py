@@ -149,17 +149,7 @@ class Attachments:
 
 def attachment_levels(bundles: Iterable[Bundle], scope: TemplateScope) -> int:
     """Return the levels that the attached references depend on."""
-    values: list[Value | None] = []
-    for bundle in bundles:
-        for image in bundle.images:
-            values += (image.file, image.say)
-        for element in bundle.elements:
-            values += (element.description, *element.images)
-        if bundle.frames:
-            values += (bundle.frames.first, bundle.frames.last, bundle.frames.fit)
-        if bundle.video:
-            values += (bundle.video.file, bundle.video.role, bundle.video.seconds)
-    return scope.level_of(values)
+    return scope.level_of([value for bundle in bundles for value in bundle.values()])
 
 
 def attach(

@@ -143,9 +143,13 @@ class ShotExpansion:
         for fault in faults:
             findings.add(fault)
         self._rows: tuple[Row | None, ...] = (None,)
+        self._faulty: tuple[Row, ...] = ()
+        self._several = False
         if shot.table is not None:
             table = manifest.tables.get(shot.table)
             self._rows = table.rows if table is not None else ()
+            self._faulty = table.faulty if table is not None else ()
+            self._several = table is not None and len(table.key) > 1
         scope = self._scope = TemplateScope(manifest, shot, findings)
         self._layers = SettingLayers(manifest, shot, scope)
         references = attachment_levels(shot.bundles, scope)
@@ -170,7 +174,7 @@ class ShotExpansion:
         for row in self._rows:
             self._scope.enter_row(row)
             if row is not None:
-                self._row_text = encode_row_key(row.key)
+                self._row_text = encode_row_key(row.key, several=self._several)
                 self._origin = Origin(shot=self._shot.span, row=row.span)
                 tags = row.steering.get("tags")
                 own = (tags.data if tags else None) or ()
@@ -185,6 +189,24 @@ class ShotExpansion:
                     if first is not cell:
                         self._warn_of_same_work(first, cell)
                     yield item
+
+        self._look_at_faulty_rows()
+
+    def _look_at_faulty_rows(self) -> None:
+        """Say what is wrong with the media of rows of which no item is made.
+
+        Who has mended a price is not told of a missing photo only then.
+        """
+        for row in self._faulty:
+            self._scope.enter_row(row)
+            for cell in self._cells:
+                self._scope.enter_cell(cell)
+                self._scope.enter_take(1)
+                self._scope.memoize(
+                    "references",
+                    self._levels.references,
+                    lambda: attach(self._shot.bundles, self._scope, self._inspector),
+                )
 
     def _takes(self, cell: Cell) -> Iterator[Item]:
         scope, template = self._scope, self._shot.output

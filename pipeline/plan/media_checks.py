@@ -14,6 +14,7 @@ from pipeline.domain import EMPTY, Constraints, Kind, Media, MediaLimits, Offer,
 from pipeline.findings import Finding, Severity
 from pipeline.models import ClipLimits, VideoModel
 from pipeline.plan.capability_checks import Violation
+from pipeline.web_addresses import named_format, page_behind
 
 _MEGA = 1_000_000
 LICENCE_WARNING_DAYS = 30
@@ -75,6 +76,39 @@ def unusable(
                     Violation(
                         slug=slug, message=f"{who} {message}; {has}", part=reference.role.value
                     ),
+                )
+
+
+def doubtful(
+    references: Iterable[Reference], model: VideoModel
+) -> Iterator[tuple[Reference, Violation, str]]:
+    """Yield the addresses that show a page, or end like no file the model takes; with a hint.
+
+    Nobody fetches them before a provider does, so it is a warning: a server may well send a
+    picture under any name.
+    """
+    for reference in references:
+        for media in reference.media:
+            page = None if media.local else page_behind(media.source)
+            named = "" if media.local else named_format(media.source)
+            of_video = media.media_type == "video"
+            takes = model.clips.formats if of_video else model.images.formats
+            message, hint = "", ""
+            if page is not None:
+                whose, hint = page
+                message = f"a link to share from {whose} shows a page, not the file itself"
+            elif named and named not in takes:
+                message = (
+                    f"{model.title} takes {media.media_type}s as {_format_names(takes)};"
+                    f" this address ends like {named.upper()}"
+                )
+                hint = "give the address of the file in one of these, or save it beside the table"
+            if message:
+                part = reference.role.value
+                yield (
+                    reference,
+                    Violation(slug="doubtful-address", message=message, part=part),
+                    hint,
                 )
 
 

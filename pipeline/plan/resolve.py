@@ -29,7 +29,7 @@ from pipeline.plan.capability_checks import (
     ratio_for,
 )
 from pipeline.plan.cells import ITEM_SETTINGS
-from pipeline.plan.media_checks import ADVICE, is_near_ratio, near_ratio, unusable
+from pipeline.plan.media_checks import ADVICE, doubtful, is_near_ratio, near_ratio, unusable
 from pipeline.plan.provider_settings import choose_model, choose_providers
 from pipeline.plan.setting_layers import OWN, WrittenSettings
 from pipeline.plan.template_scope import TemplateScope
@@ -168,6 +168,7 @@ class FindingLocator:
         level: int,
         *,
         hint: str = "",
+        severity: Severity = Severity.ERROR,
     ) -> None:
         """Report a medium's violation where it is named: in the table's cell, if from one."""
         value = attachments.values.get(reference.span)
@@ -175,7 +176,13 @@ class FindingLocator:
         if violation.part == "seconds" and attachments.declared is not None:
             value = attachments.declared
             span = value.span
-        finding = Finding(slug=violation.slug, message=violation.message, span=span, hint=hint)
+        finding = Finding(
+            slug=violation.slug,
+            message=violation.message,
+            span=span,
+            hint=hint,
+            severity=severity,
+        )
         # A message that names no file is the same for all rows: one finding at the frame itself.
         if value is not None and violation.slug != "frame-ratio":
             finding = self._scope.in_cell(finding, value)
@@ -234,6 +241,7 @@ class ItemResolver:
             by_part = ADVICE.get(violation.part, "")
             advice = by_part or ADVICE.get(violation.slug, "")
             self._locator.report_media(reference, violation, attachments, levels.draft, hint=advice)
+        self._warn_of_addresses(model, attachments)
         if unfit or known.forbidden or not all_used:
             return None
         if isinstance(choice, Finding) or attachments.broken:
@@ -258,6 +266,22 @@ class ItemResolver:
                 [self._candidate(offer, known, references, attachments) for offer in choice.offers]
             ),
         )
+
+    def _warn_of_addresses(self, model: VideoModel, attachments: Attachments) -> None:
+        doubts = self._scope.memoize(
+            ("doubtful", model.name),
+            self._levels.references,
+            lambda: tuple(doubtful(attachments.references, model)),
+        )
+        for reference, violation, hint in doubts:
+            self._locator.report_media(
+                reference,
+                violation,
+                attachments,
+                self._levels.draft,
+                hint=hint,
+                severity=Severity.WARNING,
+            )
 
     def settle(self, draft: ItemDraft, offer: Offer) -> ResolvedSettings:
         """Return settings, spec and the shared part of the key for one provider."""

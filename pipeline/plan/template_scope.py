@@ -119,7 +119,9 @@ class TemplateScope:
 
     def report_fault(self, fault: TemplateFault, level: int) -> None:
         """Keep a fault as a finding, with the row if it can be the row's."""
-        self.report(as_finding(fault), level)
+        # What reads a faulty cell is no second fault.
+        if fault.slug:
+            self.report(as_finding(fault), level)
 
     def report(self, finding: Finding, level: int) -> None:
         """Keep a finding, with the row if it depends on rows."""

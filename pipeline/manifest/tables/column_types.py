@@ -14,17 +14,24 @@ from datetime import date
 from decimal import Decimal
 from functools import partial
 from typing import Any
-from urllib.parse import urlsplit
 
 from pipeline.domain import EMPTY
-from pipeline.findings import Finding, Span, did_you_mean, nearest
+from pipeline.findings import Finding, Span, did_you_mean, nearest, unseen_difference
 from pipeline.manifest.schema import coerce, setting_rules
 from pipeline.manifest.schema_errors import either, quote
 from pipeline.manifest.tables.csv_reader import Sheet
 from pipeline.manifest.tables.table_rows import ROWS
 from pipeline.manifest.templates.filters import ValueFault
+from pipeline.web_addresses import (
+    MAX_ADDRESS,
+    UNENCRYPTED,
+    count_addresses,
+    is_address,
+    is_unencrypted,
+    is_web_address,
+    wrapped_addresses,
+)
 
-MAX_URL = 2_048
 _MAX_TAG = 64
 
 SpanOf = Callable[..., Span]
@@ -69,20 +76,45 @@ def column_type(written: Any) -> ColumnType:
     if "list" not in written:
         return ColumnType(read=read_one, blank=blank, optional=optional)
     separator = str(written.get("separator", ","))
+    addresses = name in _OF_ADDRESSES
 
     def read_list(text: str) -> Any:
-        values = [read_one(part) for part in map(str.strip, text.split(separator)) if part]
+        # A name in an attachment cell may have the separator in it.
+        parts = wrapped_addresses(text) if addresses else ()
+        values = [read_one(part) for part in parts or map(str.strip, text.split(separator)) if part]
         return next((value for value in values if isinstance(value, CellProblem)), tuple(values))
 
     return ColumnType(read=read_list, blank=(), optional=optional)
 
 
-_NOTHING = frozenset({"-", "--", "–", "?", "n/a", "na", "nan", "none", "null", "tbd", "#n/a"})
+_NOTHING = frozenset({"-", "--", "–", "?", "n/a", "na", "nan", "none", "null", "tbd"})
 """What people and programs write into a cell for want of a value."""
+# English, German, French, Spanish and Italian; LibreOffice's `Err:502`; a column that was too
+# narrow for its number.
+_FAILED = re.compile(
+    r"#(?:REF!|N/A|NAME\?|VALUE!|DIV/0!|NULL!|NUM!|SPILL!|CALC!|FIELD!|ERROR!|GETTING_DATA"
+    r"|BLOCKED!|CONNECT!|UNKNOWN!|BUSY!|EXTERNAL!|BEZUG!|NV|WERT!|ZAHL!|ÜBERLAUF!|NOM\s?\?|VALEUR!"
+    r"|NOMBRE\s?!|¿NOMBRE\?|¡REF!|¡VALOR!|¡NUM!|¡DIV/0!|¡NULO!|NOME\?|VALORE!|RIF!|N/D)"
+    r"|Err:5[0-9]{2}|#{4,}",
+    re.IGNORECASE,
+)
+FORMULA_HINT = "a formula failed in the spreadsheet: mend it there, and export the table again"
+
+
+def is_formula_error(text: str) -> bool:
+    """Tell whether a cell holds what a spreadsheet shows where a formula has failed."""
+    return text.startswith(("#", "Err:")) and _FAILED.fullmatch(text) is not None
+
+
+def has_formula_error(text: str) -> bool:
+    """Tell whether a spreadsheet's error stands anywhere in a file: asked before its cells are."""
+    return _FAILED.search(text) is not None
 
 
 def _problem(text: str, wanted: str, hint: str = "") -> CellProblem:
-    if text.casefold() in _NOTHING:
+    if is_formula_error(text):
+        hint = FORMULA_HINT
+    elif text.casefold() in _NOTHING:
         hint = hint or "leave the cell blank, and make the column optional"
     return CellProblem(message=f"{quote(text)} is not {wanted}", hint=hint)
 
@@ -145,33 +177,47 @@ def _date(text: str) -> Any:
         return _problem(text, "a date", "write it as 2026-12-31")
 
 
-_UNSEEN = re.compile(r"[\x00-\x20\x7f\x85\u2028\u2029]")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f\x85\u2028\u2029]")
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://|(?:https?|file|data):", re.IGNORECASE)
 
 
+def _single(text: str, kind: str) -> str | CellProblem:
+    """Return the one address in a cell, without what wraps it, or else the text as it is."""
+    wrapped = wrapped_addresses(text)
+    count, separator = (len(wrapped), ",") if wrapped else count_addresses(text)
+    if count > 1:
+        return CellProblem(
+            message=f"this cell holds {count} addresses",
+            hint=f"write {{list: {kind}, separator: '{separator}'}}",
+        )
+    return wrapped[0] if wrapped else text
+
+
 def _url(text: str) -> Any:
-    try:
-        parts = urlsplit(text)
-        web = parts.scheme in {"http", "https"} and bool(parts.hostname)
-    except ValueError:
-        web = False
-    if web and len(text) <= MAX_URL and not _UNSEEN.search(text):
-        return text
+    found = _single(text, "url")
+    if isinstance(found, CellProblem) or is_web_address(found):
+        return found
     return _problem(text, "a web address", "a web address begins with https://")
 
 
-def _file(text: str, *, wanted: str) -> Any:
-    if _SCHEME.match(text):
-        return text if isinstance(_url(text), str) else _problem(text, wanted)
-    return _problem(text, wanted) if _CONTROL.search(text) or len(text) > MAX_URL else text
+def _file(text: str, *, kind: str) -> Any:
+    found = _single(text, kind)
+    if isinstance(found, CellProblem):
+        return found
+    wanted = f"{'an' if kind == 'image' else 'a'} {kind} file or a web address"
+    if is_address(found) or _SCHEME.match(found):
+        if is_unencrypted(found):
+            return CellProblem(message="this address begins with http://", hint=UNENCRYPTED)
+        return found if is_web_address(found) else _problem(text, wanted)
+    return _problem(text, wanted) if _CONTROL.search(text) or len(text) > MAX_ADDRESS else text
 
 
 def _word(text: str, *, words: tuple[str, ...]) -> Any:
     if text in words:
         return text
     close = nearest(text, words)
-    return _problem(text, either(words), f"did you mean '{close}'?" if close else "")
+    meant = f"did you mean '{close}'?" if close else ""
+    return _problem(text, either(words), unseen_difference(text, words) or meant)
 
 
 _TYPES: Mapping[str, tuple[Callable[..., Any], Any]] = {
@@ -181,9 +227,10 @@ _TYPES: Mapping[str, tuple[Callable[..., Any], Any]] = {
     "boolean": (_boolean, None),
     "date": (_date, None),
     "url": (_url, ""),
-    "image": (partial(_file, wanted="an image file or a web address"), ""),
-    "video": (partial(_file, wanted="a video file or a web address"), ""),
+    "image": (partial(_file, kind="image"), ""),
+    "video": (partial(_file, kind="video"), ""),
 }
+_OF_ADDRESSES = frozenset({"url", "image", "video"})
 
 
 def _setting(text: str, *, name: str) -> Any:
@@ -238,25 +285,23 @@ class Join:
 class TableSpec:
     """What the manifest wants of a table, as far as the table has the columns for it."""
 
-    key: str | None
-    group_by: str | None
+    key: tuple[str, ...]
+    """The columns that name a row; those alone that the table has."""
+    group_by: tuple[str, ...]
     columns: tuple[str, ...]
     """The table's own columns, without those that steer."""
     types: Mapping[str, ColumnType] = field(default_factory=lambda: EMPTY)
     """The types of columns that have one, those that steer among them."""
     steering: tuple[str, ...] = ()
     fill_down: tuple[str, ...] = ()
-    grouped: bool = False
-    """The manifest names a column to group by, though the table may not have it."""
+    within: tuple[str, ...] = ()
+    """The columns of one product's lines, among which blank cells are filled."""
+    complete: bool = True
+    """Whether it is known what a row is; if not, its columns still are."""
 
     def type_of(self, name: str) -> ColumnType:
         """Return how a column is read."""
         return self.types.get(name, UNTYPED)
-
-    @property
-    def complete(self) -> bool:
-        """Tell whether it is known what a row is; if not, its columns still are."""
-        return self.key is not None and (self.group_by is not None or not self.grouped)
 
 
 def read_spec(
@@ -293,23 +338,33 @@ def read_spec(
             findings.append(unknown_column(name, names, span_of(*steps)))
         return known
 
-    key, group_by = spec["key"], spec.get("group_by")
+    def those(written: Any, *steps: str) -> tuple[str, ...]:
+        """Return the columns that a key names and the table has, be it one or a list."""
+        if isinstance(written, str):
+            return (written,) if has(written, *steps) else ()
+        return tuple(name for n, name in enumerate(written) if has(name, *steps, str(n)))
+
+    filling: Any = spec.get("fill_down", ())
+    way: tuple[str, ...] = ("fill_down",)
+    within: Any = ()
+    if isinstance(filling, Mapping):
+        within, filling, way = filling["within"], filling["columns"], ("fill_down", "columns")
     types = {n: column_type(kind) for n, kind in spec.get("columns", {}).items()}
+    before = len(findings)
+    key, group_by = those(spec["key"], "key"), those(spec.get("group_by", ()), "group_by")
+    complete = len(findings) == before
     found = TableSpec(
-        key=key if has(key, "key") else None,
-        group_by=group_by if group_by is not None and has(group_by, "group_by") else None,
+        key=key,
+        group_by=group_by,
+        complete=complete,
+        within=those(within, "fill_down", "within"),
         columns=names,
         types={
             **{name: kind for name, kind in types.items() if has(name, "columns", name)},
             **{name: STEERING[name] for name in steering},
         },
         steering=steering,
-        fill_down=tuple(
-            name
-            for number, name in enumerate(spec.get("fill_down", ()))
-            if has(name, "fill_down", str(number))
-        ),
-        grouped=group_by is not None,
+        fill_down=those(filling, *way),
     )
     return found, findings
 

@@ -12,7 +12,7 @@ import csv
 import re
 from array import array
 from bisect import bisect_right
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -45,6 +45,8 @@ _LABELS: Mapping[str, str] = {
 _CODECS: Mapping[str | None, str] = {"windows-1252": "cp1252", "utf-16": "utf-16-le"}
 _AS_CSV = "save it as 'CSV UTF-8'"
 _PAGE = "a web page", "open its address in a browser: perhaps it asks to log in, or shows a preview"
+_AS_TABLE = "shops and feed programs give the same feed as CSV or TSV: export it as one of these"
+_XML, _JSON = ("XML", _AS_TABLE), ("JSON", _AS_TABLE)
 # What spreadsheet programs write when asked for anything but CSV, and what servers send instead;
 # in small letters.
 _OTHER_FORMATS: Mapping[bytes, tuple[str, str]] = {
@@ -54,7 +56,17 @@ _OTHER_FORMATS: Mapping[bytes, tuple[str, str]] = {
     b"%pdf": ("a PDF", _AS_CSV),
     b"<!doctype html": _PAGE,
     b"<html": _PAGE,
+    b"<?xml": _XML,
+    b"<rss": _XML,
+    b"<feed": _XML,
+    b"{\\rtf": ("a text document", _AS_CSV),
+    b"sqlite format 3": ("a database", _AS_CSV),
+    b"par1": ("a Parquet file", _AS_CSV),
 }
+# What is no beginning of a header: a list of maps or of lists, a map with a quoted key.
+_JSON_BEGINS = re.compile(rb"\[\s*[\[{]|\{\s*\"|\[\s*\"[^\"]*\"\s*,\s*\"[^\"]*\"\s*\]\s*[,\]]")
+_LOOKED_AT = 400
+"""Bytes by which a file is known that is no table."""
 _BREAK = re.compile(r"\r\n|\r|\n")
 _LINE = re.compile(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+")
 # Possessive, so that a quote which is never closed is found out in one pass.
@@ -66,10 +78,9 @@ def decode_table(data: bytes, *, shown: str, encoding: str | None) -> tuple[str,
     if len(data) > MAX_BYTES:
         message = f"the file has {len(data):,} bytes; at most {MAX_BYTES:,} are read"
         return Finding(slug="too-large", message=message, span=Span(file=shown))
-    beginning = data[:100].lstrip().lower()
-    other = next((start for start in _OTHER_FORMATS if beginning.startswith(start)), None)
+    other = _other_format(data)
     if other is not None:
-        what, hint = _OTHER_FORMATS[other]
+        what, hint = other
         message = f"this is {what}, not CSV"
         return Finding(slug="bad-encoding", message=message, span=Span(file=shown), hint=hint)
     # What the manifest says is believed where no mark proves anything else.
@@ -103,6 +114,20 @@ def decode_table(data: bytes, *, shown: str, encoding: str | None) -> tuple[str,
     return _bad_encoding(before.partition("\0")[0], shown, "a NUL character is not text", hint)
 
 
+def _other_format(data: bytes) -> tuple[str, str] | None:
+    """Return what a file is that is no table, and what to do with it; None where it may be one."""
+    beginning = data[:_LOOKED_AT]
+    for mark, (codec, _) in _MARKS.items():
+        if data.startswith(mark):
+            beginning = data[len(mark) : _LOOKED_AT].decode(codec, "ignore").encode()
+    beginning = beginning.lstrip().lower()
+    if _JSON_BEGINS.match(beginning):
+        return _JSON
+    return next(
+        (what for start, what in _OTHER_FORMATS.items() if beginning.startswith(start)), None
+    )
+
+
 def _bad_encoding(before: str, shown: str, message: str, hint: str) -> Finding:
     """Return the finding for what stands right after a text."""
     lines = _BREAK.split(before)
@@ -126,19 +151,43 @@ class Delimiter:
     mark: str
     spaced: bool = False
     """A space follows every delimiter of the header: such spaces belong to no cell."""
-    instructed: bool = False
-    """The first line is Excel's `sep=`, not the header."""
+    above: int = 0
+    """Lines above the header, such as Excel's `sep=`."""
 
 
-def find_delimiter(text: str, written: str | None) -> Delimiter:
+HEADER_LINES = 100
+"""How far down a file the line with the names of its columns is looked for."""
+
+
+def find_header(text: str, names: Collection[str]) -> int | None:
+    r"""Return the first line that has all these names as cells, whatever parts them; else None.
+
+    `find_header("Mugs 2026\n\nsku;name\n", ["sku"])` is 3.
+    """
+    wanted = {name.strip() for name in names}
+    lines = (found[0] for found in _LINE.finditer(text, 0, MAX_BYTES))
+    for number, line in enumerate(islice(lines, HEADER_LINES), start=1):
+        for mark in _DELIMITERS:
+            # A line that ends within a quoted cell gives the cells before it.
+            with suppress(csv.Error):
+                cells = next(csv.reader([line], delimiter=mark), [])
+                if wanted <= set(map(str.strip, cells)):
+                    return number
+    return None
+
+
+def find_delimiter(text: str, written: str | None, header: int = 1) -> Delimiter:
     """Return what separates the cells: as written in the manifest, else as the text shows.
 
     Each candidate is tried on the header and on the lines after it, quotes heeded: a comma in a
-    product's name, or in 79,90, does not make a semicolon table a comma table.
+    product's name, or in 79,90, does not make a semicolon table a comma table. What stands above
+    the line of the `header` is no part of the table.
     """
     instruction = _INSTRUCTION.match(text)
-    if instruction:
-        text = text[instruction.end() :]
+    above = 0 if instruction is None else 1
+    above = max(header - 1, above)
+    before = islice(_LINE.finditer(text), above)
+    text = text[max((found.end() for found in before), default=0) :]
 
     def score(mark: str) -> float:
         """Tell how many columns a delimiter gives, times the share of lines that have as many."""
@@ -159,9 +208,9 @@ def find_delimiter(text: str, written: str | None) -> Delimiter:
     else:
         mark = instruction[1] if instruction else max(_DELIMITERS, key=score)
     # Only the header is asked: a cell may well begin with a space of its own.
-    header = next((found[0] for found in _LINE.finditer(text) if found[0].strip()), "")
-    spaced = mark in header.rstrip() and header.count(mark) == header.count(f"{mark} ")
-    return Delimiter(mark=mark, spaced=spaced, instructed=instruction is not None)
+    names = next((found[0] for found in _LINE.finditer(text) if found[0].strip()), "")
+    spaced = mark in names.rstrip() and names.count(mark) == names.count(f"{mark} ")
+    return Delimiter(mark=mark, spaced=spaced, above=above)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -263,13 +312,15 @@ class Sheet:
         return replace(self, columns={name: [] for name in self.columns}, lines=())
 
 
-def read_sheet(text: str, *, shown_as: str, written: str | None) -> Sheet | Finding:
+def read_sheet(
+    text: str, *, shown_as: str, written: str | None, header: int = 1
+) -> Sheet | Finding:
     """Return a table's columns as far as they can be read, or why there are none.
 
     Of the lines `sku,name` and `S1,Air` the columns are `{"sku": ["S1"], "name": ["Air"]}`.
-    `written` is the delimiter that the manifest names.
+    `written` is the delimiter that the manifest names, `header` the line in which the names stand.
     """
-    mark = find_delimiter(text, written)
+    mark = find_delimiter(text, written, header)
     places = CellPlaces(shown=shown_as, text=text, delimiter=mark.mark, spaced=mark.spaced)
     records = _Records(places=places)
     records.read(mark)
@@ -277,6 +328,8 @@ def read_sheet(text: str, *, shown_as: str, written: str | None) -> Sheet | Find
         return records.refused or records.broken[0]
     if not records.header:
         message = "the table is empty: its first line must name the columns"
+        if header > 1:
+            message = f"nothing stands in line {header} or below it: no line names the columns"
         hint = "is this the right file?"
         return Finding(slug="empty-table", message=message, span=Span(file=shown_as), hint=hint)
     width = len(records.header)
@@ -324,6 +377,10 @@ class _Records:
     lines: array[int] = field(default_factory=lambda: array("q"))
     ragged: dict[int, array[int]] = field(default_factory=dict)
     """The lines of records that are not as wide as the header, by their width."""
+    ending: array[int] = field(default_factory=lambda: array("q"))
+    """Those that are wider, and blank beyond the header."""
+    ended: list[str] = field(default_factory=list)
+    """The cells of these up to there."""
     broken: list[Finding] = field(default_factory=list)
     refused: Finding | None = None
 
@@ -340,17 +397,24 @@ class _Records:
                     raise _TooLarge(_TOO_WIDE)
                 yield line
 
+        text_lines = limit_lines()
         reader = csv.reader(
-            limit_lines(), delimiter=mark.mark, strict=True, skipinitialspace=mark.spaced
+            text_lines, delimiter=mark.mark, strict=True, skipinitialspace=mark.spaced
         )
         line = 1
         try:
-            if mark.instructed:
-                next(reader)
-                line = 2
+            # Not by the reader: what stands above may be quoted in any way.
+            line += sum(1 for _ in islice(text_lines, mark.above))
             for record in reader:
                 self._add(record, line)
-                line = reader.line_num + 1
+                line = mark.above + reader.line_num + 1
+            # Many programs end each line with a delimiter. That a single line does may as well
+            # be a delimiter within a name, and every cell behind it in another's column.
+            if len(self.ending) > 1 and not self.lines and len(self.ragged) == 1:
+                ((width, lines),) = self.ragged.items()
+                filled = array("q", sorted(set(lines).difference(self.ending)))
+                self.cells, self.lines = self.ended, self.ending
+                self.ragged = {width: filled} if filled else {}
         except csv.Error:
             self.broken.append(_broken_quoting(self.places, line))
         except _TooLarge as error:
@@ -360,16 +424,20 @@ class _Records:
     def _add(self, record: list[str], line: int) -> None:
         if not record:
             return  # a blank line is none
-        if len(record) == len(self.header):
+        width = len(self.header)
+        if len(record) == width:
             if any(record):
                 self.cells += record
                 self.lines.append(line)
         elif "".join(record).strip():
             if self.header:
                 self.ragged.setdefault(len(record), array("q")).append(line)
+                if len(record) > width and not any(map(str.strip, record[width:])):
+                    self.ending.append(line)
+                    self.ended += record[:width]
             else:
                 self.header, self.header_line = [name.strip() for name in record], line
-        if len(self.cells) > MAX_CELLS or len(self.header) > MAX_COLUMNS:
+        if len(self.cells) + len(self.ended) > MAX_CELLS or len(self.header) > MAX_COLUMNS:
             raise _TooLarge(_TOO_WIDE)
 
     def header_findings(
@@ -413,6 +481,8 @@ class _Records:
             who = "the row has" if len(lines) == 1 else f"{len(lines):,} rows have"
             short = "an empty cell needs its delimiter too"
             long = "put quotes around a cell with a delimiter in it"
+            if set(lines) <= set(self.ending):
+                long += "; the last cells are blank, so that it may be a delimiter at the end"
             yield Finding(
                 slug="ragged-row",
                 message=f"{who} {_count_cells(count)}, the header {_count_cells(width)}",

@@ -1,8 +1,8 @@
 """The manifest's `tables` → read tables, everything that is wrong with them, and their names.
 
-A table is read after those it joins, in this order: read, fill_down, _skip, group_by, types, key,
-join, where, order_by, limit. A row with a fault is left out and `Table.complete` is False; no bytes
-of a file raise anything.
+A table is read after those it joins, in this order: read, fill_down, _skip, group_by, join, where,
+types of the rows that stay, keys, order_by, limit. A row with a fault is no row of the table
+(`Table.faulty`), and `Table.complete` is False; no bytes of a file raise anything.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import Any
 
 from pipeline.allowed_paths import AllowedPaths
 from pipeline.domain import EMPTY, Row, Table, Template, Value
-from pipeline.errors import MediaFault, TemplateFault
+from pipeline.errors import MediaFault
 from pipeline.findings import Finding, Severity, Span, has_errors
 from pipeline.manifest.layers import SET, display_path, unreadable_file
 from pipeline.manifest.schema_errors import quote
@@ -27,22 +27,27 @@ from pipeline.manifest.tables.column_types import (
     CellProblem,
     SpanOf,
     TableSpec,
+    has_formula_error,
     read_joins,
     read_sorting,
     read_spec,
 )
 from pipeline.manifest.tables.csv_reader import (
+    HEADER_LINES,
     MAX_FINDINGS,
     MAX_RELATED,
     CellPlaces,
     Sheet,
     decode_table,
+    find_header,
     read_sheet,
 )
+from pipeline.manifest.tables.row_filter import WhereFilter
 from pipeline.manifest.tables.table_rows import (
     ROWS,
     CellGrid,
     ColumnNames,
+    FaultyValues,
     RowCells,
     RowLayout,
     RowValues,
@@ -51,10 +56,14 @@ from pipeline.manifest.tables.transform import (
     CellFault,
     JoinedColumns,
     TableRows,
+    TextRows,
     find_repeats,
-    make_rows,
+    row_keys,
+    shape_rows,
     sort_rows,
+    suggest_key,
     take,
+    type_rows,
 )
 from pipeline.manifest.templates.compile import compile_condition
 from pipeline.manifest.templates.lint import SCALAR, Scope
@@ -222,26 +231,51 @@ def read_table(  # noqa: PLR0913 - all by name, each one thing that only the man
     if isinstance(text, Finding):
         return None, (text,)
     with _without_collector():
-        sheet = read_sheet(text[0], shown_as=shown, written=spec.get("delimiter"))
+        header = _header_line(text[0], spec.get("header", 1), span_of)
+        if isinstance(header, Finding):
+            return None, (header,)
+        sheet = read_sheet(text[0], shown_as=shown, written=spec.get("delimiter"), header=header)
         if isinstance(sheet, Finding):
             return None, (sheet,)
-        maker = _TableMaker(spec=spec, span_of=span_of, sheet=sheet, folder=path.parent)
+        maker = _TableMaker(spec=spec, span_of=span_of, sheet=sheet, path=path)
         made = maker.make(where, other_tables, context)
         if made is None:
             return None, tuple(maker.findings)
         columns, rows = made
+        key = spec["key"]
         table = Table(
             name=name,
             alias=spec.get("as", ""),
-            key=spec["key"],
+            key=(key,) if isinstance(key, str) else tuple(key),
             columns=columns,
             rows=tuple(rows),
+            faulty=tuple(maker.faulty),
+            left_out=maker.left_out,
+            suspect=has_formula_error(text[0])
+            or any(each.suspect for join in read_joins(spec) if (each := other_tables[join.table])),
             path=path,
             span=span_of(),
             decided=f"{text[1]}, {sheet.separated}, {len(sheet.lines)} lines",
             complete=not has_errors(maker.findings),
         )
         return table, tuple(maker.findings)
+
+
+def _header_line(text: str, written: int | str | Sequence[str], span_of: SpanOf) -> int | Finding:
+    """Return the line in which a table's names stand, given it or what stands in it."""
+    if isinstance(written, int):
+        return written
+    names = [written] if isinstance(written, str) else list(written)
+    line = find_header(text, names)
+    if line is not None:
+        return line
+    listed = " and ".join(map(quote, names))
+    return Finding(
+        slug="unknown-column",
+        message=f"none of the first {HEADER_LINES} lines has {listed} as a cell",
+        span=span_of("header"),
+        hint="write the number of the line in which the names stand, such as header: 3",
+    )
 
 
 @contextmanager
@@ -266,8 +300,12 @@ class _TableMaker:
     spec: Mapping[str, Any]
     span_of: SpanOf
     sheet: Sheet
-    folder: Path
+    path: Path
     findings: list[Finding] = field(default_factory=list)
+    faulty: list[Row] = field(default_factory=list)
+    """Rows with a fault of their own, for those who look at what is right in them."""
+    left_out: dict[str, str] = field(default_factory=dict)
+    """Keys of rows that are none of the table's, with the key of its map that says so."""
 
     def make(
         self,
@@ -278,83 +316,145 @@ class _TableMaker:
         """Return the columns and rows; None where there are columns that nobody knows."""
         sheet = self.sheet
         spec, findings = read_spec(self.spec, sheet, self.span_of)
+        elsewhere = None if spec.complete else self._header_elsewhere(spec)
+        if elsewhere is not None:
+            # What is wrong with cells under the wrong names is not told.
+            self.findings.append(elsewhere)
+            return None
         self.findings += [*sheet.findings, *findings]
-        rows = make_rows(sheet if spec.complete else sheet.without_lines(), spec)
-        good = self._good_rows(rows, spec)
-        joined = JoinedColumns(rows=rows, key=spec.key, span_of=self.span_of)
+        whole = sheet if spec.complete else sheet.without_lines()
+        texts, skip_faults, skipped = shape_rows(whole, spec)
+        keys = row_keys(texts.texts, spec.key) if spec.key else [""] * len(texts)
+        joined = JoinedColumns(
+            rows=texts, spec=spec, keys=keys, span_of=self.span_of, path=self.path
+        )
         for join in read_joins(self.spec):
-            joined.add(join, others, good)
-        self.findings += joined.findings
+            joined.add(join, others)
         if not joined.known:
+            self.findings += [*cell_findings(skip_faults, sheet.places), *joined.findings]
             return None
         names = ColumnNames.of((*spec.columns, *joined.columns))
-        columns = {name: column.cells for name, column in rows.columns.items()} | joined.columns
-        grid = CellGrid(names=names, columns=tuple(columns[name] for name in names.columns))
-        values = {
-            row: RowValues(grid, row, rows.parts[row] if rows.parts else ())
-            for row in good
-            if row not in joined.missing
+        filtered = WhereFilter(
+            rows=texts, spec=spec, keys=keys, names=names, joined=joined, positions=sheet.positions
+        )
+        staying = filtered.passing(where, self._row_names(), context)
+        rows = texts.take(staying)
+        keys_left = take(keys, staying) if len(staying) < len(keys) else keys
+        typed = type_rows(rows, spec, keys_left, sheet.positions)
+        faults = (*skip_faults, *filtered.faults, *typed.faults)
+        self.findings += cell_findings(faults, sheet.places)
+        good = self._good_rows(rows, typed, spec, keys_left)
+        unmatched = [staying[row] for row in good if staying[row] in joined.missing]
+        self.findings += joined.findings
+        self.findings += joined.missing_matches({*unmatched, *filtered.unmatched})
+        good = [row for row in good if staying[row] not in joined.missing]
+        columns = {name: typed.columns[name].cells for name in spec.columns} | {
+            name: take(column, staying) for name, column in joined.columns.items()
         }
         sorting, unknown = read_sorting(self.spec, names.columns, self.span_of)
-        self.findings += unknown
-        left = list(values) if where is None else self._passing(rows.keys, values, where, context)
-        if sorting and left:
-            by = [(take(columns[name], left), down) for name, down in sorting]
-            left = take(left, sort_rows(by))
+        self.findings += [*unknown, *self._where_findings(filtered, len(texts))]
+        if sorting and good:
+            by = [(take(columns[name], good), down) for name, down in sorting]
+            good = take(good, sort_rows(by))
+        grid = CellGrid(names=names, columns=tuple(columns[name] for name in names.columns))
         layout = RowLayout(
             places=sheet.places,
             names=names,
             positions=tuple(sheet.positions[name] for name in spec.columns),
-            lines=rows.lines,
-            joined=joined.cells,
+            lines=rows.lines(),
+            joined=take(joined.cells, staying) if joined.cells else (),
         )
+        drafts = _RowDrafts(rows=rows, typed=typed, keys=keys_left, grid=grid, layout=layout)
+        limit = self.spec.get("limit")
+        self.left_out |= dict.fromkeys(skipped, "_skip") | filtered.left_out
+        self.left_out |= dict.fromkeys(take(keys_left, good[limit:] if limit else ()), "limit")
+        if limit is None:
+            others_there = set(range(len(rows))).difference(good)
+            # Without its match a row lacks what templates may ask of it.
+            complete = (row for row in sorted(others_there) if staying[row] not in joined.missing)
+            self.faulty += [self._row(row, drafts, spec) for row in complete]
         # Rows are made of those alone that stay: the others are positions until here.
-        wanted = left[: self.spec.get("limit")]
-        return names.columns, (
-            self._row(row, rows, spec, values=values[row], cells=RowCells(layout, row))
-            for row in wanted
+        return names.columns, (self._row(row, drafts, spec) for row in good[:limit])
+
+    def _row_names(self) -> tuple[str, ...]:
+        return ("row", *([self.spec["as"]] if "as" in self.spec else []))
+
+    def _header_elsewhere(self, spec: TableSpec) -> Finding | None:
+        """Return the finding for a key that is no column, but stands in a line near the top."""
+        written = self.spec["key"]
+        names = [written] if isinstance(written, str) else list(written)
+        line = find_header(self.sheet.places.text, names)
+        if len(spec.key) == len(names) or line in {None, self.sheet.header_line}:
+            return None
+        stand = "stands" if len(names) == 1 else "stand"
+        return Finding(
+            slug="unknown-column",
+            message=f"{' and '.join(map(quote, names))} {stand} in line {line} of the file, and"
+            f" its names are read from line {self.sheet.header_line}",
+            span=self.span_of("key"),
+            hint=f"is that the line with the names? write header: {line}",
+            related=(Span(file=self.sheet.places.shown, line=line or 1),),
         )
 
-    def _row(
-        self, row: int, rows: TableRows, spec: TableSpec, *, values: RowValues, cells: RowCells
-    ) -> Row:
-        lines, places = rows.lines[row], self.sheet.places
+    def _row(self, row: int, drafts: _RowDrafts, spec: TableSpec) -> Row:
+        lines, places = drafts.layout.lines[row], self.sheet.places
         steering: dict[str, Value] = {}
         for name in spec.steering:
-            column = rows.columns[name]
-            if name != "_skip" and column.filled[row]:
+            column = drafts.typed.columns[name]
+            faulty = name in drafts.typed.bad.get(row, ())
+            if name != "_skip" and column.filled[row] and not faulty:
                 steering[name.removeprefix("_")] = Value(
                     data=column.cells[row],
                     span=places.first(lines, self.sheet.positions[name]),
-                    folder=self.folder,
+                    folder=self.path.parent,
                 )
         return Row(
-            key=rows.keys[row],
-            values=values,
+            key=drafts.keys[row],
+            values=drafts.values(row),
             span=places.line(lines if isinstance(lines, int) else lines[0]),
             steering=MappingProxyType(steering) if steering else EMPTY,
-            cells=cells,
-            folder=self.folder,
+            cells=RowCells(drafts.layout, row),
+            folder=self.path.parent,
         )
 
-    def _good_rows(self, rows: TableRows, spec: TableSpec) -> list[int]:
+    def _good_rows(
+        self, rows: TextRows, typed: TableRows, spec: TableSpec, keys: Sequence[str]
+    ) -> list[int]:
         """Return which rows may be used: right in every cell, and with a key of their own."""
-        self.findings += cell_findings(rows.faults, self.sheet.places)
-        if spec.key is None:
-            return [row for row in range(len(rows.keys)) if row not in rows.bad]
-        again = find_repeats(rows.keys)
-        self.findings += self._key_findings(rows, spec.key, again)
-        if spec.fill_down and not spec.group_by:
+        if not spec.key:
+            return [row for row in range(len(rows)) if row not in typed.bad]
+        again = find_repeats(keys)
+        self.findings += self._key_findings(rows, spec, keys, again)
+        within = isinstance(self.spec.get("fill_down"), Mapping)
+        if spec.fill_down and not (spec.group_by or within):
             self._warn(
                 "useless-fill",
                 "nothing is filled: without 'group_by' no two rows have the same key",
                 "fill_down",
-                "write group_by: with the column that the lines of one product share",
+                f"write fill_down: {{columns: [{', '.join(spec.fill_down)}], within: …}}, with the"
+                " column that the lines of one product share, or group_by: with that column",
             )
         if not self.sheet.lines and not has_errors(self.findings):
             self._warn("no-rows", "the table has no rows", "file", _NO_ROWS)
-        bad = rows.bad.union(*(others for _, *others in again.values()))
-        return [row for row, key in enumerate(rows.keys) if key and row not in bad]
+        repeated = {row for _, *others in again.values() for row in others}
+        return [
+            row
+            for row, key in enumerate(keys)
+            if key and row not in typed.bad and row not in repeated
+        ]
+
+    def _where_findings(self, filtered: WhereFilter, before: int) -> Iterator[Finding]:
+        """Yield one finding for each way in which `where` fails, and one where no row passes."""
+        for (slug, message, span, hint), rows in filtered.causes.items():
+            yield Finding(slug=slug, message=message, span=span, hint=hint, rows=tuple(rows))
+        if before and before == len(filtered.left_out_rows):
+            yield Finding(
+                slug="no-rows",
+                message="no row passes 'where'",
+                span=self.span_of("where"),
+                hint=_NO_ROWS,
+                severity=Severity.WARNING,
+            )
 
     def _warn(self, slug: str, message: str, key: str, hint: str) -> None:
         self.findings.append(
@@ -368,32 +468,46 @@ class _TableMaker:
         )
 
     def _key_findings(
-        self, rows: TableRows, column: str, again: Mapping[str, Sequence[int]]
+        self,
+        rows: TextRows,
+        spec: TableSpec,
+        keys: Sequence[str],
+        again: Mapping[str, Sequence[int]],
     ) -> Iterator[Finding]:
         """Yield a finding for all rows without a key, and one for each key given twice."""
+        column, lines = spec.key[0], rows.lines()
 
         def place(row: int) -> Span:
-            return self.sheet.places.first(rows.lines[row], self.sheet.positions[column])
+            return self.sheet.places.first(lines[row], self.sheet.positions[column])
 
-        blank = [row for row, key in enumerate(rows.keys) if not key]
+        blank = [row for row, key in enumerate(keys) if not key]
+        apart = suggest_key(rows.texts, spec.key)
         if blank:
             many = f" in {len(blank)} rows" if len(blank) > 1 else ""
+            way = "let several columns be the key"
+            if apart:
+                way = f"name those that tell the rows apart: key: [{', '.join(apart)}]"
             yield Finding(
                 slug="empty-key",
                 message=f"the key {quote(column)} is blank{many}",
                 span=place(blank[0]),
-                hint="every row needs a key: it is part of every address",
+                hint="every row needs a key: leave the lines out that are no row, with 'where',"
+                f" or {way}",
                 column=column,
                 related=tuple(place(row) for row in blank[1:MAX_RELATED]),
             )
         listed = list(again.items())
+        several = f"[{', '.join(spec.key)}]" if len(spec.key) > 1 else column
+        ways = f"if they are one product, write group_by: {several}"
+        if apart:
+            ways += f"; if they are its variants, key: [{', '.join(apart)}]"
         for key, (first, second, *others) in listed[:MAX_FINDINGS]:
             count = "two" if not others else str(2 + len(others))
             yield Finding(
                 slug="duplicate-key",
                 message=f"{count} rows have the key {quote(key)}",
                 span=place(second),
-                hint=f"if they are one product, write group_by: {column}",
+                hint=ways,
                 row=key,
                 column=column,
                 related=tuple(place(row) for row in (first, *others[:MAX_RELATED])),
@@ -408,30 +522,22 @@ class _TableMaker:
                 rows=tuple(key for key, _ in rest),
             )
 
-    def _passing(
-        self,
-        keys: Sequence[str],
-        values: Mapping[int, RowValues],
-        where: Template,
-        context: Mapping[str, Any],
-    ) -> list[int]:
-        """Return the rows that pass `where`; one finding for each way in which it fails."""
-        names = ("row", *([self.spec["as"]] if "as" in self.spec else []))
-        passing: list[int] = []
-        causes: dict[tuple[str, str, Span, str], list[str]] = {}
-        for row, cells in values.items():
-            try:
-                if where.render({**context, **dict.fromkeys(names, cells)}):
-                    passing.append(row)
-            except TemplateFault as fault:
-                cause = (fault.slug, fault.message, fault.span, fault.hint)
-                causes.setdefault(cause, []).append(keys[row])
-        for (slug, message, span, hint), rows in causes.items():
-            found = Finding(slug=slug, message=message, span=span, hint=hint, rows=tuple(rows))
-            self.findings.append(found)
-        if values and not passing and not causes:
-            self._warn("no-rows", "no row passes 'where'", "where", _NO_ROWS)
-        return passing
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _RowDrafts:
+    """What rows are made of, each of its position."""
+
+    rows: TextRows
+    typed: TableRows
+    keys: Sequence[str]
+    grid: CellGrid
+    layout: RowLayout
+
+    def values(self, row: int) -> RowValues:
+        """Return a row's values; a cell that has a finding already gives none."""
+        parts = self.typed.parts[row] if self.typed.parts else ()
+        bad = self.typed.bad.get(row)
+        return FaultyValues(self.grid, row, parts, bad) if bad else RowValues(self.grid, row, parts)
 
 
 def cell_findings(faults: Iterable[CellFault], places: CellPlaces) -> Iterator[Finding]:

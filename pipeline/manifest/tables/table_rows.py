@@ -15,6 +15,7 @@ from typing import Any
 
 from pipeline.findings import Span
 from pipeline.manifest.tables.csv_reader import CellPlaces
+from pipeline.manifest.templates.filters import TOLD, ValueFault
 
 ROWS = "rows"
 """The one name under a row that is no column: the lines that were grouped into it."""
@@ -87,6 +88,28 @@ class RowValues(Mapping[str, Any]):
 
     def __repr__(self) -> str:
         return f"RowValues({dict(self)!r})"
+
+
+class FaultyValues(RowValues):
+    """The values of a row of which some have a finding: to read one of these is told by no other.
+
+    So the row's pictures can be looked at in the same pass.
+    """
+
+    __slots__ = ("_bad",)
+
+    def __init__(
+        self, grid: CellGrid, row: int, lines: tuple[RowValues, ...], bad: frozenset[str]
+    ) -> None:
+        super().__init__(grid, row, lines)
+        self._bad = frozenset(
+            position for name, position in grid.names.positions.items() if name in bad
+        )
+
+    def __getitem__(self, name: str) -> Any:
+        if self._grid.names.positions.get(name) in self._bad or name == ROWS:
+            raise ValueFault(TOLD, f"'{name}' has a finding of its own")
+        return super().__getitem__(name)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

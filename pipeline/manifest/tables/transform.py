@@ -7,9 +7,11 @@ It takes longer to load than most tables to read, so only what needs it imports 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import accumulate, pairwise
+from pathlib import Path
 from typing import Any
 
 from pipeline.domain import Table
@@ -27,7 +29,7 @@ from pipeline.manifest.tables.csv_reader import Sheet
 from pipeline.manifest.tables.table_rows import CellGrid, ColumnNames, RowValues
 
 MAX_KEY = 200
-_BLANK = CellProblem(message="the cell is blank", hint="make the column optional if it may be")
+BLANK = CellProblem(message="the cell is blank", hint="make the column optional if it may be")
 
 RowLines = tuple[int, ...] | int
 """The physical line on which a row's record begins, or those of all its records."""
@@ -58,23 +60,56 @@ class TypedColumn:
         """Tell where a cell is not blank; most columns are never asked."""
         return [bool(text.strip()) for text in self.texts]
 
-    def take(self, positions: Sequence[int]) -> TypedColumn:
-        """Return the column with only the lines at these positions; problems stay behind."""
-        return TypedColumn(texts=take(self.texts, positions), cells=take(self.cells, positions))
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TextRows:
+    """A table's rows as texts: filled, without the skipped, grouped; nothing is typed yet."""
+
+    own: Mapping[str, Sequence[str]]
+    """The texts of each column by line."""
+    numbers: Sequence[int]
+    """The physical line on which each record begins."""
+    texts: Mapping[str, Sequence[str]]
+    """By row: of each column the first that is not blank."""
+    groups: Sequence[tuple[int, ...]] | None = None
+    """The lines of each row; None where each line is a row."""
+
+    def __len__(self) -> int:
+        return len(self.numbers if self.groups is None else self.groups)
+
+    def lines(self) -> Sequence[RowLines]:
+        """Return the physical lines of each row."""
+        if self.groups is None:
+            return self.numbers
+        return [tuple(self.numbers[line] for line in group) for group in self.groups]
+
+    def take(self, rows: Sequence[int]) -> TextRows:
+        """Return these rows alone, in their order."""
+        if len(rows) == len(self):
+            return self
+        texts = {name: take(column, rows) for name, column in self.texts.items()}
+        if self.groups is None:
+            return TextRows(own=texts, numbers=take(self.numbers, rows), texts=texts)
+        lines = [line for row in rows for line in self.groups[row]]
+        ends = list(accumulate((len(self.groups[row]) for row in rows), initial=0))
+        return TextRows(
+            own={name: take(column, lines) for name, column in self.own.items()},
+            numbers=take(self.numbers, lines),
+            texts=texts,
+            groups=[tuple(range(start, end)) for start, end in pairwise(ends)],
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TableRows:
-    """A table's rows before they are joined, filtered and sorted; a value per row everywhere."""
+    """The rows that stay, with every cell typed; a value per row everywhere."""
 
-    keys: list[str]
     columns: Mapping[str, TypedColumn]
-    lines: Sequence[RowLines]
     parts: Sequence[tuple[RowValues, ...]]
     """The values of each row's own lines, where lines are grouped."""
     faults: tuple[CellFault, ...]
-    bad: frozenset[int]
-    """Rows in which a cell cannot be used."""
+    bad: Mapping[int, frozenset[str]]
+    """Rows in which a cell cannot be used, with the columns of these cells."""
 
 
 def take(values: Sequence[Any], positions: Sequence[int]) -> list[Any]:
@@ -177,28 +212,78 @@ def find_repeats(keys: Sequence[str]) -> dict[str, list[int]]:
     return {key: positions for key, positions in found.items() if len(positions) > 1}
 
 
-def make_rows(sheet: Sheet, spec: TableSpec) -> TableRows:
-    """Return a sheet's rows, and what is wrong with their cells.
+def join_columns(columns: Sequence[Sequence[str]]) -> Sequence[str]:
+    """Return one text for each line out of several columns, equal where all of them are."""
+    if len(columns) == 1:
+        return columns[0]
+    return ["\x1f".join(map(str.strip, parts)) for parts in zip(*columns, strict=True)]
 
-    A row keeps the lines it is made of; its columns hold the first value that is not blank. What
-    is wrong in any of its lines is wrong with the row.
+
+def row_keys(texts: Mapping[str, Sequence[str]], key: Sequence[str]) -> list[str]:
+    """Return the key of each row; blank where it has none.
+
+    Several columns are joined by `+`: `apron+Sand+S`. Blank ones at the end are left out, one
+    before another leaves its place: no two rows get the same key by it. The first names the
+    product, and without it there is no key.
     """
-    texts = {name: sheet.columns[name] for name in (*spec.columns, *spec.steering)}
-    if spec.group_by is not None:
-        texts[spec.group_by] = fill_down(texts[spec.group_by])
+    if len(key) == 1:
+        return [text.strip() for text in texts[key[0]]]
+    keys = []
+    for parts in zip(*(texts[name] for name in key), strict=True):
+        joined = "+".join(part.strip().replace("+", "%2B") for part in parts)
+        keys.append("" if joined.startswith("+") else joined.rstrip("+"))
+    return keys
+
+
+_SHOP_OPTIONS = ("Handle", "Option1 Value", "Option2 Value", "Option3 Value")
+_LONGEST_SUGGESTED = 40
+
+
+def suggest_key(texts: Mapping[str, Sequence[str]], key: Sequence[str]) -> tuple[str, ...]:
+    """Return columns that tell these rows apart together; none where no two do.
+
+    Of a shop export it is the product with its options; else the key with the first column that
+    makes it unique.
+    """
+    shop = tuple(name for name in _SHOP_OPTIONS if any(map(str.strip, texts.get(name, ()))))
+    if len(shop) > 1 and shop[0] == _SHOP_OPTIONS[0] and shop != tuple(key):
+        return shop
+    for name, column in texts.items():
+        short = all(0 < len(text.strip()) <= _LONGEST_SUGGESTED for text in column)
+        if name in key or not short or name.startswith("_"):
+            continue
+        found = row_keys(texts, (*key, name))
+        if all(found) and len(set(found)) == len(found):
+            return (*key, name)
+    return ()
+
+
+def shape_rows(sheet: Sheet, spec: TableSpec) -> tuple[TextRows, list[CellFault], list[str]]:
+    """Return a sheet's rows as texts, faults in `_skip`, and the keys of those it leaves out."""
+    texts: dict[str, Sequence[str]] = {
+        name: sheet.columns[name] for name in (*spec.columns, *spec.steering)
+    }
     # A blank cell of one product must never take the text of the product above it.
-    within = spec.group_by or spec.key
-    if within is not None:
-        for name in spec.fill_down:
-            texts[name] = fill_down(texts[name], texts[within])
+    for number, name in enumerate(spec.group_by):
+        above = [texts[other] for other in spec.group_by[:number]]
+        texts[name] = fill_down(texts[name], join_columns(above) if above else None)
+    known = spec.group_by or spec.key
+    within = join_columns([texts[name] for name in known]) if known else None
+    if spec.within:
+        # Where the product's own cell is blank as well, the line belongs to the one above.
+        within = join_columns([fill_down(texts[name]) for name in spec.within])
+    for name in spec.fill_down if within is not None else ():
+        texts[name] = fill_down(texts[name], within)
     lines: Sequence[int] = sheet.lines
     faults: list[CellFault] = []
+    skipped: list[str] = []
     if "_skip" in texts:
         skip = type_column(texts["_skip"], spec.type_of("_skip"))
+        keys = row_keys(texts, spec.key) if spec.key else [""] * len(lines)
         # A line with an unreadable `_skip` does not stay.
         faults = [
             CellFault(
-                key=texts[spec.key][position].strip() if spec.key else "",
+                key=keys[position],
                 column="_skip",
                 position=sheet.positions["_skip"],
                 lines=lines[position],
@@ -207,94 +292,77 @@ def make_rows(sheet: Sheet, spec: TableSpec) -> TableRows:
             for position, problem in skip.problems.items()
         ]
         left = [position for position, value in enumerate(skip.cells) if not value]
+        skipped = [keys[position] for position, value in enumerate(skip.cells) if value is True]
         texts = {name: take(column, left) for name, column in texts.items()}
         lines = take(lines, left)
-    return _RowMaker(sheet=sheet, spec=spec, lines=lines, faults=faults).make(texts)
+    if not spec.group_by:
+        return TextRows(own=texts, numbers=lines, texts=texts), faults, skipped
+    groups = group_lines(join_columns([texts[name] for name in spec.group_by]))
+    # Of each column, a row has the first line that is not blank, else its first.
+    firsts = {
+        name: [next((n for n in group if column[n].strip()), group[0]) for group in groups]
+        for name, column in texts.items()
+    }
+    rows = {name: take(column, firsts[name]) for name, column in texts.items()}
+    return TextRows(own=texts, numbers=lines, texts=rows, groups=groups), faults, skipped
 
 
-@dataclass(slots=True, kw_only=True)
-class _RowMaker:
-    """Makes rows of the lines that were not skipped."""
+def type_rows(
+    rows: TextRows, spec: TableSpec, keys: Sequence[str], positions: Mapping[str, int]
+) -> TableRows:
+    """Return the rows' cells as values, and what is wrong with them.
 
-    sheet: Sheet
-    spec: TableSpec
-    lines: Sequence[int]
-    faults: list[CellFault]
-
-    def make(self, texts: Mapping[str, list[str]]) -> TableRows:
-        spec, numbers = self.spec, self.lines
-        own = {name: type_column(column, spec.type_of(name)) for name, column in texts.items()}
-        keys = [""] * len(numbers) if spec.key is None else texts[spec.key]
-        if spec.group_by is None:
-            row_of: Sequence[int] = range(len(numbers))
-            return self._rows(own, own, [key.strip() for key in keys], numbers, row_of, ())
-        groups = group_lines(texts[spec.group_by])
-        # Of each column, a row has the first line that is not blank, else its first.
-        firsts = {
-            name: [next((n for n in group if column.filled[n]), group[0]) for group in groups]
-            for name, column in own.items()
+    What is wrong in any of a row's lines is wrong with the row. `positions` are those of the
+    columns in the file.
+    """
+    own = {name: type_column(texts, spec.type_of(name)) for name, texts in rows.own.items()}
+    if rows.groups is None:
+        columns = own
+        row_of: Sequence[int] = range(len(rows))
+        parts: Sequence[tuple[RowValues, ...]] = ()
+    else:
+        columns = {
+            name: type_column(texts, spec.type_of(name)) for name, texts in rows.texts.items()
         }
-        columns = {name: column.take(firsts[name]) for name, column in own.items()}
-        first_keys = firsts[spec.key] if spec.key is not None else [group[0] for group in groups]
-        row_of = [0] * len(numbers)
-        for row, group in enumerate(groups):
-            for line in group:
-                row_of[line] = row
+        row_of = [row for row, group in enumerate(rows.groups) for _ in group]
         names = ColumnNames.of(spec.columns)
         grid = CellGrid(names=names, columns=tuple(own[name].cells for name in names.columns))
-        return self._rows(
-            own,
-            columns,
-            [keys[line].strip() for line in first_keys],
-            [tuple(numbers[line] for line in group) for group in groups],
-            row_of,
-            [tuple(RowValues(grid, line) for line in group) for group in groups],
-        )
-
-    def _rows(  # noqa: PLR0917 - what a row is made of
-        self,
-        own: Mapping[str, TypedColumn],
-        columns: Mapping[str, TypedColumn],
-        keys: list[str],
-        lines: Sequence[RowLines],
-        row_of: Sequence[int],
-        parts: Sequence[tuple[RowValues, ...]],
-    ) -> TableRows:
-        """Return the rows with every cell that cannot be used; `own` is by line, not by row."""
-        bad: set[int] = set()
-        for name, column in own.items():
-            found: list[tuple[int, RowLines, CellProblem]] = [
-                (row_of[line], self.lines[line], problem)
-                for line, problem in column.problems.items()
+        order = [line for group in rows.groups for line in group]
+        row_of = [row for _, row in sorted(zip(order, row_of, strict=True))]
+        parts = [tuple(RowValues(grid, line) for line in group) for group in rows.groups]
+    lines = rows.lines()
+    bad: dict[int, set[str]] = {}
+    faults: list[CellFault] = []
+    for name, column in own.items():
+        found: list[tuple[int, RowLines, CellProblem]] = [
+            (row_of[line], rows.numbers[line], problem) for line, problem in column.problems.items()
+        ]
+        if name in spec.key[:1]:
+            found += [
+                (row, lines[row], CellProblem(message=_TOO_LONG.format(len(key))))
+                for row, key in enumerate(keys)
+                if len(key) > MAX_KEY
             ]
-            if name == self.spec.key:
-                found += [
-                    (row, lines[row], CellProblem(message=_TOO_LONG.format(len(key))))
-                    for row, key in enumerate(keys)
-                    if len(key) > MAX_KEY
-                ]
-            elif not self.spec.type_of(name).optional:
-                blank = (row for row, filled in enumerate(columns[name].filled) if not filled)
-                found += [(row, lines[row], _BLANK) for row in blank]
-            for row, place, problem in sorted(found, key=lambda fault: fault[0]):
-                bad.add(row)
-                self.faults.append(
-                    CellFault(
-                        key=keys[row][:MAX_KEY],
-                        column=name,
-                        position=self.sheet.positions[name],
-                        lines=place,
-                        problem=problem,
-                    )
+        elif not spec.type_of(name).optional:
+            blank = (row for row, filled in enumerate(columns[name].filled) if not filled)
+            found += [(row, lines[row], BLANK) for row in blank]
+        for row, place, problem in sorted(found, key=lambda fault: fault[0]):
+            bad.setdefault(row, set()).add(name)
+            faults.append(
+                CellFault(
+                    key=keys[row][:MAX_KEY],
+                    column=name,
+                    position=positions[name],
+                    lines=place,
+                    problem=problem,
                 )
-        return TableRows(
-            keys=keys,
-            columns=columns,
-            lines=lines,
-            parts=parts,
-            faults=tuple(self.faults),
-            bad=frozenset(bad),
-        )
+            )
+    return TableRows(
+        columns=columns,
+        parts=parts,
+        faults=tuple(faults),
+        bad={row: frozenset(names) for row, names in bad.items()},
+    )
 
 
 _TOO_LONG = f"a key has at most {MAX_KEY} characters, not {{:,}}"
@@ -308,44 +376,45 @@ class JoinedColumns:
     is missing must not be bought because a table was one line short.
     """
 
-    rows: TableRows
-    key: str | None
+    rows: TextRows
+    spec: TableSpec
+    keys: Sequence[str]
     span_of: SpanOf
+    path: Path
+    """The table's own file."""
     columns: dict[str, Sequence[Any]] = field(default_factory=dict)
     cells: list[tuple[Mapping[str, Span], ...]] = field(default_factory=list)
-    missing: set[int] = field(default_factory=set)
-    """Rows that have no match and may not do without."""
+    unmatched: list[tuple[Join, Table, frozenset[int]]] = field(default_factory=list)
+    """Rows that have no match and may not do without, by join."""
     known: bool = True
     """Whether all tables could be joined; if not, there are columns nobody knows."""
     findings: list[Finding] = field(default_factory=list)
 
-    def add(self, join: Join, tables: Mapping[str, Table | None], good: Sequence[int]) -> None:
-        """Add another table's columns; only rows that are `good` are missed there."""
+    @property
+    def missing(self) -> frozenset[int]:
+        """Rows that lack a match in any table."""
+        return frozenset().union(*(rows for *_, rows in self.unmatched))
+
+    def add(self, join: Join, tables: Mapping[str, Table | None]) -> None:
+        """Add another table's columns."""
         other = tables.get(join.table)
         fault = self._fault(join, other, tables)
         if other is None or fault is not None:
             self.known = False
             self.findings += [fault] if fault is not None else []
             return
-        own = self.rows.columns[join.on].cells
-        keys = self.rows.keys if join.on == self.key else list(map(_text, own))
+        own = type_column(self.rows.texts[join.on], self.spec.type_of(join.on)).cells
+        keys = self.keys if (join.on,) == self.spec.key else list(map(_text, own))
         positions = match_keys(keys, _keys_of(other, join.on))
-        unmatched = {row for row, position in enumerate(positions) if position < 0}
         if not join.keep:
-            self.missing |= unmatched
-            self.findings += self._missing_matches(join, other, unmatched.intersection(good))
+            lacking = frozenset(row for row, position in enumerate(positions) if position < 0)
+            self.unmatched.append((join, other, lacking))
+        again = [name for name in other.columns if name in self.rows.texts or name in self.columns]
+        shared = [name for name in again if name != join.on]
+        if shared:
+            self.findings.append(self._shared_columns(join, other, shared))
         for name in other.columns:
-            if name == join.on:
-                continue
-            if name in self.rows.columns or name in self.columns:
-                self.findings.append(
-                    Finding(
-                        slug="duplicate-header",
-                        message=f"both tables have a column {quote(name)}",
-                        span=self.span_of(*join.steps, "table"),
-                        hint=f"rename it in '{join.table}'",
-                    )
-                )
+            if name in again or name == join.on:
                 continue
             values = [row.values[name] for row in other.rows]  # noqa: PD011 - no frame
             # What stands for a blank cell in a column of such values; position -1 is the last.
@@ -357,6 +426,26 @@ class JoinedColumns:
             (*cells, other.rows[position].cells) if position >= 0 else cells
             for cells, position in zip(before, positions, strict=True)
         ]
+
+    def _shared_columns(self, join: Join, other: Table, names: Sequence[str]) -> Finding:
+        """Return the finding for the columns that both tables have, one for all of them."""
+        message = f"both tables have a column {quote(names[0])}"
+        if len(names) > 1:
+            message = (
+                f"both tables have {len(names)} columns of the same name, as {quote(names[0])}"
+            )
+        hint = f"take {'it' if len(names) == 1 else 'them'} out of one of the two files"
+        if other.path == self.path:
+            hint = (
+                "one table does for both: name the columns that tell its rows apart (key: [A, B]),"
+                f" and fill_down: {{columns: [...], within: {join.on}}}"
+            )
+        return Finding(
+            slug="duplicate-header",
+            message=message,
+            span=self.span_of(*join.steps, "table"),
+            hint=hint,
+        )
 
     def _fault(
         self, join: Join, other: Table | None, tables: Mapping[str, Table | None]
@@ -373,8 +462,8 @@ class JoinedColumns:
             return None
         place = self.span_of(*join.steps, "on")
         # Both tables need the column: each is told with its own columns to choose from.
-        if join.on not in self.rows.columns:
-            return unknown_column(join.on, tuple(self.rows.columns), place)
+        if join.on not in self.rows.texts:
+            return unknown_column(join.on, tuple(self.rows.texts), place)
         if join.on not in other.columns:
             return unknown_column(join.on, other.columns, place, table=join.table)
         again = find_repeats(_keys_of(other, join.on))
@@ -390,16 +479,19 @@ class JoinedColumns:
             related=tuple(other.rows[row].span for row in rows[:2]),
         )
 
-    def _missing_matches(self, join: Join, other: Table, rows: set[int]) -> Iterator[Finding]:
-        # A table with faults of its own lacks rows that are written in it.
-        if rows and other.complete:
-            yield Finding(
-                slug="unmatched-key",
-                message=f"the table '{other.name}' has no row with this {quote(join.on)}",
-                span=self.span_of(*join.steps),
-                hint="add the rows there, or write missing: keep",
-                rows=tuple(self.rows.keys[row] for row in sorted(rows)),
-            )
+    def missing_matches(self, rows: Iterable[int]) -> Iterator[Finding]:
+        """Yield a finding for each join in which some of these rows have no match."""
+        for join, other, lacking in self.unmatched:
+            # A table with faults of its own lacks rows that are written in it.
+            missed = sorted(lacking.intersection(rows)) if other.complete else []
+            if missed:
+                yield Finding(
+                    slug="unmatched-key",
+                    message=f"the table '{other.name}' has no row with this {quote(join.on)}",
+                    span=self.span_of(*join.steps),
+                    hint="add the rows there, or write missing: keep",
+                    rows=tuple(self.keys[row] for row in missed),
+                )
 
 
 def _text(value: Any) -> str:
@@ -407,6 +499,6 @@ def _text(value: Any) -> str:
 
 
 def _keys_of(table: Table, column: str) -> list[str]:
-    if column == table.key:
+    if (column,) == table.key:
         return [row.key for row in table.rows]
     return [_text(row.values[column]) for row in table.rows]  # noqa: PD011 - no frame

@@ -7,7 +7,7 @@ a setting, a file and a condition make of the same expression differs, and is de
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -26,6 +26,7 @@ from pipeline.manifest.templates.environment import (
     PRIVATE,
     TOKEN,
     WRITE,
+    MentionFault,
     ParsedTemplate,
     Program,
     SyntaxFault,
@@ -37,7 +38,47 @@ from pipeline.manifest.templates.lint import FOREIGN, References, Scope, Templat
 
 Compiled = tuple[Template | None, tuple[Finding, ...]]
 """A template unless findings forbid one, and every finding."""
-_HALF_BRACED = re.compile(r"(?<!\{)\{\s*([A-Za-z_]\w*)\.[\w.]+\s*\}(?!\})")
+# How other tools write a value's name: {name} [name] [[name]] <name> <%= name %> %name% %(name)s.
+_PLACEHOLDER = re.compile(
+    r"\$\{\s*(?P<outside>\w+)[^{}]*\}"
+    r"|(?<![{$])\{\s*(?P<path>[^\W\d]\w*\.[\w.]+)\s*\}(?!\})"
+    r"|(?<![{$])\{\s*(?P<braces>[^\W\d][\w ]*?)\s*\}(?!\})"
+    r"|\[\[?\s*(?P<square>[^\W\d][\w ]*?)\s*\]\]?"
+    r"|(?<!<)<(?:%=)?\s*(?P<angle>[^\W\d][\w ]*?)\s*%?>"
+    r"|%\((?P<python>\w+)\)s|%(?P<percent>[^\W\d]\w*)%"
+)
+
+
+def _placeholder_fault(found: re.Match[str], scope: Scope) -> MentionFault | None:
+    """Return the fault of what looks like a value's name to another tool, if it is one here."""
+    word = next(text for text in found.groups() if text is not None)
+    if found["path"]:
+        known = word if word.partition(".")[0] in scope.names else ""
+    else:
+        known = scope.find(word) or scope.find(word.replace(" ", "_"))
+    if not known and not found["outside"]:
+        return None
+    # It is no template, and the clip would be paid for.
+    message = f"'{found[0]}' is sent as it stands: a value has two braces on each side"
+    if known:
+        hint = f"write {{{{ {known} }}}}" if found["path"] else f"did you mean {{{{ {known} }}}}?"
+    else:
+        name = word.lower()
+        hint = f"write {{{{ vars.{name} }}}}, and hand it over with --set vars.{name}=…"
+    return "template-syntax", message, hint
+
+
+def placeholder_findings(
+    node: Node, text: str, pieces: Iterable[tuple[int, int]], scope: Scope
+) -> Iterator[Finding]:
+    """Yield a finding for each placeholder of another tool in the literal pieces of a text."""
+    for start, end in pieces:
+        for found in _PLACEHOLDER.finditer(text, start, end):
+            fault = _placeholder_fault(found, scope)
+            if fault is not None:
+                slug, message, hint = fault
+                place = node.at(found.start(), len(found[0]))
+                yield Finding(slug=slug, message=message, span=place, hint=hint)
 
 
 def is_template(value: Any) -> bool:
@@ -171,14 +212,8 @@ class _PromptTokens:
             for token in FOREIGN.finditer(text, start, end):
                 if token[0].startswith("<"):
                     self._say(self.references.foreign(token), token.start(), len(token[0]))
-            for found in _HALF_BRACED.finditer(text, start, end):
-                if found[1] in self.scope.names:
-                    # It is no template for want of a brace, and the clip would be paid for.
-                    message = (
-                        f"'{found[0]}' is sent as it stands: a value has two braces on each side"
-                    )
-                    fault = "template-syntax", message, f"write {{{found[0]}}}"
-                    self._say(fault, found.start(), len(found[0]))
+            pieces_of_text = [(start, end)]
+            self.findings += placeholder_findings(self.node, text, pieces_of_text, self.scope)
             pieces: list[str] = []
             done = start
             # The character before the text decides whether an `@` at its start is a token.
@@ -225,7 +260,11 @@ def compile_text(node: Node, scope: Scope) -> Compiled:
     def convert(value: Any) -> str | None:
         return None if value is None else as_text(value).strip() or None
 
-    return _compile_value(node, scope, convert)
+    checked, _ = check_template(node, scope)
+    pieces = checked.parsed.texts if checked else ()
+    foreign = tuple(placeholder_findings(node, checked.text if checked else "", pieces, scope))
+    template, findings = _compile_value(node, scope, convert)
+    return (None if foreign else template), (*findings, *foreign)
 
 
 def compile_setting(node: Node, scope: Scope, name: str, rule: SettingRule) -> Compiled:
@@ -300,6 +339,9 @@ class ValueReader:
 
     def text(self, node: Node | None) -> Value | None:
         """Return a text or a file name; None where there is none, or none that compiles."""
+        if node is not None and isinstance(node.value, str) and not is_template(node.value):
+            whole = [(0, len(node.value))]
+            self.findings.extend(placeholder_findings(node, node.value, whole, self.scope))
         return self._read(node, lambda found: compile_text(found, self.scope))
 
     def files(self, node: Node) -> Value | None:

@@ -19,11 +19,17 @@ from jinja2 import Undefined, pass_environment
 from jinja2.filters import FILTERS as JINJA_FILTERS
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
+from pipeline.web_addresses import is_address
+
 MAX_TEXT = 20_000
 # More than the variants and pictures that any shop lets one product have.
 MAX_ENTRIES = 2_500
 MAX_DIGITS = 12
 MAX_EXPONENT = 1_000
+
+
+TOLD = ""
+"""The slug of a fault that has a finding already: nobody tells it again."""
 
 
 class ValueFault(Exception):  # noqa: N818 - becomes a TemplateFault, which knows the place
@@ -46,7 +52,8 @@ def as_text(value: Any) -> str:
     # Before numbers: in Python a boolean is one.
     if isinstance(value, bool):
         return "true" if value else "false"
-    if isinstance(value, float) and value.is_integer():
+    # What was written as 5.0 is no plain float, and stays so (`source_map.WrittenNumber`).
+    if type(value) is float and value.is_integer():
         return str(int(value))
     if isinstance(value, Undefined):
         return str(value)  # raises, and names what is missing
@@ -198,14 +205,19 @@ def join(value: Any, separator: str = "") -> Any:
 
 
 @pass_environment
-def map_(environment: Any, value: Any, name: str = "", *, attribute: str = "") -> list[Any]:
-    """Return every entry's value under a name, or every entry through a filter."""
+def map_(
+    environment: Any, value: Any, name: str = "", *arguments: Any, attribute: str = ""
+) -> list[Any]:
+    """Return every entry's value under a name, or every entry through a filter.
+
+    What else is given is the filter's: `map('replace', 'old', 'new')`.
+    """
     if attribute:
         return [environment.getitem(entry, attribute) for entry in entries(value)]
     apply = FILTERS.get(name)
     if apply is None or name in {"map", "refs"}:
         raise ValueFault("bad-template-value", f"map() knows no filter '{name}'", "")
-    return [apply(entry) for entry in entries(value)]
+    return [apply(entry, *arguments) for entry in entries(value)]
 
 
 def first(value: Any) -> Any:
@@ -237,6 +249,21 @@ def replace(value: Any, old: str, new: str) -> Any:
     return _call("replace", text, piece, other)
 
 
+def prefix(value: Any, text: str) -> Any:
+    """Return a text with another in front, or a list with it in front of each entry.
+
+    `"/w/s/a.jpg" | prefix("https://shop.example")` is an address. What is blank stays blank, and an
+    entry that is a web address already stays as it is.
+    """
+    if isinstance(value, list | tuple):
+        return [prefix(entry, text) for entry in entries(value)]
+    own, before = _optional_text(value), as_text(text)
+    if own is None or not own.strip() or (is_address(own) and is_address(before)):
+        return own
+    check_size(len(own) + len(before))
+    return before + own
+
+
 def round_(value: Any, digits: int = 0) -> Any:
     """Return a number rounded, halves away from zero."""
     if value is None or value == "":
@@ -259,6 +286,7 @@ FILTERS: Mapping[str, Callable[..., Any]] = {
     "title": title,
     "trim": _builtin("trim", "Return a text without white space at its ends.", _optional_text),
     "replace": replace,
+    "prefix": prefix,
     "round": round_,
     "first": first,
     "last": last,

@@ -16,7 +16,7 @@ from typing import Any
 from jinja2 import nodes
 
 from pipeline.domain import EMPTY, MOST_LISTED
-from pipeline.findings import did_you_mean, nearest
+from pipeline.findings import did_you_mean, nearest, unseen_difference
 from pipeline.manifest.templates.environment import (
     NOT_ALLOWED,
     MentionFault,
@@ -100,15 +100,28 @@ class Scope:
     def hint(self, root: str, name: str = "") -> str | None:
         """Return None where a name is known, else what to write instead."""
         if root not in self.names:
-            return self.elsewhere.get(root) or did_you_mean(root, self.names)
+            column = self.find(root)
+            meant = f"did you mean '{column}'?" if column else did_you_mean(root, self.names)
+            return self.elsewhere.get(root) or meant
         known = self.names[root]
         if not name or known is None or name in known:
             return None
-        close = nearest(name, known)
+        close = "" if unseen_difference(name, known) else nearest(name, known)
         if close:
             written = f"{root}.{close}" if close.isidentifier() else f"{root}['{close}']"
             return f"did you mean '{written}'?"
         return did_you_mean(name, known) or f"'{root}' has nothing under it"
+
+    def find(self, word: str) -> str:
+        """Return how a template names a column, value or axis of this name, whatever its case.
+
+        Of `NAME` it is `product.name` where the rows called `product` have such a column.
+        """
+        for root in (*sorted(self.rows, key=lambda name: name == "row"), "vars", "variant"):
+            for name in sorted(self.names.get(root) or ()):
+                if name.casefold() == word.casefold() and name != "rows":
+                    return f"{root}.{name}" if name.isidentifier() else f"{root}['{name}']"
+        return ""
 
     def extend(self, **names: frozenset[str] | None) -> Scope:
         """Return the scope with further names."""

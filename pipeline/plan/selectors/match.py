@@ -10,6 +10,7 @@ from pipeline.plan.selectors.methods import Condition, TableRow
 from pipeline.plan.selectors.spec import Selection
 
 Rows = Callable[[Record], TableRow]
+Absent = Callable[[str], str]
 _NAMES_KEPT = 20_000
 """Names compared to one that meant nothing: the first ones of the plan."""
 
@@ -17,9 +18,15 @@ _NAMES_KEPT = 20_000
 class SelectionMatcher:
     """Asked for each item in plan order; afterwards it knows what meant nothing."""
 
-    def __init__(self, selection: Selection, rows: Rows | None = None) -> None:
-        """`rows` returns an item's table row; it is asked only if the selection needs it."""
+    def __init__(
+        self, selection: Selection, rows: Rows | None = None, absent: Absent = lambda _: ""
+    ) -> None:
+        """`rows` returns an item's table row; it is asked only if the selection needs it.
+
+        `absent` says why there is no item of an address, where it is known.
+        """
         self._selection = selection
+        self._absent = absent
         self._rows: Rows = rows if rows and selection.needs_rows else lambda _: EMPTY
         self._chosen = 0
         self._fitting = 0
@@ -59,6 +66,7 @@ class SelectionMatcher:
             inside = close.partition("[")[0] if close.endswith("]") else close
             typed = f"'\"{close}\"'" if any(sign in inside for sign in " ,") else f"'{close}'"
             hint = f"did you mean {typed}?" if close else ""
+            hint = self._absent(condition.text) or hint
             yield _no_match(f"'{condition.text}' fits no item", condition.span, hint)
         if not self._unmet and not self._fitting:
             hint = "see what there is: callsheet ls, with less selected"

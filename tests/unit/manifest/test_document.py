@@ -232,7 +232,7 @@ def test_values_without_quotes_do_not_hide_each_other() -> None:
             (
                 "m.yaml:1:4: yaml-tag: YAML tags are not read\n"
                 "    1 | a: !!int 5\n"
-                "      |    ^~~~~~~ write the value itself"
+                "      |    ^~~~~~~ write the value itself; one that begins with '!' needs quotes"
             ),
         ),
         (

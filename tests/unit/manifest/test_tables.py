@@ -91,7 +91,8 @@ def test_keys_are_unique_and_not_blank() -> None:
     assert [
         (
             "t.csv:3:1 (column sku): empty-key: the key 'sku' is blank in 2 rows\n"
-            "      every row needs a key: it is part of every address\n"
+            "      every row needs a key: leave the lines out that are no row, with 'where', or let"
+            " several columns be the key\n"
             "      also at t.csv:6:1"
         ),
         (

@@ -109,7 +109,7 @@ def test_a_number_prints_as_it_is_written() -> None:
 )
 def test_what_a_cell_may_not_say(kind: Any, cell: str, finding: str) -> None:
     """A bad cell is a finding at its place, with its row and column; its row is left out."""
-    found = read(f"sku|a\nA|{cell}\nB|{cell}x|\n", delimiter="|", columns={"a": kind})
+    found = read(f"sku|a\nA|{cell}\nB|{cell}x|y\n", delimiter="|", columns={"a": kind})
 
     assert f"t.csv:2:3 (row A, column a): bad-cell: {finding}" == found.told[-1]
     assert [] == found.keys

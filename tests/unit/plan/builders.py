@@ -196,7 +196,7 @@ def table(*rows: Row) -> Table:
     return Table(
         name="products",
         alias="product",
-        key="sku",
+        key=("sku",),
         columns=tuple(rows[0].values) if rows else (),
         rows=rows,
         path=TABLES / "products.csv",

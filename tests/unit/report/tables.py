@@ -20,7 +20,7 @@ def table(*rows: dict[str, Any]) -> Table:
     return Table(
         name="products",
         alias="product",
-        key="sku",
+        key=("sku",),
         columns=("sku", "name", "price", "tags"),
         rows=tuple(Row(key=row["sku"], values=row, span=_SPAN) for row in given),
         path=Path("products.csv"),

@@ -1,0 +1,80 @@
+"""What a shot's templates read of its table, and the cells among that which nobody can mean.
+
+A spreadsheet exports `#REF!` where a formula has failed. As text it is no fault, and the clip of
+it would be paid for; so the cells that a template reads are looked at, and no others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from pipeline.domain import Row, Shot, Table, Template, Value
+from pipeline.findings import MAX_CAUSES, Finding, Span
+from pipeline.manifest.tables.column_types import FORMULA_HINT, is_formula_error
+from pipeline.manifest.tables.table_rows import ROWS
+
+
+def formula_errors(
+    shots: Iterable[Shot], tables: Mapping[str, Table], settings: Iterable[Value]
+) -> Iterator[Finding]:
+    """Yield a finding for each column in which a cell that is used is a spreadsheet's error.
+
+    `settings` are those of all shots, which may read a row as well.
+    """
+    used: dict[str, set[str]] = {}
+    common = tuple(settings)
+    for shot in shots:
+        table = tables.get(shot.table or "")
+        if table is not None and table.suspect:
+            columns = used.setdefault(table.name, {*table.key})
+            columns.update(_columns_read(shot, common, frozenset({"row", table.alias})))
+    for name, columns in used.items():
+        yield from _faults(tables[name], columns)
+
+
+def _columns_read(shot: Shot, common: Iterable[Value], roots: frozenset[str]) -> Iterator[str]:
+    """Yield the names that a shot's templates read under its row; empty for the row as a whole."""
+    values = [*shot.settings.values(), *common]
+    for bundle in shot.bundles:
+        values += bundle.values()
+    templates = [value.data for value in values if isinstance(value.data, Template)]
+    for template in (shot.prompt, shot.output, *templates):
+        for name in template.names:
+            root, _, column = name.partition(".")
+            if root in roots:
+                yield column
+
+
+def _faults(table: Table, columns: set[str]) -> Iterator[Finding]:
+    whole = "" in columns or ROWS in columns
+    asked = [n for n in table.columns if whole] or sorted(columns)
+    found: dict[tuple[str, str], list[tuple[Row, Span]]] = {}
+    for row in table.rows:
+        for column in asked:
+            values: Iterable[Any] = (row.values.get(column),)
+            if whole:
+                values = (line.get(column) for line in row.values[ROWS])
+            error = next(filter(None, map(_error_in, values)), "")
+            if error:
+                place = row.cells.get(column, row.span)
+                found.setdefault((column, error), []).append((row, place))
+    for (column, error), rows in list(found.items())[:MAX_CAUSES]:
+        (first, place), single = rows[0], len(rows) == 1
+        yield Finding(
+            slug="formula-error",
+            message=f"the cell holds {error}, and the clip would be made with it",
+            span=place,
+            hint=FORMULA_HINT,
+            row=first.key if single else "",
+            column=column,
+            rows=() if single else tuple(row.key for row, _ in rows),
+        )
+
+
+def _error_in(value: Any) -> str:
+    """Return the spreadsheet's error that a value is or has among its entries; else nothing."""
+    for each in value if isinstance(value, tuple | list) else (value,):
+        if isinstance(each, str) and is_formula_error(each.strip()):
+            return each.strip()
+    return ""

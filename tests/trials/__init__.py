@@ -1,0 +1,1 @@
+"""Inputs as people have them, one test for each kind of trouble in shared/trials."""
