@@ -19,6 +19,8 @@ from pipeline.domain.item import (
     Media,
     Operation,
     Origin,
+    Place,
+    Places,
     Price,
     PricedItem,
     Reference,
@@ -26,6 +28,7 @@ from pipeline.domain.item import (
     Settings,
     Spec,
     Token,
+    no_places,
     plain_settings,
 )
 from pipeline.domain.manifest import (
@@ -83,6 +86,8 @@ __all__ = [
     "Offer",
     "Operation",
     "Origin",
+    "Place",
+    "Places",
     "Policy",
     "Price",
     "PricedItem",
@@ -101,5 +106,6 @@ __all__ = [
     "Variants",
     "VideoSpec",
     "Written",
+    "no_places",
     "plain_settings",
 ]

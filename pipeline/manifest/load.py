@@ -189,6 +189,7 @@ class _ManifestReader:
                 name: Value(data=text.value, span=text.at(0))
                 for name, text in self.node.entries("selectors")
             },
+            var_spans={name: node.span for name, node in self._part("vars").entries()},
             span=self.node.span,
         )
         faults = _take_faults((shot for shot, _ in shots), manifest)
