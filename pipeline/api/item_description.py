@@ -27,19 +27,23 @@ def describe_item(record: Record, campaign: LoadedCampaign, provider: str = "") 
 
     CannotMake where that provider cannot make it.
     """
-    findings: list[Finding] = []
-    for entry in _only_item(record, campaign, provider).entries(None):
-        if isinstance(entry, Finding):
-            findings.append(entry)
-        elif entry.item.address == record.address:
-            break
-    else:
-        raise InvalidInput(findings, campaign.sources)
+    entry = plan_item(record, campaign, provider)
     if provider and entry.item.provider != provider:
         reasons = dict(entry.item.passed_over)
         why = reasons.get(provider, f"it is pinned to {entry.item.provider}")
         raise CannotMake(f"{OFFERS[provider].title} cannot make {record.address}: {why}")
     return _description(entry, record, campaign)
+
+
+def plan_item(record: Record, campaign: LoadedCampaign, provider: str = "") -> PricedItem:
+    """Return one item as the plan has it now, without planning any other shot or row."""
+    findings: list[Finding] = []
+    for entry in _only_item(record, campaign, provider).entries(None):
+        if isinstance(entry, Finding):
+            findings.append(entry)
+        elif entry.item.address == record.address:
+            return entry
+    raise InvalidInput(findings, campaign.sources)
 
 
 def _only_item(record: Record, campaign: LoadedCampaign, provider: str) -> LoadedCampaign:
@@ -84,7 +88,7 @@ def _description(entry: PricedItem, record: Record, campaign: LoadedCampaign) ->
         "path": str(campaign.folder / record.output),
         "key": item.key.digest,
         "key_parts": dict(item.key.parts),
-        "satisfied_by": _other_key(item, record),
+        "satisfied_by": other_key(item, record),
         "prompt": record.prompt,
         "sent_prompt": entry.sent_prompt,
         "references": [
@@ -110,7 +114,7 @@ def _description(entry: PricedItem, record: Record, campaign: LoadedCampaign) ->
     }
 
 
-def _other_key(item: Item, record: Record) -> Plain | None:
+def other_key(item: Item, record: Record) -> Plain | None:
     """Return the key of the ledger that the item takes instead of its own, and why, if it does."""
     if record.key == item.key.digest:
         return None

@@ -49,6 +49,10 @@ COMMANDS: Mapping[str, CommandEntry] = MappingProxyType(
             about="Show one item: prompt, references, settings, key, price, and the request as it"
             " is sent."
         ),
+        "why": CommandEntry(
+            about="Say why an item would be made again, or not: what changed, from what to what,"
+            " and where."
+        ),
         "run": CommandEntry(
             about="Make every clip of a manifest that is not there yet, once, and report."
         ),

@@ -65,6 +65,8 @@ class EarlierWork:
     at: float
     """When the purchase was written down, in seconds since 1970 UTC."""
     charged_usd: Decimal
+    estimate_usd: Decimal | None = None
+    """What it was expected to cost then."""
     content: KeyContent
 
 

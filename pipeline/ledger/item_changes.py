@@ -96,7 +96,7 @@ def page(
     if only_changes:
         query = query.where(_happens())
     rows = connection.execute(query).mappings().all()
-    before = _bought_as(connection, [row["previous_key"] for row in rows])
+    before = bought_works(connection, keys=[row["previous_key"] for row in rows])
     published = _published_outputs(connection, [row["id"] for row in rows])
     found = [
         _item_change(row, before.get(row["previous_key"]), published.get(row["id"], ""))
@@ -111,6 +111,19 @@ def iter_changes(read_page: ReadPage) -> Iterator[ItemChange]:
     while after is not None:
         page_, after = read_page(after)
         yield from page_
+
+
+def bought_works(connection: Connection, *, keys: Sequence[str]) -> dict[str, EarlierWork]:
+    """Return by key what was bought; the last accepted try tells."""
+    wanted = sorted({key for key in keys if key})
+    query = (
+        select(purchases, campaigns.c.name.label("campaign"))
+        .join(campaigns, campaigns.c.id == purchases.c.campaign_id)
+        .where(purchases.c.key.in_(wanted), purchases.c.accepted_at.is_not(None))
+        .order_by(purchases.c.id)
+    )
+    rows = connection.execute(query).mappings() if wanted else ()
+    return {row["key"]: _earlier(row) for row in rows}
 
 
 def sibling_work(connection: Connection, *, campaign: str, address: str) -> EarlierWork | None:
@@ -164,19 +177,6 @@ def _happens() -> ColumnElement[bool]:
     return or_(remade, moved)
 
 
-def _bought_as(connection: Connection, keys: Sequence[str]) -> dict[str, EarlierWork]:
-    """Return by key what was bought; the last accepted try tells."""
-    wanted = sorted({key for key in keys if key})
-    query = (
-        select(purchases, campaigns.c.name.label("campaign"))
-        .join(campaigns, campaigns.c.id == purchases.c.campaign_id)
-        .where(purchases.c.key.in_(wanted), purchases.c.accepted_at.is_not(None))
-        .order_by(purchases.c.id)
-    )
-    rows = connection.execute(query).mappings() if wanted else ()
-    return {row["key"]: _earlier(row) for row in rows}
-
-
 def _published_outputs(connection: Connection, ids: Sequence[int]) -> dict[int, str]:
     """Return the output paths that the plan before this draft gave these items."""
     if not ids:
@@ -195,6 +195,7 @@ def _earlier(row: RowMapping) -> EarlierWork:
         provider=row["provider"],
         at=row["intent_at"],
         charged_usd=usd(row["charged_microusd"]),
+        estimate_usd=_price(row["estimate_microusd"]),
         content=KeyContent(
             parts=kept.get("parts", {}),
             values=kept.get("values", {}),

@@ -306,6 +306,10 @@ class Ledger:
         pages = partial(item_changes.page, campaign=campaign, address=address)
         return item_changes.iter_changes(lambda after: self._read(partial(pages, after=after)))
 
+    def bought_work(self, key: str) -> EarlierWork | None:
+        """Return what was bought under a key; None if nothing was."""
+        return self._read(partial(item_changes.bought_works, keys=[key])).get(key)
+
     def sibling_work(self, campaign: str, address: str) -> EarlierWork | None:
         """Return what another profile of the manifest bought last under an address."""
         return self._read(partial(item_changes.sibling_work, campaign=campaign, address=address))
