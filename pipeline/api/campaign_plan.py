@@ -15,6 +15,7 @@ from typing import Any
 from pipeline.api.campaign_request import CampaignRequest
 from pipeline.api.loaded_campaign import LoadedCampaign
 from pipeline.domain import Record
+from pipeline.domain.changes import ItemChange
 from pipeline.errors import InvalidInput, LedgerLost
 from pipeline.findings import Finding, plain_finding
 from pipeline.ledger.loss_detection import Loss
@@ -68,6 +69,12 @@ class Plan:
         with dry_run(self.campaign) as (summary, ledger):
             require_admitted(summary, self.campaign)
             yield from ledger.records(self.campaign.name, selected=True)
+
+    def iter_changes(self) -> Iterator[ItemChange]:
+        """Yield what a run does to each item and why, by address; the plan is made again."""
+        with dry_run(self.campaign) as (summary, ledger):
+            require_admitted(summary, self.campaign)
+            yield from ledger.item_changes(self.campaign.name)
 
     def to_dict(self) -> Mapping[str, Any]:
         """Return the plan as plain data that JSON can hold; sums are in USD, as text."""
