@@ -142,9 +142,16 @@ def require_admitted(summary: PlanSummary, campaign: LoadedCampaign) -> None:
 
 def plan_campaign(campaign: LoadedCampaign) -> Plan:
     """Return what the next run would make; once a loss is settled, where the ledger has one."""
+    with open_plan(campaign) as (plan, _):
+        return plan
+
+
+@contextmanager
+def open_plan(campaign: LoadedCampaign) -> Iterator[tuple[Plan, Ledger]]:
+    """Yield a campaign's plan, and the private ledger in which each of its items can be read."""
     loss = find_loss(campaign.request, campaign.name)
-    summary = dry_run_summary(campaign, loss)
-    return Plan(campaign=campaign, summary=summary, loss=loss)
+    with dry_run(campaign, loss) as (summary, ledger):
+        yield Plan(campaign=campaign, summary=summary, loss=loss), ledger
 
 
 def find_loss(request: CampaignRequest, campaign: str) -> Loss | None:

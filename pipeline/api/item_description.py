@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from pipeline.api.loaded_campaign import LoadedCampaign
 from pipeline.domain import Item, Media, PricedItem, Record, plain_settings
@@ -35,7 +35,18 @@ def describe_item(record: Record, campaign: LoadedCampaign, provider: str = "") 
     return _description(entry, record, campaign)
 
 
-def plan_item(record: Record, campaign: LoadedCampaign, provider: str = "") -> PricedItem:
+class Planned(Protocol):
+    """An item of a plan, by what leads to it in the manifest."""
+
+    @property
+    def address(self) -> str: ...  # noqa: D102
+    @property
+    def shot(self) -> str: ...  # noqa: D102
+    @property
+    def row_key(self) -> str: ...  # noqa: D102
+
+
+def plan_item(record: Planned, campaign: LoadedCampaign, provider: str = "") -> PricedItem:
     """Return one item as the plan has it now, without planning any other shot or row."""
     findings: list[Finding] = []
     for entry in _only_item(record, campaign, provider).entries(None):
@@ -46,7 +57,7 @@ def plan_item(record: Record, campaign: LoadedCampaign, provider: str = "") -> P
     raise InvalidInput(findings, campaign.sources)
 
 
-def _only_item(record: Record, campaign: LoadedCampaign, provider: str) -> LoadedCampaign:
+def _only_item(record: Planned, campaign: LoadedCampaign, provider: str) -> LoadedCampaign:
     """Return the campaign with no other shot and row than the item's, for one provider."""
     manifest = campaign.manifest
     shots = tuple(shot for shot in manifest.shots if shot.id == record.shot)

@@ -55,6 +55,8 @@ def value_text(value: Any) -> str:
         ]
         said = f", said to be {json.dumps(value['say'], ensure_ascii=False)}"
         return f"{' + '.join(media)}{said if 'say' in value else ''}"
+    if isinstance(value, Mapping) and value.keys() == {"digest"}:
+        return f"what an earlier version did not write down (digest {value['digest']})"
     if isinstance(value, str | bool | Mapping | list):
         return json.dumps(value, ensure_ascii=False, sort_keys=True)
     return str(value)

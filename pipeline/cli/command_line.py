@@ -56,6 +56,10 @@ COMMANDS: Mapping[str, CommandEntry] = MappingProxyType(
         "run": CommandEntry(
             about="Make every clip of a manifest that is not there yet, once, and report."
         ),
+        "apply": CommandEntry(
+            about="Run a saved plan exactly; where it does not hold any more, say what changed:"
+            " exit 14."
+        ),
         "status": CommandEntry(
             about="Tell where a campaign stands, what it cost, and what to do next; exit as its"
             " run would."

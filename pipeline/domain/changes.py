@@ -79,6 +79,7 @@ class ItemChange:
     cause: str
     address: str
     shot: str
+    row_key: str
     selected: bool
     key: str
     provider: str

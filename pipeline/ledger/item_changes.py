@@ -49,7 +49,7 @@ from pipeline.ledger.sql_schema import (
 
 _PAGE = 500
 _SUMS = ("low", "expected", "high")
-_SAME = ("address", "shot", "key", "provider", "mode", "kind")
+_SAME = ("address", "shot", "row_key", "key", "provider", "mode", "kind")
 _DIGITS = 12
 ReadPage = Callable[[str], tuple[list[ItemChange], str | None]]
 
@@ -271,7 +271,7 @@ def changed_parts(before: KeyContent, now: KeyContent, places: Places) -> tuple[
     asked = [name for name in other if name != "recipe"] or other
     found: list[PartChange] = []
     for name in asked:
-        old, new = before.values.get(name), now.values.get(name)
+        old, new = (_value(name, content) for content in (before, now))
         if name == "references" and before.values:
             found += _changed_references(old or (), new or (), places)
         elif name == "prompt":
@@ -281,6 +281,13 @@ def changed_parts(before: KeyContent, now: KeyContent, places: Places) -> tuple[
             where = (place,) if place else ()
             found.append(PartChange(part=name, old=old, new=new, places=where))
     return tuple(found)
+
+
+def _value(part: str, content: KeyContent) -> Any:
+    """Return what a person reads of a part; its digest where that was not remembered."""
+    if part in content.values or part not in content.parts:
+        return content.values.get(part)
+    return {"digest": content.parts[part]}
 
 
 def _changed_prompt(before: KeyContent, now: KeyContent, places: Places) -> PartChange:
@@ -294,8 +301,8 @@ def _changed_prompt(before: KeyContent, now: KeyContent, places: Places) -> Part
     return PartChange(
         part="prompt",
         detail=", ".join(name for name in read if name != "template"),
-        old=before.values.get("prompt"),
-        new=now.values.get("prompt"),
+        old=_value("prompt", before),
+        new=_value("prompt", now),
         places=tuple(where),
     )
 
