@@ -135,6 +135,7 @@ def _terms(plan: Plan) -> Document:
 def _plain_item(item: ItemChange) -> Document:
     """Return an item of a plan; what is asked for stands in full where it is to be bought."""
     prices = {name: getattr(item, name) for name in _SUMS}
+    content = item.content if item.change in _BUYS else KeyContent(parts=item.content.parts)
     return {
         **{name: getattr(item, name) for name in _OWN},
         "row": item.row_key,
@@ -143,8 +144,7 @@ def _plain_item(item: ItemChange) -> Document:
         "path": item.output,
         "old_path": item.old_output,
         **{name: None if usd is None else exact_usd(usd) for name, usd in prices.items()},
-        "parts": dict(sorted(item.content.parts.items())),
-        "values": dict(sorted(item.content.values.items())) if item.change in _BUYS else {},
+        **{name: dict(getattr(content, name)) for name in ("parts", "values", "inputs")},
         "changed": list(map(plain_change, item.changed)) if item.change in _BUYS else [],
     }
 
@@ -345,7 +345,7 @@ def _changed_key(
         # It was to stay as it is, so the plan does not say what it asks for; its purchase does.
         return new.changed
     places = plan_item(new, campaign).item.places() if campaign else EMPTY
-    before = KeyContent(parts=old["parts"], values=old["values"])
+    before = KeyContent(**{name: old[name] for name in ("parts", "values", "inputs")})
     return changed_parts(before, new.content, places)
 
 

@@ -264,11 +264,13 @@ def changed_parts(before: KeyContent, now: KeyContent, places: Places) -> tuple[
     """Return the parts of a key that are not what was bought before, by name.
 
     That other rules made the key is no change of what is asked for: it is told where nothing else
-    is.
+    is. Nothing is told where a version bought it that wrote no parts down.
     """
-    names = sorted(now.parts.keys() | before.parts.keys())
+    names = sorted(now.parts.keys() | before.parts.keys()) if before.parts else ()
     other = [name for name in names if now.parts.get(name) != before.parts.get(name)]
-    asked = [name for name in other if name != "recipe"] or other
+    # The first recipe had a ratio where nobody wrote one: that it is gone is the rule's doing.
+    by_rule = {"recipe"} | (_UNWRITTEN - now.parts.keys() if "recipe" in other else set())
+    asked = [name for name in other if name not in by_rule] or other
     found: list[PartChange] = []
     for name in asked:
         old, new = (_value(name, content) for content in (before, now))
@@ -281,6 +283,9 @@ def changed_parts(before: KeyContent, now: KeyContent, places: Places) -> tuple[
             where = (place,) if place else ()
             found.append(PartChange(part=name, old=old, new=new, places=where))
     return tuple(found)
+
+
+_UNWRITTEN = frozenset({"settings.aspect_ratio"})
 
 
 def _value(part: str, content: KeyContent) -> Any:

@@ -158,7 +158,7 @@ class Edit:
 
 
 AGAIN, BUYS, LAID = "buys_again", "buys", "lays_out_again"
-PROMPT = "  - id: spin\n    for: cups\n"
+SPIN = "  - id: spin\n    for: cups\n"
 
 EDITS = (
     Edit(name="nothing at all"),
@@ -205,7 +205,7 @@ EDITS = (
         ),
     ),
     Edit(name="a bundle renamed", act=both(swap("  look:", "  cup:"), swap("[look]", "[cup]"))),
-    Edit(name="a tag", act=swap(PROMPT, f"{PROMPT}    tags: [hero]\n")),
+    Edit(name="a tag", act=swap(SPIN, f"{SPIN}    tags: [hero]\n")),
     Edit(
         name="how many at once",
         act=swap("budget:", "providers: {runware: {concurrency: 2}}\nbudget:"),
@@ -451,7 +451,7 @@ EDITS = (
     ),
     Edit(
         name="another output path",
-        act=swap(PROMPT, f'{PROMPT}    output: {{path: "turn/{{{{ row_key }}}}.{{{{ ext }}}}"}}\n'),
+        act=swap(SPIN, f'{SPIN}    output: {{path: "turn/{{{{ row_key }}}}.{{{{ ext }}}}"}}\n'),
         classes={LAID: SPINS},
         beside=Why(
             address="spin[A]#1", part="path", old="spin/A/t1.mp4", new="turn/A.mp4", place=""

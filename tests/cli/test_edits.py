@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-import subprocess
-import sys
 from collections import defaultdict
 from pathlib import Path
 
@@ -15,29 +12,7 @@ from pipeline import Project
 from pipeline.cli.change_text import places_text, value_text
 from pipeline.domain.changes import PartChange
 from pipeline.media import derive
-from tests.cli.edits import ALL, EDITS, Edit, Why, write_shop
-from tests.sandboxes import Sandbox
-
-KEY = "key-of-the-edits"
-
-
-@pytest.fixture(scope="module")
-def finished(_running_sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return the folder of a campaign whose six clips are there."""
-    folder = tmp_path_factory.mktemp("shop")
-    write_shop(folder)
-    url = f"--base-url=runware={_running_sandbox.base_urls['runware']}"
-    ran = subprocess.run(
-        [sys.executable, "-m", "pipeline", "run", "shop.yaml", "--yes", url],
-        env={**os.environ, "RUNWARE_API_KEY": KEY},
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=100,
-    )
-    assert 0 == ran.returncode, ran.stdout + ran.stderr
-    return folder
+from tests.cli.edits import ALL, EDITS, Edit, Why
 
 
 def told(changes: tuple[PartChange, ...], why: Why) -> bool:
