@@ -5,6 +5,7 @@ A dry run admits the plan to a private ledger that knows what the root's knows.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -75,6 +76,17 @@ class Plan:
         with dry_run(self.campaign) as (summary, ledger):
             require_admitted(summary, self.campaign)
             yield from ledger.item_changes(self.campaign.name)
+
+    def save(self, file: str | os.PathLike[str]) -> None:
+        """Write the plan to a file, for `Project.load_plan` and `callsheet apply`.
+
+        InvalidInput where it has errors; the plan is made again.
+        """
+        from pipeline.api.saved_plans import write_document  # noqa: PLC0415 - seldom needed
+
+        with open_plan(self.campaign) as (plan, ledger):
+            require_admitted(plan.summary, self.campaign)
+            write_document(plan, ledger.item_changes(self.campaign.name), Path(file))
 
     def to_dict(self) -> Mapping[str, Any]:
         """Return the plan as plain data that JSON can hold; sums are in USD, as text."""
