@@ -53,8 +53,8 @@ def value_text(value: Any) -> str:
             " ".join([each.get("file", ""), *each.get("done", ()), each["digest"]]).strip()
             for each in value["media"]
         ]
-        said = f", said to be {json.dumps(value['say'], ensure_ascii=False)}"
-        return f"{' + '.join(media)}{said if 'say' in value else ''}"
+        said = json.dumps(value.get("say", ""), ensure_ascii=False)
+        return f"{' + '.join(media)}{f', said to be {said}' if 'say' in value else ''}"
     if isinstance(value, Mapping) and value.keys() == {"digest"}:
         return f"what an earlier version did not write down (digest {value['digest']})"
     if isinstance(value, str | bool | Mapping | list):

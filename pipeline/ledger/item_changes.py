@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
 
@@ -97,9 +97,9 @@ def page(
         query = query.where(_happens())
     rows = connection.execute(query).mappings().all()
     before = bought_works(connection, keys=[row["previous_key"] for row in rows])
-    published = _published_outputs(connection, [row["id"] for row in rows])
+    published = _published(connection, rows)
     found = [
-        _item_change(row, before.get(row["previous_key"]), published.get(row["id"], ""))
+        _item_change(row, before.get(row["previous_key"]), published.get(row["id"], _Published()))
         for row in rows
     ]
     return found, rows[-1]["address"] if len(rows) == _PAGE else None
@@ -177,13 +177,42 @@ def _happens() -> ColumnElement[bool]:
     return or_(remade, moved)
 
 
-def _published_outputs(connection: Connection, ids: Sequence[int]) -> dict[int, str]:
-    """Return the output paths that the plan before this draft gave these items."""
-    if not ids:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Published:
+    """An item as the plan before the draft had it."""
+
+    output: str = ""
+    key: str = ""
+    content: KeyContent | None = None
+    """Of items that are not bought as what they were."""
+
+
+def _published(connection: Connection, rows: Sequence[RowMapping]) -> dict[int, _Published]:
+    """Return by id the items as the plan before this draft had them."""
+    if not rows:
         return {}
-    marks = ", ".join("?" * len(ids))
-    query = f"SELECT id, output FROM main.items WHERE id IN ({marks})"  # noqa: S608 - marks alone
-    return {row.id: row.output for row in connection.exec_driver_sql(query, tuple(ids))}
+    other = [row["id"] for row in rows if row["previous_key"] not in {"", row["key"]}]
+    marks = ", ".join("?" * len(other))
+    query = f"SELECT item_id, data FROM main.payloads WHERE item_id IN ({marks})"  # noqa: S608
+    kept = {
+        row.item_id: _content(orjson.loads(row.data))
+        for row in connection.exec_driver_sql(query, tuple(other))
+    }
+    marks = ", ".join("?" * len(rows))
+    query = f"SELECT id, output, key FROM main.items WHERE id IN ({marks})"  # noqa: S608
+    ids = tuple(row["id"] for row in rows)
+    return {
+        row.id: _Published(output=row.output, key=row.key, content=kept.get(row.id))
+        for row in connection.exec_driver_sql(query, ids)
+    }
+
+
+def _content(payload: Mapping[str, Any]) -> KeyContent:
+    return KeyContent(
+        parts=payload["parts"],
+        values=key_values(payload),
+        inputs=payload.get("inputs", {}),
+    )
 
 
 def _earlier(row: RowMapping) -> EarlierWork:
@@ -204,14 +233,19 @@ def _earlier(row: RowMapping) -> EarlierWork:
     )
 
 
-def _item_change(row: RowMapping, before: EarlierWork | None, published: str) -> ItemChange:
+def _item_change(row: RowMapping, before: EarlierWork | None, published: _Published) -> ItemChange:
     payload = orjson.loads(row["data"])
     stand = {name: bool(row[name]) for name in ("again", "changed")}
     status = status_of(State(row["state"]), shared=bool(row["shared"]), **stand)
     request = orjson.dumps(payload["request"], option=orjson.OPT_SORT_KEYS)
     known = before if row["previous_key"] != row["key"] else None
+    if known and not known.content.values and published.content and published.key == known.key:
+        # An earlier version bought it, and wrote less down; its plan still says more.
+        known = replace(known, content=published.content)
     extension = row["received"] or row["extension"]
-    output, last = (each.replace(EXTENSION, extension) for each in (row["output"], published))
+    output, last = (
+        each.replace(EXTENSION, extension) for each in (row["output"], published.output)
+    )
     found = ItemChange(
         **{name: row[name] for name in _SAME},
         change=ChangeClass.NOTHING,
@@ -227,11 +261,7 @@ def _item_change(row: RowMapping, before: EarlierWork | None, published: str) ->
         expected_usd=_price(row["expected_microusd"]),
         high_usd=_price(row["high_microusd"]),
         request=hashlib.sha256(request).hexdigest()[:_DIGITS],
-        content=KeyContent(
-            parts=payload["parts"],
-            values=key_values(payload),
-            inputs=payload.get("inputs", {}),
-        ),
+        content=_content(payload),
         earlier=known,
     )
     change = _class_of(found, placed=bool(row["sha256"]) and row["placed"] == row["sha256"])
@@ -321,7 +351,7 @@ def _changed_references(
     )
     for name in sorted(was.keys() | now.keys()):
         here, there = was.get(name), now.get(name)
-        if here is None or there is None or _content(here) != _content(there):
+        if here is None or there is None or _material(here) != _material(there):
             place = places.get(name) or places.get("references")
             known = there or here or {}
             yield PartChange(
@@ -333,6 +363,6 @@ def _changed_references(
             )
 
 
-def _content(reference: Mapping[str, Any]) -> Any:
+def _material(reference: Mapping[str, Any]) -> Any:
     media = [(each["digest"], each.get("done")) for each in reference["media"]]
     return media, reference.get("say")

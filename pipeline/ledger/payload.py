@@ -114,8 +114,15 @@ def take_snapshot(data: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def key_values(data: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return the parts of a kept item's key as a person reads them, the prompt's text included."""
-    return {**data["values"], "prompt": data["prompt"]} if "values" in data else {}
+    """Return the parts of a kept item's key as a person reads them, the prompt's text included.
+
+    Of what an earlier version kept: those that are known from what it kept for other ends.
+    """
+    known = data.get("values")
+    if known is None:
+        settings = {f"settings.{name}": value for name, value in data["settings"].items()}
+        known = {"kind": data["kind"], **settings}
+    return {**known, "prompt": data["prompt"]}
 
 
 def apply_snapshot(payload: bytes, purchase: bytes) -> bytes:

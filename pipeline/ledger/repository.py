@@ -192,14 +192,20 @@ class Ledger:
                     return cls(path, writing=source, traces=traces, dry=True)
                 if known:
                     with source.begin():
-                        return cls._private(traces, partial(overlay.copy_older, source))
+                        older = partial(overlay.copy_older, source)
+                        return cls._private(traces, older, dry=True)
         gone = partial(_record_gone, root, left=left, at=RealClock().now())
-        return cls._private(traces, gone)
+        return cls._private(traces, gone, dry=True)
 
     @classmethod
-    def _private(cls, traces: Traces, fill: Operation[None] | None = None) -> Self:
-        """Open an empty ledger that dies with its owner, and write into it what is known."""
-        ledger = cls(None, writing=connect(None), traces=traces)
+    def _private(
+        cls, traces: Traces, fill: Operation[None] | None = None, *, dry: bool = False
+    ) -> Self:
+        """Open an empty ledger that dies with its owner, and write into it what is known.
+
+        One that stands for a root's is `dry`: what is drafted stays a draft beside what it knows.
+        """
+        ledger = cls(None, writing=connect(None), traces=traces, dry=dry)
         ledger._write_now(migrate)
         if fill is not None:
             ledger._write_now(fill)

@@ -48,6 +48,8 @@ SPINS = ("spin[A]#1", "spin[B]#1")
 OPENS = ("open[calm]#1", "open[bold]#1")
 ALL = (*TAGS, *SPINS, *OPENS)
 
+SPIN = "  - id: spin\n    for: cups\n"
+"""How a shot begins, to write more into it."""
 Act = Callable[[Path], None]
 
 
@@ -121,6 +123,12 @@ def retouch_photo(folder: Path) -> None:
     assert (before.st_size, before.st_mtime_ns) == (after.st_size, after.st_mtime_ns)
 
 
+def lay_out_at(folder: str) -> Act:
+    """Return an edit that gives the clips of `spin` another path."""
+    path = f"{folder}{{{{ row_key }}}}.{{{{ ext }}}}"
+    return swap(SPIN, f'{SPIN}    output: {{path: "{path}"}}\n')
+
+
 def nothing(folder: Path) -> None:
     """Leave the files as they are: something else is another."""
     del folder
@@ -158,7 +166,6 @@ class Edit:
 
 
 AGAIN, BUYS, LAID = "buys_again", "buys", "lays_out_again"
-SPIN = "  - id: spin\n    for: cups\n"
 
 EDITS = (
     Edit(name="nothing at all"),
@@ -213,7 +220,7 @@ EDITS = (
     Edit(name="the limit", act=swap("40 USD", "60 USD")),
     Edit(
         name="another provider",
-        act=swap("[runware]", "[inference]"),
+        act=swap("[runware]", "[inference, runware]"),
         beside=Why(address="tag[A]#1", part="provider", old="runware", new="inference", place=""),
     ),
     Edit(name="a cell that no prompt uses", act=swap("12,7", "12,8", "cups.csv")),
@@ -451,7 +458,7 @@ EDITS = (
     ),
     Edit(
         name="another output path",
-        act=swap(SPIN, f'{SPIN}    output: {{path: "turn/{{{{ row_key }}}}.{{{{ ext }}}}"}}\n'),
+        act=lay_out_at("turn/"),
         classes={LAID: SPINS},
         beside=Why(
             address="spin[A]#1", part="path", old="spin/A/t1.mp4", new="turn/A.mp4", place=""

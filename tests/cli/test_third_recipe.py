@@ -63,20 +63,21 @@ def test_under_a_third_recipe_an_edit_makes_what_it_changed(made: Path, *, publi
     ]
 
 
-def test_what_an_earlier_version_bought_is_compared_by_digest(
+def test_what_an_earlier_version_bought_is_compared_too(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """It wrote down no values: the part is named all the same, and that its value is not known."""
+    """Its purchases wrote no parts down; what its plan kept tells the old prompt."""
     manifest, _ = write_campaign(tmp_path / "earlier")
     monkeypatch.chdir(manifest.parent)
     words = manifest.read_text("utf-8").replace("the word", "this word")
     manifest.write_text(words, "utf-8")
-    capsys.readouterr()
 
     assert Exit.OK == invoke(["why", "campaign.yaml", "spin[a]#1", "--root", "root"])
 
-    told = capsys.readouterr().out
-    assert "spin[a]#1: buys again" in told
-    assert "prompt  (campaign.yaml:10)" in told
-    assert "an earlier version did not write down" in told
-    assert '"@front with this word a' in told
+    told = capsys.readouterr().out.splitlines()
+    assert "spin[a]#1: buys again, 0.42 USD at runware" == told[0]
+    assert [
+        "    prompt  (campaign.yaml:10)",
+        '        was  "@front with the word a, no text."',
+        '        is   "@front with this word a, no text."',
+    ] == told[2:]
