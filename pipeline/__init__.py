@@ -18,9 +18,11 @@ if TYPE_CHECKING:  # an editor and a type checker read this, Python does not
     from pipeline.api.campaign_plan import Plan as Plan
     from pipeline.api.campaign_report import CampaignStatus as CampaignStatus
     from pipeline.api.campaign_run import Run as Run
+    from pipeline.api.explanations import Explanation as Explanation
     from pipeline.api.loss_consent import PurchasesRefused as PurchasesRefused
     from pipeline.api.project import Project as Project
     from pipeline.api.reconciliation import Decisions as Decisions
+    from pipeline.api.saved_plans import StalePlan as StalePlan
     from pipeline.domain.records import Event as Event
     from pipeline.domain.records import Record as Record
     from pipeline.domain.states import Exit as Exit
@@ -40,6 +42,7 @@ _HOMES = {
     "Decisions": "api.reconciliation",
     "Event": "domain.records",
     "Exit": "domain.states",
+    "Explanation": "api.explanations",
     "Finding": "findings",
     "InvalidInput": "errors",
     "Outcome": "run.outcome",
@@ -49,6 +52,7 @@ _HOMES = {
     "Record": "domain.records",
     "Report": "report.summary",
     "Run": "api.campaign_run",
+    "StalePlan": "api.saved_plans",
     "State": "domain.states",
     "Status": "domain.states",
 }

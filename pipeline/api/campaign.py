@@ -22,6 +22,7 @@ if TYPE_CHECKING:  # what follows is slow to load
     from pipeline.api.campaign_report import CampaignStatus
     from pipeline.api.campaign_run import Run
     from pipeline.api.clip_adoption import AdoptedClips
+    from pipeline.api.explanations import Explanation
     from pipeline.api.reconciliation import Decisions
     from pipeline.report.summary import Report
     from pipeline.run.manual import Sent
@@ -132,6 +133,16 @@ class Campaign:
         if len(found) != 1:
             raise usage(f"{len(found)} items have the address {address}: name one")
         return describe_item(found[0], campaign, provider)
+
+    def why(self, address: str) -> Explanation:
+        """Return why an item would be made again, or not; InvalidInput where none has the address.
+
+        for change in campaign.why("spin[SKU-1001,calm]#1").changed:
+            print(change.part, change.old, change.new, change.places)
+        """
+        from pipeline.api.explanations import explain_item  # noqa: PLC0415 - seldom needed
+
+        return explain_item(self._with(address=address))
 
     def status(self) -> CampaignStatus:
         """Return where the campaign stands, from its ledger alone; InvalidInput if never run."""

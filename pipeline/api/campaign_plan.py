@@ -5,6 +5,7 @@ A dry run admits the plan to a private ledger that knows what the root's knows.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -15,6 +16,7 @@ from typing import Any
 from pipeline.api.campaign_request import CampaignRequest
 from pipeline.api.loaded_campaign import LoadedCampaign
 from pipeline.domain import Record
+from pipeline.domain.changes import ItemChange
 from pipeline.errors import InvalidInput, LedgerLost
 from pipeline.findings import Finding, Severity, plain_finding
 from pipeline.ledger.loss_detection import Loss
@@ -68,6 +70,23 @@ class Plan:
         with dry_run(self.campaign) as (summary, ledger):
             require_admitted(summary, self.campaign)
             yield from ledger.records(self.campaign.name, selected=True)
+
+    def iter_changes(self) -> Iterator[ItemChange]:
+        """Yield what a run does to each item and why, by address; the plan is made again."""
+        with dry_run(self.campaign) as (summary, ledger):
+            require_admitted(summary, self.campaign)
+            yield from ledger.item_changes(self.campaign.name)
+
+    def save(self, file: str | os.PathLike[str]) -> None:
+        """Write the plan to a file, for `Project.load_plan` and `callsheet apply`.
+
+        InvalidInput where it has errors; the plan is made again.
+        """
+        from pipeline.api.saved_plans import write_document  # noqa: PLC0415 - seldom needed
+
+        with open_plan(self.campaign) as (plan, ledger):
+            require_admitted(plan.summary, self.campaign)
+            write_document(plan, ledger.item_changes(self.campaign.name), Path(file))
 
     def to_dict(self) -> Mapping[str, Any]:
         """Return the plan as plain data that JSON can hold; sums are in USD, as text."""
@@ -144,9 +163,16 @@ def require_admitted(summary: PlanSummary, campaign: LoadedCampaign) -> None:
 
 def plan_campaign(campaign: LoadedCampaign) -> Plan:
     """Return what the next run would make; once a loss is settled, where the ledger has one."""
+    with open_plan(campaign) as (plan, _):
+        return plan
+
+
+@contextmanager
+def open_plan(campaign: LoadedCampaign) -> Iterator[tuple[Plan, Ledger]]:
+    """Yield a campaign's plan, and the private ledger in which each of its items can be read."""
     loss = find_loss(campaign.request, campaign.name)
-    summary = dry_run_summary(campaign, loss)
-    return Plan(campaign=campaign, summary=summary, loss=loss)
+    with dry_run(campaign, loss) as (summary, ledger):
+        yield Plan(campaign=campaign, summary=summary, loss=loss), ledger
 
 
 def find_loss(request: CampaignRequest, campaign: str) -> Loss | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from pipeline.api.loaded_campaign import LoadedCampaign
 from pipeline.domain import Item, Media, PricedItem, Record, plain_settings
@@ -27,14 +27,7 @@ def describe_item(record: Record, campaign: LoadedCampaign, provider: str = "") 
 
     CannotMake where that provider cannot make it.
     """
-    findings: list[Finding] = []
-    for entry in _only_item(record, campaign, provider).entries(None):
-        if isinstance(entry, Finding):
-            findings.append(entry)
-        elif entry.item.address == record.address:
-            break
-    else:
-        raise InvalidInput(findings, campaign.sources)
+    entry = plan_item(record, campaign, provider)
     if provider and entry.item.provider != provider:
         reasons = dict(entry.item.passed_over)
         why = reasons.get(provider, f"it is pinned to {entry.item.provider}")
@@ -42,7 +35,29 @@ def describe_item(record: Record, campaign: LoadedCampaign, provider: str = "") 
     return _description(entry, record, campaign)
 
 
-def _only_item(record: Record, campaign: LoadedCampaign, provider: str) -> LoadedCampaign:
+class Planned(Protocol):
+    """An item of a plan, by what leads to it in the manifest."""
+
+    @property
+    def address(self) -> str: ...  # noqa: D102
+    @property
+    def shot(self) -> str: ...  # noqa: D102
+    @property
+    def row_key(self) -> str: ...  # noqa: D102
+
+
+def plan_item(record: Planned, campaign: LoadedCampaign, provider: str = "") -> PricedItem:
+    """Return one item as the plan has it now, without planning any other shot or row."""
+    findings: list[Finding] = []
+    for entry in _only_item(record, campaign, provider).entries(None):
+        if isinstance(entry, Finding):
+            findings.append(entry)
+        elif entry.item.address == record.address:
+            return entry
+    raise InvalidInput(findings, campaign.sources)
+
+
+def _only_item(record: Planned, campaign: LoadedCampaign, provider: str) -> LoadedCampaign:
     """Return the campaign with no other shot and row than the item's, for one provider."""
     manifest = campaign.manifest
     shots = tuple(shot for shot in manifest.shots if shot.id == record.shot)
@@ -84,7 +99,7 @@ def _description(entry: PricedItem, record: Record, campaign: LoadedCampaign) ->
         "path": str(campaign.folder / record.output),
         "key": item.key.digest,
         "key_parts": dict(item.key.parts),
-        "satisfied_by": _other_key(item, record),
+        "satisfied_by": other_key(item, record),
         "prompt": record.prompt,
         "sent_prompt": entry.sent_prompt,
         "references": [
@@ -110,7 +125,7 @@ def _description(entry: PricedItem, record: Record, campaign: LoadedCampaign) ->
     }
 
 
-def _other_key(item: Item, record: Record) -> Plain | None:
+def other_key(item: Item, record: Record) -> Plain | None:
     """Return the key of the ledger that the item takes instead of its own, and why, if it does."""
     if record.key == item.key.digest:
         return None

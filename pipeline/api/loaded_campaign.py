@@ -5,6 +5,8 @@ Each stage is handed what the stage before made.
 
 from __future__ import annotations
 
+import hashlib
+import os
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -15,13 +17,14 @@ from pipeline.api.campaign_request import CampaignRequest
 from pipeline.api.price_list import price_list
 from pipeline.api.roots import RootChoice, refuse_two_roots, settle_root
 from pipeline.api.selection import (
+    AddressFilter,
     ProviderFilter,
     own_selector_findings,
     selection_matcher,
     selection_of,
     selection_sources,
 )
-from pipeline.domain import Manifest, PricedItem
+from pipeline.domain import EMPTY, Manifest, PricedItem
 from pipeline.domain.item import Alike
 from pipeline.errors import InvalidInput
 from pipeline.findings import Finding
@@ -86,6 +89,10 @@ class LoadedCampaign:
     findings: tuple[Finding, ...]
     sources: Mapping[str, str]
     """What was read, for excerpts; secrets are starred out."""
+    inputs: Mapping[str, str] = field(default_factory=lambda: EMPTY)
+    """SHA-256 of each file that was read, by its path from the manifest's folder."""
+    left_out: frozenset[str] = frozenset()
+    """Addresses that are not bought, whatever is selected: `apply --still-valid` leaves them."""
     reassignments: Reassignments = field(default_factory=Reassignments)
     """What the last plan gave to others than the provider named first."""
 
@@ -114,13 +121,15 @@ class LoadedCampaign:
         except InvalidInput as invalid:
             raise InvalidInput(invalid.findings, self.sources) from None
 
-    def purchase_filter(self) -> SelectionMatcher | ProviderFilter | None:
+    def purchase_filter(self) -> SelectionMatcher | ProviderFilter | AddressFilter | None:
         """Return what tells the items that a run may buy from the others; None: it may buy all.
 
         A provider of the request buys what it can make; the rest stays as it is.
         """
         matcher = self.matcher()
-        return ProviderFilter(self.request.provider, matcher) if self.request.provider else matcher
+        provider = self.request.provider
+        choice = ProviderFilter(provider, matcher) if provider else matcher
+        return AddressFilter(self.left_out, choice) if self.left_out else choice
 
     def entries(
         self, assets: Path | None, quotes: Mapping[Alike, Decimal] | None = None
@@ -167,8 +176,19 @@ def load_campaign(
 
     InvalidInput if nothing can be made of it, RootRefused if nobody is there to say which root.
     """
+    inputs: dict[str, str] = {}
+
+    def read_input(path: Path) -> bytes:
+        content = read(path)
+        name = Path(os.path.relpath(path, request.manifest.parent)).as_posix()
+        inputs[name] = hashlib.sha256(content).hexdigest()
+        return content
+
     loaded = load_manifest(
-        request.manifest, profile=request.profile_name, overrides=request.overrides, read=read
+        request.manifest,
+        profile=request.profile_name,
+        overrides=request.overrides,
+        read=read_input,
     )
     if loaded.manifest is None:
         raise InvalidInput(loaded.findings, loaded.sources)
@@ -183,5 +203,6 @@ def load_campaign(
         manifest=loaded.manifest,
         findings=(*findings, *own_selector_findings(loaded.manifest)),
         sources={**loaded.sources, **selection_sources(request), **request.project.sources},
+        inputs=dict(sorted(inputs.items())),
     )
     return replace(campaign, request=settle_root(request, campaign.name, choose_root))

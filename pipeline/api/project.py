@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from pipeline.api.campaign import Campaign
+from pipeline.api.campaign_plan import Plan, plan_campaign
 from pipeline.api.campaign_request import CampaignRequest
 from pipeline.api.loaded_campaign import load_campaign
 from pipeline.api.project_file import project_of
@@ -64,3 +65,20 @@ class Project:
             base_urls=self._base_urls,
         )
         return Campaign(load_campaign(request))
+
+    def load_plan(self, file: _Path, *, still_valid: bool = False) -> Plan:
+        """Return a saved plan, to be run: of the manifest and the root that it names.
+
+        StalePlan where it does not hold any more; with `still_valid` what changed is left out.
+
+            plan = project.load_plan("plan.json")
+            async with project.open("campaign.yaml").run(plan, max_cost_usd=40) as run: ...
+        """
+        from pipeline.api.saved_plans import read_saved_plan, require_fresh  # noqa: PLC0415
+
+        saved = read_saved_plan(Path(file))
+        request = saved.request(
+            env_file=self._env_file, base_urls=self._base_urls, adopt_root=self._adopt_root
+        )
+        fresh, _ = require_fresh(saved, load_campaign(request), still_valid=still_valid)
+        return plan_campaign(fresh)

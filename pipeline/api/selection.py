@@ -50,6 +50,26 @@ class ProviderFilter:
         return self._matcher.findings() if self._matcher else ()
 
 
+class AddressFilter:
+    """Selects all but the items of some addresses, within another selection if there is one."""
+
+    def __init__(
+        self, left_out: Collection[str], choice: SelectionMatcher | ProviderFilter | None
+    ) -> None:
+        self._left_out = left_out
+        self._choice = choice
+
+    def __call__(self, record: Record) -> bool:
+        """Tell whether an item is selected."""
+        # Asked of each item, left out or not: `--first` counts those that were planned.
+        meant = self._choice is None or self._choice(record)
+        return meant and record.address not in self._left_out
+
+    def findings(self) -> Iterable[Finding]:
+        """Return what is wrong with the selection beside it."""
+        return self._choice.findings() if self._choice else ()
+
+
 def selection_of(request: CampaignRequest, manifest: Manifest) -> Selection:
     """Return what the command line selects; InvalidInput where it cannot be understood."""
     return parse_selection(

@@ -49,8 +49,16 @@ COMMANDS: Mapping[str, CommandEntry] = MappingProxyType(
             about="Show one item: prompt, references, settings, key, price, and the request as it"
             " is sent."
         ),
+        "why": CommandEntry(
+            about="Say why an item would be made again, or not: what changed, from what to what,"
+            " and where."
+        ),
         "run": CommandEntry(
             about="Make every clip of a manifest that is not there yet, once, and report."
+        ),
+        "apply": CommandEntry(
+            about="Run a saved plan exactly; where it does not hold any more, say what changed:"
+            " exit 14."
         ),
         "status": CommandEntry(
             about="Tell where a campaign stands, what it cost, and what to do next; exit as its"

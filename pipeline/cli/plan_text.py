@@ -13,6 +13,7 @@ from pipeline.api.campaign_request import SpendLimit
 from pipeline.api.loaded_campaign import LoadedCampaign
 from pipeline.api.money_text import item_count, price_text
 from pipeline.api.price_notes import price_lines
+from pipeline.cli.change_text import change_group_lines
 from pipeline.cli.console import print_error, print_text
 from pipeline.cli.finding_text import findings_text
 from pipeline.cli.item_list import standing_text
@@ -38,6 +39,7 @@ def print_plan(
     console.print_lines(damage_lines(summary.damaged_clips, campaign.request.home))
     console.print(plan_table(summary))
     console.print(plan_sentence(summary))
+    console.print_lines(change_group_lines(summary.changes))
     console.print_lines(plan_notes(summary, campaign, spending or SpendLimit()))
 
 

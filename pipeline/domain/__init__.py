@@ -19,6 +19,8 @@ from pipeline.domain.item import (
     Media,
     Operation,
     Origin,
+    Place,
+    Places,
     Price,
     PricedItem,
     Reference,
@@ -26,6 +28,7 @@ from pipeline.domain.item import (
     Settings,
     Spec,
     Token,
+    no_places,
     plain_settings,
 )
 from pipeline.domain.manifest import (
@@ -85,6 +88,8 @@ __all__ = [
     "Offer",
     "Operation",
     "Origin",
+    "Place",
+    "Places",
     "Policy",
     "Price",
     "PricedItem",
@@ -103,5 +108,6 @@ __all__ = [
     "Variants",
     "VideoSpec",
     "Written",
+    "no_places",
     "plain_settings",
 ]

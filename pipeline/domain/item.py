@@ -6,7 +6,7 @@ seconds.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from decimal import Decimal
 from enum import StrEnum
@@ -166,6 +166,24 @@ class Origin:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Where a value was written: a line of a manifest, or a cell of a table."""
+
+    span: Span
+    cell: str = ""
+    """The column, where it is a cell."""
+
+
+Places = Mapping[str, Place]
+"""By the name of a part of a key, of a reference in it, or of what a prompt reads."""
+
+
+def no_places() -> Places:
+    """Return the places of an item of which nobody knows where it was written."""
+    return EMPTY
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Alternative:
     """Another key whose clip satisfies an item: what was bought under it is not bought again."""
 
@@ -186,6 +204,8 @@ class Key:
     parts: Mapping[str, str]
     alternatives: tuple[Alternative, ...] = field(default=(), compare=False)
     """Where nothing was bought under the digest itself: what else will do, best first."""
+    values: Mapping[str, Any] = field(default_factory=lambda: EMPTY, compare=False)
+    """Each part as a person reads it, but for the prompt, which is the item's own text."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -217,6 +237,10 @@ class Item:
     spec: Spec
     key: Key
     origin: Origin
+    inputs: Mapping[str, str] = field(default_factory=lambda: EMPTY)
+    """Digests of what the prompt is made of: its template, and each value it reads, by name."""
+    places: Callable[[], Places] = field(default=no_places, compare=False, repr=False)
+    """Where its parts were written: worked out for the few that are asked, never kept."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -295,6 +295,8 @@ class Manifest:
     profile: str = ""
     selectors: Mapping[str, Value] = field(default_factory=lambda: EMPTY)
     """Selections by name, as texts."""
+    var_spans: Mapping[str, Span] = field(default_factory=lambda: EMPTY)
+    """Where each of `vars` is written: in a base, a profile or on the command line too."""
     span: Span
 
 

@@ -9,7 +9,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sqlalchemy import Connection, Table, insert, inspect, select, text
+from sqlalchemy import (
+    Column,
+    Connection,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Table,
+    insert,
+    inspect,
+    select,
+    text,
+)
 
 from pipeline.domain.states import REPLANNED, UNSETTLED
 from pipeline.ledger.sql_schema import (
@@ -32,6 +43,14 @@ from pipeline.ledger.sql_schema import (
 
 _DRAFTED: tuple[Table, ...] = (campaigns, budgets, items, payloads, fallbacks, jobs, outputs)
 """In the order in which they refer to each other."""
+part_places = Table(
+    "part_places",
+    MetaData(),
+    Column("item_id", Integer, primary_key=True, autoincrement=False),
+    Column("data", LargeBinary, nullable=False),
+    prefixes=["TEMPORARY"],
+)
+"""Where the parts of items are written that are other work than before; it dies with the draft."""
 _ROWS_AT_ONCE = 5000
 _TAKE_IN: tuple[tuple[Table, str], ...] = (
     (campaigns, ""),
@@ -53,6 +72,7 @@ def begin_draft(connection: Connection, *, campaign: str) -> None:
     end_draft(connection)
     for table in _DRAFTED:
         shadow(connection, table)
+    part_places.create(connection, checkfirst=False)
     values = {"campaign": campaign, "scope": f"campaign:{manifest_of(campaign)}"}
     unsettled = ", ".join(f"'{state.value}'" for state in UNSETTLED)
     for table, where in _TAKE_IN:
@@ -142,7 +162,7 @@ def publish_draft(connection: Connection, *, campaign: str) -> None:
 
 def end_draft(connection: Connection) -> None:
     """Drop what shadows the ledger's tables."""
-    for table in reversed(_DRAFTED):
+    for table in (part_places, *reversed(_DRAFTED)):
         if _is_shadowed(connection, table):
             connection.exec_driver_sql(f"DROP TABLE temp.{table.name}")
 

@@ -9,7 +9,18 @@ from typing import Any
 
 import orjson
 
-from pipeline.domain import Item, Media, Operation, PricedItem, Spec, Token, plain_settings
+from pipeline.domain import (
+    Item,
+    Media,
+    Operation,
+    Place,
+    Places,
+    PricedItem,
+    Spec,
+    Token,
+    plain_settings,
+)
+from pipeline.findings import Span
 from pipeline.providers.base import Part, Request
 
 
@@ -35,6 +46,8 @@ def dump_item(entry: PricedItem) -> bytes:
         "assets": list({media.digest: media for media in every}.values()),
         "spec": item.spec,
         "parts": item.key.parts,
+        "values": item.key.values,
+        "inputs": item.inputs,
         "take": item.take,
         "cell": item.cell,
         "axes": item.axes,
@@ -73,9 +86,43 @@ def _medium(kept: Mapping[str, Any]) -> Media:
     return Media(**{**kept, "operations": done})
 
 
+def dump_places(item: Item) -> bytes:
+    """Return where an item's parts are written: `[file, line, column, cell]` of each, as JSON."""
+    return orjson.dumps(
+        {
+            name: [place.span.file, place.span.line, place.span.column, place.cell]
+            for name, place in item.places().items()
+        }
+    )
+
+
+def load_places(data: bytes) -> Places:
+    """Return the places that were dumped; the extent of each is not known any more."""
+    return {
+        name: Place(span=Span(file=file, line=line, column=column, end_column=column), cell=cell)
+        for name, (file, line, column, cell) in orjson.loads(data).items()
+    }
+
+
 def take_snapshot(data: Mapping[str, Any]) -> Mapping[str, Any]:
     """Return what a purchase keeps of the item it is for, which may be another by its end."""
-    return {name: data[name] for name in _BOUGHT}
+    kept = {name: data[name] for name in _BOUGHT}
+    if "values" not in data:
+        # An earlier version planned it: of its parts there are digests, which do for comparing.
+        return kept
+    return {**kept, "values": key_values(data), "inputs": data["inputs"]}
+
+
+def key_values(data: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the parts of a kept item's key as a person reads them, the prompt's text included.
+
+    Of what an earlier version kept: those that are known from what it kept for other ends.
+    """
+    known = data.get("values")
+    if known is None:
+        settings = {f"settings.{name}": value for name, value in data["settings"].items()}
+        known = {"kind": data["kind"], **settings}
+    return {**known, "prompt": data["prompt"]}
 
 
 def apply_snapshot(payload: bytes, purchase: bytes) -> bytes:

@@ -5,7 +5,7 @@ Uniqueness of addresses and output paths is an index; what clashes is told with 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -29,9 +29,10 @@ from sqlalchemy import (
 )
 
 from pipeline.domain import Alternative, Policy, Record
+from pipeline.domain.changes import ItemChange
 from pipeline.domain.states import REPLANNED, State
+from pipeline.ledger import item_changes, plan_totals, record_pages
 from pipeline.ledger import outputs as placed
-from pipeline.ledger import plan_totals, record_pages
 from pipeline.ledger.budgets import campaign_scope, open_scope
 from pipeline.ledger.connection import translate_errors, upsert
 from pipeline.ledger.fast_sql import Clashed, execute_many
@@ -41,6 +42,7 @@ from pipeline.ledger.overlay import (
     begin_draft,
     end_draft,
     last_item_id,
+    part_places,
     publish_draft,
     take_in_jobs,
 )
@@ -87,6 +89,8 @@ class Planned:
     """Other keys that will do where nothing was bought under its own."""
     fallbacks: tuple[Planned, ...] = ()
     """The same item at others, to whom it may go when its provider's lane stops; best first."""
+    places: Callable[[], bytes] = lambda: b"{}"
+    """Where its parts are written, as JSON; asked only of what is other work than before."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -255,6 +259,7 @@ class _Plan:
         take_in_jobs(self._connection, [planned.key for planned in batch])
         known = self._items_at([planned.address for planned in batch])
         taken = self._reuse.take(batch, known)
+        bought = self._reuse.find_bought(row.key for row in known.values() if row.previous_key)
         rows: dict[Any, list[dict[str, Any]]] = {
             statement: [] for statement in (_INSERT, _UPDATE, *_OF_ITEMS)
         }
@@ -269,7 +274,10 @@ class _Plan:
                 continue
             if row.generation == self.generation:
                 raise Clashed(planned.address)
-            rows[_UPDATE].append(_again(new, row, planned))
+            changing = _again(new, row, planned, bought)
+            rows[_UPDATE].append(changing)
+            if changing["b_previous_key"]:
+                rows[_INSERT_PLACES].append({"item_id": row.id, "data": planned.places()})
             rows[_INSERT_FALLBACK] += _fallback_rows(row.id, planned)
             if row.output != planned.output:
                 rows[_FORGET].append({"b_item": row.id})
@@ -325,13 +333,18 @@ class _Plan:
         return {row.text: (row.address, row.data) for row in rows}
 
 
-def _again(row: dict[str, Any], known: Row[Any], planned: Planned) -> dict[str, Any]:
+def _again(
+    row: dict[str, Any], known: Row[Any], planned: Planned, bought: Collection[str]
+) -> dict[str, Any]:
     """Return the values of an item that an earlier plan had, under names for an update.
 
-    Another rule of keys, or the ratio that was meant written out, makes no other work of it.
+    Another rule of keys, or the ratio that was meant written out, makes no other work of it. What
+    it was last bought as is remembered, whatever was planned and not bought since.
     """
     same = {planned.key, row["key"], *(o.digest for o in planned.alternatives if o.ratio is None)}
-    previous = known.previous_key if {known.own_key, known.key} & same else known.key
+    unbought = known.previous_key and known.key not in bought
+    stays = unbought or {known.own_key, known.key} & same
+    previous = known.previous_key if stays else known.key
     values = {f"b_{name}": value for name, value in row.items()}
     return {**values, "b_id": known.id, "b_previous_key": previous}
 
@@ -411,6 +424,11 @@ class PlanDraft:
         """Return what the plan comes to."""
         return self._draft(partial(plan_totals.totals, campaign=self._campaign))
 
+    def iter_changes(self) -> Iterator[ItemChange]:
+        """Yield the items that are made as other work, or laid out anew, by address."""
+        reading = partial(item_changes.page, campaign=self._campaign, only_changes=True)
+        return item_changes.iter_changes(lambda after: self._draft(partial(reading, after=after)))
+
     def payload_of(self, item_id: int) -> Mapping[str, Any]:
         """Return what else is known of an item."""
         return self._draft(partial(plan_totals.payload_of, item_id=item_id))
@@ -467,7 +485,7 @@ def publish(connection: Connection, *, campaign: str, signatures: Mapping[str, s
         placed.sign(connection, sha256=sha256, signature=signature)
 
 
-_NO_COLUMNS = frozenset({"payload", "alternatives", "fallbacks"})
+_NO_COLUMNS = frozenset({"payload", "alternatives", "fallbacks", "places"})
 _OWN = tuple(name for name in Planned.__dataclass_fields__ if name not in _NO_COLUMNS)
 _WRITTEN = ("campaign_id", "generation", *_OWN, "own_key", "earlier_rule")
 _CHANGING = (*_WRITTEN, "previous_key")
@@ -492,7 +510,8 @@ _INSERT_FALLBACK = insert(fallbacks).values(
 )
 _FORGET = delete(outputs).where(outputs.c.item_id == bindparam("b_item"))
 """What stood at an item's old path may be another item's from now on."""
-_OF_ITEMS = (_INSERT_PAYLOAD, _UPDATE_PAYLOAD, _INSERT_FALLBACK, _FORGET)
+_INSERT_PLACES = insert(part_places).values(item_id=bindparam("item_id"), data=bindparam("data"))
+_OF_ITEMS = (_INSERT_PAYLOAD, _UPDATE_PAYLOAD, _INSERT_FALLBACK, _INSERT_PLACES, _FORGET)
 _CHOOSE = (
     update(items)
     .where(

@@ -22,6 +22,7 @@ from sqlalchemy import Connection
 
 from pipeline.clock import Clock, RealClock
 from pipeline.domain import Policy, Record
+from pipeline.domain.changes import EarlierWork, ItemChange
 from pipeline.domain.item import Alike
 from pipeline.domain.states import State
 from pipeline.errors import LedgerDamaged
@@ -30,6 +31,7 @@ from pipeline.ledger import (
     budgets,
     contradictions,
     event_log,
+    item_changes,
     jobs,
     loss_detection,
     outputs,
@@ -193,14 +195,20 @@ class Ledger:
                     return cls(path, writing=source, traces=traces, dry=True)
                 if known:
                     with source.begin():
-                        return cls._private(traces, partial(overlay.copy_older, source))
+                        older = partial(overlay.copy_older, source)
+                        return cls._private(traces, older, dry=True)
         gone = partial(_record_gone, root, left=left, at=RealClock().now())
-        return cls._private(traces, gone)
+        return cls._private(traces, gone, dry=True)
 
     @classmethod
-    def _private(cls, traces: Traces, fill: Operation[None] | None = None) -> Self:
-        """Open an empty ledger that dies with its owner, and write into it what is known."""
-        ledger = cls(None, writing=connect(None), traces=traces)
+    def _private(
+        cls, traces: Traces, fill: Operation[None] | None = None, *, dry: bool = False
+    ) -> Self:
+        """Open an empty ledger that dies with its owner, and write into it what is known.
+
+        One that stands for a root's is `dry`: what is drafted stays a draft beside what it knows.
+        """
+        ledger = cls(None, writing=connect(None), traces=traces, dry=dry)
         ledger._write_now(migrate)
         if fill is not None:
             ledger._write_now(fill)
@@ -298,6 +306,30 @@ class Ledger:
         """
         pages = partial(record_pages.page, campaign=campaign, selected=selected)
         return record_pages.iter_records(lambda after: self._read(partial(pages, after=after)))
+
+    def item_changes(self, campaign: str, *, address: str = "") -> Iterator[ItemChange]:
+        """Return what a drafted plan does to its items, by address, read page by page.
+
+        For a ledger that writes nothing: with others the draft is gone once it is published.
+        """
+        pages = partial(item_changes.page, campaign=campaign, address=address)
+        return item_changes.iter_changes(lambda after: self._read(partial(pages, after=after)))
+
+    def bought_work(self, key: str) -> EarlierWork | None:
+        """Return what was bought under a key; None if nothing was."""
+        return self._read(partial(item_changes.bought_works, keys=[key])).get(key)
+
+    def sibling_work(self, campaign: str, address: str) -> EarlierWork | None:
+        """Return what another profile of the manifest bought last under an address."""
+        return self._read(partial(item_changes.sibling_work, campaign=campaign, address=address))
+
+    def orphan_key(self, campaign: str, address: str) -> str:
+        """Return the key that an address had in an earlier plan, if the latest has it no more."""
+        return self._read(partial(item_changes.orphan_key, campaign=campaign, address=address))
+
+    def addresses_of(self, campaign: str, key: str) -> list[str]:
+        """Return the addresses of the latest plan that have a key."""
+        return self._read(partial(item_changes.addresses_of, campaign=campaign, key=key))
 
     def notable(self, campaign: str) -> list[Notable]:
         """Return what was written down about the campaign's lanes: lanes stopped, limits met."""

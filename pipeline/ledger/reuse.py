@@ -6,7 +6,7 @@ ratio that the clip has (docs/design/keys.md §2).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
@@ -95,6 +95,10 @@ class Reuse:
                     .where(self.current, items.c.address == address)
                     .values(key=left.digest, earlier_rule=int(left.earlier_rule))
                 )
+
+    def find_bought(self, keys: Iterable[str]) -> Collection[str]:
+        """Return those of the keys that a provider was paid for, or may have been."""
+        return self._purchase_sizes(keys).keys() if self._anything else ()
 
     def _is_taken(self, digest: str, key: str) -> bool:
         other_work = exists(

@@ -190,6 +190,7 @@ class _ManifestReader:
                 name: Value(data=text.value, span=text.at(0))
                 for name, text in self.node.entries("selectors")
             },
+            var_spans={name: node.span for name, node in self._part("vars").entries()},
             span=self.node.span,
         )
         common = (*defaults.values(), *overrides.values())

@@ -36,6 +36,7 @@ from pipeline.plan.attachments import Attachments, MediaInspector, attach, attac
 from pipeline.plan.capability_checks import Violation, wrong_length
 from pipeline.plan.cells import Cell, cells
 from pipeline.plan.media_checks import licence_faults
+from pipeline.plan.part_places import PartPlaces, digest_inputs
 from pipeline.plan.provider_settings import extra_faults, provider_setting_faults
 from pipeline.plan.resolve import Dependencies, ItemDraft, ItemResolver, ResolvedSettings
 from pipeline.plan.setting_layers import SettingLayers
@@ -118,8 +119,10 @@ class _Work:
 
     draft: ItemDraft
     prompt: _Prompt
+    inputs: Mapping[str, str]
     makers: tuple[_Maker, ...]
     """Who makes it, then who could."""
+    places: PartPlaces
 
 
 class ShotExpansion:
@@ -248,6 +251,8 @@ class ShotExpansion:
                 spec=maker.resolved.spec,
                 key=keys.item_key(maker.resolved.shared, draft.key_parts, work.prompt, take),
                 origin=self._origin,
+                inputs=work.inputs,
+                places=work.places,
             )
             fallbacks = [
                 replace(
@@ -280,7 +285,20 @@ class ShotExpansion:
         if draft is None or prompt is None:
             return None
         makers = self._choose(draft, _length_in_words(prompt, draft.references), attachments)
-        return _Work(draft=draft, prompt=prompt, makers=makers) if makers else None
+        if not makers:
+            return None
+        template, scope = self._shot.prompt, self._scope
+        inputs = memoize("inputs", scope.level(template), lambda: digest_inputs(template, scope))
+        places = PartPlaces(
+            manifest=self._manifest,
+            shot=self._shot,
+            row=scope.row,
+            cell=scope.cell,
+            row_names=scope.row_names,
+            written=draft.written,
+            attachments=attachments,
+        )
+        return _Work(draft=draft, prompt=prompt, inputs=inputs, makers=makers, places=places)
 
     def _prompt(self, attachments: Attachments) -> _Prompt | None:
         template, tokens = self._shot.prompt, attachments.tokens

@@ -11,11 +11,13 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from pathlib import PurePath
 from typing import Any
 
 import orjson
 
 from pipeline.domain import (
+    EMPTY,
     Alternative,
     Key,
     Kind,
@@ -28,7 +30,9 @@ from pipeline.domain import (
 from pipeline.models import AUTO
 
 RECIPE = 2
-"""Recipe 1 had the ratio a provider was told, written or not, and the digest of what `fit` made."""
+"""By which all keys are made; what the recipes before it gave the same work stays beside its key.
+
+Recipe 1 had the ratio a provider was told, written or not, and the digest of what `fit` made."""
 _PART_DIGITS = 12
 _CANONICAL = orjson.OPT_SORT_KEYS | orjson.OPT_NON_STR_KEYS
 
@@ -39,6 +43,8 @@ class KeyParts:
 
     contents: Mapping[str, bytes]
     digests: Mapping[str, str]
+    values: Mapping[str, Any]
+    """What a person reads of each."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,18 +107,26 @@ def share_key(
         )
 
     sent = ratios.first_recipe
+    later = range(RECIPE, 1, -1)  # all but the first recipe have no ratio that nobody wrote
     further: list[tuple[int, str | None]]
     if ratios.written:
         # Made while nobody had written a ratio, if the clip has the one that is written now.
-        further = [(RECIPE, None), *((1, ratio) for ratio in ratios.unwritten if ratio == AUTO)]
+        further = [(recipe, None) for recipe in later]
+        further += [(1, ratio) for ratio in ratios.unwritten if ratio == AUTO]
     else:
         # Whatever any provider is sent where nobody wrote one, but for the first recipe's own.
-        further = [(RECIPE, ratio) for ratio in ratios.unwritten if ratio != AUTO]
+        usual = [ratio for ratio in ratios.unwritten if ratio != AUTO]
+        further = [(recipe, ratio) for recipe in later for ratio in usual]
         further += [(1, ratio) for ratio in ratios.unwritten if ratio != sent]
     return SharedKey(
         parts=parts(RECIPE, ratios.written),
         alternatives=(
-            # By the first recipe, two items that now differ may have been one work with one clip.
+            # What is the same work by this recipe may have been another by an earlier one, and the
+            # other way round: whatever one of them made does, for all items it ever stood for.
+            *(
+                AlternativeKey(parts=parts(recipe, ratios.written), recipe=recipe, exclusive=False)
+                for recipe in later[1:]
+            ),
             AlternativeKey(parts=parts(1, sent), recipe=1, exclusive=False),
             *(
                 AlternativeKey(parts=parts(recipe, ratio), recipe=recipe, ratio=ratios.measures)
@@ -144,10 +158,12 @@ def describe_references(references: Iterable[Reference]) -> Mapping[int, KeyPart
                     [each.role.value, each.ordinal, [content(m) for m in each.media], each.say]
                     for each in listed
                 ]
-            }
+            },
+            values={"references": [_reference_value(each) for each in listed]},
         )
 
-    return {RECIPE: parts(by_source), 1: parts(lambda media: media.digest)}
+    later = dict.fromkeys(range(2, RECIPE + 1), parts(by_source))
+    return {**later, 1: parts(lambda media: media.digest)}
 
 
 def item_key(
@@ -176,6 +192,7 @@ def item_key(
             "prompt": _digest(said),
             "take": _digest(b"%d" % take),
         },
+        values={**shared.parts.values, **references[RECIPE].values, "take": take},
         alternatives=tuple(
             [
                 Alternative(
@@ -190,12 +207,28 @@ def item_key(
     )
 
 
-def _parts_of(contents: Mapping[str, Any]) -> KeyParts:
+def _parts_of(contents: Mapping[str, Any], values: Mapping[str, Any] = EMPTY) -> KeyParts:
     texts = {name: _canonical(content) for name, content in contents.items()}
     return KeyParts(
         contents=texts,
         digests={name: _digest(text) for name, text in texts.items()},
+        values=values or contents,
     )
+
+
+def _reference_value(reference: Reference) -> Mapping[str, Any]:
+    """Return a reference as a person knows it: the names that no key has, and its content."""
+    media = []
+    for each in reference.media:
+        # A folder is this machine's own; what follows `?` in an address may let somebody in.
+        file = each.source.partition("?")[0] if not each.local else PurePath(each.source).name
+        done = [f"{done.name} {' '.join(done.parameters.values())}" for done in each.operations]
+        source = each.source_digest or each.digest
+        known = {"file": "" if done else file, "digest": source[:_PART_DIGITS], "done": done}
+        media.append({name: value for name, value in known.items() if value})
+    said = {"say": reference.say} if reference.say else {}
+    own = {"role": reference.role.value, "ordinal": reference.ordinal, "name": reference.name}
+    return {**own, "media": media, **said}
 
 
 def _canonical(content: Any) -> bytes:

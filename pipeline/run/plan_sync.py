@@ -12,12 +12,14 @@ import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
+from functools import partial
 from itertools import islice
 from typing import Any, Protocol
 
 import orjson
 
 from pipeline.domain import Budget, Policy, PricedItem, Record
+from pipeline.domain.changes import ChangeGroup
 from pipeline.domain.states import MAKES, UNSETTLED_STATUSES, State, Status, status_of
 from pipeline.findings import Finding, Span, group_findings, has_errors
 from pipeline.ledger import outputs, payload
@@ -26,6 +28,7 @@ from pipeline.ledger.plans import Clash, PlanDraft, Planned
 from pipeline.ledger.price_confirmations import PriceClass, PriceStanding, SeenPrice
 from pipeline.ledger.repository import Ledger
 from pipeline.ledger.sql_schema import micro, usd
+from pipeline.run.change_summary import group_changes
 from pipeline.run.output_check import (
     RESTORED,
     DamagedClip,
@@ -131,6 +134,8 @@ class PlanSummary:
     """How the prices of its items stand: confirmed by what was bought, or not."""
     fallbacks: frozenset[str] = frozenset()
     """Providers to whom selected items may go when their own provider's lane stops."""
+    changes: tuple[ChangeGroup, ...] = ()
+    """What is made again, and what is laid out again, by shot and reason."""
 
     @property
     def ok(self) -> bool:
@@ -223,6 +228,7 @@ def sync_plan(
         summary = replace(
             _summary(campaign, draft.totals(), findings, count=count),
             changed=draft.changed,
+            changes=group_changes(draft.iter_changes()),
             restore=disk.restore,
             changed_outputs=tuple(disk.changed),
             damaged_clips=tuple(disk.damaged),
@@ -323,6 +329,7 @@ def _row(entry: PricedItem, position: int) -> Planned:
         payload_digest=hashlib.sha256(kept).hexdigest(),
         payload=kept,
         alternatives=item.key.alternatives,
+        places=partial(payload.dump_places, item),
     )
 
 

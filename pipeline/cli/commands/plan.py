@@ -2,21 +2,31 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.table import Table
 
-from pipeline.api.campaign_plan import lacks_prices, plan_campaign
+from pipeline.api.campaign_plan import (
+    lacks_prices,
+    open_plan,
+    plan_campaign,
+    require_admitted,
+)
 from pipeline.api.comparison import Comparison, compare_providers
+from pipeline.api.loaded_campaign import LoadedCampaign
 from pipeline.api.money_text import item_count
+from pipeline.api.saved_plans import iter_document, write_document
 from pipeline.cli.campaigns import open_campaign, print_root_notice, request_of
-from pipeline.cli.console import print_error
+from pipeline.cli.console import print_error, print_text
 from pipeline.cli.loss_text import print_loss
 from pipeline.cli.options import (
     AccessOptions,
     CampaignOptions,
+    ListForm,
     ProviderOptions,
     SelectionOptions,
     WorkOptions,
@@ -52,6 +62,13 @@ def plan(
             help="Ask for prices by dry run where a provider has it; they count for a day.",
         ),
     ] = False,
+    saved: Annotated[
+        Path | None,
+        typer.Option("--out", "-o", metavar="FILE", help="Save the plan, for `callsheet apply`."),
+    ] = None,
+    form: Annotated[
+        ListForm, typer.Option("--format", help="How to print; json is as --out writes it.")
+    ] = ListForm.TEXT,
     detailed: Annotated[
         bool, typer.Option("--detailed-exitcode", help="Exit 2 if there is work.")
     ] = False,
@@ -63,21 +80,37 @@ def plan(
     if compare:
         console.print_lines(_comparison_lines(compare_providers(campaign)))
         return
-    found, quotes = plan_campaign(campaign), None
-    if quote and found.loss is None and (found.ok or lacks_prices(found.summary)):
-        from pipeline.api.quotes import quote_campaign  # noqa: PLC0415 - slow to load
-
-        quotes = quote_campaign(campaign, console.print_line, moved=print_error)
-        found = plan_campaign(campaign)
-    print_plan(found.summary, campaign, console)
-    if found.loss is not None:
-        print_loss(found.loss, campaign.request, found.to_make)
-        if found.to_make.items or not found.loss.uncounted:
-            raise typer.Exit(Exit.STOPPED)
+    quotes = _ask_for_prices(campaign, console) if quote else None
+    with open_plan(campaign) as (found, ledger):
+        if form is ListForm.JSON:
+            # Of a plan that was refused, the ledger knows nothing.
+            items = ledger.item_changes(campaign.name) if found.ok else ()
+            for line in iter_document(found, items):
+                print_text(line)
+        require_admitted(found.summary, campaign)
+        if form is ListForm.TEXT:
+            print_plan(found.summary, campaign, console)
+        if found.loss is not None:
+            print_loss(found.loss, campaign.request, found.to_make)
+            if found.to_make.items or not found.loss.uncounted:
+                raise typer.Exit(Exit.STOPPED)
+        if saved is not None:
+            write_document(found, ledger.item_changes(campaign.name), saved)
+            print_error(f"saved to {saved}: callsheet apply {shlex.quote(str(saved))}")
     if quotes is not None:
         console.print(_quote_table(quotes))
-    if detailed and (found.to_make.items or found.summary.restore):
+    if detailed and found.has_work:
         raise typer.Exit(Exit.WORK)
+
+
+def _ask_for_prices(campaign: LoadedCampaign, console: TerminalConsole) -> Sequence[Quoted] | None:
+    """Return what the providers name for what would be made; None where nothing can be asked."""
+    from pipeline.api.quotes import quote_campaign  # noqa: PLC0415 - slow to load
+
+    found = plan_campaign(campaign)
+    if found.loss is None and (found.ok or lacks_prices(found.summary)):
+        return quote_campaign(campaign, console.print_line, moved=print_error)
+    return None
 
 
 def _comparison_lines(found: Mapping[str, Comparison]) -> Iterator[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from decimal import Decimal
 
@@ -76,7 +77,17 @@ def run(
     raise typer.Exit(run_campaign(request, settings, quiet=quiet))
 
 
-def run_campaign(request: CampaignRequest, settings: RunSettings, *, quiet: bool = False) -> Exit:
+Admit = Callable[[LoadedCampaign], LoadedCampaign]
+"""Says of a campaign, once nobody else can write to its ledger, what of it is run; or raises."""
+
+
+def run_campaign(
+    request: CampaignRequest,
+    settings: RunSettings,
+    *,
+    quiet: bool = False,
+    admit: Admit = lambda campaign: campaign,
+) -> Exit:
     """Run one campaign from manifest to report, and return the exit code."""
     console = TerminalConsole(quiet=quiet)
     campaign = open_campaign(request)
@@ -84,7 +95,7 @@ def run_campaign(request: CampaignRequest, settings: RunSettings, *, quiet: bool
         with open_for_purchases(campaign, settings, notify=print_error) as (ledger, loss):
             if loss is not None:
                 print_loss(loss, campaign.request)
-            return _plan_and_make(campaign, settings, ledger, console)
+            return _plan_and_make(admit(campaign), settings, ledger, console)
     except PurchasesRefused as refused:
         # What is lost, and what it would cost to buy it again, is told however quiet the run is.
         console, buys = TerminalConsole(), refused.summary.to_make
