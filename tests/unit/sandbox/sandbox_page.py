@@ -32,8 +32,8 @@ faults:
 A misspelt name is refused with what is known in its place.
 
 Clips show their prompts. The sandbox's own font has the letters of Latin, Cyrillic, Greek and
-Vietnamese; others are drawn where Debian's fonts are installed (`fonts-noto-cjk`, `fonts-noto-core`,
-`fonts-noto-color-emoji`), and a clip names in its corner what it could not draw.
+Vietnamese; others are drawn where Debian's fonts are installed (`fonts-noto-cjk`,
+`fonts-noto-core`, `fonts-noto-color-emoji`), and a clip names in its corner what it could not draw.
 """
 _FAULTS = """\
 ## Faults
