@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from sqlalchemy import Connection, Table, insert, inspect, select, text
 
 from pipeline.domain.states import REPLANNED, UNSETTLED
+from pipeline.ledger.budgets import campaign_scope
 from pipeline.ledger.sql_schema import (
     budgets,
     campaigns,
@@ -52,7 +53,7 @@ def begin_draft(connection: Connection, *, campaign: str) -> None:
     end_draft(connection)
     for table in _DRAFTED:
         shadow(connection, table)
-    values = {"campaign": campaign, "scope": f"campaign:{manifest_of(campaign)}"}
+    values = {"campaign": campaign, "scope": campaign_scope(manifest_of(campaign))}
     unsettled = ", ".join(f"'{state.value}'" for state in UNSETTLED)
     for table, where in _TAKE_IN:
         wanted = where.format(unsettled=unsettled)

@@ -38,13 +38,11 @@ from pipeline.cli.options import (
 from pipeline.cli.terminal_console import TerminalConsole
 from pipeline.cli.watching import watch_run
 from pipeline.domain.money import exact_usd
-from pipeline.domain.states import Exit, State
+from pipeline.domain.states import GIVEN_UP_BY_WORD, Exit, State
 from pipeline.ledger.repository import Ledger
 from pipeline.run.manual import Sent, list_sent
 
 app = command_app()
-_GIVEN_UP = frozenset({State.OVERDUE, State.WAITING})
-"""What a person may want to be done with: a clip that is finished only has to be fetched."""
 
 
 @app.command(
@@ -147,5 +145,5 @@ def _case(task: Sent, command: str, client_id: str) -> Iterator[str]:
         yield f"    the provider has it not:  {command} --resubmit {address}"
     else:
         yield f"    task {task.task}; to ask again:  {command}"
-    if task.state in _GIVEN_UP:
+    if task.state in GIVEN_UP_BY_WORD:
         yield f"    to give it up:  {command} --abandon {address}"
