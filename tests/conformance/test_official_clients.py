@@ -39,6 +39,12 @@ def _is_clip(url: str) -> bool:
     return httpx.get(url, trust_env=False).content[4:8] == MP4
 
 
+def _published(sandbox: Sandbox, path: Path) -> str:
+    """Put a file on the web, as far as the sandbox knows one, and return its address."""
+    place = httpx.URL(sandbox.base_urls["runware"]).copy_with(path="/_sandbox/web")
+    return str(httpx.post(place, content=path.read_bytes(), trust_env=False).json()["url"])
+
+
 @pytest.fixture
 def shoe(tmp_path: Path) -> Path:
     """Return a picture in a file."""
@@ -103,6 +109,22 @@ async def test_runwares_client_stores_uses_and_deletes_media(
     assert ("upload", "delete") == (stored["operation"], gone["operation"])
     assert stored["mediaUUID"] == gone["mediaUUID"]
     assert [] == sandbox.ledger()["providers"]["runware"]["accounts"][KEY]["uploads"]
+
+
+async def test_runwares_client_stores_what_is_on_the_web(
+    sandbox: Sandbox, runware: Runware, shoe: Path
+) -> None:
+    """A medium is taken by its address too, where the sandbox itself serves it."""
+    url = _published(sandbox, shoe)
+    stored: Any = (await runware.media_storage({"operation": "upload", "media": url}))[0]
+    wanted = {name: VIDEO[name] for name in VIDEO.keys() - {"width", "height"}}
+
+    await runware.run({**wanted, "inputs": {"referenceImages": [stored["mediaUUID"]]}})
+
+    (task,) = sandbox.tasks("runware", KEY)
+    (upload,) = sandbox.ledger()["providers"]["runware"]["accounts"][KEY]["uploads"]
+    assert [upload["digest"]] == task["references"]
+    assert upload["id"] == stored["mediaUUID"]
 
 
 async def test_runwares_client_deletes_media_only_by_its_id(runware: Runware) -> None:
@@ -660,10 +682,7 @@ def test_evolinks_tool_uploads_what_is_on_the_web(
     sandbox: Sandbox, evolink: EvoLinkMedia, shoe: Path
 ) -> None:
     """A file is taken by its address, where the sandbox itself serves it (it never goes out)."""
-    place = httpx.URL(sandbox.base_urls["evolink"]).copy_with(path="/_sandbox/web")
-    url = httpx.post(place, content=shoe.read_bytes(), trust_env=False).json()["url"]
-
-    told = evolink.upload(file_url=url)
+    told = evolink.upload(file_url=_published(sandbox, shoe))
 
     assert shoe.read_bytes() == httpx.get(told["File URL"], trust_env=False).content
 

@@ -413,6 +413,9 @@ async def _keep(
         upload = media.at_url(task[field], owner=None)
         if upload is None:
             upload = await context.store(decode_base64(task[field]), _UPLOAD_LIFETIME_S)
+        elif (upload.provider, upload.account) != (context.provider, context.key):
+            # A copy of what is another's: only what is its own can an account use by id.
+            upload = await context.store(media.content(upload), _UPLOAD_LIFETIME_S)
     except NotMedia as error:
         return [Problem(code="invalidMedia", message=str(error), parameter=field)]
     return {"data": [{**named, f"{field}UUID": upload.id, f"{field}URL": media.url(upload)}]}
