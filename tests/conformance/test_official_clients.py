@@ -328,6 +328,20 @@ def test_inferences_python_client_follows_a_task_every_way(inference: Inference)
     assert started["id"] == stream.result["id"]
 
 
+def test_inferences_clients_are_told_that_a_task_failed(
+    sandbox: Sandbox, inference: Inference, sdk: Sdk
+) -> None:
+    """Streamed or polled, waiting for a task that fails ends with its own words for that."""
+    words = {"failed": "upstream generation failed", "refused": "risk control"}
+    for fault, said in words.items():
+        sandbox.play(*[fault] * 3)
+        with pytest.raises(RuntimeError, match=said):
+            inference.run(_order())
+        for stream in (True, False):
+            with pytest.raises(JsonRpcError, match=said):
+                sdk("run", _order(), {"stream": stream})
+
+
 def test_inferences_python_client_cancels(sandbox: Sandbox, inference: Inference) -> None:
     """A task that runs is cancelled once; waiting for it says so, a second time is refused."""
     sandbox.set(timing=LONG)

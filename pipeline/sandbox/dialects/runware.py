@@ -140,7 +140,7 @@ class _Connection:
         async def body() -> Message:
             return {"type": "http.request", "body": message}
 
-        async def lost() -> Message:
+        async def wait_for_loss() -> Message:
             await self._lost.wait()
             return {"type": "http.disconnect"}
 
@@ -154,7 +154,7 @@ class _Connection:
         scope = {"type": "http", "method": "POST", "headers": headers, "query_string": b""}
         scope["state"] = self._socket.scope["state"]
         response = await _post(self._service, Request(scope, body))
-        await response(scope, lost, send)
+        await response(scope, wait_for_loss, send)
 
 
 def _tasks_in(content: bytes | str) -> list[dict[str, Any]]:
