@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
+VIDEO_FORMATS = frozenset({"mp4", "mov", "webm"})
 _HEAD = 64
 _EBML = b"\x1a\x45\xdf\xa3"
 # Signature, offset, format. WebP is a RIFF file that says so at byte 8.
@@ -57,7 +58,17 @@ def format_of(content: bytes) -> str:
     return "a web page" if head.lstrip().lower().startswith(_PAGES) else "a text file"
 
 
-def sha256(path: Path) -> str:
+def clip_extension(path: Path) -> str:
+    """Return the extension that a clip's first bytes call for; `bin` for none we know."""
+    with path.open("rb") as file:
+        head = file.read(_HEAD)
+    found = format_of(head)
+    if found == "webm" and b"webm" not in head:
+        return "mkv"  # Matroska, of which WebM is a part
+    return found if found in VIDEO_FORMATS else "bin"
+
+
+def file_sha256(path: Path) -> str:
     """Return the SHA-256 of a file's bytes, in hex."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

@@ -102,12 +102,17 @@ def has_errors(findings: Iterable[Finding]) -> bool:
     return any(finding.severity is Severity.ERROR for finding in findings)
 
 
-def nearest_names(name: str, known: Iterable[str], most: int = 3) -> list[str]:
-    """Return the known names that were probably meant, the likeliest first."""
+def nearest_names(
+    name: str, known: Iterable[str], most: int = 3, *, cutoff: float = _CLOSE
+) -> list[str]:
+    """Return the known names that were probably meant, the likeliest first.
+
+    `cutoff`: how much of a name must be the same, from 0 to 1.
+    """
     names = {candidate.casefold(): candidate for candidate in known}
     folded = name.casefold()[:100]
     near = sorted(names, key=lambda each: abs(len(each) - len(folded)))[:_COMPARED]
-    return [names[found] for found in get_close_matches(folded, near, n=most, cutoff=_CLOSE)]
+    return [names[found] for found in get_close_matches(folded, near, n=most, cutoff=cutoff)]
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

@@ -21,6 +21,7 @@ from pipeline.ledger.root_identity import REHEARSAL_FOLDER, RootKind
 
 COMMAND_LINE = Span(file="command line", line=0, column=0, end_column=0)
 """Where a fault is that is in no file."""
+NO_LIMIT = "--yes needs a limit: `budget: {limit: …}` or --max-cost"
 _SENDS = frozenset({"run", "reconcile"})
 """Commands that go to providers: to the same addresses, with the same keys."""
 

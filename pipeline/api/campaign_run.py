@@ -15,7 +15,7 @@ from typing import Self
 
 from pipeline.api.campaign_plan import require_admitted, sync_campaign
 from pipeline.api.campaign_report import write_report
-from pipeline.api.campaign_request import RunSettings, usage
+from pipeline.api.campaign_request import NO_LIMIT, RunSettings, usage
 from pipeline.api.loaded_campaign import LoadedCampaign
 from pipeline.api.loss_consent import open_for_purchases
 from pipeline.api.provider_access import (
@@ -35,7 +35,6 @@ from pipeline.storage.blobs import Store
 
 NOTICE = "notice"
 """The name of an event that is no provider's: its `message` is for a person."""
-NO_LIMIT = "--yes needs a limit: `budget: {limit: …}` or --max-cost"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

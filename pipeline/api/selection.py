@@ -11,7 +11,7 @@ from typing import Any
 
 from pipeline.api.campaign_request import CampaignRequest
 from pipeline.domain import EMPTY, Manifest, Record, Value
-from pipeline.domain.states import State, Status
+from pipeline.domain.states import UNBOUGHT, State, Status
 from pipeline.errors import InvalidInput
 from pipeline.findings import Finding, Span
 from pipeline.plan import (
@@ -22,7 +22,6 @@ from pipeline.plan import (
     selector_findings,
 )
 
-_TO_BE_MADE = frozenset({State.PLANNED, State.HELD})
 _ADDRESS = "address"
 _ADDRESSED = re.compile(r"(?P<shot>[^\[\]]+)\[(?P<row>[^\[\],]+)[^\[\]]*\](?:#.*)?")
 _WORDS: Mapping[str, Collection[str]] = MappingProxyType(
@@ -43,7 +42,7 @@ class ProviderFilter:
     def __call__(self, record: Record) -> bool:
         """Tell whether an item is selected."""
         meant = self._matcher is None or self._matcher(record)
-        return meant and (record.provider == self._provider or record.state not in _TO_BE_MADE)
+        return meant and (record.provider == self._provider or record.state not in UNBOUGHT)
 
     def findings(self) -> Iterable[Finding]:
         """Return what is wrong with the selection beside it."""

@@ -27,7 +27,8 @@ from pipeline.api.loaded_campaign import LoadedCampaign
 from pipeline.cli.interrupts import StopRequest
 from pipeline.cli.terminal_console import TerminalConsole
 from pipeline.domain import Event
-from pipeline.domain.states import BUSY
+from pipeline.domain.money import rounded_usd
+from pipeline.domain.states import AT_REST, AT_WORK, BUSY, FINISHED, State
 from pipeline.foreign_text import printable_line
 from pipeline.run.outcome import Outcome
 
@@ -41,11 +42,6 @@ _QUIET = frozenset(
 
 _BUSY = frozenset(kind.value for kind in BUSY)
 """Causes that an item goes back to the line for: the lane says once that it is slower."""
-
-_IN_FLIGHT = frozenset({"submitting", "waiting", "fetching"})
-_AT_REST = frozenset(
-    {"planned", "held", "in_doubt", "overdue", "done", "off_spec", "failed", "abandoned"}
-)
 
 
 async def watch_run(
@@ -141,18 +137,18 @@ class _Lane:
     def take(self, event: Event) -> None:
         """Count the event; an item is in flight from its intent until it comes to rest."""
         self.counts[event.name] += 1
-        if event.name in _IN_FLIGHT:
+        if event.name in AT_WORK:
             self.in_flight.add(event.address)
-        elif event.name in _AT_REST:
+        elif event.name in AT_REST:
             self.in_flight.discard(event.address)
         self.charged_usd += event.detail.get("charged_usd", 0)
         self.latest = f"{event.name} {event.address}"
 
     def cells(self) -> tuple[RenderableType, ...]:
         """Return the lane as it is drawn."""
-        done = self.counts["done"] + self.counts["off_spec"]
-        failed = self.counts["failed"] + self.counts["in_doubt"]
-        charged = f"{self.charged_usd:.2f} USD"
+        done = sum(self.counts[state] for state in FINISHED)
+        failed = self.counts[State.FAILED] + self.counts[State.IN_DOUBT]
+        charged = f"{rounded_usd(self.charged_usd)} USD"
         latest = _ForeignLine(self.latest)
         return (str(len(self.in_flight)), str(done), str(failed), charged, latest)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 RATIO_OFF = 0.02
+"""Of clips, and of frames (docs/design/language.md §4)."""
 _ROUNDING = 1e-6
 
 

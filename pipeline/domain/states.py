@@ -46,6 +46,12 @@ UNBOUGHT = frozenset({State.PLANNED, State.HELD})
 UNSENT = frozenset({*UNBOUGHT, State.STAGING, State.FAILED})
 """A job in these states was bought only if a provider took one of its tries."""
 SENT = frozenset(State) - UNSENT
+AT_WORK = frozenset({State.SUBMITTING, State.WAITING, State.FETCHING})
+"""Under way, as a live view counts it."""
+AT_REST = frozenset(State) - AT_WORK - {State.STAGING}
+"""Not under way: nothing happens to such a job until somebody, or a run, takes it up."""
+GIVEN_UP_BY_WORD = frozenset({State.OVERDUE, State.WAITING})
+"""What a person may want to be done with: a clip that is finished only has to be fetched."""
 HAVING_TASKS = frozenset({State.WAITING, State.OVERDUE, State.FETCHING})
 """The provider named a task, which is asked for."""
 BOUGHT = frozenset({State.SUBMITTING, State.IN_DOUBT, *HAVING_TASKS, *FINISHED, State.ABANDONED})

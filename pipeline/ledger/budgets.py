@@ -13,7 +13,18 @@ from dataclasses import dataclass
 from decimal import Decimal
 from types import MappingProxyType
 
-from sqlalchemy import BigInteger, ColumnElement, Connection, bindparam, func, select, update
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Connection,
+    String,
+    bindparam,
+    cast,
+    func,
+    literal,
+    select,
+    update,
+)
 
 from pipeline.domain import Budget
 from pipeline.ledger.connection import upsert
@@ -100,8 +111,17 @@ class Payer:
         return None if name == "row" and not self.row_key else limit
 
 
+SCOPES_IN_SQL: Mapping[str, ColumnElement[str]] = MappingProxyType(
+    {
+        "campaign": literal("campaign:") + campaigns.c.manifest,
+        "run": literal("run:") + cast(purchases.c.run_id, String),
+        "row": literal("row:") + campaigns.c.manifest + ":" + purchases.c.row_key,
+        "item": literal("item:") + campaigns.c.manifest + ":" + purchases.c.key,
+    }
+)
+"""`Payer.scope` of a purchase joined with its campaign, by the same names."""
 _NAMES = ("campaign", "run", "row", "item")
-_ALWAYS = frozenset({"campaign", "run"})
+ALWAYS_KEPT = frozenset({"campaign", "run"})
 """Kept even without a limit: one may be set later. Rows and items are then summed up afresh."""
 
 
@@ -144,10 +164,10 @@ def reserve(
     unlimited: list[str] = []
     for name in _NAMES:
         scope, limit = payer.scope(name), payer.limit(name, limits)
-        if limit is None and name not in _ALWAYS:
+        if limit is None and name not in ALWAYS_KEPT:
             unlimited.append(scope)
             continue
-        if name not in _ALWAYS:
+        if name not in ALWAYS_KEPT:
             _ensure(connection, payer, name)
         values = {"b_scope": scope, "b_amount": amount, "b_limit": limit}
         if execute(connection, _WITHIN, values).rowcount != 1:

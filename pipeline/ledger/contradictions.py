@@ -6,38 +6,22 @@ damage is a line for a person.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from types import MappingProxyType
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from sqlalchemy import (
-    ColumnElement,
     Connection,
-    String,
-    cast,
     func,
-    literal,
     or_,
     select,
 )
 
 from pipeline.domain.states import BOUGHT, FINISHED, HAVING_TASKS, State
-from pipeline.ledger.budgets import bound
+from pipeline.ledger.budgets import ALWAYS_KEPT, SCOPES_IN_SQL, bound
 from pipeline.ledger.sql_schema import budgets, campaigns, clips, items, jobs, purchases, usd
 
 _AT_MOST = 100
-_SCOPES: Mapping[str, ColumnElement[str]] = MappingProxyType(
-    {
-        "campaign:": literal("campaign:") + campaigns.c.manifest,
-        "run:": literal("run:") + cast(purchases.c.run_id, String),
-        "row:": literal("row:") + campaigns.c.manifest + ":" + purchases.c.row_key,
-        "item:": literal("item:") + campaigns.c.manifest + ":" + purchases.c.key,
-    }
-)
-"""What a purchase is booked on, by kind of scope (`budgets.Payer.scope`)."""
 _PURCHASED = purchases.outerjoin(campaigns, campaigns.c.id == purchases.c.campaign_id)
-_ALWAYS_THERE = frozenset({"campaign:", "run:"})
-"""The others are kept only while there is a limit."""
 
 
 def broken_pages(connection: Connection) -> list[str]:
@@ -67,14 +51,14 @@ def contradictions(connection: Connection) -> list[str]:
 
 def _sums(connection: Connection) -> Iterator[str]:
     """Say where what a scope has committed is not what its purchases come to."""
-    for kind, scope in _SCOPES.items():
+    for kind, scope in SCOPES_IN_SQL.items():
         sums = select(scope.label("scope"), bound().label("bound")).select_from(_PURCHASED)
         spent = sums.group_by(scope).subquery()
         known, came_to = budgets.c.committed_microusd, func.coalesce(spent.c.bound, 0)
         query = (
             select(budgets.c.scope, known, came_to)
             .outerjoin(spent, spent.c.scope == budgets.c.scope)
-            .where(budgets.c.scope.startswith(kind), known != came_to)
+            .where(budgets.c.scope.startswith(f"{kind}:"), known != came_to)
         )
         for name, committed, paid in connection.execute(query):
             yield (
@@ -86,8 +70,8 @@ def _sums(connection: Connection) -> Iterator[str]:
 def _budgets_gone(connection: Connection) -> Iterator[str]:
     """Say which scopes have purchases and no budget: their limit would begin at nothing."""
     known = select(budgets.c.scope)
-    for kind in sorted(_ALWAYS_THERE):
-        scope = _SCOPES[kind]
+    for kind in sorted(ALWAYS_KEPT):
+        scope = SCOPES_IN_SQL[kind]
         paid = select(scope).select_from(_PURCHASED).where(scope.not_in(known))
         for name in connection.scalars(paid.distinct()):
             yield f"the budget {name} is gone, but it has purchases"

@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+from pipeline.file_content import file_sha256
 from pipeline.ledger.repository import Ledger
 from pipeline.storage.blobs import Store
-from pipeline.storage.fs import digest
 
 
 def damage(ledger: Ledger, store: Store) -> Iterator[str]:
@@ -34,7 +34,7 @@ def damage(ledger: Ledger, store: Store) -> Iterator[str]:
 
 def _wrong(place: Path, sha256: str) -> str:
     try:
-        return "" if digest(place) == sha256 else "is not what was received"
+        return "" if file_sha256(place) == sha256 else "is not what was received"
     except FileNotFoundError:
         return "is gone"
     except OSError as fault:

@@ -23,6 +23,7 @@ from sqlalchemy import (
 )
 
 from pipeline.domain.states import REPLANNED, UNSETTLED
+from pipeline.ledger.budgets import campaign_scope
 from pipeline.ledger.sql_schema import (
     budgets,
     campaigns,
@@ -73,7 +74,7 @@ def begin_draft(connection: Connection, *, campaign: str) -> None:
     for table in _DRAFTED:
         shadow(connection, table)
     part_places.create(connection, checkfirst=False)
-    values = {"campaign": campaign, "scope": f"campaign:{manifest_of(campaign)}"}
+    values = {"campaign": campaign, "scope": campaign_scope(manifest_of(campaign))}
     unsettled = ", ".join(f"'{state.value}'" for state in UNSETTLED)
     for table, where in _TAKE_IN:
         wanted = where.format(unsettled=unsettled)

@@ -20,7 +20,7 @@ from typing import Any
 import orjson
 
 from pipeline.domain import Media
-from pipeline.file_content import sha256
+from pipeline.file_content import file_sha256
 
 RECIPE = 1
 """Of fitted frames; raised when the pixels would change: an older file is then made anew."""
@@ -103,7 +103,7 @@ class InspectionCache:
         known = self._by_stat.get((str(path), media_type))
         if known is not None and known[0] == _identity(status):
             return known[1]
-        same = self._by_content.get((sha256(path), media_type))
+        same = self._by_content.get((file_sha256(path), media_type))
         media = measure(path) if same is None else replace(same, source=str(path))
         with suppress(OSError):
             after = _identity(path.stat())

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from pipeline.allowed_paths import END_OF_ADDRESS, AllowedPaths, nearest_path
 from pipeline.domain import Media, Operation
+from pipeline.domain.clip_spec import has_ratio
 from pipeline.errors import MediaFault
 from pipeline.media.inspection_cache import (
     RECIPE,
@@ -34,8 +35,6 @@ from pipeline.web_addresses import (
 _MEGA = 1_000_000
 _MOST_BYTES = {"image": 50 * _MEGA, "video": 500 * _MEGA}
 """More than any provider takes: what is larger is not even opened."""
-_TOLERANCE = 0.02
-"""A frame this close to the ratio is taken as it is (docs/design/language.md §4)."""
 _WEB = "it begins with https://"
 _LIST_SIGNS = re.compile(r"[,;|]")
 _OF_ONE_COMPUTER = re.compile(r"[A-Za-z]:[\\/]|\\\\")
@@ -105,7 +104,7 @@ class Inspector:
             message = "only a local file can be made to fit"
             raise MediaFault("wrong-media", message, "download it first")
         width, height = (int(side) for side in ratio.split(":"))
-        if abs(media.width / media.height * height / width - 1) <= _TOLERANCE:
+        if has_ratio(media.width, media.height, width / height):
             return media
 
         def make() -> FittedFrame:

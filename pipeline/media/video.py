@@ -21,10 +21,9 @@ from av.video.stream import VideoStream
 
 from pipeline.domain import Media
 from pipeline.errors import MediaFault
-from pipeline.file_content import file_format, sha256
+from pipeline.file_content import VIDEO_FORMATS, file_format, file_sha256
 from pipeline.media.sniff import declared_s, require_bytes, require_whole
 
-VIDEO_FORMATS = frozenset({"mp4", "mov", "webm"})
 # `explode` turns a broken macroblock into an error; without it FFmpeg paints over the hole.
 # The deblocking filter changes pixels, not parsing: off, 5 s of 720x1280 take 0.15 s, not 0.45 s.
 _STRICT = {"err_detect": "explode", "skip_loop_filter": "all"}
@@ -96,7 +95,7 @@ def _measure(path: Path, digest: str, *, thorough: bool) -> Media:
         media_type="video",
         source=str(path),
         local=True,
-        digest=digest or sha256(path),
+        digest=digest or file_sha256(path),
         format=kind,
         bytes=size,
         width=frames[0].width,

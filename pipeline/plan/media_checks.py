@@ -11,6 +11,7 @@ from datetime import date
 from pathlib import PurePath
 
 from pipeline.domain import EMPTY, Constraints, Kind, Media, MediaLimits, Offer, Reference, Shot
+from pipeline.domain.clip_spec import has_ratio
 from pipeline.findings import Finding, Severity
 from pipeline.models import ClipLimits, VideoModel
 from pipeline.plan.capability_checks import Violation
@@ -18,21 +19,14 @@ from pipeline.web_addresses import named_format, page_behind
 
 _MEGA = 1_000_000
 LICENCE_WARNING_DAYS = 30
-_TOLERANCE = 0.02
-"""How far a frame's ratio may be from the one asked for (docs/design/language.md §4)."""
 _CLIP_SLACK_S = 0.05
 """A clip of "10 s" often ends some frames later."""
 
 
 def near_ratio(width: int, height: int, model: VideoModel) -> str | None:
-    """Return the model's ratio that these sides have, within the tolerance."""
+    """Return the model's ratio that these sides have, within 2 %."""
     ratios = model.ratios.items()
-    return next((name for name, ratio in ratios if is_near_ratio(width, height, ratio)), None)
-
-
-def is_near_ratio(width: int, height: int, ratio: float) -> bool:
-    """Tell whether the sides have a ratio, within the tolerance."""
-    return height > 0 and abs(width / height / ratio - 1) <= _TOLERANCE
+    return next((name for name, ratio in ratios if has_ratio(width, height, ratio)), None)
 
 
 def unusable(

@@ -14,6 +14,7 @@ from typing import Any
 import jsonschema_rs
 
 from pipeline.domain import EMPTY, Kind, Media, Offer, Reference, Role, Settings, Shot, Spec
+from pipeline.domain.clip_spec import has_ratio
 from pipeline.errors import MediaFault
 from pipeline.findings import Finding, Severity
 from pipeline.models import AUTO, EDITS, FRAMED, VideoModel
@@ -29,7 +30,7 @@ from pipeline.plan.capability_checks import (
     ratio_for,
 )
 from pipeline.plan.cells import ITEM_SETTINGS
-from pipeline.plan.media_checks import ADVICE, doubtful, is_near_ratio, near_ratio, unusable
+from pipeline.plan.media_checks import ADVICE, doubtful, near_ratio, unusable
 from pipeline.plan.provider_settings import choose_model, choose_providers
 from pipeline.plan.setting_layers import OWN, WrittenSettings
 from pipeline.plan.template_scope import TemplateScope
@@ -476,7 +477,7 @@ class ItemResolver:
         for reference in attachments.references:
             media = reference.media[0]
             if reference.role not in {Role.FIRST, Role.LAST} or (
-                media.local and is_near_ratio(media.width, media.height, model.ratios[ratio])
+                media.local and has_ratio(media.width, media.height, model.ratios[ratio])
             ):
                 fitted.append(reference)
                 continue

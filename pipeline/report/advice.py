@@ -10,26 +10,35 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
+from pipeline.domain.states import State
+
 DONE = "done"
 STATES = (
-    "done",
-    "off_spec",
-    "failed",
-    "in_doubt",
-    "overdue",
-    "held",
-    "abandoned",
-    "fetching",
-    "waiting",
-    "submitting",
-    "staging",
-    "planned",
+    State.DONE,
+    State.OFF_SPEC,
+    State.FAILED,
+    State.IN_DOUBT,
+    State.OVERDUE,
+    State.HELD,
+    State.ABANDONED,
+    State.FETCHING,
+    State.WAITING,
+    State.SUBMITTING,
+    State.STAGING,
+    State.PLANNED,
 )
 """All states, in the order in which a report tells them."""
 
 
 MARKS: Mapping[str, str] = MappingProxyType(
-    {"done": "✓", "off_spec": "△", "failed": "✗", "in_doubt": "?", "overdue": "…", "held": "‖"}
+    {
+        State.DONE: "✓",
+        State.OFF_SPEC: "△",
+        State.FAILED: "✗",
+        State.IN_DOUBT: "?",
+        State.OVERDUE: "…",
+        State.HELD: "‖",
+    }
 )
 """A sign for each state that needs one, so that colour is never alone in telling it."""
 NO_MARK = "·"
@@ -129,30 +138,32 @@ _ADVICE: Mapping[tuple[str, str], Advice] = MappingProxyType(
 )
 _OF_STATE: Mapping[str, Advice] = MappingProxyType(
     {
-        "off_spec": Advice(
+        State.OFF_SPEC: Advice(
             title="the clip is not what was asked for; it was kept",
             todo="look at the clip: it is paid for and is not made again by itself",
         ),
-        "failed": Advice(title="failed", todo=_BUY, options="--retry {cause}"),
-        "in_doubt": Advice(
+        State.FAILED: Advice(title="failed", todo=_BUY, options="--retry {cause}"),
+        State.IN_DOUBT: Advice(
             title="nobody knows whether the provider took it; its money stays reserved",
             todo="ask the provider again, or decide it",
             options="",
             verb="reconcile",
         ),
-        "overdue": Advice(
+        State.OVERDUE: Advice(
             title="no clip before the deadline; its money stays reserved",
             todo="ask for it again; it is not bought again",
             options="",
             verb="reconcile",
         ),
-        "held": Advice(title="held back", todo=_AGAIN, options=""),
-        "abandoned": Advice(title="given up by a person's word", todo="nothing is to be done"),
-        "fetching": Advice(title="interrupted while fetching the clip", todo=_AGAIN, options=""),
-        "waiting": Advice(title="still being made by the provider", todo=_AGAIN, options=""),
-        "submitting": Advice(title="interrupted while sending", todo=_AGAIN, options=""),
-        "staging": Advice(title="interrupted before sending", todo=_AGAIN, options=""),
-        "planned": Advice(title="not begun", todo=_AGAIN, options=""),
+        State.HELD: Advice(title="held back", todo=_AGAIN, options=""),
+        State.ABANDONED: Advice(title="given up by a person's word", todo="nothing is to be done"),
+        State.FETCHING: Advice(
+            title="interrupted while fetching the clip", todo=_AGAIN, options=""
+        ),
+        State.WAITING: Advice(title="still being made by the provider", todo=_AGAIN, options=""),
+        State.SUBMITTING: Advice(title="interrupted while sending", todo=_AGAIN, options=""),
+        State.STAGING: Advice(title="interrupted before sending", todo=_AGAIN, options=""),
+        State.PLANNED: Advice(title="not begun", todo=_AGAIN, options=""),
     }
 )
 

@@ -132,7 +132,8 @@ def _data(
         clip["axes"] = [clip["axes"].get(axis, "") for axis in axes]
     return {
         "root": report.root,
-        "marks": dict(MARKS),
+        # As keys, orjson takes plain words alone.
+        "marks": {str(state): mark for state, mark in MARKS.items()},
         "takes": any(clip["take"] > 1 for clip in clips),
         "tables": {table.name: list(table.columns) for table in tables.values()},
         "rows": rows,

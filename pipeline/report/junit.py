@@ -10,19 +10,20 @@ from html import escape
 from types import MappingProxyType
 
 from pipeline.domain import Record
+from pipeline.domain.states import State
 from pipeline.foreign_text import printable
 from pipeline.report.advice import DONE, in_words
 from pipeline.report.summary import Report, origin
 
 _ELEMENTS: Mapping[str, str] = MappingProxyType(
     {
-        "failed": "failure",
-        "off_spec": "failure",
-        "in_doubt": "error",
-        "overdue": "error",
-        "submitting": "error",
-        "waiting": "error",
-        "fetching": "error",
+        State.FAILED: "failure",
+        State.OFF_SPEC: "failure",
+        State.IN_DOUBT: "error",
+        State.OVERDUE: "error",
+        State.SUBMITTING: "error",
+        State.WAITING: "error",
+        State.FETCHING: "error",
     }
 )
 _SKIPPED = "skipped"

@@ -6,7 +6,7 @@ Addresses, paths and commands are never broken over lines: they are there to be 
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 from itertools import chain
 from pathlib import PurePath
@@ -17,6 +17,7 @@ from rich.table import Table
 from rich.text import Text
 
 from pipeline.domain.money import rounded_usd
+from pipeline.domain.states import State
 from pipeline.foreign_text import printable
 from pipeline.report.advice import DONE, in_words
 from pipeline.report.figures import (
@@ -34,13 +35,13 @@ _WIDTH = 80
 _BAR = 60
 _CASES_SHOWN = 4
 _MESSAGES_SHOWN = 2
-_STYLES = {
-    "done": "green",
-    "failed": "red",
-    "off_spec": "yellow",
-    "in_doubt": "magenta",
-    "overdue": "magenta",
-    "held": "yellow",
+_STYLES: Mapping[str, str] = {
+    State.DONE: "green",
+    State.FAILED: "red",
+    State.OFF_SPEC: "yellow",
+    State.IN_DOUBT: "magenta",
+    State.OVERDUE: "magenta",
+    State.HELD: "yellow",
 }
 _QUIET = "bright_black"
 _REHEARSAL = "rehearsal, nothing was paid"

@@ -21,6 +21,7 @@ from uuid import uuid4
 from pipeline.domain import Media
 from pipeline.domain.states import ADOPTABLE, State
 from pipeline.errors import MediaFault
+from pipeline.file_content import clip_extension, file_sha256
 from pipeline.ledger import payload
 from pipeline.ledger.adoptions import Adopter, PlacedFile
 from pipeline.ledger.outputs import Clip
@@ -29,8 +30,7 @@ from pipeline.ledger.sql_schema import usd
 from pipeline.run.fetch import judge
 from pipeline.run.output_check import Found, OutputStatus, RealFiles, inspect
 from pipeline.storage.blobs import Store
-from pipeline.storage.downloads import container
-from pipeline.storage.fs import copy_bytes, digest, writing
+from pipeline.storage.fs import copy_bytes, writing
 
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 _KNOWN_AT_ONCE = 500
@@ -106,7 +106,7 @@ class Adoption:
         refuse = partial(NotAdopted, address=item.address, path=str(clip.path))
         if item.state not in ADOPTABLE:
             return refuse(why=_NOT_NOW.get(item.state, _IN_FLIGHT))
-        if digest(clip.path) != clip.sha256:
+        if file_sha256(clip.path) != clip.sha256:
             return refuse(why="it is damaged: its bytes are not its name")
         why = self._mismatch(clip.path, clip.sha256, item)
         if why:
@@ -142,7 +142,7 @@ class Adoption:
             with (self._store.root / view.path).open("rb") as reading, writing(part):
                 part.unlink(missing_ok=True)
                 sha256 = copy_bytes(reading, part)
-            why, extension = self._mismatch(part, sha256, item), container(part)
+            why, extension = self._mismatch(part, sha256, item), clip_extension(part)
             named = view.path.rpartition(".")[2]
             if not why and named != extension:
                 # The plan would look for it elsewhere.

@@ -19,11 +19,11 @@ from pipeline.domain import Media, Spec
 from pipeline.domain.clip_spec import has_ratio
 from pipeline.domain.states import FaultKind
 from pipeline.errors import Forbidden, MediaFault, TooSlow, TransportFault
+from pipeline.file_content import clip_extension, file_sha256
 from pipeline.net.client import Download, Lane, Transport
 from pipeline.providers.base import Done, Fault, Request, retry_after_s
 from pipeline.storage.blobs import Store
-from pipeline.storage.downloads import PartialDownload, container
-from pipeline.storage.fs import digest
+from pipeline.storage.downloads import PartialDownload
 
 _TRIES = 4
 """Times a download that breaks off is taken up again at once; later ones are the policy's."""
@@ -216,7 +216,7 @@ def _find_received(
     if receipt is None:
         return None
     place = store.path(*receipt)
-    if not place.is_file() or digest(place) != receipt[0]:
+    if not place.is_file() or file_sha256(place) != receipt[0]:
         return None
     with suppress(MediaFault):  # an earlier version kept what did not play
         return _measure(place, receipt, expected=expected, probe=probe)
@@ -231,7 +231,7 @@ def _adopt(
     probe: Callable[[Path], Media],
     checkpoint: Callable[[str], None],
 ) -> Fetched | Fault:
-    known = (part.sha256, container(part.path))
+    known = (part.sha256, clip_extension(part.path))
     try:
         fetched = _measure(part.path, known, expected=expected, probe=probe)
     except MediaFault as exc:

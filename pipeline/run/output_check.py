@@ -11,9 +11,10 @@ from functools import cache
 from pathlib import Path
 from typing import Protocol
 
+from pipeline.file_content import file_sha256
 from pipeline.ledger.outputs import Clip, View
 from pipeline.storage.blobs import clip_path
-from pipeline.storage.fs import digest, is_the_path, signature
+from pipeline.storage.fs import is_the_path, signature
 
 _PAGE = 1000
 _NO_FILE = ""
@@ -137,7 +138,7 @@ class RealFiles:
     def digest(self, path: str) -> str:
         """Return the SHA-256 of a regular file's bytes; empty where they cannot be read."""
         try:
-            return digest(Path(self._root, path))
+            return file_sha256(Path(self._root, path))
         except (FileNotFoundError, IsADirectoryError, PermissionError):
             return _NO_FILE
 

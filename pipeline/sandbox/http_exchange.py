@@ -77,7 +77,7 @@ class Dialect:
     routes: Callable[[TaskService], list[BaseRoute]]
     """Its routes, below the path of its name."""
     addresses: Mapping[str, str]
-    """Name of an address (`base_url`, `upload_url`) to its path at the API socket."""
+    """Name of an address (`base_url`, `upload_url`) to its path; `ws_…` is one of a WebSocket."""
     refunds: bool = False
     """Whether it gives the money of failed tasks back, unless the scenario says otherwise."""
 

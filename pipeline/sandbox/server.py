@@ -107,8 +107,8 @@ async def _run(
         HostSwitch(service, media.getsockname()[1]),
         http=_Protocol,
         lifespan="off",
-        # Nobody here speaks over a WebSocket.
-        ws="none",
+        # Runware's official client speaks over one unless it is told otherwise.
+        ws="websockets-sansio",
         log_level="error",
         access_log=False,
         server_header=False,
@@ -120,7 +120,11 @@ async def _run(
     server = _Server(config)
     origin = _origin(api)
     providers = {
-        dialect.name: {name: f"{origin}{path}" for name, path in dialect.addresses.items()}
+        dialect.name: {
+            # A WebSocket's address differs in its scheme alone.
+            name: f"{origin.replace('http', 'ws', 1) if name.startswith('ws_') else origin}{path}"
+            for name, path in dialect.addresses.items()
+        }
         for dialect in DIALECTS.values()
     }
     announced = orjson.dumps({"providers": providers, "control": f"{origin}/_sandbox"})

@@ -18,13 +18,13 @@ from pathlib import Path
 
 from pipeline.domain import Media
 from pipeline.errors import MediaFault
+from pipeline.file_content import file_sha256
 from pipeline.storage.fs import (
     READ_ONLY,
     STATE_FOLDER,
     beside,
     copy_bytes,
     copy_clip,
-    digest,
     signature,
     sync,
     writing,
@@ -191,7 +191,7 @@ def _same_file(one: Path, other: Path) -> bool:
 
 def _digest_of_file(target: Path) -> str:
     """Return the digest of what stands at a path; empty for what is no regular file of its own."""
-    return "" if target.is_symlink() or not target.is_file() else digest(target)
+    return "" if target.is_symlink() or not target.is_file() else file_sha256(target)
 
 
 def _copy_reference(source: Path, target: Path) -> str:

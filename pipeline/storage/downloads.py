@@ -21,7 +21,6 @@ from pipeline.clock import boot
 from pipeline.storage.fs import CHUNK, beside, sync, writing
 
 _CONTENT_RANGE = re.compile(r"bytes (\d+)-\d+/(\d+|\*)")
-_HEAD = 64
 _PARTIAL = 206
 
 
@@ -130,17 +129,6 @@ class PartialDownload:
         new = beside(self._notes)
         new.write_bytes(orjson.dumps(notes))
         new.replace(self._notes)
-
-
-def container(path: Path) -> str:
-    """Return the extension that a file's first bytes call for; `bin` for none we know."""
-    with path.open("rb") as file:
-        head = file.read(_HEAD)
-    if head[4:8] == b"ftyp":
-        return "mov" if head[8:12] == b"qt  " else "mp4"
-    if head.startswith(b"\x1a\x45\xdf\xa3"):
-        return "webm" if b"webm" in head else "mkv"
-    return "bin"
 
 
 def _validator(headers: Mapping[str, str]) -> str:

@@ -13,6 +13,7 @@ from types import MappingProxyType
 from typing import BinaryIO
 
 from pipeline.errors import Unusable
+from pipeline.file_content import file_sha256
 
 READ_ONLY = 0o444
 CHUNK = 1 << 20
@@ -91,12 +92,6 @@ def is_the_path(fault: OSError) -> bool:
     return fault.errno in _OF_ONE_PATH
 
 
-def digest(path: Path) -> str:
-    """Return the SHA-256 of a file's bytes, in hex."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
 def sync(path: Path) -> None:
     """Wait until a file's bytes, or a folder's names, are on the disk."""
     handle = os.open(path, os.O_RDONLY)
@@ -133,7 +128,7 @@ def copy_clip(source: Path, target: Path, sha256: str) -> bool:
         with source.open("rb") as reading:
             copied = copy_bytes(reading, target)
     else:
-        copied = digest(target)
+        copied = file_sha256(target)
     if copied != sha256:
         target.unlink()
         return False

@@ -48,10 +48,7 @@ RULES = (
         name="sets of states",
         pattern=r"[\"']off_spec[\"']|frozenset\(\s*\{\s*State\.",
         home="domain/states.py",
-        left=(
-            *("api/selection.py", "cli/commands/reconcile.py", "cli/watching.py"),
-            *("report/advice.py", "report/junit.py", "report/terminal.py", "ledger/sql_schema.py"),
-        ),
+        left=("ledger/sql_schema.py",),
     ),
     Rule(
         name="exit codes",
@@ -82,7 +79,7 @@ RULES = (
         name="names of budget scopes",
         pattern=r"[\"'](?:campaign|run|row|item):(?!/)",
         home="ledger/budgets.py",
-        left=("ledger/contradictions.py", "ledger/overlay.py", "ledger/sql_schema.py"),
+        left=("ledger/sql_schema.py",),
     ),
     Rule(
         name="what is this machine",
@@ -93,25 +90,31 @@ RULES = (
         name="what a file is by its bytes",
         pattern=r"\\x89PNG|== b\"ftyp\"",
         home="file_content.py",
-        left=("storage/downloads.py",),
     ),
     Rule(
         name="the SHA-256 of a file",
         pattern=r"\bfile_digest\(",
         home="file_content.py",
-        left=("storage/fs.py",),
     ),
     Rule(
         name="money as text",
         pattern=r"\bROUND_HALF_UP\):,|\.\d?f\}(?: USD)|:\.\{max\(2",
         home="domain/money.py",
-        left=("cli/watching.py",),
     ),
     Rule(
         name="the nearest name",
         pattern=r"\bget_close_matches\(",
         home="findings.py",
-        left=("cli/commands/explain.py", "cli/commands/schema.py"),
+    ),
+    Rule(
+        name="a ratio within two percent",
+        pattern=r"= 0\.02\b|/ ratio - 1\)|\* height / width - 1\)",
+        home="domain/clip_spec.py",
+    ),
+    Rule(
+        name="what is said where --yes has no limit",
+        pattern=r"--yes needs a limit",
+        home="api/campaign_request.py",
     ),
 )
 SOURCES = {

@@ -2,7 +2,8 @@
 
 They know nothing of our adapters: what they can be told is what a stranger could be told. Only
 their base address is set, which is a setting of theirs; EvoLink's tool has none, so its requests
-are led to loopback beneath it (`node/shim.mjs`).
+are led to loopback beneath it (`node/shim.mjs`). Which of their calls the sandbox answers, and
+which not, is told in docs/sandbox.md.
 """
 
 from __future__ import annotations
@@ -38,6 +39,12 @@ def _is_clip(url: str) -> bool:
     return httpx.get(url, trust_env=False).content[4:8] == MP4
 
 
+def _published(sandbox: Sandbox, path: Path) -> str:
+    """Put a file on the web, as far as the sandbox knows one, and return its address."""
+    place = httpx.URL(sandbox.base_urls["runware"]).copy_with(path="/_sandbox/web")
+    return str(httpx.post(place, content=path.read_bytes(), trust_env=False).json()["url"])
+
+
 @pytest.fixture
 def shoe(tmp_path: Path) -> Path:
     """Return a picture in a file."""
@@ -59,11 +66,17 @@ VIDEO = {
 }
 
 
-@pytest.fixture
-async def runware(sandbox: Sandbox) -> AsyncIterator[Runware]:
-    """Return Runware's client for Python, over REST."""
-    address = f"{sandbox.base_urls['runware']}/v1"
-    async with Runware(api_key=KEY, http_base_url=address, transport="rest") as client:
+def _runware(sandbox: Sandbox, transport: str) -> Runware:
+    """Return a client that knows the sandbox's addresses, by the names of its own settings."""
+    told = sandbox.addresses["runware"]
+    addresses = {name: told[name] for name in ("http_base_url", "ws_base_url")}
+    return Runware(api_key=KEY, transport=transport, **addresses)
+
+
+@pytest.fixture(params=["rest", "websocket"])
+async def runware(sandbox: Sandbox, request: pytest.FixtureRequest) -> AsyncIterator[Runware]:
+    """Return Runware's client for Python, over REST, and over the WebSocket that is its default."""
+    async with _runware(sandbox, request.param) as client:
         yield client
 
 
@@ -88,13 +101,38 @@ async def test_runwares_client_stores_uses_and_deletes_media(
 
     (result,) = await runware.run({**wanted, "inputs": {"frameImages": [frame]}})
     deletion: Any = {"operation": "delete", "mediaUUID": stored["mediaUUID"]}
-    gone = await runware.media_storage(deletion)
+    gone: Any = (await runware.media_storage(deletion))[0]
 
     (task,) = sandbox.tasks("runware", KEY)
     assert 1 == len(task["references"])
     assert _is_clip(result["videoURL"])
-    assert ["mediaStorage"] == [one["taskType"] for one in gone]
+    assert ("upload", "delete") == (stored["operation"], gone["operation"])
+    assert stored["mediaUUID"] == gone["mediaUUID"]
     assert [] == sandbox.ledger()["providers"]["runware"]["accounts"][KEY]["uploads"]
+
+
+async def test_runwares_client_stores_what_is_on_the_web(
+    sandbox: Sandbox, runware: Runware, shoe: Path
+) -> None:
+    """A medium is taken by its address too, where the sandbox itself serves it."""
+    url = _published(sandbox, shoe)
+    stored: Any = (await runware.media_storage({"operation": "upload", "media": url}))[0]
+    wanted = {name: VIDEO[name] for name in VIDEO.keys() - {"width", "height"}}
+
+    await runware.run({**wanted, "inputs": {"referenceImages": [stored["mediaUUID"]]}})
+
+    (task,) = sandbox.tasks("runware", KEY)
+    (upload,) = sandbox.ledger()["providers"]["runware"]["accounts"][KEY]["uploads"]
+    assert [upload["digest"]] == task["references"]
+    assert upload["id"] == stored["mediaUUID"]
+
+
+async def test_runwares_client_deletes_media_only_by_its_id(runware: Runware) -> None:
+    """Without an id, or with one that nobody has, a deletion is refused."""
+    for wrong in ({}, {"mediaUUID": str(uuid.uuid4())}):
+        nothing: Any = {"operation": "delete", **wrong}
+        with pytest.raises(RunwareError):
+            await runware.media_storage(nothing)
 
 
 async def test_runwares_client_uploads_an_image_the_older_way(runware: Runware) -> None:
@@ -105,8 +143,11 @@ async def test_runwares_client_uploads_an_image_the_older_way(runware: Runware) 
 
 
 async def test_runwares_client_reads_a_task_again(runware: Runware) -> None:
-    """A task can be asked for by its id, for its result and for all that is known of it."""
-    (result,) = await runware.run(VIDEO)
+    """A task can be asked for by its id, for its result and for all that is known of it.
+
+    The request is told as the tasks that were sent.
+    """
+    (result,) = await runware.run({**VIDEO, "routing": {}})
 
     again: Any = (await runware.get_response({"taskUUID": result["taskUUID"]}))[0]
     details: Any = (await runware.get_task_details({"taskUUID": result["taskUUID"]}))[0]
@@ -114,6 +155,72 @@ async def test_runwares_client_reads_a_task_again(runware: Runware) -> None:
     assert result["videoURL"] == again["videoURL"]
     assert result["taskUUID"] == details["taskUUID"]
     assert [result["videoURL"]] == [one["videoURL"] for one in details["response"]["data"]]
+    assert [VIDEO["positivePrompt"]] == [one["positivePrompt"] for one in details["request"]]
+    assert {"NSFWContent", "seed"} < result.keys()
+
+
+async def test_runwares_client_buys_several_results_at_once(
+    sandbox: Sandbox, runware: Runware
+) -> None:
+    """One task has as many results as it asked for, in their order, and one bill."""
+    results = await runware.run({**VIDEO, "numberResults": 2})
+
+    (task,) = sandbox.tasks("runware", KEY)
+    assert [0, 1] == [one["resultIndex"] for one in results]
+    assert 2 == len({one["videoURL"] for one in results})
+    assert Decimal(task["usd"]) == sum(Decimal(str(one["cost"])) for one in results)
+
+
+async def test_runwares_client_finds_models(runware: Runware) -> None:
+    """By a word, page by page; the AIR that is found is what a run takes."""
+
+    async def found(**asked: Any) -> Any:
+        params: Any = asked
+        return (await runware.model_search(params))[0]
+
+    every, second = await found(search="kling"), await found(limit=1, offset=1, sort="-name")
+    (cheap,) = (await found(search="Standard"))["results"]
+
+    assert {"klingai:kling@o1", VIDEO["model"]} == {one["air"] for one in every["results"]}
+    assert (2, 2) == (every["totalResults"], second["totalResults"])
+    assert ["klingai:kling@o1"] == [one["air"] for one in second["results"]]
+    assert VIDEO["model"] == cheap["air"]
+    for other in ({"search": "veo"}, {"source": "community"}, {"category": "lora"}):
+        assert 0 == (await found(**other))["totalResults"]
+
+
+@pytest.mark.parametrize("form", ["errors", "item"])
+async def test_runwares_client_is_told_that_a_task_failed(
+    sandbox: Sandbox, runware: Runware, form: str
+) -> None:
+    """As an error beside the data or as an item that says error: it knows which class it is of."""
+    sandbox.play({"fault": "refused", "form": form})
+
+    with pytest.raises(RunwareError) as refused:
+        await runware.run(VIDEO)
+
+    assert "safety" == refused.value.code
+
+
+async def test_runwares_client_buys_once_over_a_connection_that_breaks(sandbox: Sandbox) -> None:
+    """Its WebSocket is closed behind a task that was taken: it comes back, asks, and has its clip.
+
+    What it sends again is refused as known, and to it that is the word that it was taken.
+    """
+    sandbox.play("drop-after")
+    async with _runware(sandbox, "websocket") as client:
+        (result,) = await client.run(VIDEO)
+
+    assert [result["taskUUID"]] == [task["task"] for task in sandbox.tasks("runware", KEY)]
+    assert _is_clip(result["videoURL"])
+
+
+async def test_runwares_client_cannot_connect_with_a_bad_key(sandbox: Sandbox) -> None:
+    """The first message of a WebSocket is the key, and it is refused at once."""
+    sandbox.set(accounts={KEY: "bad"})
+
+    with pytest.raises(RunwareError, match="Invalid API key"):
+        await _runware(sandbox, "websocket").connect()
 
 
 async def test_runwares_client_reads_the_account(sandbox: Sandbox, runware: Runware) -> None:
@@ -221,6 +328,20 @@ def test_inferences_python_client_follows_a_task_every_way(inference: Inference)
     assert started["id"] == stream.result["id"]
 
 
+def test_inferences_clients_are_told_that_a_task_failed(
+    sandbox: Sandbox, inference: Inference, sdk: Sdk
+) -> None:
+    """Streamed or polled, waiting for a task that fails ends with its own words for that."""
+    words = {"failed": "upstream generation failed", "refused": "risk control"}
+    for fault, said in words.items():
+        sandbox.play(*[fault] * 3)
+        with pytest.raises(RuntimeError, match=said):
+            inference.run(_order())
+        for stream in (True, False):
+            with pytest.raises(JsonRpcError, match=said):
+                sdk("run", _order(), {"stream": stream})
+
+
 def test_inferences_python_client_cancels(sandbox: Sandbox, inference: Inference) -> None:
     """A task that runs is cancelled once; waiting for it says so, a second time is refused."""
     sandbox.set(timing=LONG)
@@ -232,6 +353,21 @@ def test_inferences_python_client_cancels(sandbox: Sandbox, inference: Inference
         inference.wait_for_completion(started["id"])
     with pytest.raises(APIError, match="409"):
         inference.cancel(started["id"])
+
+
+def test_inferences_python_client_deletes(inference: Inference, shoe: Path) -> None:
+    """A task's files are listed by their role and deleted, and then the task."""
+    task = inference.run(_pictured(str(shoe)))["id"]
+
+    roles = [one["role"] for one in inference.tasks.files(task).data]
+    outputs = inference.tasks.files(task, role="output").data
+    deleted = inference.tasks.delete_files(task, role="output").data["deleted"]
+    inference.tasks.delete(task, files=True)
+
+    assert ["input", "output"] == sorted(roles)
+    assert deleted == [one["id"] for one in outputs]
+    with pytest.raises(APIError, match="404"):
+        inference.get_task(task)
 
 
 def test_inferences_python_client_is_told_what_is_wrong(
@@ -280,7 +416,7 @@ async def test_inferences_python_client_does_it_at_once(sandbox: Sandbox) -> Non
 # --- inference.sh, JavaScript
 
 BLOB = {"$blob": PNG, "type": "image/png"}
-COMPLETED, CANCELLED, REJECTED = 10, 12, 13
+QUEUED, COMPLETED, CANCELLED, REJECTED = 2, 10, 12, 13
 
 
 class Sdk:
@@ -303,6 +439,12 @@ def sdk(sandbox: Sandbox) -> Iterator[Sdk]:
         yield Sdk(program)
 
 
+def _ended(sdk: Sdk, task: str) -> dict[str, Any]:
+    """Return what is told of a task that has its clip, or nothing."""
+    told: dict[str, Any] = sdk("getTask", task)["data"]
+    return told if told["status"] == COMPLETED else {}
+
+
 @pytest.mark.parametrize("form", [BLOB, {**BLOB, "name": "shoe.png"}])
 def test_inferences_sdk_uploads(sdk: Sdk, form: dict[str, str]) -> None:
     """A Blob and a File are put where the API says, and are there to be fetched."""
@@ -310,6 +452,37 @@ def test_inferences_sdk_uploads(sdk: Sdk, form: dict[str, str]) -> None:
 
     assert form.get("name") == stored["filename"]
     assert base64.b64decode(PNG) == httpx.get(stored["uri"], trust_env=False).content
+
+
+@pytest.mark.parametrize("given", [DATA_URI, PNG])
+def test_inferences_sdk_uploads_text_without_a_size(sdk: Sdk, given: str) -> None:
+    """A data URI and base64 are announced without a size: only the bytes have one."""
+    stored = sdk("uploadFile", given, {"contentType": "image/png"})
+
+    assert base64.b64decode(PNG) == httpx.get(stored["uri"], trust_env=False).content
+    assert COMPLETED == sdk("run", _pictured(given))["task"]["status"]
+
+
+def test_inferences_sdk_lists_reads_and_deletes_files(sdk: Sdk) -> None:
+    """What was uploaded is on the list, page by page, until it is deleted."""
+    stored = [sdk("files.upload", {**BLOB, "name": f"{number}.png"}) for number in range(3)]
+
+    first = sdk("files.list", {"limit": 2})["data"]
+    second = sdk("files.list", {"limit": 2, "cursor": first["next_cursor"]})["data"]
+    read = sdk("files.get", stored[0]["id"])["data"]
+    sdk("files.delete", stored[0]["id"])
+    left = sdk("files.list")["data"]
+
+    listed = [one["filename"] for page in (first, second) for one in page["items"]]
+    assert ["0.png", "1.png", "2.png"] == sorted(listed)
+    assert stored[0]["uri"] == read["uri"]
+    assert ("image/png", len(base64.b64decode(PNG))) == (read["content_type"], read["size"])
+    assert {one["id"] for one in stored[1:]} == {one["id"] for one in left["items"]}
+    assert 2 == left["total_items"]
+    for call in ("files.get", "files.delete"):
+        with pytest.raises(JsonRpcError, match="no such file"):
+            sdk(call, stored[0]["id"])
+    assert not httpx.get(stored[0]["uri"], trust_env=False).is_success
 
 
 def test_inferences_sdk_runs_with_a_picture(sandbox: Sandbox, sdk: Sdk) -> None:
@@ -330,6 +503,55 @@ def test_inferences_sdk_follows_a_task(sdk: Sdk, *, stream: bool) -> None:
     assert _is_clip(_video(found["task"]))
 
 
+def test_inferences_sdk_streams_events(sdk: Sdk) -> None:
+    """Asked for `text/event-stream`, the stream is one (`tasks.stream`, and the older name)."""
+    task = sdk("run", _order())["task"]["id"]
+
+    assert task == sdk("streamTask", task)["id"]
+
+
+def test_inferences_sdk_follows_a_task_that_was_rejected(sandbox: Sandbox, sdk: Sdk) -> None:
+    """A task refused at once still answers its status and its stream."""
+    sandbox.set(accounts={KEY: {"balance_usd": 0}})
+    task = sdk("run", _order(), {"wait": False})["task"]["id"]
+
+    assert REJECTED == sdk("_request", "get", f"/tasks/{task}/status")["data"]["status"]
+    assert REJECTED == sdk("streamTask", task)["status"]
+
+
+def test_inferences_sdk_reads_how_a_task_went(sandbox: Sandbox, sdk: Sdk) -> None:
+    """Its logs and timings tell each status in order, to the end; there is no telemetry."""
+    sandbox.set(timing={"accept_s": 0, "run_s": 100})
+    task = sdk("run", _order(), {"wait": False})["task"]["id"]
+    assert QUEUED == sdk("tasks.getLogs", task)["data"]["events"][-1]["status"]
+    sandbox.advance(200)
+    assert COMPLETED == eventually(lambda: _ended(sdk, task))["status"]
+
+    logs, timings = (sdk(f"tasks.get{what}", task)["data"] for what in ("Logs", "Timings"))
+
+    assert (task, COMPLETED) == (logs["task_id"], logs["status"])
+    times = [(one["event_time"], one["status"]) for one in logs["events"]]
+    assert (times, COMPLETED) == (sorted(times), times[-1][1])
+    assert ["5 s of video"] == [one["content"] for one in logs["logs"]]
+    assert 100_000 == timings["total_duration_ms"]
+    assert 100_000 == sum(one.get("duration_ms", 0) for one in timings["events"])
+    assert ("received", "completed") == (
+        timings["events"][0]["status"],
+        timings["events"][-1]["status"],
+    )
+    assert [] == sdk("tasks.getTelemetry", task)["data"]
+
+
+def test_inferences_sdk_deletes_a_task(sdk: Sdk) -> None:
+    """A task that has ended can be deleted, and is not known then."""
+    task = sdk("run", _order())["task"]["id"]
+
+    sdk("tasks.delete", task)
+
+    with pytest.raises(JsonRpcError, match="no such task"):
+        sdk("getTask", task)
+
+
 def test_inferences_sdk_reads_and_lists_tasks(sdk: Sdk) -> None:
     """A task is read by its id; a list has pages."""
     tasks = [sdk("run", _order(), {"wait": False})["task"]["id"] for _ in range(2)]
@@ -345,10 +567,19 @@ def test_inferences_sdk_reads_and_lists_tasks(sdk: Sdk) -> None:
 
 
 def test_inferences_sdk_reads_the_app(sdk: Sdk) -> None:
-    """An app is read by its name, with the schema of its input."""
+    """An app is read by its name or its id, with the schema of its input; so is each version."""
     app = sdk("apps.getByName", "klingai/video-o1")["data"]
+    (listed,) = sdk("apps.list", {})["data"]["items"]
+    versions = sdk("apps.listVersions", app["id"])["data"]["items"]
+    read = [sdk("apps.getByVersionId", app["id"], one["id"])["data"] for one in versions]
 
-    assert "prompt" in app["version"]["input_schema"]["properties"]
+    assert app == listed == sdk("apps.get", app["id"])["data"]
+    assert app["version"] in versions
+    assert versions == [one["version"] for one in read]
+    for version in versions:
+        assert "prompt" in version["input_schema"]["properties"]
+    pinned = {**_order(), "app": f"klingai/video-o1@{app['version']['short_id']}"}
+    assert COMPLETED == sdk("run", pinned)["task"]["status"]
 
 
 def test_inferences_sdk_cancels(sandbox: Sandbox, sdk: Sdk) -> None:
@@ -445,6 +676,45 @@ def test_evolinks_tool_uploads_and_deletes(evolink: EvoLinkMedia, tmp_path: Path
         assert "deleted successfully" in evolink("delete_file", file_id=told["File ID"])
         assert "404" in evolink("delete_file", file_id=told["File ID"])
         assert not httpx.get(told["File URL"], trust_env=False).is_success
+
+
+def test_evolinks_tool_lists_files_and_quota(evolink: EvoLinkMedia, shoe: Path) -> None:
+    """Files are listed page by page, and how many more may be stored."""
+    files = [evolink.upload(file_path=str(shoe))["File ID"] for _ in range(3)]
+
+    told = evolink("list_files", page=1, page_size=2)
+
+    assert "Quota: 3/100 files used, 97 remaining [default]" in told
+    assert "Files (page 1, total: 3):" in told
+    assert 2 == sum(f"[{one}]" in told for one in files)
+    for one in files:
+        evolink("delete_file", file_id=one)
+    assert "(no files)" in evolink("list_files")
+
+
+def test_evolinks_tool_uploads_what_is_on_the_web(
+    sandbox: Sandbox, evolink: EvoLinkMedia, shoe: Path
+) -> None:
+    """A file is taken by its address, where the sandbox itself serves it (it never goes out)."""
+    told = evolink.upload(file_url=_published(sandbox, shoe))
+
+    assert shoe.read_bytes() == httpx.get(told["File URL"], trust_env=False).content
+
+
+def test_evolinks_tool_is_told_that_a_task_failed(
+    sandbox: Sandbox, evolink: EvoLinkMedia, shoe: Path
+) -> None:
+    """The code of a task that failed is one that it knows, and has advice for."""
+    image = evolink.upload(file_path=str(shoe))["File URL"]
+    for fault, code in (("failed", "service_error"), ("refused", "content_policy_violation")):
+        sandbox.play(fault)
+        task = re.findall(r"Task ID: (\S+)", evolink.generate(image))[0]
+
+        def told(task: str = task) -> str:
+            text = evolink("check_task", task_id=task)
+            return text if "Status: failed" in text else ""
+
+        assert f"Error code: {code}" in eventually(told)
 
 
 def test_evolinks_tool_makes_a_clip(sandbox: Sandbox, evolink: EvoLinkMedia, shoe: Path) -> None:

@@ -7,6 +7,7 @@ the adapter; what the pages leave open is the sandbox's choice and is said so.
 from __future__ import annotations
 
 import base64
+import json
 import uuid
 from collections.abc import Iterator
 from io import BytesIO
@@ -15,6 +16,8 @@ from typing import Any
 import av
 import httpx
 import pytest
+from websockets.exceptions import ConnectionClosed
+from websockets.sync.client import connect
 
 from tests.conformance.clients import (
     KEY,
@@ -32,6 +35,7 @@ from tests.conformance.clients import (
 from tests.sandboxes import Sandbox
 
 STANDARD = "klingai:kling@o1-standard"
+NAMED = {"taskType", "taskUUID"}
 
 
 class Runware:
@@ -562,6 +566,43 @@ def test_the_line_of_addresses_has_the_official_clients_too(sandbox: Sandbox) ->
     told = sandbox.addresses["runware"]
 
     assert f"{told['base_url']}/v1" == told["http_base_url"]
+    assert told["http_base_url"].replace("http:", "ws:") == told["ws_base_url"]
+
+
+def test_a_websocket_is_opened_by_its_key(sandbox: Sandbox) -> None:
+    """The first message is the key, the others are arrays as over HTTP, and so are the replies."""
+    with connect(sandbox.addresses["runware"]["ws_base_url"], proxy=None) as socket:
+
+        def ask(*tasks: Any) -> dict[str, Any]:
+            socket.send(json.dumps(tasks))
+            told: dict[str, Any] = json.loads(socket.recv(timeout=30))
+            return told
+
+        ping = {"taskType": "ping", "ping": True}
+        opening = {"taskType": "authentication", "apiKey": KEY}
+        assert "invalidApiKey" == ask(ping)["errors"][0]["code"]
+        (opened,) = ask(opening)["data"]
+        assert {"data": [{"taskType": "ping", "pong": True}]} == ask(ping)
+        assert {"data": [opened]} == ask({**opening, **opened})
+        task = order()
+        assert {"data": [{name: task[name] for name in NAMED}]} == ask(task)
+        assert "conflictTaskUUID" == ask(task)["errors"][0]["code"]
+        socket.send("{}")
+        assert "invalidRequest" == json.loads(socket.recv(timeout=30))["errors"][0]["code"]
+
+
+@pytest.mark.parametrize("fault", ["drop", "drop-after"])
+def test_a_scenario_hangs_up_on_a_websocket_too(sandbox: Sandbox, fault: str) -> None:
+    """The connection is closed before or behind what was asked for."""
+    sandbox.play(fault)
+    with connect(sandbox.addresses["runware"]["ws_base_url"], proxy=None) as socket:
+        socket.send(json.dumps([{"taskType": "authentication", "apiKey": KEY}]))
+        assert "data" in json.loads(socket.recv(timeout=30))
+        socket.send(json.dumps([order()]))
+        with pytest.raises(ConnectionClosed):
+            socket.recv(timeout=30)
+
+    assert (fault == "drop-after") == len(sandbox.tasks("runware"))
 
 
 # --- Links

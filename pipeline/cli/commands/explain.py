@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Mapping
-from difflib import get_close_matches
 from enum import StrEnum
 from typing import Annotated
 
@@ -14,6 +13,7 @@ from pipeline.api.campaign_request import usage
 from pipeline.api.finding_pages import FindingPage, finding_pages
 from pipeline.cli.console import print_text
 from pipeline.cli.options import command_app
+from pipeline.findings import nearest_names
 
 app = command_app()
 _WIDTH = 80
@@ -44,7 +44,7 @@ def explain(
     """Say more about a finding: what it means, an example, and what to do."""
     pages = finding_pages()
     if slug and slug not in pages:
-        near = get_close_matches(slug, pages, n=3)
+        near = nearest_names(slug, pages)
         hint = f"did you mean {' or '.join(near)}?" if near else "`callsheet explain` lists all"
         raise usage(f"there is no finding '{slug}'", hint)
     chosen = [pages[slug]] if slug else list(pages.values())

@@ -45,7 +45,7 @@ from pipeline.cli.options import (
 from pipeline.cli.terminal_console import TerminalConsole
 from pipeline.cli.watching import watch_run
 from pipeline.domain.money import exact_usd
-from pipeline.domain.states import Exit, State
+from pipeline.domain.states import GIVEN_UP_BY_WORD, Exit, State
 from pipeline.ledger.repository import Ledger
 from pipeline.run.manual import Sent, list_sent
 
@@ -54,8 +54,6 @@ _SELECTED = "what is selected"
 """Stands for the address where `--resubmit` or `--abandon` go without one."""
 _MANY = 3
 """From so many doubts on, the word that decides them all is told."""
-_GIVEN_UP = frozenset({State.OVERDUE, State.WAITING})
-"""What a person may want to be done with: a clip that is finished only has to be fetched."""
 
 
 class _OptionalAddress(TyperCommand):
@@ -277,5 +275,5 @@ def _case(task: Sent, command: str, client_id: str) -> Iterator[str]:
         yield f"    the provider has it not:  {command} --resubmit {address}"
     else:
         yield f"    task {task.task}; to ask again:  {command}"
-    if task.state in _GIVEN_UP:
+    if task.state in GIVEN_UP_BY_WORD:
         yield f"    to give it up:  {command} --abandon {address}"

@@ -13,7 +13,7 @@ import typer
 
 from pipeline.api.campaign_plan import has_work, lacks_prices, sync_campaign
 from pipeline.api.campaign_report import write_report
-from pipeline.api.campaign_request import CampaignRequest, RunSettings, usage
+from pipeline.api.campaign_request import NO_LIMIT, CampaignRequest, RunSettings, usage
 from pipeline.api.loaded_campaign import LoadedCampaign
 from pipeline.api.loss_consent import NothingLost, PurchasesRefused, open_for_purchases
 from pipeline.api.money_text import item_count, price_text
@@ -46,7 +46,6 @@ from pipeline.run.plan_sync import PlanSummary
 
 app = command_app()
 _NOT_THERE = (Status.FAILED, Status.OFF_SPEC, Status.ABANDONED)
-_NO_LIMIT = "--yes needs a limit: `budget: {limit: …}` or --max-cost"
 _NOBODY = "nobody is there to ask: say --yes with a limit, or --rehearse"
 
 
@@ -203,7 +202,7 @@ def _with_keys(
         if not settings.spending.yes:
             faults += () if asking else usage(_NOBODY).findings
         elif not settings.spending.is_limited(campaign.manifest.budget):
-            faults += usage(_NO_LIMIT).findings
+            faults += usage(NO_LIMIT).findings
     if faults:
         raise InvalidInput(faults, campaign.sources)
     if asking is not None:

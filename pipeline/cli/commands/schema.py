@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from difflib import get_close_matches
 from typing import Annotated
 
 import typer
@@ -11,6 +10,7 @@ import typer
 from pipeline.api.campaign_request import usage
 from pipeline.cli.console import print_text
 from pipeline.cli.options import command_app
+from pipeline.findings import nearest_names
 from pipeline.models import known_models, with_parameters
 from pipeline.schemas import names, schema
 
@@ -29,7 +29,8 @@ def show_schema(
         print_text("\n".join(names()))
         return
     if name not in names():
-        near = get_close_matches(name, names(), n=3, cutoff=0.55)
+        # A provider's is known by its own name, without the folder.
+        near = nearest_names(name, names(), cutoff=0.55)
         hint = f"did you mean {' or '.join(near)}?" if near else "`callsheet schema --list`"
         raise usage(f"there is no schema '{name}'", hint)
     found = schema(name)

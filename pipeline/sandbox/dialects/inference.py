@@ -1,5 +1,7 @@
-"""inference.sh's dialect: runs of an app, tasks to poll, stream, cancel and delete, files to put.
+"""inference.sh's dialect: runs of an app, tasks to poll, stream, cancel and delete.
 
+What is told of the app itself is in inference_app, the account's files are in inference_files, and
+what every reply is put into in inference_envelope.
 From the provider's SDKs (0.36.0 and older), its REST overview of 2026-10-11 and the app's own
 source of May and August 2026. The platform checks its own fields and the input's schema (both in
 inference.schema.json), and that our files are there. What the model itself forbids it takes, and
@@ -10,7 +12,9 @@ fails minutes later: combinations, seconds, limits of media. What no page says, 
 - the range of prices on the app's page is one of tiers, with and without a video;
 - to cancel stops nothing upstream, and its money is spent; failed tasks are paid;
 - tasks are listed oldest first unless `sort` says otherwise, 20 a page; only an ended task can be
-  deleted, and its bill stays; webhooks are taken and never called.
+  deleted, and its bill stays; webhooks are taken and never called;
+- a task has each status at the same share of its time; it writes one line of log, its failure or
+  its clip's length, and no telemetry.
 """
 
 from __future__ import annotations
@@ -18,20 +22,40 @@ from __future__ import annotations
 import asyncio
 import secrets
 import uuid
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from datetime import UTC, datetime
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from functools import partial
-from pathlib import PurePosixPath
 from typing import Any
 
 import orjson
-from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import BaseRoute
 
 from pipeline.sandbox import kling
 from pipeline.sandbox.database import Task
+from pipeline.sandbox.dialects.inference_app import (
+    APP,
+    LIVE,
+    VERSIONS,
+    get_app,
+    list_apps,
+    list_versions,
+)
+from pipeline.sandbox.dialects.inference_envelope import (
+    error_reply,
+    list_page,
+    list_request,
+    not_an_object,
+    problem,
+    time_text,
+    wrap,
+)
+from pipeline.sandbox.dialects.inference_files import (
+    announce_files,
+    delete_file,
+    get_file,
+    list_files,
+)
 from pipeline.sandbox.document_schema import DocumentSchema, dialect_schema
 from pipeline.sandbox.http_exchange import (
     Dialect,
@@ -44,7 +68,6 @@ from pipeline.sandbox.media_store import NamedMedium
 from pipeline.sandbox.tasks import Order, TaskService, TaskStatus
 
 _REFUNDS = False
-_APP = "klingai/video-o1"
 _MODES: Mapping[str, str] = {"720p": "std", "1080p": "pro"}
 _RESOLUTIONS: Mapping[str, str] = {mode: resolution for resolution, mode in _MODES.items()}
 _DEFAULT_SECONDS = 5
@@ -56,8 +79,6 @@ _USD_PER_SECOND: Mapping[tuple[str, bool], Decimal] = {
     ("pro", False): Decimal("0.112"),
     ("pro", True): Decimal("0.168"),
 }
-_PAGE = 20
-_SUFFIX_CHARACTERS = 6
 _LOOK_S = 0.05
 # The official client gives a stream up that says nothing for 30 s.
 _HEARTBEAT_S = 1.0
@@ -69,35 +90,23 @@ _STATUSES = (
 # The name of the note that holds an account's rejected tasks.
 _REJECTIONS = "rejected {} {}"
 _ENDED = frozenset({"completed", "failed", "cancelled", "rejected"})
-# Percent up to which a task is dispatched, then running; then its clip is uploaded.
-_DISPATCHED_UNTIL, _RUNNING_UNTIL = 30, 90
-# Codes of the problem type, as the SDK lists them.
-_TROUBLES: Mapping[str, tuple[str, str]] = {
-    "throttled": ("rate_limited", "Too many requests"),
-    "error": ("internal_error", "Internal error"),
-    "no-credit": ("payment_required", "Insufficient balance"),
-    "bad-key": ("unauthorized", "Invalid API key"),
+# Percent of its time from which on a task has a status; at the end its clip is there, or it failed.
+_BEGINNINGS: Mapping[str, int] = {
+    "received": 0,
+    "queued": 0,
+    "dispatched": 20,
+    "running": 30,
+    "uploading": 90,
 }
-_STATUS: Mapping[str, int] = {
-    "invalid_request": 400,
-    "not_found": 404,
-    "validation_error": 422,
-    "invalid_transition": 409,
-}
+# A log's type: of a run.
+_RUN_LOG = 1
 # The second is the upstream model's own text for what its policy refuses.
 _FAILURES: Mapping[TaskStatus, str] = {
     TaskStatus.FAILED: "upstream generation failed",
     TaskStatus.REFUSED: "Failure to pass the risk control system",
 }
-_MAINTENANCE = "app_maintenance"
-_RETRY_AFTER_S = 2
-_DOCUMENT = dialect_schema("inference")
-# Short id of a version to its input; the first is live.
-_VERSIONS: Mapping[str, str] = {"9r4t2k": "input-august", "3m7x1c": "input-may"}
-_LIVE = next(iter(_VERSIONS))
 _SCHEMAS = {
-    name: DocumentSchema(_DOCUMENT, name)
-    for name in ("run", "announcement", "list", *_VERSIONS.values())
+    name: DocumentSchema(dialect_schema("inference"), name) for name in ("run", *VERSIONS.values())
 }
 
 
@@ -108,13 +117,13 @@ async def _run(context: RequestContext) -> Response:
 
     async def work() -> Reply:
         if body is None:
-            return _not_an_object()
+            return not_an_object()
         order = _order(context, body)
         if isinstance(order, Reply):
             return order
         if not context.service.can_pay(order):
             # Such a run is a task that is born at its end, under HTTP 200.
-            task_id, now = uuid.uuid4().hex, _time_text(context.service.database.now())
+            task_id, now = uuid.uuid4().hex, time_text(context.service.database.now())
             rejected = {
                 "id": task_id,
                 "short_id": task_id[:8],
@@ -128,10 +137,10 @@ async def _run(context: RequestContext) -> Response:
             }
             name = _REJECTIONS.format(context.provider, context.key)
             context.service.database.set_note(name, [*_rejections(context), rejected])
-            return _wrap(rejected)
+            return wrap(rejected)
         task = context.service.accept(order)
         assert task is not None  # noqa: S101 - its id is new
-        return _wrap(_summary(context.service, task, "received"))
+        return wrap(_summary(context.service, task, "received"))
 
     return await context.respond("submit", context.subject(prompt), work)
 
@@ -139,21 +148,21 @@ async def _run(context: RequestContext) -> Response:
 def _order(context: RequestContext, body: Mapping[str, Any]) -> Order | Reply:
     """Return the order in a run, or why it is refused at once."""
     for error in _SCHEMAS["run"].errors(body):
-        return _problem("invalid_request", f"{error.field} {error.words}")
+        return problem("invalid_request", f"{error.field} {error.words}")
     given = body["input"]
     name, _, pinned = body["app"].partition("@")
-    version = pinned.partition(":")[0] or _LIVE
-    if name != _APP or version not in _VERSIONS:
-        return _problem("not_found", f"no app {body['app']}")
-    for error in _SCHEMAS[_VERSIONS[version]].errors(given):
+    version = pinned.partition(":")[0] or LIVE
+    if name != APP or version not in VERSIONS:
+        return problem("not_found", f"no app {body['app']}")
+    for error in _SCHEMAS[VERSIONS[version]].errors(given):
         field = f"input.{error.field}".removesuffix(".")
-        return _problem("validation_error", f"{field} {error.words}")
+        return problem("validation_error", f"{field} {error.words}")
     store, subject = context.service.media, context.subject(given["prompt"])
     media = store.look_up(subject, _media_fields(given))
     # The platform resolves its own files before the app is started.
     for medium in media:
         if store.is_gone(medium):
-            return _problem("validation_error", f"input.{medium.field}: no such file")
+            return problem("validation_error", f"input.{medium.field}: no such file")
     mode, seconds = _mode(given), kling.clip_length(media)
     seconds = float(given.get("duration", _DEFAULT_SECONDS)) if seconds is None else seconds
     rate = _USD_PER_SECOND[mode, bool(given.get("reference_video"))]
@@ -161,7 +170,7 @@ def _order(context: RequestContext, body: Mapping[str, Any]) -> Order | Reply:
     return Order(
         subject=subject,
         task=uuid.uuid4().hex,
-        model=_APP,
+        model=APP,
         request=body,
         usd=rate * Decimal(str(seconds)),
         size=kling.output_size(
@@ -232,10 +241,10 @@ def _summary(service: TaskService, task: Task, word: str = "") -> dict[str, Any]
         match progress.status:
             case TaskStatus.QUEUED:
                 word = "queued"
-            case TaskStatus.RUNNING if progress.percent < _DISPATCHED_UNTIL:
+            case TaskStatus.RUNNING if progress.percent < _BEGINNINGS["running"]:
                 word = "dispatched"
             case TaskStatus.RUNNING:
-                word = "running" if progress.percent < _RUNNING_UNTIL else "uploading"
+                word = "running" if progress.percent < _BEGINNINGS["uploading"] else "uploading"
             case TaskStatus.DONE:
                 word = "completed"
             case TaskStatus.FAILED | TaskStatus.REFUSED:
@@ -250,8 +259,8 @@ def _summary(service: TaskService, task: Task, word: str = "") -> dict[str, Any]
         # A text is all that is told of a failure.
         "error": error if word == "failed" else "",
         "session_id": None,
-        "created_at": _time_text(task.created_at),
-        "updated_at": _time_text(min(service.database.now(), task.ready_at)),
+        "created_at": time_text(task.created_at),
+        "updated_at": time_text(min(service.database.now(), task.ready_at)),
         "run_at": None,
     }
 
@@ -305,10 +314,6 @@ def _way_of_making(given: Mapping[str, Any]) -> str:
     return "image-to-video" if given.get("image") else "text-to-video"
 
 
-def _time_text(seconds: float) -> str:
-    return datetime.fromtimestamp(seconds, UTC).isoformat().replace("+00:00", "Z")
-
-
 async def _poll(context: RequestContext, *, names: Sequence[str] = ()) -> Response:
     """Tell a task, or these of its fields alone."""
 
@@ -321,7 +326,7 @@ async def _poll(context: RequestContext, *, names: Sequence[str] = ()) -> Respon
             told = task
         if told is None:
             return _no_task()
-        return _wrap({name: told[name] for name in names or told})
+        return wrap({name: told[name] for name in names or told})
 
     return await context.respond_status(context.request.path_params["task"], reply)
 
@@ -344,9 +349,9 @@ async def _cancel(context: RequestContext) -> Response:
     if task is None:
         return _no_task().response()
     if isinstance(task, dict) or _has_ended(context, task):
-        return _problem("invalid_transition", "the task has ended").response()
-    context.service.database.set_note(f"cancelled {task.id}", value=True)
-    return _wrap(_summary(context.service, task)).response()
+        return problem("invalid_transition", "the task has ended").response()
+    context.service.database.set_note(f"cancelled {task.id}", context.service.database.now())
+    return wrap(_summary(context.service, task)).response()
 
 
 def _has_ended(context: RequestContext, task: Task) -> bool:
@@ -354,14 +359,18 @@ def _has_ended(context: RequestContext, task: Task) -> bool:
 
 
 async def _stream(context: RequestContext) -> Response:
+    """Tell each change of a task until it ends, as lines of JSON or, if asked for, as events."""
     task = _find(context)
     if task is None:
         return _no_task().response()
+    if "text/event-stream" in context.request.headers.get("accept", ""):
+        media_type, line, heartbeat = "text/event-stream", b"data: %s\n\n", b": heartbeat\n\n"
+    else:
+        media_type, line, heartbeat = "application/x-ndjson", b"%s\n", b'{"type":"heartbeat"}\n'
 
     async def lines() -> AsyncIterator[bytes]:
-        """Yield each change as a line of JSON until the task ends, and heartbeats between."""
         if isinstance(task, dict):
-            yield orjson.dumps(task) + b"\n"
+            yield line % orjson.dumps(task)
             return
         loop = asyncio.get_running_loop()
         last, spoke_at = "", loop.time()
@@ -370,45 +379,93 @@ async def _stream(context: RequestContext) -> Response:
             told = _whole(context.service, context.task(task.id) or task)
             if told["status_text"] != last:
                 last, spoke_at = told["status_text"], loop.time()
-                yield orjson.dumps(told) + b"\n"
+                yield line % orjson.dumps(told)
             elif loop.time() - spoke_at > _HEARTBEAT_S:
                 spoke_at = loop.time()
-                yield b'{"type":"heartbeat"}\n'
+                yield heartbeat
             await asyncio.sleep(_LOOK_S)
 
-    return StreamingResponse(lines(), media_type="application/x-ndjson")
+    return StreamingResponse(lines(), media_type=media_type)
+
+
+async def _get_logs(context: RequestContext) -> Response:
+    """Tell when a task had each status, and what it wrote."""
+
+    def tell(task: Task, told: Mapping[str, Any]) -> dict[str, Any]:
+        common = {"task_id": task.id, "created_at": told["updated_at"]}
+        events = [
+            {"id": f"{task.id}-{word}", **common, "event_time": time_text(at), "status": number}
+            for word, number, at in _history(context.service, task, told)
+        ]
+        line = told["error"] or (told["output"] and f"{task.reel['seconds']:g} s of video")
+        logs = [{**common, "id": f"{task.id}-log", "log_type": _RUN_LOG, "content": line}]
+        return {"events": events, "logs": logs if line else []}
+
+    return _tell_of(context, tell)
+
+
+async def _get_timings(context: RequestContext) -> Response:
+    """Tell how long a task had each status."""
+
+    def tell(task: Task, told: Mapping[str, Any]) -> dict[str, Any]:
+        history = _history(context.service, task, told)
+        events: list[dict[str, Any]] = []
+        for (word, _, at), after in zip(history, [*history[1:], None], strict=True):
+            event = {"status": word, "timestamp": time_text(at)}
+            events.append(event if after is None else event | _duration(after[2] - at))
+        total = _duration(history[-1][2] - task.created_at)
+        return {f"total_{name}": value for name, value in total.items()} | {
+            "groups": [],
+            "events": events,
+        }
+
+    return _tell_of(context, tell)
+
+
+async def _get_telemetry(context: RequestContext) -> Response:
+    return (_no_task() if _find(context) is None else wrap([])).response()
+
+
+def _tell_of(
+    context: RequestContext, tell: Callable[[Task, Mapping[str, Any]], dict[str, Any]]
+) -> Response:
+    """Return what a page of a task's own tells, with the task's id and status."""
+    task = _find(context)
+    if not isinstance(task, Task):
+        return _no_task().response()
+    told = _whole(context.service, task)
+    return wrap({"task_id": task.id, "status": told["status"], **tell(task, told)}).response()
+
+
+def _history(
+    service: TaskService, task: Task, told: Mapping[str, Any]
+) -> list[tuple[str, int, float]]:
+    """Return each status a task has had, its number and its time, up to the present one."""
+    lasts = task.ready_at - task.created_at
+    ends_at = float(service.database.note(f"cancelled {task.id}") or task.ready_at)
+    history: list[tuple[str, int, float]] = []
+    for word, percent in _BEGINNINGS.items():
+        at = task.created_at + percent * lasts / 100
+        if at <= ends_at:
+            history.append((word, _STATUSES.index(word), at))
+        if word == told["status_text"]:
+            return history
+    return [*history, (told["status_text"], told["status"], ends_at)]
+
+
+def _duration(seconds: float) -> dict[str, Any]:
+    return {"duration": f"{seconds:.3f}s", "duration_ms": round(seconds * 1000)}
 
 
 async def _list_tasks(context: RequestContext) -> Response:
-    body = await json_object(context.request)
+    body = await list_request(context.request)
 
     async def work() -> Reply:
-        if body is None:
-            return _not_an_object()
-        for error in _SCHEMAS["list"].errors(body):
-            return _problem("invalid_request", f"{error.field} {error.words}")
         tasks = context.service.database.tasks(
             "provider=? AND account=?", context.provider, context.key
         )
         told = [_whole(context.service, t) for t in tasks if not _is_deleted(context, t)]
-        newest_first = [order["dir"] for order in body.get("sort", ())] == ["desc"]
-        items = sorted(told + _rejections(context), key=lambda one: str(one["created_at"]))
-        items = items[::-1] if newest_first else items
-        ids = [one["id"] for one in items]
-        cursor = body.get("cursor", "")
-        if cursor and cursor not in ids:
-            return _problem("invalid_request", "cursor is unknown")
-        start = ids.index(cursor) + 1 if cursor else 0
-        end = start + body.get("limit", _PAGE)
-        page = {
-            "items": items[start:end],
-            "next_cursor": ids[end - 1] if end < len(ids) else "",
-            "prev_cursor": "",
-            "has_next": end < len(ids),
-            "has_previous": start > 0,
-            "items_per_page": end - start,
-        }
-        return _wrap(page)
+        return list_page(told + _rejections(context), body)
 
     return await context.respond("status", context.subject(), work)
 
@@ -418,16 +475,16 @@ async def _delete_task(context: RequestContext) -> Response:
     if isinstance(task, dict):
         left = [told for told in _rejections(context) if told["id"] != task["id"]]
         database.set_note(_REJECTIONS.format(context.provider, context.key), left)
-        return _wrap(None).response()
+        return wrap(None).response()
     if task is None:
         return _no_task().response()
     if not _has_ended(context, task):
-        return _problem("invalid_transition", "the task has not ended").response()
+        return problem("invalid_transition", "the task has not ended").response()
     # Even what something else still uses is deleted (SDK).
     if context.request.query_params.get("files") == "true":
         _delete(context, task, _files(context, task))
     database.set_note(f"deleted {task.id}", value=True)
-    return _wrap(None).response()
+    return wrap(None).response()
 
 
 async def _task_files(context: RequestContext) -> Response:
@@ -438,11 +495,11 @@ async def _task_files(context: RequestContext) -> Response:
     role = context.request.query_params.get("role", "")
     found = [each for each in _files(context, task) if role in {"", each["role"]}]
     if context.request.method == "GET":
-        return _wrap(found).response()
+        return wrap(found).response()
     if not _has_ended(context, task):
-        return _problem("invalid_transition", "the task has not ended").response()
+        return problem("invalid_transition", "the task has not ended").response()
     _delete(context, task, found)
-    return _wrap({"deleted": [each["id"] for each in found], "skipped": []}).response()
+    return wrap({"deleted": [each["id"] for each in found], "skipped": []}).response()
 
 
 def _files(context: RequestContext, task: Task) -> list[dict[str, str]]:
@@ -472,82 +529,19 @@ def _delete(context: RequestContext, task: Task, files: Sequence[Mapping[str, st
             context.service.database.delete_upload(each["id"])
 
 
-async def _announce_files(context: RequestContext) -> Response:
-    """Return where each announced file will be, and where its bytes are to be put."""
-    body = await json_object(context.request)
-
-    async def work() -> Reply:
-        if body is None:
-            return _not_an_object()
-        for error in _SCHEMAS["announcement"].errors(body):
-            return _problem("validation_error", f"{error.field} {error.words}")
-        places = []
-        for file in body["files"]:
-            suffix = PurePosixPath(file.get("filename") or "").suffix
-            file_id, uri, upload_url = context.service.media.presign(
-                context.subject(),
-                content_type=file["content_type"],
-                size=file.get("size"),
-                suffix=suffix if suffix.isascii() and len(suffix) < _SUFFIX_CHARACTERS else "",
-            )
-            facts = {name: file.get(name) for name in ("filename", "content_type", "path", "size")}
-            places.append({"id": file_id, "uri": uri, "upload_url": upload_url, **facts})
-        return _wrap(places)
-
-    return await context.respond("upload", context.subject(), work)
-
-
-async def _get_app(context: RequestContext) -> Response:
-    namespace, name = (context.request.path_params[part] for part in ("namespace", "name"))
-    if f"{namespace}/{name}" != _APP:
-        return _problem("not_found", "no such app").response()
-    schema = _DOCUMENT["$defs"][_VERSIONS[_LIVE]]
-    version = {
-        "id": _LIVE,
-        "short_id": _LIVE,
-        "input_schema": schema,
-        "functions": {"run": {"name": "run", "input_schema": schema}},
-        "default_function": "run",
-    }
-    app = {"namespace": namespace, "name": name, "version_id": _LIVE, "version": version}
-    return _wrap(app).response()
-
-
-def _wrap(data: Any) -> Reply:
-    return Reply(body={"data": data, "messages": []})
-
-
-def _not_an_object() -> Reply:
-    return _problem("invalid_request", "send a JSON object")
-
-
 def _no_task() -> Reply:
-    return _problem("not_found", "no such task")
-
-
-def _error_reply(_request: Request, trouble: str, status: int) -> Reply:
-    code, detail = _TROUBLES.get(trouble, (trouble, trouble))
-    return _problem(code, detail, status=status)
-
-
-def _problem(code: str, detail: str, *, status: int = 0) -> Reply:
-    """Return a problem document (RFC 9457)."""
-    status = status or _STATUS[code]
-    body = {
-        "type": f"https://inference.sh/errors/{code}",
-        "title": code.replace("_", " ").capitalize(),
-        "status": status,
-        "detail": detail,
-    }
-    headers = {"retry-after": str(_RETRY_AFTER_S)} if code == _MAINTENANCE else {}
-    return Reply(status=status, body=body, headers=headers, media_type="application/problem+json")
+    return problem("not_found", "no such task")
 
 
 def _routes(service: TaskService) -> list[BaseRoute]:
     table = (
         ("/apps/run", "POST", _run),
         ("/run", "POST", _run),
-        ("/apps/{namespace}/{name}", "GET", _get_app),
+        ("/apps/list", "POST", list_apps),
+        ("/apps/{app}", "GET", get_app),
+        ("/apps/{app}/versions/list", "POST", list_versions),
+        ("/apps/{app}/versions/{version}", "GET", get_app),
+        ("/apps/{namespace}/{name}", "GET", get_app),
         ("/tasks/list", "POST", _list_tasks),
         ("/tasks/{task}", "GET", _poll),
         ("/tasks/{task}", "DELETE", _delete_task),
@@ -556,9 +550,15 @@ def _routes(service: TaskService) -> list[BaseRoute]:
         ("/tasks/{task}/cancel", "POST", _cancel),
         ("/tasks/{task}/files", "GET", _task_files),
         ("/tasks/{task}/files", "DELETE", _task_files),
-        ("/files", "POST", _announce_files),
+        ("/tasks/{task}/logs", "GET", _get_logs),
+        ("/tasks/{task}/timings", "GET", _get_timings),
+        ("/tasks/{task}/telemetry", "GET", _get_telemetry),
+        ("/files", "POST", announce_files),
+        ("/files/list", "POST", list_files),
+        ("/files/{file}", "GET", get_file),
+        ("/files/{file}", "DELETE", delete_file),
     )
-    return endpoints(service, INFERENCE.name, _error_reply, table)
+    return endpoints(service, INFERENCE.name, error_reply, table)
 
 
 INFERENCE = Dialect(

@@ -1,16 +1,21 @@
 """Runware's dialect: arrays of tasks in, arrays of data and errors out, one address for all.
 
 From the provider's pages, its official clients and their types (read in 2026). What a task's fields
-may be, and which go together, stands in runware.schema.json. Chosen where the pages are silent: the
-reply to a dry run is `{taskType, taskUUID, cost}`; a queued task answers nothing, as an unknown one
-does; the details of an unknown task are a 404; failed tasks are paid (the dearer reading).
+may be, and which go together, stands in runware.schema.json. Over a WebSocket the arrays are the
+same, a message each, and so are the replies and what a scenario does to them. Chosen where the
+pages are silent: the reply to a dry run is `{taskType, taskUUID, cost}`; a queued task answers
+nothing, as an unknown one does; the details of an unknown task are a 404; failed tasks are paid
+(the dearer reading); a search for models finds the two that are sold here, by any part of their
+name or AIR, and orders them by name alone.
 """
 
 from __future__ import annotations
 
+import asyncio
 import re
 import uuid
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import partial
@@ -20,7 +25,9 @@ from typing import Any
 import orjson
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import BaseRoute, Route
+from starlette.routing import BaseRoute, Route, WebSocketRoute
+from starlette.types import Message
+from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from pipeline.sandbox import kling
 from pipeline.sandbox.database import Task
@@ -43,6 +50,12 @@ _UPLOAD_LIFETIME_S = 30 * 86_400.0
 _FAST_CLIP_SECONDS = (6.0, 20.0)
 _DEFAULT_DURATION = 5
 _MODES: Mapping[str, str] = {"klingai:kling@o1": "pro", "klingai:kling@o1-standard": "std"}
+# By the addresses of their pages.
+_MODEL_NAMES: Mapping[str, str] = {
+    "klingai:kling@o1": "KlingAI Video O1 Pro",
+    "klingai:kling@o1-standard": "KlingAI Video O1 Standard",
+}
+_PAGE = 20
 # Mode, and whether there is a video, to the price on the model pages.
 _USD_PER_SECOND: Mapping[tuple[str, bool], Decimal] = {
     ("pro", False): Decimal("0.112"),
@@ -94,21 +107,82 @@ def _routes(service: TaskService) -> list[BaseRoute]:
     async def post(request: Request) -> Response:
         return await _post(service, request)
 
-    return [Route("/v1", post, methods=["POST"])]
+    async def connect(socket: WebSocket) -> None:
+        await _Connection(service, socket).serve()
+
+    return [Route("/v1", post, methods=["POST"]), WebSocketRoute("/v1", connect)]
+
+
+class _Connection:
+    """A WebSocket, which its first message authenticates; each further message is a request."""
+
+    def __init__(self, service: TaskService, socket: WebSocket) -> None:
+        self._service = service
+        self._socket = socket
+        self._key = ""
+        self._lost = asyncio.Event()
+
+    async def serve(self) -> None:
+        """Answer messages until the client leaves, each as soon as it can be."""
+        await self._socket.accept()
+        try:
+            while True:
+                message = await self._socket.receive_text()
+                self._key = self._key or _key_in(_tasks_in(message))
+                # On, even if the client leaves: what was sent has been ordered.
+                self._service.run_in_background(self._answer(message.encode(), self._key))
+        except WebSocketDisconnect:
+            self._lost.set()
+
+    async def _answer(self, message: bytes, key: str) -> None:
+        """Send what a POST of this message would be answered with; faults hang up as there."""
+
+        async def body() -> Message:
+            return {"type": "http.request", "body": message}
+
+        async def wait_for_loss() -> Message:
+            await self._lost.wait()
+            return {"type": "http.disconnect"}
+
+        async def send(part: Message) -> None:
+            reply = part.get("body", b"").decode("utf-8", "replace")
+            if reply and not self._lost.is_set():
+                with suppress(WebSocketDisconnect):
+                    await self._socket.send_text(reply)
+
+        headers = [(b"authorization", f"Bearer {key}".encode())]
+        scope = {"type": "http", "method": "POST", "headers": headers, "query_string": b""}
+        scope["state"] = self._socket.scope["state"]
+        response = await _post(self._service, Request(scope, body))
+        await response(scope, wait_for_loss, send)
+
+
+def _tasks_in(content: bytes | str) -> list[dict[str, Any]]:
+    """Return the tasks of a request; none where it is no array of objects."""
+    try:
+        tasks = orjson.loads(content)
+    except orjson.JSONDecodeError:
+        return []
+    is_array = isinstance(tasks, list) and all(isinstance(task, dict) for task in tasks)
+    return tasks if is_array else []
+
+
+def _key_in(tasks: Sequence[Mapping[str, Any]]) -> str:
+    """Return the key that an array has in itself, as its first task, or nothing."""
+    first = next(iter(tasks), {})
+    return str(first.get("apiKey") or "") if first.get("taskType") == "authentication" else ""
 
 
 async def _post(service: TaskService, request: Request) -> Response:
-    try:
-        tasks = orjson.loads(await request.body())
-    except orjson.JSONDecodeError:
-        tasks = None
-    if not isinstance(tasks, list) or not tasks or not all(isinstance(t, dict) for t in tasks):
+    tasks = _tasks_in(await request.body())
+    if not tasks:
         message = "The body must be a JSON array of tasks."
         problem = Problem(code="invalidRequest", message=message)
         return Reply(status=400, body={"errors": [problem.as_data({})]}).response()
-    key = bearer(request)
+    key = _key_in(tasks) or bearer(request)
+    session = ""
     if tasks[0].get("taskType") == "authentication":
-        key = str(tasks[0].get("apiKey") or "") or key
+        session = str(tasks[0].get("connectionSessionUUID") or uuid.uuid4())
         tasks = tasks[1:]
     if not key or service.is_bad(key):
         return _error_reply(request, "bad-key", 401).response()
@@ -120,21 +194,22 @@ async def _post(service: TaskService, request: Request) -> Response:
         key=key,
         error_reply=_error_reply,
     )
-    # A key may come as the array's first element (needed on its WebSocket).
     # What an array is to a scenario, its first task decides; a dry run buys nothing.
     first = tasks[0] if tasks else {}
     stage = _TASK_TYPES.get(str(first.get("taskType")), ("", None))[0]
     stage = "quote" if stage == "submit" and _is_dry(context) else stage
     known = context.task(first.get("taskUUID")) if "positivePrompt" not in first else None
     subject = subject_of(known) if known else context.subject(first.get("positivePrompt"))
-    return await context.respond(stage, subject, partial(_answer_all, context, tasks))
+    return await context.respond(stage, subject, partial(_answer_all, context, tasks, session))
 
 
 def _is_dry(context: RequestContext) -> bool:
     return context.request.headers.get("x-runware-dry-run") == "1"
 
 
-async def _answer_all(context: RequestContext, tasks: Sequence[dict[str, Any]]) -> Reply:
+async def _answer_all(
+    context: RequestContext, tasks: Sequence[dict[str, Any]], session: str
+) -> Reply:
     data: list[dict[str, Any]] = []
     errors: list[dict[str, Any]] = []
     refused: list[Problem] = []
@@ -151,7 +226,6 @@ async def _answer_all(context: RequestContext, tasks: Sequence[dict[str, Any]]) 
         return Reply(status=refused[0].status, body={"errors": errors})
     # Nothing but the authentication: that is answered.
     if not tasks:
-        session = str(uuid.uuid4())
         data = [{"taskType": "authentication", "connectionSessionUUID": session}]
     return Reply(body={"data": data, "errors": errors} if errors else {"data": data})
 
@@ -339,6 +413,9 @@ async def _keep(
         upload = media.at_url(task[field], owner=None)
         if upload is None:
             upload = await context.store(decode_base64(task[field]), _UPLOAD_LIFETIME_S)
+        elif (upload.provider, upload.account) != (context.provider, context.key):
+            # A copy of what is another's: only what is its own can an account use by id.
+            upload = await context.store(media.content(upload), _UPLOAD_LIFETIME_S)
     except NotMedia as error:
         return [Problem(code="invalidMedia", message=str(error), parameter=field)]
     return {"data": [{**named, f"{field}UUID": upload.id, f"{field}URL": media.url(upload)}]}
@@ -347,6 +424,33 @@ async def _keep(
 async def _account(context: RequestContext, task: dict[str, Any]) -> Answer:
     left = float(context.service.visible_balance(context.subject()))
     return {"data": [{**task, "balance": {"amount": left, "currency": "USD"}}]}
+
+
+async def _search_models(_context: RequestContext, task: dict[str, Any]) -> Answer:
+    words = task.get("search", "").casefold()
+    found = [
+        {
+            "name": name,
+            "air": air,
+            "version": "o1",
+            "category": "checkpoint",
+            "type": "base",
+            "tags": [],
+            "private": False,
+            "comment": "",
+        }
+        for air, name in _MODEL_NAMES.items()
+        if words in f"{name} {air}".casefold()
+    ]
+    # Both are the platform's own, public, and nobody's favourites.
+    usual = {"source": "official", "category": "checkpoint", "visibility": "public"}
+    if any(task.get(name, value) != value for name, value in usual.items()):
+        found = []
+    found.sort(key=lambda model: str(model["name"]), reverse=task.get("sort") == "-name")
+    start = task.get("offset", 0)
+    results = found[start : start + task.get("limit", _PAGE)]
+    named = {name: task[name] for name in ("taskType", "taskUUID")}
+    return {"data": [named | {"totalResults": len(found), "results": results}]}
 
 
 async def _ping(_context: RequestContext, task: dict[str, Any]) -> Answer:
@@ -363,6 +467,7 @@ _TASK_TYPES: Mapping[
     "mediaStorage": ("upload", _media_storage),
     "imageUpload": ("upload", _image_upload),
     "accountManagement": ("account", _account),
+    "modelSearch": ("search", _search_models),
     "ping": ("ping", _ping),
 }
 _SCHEMAS = {name: DocumentSchema(dialect_schema("runware"), name) for name in _TASK_TYPES}
@@ -405,7 +510,9 @@ def _state(service: TaskService, task: Task) -> dict[str, Any]:
             code, message = _TROUBLES[progress.status.value]
             code, message = progress.code or code, progress.message or message
             if progress.form == "item":
-                told = {"status": "error", "code": code, "message": message}
+                error = {"code": code, "message": message}
+                # Flat as on the pages, and as an object, which the types of runware-sdk name.
+                told = {"status": "error", **error, "error": error}
                 return {"data": [_names(task) | told]}
             problem = Problem(code=code, message=message, parameter="positivePrompt")
             return {"errors": [problem.as_data(_names(task))]}
@@ -414,7 +521,11 @@ def _state(service: TaskService, task: Task) -> dict[str, Any]:
 RUNWARE = Dialect(
     name="runware",
     routes=_routes,
-    # The official clients are given the whole address, ours the part before the version.
-    addresses={"base_url": "/runware", "http_base_url": "/runware/v1"},
+    # The official clients are given the whole addresses, ours the part before the version.
+    addresses={
+        "base_url": "/runware",
+        "http_base_url": "/runware/v1",
+        "ws_base_url": "/runware/v1",
+    },
     refunds=_REFUNDS,
 )

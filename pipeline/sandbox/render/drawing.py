@@ -178,8 +178,12 @@ def _cell(character: str, size: int) -> Image.Image:
     return image
 
 
-def tags(media: Sequence[Mapping[str, str]], told: str, frame: Size) -> Image.Image:
-    """Return small plates one below the other: the kind of clip, and what could not be drawn."""
+def tag_lines(media: Sequence[Mapping[str, str]], told: str) -> list[str]:
+    """Return what a clip says of itself in its corner: its kind, and what could not be drawn.
+
+    >>> tag_lines([], "a red shoe")
+    ['rehearsal | text']
+    """
     roles = Counter(medium["role"] for medium in media)
     frames = "first → last" if roles["last"] else "first frame" * roles["first"]
     references = f"{roles['reference']} reference{'s' * (roles['reference'] > 1)}"
@@ -190,6 +194,12 @@ def tags(media: Sequence[Mapping[str, str]], told: str, frame: Size) -> Image.Im
         named = " ".join(f"U+{ord(c):04X}" for c in absent[:_NAMED])
         plural, more = "s" * (len(absent) > 1), f" {ELLIPSIS}" * (len(absent) > _NAMED)
         lines.append(f"{len(absent)} character{plural} not drawn: {named}{more}")
+    return lines
+
+
+def tags(media: Sequence[Mapping[str, str]], told: str, frame: Size) -> Image.Image:
+    """Return small plates one below the other, with a clip's `tag_lines`."""
+    lines = tag_lines(media, told)
     size = max(6, round(text_size(frame) * 0.78))
     tall, step = even(size * 1.9), even(size * 2.4)
     wide = [even(width(line, size) + size * 1.5) for line in lines]

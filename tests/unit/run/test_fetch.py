@@ -16,11 +16,11 @@ import pytest
 from pipeline.domain import Media, Spec
 from pipeline.domain.states import FaultKind
 from pipeline.errors import MediaFault, Unusable
+from pipeline.file_content import clip_extension
 from pipeline.net.client import Lane, Limits, Transport
 from pipeline.providers.base import Done, Fault, Request
 from pipeline.run.fetch import ExpectedClip, Fetched, fetch, forget_download, judge
 from pipeline.storage.blobs import Store
-from pipeline.storage.downloads import container
 from tests.clocks import JumpingClock
 from tests.unit.run.rawserver import (
     Behaviour,
@@ -623,4 +623,4 @@ def test_the_extension_follows_the_content(head: bytes, expected: str, tmp_path:
     """What a file is called or said to be does not matter."""
     (tmp_path / "clip").write_bytes(head)
 
-    assert expected == container(tmp_path / "clip")
+    assert expected == clip_extension(tmp_path / "clip")

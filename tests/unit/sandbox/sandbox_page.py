@@ -30,12 +30,51 @@ faults:
 ```
 
 A misspelt name is refused with what is known in its place.
+
+Clips show their prompts. The sandbox's own font has the letters of Latin, Cyrillic, Greek and
+Vietnamese; others are drawn where Debian's fonts are installed (`fonts-noto-cjk`,
+`fonts-noto-core`, `fonts-noto-color-emoji`), and a clip names in its corner what it could not draw.
 """
 _FAULTS = """\
 ## Faults
 
 Each plays once, in the order of the list, at the first request that it fits. A line is a fault's
 name, or a mapping:
+"""
+_CLIENTS = """
+## Official clients
+
+The line that `callsheet sandbox` prints has the addresses by the names of the clients' own
+settings; any key is good. Each of these calls is made by a test with the real client
+(`tests/conformance/test_official_clients.py`):
+
+- `runware-sdk` (Python), with `ws_base_url`, or with `http_base_url` and `transport="rest"`: `run`
+  of a video, also over a connection that was lost; `media_storage` to upload and to delete,
+  `image_upload`, `get_response`, `get_task_details`, `account_management` (`getDetails`),
+  `model_search`.
+- `inferencesh` (Python, both halves), with `base_url`: `run` that waits, streams or does neither,
+  `stream_task`, `wait_for_completion`, `get_task`, `cancel`, `upload_file`, `tasks.files`,
+  `tasks.delete_files`, `tasks.delete`.
+- `@inferencesh/sdk` (JavaScript), with `baseUrl`: `run` streamed, polled or neither; of `tasks`
+  `create`, `get`, `list`, `stream`, `cancel`, `delete`, `getLogs`, `getTimings` and `getTelemetry`;
+  `files`; of `apps` `list`, `get`, `getByName`, `getByVersionId` and `listVersions`.
+- `@evolinkai/evolink-media` (MCP), which has no setting: lead `https://api.evolink.ai` to its
+  `base_url` and `https://files-api.evolink.ai` to `upload_url`. `generate_video`, `check_task`,
+  `upload_file` in each form, `list_files`, `delete_file`; `list_models` and `estimate_cost` ask
+  nobody.
+
+Not answered, because making a video needs none of it:
+
+- Runware: task types other than those (pictures, sound, text, training, `model_upload`), `stream`
+  of text, the usage operations of `account_management`, the filters of `model_search` by
+  architecture and capability; its hosts of the catalogue (`content`) and of schemas (`validate`),
+  whose addresses the client lets nobody set; serverless apps (`invoke`, `get_task`).
+- inference.sh: agents, chats, knowledge, sessions, sockets (`live`), flows, engines, teams, keys,
+  secrets and integrations; changing an app; featured tasks, and who may see a task; filters and
+  searches of lists. A `session`, `setup`, `workers` or `run_at` of a run is refused.
+- EvoLink: `generate_image` and `generate_music`.
+
+No webhook is called, and nothing is fetched: an upload by address takes the sandbox's own alone.
 """
 _EFFECTS: Mapping[Effect, str] = {
     Effect.INSTEAD: "Instead of the reply: nothing is done",
@@ -48,7 +87,8 @@ _EFFECTS: Mapping[Effect, str] = {
 
 def page() -> str:
     """Return the whole page."""
-    return "\n".join([_HEAD, *_scenario(), "", _FAULTS, *_line(), "", *_faults(), *_chaos()])
+    reference = [*_scenario(), "", _FAULTS, *_line(), "", *_faults(), *_chaos()]
+    return "\n".join([_HEAD, *reference]) + _CLIENTS
 
 
 def _scenario() -> Iterator[str]:

@@ -2,18 +2,34 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import numpy as np
 import pytest
 from PIL import Image
 
 from pipeline.sandbox.render.lettering import ELLIPSIS, missing, width, wrap, write
 
 TANGUT = "\U00017000"
+CJK, ARABIC, EMOJI = (
+    pytest.mark.skipif(
+        not any(
+            [*Path(folder).expanduser().rglob(name)] for folder in ("/usr/share/fonts", "~/.fonts")
+        ),
+        reason=f"{name} is not installed: .ci/setup tests",
+    )
+    for name in ("NotoSansCJK-Regular.ttc", "NotoSansArabic-Regular.ttf", "NotoColorEmoji.ttf")
+)
+
+
+def _line(text: str) -> Image.Image:
+    image = Image.new("RGBA", (300, 80))
+    write(image, (10, 20), text, size=40, fill=(255, 255, 255, 255))
+    return image
 
 
 def _written(text: str) -> bytes:
-    image = Image.new("RGBA", (300, 80))
-    write(image, (10, 20), text, size=40, fill=(255, 255, 255, 255))
-    return image.tobytes()
+    return _line(text).tobytes()
 
 
 def test_an_umlaut_is_not_its_vowel() -> None:
@@ -34,6 +50,44 @@ def test_the_font_of_the_package_draws_the_scripts_of_europe_and_vietnam(text: s
     assert [] == missing(text)
     box = _written(TANGUT)
     assert all(_written(letter) != box for letter in text if letter != " ")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param("赤い靴がゆっくり回る。カメラ", marks=CJK, id="Japanese"),
+        pytest.param("红鞋慢慢旋转雨天", marks=CJK, id="Chinese"),
+        pytest.param("빨간 구두", marks=CJK, id="Korean"),
+        pytest.param("حذاء أحمر يدور", marks=ARABIC, id="Arabic"),
+        pytest.param("👟🔥🌧", marks=EMOJI, id="emoji"),
+    ],
+)
+def test_noto_draws_what_the_font_of_the_package_lacks(text: str) -> None:
+    """Where Debian's Noto is installed, these are drawn: no box, and each its own letter."""
+    assert [] == missing(text)
+    letters = set(text) - {" "}
+    assert len(letters | {TANGUT}) == len({_written(letter) for letter in letters | {TANGUT}})
+
+
+@ARABIC
+def test_arabic_runs_from_right_to_left_and_is_joined() -> None:
+    """The last letter stands on the left, and there is no gap between the letters of a word."""
+    word = np.asarray(_line("حمر"))[:, :, 3].max(axis=0) > 0
+    apart = np.asarray(_line("ح م ر"))[:, :, 3].max(axis=0) > 0
+    assert 0 == np.count_nonzero(np.diff(np.trim_zeros(word)))
+    assert 4 == np.count_nonzero(np.diff(np.trim_zeros(apart)))
+
+    # Reh alone of the three goes so far below the line.
+    below = np.flatnonzero(np.asarray(_line("حمر"))[63:, :, 3].max(axis=0))
+    assert below.max() < np.flatnonzero(word).mean()
+
+
+@EMOJI
+def test_an_emoji_has_its_colours() -> None:
+    """It is drawn as the font has it, and not in the colour of the text."""
+    drawn = np.asarray(_line("🔥")).astype(int)
+
+    assert (drawn[:, :, 0] - drawn[:, :, 2]).max() > 100
 
 
 def test_what_no_font_has_is_named_once_and_drawn_as_a_box() -> None:

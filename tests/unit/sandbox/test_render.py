@@ -12,7 +12,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from pipeline.sandbox.render.drawing import tags
+from pipeline.sandbox.render.drawing import tag_lines, tags
 from pipeline.sandbox.render.encode import probe, render
 
 Frames = list[NDArray[np.uint8]]
@@ -169,11 +169,25 @@ def test_the_timecode_runs(uploads: Path) -> None:
 
 def test_what_cannot_be_drawn_is_said_in_the_corner() -> None:
     """The plate below the kind of clip counts the characters, and names the first of them."""
-    plain = tags([], "a red shoe", (720, 1280))
-    told = tags([], "a red shoe \U00017000\U00017001", (720, 1280))
+    tangut = [chr(0x17000 + number) for number in range(5)]
 
+    assert ["rehearsal | text"] == tag_lines([], "a red shoe")
+    assert "1 character not drawn: U+17000" == tag_lines([], f"a {tangut[0]} {tangut[0]}")[1]
+    assert "5 characters not drawn: U+17000 U+17001 U+17002 …" == tag_lines([], "".join(tangut))[1]
+
+    plain, told = (tags([], text, (720, 1280)) for text in ("a red shoe", f"a {tangut[0]}"))
     assert told.height > plain.height
     assert told.width > plain.width
+
+
+def test_a_clip_shows_that_corner(uploads: Path) -> None:
+    """A clip whose prompt has such a character differs in its corner from one without."""
+    clean, told = (
+        _frames(_reel(_picture(uploads, RED, "first"), prompt=text), uploads)[12][:60, :150]
+        for text in ("a b", "a \U00017000")
+    )
+
+    assert np.abs(clean.astype(int) - told.astype(int)).max() > 60
 
 
 def test_the_same_reel_is_the_same_clip(uploads: Path) -> None:
