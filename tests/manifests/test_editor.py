@@ -52,6 +52,7 @@ UNSAYABLE = {
         *("too-many-elements", "too-many-references", "unsupported-setting", "unknown-provider"),
         *("unknown-option", "bad-option", "extra-taken", "extra-reserved", "foreign-address"),
     },
+    "a package may bring further models": {"unknown-model"},
     "it takes prices": {"over-per-item", "unpriced"},
     "it is a guess about any text, wherever it stands": {"secret-in-manifest"},
     "a schema does not count what is nested or repeated": {"alias-bomb", "too-large"},
