@@ -7,7 +7,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from decimal import Decimal
-from types import MappingProxyType
 
 from pipeline.api.campaign_report import select_records, write_report
 from pipeline.api.campaign_request import RunSettings
@@ -16,7 +15,7 @@ from pipeline.api.loaded_campaign import LoadedCampaign
 from pipeline.api.provider_access import open_lanes, variables_of
 from pipeline.api.roots import open_for_work
 from pipeline.domain.money import exact_usd
-from pipeline.domain.states import MAKES, State
+from pipeline.domain.states import DECIDED_TOGETHER, MAKES, State
 from pipeline.ledger.repository import Ledger
 from pipeline.providers import PROVIDERS
 from pipeline.run.manual import (
@@ -117,21 +116,12 @@ class MassDecision:
         return [Decision(address=each.client_id, after=self.after) for each in self.items]
 
 
-_BY_MASS: Mapping[State, frozenset[State]] = MappingProxyType(
-    {
-        State.PLANNED: frozenset({State.IN_DOUBT}),
-        # What is in flight is made and paid for: it is given up by its own address only.
-        State.ABANDONED: frozenset({State.IN_DOUBT, State.OVERDUE}),
-    }
-)
-
-
 def find_mass_decision(campaign: LoadedCampaign, ledger: Ledger, after: State) -> MassDecision:
     """Return what one word would decide of the items that the request selects.
 
     Ask the providers first: what they can settle is not for a person to decide.
     """
-    decided, sent = _BY_MASS[after], list_sent(ledger, campaign.name)
+    decided, sent = DECIDED_TOGETHER[after], list_sent(ledger, campaign.name)
     if not any(each.state in decided for each in sent):
         # A selection by state has nothing to fit then, which is no fault of it.
         return MassDecision(after=after, items=(), others={})

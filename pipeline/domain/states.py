@@ -129,6 +129,15 @@ BY_WORD: Mapping[State, frozenset[State]] = MappingProxyType(
 )
 """Where a person's word can put what was sent: less than the lifecycle allows a worker."""
 
+DECIDED_TOGETHER: Mapping[State, frozenset[State]] = MappingProxyType(
+    {
+        _S.PLANNED: frozenset({_S.IN_DOUBT}),
+        # What is in flight is made and paid for: it is given up by its own address only.
+        _S.ABANDONED: frozenset({_S.IN_DOUBT, _S.OVERDUE}),
+    }
+)
+"""What one word of a person decides of many items, by where it puts them."""
+
 LANE = "lane"
 """The cause of a job that is held since its provider's lane stopped."""
 BUDGET_CAUSES = frozenset({"budget", "per_run", "per_row", "per_item", "overcharged"})

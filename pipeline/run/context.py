@@ -14,7 +14,7 @@ import orjson
 from pipeline.clock import Clock
 from pipeline.domain import Event, Media, Policy
 from pipeline.ledger.budgets import BudgetLimits, Denied
-from pipeline.ledger.jobs import Job, Purchase
+from pipeline.ledger.jobs import Purchase
 from pipeline.ledger.run_ledger import RunLedger
 from pipeline.net.client import Transport
 from pipeline.net.lane import find_account
@@ -27,6 +27,9 @@ from pipeline.storage.blobs import Store
 
 _AHEAD = 16
 """Jobs whose references are staged while others hold the slots."""
+_AHEAD_OF_SEVERAL = 2
+"""The same for each account where there are several: who stands in one line cannot be made by
+another, and at a campaign's end that is time lost."""
 _DOWNLOADS_AT_ONCE = 8
 """From one provider: a slow result host stops nobody else's clips."""
 LONGEST_WAIT_S = 86_400.0
@@ -80,7 +83,9 @@ class ChangeSignal:
 class ProviderQueue:
     """One provider's lane in this run: who waits there, and why it stopped, if it did."""
 
-    def __init__(self, client: ProviderClient, *, clock: Clock, policy: Policy) -> None:
+    def __init__(
+        self, client: ProviderClient, *, clock: Clock, policy: Policy, is_one_of_several: bool
+    ) -> None:
         self.provider, self.lane = client.provider, client.lane
         lane, self.client = client.lane, client
         self.limiter = ConcurrencyLimiter(
@@ -91,6 +96,7 @@ class ProviderQueue:
         self.free_seats = 0
         """For the jobs that are worked on before they are submitted; negative: some stand."""
         self._seats = 0
+        self._ahead = _AHEAD_OF_SEVERAL if is_one_of_several else _AHEAD
         self.on_seat: Callable[[], None] = lambda: None
         """Called when there is a seat again."""
         self.on_close: Callable[[], None] = lambda: None
@@ -167,7 +173,7 @@ class ProviderQueue:
         self._offer_seats(most)
 
     def _offer_seats(self, most: int) -> None:
-        more = max(0, 2 * most + _AHEAD - self._seats)
+        more = max(0, 2 * most + self._ahead - self._seats)
         self._seats += more
         self.free_seats += more
         self.on_seat()
@@ -235,12 +241,12 @@ class ProviderLanes:
         found = find_account(lanes, purchase.account, kept.get("account"))
         return self.queues[lanes.index(found)] if found is not None else None
 
-    async def take_seat(self, job: Job, stop: asyncio.Event) -> ProviderQueue | None:
+    async def take_seat(self, before: Purchase | None, stop: asyncio.Event) -> ProviderQueue | None:
         """Wait for a seat and return the lane it is in; None once nothing more is submitted.
 
-        A job that was sent before has a seat with its account, while that goes on.
+        A job that was sent `before` has a seat with its account, while that goes on.
         """
-        own = self.find_queue(job.purchase) if self.several else None
+        own = self.find_queue(before) if self.several else None
         if own is not None and not own.stopped and not stop.is_set():
             own.free_seats -= 1
             return own

@@ -150,7 +150,7 @@ class LaneWorker:
             return await window(provider=name, after=after, limit=limit)
 
         async for job in _pages(next_jobs):
-            queue = await self._lanes.take_seat(job, context.stop)
+            queue = await self._lanes.take_seat(job.purchase, context.stop)
             if queue is None:
                 return
             if job.key in self._begun or not _may_start(context, job):

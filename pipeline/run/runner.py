@@ -132,11 +132,13 @@ class RunHandle:
         self._ledger = ledger.for_run()
         self._config = config
         self._dependencies = dependencies
+        accounts = Counter(lane.provider for lane in lanes.values())
         self._queues = {
             name: ProviderQueue(
                 ProviderClient(providers[lane.provider], lane, dependencies.transport),
                 clock=dependencies.clock,
                 policy=config.policy,
+                is_one_of_several=accounts[lane.provider] > 1,
             )
             for name, lane in lanes.items()
         }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -160,7 +161,7 @@ async def test_each_account_has_its_own_limits_and_the_ledger_its_name(studio: S
     assert b"key-" not in (studio.root / STATE_FOLDER / LEDGER).read_bytes()
 
 
-async def test_three_accounts_make_it_in_a_third_of_the_time(tmp_path: Path) -> None:
+def test_three_accounts_make_it_in_a_third_of_the_time(tmp_path: Path) -> None:
     """By the clock of the test, on which nothing but the provider takes time."""
     took = []
     for accounts in (ACCOUNTS[:1], ACCOUNTS):
@@ -168,9 +169,9 @@ async def test_three_accounts_make_it_in_a_third_of_the_time(tmp_path: Path) -> 
         studio.shop = Branches(studio.clock)
         studio.confirm_price()
         _admit(studio, 60)
-        began = studio.clock.monotonic()
-        assert 0 == (await _work(studio, accounts)).exit_code
-        took.append(studio.clock.monotonic() - began)
+        # In a loop of its own: a loop has one jumping clock, which waits for its threads.
+        assert 0 == asyncio.run(_work(studio, accounts)).exit_code
+        took.append(studio.clock.monotonic())
 
     one, three = took
     assert one / three > 2.7
