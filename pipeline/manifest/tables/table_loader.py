@@ -337,7 +337,8 @@ class _TableMaker:
         filtered = WhereFilter(
             rows=texts, spec=spec, keys=keys, names=names, joined=joined, positions=sheet.positions
         )
-        staying = filtered.passing(where, self._row_names(), context)
+        row_names = ("row", *([self.spec["as"]] if "as" in self.spec else []))
+        staying = filtered.passing(where, row_names, context)
         rows = texts.take(staying)
         keys_left = take(keys, staying) if len(staying) < len(keys) else keys
         typed = type_rows(rows, spec, keys_left, sheet.positions)
@@ -352,7 +353,7 @@ class _TableMaker:
             name: take(column, staying) for name, column in joined.columns.items()
         }
         sorting, unknown = read_sorting(self.spec, names.columns, self.span_of)
-        self.findings += [*unknown, *self._where_findings(filtered, len(texts))]
+        self.findings += [*unknown, *filtered.findings(self.span_of("where"), _NO_ROWS)]
         if sorting and good:
             by = [(take(columns[name], good), down) for name, down in sorting]
             good = take(good, sort_rows(by))
@@ -375,9 +376,6 @@ class _TableMaker:
             self.faulty += [self._row(row, drafts, spec) for row in complete]
         # Rows are made of those alone that stay: the others are positions until here.
         return names.columns, (self._row(row, drafts, spec) for row in good[:limit])
-
-    def _row_names(self) -> tuple[str, ...]:
-        return ("row", *([self.spec["as"]] if "as" in self.spec else []))
 
     def _header_elsewhere(self, spec: TableSpec) -> Finding | None:
         """Return the finding for a key that is no column, but stands in a line near the top."""
@@ -442,19 +440,6 @@ class _TableMaker:
             for row, key in enumerate(keys)
             if key and row not in typed.bad and row not in repeated
         ]
-
-    def _where_findings(self, filtered: WhereFilter, before: int) -> Iterator[Finding]:
-        """Yield one finding for each way in which `where` fails, and one where no row passes."""
-        for (slug, message, span, hint), rows in filtered.causes.items():
-            yield Finding(slug=slug, message=message, span=span, hint=hint, rows=tuple(rows))
-        if before and before == len(filtered.left_out_rows):
-            yield Finding(
-                slug="no-rows",
-                message="no row passes 'where'",
-                span=self.span_of("where"),
-                hint=_NO_ROWS,
-                severity=Severity.WARNING,
-            )
 
     def _warn(self, slug: str, message: str, key: str, hint: str) -> None:
         self.findings.append(
