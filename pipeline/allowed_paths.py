@@ -6,6 +6,7 @@ or a cell of a table, must not be able to show or upload a private file.
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Iterable
 from itertools import islice
@@ -13,9 +14,15 @@ from pathlib import Path, PureWindowsPath
 
 from pipeline.errors import MediaFault
 from pipeline.findings import nearest
+from pipeline.web_addresses import BEGINNING
 
 _NAMES_COMPARED = 2000
 _ENDINGS = frozenset({".jpg", ".jpeg", ".png", ".webp", ".gif", ".avif", ".mp4", ".mov", ".webm"})
+_LIST_SIGNS = re.compile(r"[,;|]")
+_OF_ONE_COMPUTER = re.compile(r"[A-Za-z]:[\\/]|\\\\")
+_LIKE_A_FILE = re.compile(
+    r"\.(?:jpe?g|png|webp|gif|tiff?|bmp|avif|heic|mp4|mov|webm)$", re.IGNORECASE
+)
 END_OF_ADDRESS = (
     "if it is the end of an address, put its beginning before it: {{ … | prefix('https://…') }}"
 )
@@ -92,6 +99,24 @@ def nearest_path(file: str, folder: Path) -> str:
         here /= part
         found.append(part)
     return "/".join(found)
+
+
+def missing_file_advice(file: str, folder: Path) -> str:
+    """Return what to do about a file that is not there; empty where nothing is known."""
+    several = [part.strip() for part in _LIST_SIGNS.split(file)]
+    if file.startswith("www."):
+        return BEGINNING
+    if len(several) > 1 and all(_LIKE_A_FILE.search(part) for part in several):
+        sign = next(sign for sign in ",;|" if sign in file)
+        return (
+            f"these are {len(several)} files: give the column {{list: image, separator: '{sign}'}}"
+        )
+    if _OF_ONE_COMPUTER.match(file):
+        return "put the file beside the table, and write its name as it is from there"
+    if file.startswith("/"):
+        return END_OF_ADDRESS
+    near = nearest_path(file, folder)
+    return f"did you mean {near!r}?" if near else ""
 
 
 def _names(folder: Path) -> list[str]:

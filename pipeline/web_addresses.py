@@ -7,12 +7,15 @@ is paid for. So what its text shows is said before.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from functools import lru_cache
 from urllib.parse import parse_qsl, urlsplit, urlunsplit
 
+from pipeline.errors import MediaFault
+
 MAX_ADDRESS = 2_048
+BEGINNING = "it begins with https://"
 UNENCRYPTED = "write https://, or save the file beside the table: no provider has to fetch http://"
 _WEB = re.compile(r"https?:", re.IGNORECASE)
 # A host has a dot in its name: `//photos/a.jpg` is a path.
@@ -106,6 +109,23 @@ def wrapped_addresses(text: str) -> tuple[str, ...]:
         between = _BETWEEN.match(text, match.end())
         place = between.end() if between else match.end()
     return tuple(found)
+
+
+def only_address(text: str, wrapped: Sequence[str], media_type: str) -> str:
+    """Return the one web address in a text; MediaFault where there is none, or are several."""
+    count, separator = (len(wrapped), ",") if wrapped else count_addresses(text)
+    if count > 1:
+        hint = (
+            f"take one of them, as with {{list: {media_type}, separator: '{separator}'}} for the"
+            " column and | first in the template"
+        )
+        raise MediaFault("wrong-media", f"{text!r} holds {count} addresses", hint)
+    url = normal_address(wrapped[0] if wrapped else text)
+    if not is_web_address(url):
+        raise MediaFault("wrong-media", f"{url!r} is no web address", BEGINNING)
+    if is_unencrypted(url):
+        raise MediaFault("wrong-media", f"{url!r} begins with http://", UNENCRYPTED)
+    return url
 
 
 _DRIVE = "write https://drive.google.com/uc?export=download&id=ID, with the ID of the link"

@@ -69,6 +69,53 @@ class Source:
         return self.text[start:end].rstrip("\r\n\x85\u2028\u2029")
 
 
+# Two escapes for one character beyond U+FFFF, as JSON has it and YAML does not.
+_PAIR = re.compile(
+    r"(?<!\\)(?P<odd>(?:\\\\)*)\\u(?P<high>[dD][89abAB][0-9a-fA-F]{2})"
+    r"\\u(?P<low>[dD][c-fC-F][0-9a-fA-F]{2})"
+)
+_HIGH, _LOW, _PRIVATE = 0xD800, 0xDC00, 0xE100
+_PAIRED = re.compile("[\ue100-\ue4ff][\ue500-\ue8ff]")
+
+
+def mask_pairs(text: str) -> tuple[str, bool]:
+    r"""Return a text in which such a pair is two escapes that the parser reads, and whether it has.
+
+    They are as long, so that every place stays: `\\ud83e\\uded6` becomes `\\ue13e\\ue7d6`.
+    """
+    if "\\u" not in text:
+        return text, False
+
+    changed, count = _PAIR.subn(_mask_pair, text)
+    return changed, count > 0
+
+
+def _mask_pair(pair: re.Match[str]) -> str:
+    high, low = int(pair["high"], 16) - _HIGH, int(pair["low"], 16) - _LOW
+    return f"{pair['odd']}\\u{_PRIVATE + high:04x}\\u{_PRIVATE + 0x400 + low:04x}"
+
+
+def join_pairs(text: str) -> str:
+    """Return a text in double quotes with the character that each pair stands for."""
+
+    def join(pair: re.Match[str]) -> str:
+        high, low = (ord(sign) - _PRIVATE for sign in pair[0])
+        return chr(0x10000 + (high << 10) + low - 0x400)
+
+    return _PAIRED.sub(join, text)
+
+
+def restore_pairs(text: str, source: str, start: int, end: int) -> str:
+    """Return a text without double quotes as it is written: there a pair is no escape."""
+    place = 0
+    for pair in _PAIR.finditer(source, start, end):
+        masked = _mask_pair(pair)
+        found = text.find(masked, place)
+        text = f"{text[:found]}{pair[0]}{text[found + len(masked) :]}"
+        place = found + len(pair[0])
+    return text
+
+
 class WrittenNumber(float):
     """A number that is text as somebody wrote it: `49.90` is sent as that, not as 49.9."""
 

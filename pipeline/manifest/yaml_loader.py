@@ -17,7 +17,7 @@ import yaml
 
 from pipeline.findings import Finding, Severity, Span, did_you_mean
 from pipeline.foreign_text import unseen_character
-from pipeline.manifest.source_map import Node, Source
+from pipeline.manifest.source_map import Node, Source, join_pairs, mask_pairs, restore_pairs
 
 MAX_BYTES = 10_000_000
 # Deeper than any manifest, and far from where Python's own recursion ends.
@@ -126,7 +126,7 @@ class _Composer:
     def __init__(self, origin: Source) -> None:
         self.source = origin
         self.findings: list[Finding] = []
-        text, self._paired = _without_surrogates(origin.text)
+        text, self._paired = mask_pairs(origin.text)
         self._events: Iterator[_Event] = _parse(text)
         self._anchors: dict[str, Node | None] = {}
         self._nodes = 0
@@ -209,9 +209,7 @@ class _Composer:
             message = f"a text has {len(event.value):,} characters; at most {MAX_SCALAR:,} are read"
             raise self._refusal("too-large", message, event, _SHORTER)
         unquoted = event.style in {None, ""}
-        text = event.value
-        if event.style == '"' and self._paired:
-            text = _PAIRED.sub(_join_pair, text)
+        text = self._text(event)
         return Node(
             value=resolve_scalar(text) if unquoted else text,
             span=self._span(event),
@@ -219,6 +217,15 @@ class _Composer:
             extent=(event.start_mark.index, event.end_mark.index),
             style="" if unquoted else event.style or "",
         )
+
+    def _text(self, event: _Event) -> str:
+        """Return a scalar's text, with each pair of JSON's escapes as what it stands for there."""
+        text: str = event.value
+        if not self._paired:
+            return text
+        if event.style == '"':
+            return join_pairs(text)
+        return restore_pairs(text, self.source.text, event.start_mark.index, event.end_mark.index)
 
     def _sequence(self, start: _Event, depth: int) -> Node:
         items: list[Node] = []
@@ -243,7 +250,7 @@ class _Composer:
                 mark = event.start_mark
                 error = yaml.MarkedYAMLError(problem="a key must be a word", problem_mark=mark)
                 raise _ParserStopped(mark.index, error)
-            name, place = event.value, self._span(event)
+            name, place = self._text(event), self._span(event)
             node = self._node(next(self._events), depth + 1)
             self._warn_of_comment(name, node)
             # YAML lets the last one win without a word; here the first is kept, and both are named.
@@ -297,36 +304,6 @@ class _Composer:
             column=first.column + 1,
             end_column=last.column + 1,
         )
-
-
-# Two escapes for one character beyond U+FFFF, as JSON has it and YAML does not.
-_PAIR = re.compile(
-    r"(?<!\\)(?P<odd>(?:\\\\)*)\\u(?P<high>[dD][89abAB][0-9a-fA-F]{2})"
-    r"\\u(?P<low>[dD][c-fC-F][0-9a-fA-F]{2})"
-)
-_HIGH, _LOW, _PRIVATE = 0xD800, 0xDC00, 0xE100
-_PAIRED = re.compile("[\ue100-\ue4ff][\ue500-\ue8ff]")
-
-
-def _without_surrogates(text: str) -> tuple[str, bool]:
-    r"""Return a text in which such a pair is two escapes that the parser reads, and whether it has.
-
-    They are as long, so that every place stays: `\\ud83e\\uded6` becomes `\\ue13e\\ue7d6`.
-    """
-    if "\\u" not in text:
-        return text, False
-
-    def read(pair: re.Match[str]) -> str:
-        high, low = int(pair["high"], 16) - _HIGH, int(pair["low"], 16) - _LOW
-        return f"{pair['odd']}\\u{_PRIVATE + high:04x}\\u{_PRIVATE + 0x400 + low:04x}"
-
-    changed, count = _PAIR.subn(read, text)
-    return changed, count > 0
-
-
-def _join_pair(pair: re.Match[str]) -> str:
-    high, low = (ord(sign) - _PRIVATE for sign in pair[0])
-    return chr(0x10000 + (high << 10) + low - 0x400)
 
 
 def _parse(text: str) -> Iterator[_Event]:
@@ -433,6 +410,9 @@ def _unexpected(origin: Source, mark: Any, began: Any) -> _Words | None:
 
 def _goes_on(origin: Source, mark: Any, began: Any) -> _Words | None:  # noqa: ARG001
     """Explain `"A" mug`: the text that should be the next key is the value's own."""
+    if mark.line and _COMMENTED.search(origin.line(mark.line)):
+        message = "' #' of the line before begins a comment, and the text ends there"
+        return message, "put the text in quotes", mark, None
     line = origin.line(mark.line + 1)
     head = _HEAD.match(line)
     start = head.end() if head else 0

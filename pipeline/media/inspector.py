@@ -7,12 +7,11 @@ Each distinct file is looked at once.
 from __future__ import annotations
 
 import hashlib
-import re
 import stat
 from collections.abc import Sequence
 from pathlib import Path
 
-from pipeline.allowed_paths import END_OF_ADDRESS, AllowedPaths, nearest_path
+from pipeline.allowed_paths import AllowedPaths, missing_file_advice
 from pipeline.domain import Media, Operation
 from pipeline.domain.clip_spec import has_ratio
 from pipeline.errors import MediaFault
@@ -22,25 +21,11 @@ from pipeline.media.inspection_cache import (
     InspectionCache,
     read_frame,
 )
-from pipeline.web_addresses import (
-    UNENCRYPTED,
-    count_addresses,
-    is_address,
-    is_unencrypted,
-    is_web_address,
-    normal_address,
-    wrapped_addresses,
-)
+from pipeline.web_addresses import is_address, only_address, wrapped_addresses
 
 _MEGA = 1_000_000
 _MOST_BYTES = {"image": 50 * _MEGA, "video": 500 * _MEGA}
 """More than any provider takes: what is larger is not even opened."""
-_WEB = "it begins with https://"
-_LIST_SIGNS = re.compile(r"[,;|]")
-_OF_ONE_COMPUTER = re.compile(r"[A-Za-z]:[\\/]|\\\\")
-_LIKE_A_FILE = re.compile(
-    r"\.(?:jpe?g|png|webp|gif|tiff?|bmp|avif|heic|mp4|mov|webm)$", re.IGNORECASE
-)
 
 
 class Inspector:
@@ -75,7 +60,7 @@ class Inspector:
         """
         wrapped = wrapped_addresses(file.strip())
         if wrapped or is_address(file):
-            url = _only_address(file.strip(), wrapped, media_type)
+            url = only_address(file.strip(), wrapped, media_type)
             digest = hashlib.sha256(url.encode()).hexdigest()
             return Media(media_type=media_type, source=url, local=False, digest=digest)
         path = self._places.get((file, folder))
@@ -136,7 +121,9 @@ class Inspector:
         except (FileNotFoundError, NotADirectoryError):
             status = None
         if status is None:
-            raise MediaFault("missing-file", f"{file!r} does not exist", _advice(file, folder))
+            raise MediaFault(
+                "missing-file", f"{file!r} does not exist", missing_file_advice(file, folder)
+            )
         if stat.S_ISDIR(status.st_mode):
             raise MediaFault("missing-file", f"{file!r} is a folder")
         if not stat.S_ISREG(status.st_mode):
@@ -147,41 +134,6 @@ class Inspector:
             message = f"{file!r} has {size / _MEGA:,.0f} MB; no provider takes {most / _MEGA:.0f}"
             raise MediaFault("too-large", message, "scale it down")
         return self._cache.look(path, status, media_type, _MEASURES[media_type])
-
-
-def _only_address(text: str, wrapped: Sequence[str], media_type: str) -> str:
-    """Return the one web address in a text; MediaFault where there is none, or are several."""
-    count, separator = (len(wrapped), ",") if wrapped else count_addresses(text)
-    if count > 1:
-        hint = (
-            f"take one of them, as with {{list: {media_type}, separator: '{separator}'}} for the"
-            " column and | first in the template"
-        )
-        raise MediaFault("wrong-media", f"{text!r} holds {count} addresses", hint)
-    url = normal_address(wrapped[0] if wrapped else text)
-    if not is_web_address(url):
-        raise MediaFault("wrong-media", f"{url!r} is no web address", _WEB)
-    if is_unencrypted(url):
-        raise MediaFault("wrong-media", f"{url!r} begins with http://", UNENCRYPTED)
-    return url
-
-
-def _advice(file: str, folder: Path) -> str:
-    """Return what to do about a file that is not there; empty where nothing is known."""
-    several = [part.strip() for part in _LIST_SIGNS.split(file)]
-    if file.startswith("www."):
-        return _WEB
-    if len(several) > 1 and all(_LIKE_A_FILE.search(part) for part in several):
-        sign = next(sign for sign in ",;|" if sign in file)
-        return (
-            f"these are {len(several)} files: give the column {{list: image, separator: '{sign}'}}"
-        )
-    if _OF_ONE_COMPUTER.match(file):
-        return "put the file beside the table, and write its name as it is from there"
-    if file.startswith("/"):
-        return END_OF_ADDRESS
-    near = nearest_path(file, folder)
-    return f"did you mean {near!r}?" if near else ""
 
 
 def _measure_video(path: Path) -> Media:

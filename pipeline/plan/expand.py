@@ -193,23 +193,13 @@ class ShotExpansion:
                         self._warn_of_same_work(first, cell)
                     yield item
 
-        self._look_at_faulty_rows()
-
-    def _look_at_faulty_rows(self) -> None:
-        """Say what is wrong with the media of rows of which no item is made.
-
-        Who has mended a price is not told of a missing photo only then.
-        """
+        # Who has mended a price is not to be told of the row's missing photo only then.
         for row in self._faulty:
             self._scope.enter_row(row)
             for cell in self._cells:
                 self._scope.enter_cell(cell)
                 self._scope.enter_take(1)
-                self._scope.memoize(
-                    "references",
-                    self._levels.references,
-                    lambda: attach(self._shot.bundles, self._scope, self._inspector),
-                )
+                self._attachments()
 
     def _takes(self, cell: Cell) -> Iterator[Item]:
         scope, template = self._scope, self._shot.output
@@ -270,11 +260,7 @@ class ShotExpansion:
     def _work(self) -> _Work | None:
         """Return what the takes have in common; None if anything has a finding."""
         memoize, levels = self._scope.memoize, self._levels
-        attachments = memoize(
-            "references",
-            levels.references,
-            lambda: attach(self._shot.bundles, self._scope, self._inspector),
-        )
+        attachments = self._attachments()
 
         def resolve() -> ItemDraft | None:
             written = self._layers.settings(levels.settings)
@@ -299,6 +285,13 @@ class ShotExpansion:
             attachments=attachments,
         )
         return _Work(draft=draft, prompt=prompt, inputs=inputs, makers=makers, places=places)
+
+    def _attachments(self) -> Attachments:
+        return self._scope.memoize(
+            "references",
+            self._levels.references,
+            lambda: attach(self._shot.bundles, self._scope, self._inspector),
+        )
 
     def _prompt(self, attachments: Attachments) -> _Prompt | None:
         template, tokens = self._shot.prompt, attachments.tokens

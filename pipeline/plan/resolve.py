@@ -189,6 +189,25 @@ class FindingLocator:
             finding = self._scope.in_cell(finding, value)
         self._scope.report(finding, level)
 
+    def warn_of_addresses(
+        self, model: VideoModel, attachments: Attachments, levels: Dependencies
+    ) -> None:
+        """Warn of addresses that are probably no picture or video."""
+        doubts = self._scope.memoize(
+            ("doubtful", model.name),
+            levels.references,
+            lambda: tuple(doubtful(attachments.references, model)),
+        )
+        for reference, violation, hint in doubts:
+            self.report_media(
+                reference,
+                violation,
+                attachments,
+                levels.draft,
+                hint=hint,
+                severity=Severity.WARNING,
+            )
+
 
 class ItemResolver:
     """Drafts the items of one shot."""
@@ -242,7 +261,7 @@ class ItemResolver:
             by_part = ADVICE.get(violation.part, "")
             advice = by_part or ADVICE.get(violation.slug, "")
             self._locator.report_media(reference, violation, attachments, levels.draft, hint=advice)
-        self._warn_of_addresses(model, attachments)
+        self._locator.warn_of_addresses(model, attachments, levels)
         if unfit or known.forbidden or not all_used:
             return None
         if isinstance(choice, Finding) or attachments.broken:
@@ -267,22 +286,6 @@ class ItemResolver:
                 [self._candidate(offer, known, references, attachments) for offer in choice.offers]
             ),
         )
-
-    def _warn_of_addresses(self, model: VideoModel, attachments: Attachments) -> None:
-        doubts = self._scope.memoize(
-            ("doubtful", model.name),
-            self._levels.references,
-            lambda: tuple(doubtful(attachments.references, model)),
-        )
-        for reference, violation, hint in doubts:
-            self._locator.report_media(
-                reference,
-                violation,
-                attachments,
-                self._levels.draft,
-                hint=hint,
-                severity=Severity.WARNING,
-            )
 
     def settle(self, draft: ItemDraft, offer: Offer) -> ResolvedSettings:
         """Return settings, spec and the shared part of the key for one provider."""

@@ -345,10 +345,9 @@ def read_spec(
         return tuple(name for n, name in enumerate(written) if has(name, *steps, str(n)))
 
     filling: Any = spec.get("fill_down", ())
-    way: tuple[str, ...] = ("fill_down",)
-    within: Any = ()
-    if isinstance(filling, Mapping):
-        within, filling, way = filling["within"], filling["columns"], ("fill_down", "columns")
+    within: Any = filling["within"] if isinstance(filling, Mapping) else ()
+    way = ("fill_down", "columns") if isinstance(filling, Mapping) else ("fill_down",)
+    filling = filling["columns"] if isinstance(filling, Mapping) else filling
     types = {n: column_type(kind) for n, kind in spec.get("columns", {}).items()}
     before = len(findings)
     key, group_by = those(spec["key"], "key"), those(spec.get("group_by", ()), "group_by")

@@ -6,13 +6,13 @@ number nor a key. So a cell is typed when the condition reads it, and only then.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, overload
 
 from pipeline.domain import Template
 from pipeline.errors import TemplateFault
-from pipeline.findings import Span
+from pipeline.findings import Finding, Severity, Span
 from pipeline.manifest.tables.column_types import CellProblem, ColumnType, TableSpec
 from pipeline.manifest.tables.table_rows import CellGrid, ColumnNames, RowValues
 from pipeline.manifest.tables.transform import BLANK, CellFault, JoinedColumns, RowLines, TextRows
@@ -131,13 +131,35 @@ class WhereFilter:
             if reading.unmatched:
                 self.unmatched.add(row)
             elif problems:
-                self._note(row, problems)
+                self.faults += [
+                    CellFault(
+                        key=self.keys[row],
+                        column=column,
+                        position=self.positions[column],
+                        lines=lines,
+                        problem=problem,
+                    )
+                    for (column, lines), problem in problems.items()
+                ]
             elif fault:
                 cause = (fault.slug, fault.message, fault.span, fault.hint)
                 self.causes.setdefault(cause, []).append(self.keys[row])
             else:
                 (staying if passes else self.left_out_rows).append(row)
         return staying
+
+    def findings(self, span: Span, hint: str) -> Iterator[Finding]:
+        """Yield one finding for each way in which `where` fails, and one where no row passes."""
+        for (slug, message, place, advice), rows in self.causes.items():
+            yield Finding(slug=slug, message=message, span=place, hint=advice, rows=tuple(rows))
+        if self.left_out_rows and len(self.rows) == len(self.left_out_rows):
+            yield Finding(
+                slug="no-rows",
+                message="no row passes 'where'",
+                span=span,
+                hint=hint,
+                severity=Severity.WARNING,
+            )
 
     def _values(self, reading: _Reading) -> Any:
         """Return what gives the values of a row, which are worked out as they are read."""
@@ -172,15 +194,3 @@ class WhereFilter:
         return lambda row: RowValues(
             grid, row, tuple(RowValues(of_line, line) for line in groups[row])
         )
-
-    def _note(self, row: int, problems: Mapping[tuple[str, RowLines], CellProblem]) -> None:
-        self.faults += [
-            CellFault(
-                key=self.keys[row],
-                column=column,
-                position=self.positions[column],
-                lines=lines,
-                problem=problem,
-            )
-            for (column, lines), problem in problems.items()
-        ]

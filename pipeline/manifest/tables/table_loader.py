@@ -337,22 +337,26 @@ class _TableMaker:
         filtered = WhereFilter(
             rows=texts, spec=spec, keys=keys, names=names, joined=joined, positions=sheet.positions
         )
-        staying = filtered.passing(where, self._row_names(), context)
+        row_names = ("row", *([self.spec["as"]] if "as" in self.spec else []))
+        staying = filtered.passing(where, row_names, context)
         rows = texts.take(staying)
         keys_left = take(keys, staying) if len(staying) < len(keys) else keys
         typed = type_rows(rows, spec, keys_left, sheet.positions)
-        faults = (*skip_faults, *filtered.faults, *typed.faults)
-        self.findings += cell_findings(faults, sheet.places)
+        told = cell_findings((*skip_faults, *filtered.faults, *typed.faults), sheet.places)
+        self.findings += told
         good = self._good_rows(rows, typed, spec, keys_left)
-        unmatched = [staying[row] for row in good if staying[row] in joined.missing]
-        self.findings += joined.findings
-        self.findings += joined.missing_matches({*unmatched, *filtered.unmatched})
-        good = [row for row in good if staying[row] not in joined.missing]
+        missing = joined.missing
+        lacking = [staying[row] for row in good if staying[row] in missing]
+        self.findings += [
+            *joined.findings,
+            *joined.missing_matches({*lacking, *filtered.unmatched}),
+        ]
+        good = [row for row in good if staying[row] not in missing]
         columns = {name: typed.columns[name].cells for name in spec.columns} | {
             name: take(column, staying) for name, column in joined.columns.items()
         }
         sorting, unknown = read_sorting(self.spec, names.columns, self.span_of)
-        self.findings += [*unknown, *self._where_findings(filtered, len(texts))]
+        self.findings += [*unknown, *filtered.findings(self.span_of("where"), _NO_ROWS)]
         if sorting and good:
             by = [(take(columns[name], good), down) for name, down in sorting]
             good = take(good, sort_rows(by))
@@ -365,19 +369,24 @@ class _TableMaker:
             joined=take(joined.cells, staying) if joined.cells else (),
         )
         drafts = _RowDrafts(rows=rows, typed=typed, keys=keys_left, grid=grid, layout=layout)
-        limit = self.spec.get("limit")
         self.left_out |= dict.fromkeys(skipped, "_skip") | filtered.left_out
-        self.left_out |= dict.fromkeys(take(keys_left, good[limit:] if limit else ()), "limit")
-        if limit is None:
-            others_there = set(range(len(rows))).difference(good)
-            # Without its match a row lacks what templates may ask of it.
-            complete = (row for row in sorted(others_there) if staying[row] not in joined.missing)
-            self.faulty += [self._row(row, drafts, spec) for row in complete]
+        # Without its match a row lacks what templates may ask of it.
+        whole_rows = [row for row, before in enumerate(staying) if before not in missing]
+        self._note_others(whole_rows, good, drafts, spec)
         # Rows are made of those alone that stay: the others are positions until here.
-        return names.columns, (self._row(row, drafts, spec) for row in good[:limit])
+        chosen = good[: self.spec.get("limit")]
+        return names.columns, (self._row(row, drafts, spec) for row in chosen)
 
-    def _row_names(self) -> tuple[str, ...]:
-        return ("row", *([self.spec["as"]] if "as" in self.spec else []))
+    def _note_others(
+        self, rows: Sequence[int], good: Sequence[int], drafts: _RowDrafts, spec: TableSpec
+    ) -> None:
+        """Keep the rows beyond `limit` by key, and those that have a fault where there is none."""
+        limit = self.spec.get("limit")
+        if limit is None:
+            faulty = set(rows).difference(good)
+            self.faulty += [self._row(row, drafts, spec) for row in sorted(faulty)]
+        else:
+            self.left_out |= dict.fromkeys(take(drafts.keys, good[limit:]), "limit")
 
     def _header_elsewhere(self, spec: TableSpec) -> Finding | None:
         """Return the finding for a key that is no column, but stands in a line near the top."""
@@ -442,19 +451,6 @@ class _TableMaker:
             for row, key in enumerate(keys)
             if key and row not in typed.bad and row not in repeated
         ]
-
-    def _where_findings(self, filtered: WhereFilter, before: int) -> Iterator[Finding]:
-        """Yield one finding for each way in which `where` fails, and one where no row passes."""
-        for (slug, message, span, hint), rows in filtered.causes.items():
-            yield Finding(slug=slug, message=message, span=span, hint=hint, rows=tuple(rows))
-        if before and before == len(filtered.left_out_rows):
-            yield Finding(
-                slug="no-rows",
-                message="no row passes 'where'",
-                span=self.span_of("where"),
-                hint=_NO_ROWS,
-                severity=Severity.WARNING,
-            )
 
     def _warn(self, slug: str, message: str, key: str, hint: str) -> None:
         self.findings.append(

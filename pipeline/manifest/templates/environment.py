@@ -13,7 +13,6 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cache, lru_cache, partial
-from inspect import signature
 from typing import Any
 
 from jinja2 import (
@@ -39,6 +38,7 @@ from pipeline.manifest.templates.filters import (
     as_text,
     check_size,
     entries,
+    filter_usage,
 )
 
 NOT_ALLOWED = "is not allowed in a template"
@@ -411,7 +411,7 @@ class Program:
             case UnknownName():
                 return TemplateFault("undefined-name", str(error), span, error.hint)
             case TypeError() if "argument" in str(error):
-                hint = f"write {_usage(str(error))}"
+                hint = f"write {filter_usage(str(error))}"
                 message = "a filter here is given too few values, or too many"
                 return TemplateFault("bad-template-value", message, span, hint)
             case TypeError():
@@ -425,20 +425,6 @@ class Program:
             case ZeroDivisionError():
                 return TemplateFault("bad-template-value", "a division by zero", span)
         return TemplateFault("bad-template-value", f"this cannot be worked out: {error}", span)
-
-
-def _usage(error: str) -> str:
-    """Return how the filter that Python complains of is written."""
-    name = (re.search(r"(\w+)\(\)", error) or ["", ""])[1].rstrip("_").removeprefix("do_")
-    function = FILTERS.get(name)
-    if function is None:
-        return "as many values as the filter takes"
-    takes = [
-        each.name if each.default is each.empty else f"{each.name}={each.default!r}"
-        for each in list(signature(function).parameters.values())[1:]
-        if each.kind is not each.VAR_POSITIONAL
-    ]
-    return f"{name}({', '.join(takes)})" if takes else name
 
 
 _EXPECTED = (

@@ -13,6 +13,7 @@ import re
 from collections.abc import Callable, Mapping
 from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
 from functools import cache
+from inspect import signature
 from typing import Any
 
 from jinja2 import Undefined, pass_environment
@@ -296,3 +297,17 @@ FILTERS: Mapping[str, Callable[..., Any]] = {
         lambda value: value if isinstance(value, str) else entries(value),
     ),
 }
+
+
+def filter_usage(error: str) -> str:
+    """Return how the filter that Python complains of is written."""
+    name = (re.search(r"(\w+)\(\)", error) or ["", ""])[1].rstrip("_").removeprefix("do_")
+    function = FILTERS.get(name)
+    if function is None:
+        return "as many values as the filter takes"
+    takes = [
+        each.name if each.default is each.empty else f"{each.name}={each.default!r}"
+        for each in list(signature(function).parameters.values())[1:]
+        if each.kind is not each.VAR_POSITIONAL
+    ]
+    return f"{name}({', '.join(takes)})" if takes else name
