@@ -1,4 +1,4 @@
-"""Where the parts of an item's key were written, and what its prompt is made of.
+"""Where the parts of an item's key were written.
 
 A part's digest tells that it changed. This tells where to look for it: the line of the manifest,
 the cell of the table, the value that the prompt reads.
@@ -6,38 +6,19 @@ the cell of the table, the value that the prompt reads.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from pipeline.domain import EMPTY, Manifest, Place, Places, Row, Shot, Template, Value
+from pipeline.domain import Manifest, Place, Places, Row, Shot, Template, Value
 from pipeline.findings import Span
 from pipeline.plan.addresses import axis_text
 from pipeline.plan.attachments import Attachments
 from pipeline.plan.cells import Cell
+from pipeline.plan.keys import TEMPLATE
 from pipeline.plan.setting_layers import WrittenSettings
-from pipeline.plan.template_scope import TemplateScope
 
-TEMPLATE = "template"
-"""The name under which a prompt's own text stands among its inputs."""
-_DIGITS = 8
 _WRITTEN_AS: Mapping[str, str] = {"model": "model", "provider": "pin_provider", "take": "takes"}
 """Parts of a key that a setting of another name decides, or that is a setting's itself."""
-
-
-def digest_inputs(template: Template, scope: TemplateScope) -> Mapping[str, str]:
-    """Return what a prompt is made of: digests of its text and of each value it reads, by name.
-
-    Of the values only those that somebody wrote: columns, variables, axes.
-    """
-    found = {TEMPLATE: _digest(template.source)}
-    roots = {"vars", "variant", *scope.row_names}
-    for name in sorted(template.names):
-        root, _, key = name.partition(".")
-        if root in roots:
-            values = scope.context.get(root, EMPTY)
-            found[name] = _digest(repr(values.get(key) if key else dict(values)))
-    return found
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,7 +107,3 @@ class PartPlaces:
                     value = self.cell.axes.get(key)
                     spans = [each.span for each in axis.values if axis_text(each.data) == value]
                     yield name, Place(span=spans[0] if spans else axis.span)
-
-
-def _digest(text: str) -> str:
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:_DIGITS]

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from pipeline.api.explanations import Explanation, bought_at, explain_item
+from pipeline.api.explanations import Explanation, explain_item, purchase_time
 from pipeline.cli.campaigns import open_campaign, request_of
 from pipeline.cli.change_text import change_text, places_text, value_text
 from pipeline.cli.console import print_text
@@ -55,7 +55,7 @@ def _lines(found: Explanation) -> Iterator[str]:
     if found.satisfied_by:
         yield f"    its clip has another key: {found.satisfied_by}"
     if found.changed and found.earlier:
-        yield _compared(found, found.earlier)
+        yield _comparison_line(found, found.earlier)
         for change in found.changed:
             yield from _change_lines(change)
     elif found.bought and found.change is not ChangeClass.ORPHANED:
@@ -86,7 +86,7 @@ def _verdict(found: Explanation) -> str:
             return f"{told}: {found.status}{cause}{shared}"
 
 
-def _compared(found: Explanation, earlier: EarlierWork) -> str:
+def _comparison_line(found: Explanation, earlier: EarlierWork) -> str:
     who = "" if earlier.address == found.address else f"{earlier.address} of "
     whose = f" as {who}{earlier.campaign}" if found.change is ChangeClass.BUYS else ""
     when = "it differs from what was bought" if not found.bought else "it was made again: before"
@@ -103,4 +103,4 @@ def _change_lines(change: PartChange) -> Iterator[str]:
 
 def _purchase(work: EarlierWork) -> str:
     charged = f"{exact_usd(work.charged_usd)} USD"
-    return f"{bought_at(work)} at {work.provider} for {charged}"
+    return f"{purchase_time(work)} at {work.provider} for {charged}"
