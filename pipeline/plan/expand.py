@@ -258,7 +258,7 @@ class ShotExpansion:
         makers = self._choose(draft, _length_in_words(prompt, draft.references), attachments)
         if not makers:
             return None
-        template, scope = self._shot.prompt, self._scope
+        scope, template = self._scope, self._shot.prompt
         inputs = memoize(
             "inputs", scope.level(template), lambda: keys.digest_inputs(template, scope)
         )
