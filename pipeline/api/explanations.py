@@ -20,6 +20,7 @@ from pipeline.api.loaded_campaign import LoadedCampaign
 from pipeline.api.selection import matching_records
 from pipeline.domain import Place, Record
 from pipeline.domain.changes import ChangeClass, EarlierWork, ItemChange, PartChange
+from pipeline.domain.money import exact_usd
 from pipeline.ledger.item_changes import changed_parts
 from pipeline.ledger.repository import Ledger
 
@@ -156,7 +157,7 @@ def _names_of(values: Mapping[str, Any]) -> Mapping[str, str]:
 
 
 def _usd(amount: Decimal | None) -> str:
-    return "" if amount is None else f"{amount.normalize():f} USD"
+    return "" if amount is None else f"{exact_usd(amount)} USD"
 
 
 def plain_change(change: PartChange) -> Mapping[str, Any]:
@@ -182,11 +183,11 @@ def _plain_work(work: EarlierWork | None) -> Mapping[str, Any] | None:
         "campaign": work.campaign,
         "address": work.address,
         "provider": work.provider,
-        "at": bought_at(work),
+        "at": purchase_time(work),
         "charged_usd": str(work.charged_usd),
     }
 
 
-def bought_at(work: EarlierWork) -> str:
+def purchase_time(work: EarlierWork) -> str:
     """Return when something was bought, in UTC whatever this machine's zone is."""
     return datetime.fromtimestamp(work.at, UTC).strftime("%Y-%m-%d %H:%M:%SZ")

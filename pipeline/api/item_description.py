@@ -35,7 +35,7 @@ def describe_item(record: Record, campaign: LoadedCampaign, provider: str = "") 
     return _description(entry, record, campaign)
 
 
-class Planned(Protocol):
+class ItemAddress(Protocol):
     """An item of a plan, by what leads to it in the manifest."""
 
     @property
@@ -46,7 +46,7 @@ class Planned(Protocol):
     def row_key(self) -> str: ...  # noqa: D102
 
 
-def plan_item(record: Planned, campaign: LoadedCampaign, provider: str = "") -> PricedItem:
+def plan_item(record: ItemAddress, campaign: LoadedCampaign, provider: str = "") -> PricedItem:
     """Return one item as the plan has it now, without planning any other shot or row."""
     findings: list[Finding] = []
     for entry in _only_item(record, campaign, provider).entries(None):
@@ -57,7 +57,7 @@ def plan_item(record: Planned, campaign: LoadedCampaign, provider: str = "") -> 
     raise InvalidInput(findings, campaign.sources)
 
 
-def _only_item(record: Planned, campaign: LoadedCampaign, provider: str) -> LoadedCampaign:
+def _only_item(record: ItemAddress, campaign: LoadedCampaign, provider: str) -> LoadedCampaign:
     """Return the campaign with no other shot and row than the item's, for one provider."""
     manifest = campaign.manifest
     shots = tuple(shot for shot in manifest.shots if shot.id == record.shot)

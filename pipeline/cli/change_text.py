@@ -40,7 +40,15 @@ def change_text(change: PartChange) -> str:
     old, new = (value_text(each) for each in (change.old, change.new))
     what = f"{change.part} {change.detail}" if change.detail else change.part
     where = f"  ({places_text(change.places)})" if change.places else ""
-    old, new = _excerpts(old, new)
+    if max(len(old), len(new)) > _ROOM:
+        # As they fit into a line: from shortly before where they begin to differ.
+        pairs = zip(old, new, strict=False)
+        same = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
+        start = max(0, same - _AROUND)
+        before, ends = "…" if start else "", start + _ROOM
+        old, new = (
+            f"{before}{text[start:ends]}{'…' if len(text) > ends else ''}" for text in (old, new)
+        )
     return printable_line(f"{what}: {old} → {new}{where}")
 
 
@@ -69,14 +77,3 @@ def places_text(places: Sequence[Place]) -> str:
         for each in places
     )
     return "; ".join(dict.fromkeys(named))
-
-
-def _excerpts(old: str, new: str) -> tuple[str, str]:
-    """Return two texts as they fit into a line: from shortly before where they begin to differ."""
-    if max(len(old), len(new)) <= _ROOM:
-        return old, new
-    same = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(old, new, strict=False)))
-    start = max(0, same - _AROUND)
-    ends = start + _ROOM
-    old, new = (f"{t[start:ends]}{'…' if len(t) > ends else ''}" for t in (old, new))
-    return (f"…{old}", f"…{new}") if start else (old, new)

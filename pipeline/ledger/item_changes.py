@@ -12,7 +12,7 @@ from decimal import Decimal
 from typing import Any
 
 import orjson
-from sqlalchemy import ColumnElement, Connection, RowMapping, and_, or_, select
+from sqlalchemy import Connection, RowMapping, Select, and_, or_, select
 
 from pipeline.domain import DEFAULT_MODEL, Place, Places
 from pipeline.domain.changes import (
@@ -94,10 +94,10 @@ def page(
     if address:
         query = query.where(items.c.address == address)
     if only_changes:
-        query = query.where(_happens())
+        query = query.where(items.c.id.in_(_changing(connection, campaign=campaign, after=after)))
     rows = connection.execute(query).mappings().all()
     before = bought_works(connection, keys=[row["previous_key"] for row in rows])
-    published = _published(connection, rows)
+    published = _last_plan(connection, rows)
     found = [
         _item_change(row, before.get(row["previous_key"]), published.get(row["id"], _Published()))
         for row in rows
@@ -163,8 +163,11 @@ def addresses_of(connection: Connection, *, campaign: str, key: str) -> list[str
     return list(connection.scalars(query.order_by(items.c.address)))
 
 
-def _happens() -> ColumnElement[bool]:
-    """Return the condition that an item is made as other work, or not where its clip is."""
+def _changing(connection: Connection, *, campaign: str, after: str) -> Select[Any]:
+    """Return the ids of the next items that are made as other work, or not where their clip is.
+
+    In most plans they are few: what is told of them is not looked up for all the others.
+    """
     remade = and_(
         jobs.c.state.in_(REPLANNED),
         items.c.previous_key != "",
@@ -174,7 +177,14 @@ def _happens() -> ColumnElement[bool]:
         jobs.c.state.in_(FINISHED),
         or_(outputs.c.sha256.is_(None), outputs.c.sha256 != jobs.c.sha256),
     )
-    return or_(remade, moved)
+    return (
+        select(items.c.id)
+        .join_from(items, jobs, jobs.c.key == items.c.key)
+        .outerjoin(outputs, (outputs.c.item_id == items.c.id) & (outputs.c.role == CLIP))
+        .where(current(connection, campaign), items.c.address > after, or_(remade, moved))
+        .order_by(items.c.address)
+        .limit(_PAGE)
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -187,7 +197,7 @@ class _Published:
     """Of items that are not bought as what they were."""
 
 
-def _published(connection: Connection, rows: Sequence[RowMapping]) -> dict[int, _Published]:
+def _last_plan(connection: Connection, rows: Sequence[RowMapping]) -> dict[int, _Published]:
     """Return by id the items as the plan before this draft had them."""
     if not rows:
         return {}

@@ -36,7 +36,7 @@ from pipeline.plan.attachments import Attachments, MediaInspector, attach, attac
 from pipeline.plan.capability_checks import Violation, wrong_length
 from pipeline.plan.cells import Cell, cells
 from pipeline.plan.media_checks import licence_faults
-from pipeline.plan.part_places import PartPlaces, digest_inputs
+from pipeline.plan.part_places import PartPlaces
 from pipeline.plan.provider_settings import extra_faults, provider_setting_faults
 from pipeline.plan.resolve import Dependencies, ItemDraft, ItemResolver, ResolvedSettings
 from pipeline.plan.setting_layers import SettingLayers
@@ -273,8 +273,10 @@ class ShotExpansion:
         makers = self._choose(draft, _length_in_words(prompt, draft.references), attachments)
         if not makers:
             return None
-        template, scope = self._shot.prompt, self._scope
-        inputs = memoize("inputs", scope.level(template), lambda: digest_inputs(template, scope))
+        scope, template = self._scope, self._shot.prompt
+        inputs = memoize(
+            "inputs", scope.level(template), lambda: keys.digest_inputs(template, scope)
+        )
         places = PartPlaces(
             manifest=self._manifest,
             shot=self._shot,

@@ -24,15 +24,19 @@ from pipeline.domain import (
     Media,
     Reference,
     Settings,
+    Template,
     Token,
     plain_settings,
 )
 from pipeline.models import AUTO
+from pipeline.plan.template_scope import TemplateScope
 
 RECIPE = 2
 """By which all keys are made; what the recipes before it gave the same work stays beside its key.
 
 Recipe 1 had the ratio a provider was told, written or not, and the digest of what `fit` made."""
+TEMPLATE = "template"
+"""The name under which a prompt's own text stands among its inputs."""
 _PART_DIGITS = 12
 _CANONICAL = orjson.OPT_SORT_KEYS | orjson.OPT_NON_STR_KEYS
 
@@ -164,6 +168,23 @@ def describe_references(references: Iterable[Reference]) -> Mapping[int, KeyPart
 
     later = dict.fromkeys(range(2, RECIPE + 1), parts(by_source))
     return {**later, 1: parts(lambda media: media.digest)}
+
+
+def digest_inputs(template: Template, scope: TemplateScope) -> Mapping[str, str]:
+    """Return what a prompt is made of: digests of its text and of each value it reads, by name.
+
+    Of the values only those that somebody wrote: columns, variables, axes. They are in no key; they
+    tell which cell it was when a prompt is another one.
+    """
+    found = {TEMPLATE: _digest(template.source.encode("utf-8", "surrogatepass"))}
+    roots = {"vars", "variant", *scope.row_names}
+    for name in sorted(template.names):
+        root, _, key = name.partition(".")
+        if root in roots:
+            values = scope.context.get(root, EMPTY)
+            text = repr(values.get(key) if key else dict(values))
+            found[name] = _digest(text.encode("utf-8", "surrogatepass"))
+    return found
 
 
 def item_key(

@@ -1,4 +1,4 @@
-"""Where the parts of an item's key were written, and what its prompt is made of.
+"""Where the parts of an item's key were written.
 
 A part's digest tells that it changed. This tells where to look for it: the line of the manifest,
 the cell of the table, the value that the prompt reads.
@@ -6,38 +6,19 @@ the cell of the table, the value that the prompt reads.
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-from pipeline.domain import EMPTY, Manifest, Place, Places, Row, Shot, Template, Value
+from pipeline.domain import Manifest, Place, Places, Row, Shot, Template, Value
 from pipeline.findings import Span
+from pipeline.plan import keys
 from pipeline.plan.addresses import axis_text
 from pipeline.plan.attachments import Attachments
 from pipeline.plan.cells import Cell
 from pipeline.plan.setting_layers import WrittenSettings
-from pipeline.plan.template_scope import TemplateScope
 
-TEMPLATE = "template"
-"""The name under which a prompt's own text stands among its inputs."""
-_DIGITS = 8
 _WRITTEN_AS: Mapping[str, str] = {"model": "model", "provider": "pin_provider", "take": "takes"}
 """Parts of a key that a setting of another name decides, or that is a setting's itself."""
-
-
-def digest_inputs(template: Template, scope: TemplateScope) -> Mapping[str, str]:
-    """Return what a prompt is made of: digests of its text and of each value it reads, by name.
-
-    Of the values only those that somebody wrote: columns, variables, axes.
-    """
-    found = {TEMPLATE: _digest(template.source)}
-    roots = {"vars", "variant", *scope.row_names}
-    for name in sorted(template.names):
-        root, _, key = name.partition(".")
-        if root in roots:
-            values = scope.context.get(root, EMPTY)
-            found[name] = _digest(repr(values.get(key) if key else dict(values)))
-    return found
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,19 +39,35 @@ class PartPlaces:
 
     def __call__(self) -> Places:
         """Return the place of each part, of each reference, and of all that the prompt reads."""
+        prompt, variants, attachments = self.shot.prompt, self.shot.variants, self.attachments
         attached = self._field("use", "references")
-        return {
-            "prompt": Place(span=self.shot.prompt.span),
-            TEMPLATE: Place(span=self.shot.prompt.span),
+        places = {
+            "prompt": Place(span=prompt.span),
+            keys.TEMPLATE: Place(span=prompt.span),
             "kind": attached,
             "references": attached,
             "extra": self._field("extra"),
             **{part: self._setting(name) for part, name in _WRITTEN_AS.items()},
             **{f"settings.{name}": self._setting(name) for name in self.written},
             "settings": self._field(),
-            **dict(self._references()),
-            **dict(self._inputs()),
         }
+        for each in attachments.references:
+            value = attachments.values.get(each.span)
+            place = Place(span=each.span) if value is None else self._value(value)
+            places[f"{each.role.value} {each.ordinal}"] = place
+        axes = (*variants.matrix, *variants.pairs) if variants else ()
+        for name in prompt.names:
+            root, _, key = name.partition(".")
+            if root in self.row_names:
+                places[name] = self._column(key, prompt.span)
+            elif root == "vars" and key in self.manifest.var_spans:
+                places[name] = Place(span=self.manifest.var_spans[key])
+            elif root == "variant":
+                for axis in (axis for axis in axes if axis.name == key):
+                    text = self.cell.axes.get(key)
+                    spans = [each.span for each in axis.values if axis_text(each.data) == text]
+                    places[name] = Place(span=spans[0] if spans else axis.span)
+        return places
 
     def _field(self, *names: str) -> Place:
         """Return where the shot writes the first of these keys that it has, else the shot."""
@@ -104,29 +101,3 @@ class PartPlaces:
         if span is None and self.row is not None:
             span = self.row.span
         return Place(span=span or otherwise, cell=column)
-
-    def _references(self) -> Iterator[tuple[str, Place]]:
-        attachments = self.attachments
-        for each in attachments.references:
-            value = attachments.values.get(each.span)
-            place = Place(span=each.span) if value is None else self._value(value)
-            yield f"{each.role.value} {each.ordinal}", place
-
-    def _inputs(self) -> Iterator[tuple[str, Place]]:
-        prompt, variants = self.shot.prompt, self.shot.variants
-        axes = (*variants.matrix, *variants.pairs) if variants else ()
-        for name in prompt.names:
-            root, _, key = name.partition(".")
-            if root in self.row_names:
-                yield name, self._column(key, prompt.span)
-            elif root == "vars" and key in self.manifest.var_spans:
-                yield name, Place(span=self.manifest.var_spans[key])
-            elif root == "variant":
-                for axis in (axis for axis in axes if axis.name == key):
-                    value = self.cell.axes.get(key)
-                    spans = [each.span for each in axis.values if axis_text(each.data) == value]
-                    yield name, Place(span=spans[0] if spans else axis.span)
-
-
-def _digest(text: str) -> str:
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:_DIGITS]

@@ -12,7 +12,7 @@ import typer
 
 from pipeline.api.campaign_request import RunSettings
 from pipeline.api.loaded_campaign import LoadedCampaign
-from pipeline.api.saved_plans import SavedPlan, StaleItem, StalePlan, read_saved_plan, require_fresh
+from pipeline.api.saved_plans import StaleItem, StalePlan, read_saved_plan, require_fresh
 from pipeline.cli.change_text import change_text
 from pipeline.cli.commands.run import run_campaign
 from pipeline.cli.console import person_is_there, print_error
@@ -50,9 +50,11 @@ def apply(
         base_urls=access.base_urls,
         adopt_root=work.adopt_root or person_is_there(),
     )
-    settings = RunSettings(
-        spending=replace(spend.spending, agreed_usd=_sum_of(saved)), retry=spend.causes
-    )
+    # Applying it never spends more than it was to cost.
+    to_make = saved.header["to_make"]
+    most_usd = None if to_make["unpriced"] else Decimal(to_make["high_usd"])
+    spending = replace(spend.spending, agreed_usd=most_usd)
+    settings = RunSettings(spending=spending, retry=spend.causes)
 
     def admit(campaign: LoadedCampaign) -> LoadedCampaign:
         fresh, stale = require_fresh(saved, campaign, still_valid=still_valid)
@@ -68,12 +70,6 @@ def apply(
         print_error(f"{file} is stale: nothing was sent; plan again, or --still-valid for the rest")
         code = Exit.STALE
     raise typer.Exit(code)
-
-
-def _sum_of(saved: SavedPlan) -> Decimal | None:
-    """Return the most that the plan was to cost: applying it never spends more."""
-    to_make = saved.header["to_make"]
-    return None if to_make["unpriced"] else Decimal(to_make["high_usd"])
 
 
 def _stale_lines(stale: Sequence[StaleItem]) -> Iterator[str]:

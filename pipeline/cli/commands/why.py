@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from typing import Annotated
 
 import typer
 
-from pipeline.api.explanations import Explanation, bought_at, explain_item
+from pipeline.api.explanations import Explanation, explain_item, purchase_time
 from pipeline.cli.campaigns import open_campaign, request_of
 from pipeline.cli.change_text import change_text, places_text, value_text
 from pipeline.cli.console import print_text
@@ -20,7 +19,7 @@ from pipeline.cli.options import (
     command_app,
     with_options,
 )
-from pipeline.domain.changes import ChangeClass, EarlierWork, PartChange
+from pipeline.domain.changes import ChangeClass, EarlierWork
 from pipeline.domain.money import exact_usd
 from pipeline.domain.states import MAKES
 from pipeline.foreign_text import printable_line
@@ -43,27 +42,32 @@ def why(
     if form is ListForm.JSON:
         print_text(json.dumps(found.to_dict(), ensure_ascii=False))
         return
-    for line in _lines(found):
-        print_text(printable_line(line))
-
-
-def _lines(found: Explanation) -> Iterator[str]:
-    yield f"{found.address}: {_verdict(found)}"
-    if found.change is ChangeClass.ORPHANED:
-        for address in found.now_at:
-            yield f"    the same work is {address} now"
+    lines = [f"{found.address}: {_verdict(found)}"]
+    lines += [f"    the same work is {other} now" for other in found.now_at]
     if found.satisfied_by:
-        yield f"    its clip has another key: {found.satisfied_by}"
+        lines.append(f"    its clip has another key: {found.satisfied_by}")
     if found.changed and found.earlier:
-        yield _compared(found, found.earlier)
+        told = "it was made again: before" if found.bought else "it differs from what was bought"
+        earlier = found.earlier
+        whose = (
+            f" as {earlier.address} of {earlier.campaign}"
+            if found.change is ChangeClass.BUYS
+            else ""
+        )
+        lines.append(f"    {told}{whose} {_purchase(earlier)}, in")
         for change in found.changed:
-            yield from _change_lines(change)
+            where = f"  ({places_text(change.places)})" if change.places else ""
+            lines.append(f"    {f'{change.part} {change.detail}'.strip()}{where}")
+            lines.append(f"        was  {value_text(change.old)}")
+            lines.append(f"        is   {value_text(change.new)}")
     elif found.bought and found.change is not ChangeClass.ORPHANED:
-        yield "    every part of its key is what was bought"
+        lines.append("    every part of its key is what was bought")
     if found.bought:
-        yield f"    bought {_purchase(found.bought)}"
+        lines.append(f"    bought {_purchase(found.bought)}")
     for change in found.beside:
-        yield f"    in no key, and no reason to buy: {change_text(change)}"
+        lines.append(f"    in no key, and no reason to buy: {change_text(change)}")
+    for line in lines:
+        print_text(printable_line(line))
 
 
 def _verdict(found: Explanation) -> str:
@@ -86,21 +90,6 @@ def _verdict(found: Explanation) -> str:
             return f"{told}: {found.status}{cause}{shared}"
 
 
-def _compared(found: Explanation, earlier: EarlierWork) -> str:
-    who = "" if earlier.address == found.address else f"{earlier.address} of "
-    whose = f" as {who}{earlier.campaign}" if found.change is ChangeClass.BUYS else ""
-    when = "it differs from what was bought" if not found.bought else "it was made again: before"
-    return f"    {when}{whose} {_purchase(earlier)}, in"
-
-
-def _change_lines(change: PartChange) -> Iterator[str]:
-    """Yield a part with its old and new value in full."""
-    where = f"  ({places_text(change.places)})" if change.places else ""
-    yield f"    {f'{change.part} {change.detail}'.strip()}{where}"
-    yield f"        was  {value_text(change.old)}"
-    yield f"        is   {value_text(change.new)}"
-
-
 def _purchase(work: EarlierWork) -> str:
     charged = f"{exact_usd(work.charged_usd)} USD"
-    return f"{bought_at(work)} at {work.provider} for {charged}"
+    return f"{purchase_time(work)} at {work.provider} for {charged}"
