@@ -70,7 +70,7 @@ def load_item(payload: bytes) -> Kept:
 
 def _medium(kept: Mapping[str, Any]) -> Media:
     done = tuple(Operation(**operation) for operation in kept.get("operations", ()))
-    return Media(**{**kept, "operations": done})
+    return Media(**{**kept, "operations": done, "unfit": tuple(kept.get("unfit", ()))})
 
 
 def take_snapshot(data: Mapping[str, Any]) -> Mapping[str, Any]:

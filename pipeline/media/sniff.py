@@ -9,6 +9,7 @@ from pipeline.errors import MediaFault
 
 _EBML = b"\x1a\x45\xdf\xa3"
 _SEGMENT = b"\x18\x53\x80\x67"
+_EBML_KINDS = frozenset({"webm", "mkv"})
 _EBML_HEAD = 256
 _AGAIN = "copy or export it again"
 _MIN_BOX = 8
@@ -36,7 +37,7 @@ def require_whole(path: Path, kind: str) -> None:
     """
     size = path.stat().st_size
     with path.open("rb") as file:
-        stated = _segment_end(file, size) if kind == "webm" else _boxes_end(file, size)
+        stated = _segment_end(file, size) if kind in _EBML_KINDS else _boxes_end(file, size)
     if stated is None:
         raise MediaFault("damaged", f"{path.name} has no complete video in it", _AGAIN)
     require_bytes(path, stated, size)

@@ -21,10 +21,11 @@ from av.video.stream import VideoStream
 
 from pipeline.domain import Media
 from pipeline.errors import MediaFault
-from pipeline.file_content import file_format, sha256
+from pipeline.file_content import file_format, format_title, sha256
 from pipeline.media.sniff import declared_s, require_bytes, require_whole
 
-VIDEO_FORMATS = frozenset({"mp4", "mov", "webm"})
+VIDEO_FORMATS = frozenset({"mp4", "mov", "webm", "mkv"})
+"""What is looked into; which of them a model takes is for its limits to say."""
 # `explode` turns a broken macroblock into an error; without it FFmpeg paints over the hole.
 # The deblocking filter changes pixels, not parsing: off, 5 s of 720x1280 take 0.15 s, not 0.45 s.
 _STRICT = {"err_detect": "explode", "skip_loop_filter": "all"}
@@ -74,8 +75,9 @@ def _measure(path: Path, digest: str, *, thorough: bool) -> Media:
     if not size:
         raise MediaFault("damaged", f"{path.name} is empty")
     if kind not in VIDEO_FORMATS:
-        noun = kind if " " in kind else f"an image ({kind})"
-        what = f"{path.name} is {noun}, not a video"
+        noun = kind if " " in kind else f"an image ({format_title(kind)})"
+        why = "which nobody takes" if noun.endswith(" video") else "not a video"
+        what = f"{path.name} is {noun}, {why}"
         raise MediaFault("wrong-media", what, "MP4 and MOV are taken")
     require_whole(path, kind)
     try:

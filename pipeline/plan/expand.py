@@ -217,7 +217,13 @@ class ShotExpansion:
                 extra=maker.resolved.extra,
                 output=output,
                 spec=maker.resolved.spec,
-                key=keys.item_key(maker.resolved.shared, draft.key_parts, work.prompt, take),
+                key=keys.item_key(
+                    maker.resolved.shared,
+                    draft.key_parts,
+                    work.prompt,
+                    take,
+                    ratio=maker.resolved.spec.ratio,
+                ),
                 origin=self._origin,
             )
             fallbacks = [

@@ -9,7 +9,7 @@ what was bought under the older key must not be bought again.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -20,7 +20,9 @@ from pipeline.domain import (
     Key,
     Kind,
     Media,
+    Operation,
     Reference,
+    Role,
     Settings,
     Token,
     plain_settings,
@@ -57,6 +59,17 @@ class SharedKey:
 
     parts: KeyParts
     alternatives: tuple[AlternativeKey, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReferenceParts:
+    """The references' part of a key, and what else it has been."""
+
+    by_recipe: Mapping[int, KeyParts]
+    as_stored: KeyParts | None = None
+    """As it was while pictures were sent as they are stored; None where nothing is different."""
+    frame_turned: bool = False
+    """A frame was sent lying on its side: a clip that lies as well is not what is wanted."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,18 +133,13 @@ def share_key(
     )
 
 
-def describe_references(references: Iterable[Reference]) -> Mapping[int, KeyParts]:
-    """Return the references' part by recipe: role, ordinal and content of each, what is said of it.
+def describe_references(references: Iterable[Reference]) -> ReferenceParts:
+    """Return the references' part: role, ordinal and content of each, and what is said of it.
 
     What was made fit to send counts by its source and by what was done to it: its own bytes depend
     on the version of a library. By the first recipe it counted by its bytes.
     """
     listed = list(references)
-
-    def by_source(media: Media) -> Any:
-        if not media.operations:
-            return media.digest
-        return [media.source_digest, [asdict(operation) for operation in media.operations]]
 
     def parts(content: Callable[[Media], Any]) -> KeyParts:
         # What is said about a reference goes into the prompt where a provider has no tokens, and
@@ -145,46 +153,92 @@ def describe_references(references: Iterable[Reference]) -> Mapping[int, KeyPart
             }
         )
 
-    return {RECIPE: parts(by_source), 1: parts(lambda media: media.digest)}
+    by_recipe = {
+        RECIPE: parts(lambda media: _by_source(media, media.operations)),
+        1: parts(lambda media: media.digest if _is_stored(media) else media.source_digest),
+    }
+    converted = [
+        (each.role, media)
+        for each in listed
+        for media in each.media
+        if media.operations and _as_stored(media) != media.operations
+    ]
+    # Sixteen bits of grey were sent as well, or as white: a clip of that is no alternative.
+    if not converted or any("16-bit grey" in media.unfit for _, media in converted):
+        return ReferenceParts(by_recipe=by_recipe)
+    return ReferenceParts(
+        by_recipe=by_recipe,
+        as_stored=parts(lambda media: _by_source(media, _as_stored(media))),
+        frame_turned=any(
+            role in {Role.FIRST, Role.LAST} and "sideways" in media.unfit
+            for role, media in converted
+        ),
+    )
+
+
+def _by_source(media: Media, operations: Sequence[Operation]) -> Any:
+    if not operations:
+        return media.source_digest or media.digest
+    return [media.source_digest, [asdict(operation) for operation in operations]]
+
+
+def _is_stored(media: Media) -> bool:
+    """Tell whether it was sent by these very bytes before there was `convert`."""
+    return not media.operations or bool(_as_stored(media))
+
+
+def _as_stored(media: Media) -> tuple[Operation, ...]:
+    """Return what would have been done to a medium before there was `convert`."""
+    return tuple(each for each in media.operations if each.name != "convert")
 
 
 def item_key(
     shared: SharedKey,
-    references: Mapping[int, KeyParts],
+    references: ReferenceParts,
     prompt: Sequence[str | Token],
     take: int,
+    *,
+    ratio: float | None = None,
 ) -> Key:
-    """Return an item's key from what it shares, its references, its prompt and its take."""
+    """Return an item's key from what it shares, its references, its prompt and its take.
+
+    `ratio` is what its clip shall measure.
+    """
     said = _canonical(
         [part if isinstance(part, str) else [part.role.value, part.ordinal] for part in prompt]
     )
     own = {"prompt": said, "take": b"%d" % take}
+    ours, stored = references.by_recipe, references.as_stored
 
-    def digest(parts: KeyParts, recipe: int) -> str:
+    def digest(parts: KeyParts, of_references: KeyParts) -> str:
         # The parts are canonical JSON already, and so is an object of them by sorted names.
-        whole = {**parts.contents, **references[recipe].contents, **own}
+        whole = {**parts.contents, **of_references.contents, **own}
         members = [b'"%s":%s' % (name.encode(), whole[name]) for name in sorted(whole)]
         return hashlib.sha256(b"{%s}" % b",".join(members)).hexdigest()
 
+    def others() -> Iterator[Alternative]:
+        # Comes first: the same work by another rule.
+        if stored is not None:
+            wanted = ratio if references.frame_turned else None
+            other = digest(shared.parts, stored)
+            yield Alternative(digest=other, earlier_rule=True, ratio=wanted)
+        for each in shared.alternatives:
+            yield Alternative(
+                digest=digest(each.parts, ours[each.recipe]),
+                earlier_rule=each.recipe < RECIPE,
+                ratio=each.ratio,
+                exclusive=each.exclusive,
+            )
+
     return Key(
-        digest=digest(shared.parts, RECIPE),
+        digest=digest(shared.parts, ours[RECIPE]),
         parts={
             **shared.parts.digests,
-            **references[RECIPE].digests,
+            **ours[RECIPE].digests,
             "prompt": _digest(said),
             "take": _digest(b"%d" % take),
         },
-        alternatives=tuple(
-            [
-                Alternative(
-                    digest=digest(other.parts, other.recipe),
-                    earlier_rule=other.recipe < RECIPE,
-                    ratio=other.ratio,
-                    exclusive=other.exclusive,
-                )
-                for other in shared.alternatives
-            ]
-        ),
+        alternatives=tuple(others()),
     )
 
 

@@ -11,6 +11,7 @@ from datetime import date
 from pathlib import PurePath
 
 from pipeline.domain import EMPTY, Constraints, Kind, Media, MediaLimits, Offer, Reference, Shot
+from pipeline.file_content import format_title
 from pipeline.findings import Finding, Severity
 from pipeline.models import ClipLimits, VideoModel
 from pipeline.plan.capability_checks import Violation
@@ -100,7 +101,7 @@ def _video_fault(media: Media, clips: ClipLimits, constraints: Constraints) -> _
 
 
 def _format_names(formats: Iterable[str]) -> str:
-    return " or ".join(sorted(name.upper() for name in formats))
+    return " or ".join(sorted(map(format_title, formats)))
 
 
 def licence_faults(shot: Shot, today: date) -> Iterator[Finding]:
@@ -142,7 +143,7 @@ ADVICE: dict[str, str] = {
 }
 """What to do where the model itself does not take a file."""
 _HAS: dict[str, Callable[[Media], str]] = {
-    "wrong-media": lambda media: f"is {media.format.upper()}",
+    "wrong-media": lambda media: f"is {format_title(media.format)}",
     "too-large": lambda media: f"has {media.bytes / _MEGA:.1f} MB",
     **dict.fromkeys(
         ("too-small", "extreme-ratio", "clip-size"),
