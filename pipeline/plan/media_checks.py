@@ -20,8 +20,8 @@ _MEGA = 1_000_000
 LICENCE_WARNING_DAYS = 30
 _TOLERANCE = 0.02
 """How far a frame's ratio may be from the one asked for (docs/design/language.md §4)."""
-_CLIP_SLACK_S = 0.05
-"""A clip of "10 s" often ends some frames later."""
+_EARLY_S, _LATE_S = 0.001, 0.05
+"""Lengths are kept in thousandths, and the model's own clip of 10 s lasts 10.04."""
 
 
 def near_ratio(width: int, height: int, model: VideoModel) -> str | None:
@@ -91,13 +91,19 @@ def _video_fault(media: Media, clips: ClipLimits, constraints: Constraints) -> _
     sides = (media.width, media.height)
     if min(sides) < clips.min_side or max(sides) > clips.max_side:
         return "clip-size", f"takes videos of {clips.min_side} to {clips.max_side} pixels a side"
-    if constraints.clip_seconds and media.seconds is not None:
+    seconds = _length(media)
+    if constraints.clip_seconds and seconds is not None:
         low, high = constraints.clip_seconds
-        if not low - _CLIP_SLACK_S <= media.seconds <= high + _CLIP_SLACK_S:
+        if not low - _EARLY_S <= seconds <= high + _LATE_S:
             return "clip-seconds", f"takes videos of {low:g} to {high:g} seconds here"
     if media.fps is not None and not clips.min_fps <= media.fps <= clips.max_fps:
         return "clip-rate", "takes videos of 24 to 60 frames a second"
     return None
+
+
+def _length(media: Media) -> float | None:
+    """Return a clip's length as a provider reads it: that of the file, its sound included."""
+    return media.file_seconds or media.seconds
 
 
 def _format_names(formats: Iterable[str]) -> str:
@@ -149,7 +155,7 @@ _HAS: dict[str, Callable[[Media], str]] = {
         ("too-small", "extreme-ratio", "clip-size"),
         lambda media: f"is {media.width} × {media.height}",
     ),
-    "clip-seconds": lambda media: f"has {media.seconds:.2f}",
+    "clip-seconds": lambda media: f"has {round(_length(media) or 0, 3):g}",
     "clip-rate": lambda media: f"has {media.fps:g}",
     "no-upload": lambda _: "is a local file",
 }

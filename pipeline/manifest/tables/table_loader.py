@@ -32,6 +32,7 @@ from pipeline.manifest.tables.column_types import (
     read_spec,
 )
 from pipeline.manifest.tables.csv_reader import (
+    CODEC_OF,
     MAX_FINDINGS,
     MAX_RELATED,
     CellPlaces,
@@ -239,6 +240,8 @@ def read_table(  # noqa: PLR0913 - all by name, each one thing that only the man
             path=path,
             span=span_of(),
             decided=f"{text[1]}, {sheet.separated}, {len(sheet.lines)} lines",
+            delimiter=sheet.places.delimiter,
+            encoding=CODEC_OF.get(text[1], "utf-8"),
             complete=not has_errors(maker.findings),
         )
         return table, tuple(maker.findings)
