@@ -57,7 +57,7 @@ def unusable(
             if found is not None:
                 slug, message = found
                 who = offer.title if offer else model.title
-                has = f"{PurePath(media.source).name} {_HAS[slug](media)}"
+                has = f"{PurePath(media.made_from or media.source).name} {_HAS[slug](media)}"
                 yield (
                     reference,
                     Violation(
