@@ -27,11 +27,10 @@ _MIN_SIDE = 300
 """Shortest side an input image may have (Kling API reference, 2026; documented)."""
 _MAX_SIDE = 1920
 """The longest side of any clip: more pixels would only be scaled away."""
-_LOWER_SIDES = (3840, _MAX_SIDE)
-"""Longest sides of a picture that is too large in bytes, one after the other."""
+_STEPS = ((0, 95), (3840, 95), (_MAX_SIDE, 95), (_MAX_SIDE, 80))
+"""Longest side (0: as it is) and quality of a JPEG: the first that is small enough is sent."""
 _MOST_PNG_PIXELS = 10_000_000
 """A photo of more is never a PNG of 10 MB, and to find that out takes a second."""
-_JPEG_QUALITY = 95
 _EDGE_SHARE = 100
 _SOFTNESS = 24
 
@@ -53,11 +52,11 @@ def fit_image(media: Media, ratio: str, how: str, assets: Path | None) -> Derive
             "use a larger picture, or `fit: pad`" if way == "crop" else "use a larger picture",
         )
     profile = picture.info.get("icc_profile")
-    content, kind = _png(shaped, profile), "png"
-    if len(content) > SENT.max_bytes:  # noise in a square
-        content, kind = _jpeg(shaped, profile), "jpeg"
     note = note_path(assets, media, ratio, how) if assets else None
-    return _keep(content, shaped, kind, note)
+    content = _png(shaped, profile)
+    if len(content) > SENT.max_bytes:  # noise in a square
+        return _keep(_jpeg(shaped, profile), shaped, "jpeg", note)
+    return _keep(content, shaped, "png", note)
 
 
 _DONE = {"crop": "cropped", "pad": "padded"}
@@ -81,12 +80,7 @@ def convert_image(media: Media, assets: Path | None) -> DerivedImage:
         content = _png(picture, profile)
         if len(content) <= SENT.max_bytes:
             return _keep(content, picture, "png", note)
-    content = _jpeg(picture, profile)
-    for side in _LOWER_SIDES:
-        if len(content) > SENT.max_bytes:
-            picture.thumbnail((side, side), Image.Resampling.LANCZOS)
-            content = _jpeg(picture, profile)
-    return _keep(content, picture, "jpeg", note)
+    return _keep(_jpeg(picture, profile), picture, "jpeg", note)
 
 
 def _png(picture: Image.Image, profile: bytes | None) -> bytes:
@@ -96,9 +90,17 @@ def _png(picture: Image.Image, profile: bytes | None) -> bytes:
 
 
 def _jpeg(picture: Image.Image, profile: bytes | None) -> bytes:
-    file = io.BytesIO()
-    picture.save(file, "JPEG", icc_profile=profile, quality=_JPEG_QUALITY, subsampling=0)
-    return file.getvalue()
+    """Return a JPEG that can be sent; the picture itself is made smaller if it has to be."""
+    content = b""
+    for side, quality in _STEPS:
+        if side:
+            picture.thumbnail((side, side), Image.Resampling.LANCZOS)
+        file = io.BytesIO()
+        picture.save(file, "JPEG", icc_profile=profile, quality=quality, subsampling=0)
+        content = file.getvalue()
+        if len(content) <= SENT.max_bytes:
+            break
+    return content
 
 
 def _keep(content: bytes, picture: Image.Image, kind: str, note: Path | None) -> DerivedImage:

@@ -143,7 +143,7 @@ class MediaResolver:
             return
         finding = Finding(
             slug="address-format",
-            message=f"the address ends in {ending}, and {kind} is nothing that models take",
+            message=f"the address ends in {ending}: models take JPEG and PNG, not {kind}",
             span=value.span,
             hint="download it, and name the file: it is sent as PNG or JPEG",
             severity=Severity.WARNING,

@@ -217,11 +217,17 @@ def item_key(
         return hashlib.sha256(b"{%s}" % b",".join(members)).hexdigest()
 
     def others() -> Iterator[Alternative]:
-        # Comes first: the same work by another rule.
+        # What it was before pictures were converted is first: it was this very item.
         if stored is not None:
-            wanted = ratio if references.frame_turned else None
-            other = digest(shared.parts, stored)
-            yield Alternative(digest=other, earlier_rule=True, ratio=wanted)
+            upright = ratio if references.frame_turned else None
+            same = AlternativeKey(parts=shared.parts, recipe=RECIPE, ratio=upright)
+            for each in (same, *shared.alternatives):
+                if each.recipe == RECIPE:
+                    yield Alternative(
+                        digest=digest(each.parts, stored),
+                        earlier_rule=True,
+                        ratio=each.ratio or upright,
+                    )
         for each in shared.alternatives:
             yield Alternative(
                 digest=digest(each.parts, ours[each.recipe]),
