@@ -10,7 +10,7 @@ from pathlib import Path
 from pipeline.api.loaded_campaign import LoadedCampaign
 from pipeline.domain import Record, Table
 from pipeline.errors import MediaFault
-from pipeline.report.formats import for_spreadsheets, to_csv, to_json
+from pipeline.report.formats import encode_for_spreadsheets, to_csv, to_json
 from pipeline.report.html import poster_path, to_html
 from pipeline.report.junit import to_junit
 from pipeline.report.markdown import to_markdown
@@ -89,11 +89,11 @@ def _files(campaign: LoadedCampaign, posters: frozenset[str] = frozenset()) -> M
 
 
 def _results(table: Table, shots: set[str], _: Report, records: Records) -> Iterator[bytes]:
-    yield from for_spreadsheets(to_results(table, records(), shots), table.encoding)
+    yield from encode_for_spreadsheets(to_results(table, records(), shots), table.encoding)
 
 
 def _csv(delimiter: str, _: Report, records: Records) -> Iterator[bytes]:
-    yield from for_spreadsheets(to_csv(records(), delimiter))
+    yield from encode_for_spreadsheets(to_csv(records(), delimiter))
 
 
 def _common_delimiter(tables: Iterable[Table]) -> str:

@@ -10,6 +10,7 @@ import hashlib
 import io
 import warnings
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,7 @@ from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError, features
 from pipeline.domain import Media, MediaLimits
 from pipeline.errors import MediaFault
 from pipeline.file_content import format_of, format_title
+from pipeline.media.sniff import has_scan
 
 SENT = MediaLimits()
 """What every provider takes as it is: JPEG or PNG of at most 10 MB."""
@@ -30,11 +32,6 @@ _READ = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "AVIF", "HEIF")
 _NAMES = frozenset({"png", "jpeg", "webp", "gif", "bmp", "tiff", "avif", "heic"})
 # Eight bits of RGB for this many pixels are 300 MB; a bomb of a few kB can unpack to far more.
 _MAX_PIXELS = 100_000_000
-# Depth maps and previews may stand before a JPEG's picture; Pillow looks for it byte by byte.
-_LONGEST_HEAD = 10_000_000
-_BARE_MARKERS = frozenset({0x00, 0x01, 0xFF, *range(0xD0, 0xDA)})
-"""Second bytes after 0xFF that no length follows (ITU-T T.81, B.1.1.3)."""
-_START_OF_SCAN = 0xDA
 _ORIENTATION = 0x0112
 _ORIENTATIONS: Mapping[int, str] = {
     2: "mirrored",
@@ -68,7 +65,7 @@ def measure_image(path: Path) -> Media:
         why = "which nobody takes" if noun.endswith(" image") else "not a picture"
         raise MediaFault("wrong-media", f"{name} is {noun}, {why}", "save it as PNG or JPEG")
     _require_reader(name, kind)
-    if kind == "jpeg" and not _has_scan(content):
+    if kind == "jpeg" and not has_scan(content):
         raise MediaFault("damaged", f"{name} has no picture in it", "save it again")
     try:
         with _open(name, content) as image:
@@ -87,7 +84,11 @@ def measure_image(path: Path) -> Media:
             if image.getexif().get(_ORIENTATION) in _TURNED:
                 width, height = height, width
             unfit = tuple(_reasons(image, kind, content))
-            clear = _is_clear(image)
+            clear = False
+            if image.has_transparency_data:
+                alpha = image if image.mode in {"RGBA", "LA"} else image.convert("RGBA")
+                # A layer that was exported hidden.
+                clear = alpha.getchannel("A").getextrema()[1] == 0
     except _BROKEN as error:
         raise _damage_fault(name, error) from error
     if clear:
@@ -125,39 +126,18 @@ def _reasons(image: Image.Image, kind: str, content: bytes) -> Iterator[str]:
         yield f"above {MAX_SENT_PIXELS // 1_000_000} megapixels"
 
 
-def _is_clear(image: Image.Image) -> bool:
-    """Tell whether every pixel is transparent: a layer that was exported without its content."""
-    if not image.has_transparency_data:
-        return False
-    alpha = image if image.mode in {"RGBA", "LA"} else image.convert("RGBA")
-    return alpha.getchannel("A").getextrema()[1] == 0
-
-
-def _has_scan(content: bytes) -> bool:
-    """Tell whether a JPEG's picture begins where it should, going from marker to marker."""
-    at = content.find(b"\xff", 2, _LONGEST_HEAD)
-    while 0 <= at < len(content) - 1:
-        marker = content[at + 1]
-        if marker == _START_OF_SCAN:
-            return True
-        bare = marker in _BARE_MARKERS
-        at += 1 if bare else 2 + int.from_bytes(content[at + 2 : at + 4], "big")
-        at = content.find(b"\xff", at, _LONGEST_HEAD)
-    return False
-
-
 def open_image(path: Path) -> Image.Image:
     """Return the whole picture upright, as opaque RGB of 8 bits; transparency becomes white.
 
     Of several frames or pages it is the first.
     """
     try:
-        with _open(path.name, path.read_bytes()) as image:
-            upright = _to_eight_bits(ImageOps.exif_transpose(image))
-            profile = upright.info.get("icc_profile")
-            if upright.mode == "CMYK" and profile:
-                upright = _from_cmyk(upright, profile)
-            profile = profile if upright.mode == "RGB" else None
+        content = path.read_bytes()
+        # What a cache remembers was looked at by another process.
+        _require_reader(path.name, format_of(content))
+        with _open(path.name, content) as image:
+            upright = _to_screen(ImageOps.exif_transpose(image))
+            profile = upright.info.get("icc_profile") if upright.mode == "RGB" else None
             if upright.has_transparency_data:
                 layer = upright.convert("RGBA")
                 upright = Image.new("RGBA", layer.size, "white")
@@ -169,33 +149,28 @@ def open_image(path: Path) -> Image.Image:
     return picture
 
 
-def _to_eight_bits(image: Image.Image) -> Image.Image:
-    """Return 16-bit grey as 8-bit grey: Pillow cuts it off at 255, which is white nearly all over.
+def _to_screen(image: Image.Image) -> Image.Image:
+    """Return what Pillow would spoil as a screen shows it: 16-bit grey, and a print's inks.
 
+    Grey it cuts off at 255, which is white nearly all over; inks glare without their profile.
     Sixteen bits of colour it halves itself.
     """
+    profile = image.info.get("icc_profile")
+    if image.mode == "CMYK" and profile:
+        found = None
+        with suppress(ImageCms.PyCMSError, OSError, ValueError):  # a broken profile is none
+            source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+            screen = ImageCms.createProfile("sRGB")
+            found = ImageCms.profileToProfile(image, source, screen, outputMode="RGB")
+        colours = found or image.convert("RGB")
+        colours.info.pop("icc_profile", None)
+        return colours
     if not image.mode.startswith(("I", "F")):
         return image
     values = np.asarray(image)
     if image.mode == "F" or not 0 <= values.min() <= values.max() < 1 << _DEEP:
         raise ValueError("it has 32 bits a channel")
     return Image.fromarray(((values.astype(np.uint32) + 128) // 257).astype(np.uint8))
-
-
-def _from_cmyk(image: Image.Image, profile: bytes) -> Image.Image:
-    """Return a print's colours as a screen shows them; without its profile they would glare."""
-    try:
-        found = ImageCms.profileToProfile(
-            image,
-            ImageCms.ImageCmsProfile(io.BytesIO(profile)),
-            ImageCms.createProfile("sRGB"),
-            outputMode="RGB",
-        )
-    except (ImageCms.PyCMSError, OSError, ValueError):
-        found = None  # a broken profile is none
-    converted = found or image.convert("RGB")
-    converted.info.pop("icc_profile", None)
-    return converted
 
 
 def _require_reader(name: str, kind: str) -> None:

@@ -155,20 +155,27 @@ def describe_references(references: Iterable[Reference]) -> ReferenceParts:
 
     by_recipe = {
         RECIPE: parts(lambda media: _by_source(media, media.operations)),
-        1: parts(lambda media: media.digest if _is_stored(media) else media.source_digest),
+        # A picture that is only converted was sent by its own bytes.
+        1: parts(
+            lambda media: (
+                media.source_digest
+                if media.operations and not _without_convert(media)
+                else media.digest
+            )
+        ),
     }
     converted = [
         (each.role, media)
         for each in listed
         for media in each.media
-        if media.operations and _as_stored(media) != media.operations
+        if media.operations and _without_convert(media) != media.operations
     ]
     # Sixteen bits of grey were sent as well, or as white: a clip of that is no alternative.
     if not converted or any("16-bit grey" in media.unfit for _, media in converted):
         return ReferenceParts(by_recipe=by_recipe)
     return ReferenceParts(
         by_recipe=by_recipe,
-        as_stored=parts(lambda media: _by_source(media, _as_stored(media))),
+        as_stored=parts(lambda media: _by_source(media, _without_convert(media))),
         frame_turned=any(
             role in {Role.FIRST, Role.LAST} and "sideways" in media.unfit
             for role, media in converted
@@ -182,12 +189,7 @@ def _by_source(media: Media, operations: Sequence[Operation]) -> Any:
     return [media.source_digest, [asdict(operation) for operation in operations]]
 
 
-def _is_stored(media: Media) -> bool:
-    """Tell whether it was sent by these very bytes before there was `convert`."""
-    return not media.operations or bool(_as_stored(media))
-
-
-def _as_stored(media: Media) -> tuple[Operation, ...]:
+def _without_convert(media: Media) -> tuple[Operation, ...]:
     """Return what would have been done to a medium before there was `convert`."""
     return tuple(each for each in media.operations if each.name != "convert")
 

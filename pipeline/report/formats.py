@@ -127,7 +127,7 @@ def csv_line(cells: Iterable[Any], delimiter: str = ",") -> str:
     return written.getvalue()
 
 
-def for_spreadsheets(lines: Iterable[str], encoding: str = "utf-8") -> Iterator[bytes]:
+def encode_for_spreadsheets(lines: Iterable[str], encoding: str = "utf-8") -> Iterator[bytes]:
     """Yield the bytes of a CSV file that opens right with a double click.
 
     UTF-8 and UTF-16 begin with a byte order mark: without it some programs take them for the code
@@ -138,7 +138,7 @@ def for_spreadsheets(lines: Iterable[str], encoding: str = "utf-8") -> Iterator[
         try:
             yield "".join(whole).encode(encoding)
         except UnicodeEncodeError:
-            yield from for_spreadsheets(whole)
+            yield from encode_for_spreadsheets(whole)
         return
     yield "\ufeff".encode(encoding)
     for line in lines:
