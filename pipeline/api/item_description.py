@@ -109,7 +109,14 @@ def _description(entry: PricedItem, record: Record, campaign: LoadedCampaign) ->
                 "ordinal": reference.ordinal,
                 "say": reference.say,
                 "media": [
-                    {"file": _file(each), **{name: getattr(each, name) for name in _MEASURES}}
+                    {
+                        "file": _file(each),
+                        "unfit": list(each.unfit),
+                        "made_by": [
+                            {"operation": done.name, **done.parameters} for done in each.operations
+                        ],
+                        **{name: getattr(each, name) for name in _MEASURES},
+                    }
                     for each in reference.media
                 ],
             }
@@ -148,10 +155,8 @@ def _without_none(values: dict[str, Any]) -> Plain:
 
 
 def _file(media: Media) -> str:
-    """Return a medium as it may be shown: a file below the working folder relative to it."""
+    """Return the file that the manifest names; one below the working folder relative to it."""
     here = Path.cwd()
-    path = Path(media.source)
-    if path.name == media.digest:
-        return "made by `fit`"
-    inside = media.local and path.is_relative_to(here)
-    return str(path.relative_to(here)) if inside else media.source
+    source = media.made_from or media.source
+    inside = media.local and Path(source).is_relative_to(here)
+    return str(Path(source).relative_to(here)) if inside else source

@@ -6,12 +6,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
-from types import MappingProxyType
 
 from pipeline.api.loaded_campaign import LoadedCampaign
 from pipeline.domain import Record, Table
 from pipeline.errors import MediaFault
-from pipeline.report.formats import to_csv, to_json
+from pipeline.report.formats import encode_for_spreadsheets, to_csv, to_json
 from pipeline.report.html import poster_path, to_html
 from pipeline.report.junit import to_junit
 from pipeline.report.markdown import to_markdown
@@ -78,7 +77,10 @@ def _files(campaign: LoadedCampaign, posters: frozenset[str] = frozenset()) -> M
         "index.html": lambda report, records: iter(
             (to_html(report, records(), posters=posters, tables=tables),)
         ),
-        **_PLAIN,
+        "report.json": lambda report, records: to_json(report, records()),
+        "report.csv": partial(_csv, _common_delimiter(tables.values())),
+        "report.md": lambda report, _: iter((to_markdown(report),)),
+        "junit.xml": lambda report, records: to_junit(report, records()),
         **{
             f"results.{name}.csv": partial(_results, manifest.tables[name], shots)
             for name, shots in shots_of.items()
@@ -86,18 +88,18 @@ def _files(campaign: LoadedCampaign, posters: frozenset[str] = frozenset()) -> M
     }
 
 
-def _results(table: Table, shots: set[str], _: Report, records: Records) -> Iterator[str]:
-    yield from to_results(table, records(), shots)
+def _results(table: Table, shots: set[str], _: Report, records: Records) -> Iterator[bytes]:
+    yield from encode_for_spreadsheets(to_results(table, records(), shots), table.encoding)
 
 
-_PLAIN: Mapping[str, Lines] = MappingProxyType(
-    {
-        "report.json": lambda report, records: to_json(report, records()),
-        "report.csv": lambda _, records: to_csv(records()),
-        "report.md": lambda report, _: iter((to_markdown(report),)),
-        "junit.xml": lambda report, records: to_junit(report, records()),
-    }
-)
+def _csv(delimiter: str, _: Report, records: Records) -> Iterator[bytes]:
+    yield from encode_for_spreadsheets(to_csv(records(), delimiter))
+
+
+def _common_delimiter(tables: Iterable[Table]) -> str:
+    """Return what the campaign's tables agree on: whoever has them opens the report as well."""
+    found = {table.delimiter for table in tables}
+    return found.pop() if len(found) == 1 else ","
 
 
 def _posters(folder: Path, records: Iterable[Record]) -> frozenset[str]:

@@ -12,6 +12,7 @@ from pipeline.domain.money import exact_usd
 Plain = Mapping[str, Any]
 _INDENT = "    "
 _PRICES = ("low", "expected", "high")
+_DONE = {"crop": "cropped to {ratio}", "pad": "padded to {ratio}", "convert": "made of it"}
 
 
 def item_lines(item: Plain) -> Iterator[str]:
@@ -87,7 +88,10 @@ def _reference_lines(reference: Plain) -> str:
     lines = [f"@{reference['name']}, {reference['role']} {reference['ordinal']}"]
     for media in reference["media"]:
         size = f"{media['width']} x {media['height']}" if media["width"] else "not looked at"
-        parts = [media["file"], media["format"], size]
+        named = media["file"] + (f" ({', '.join(media['unfit'])})" if media["unfit"] else "")
+        done = [_DONE[each["operation"]].format_map(each) for each in media["made_by"]]
+        form = f"sent as {media['format']} {done[-1]}" if done else media["format"]
+        parts = [named, form, size]
         parts += [f"{media['seconds']:g} s"] if media["seconds"] else []
         parts += [f"{media['bytes']:,} bytes"] if media["bytes"] else []
         lines += [f"{_INDENT}{', '.join(part for part in parts if part)}"]

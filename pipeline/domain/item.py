@@ -78,6 +78,10 @@ class Media:
     """Digest of the file it was made from; empty where it is what the manifest names."""
     operations: tuple[Operation, ...] = ()
     """How it was made from that file."""
+    made_from: str = ""
+    """Path of that file, for people."""
+    unfit: tuple[str, ...] = ()
+    """Why the picture that the manifest names cannot be sent as it is: "WebP", "sideways"."""
     file_seconds: float | None = None
     """The file's own length, its sound included: what a provider may count. Never rounded down."""
 

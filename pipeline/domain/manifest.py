@@ -81,6 +81,9 @@ class Table:
     span: Span
     decided: str = ""
     """How the file was read, in words: encoding, delimiter, rows."""
+    delimiter: str = ","
+    encoding: str = "utf-8"
+    """How its file is written (a codec of Python); the results that go with it are as well."""
     complete: bool = True
     """Whether `rows` is all there is; False where a finding left some out."""
     faulty: tuple[Row, ...] = ()

@@ -83,7 +83,7 @@ def load_item(payload: bytes) -> Kept:
 
 def _medium(kept: Mapping[str, Any]) -> Media:
     done = tuple(Operation(**operation) for operation in kept.get("operations", ()))
-    return Media(**{**kept, "operations": done})
+    return Media(**{**kept, "operations": done, "unfit": tuple(kept.get("unfit", ()))})
 
 
 def dump_places(item: Item) -> bytes:

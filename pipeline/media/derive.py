@@ -1,8 +1,9 @@
-"""A frame of the wrong shape becomes a PNG of the right one: cropped, or padded from its edges.
+"""A picture becomes one that can be sent: a frame of the right shape, or a PNG or JPEG of it.
 
-The same source, ratio and way give the same file, which is kept beside the other assets. It knows
+The same source and operation give the same file, which is kept beside the other assets. It knows
 its source and what was done to it: those enter the item's key, and never its own bytes, which
-depend on the version of the library that wrote them.
+depend on the version of the library that wrote them. For the same reason whether it is a PNG or a
+JPEG is no part of the operation: it hangs on how many bytes a PNG came to.
 """
 
 from __future__ import annotations
@@ -12,53 +13,109 @@ import io
 import json
 import os
 import tempfile
+from dataclasses import asdict
 from pathlib import Path
 
 from PIL import Image
 
 from pipeline.domain import Media
 from pipeline.errors import MediaFault, Unusable
-from pipeline.media.image import open_image
-from pipeline.media.inspection_cache import RECIPE, FittedFrame, note_path
+from pipeline.media.image import MAX_SENT_PIXELS, SENT, open_image
+from pipeline.media.inspection_cache import RECIPE, DerivedImage, note_path
 
 _MIN_SIDE = 300
 """Shortest side an input image may have (Kling API reference, 2026; documented)."""
 _MAX_SIDE = 1920
 """The longest side of any clip: more pixels would only be scaled away."""
+_STEPS = ((0, 95), (3840, 95), (_MAX_SIDE, 95), (_MAX_SIDE, 80))
+"""Longest side (0: as it is) and quality of a JPEG: the first that is small enough is sent."""
+_MOST_PNG_PIXELS = 10_000_000
+"""A photo of more is never a PNG of 10 MB, and to find that out takes a second."""
 _EDGE_SHARE = 100
 _SOFTNESS = 24
 
 
-def fit_image(media: Media, ratio: str, how: str, assets: Path | None) -> FittedFrame:
+def fit_image(media: Media, ratio: str, how: str, assets: Path | None) -> DerivedImage:
     """Make `media` fit `ratio`, and return what the result measures; the file goes to `assets`.
 
     Without `assets` the picture is thrown away.
     """
     width, height = (int(side) for side in ratio.split(":"))
     picture = open_image(Path(media.source))
-    shaped = (_crop if how == "crop" else _pad)(picture, (width, height))
+    way = how.rpartition("+")[2]
+    shaped = (_crop if way == "crop" else _pad)(picture, (width, height))
     if min(shaped.size) < _MIN_SIDE:
         raise MediaFault(
             "too-small",
-            f"{Path(media.source).name} {how}ped to {width}:{height} is only "
+            f"{Path(media.source).name} {_DONE[way]} to {width}:{height} is only "
             f"{shaped.width}x{shaped.height}; each side needs {_MIN_SIDE} pixels",
-            "use a larger picture, or `fit: pad`" if how == "crop" else "use a larger picture",
+            "use a larger picture, or `fit: pad`" if way == "crop" else "use a larger picture",
         )
-    png = io.BytesIO()
-    shaped.save(png, "PNG", icc_profile=picture.info.get("icc_profile"), compress_level=3)
-    content = png.getvalue()
-    frame = FittedFrame(
+    profile = picture.info.get("icc_profile")
+    note = note_path(assets, media, ratio, how) if assets else None
+    content = _png(shaped, profile)
+    if len(content) > SENT.max_bytes:  # noise in a square
+        return _keep(_jpeg(shaped, profile), shaped, "jpeg", note)
+    return _keep(content, shaped, "png", note)
+
+
+_DONE = {"crop": "cropped", "pad": "padded"}
+
+
+def convert_image(media: Media, assets: Path | None) -> DerivedImage:
+    """Make a PNG of `media` that can be sent, or a JPEG where that is smaller; see `fit_image`.
+
+    It is upright, opaque RGB of 8 bits, of at most 10 MB and 40 megapixels.
+    """
+    picture = open_image(Path(media.source))
+    profile = picture.info.get("icc_profile")
+    pixels = picture.width * picture.height
+    if pixels > MAX_SENT_PIXELS:
+        scale = (MAX_SENT_PIXELS / pixels) ** 0.5
+        size = (int(picture.width * scale), int(picture.height * scale))
+        picture = picture.resize(size, Image.Resampling.LANCZOS)
+    note = note_path(assets, media, "", "convert") if assets else None
+    # A JPEG loses next to nothing as a JPEG, and its PNG would be several times as large.
+    if media.format != "jpeg" and picture.width * picture.height <= _MOST_PNG_PIXELS:
+        content = _png(picture, profile)
+        if len(content) <= SENT.max_bytes:
+            return _keep(content, picture, "png", note)
+    return _keep(_jpeg(picture, profile), picture, "jpeg", note)
+
+
+def _png(picture: Image.Image, profile: bytes | None) -> bytes:
+    file = io.BytesIO()
+    picture.save(file, "PNG", icc_profile=profile, compress_level=3)
+    return file.getvalue()
+
+
+def _jpeg(picture: Image.Image, profile: bytes | None) -> bytes:
+    """Return a JPEG that can be sent; the picture itself is made smaller if it has to be."""
+    content = b""
+    for side, quality in _STEPS:
+        if side:
+            picture.thumbnail((side, side), Image.Resampling.LANCZOS)
+        file = io.BytesIO()
+        picture.save(file, "JPEG", icc_profile=profile, quality=quality, subsampling=0)
+        content = file.getvalue()
+        if len(content) <= SENT.max_bytes:
+            break
+    return content
+
+
+def _keep(content: bytes, picture: Image.Image, kind: str, note: Path | None) -> DerivedImage:
+    """Return what was made; put it beside its note, which says what it was made from."""
+    image = DerivedImage(
         digest=hashlib.sha256(content).hexdigest(),
         bytes=len(content),
-        width=shaped.width,
-        height=shaped.height,
+        width=picture.width,
+        height=picture.height,
+        format=kind,
     )
-    if assets is not None:
-        facts = {"digest": frame.digest, "bytes": frame.bytes, "recipe": RECIPE}
-        facts |= {"width": frame.width, "height": frame.height}
-        _write(assets / frame.digest, content)
-        _write(note_path(assets, media, ratio, how), json.dumps(facts, sort_keys=True).encode())
-    return frame
+    if note is not None:
+        _write(note.parent / image.digest, content)
+        _write(note, json.dumps({**asdict(image), "recipe": RECIPE}, sort_keys=True).encode())
+    return image
 
 
 def _crop(picture: Image.Image, ratio: tuple[int, int]) -> Image.Image:

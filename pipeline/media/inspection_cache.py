@@ -1,4 +1,4 @@
-"""What was looked at stays known over runs: a file by its content, a fitted frame by its making.
+"""What was looked at stays known over runs: a file by its content, a derived image by its making.
 
 The quick question is whether path, size, both times and the inode are what they were. A file that
 was edited in place, at its old size and with its old mtime put back, has another ctime, which no
@@ -23,8 +23,8 @@ from pipeline.domain import Media
 from pipeline.file_content import file_sha256
 
 RECIPE = 1
-"""Of fitted frames; raised when the pixels would change: an older file is then made anew."""
-_RULES = 1
+"""Of derived images; raised when the pixels would change: an older file is then made anew."""
+_RULES = 2
 """Raised when looking at a file would tell something else of it than before."""
 _FILE = "media.jsonl"
 _MOST_BYTES = 64_000_000
@@ -34,22 +34,24 @@ _SETTLED_NS = 2_000_000_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class FittedFrame:
-    """What is known of a fitted frame without its pixels."""
+class DerivedImage:
+    """What is known of an image made from another without its pixels."""
 
     digest: str
     bytes: int
     width: int
     height: int
+    format: str = "png"
 
 
 def note_path(assets: Path, media: Media, ratio: str, how: str) -> Path:
-    """Return where it is noted what a frame became, beside the frame itself."""
-    return assets / f"{media.digest}.{how}-{ratio.replace(':', 'x')}.json"
+    """Return where it is noted what a picture became, beside the result itself."""
+    shape = f"-{ratio.replace(':', 'x')}" if ratio else ""
+    return assets / f"{media.digest}.{how}{shape}.json"
 
 
-def read_frame(assets: Path, media: Media, ratio: str, how: str) -> FittedFrame | None:
-    """Return what a frame measures that lies among the assets, or None.
+def read_derived(assets: Path, media: Media, ratio: str, how: str) -> DerivedImage | None:
+    """Return what a derived image measures that lies among the assets, or None.
 
     It goes before all that is remembered elsewhere: clips may have been bought with its bytes.
     """
@@ -57,11 +59,11 @@ def read_frame(assets: Path, media: Media, ratio: str, how: str) -> FittedFrame 
     try:
         known = orjson.loads(note.read_bytes())
         recipe = known.pop("recipe")
-        frame = FittedFrame(**known)
-        size = (assets / frame.digest).stat().st_size
+        image = DerivedImage(**known)
+        size = (assets / image.digest).stat().st_size
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
-    return frame if (recipe, size) == (RECIPE, frame.bytes) else None
+    return image if (recipe, size) == (RECIPE, image.bytes) else None
 
 
 class InspectionCache:
@@ -73,7 +75,7 @@ class InspectionCache:
         self._now_ns = now_ns
         self._by_stat: dict[tuple[str, str], tuple[list[int], Media]] = {}
         self._by_content: dict[tuple[str, str], Media] = {}
-        self._frames: dict[tuple[str, ...], FittedFrame] = {}
+        self._derived: dict[tuple[str, ...], DerivedImage] = {}
         self._unread = True
 
     @classmethod
@@ -112,21 +114,21 @@ class InspectionCache:
             self._keep({"path": str(path), "stat": stat, "media": asdict(media)})
         return media
 
-    def frame(
-        self, media: Media, ratio: str, how: str, make: Callable[[], FittedFrame], *, anew: bool
-    ) -> FittedFrame:
-        """Return what a fitted frame measures: as remembered, else as `make` finds it.
+    def derive(
+        self, media: Media, ratio: str, how: str, make: Callable[[], DerivedImage], *, anew: bool
+    ) -> DerivedImage:
+        """Return what an image made of `media` measures: as remembered, else as `make` finds it.
 
         `anew` asks `make` in any case: a run needs the file itself.
         """
         self._read()
         # Another version of the library may write other bytes for the same pixels.
         making = (media.digest, ratio, how, str(RECIPE), version("pillow"))
-        known = self._frames.get(making)
-        frame = make() if known is None or anew else known
-        if frame != known:
-            self._keep({"made": making, "frame": asdict(frame)})
-        return frame
+        known = self._derived.get(making)
+        image = make() if known is None or anew else known
+        if image != known:
+            self._keep({"made": making, "frame": asdict(image)})
+        return image
 
     def _read(self) -> None:
         if not self._unread:
@@ -145,9 +147,11 @@ class InspectionCache:
         if entry["rules"] != _RULES:
             return
         if "made" in entry:
-            self._frames[tuple(entry["made"])] = FittedFrame(**entry["frame"])
+            self._derived[tuple(entry["made"])] = DerivedImage(**entry["frame"])
             return
-        media = Media(**{**entry["media"], "operations": ()})
+        media = Media(
+            **{**entry["media"], "operations": (), "unfit": tuple(entry["media"]["unfit"])}
+        )
         self._by_content[media.digest, media.media_type] = media
         if entry["stat"]:
             self._by_stat[entry["path"], media.media_type] = (entry["stat"], media)

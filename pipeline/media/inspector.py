@@ -17,15 +17,19 @@ from pipeline.domain.clip_spec import has_ratio
 from pipeline.errors import MediaFault
 from pipeline.media.inspection_cache import (
     RECIPE,
-    FittedFrame,
+    DerivedImage,
     InspectionCache,
-    read_frame,
+    read_derived,
 )
 from pipeline.web_addresses import is_address, only_address, wrapped_addresses
 
 _MEGA = 1_000_000
-_MOST_BYTES = {"image": 50 * _MEGA, "video": 500 * _MEGA}
-"""More than any provider takes: what is larger is not even opened."""
+_MOST_BYTES = {"image": 200 * _MEGA, "video": 500 * _MEGA}
+"""What is larger is not even opened. A picture is made smaller, a video is sent as it is."""
+_CONVERT = Operation(name="convert", parameters={}, recipe=RECIPE)
+_FITTED_OTHERWISE = frozenset({"CMYK", "16-bit grey"})
+"""Of these `fit` made other pixels before there was `convert`: the key says that it came first. All
+others keep the key they had."""
 
 
 class Inspector:
@@ -42,8 +46,8 @@ class Inspector:
     ) -> None:
         """`folder` and `allow` may be read from; `cache` remembers what was seen in earlier runs.
 
-        `assets` is where fitted frames are kept. In a `dry` run what they measure is enough: none
-        is written, and none is made that is known.
+        `assets` is where images are kept that are made from others. In a `dry` run what they
+        measure is enough: none is written, and none is made that is known.
         """
         self._allowed = AllowedPaths(folder, allow)
         self._assets = assets
@@ -51,7 +55,7 @@ class Inspector:
         self._cache = cache or InspectionCache(None)
         self._places: dict[tuple[str, Path], Path] = {}
         self._seen: dict[tuple[Path, str], Media | MediaFault] = {}
-        self._fitted: dict[tuple[str, str, str], Media] = {}
+        self._made: dict[tuple[str, str, str], Media] = {}
 
     def look(self, file: str, folder: Path, media_type: str) -> Media:
         """Return the medium that `file` names, relative to `folder`; raise MediaFault if unusable.
@@ -82,38 +86,59 @@ class Inspector:
 
     def fit(self, media: Media, ratio: str, how: str) -> Media:
         """Return the image made to fit `ratio` ("9:16"), by `how`: "crop" or "pad"."""
-        identity = (media.digest, ratio, how)
-        if identity in self._fitted:
-            return self._fitted[identity]
         if not media.local:
             message = "only a local file can be made to fit"
             raise MediaFault("wrong-media", message, "download it first")
         width, height = (int(side) for side in ratio.split(":"))
         if has_ratio(media.width, media.height, width / height):
+            return self.convert(media)
+        shape = Operation(name=how, parameters={"ratio": ratio}, recipe=RECIPE)
+        otherwise = _FITTED_OTHERWISE.intersection(media.unfit)
+        return self._derive(media, (_CONVERT, shape) if otherwise else (shape,))
+
+    def convert(self, media: Media) -> Media:
+        """Return the picture as it is sent: itself, or a PNG or JPEG made of it.
+
+        What is made of it stands beside the other assets; `Media.unfit` says why it had to be.
+        """
+        if not media.local or not media.unfit or media.operations:
             return media
+        return self._derive(media, (_CONVERT,))
 
-        def make() -> FittedFrame:
-            # Pillow is slow to load: only where a frame is not known yet.
-            from pipeline.media.derive import fit_image  # noqa: PLC0415 - see above
+    def _derive(self, media: Media, operations: tuple[Operation, ...]) -> Media:
+        """Return what the operations make of an image, made now unless it is known."""
+        ratio = operations[-1].parameters.get("ratio", "")
+        how = "+".join(operation.name for operation in operations)
+        identity = (media.digest, ratio, how)
+        known = self._made.get(identity)
+        if known is not None:
+            return known
 
-            return fit_image(media, ratio, how, None if self._dry else self._assets)
+        def make() -> DerivedImage:
+            # Pillow is slow to load: only where an image is not known yet.
+            from pipeline.media.derive import convert_image, fit_image  # noqa: PLC0415 - see above
 
-        frame = read_frame(self._assets, media, ratio, how)
-        if frame is None:
-            frame = self._cache.frame(media, ratio, how, make, anew=not self._dry)
-        shaped = self._fitted[identity] = Media(
+            assets = None if self._dry else self._assets
+            return fit_image(media, ratio, how, assets) if ratio else convert_image(media, assets)
+
+        image = read_derived(self._assets, media, ratio, how)
+        if image is None:
+            image = self._cache.derive(media, ratio, how, make, anew=not self._dry)
+        made = self._made[identity] = Media(
             media_type="image",
-            source=str(self._assets / frame.digest),
+            source=str(self._assets / image.digest),
             local=True,
-            digest=frame.digest,
-            format="png",
-            bytes=frame.bytes,
-            width=frame.width,
-            height=frame.height,
+            digest=image.digest,
+            format=image.format,
+            bytes=image.bytes,
+            width=image.width,
+            height=image.height,
             source_digest=media.digest,
-            operations=(Operation(name=how, parameters={"ratio": ratio}, recipe=RECIPE),),
+            operations=operations,
+            made_from=media.source,
+            unfit=media.unfit,
         )
-        return shaped
+        return made
 
     def _measure(self, path: Path, file: str, folder: Path, media_type: str) -> Media:
         try:
@@ -131,7 +156,7 @@ class Inspector:
             raise MediaFault("missing-file", message)
         size, most = status.st_size, _MOST_BYTES[media_type]
         if size > most:
-            message = f"{file!r} has {size / _MEGA:,.0f} MB; no provider takes {most / _MEGA:.0f}"
+            message = f"{file!r} has {size / _MEGA:,.0f} MB; at most {most / _MEGA:.0f} are read"
             raise MediaFault("too-large", message, "scale it down")
         return self._cache.look(path, status, media_type, _MEASURES[media_type])
 

@@ -1,4 +1,4 @@
-"""Whether a video file is all there, by what its container says of itself; nothing is decoded."""
+"""Whether a video or JPEG is all there, by what the file says of itself; nothing is decoded."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pipeline.errors import MediaFault
 
 _EBML = b"\x1a\x45\xdf\xa3"
 _SEGMENT = b"\x18\x53\x80\x67"
+_EBML_KINDS = frozenset({"webm", "mkv"})
 _EBML_HEAD = 256
 _AGAIN = "copy or export it again"
 _MIN_BOX = 8
@@ -22,6 +23,11 @@ _TOP_LEVEL = frozenset(
 _LARGEST_INDEX = 16_000_000
 _ELEMENT_HEAD = 12
 _LONGEST_ID = 4
+# Depth maps and previews may stand before a JPEG's picture; Pillow looks for it byte by byte.
+_LONGEST_HEAD = 10_000_000
+_BARE_MARKERS = frozenset({0x00, 0x01, 0xFF, *range(0xD0, 0xDA)})
+"""Second bytes after 0xFF that no length follows (ITU-T T.81, B.1.1.3)."""
+_START_OF_SCAN = 0xDA
 
 
 def require_whole(path: Path, kind: str) -> None:
@@ -36,7 +42,7 @@ def require_whole(path: Path, kind: str) -> None:
     """
     size = path.stat().st_size
     with path.open("rb") as file:
-        stated = _segment_end(file, size) if kind == "webm" else _boxes_end(file, size)
+        stated = _segment_end(file, size) if kind in _EBML_KINDS else _boxes_end(file, size)
     if stated is None:
         raise MediaFault("damaged", f"{path.name} has no complete video in it", _AGAIN)
     require_bytes(path, stated, size)
@@ -165,3 +171,16 @@ def _varint(head: bytes, at: int) -> tuple[int, int]:
     first = head[at] if at < len(head) else 0
     width = 9 - first.bit_length()
     return int.from_bytes(head[at : at + width], "big") & ((1 << 7 * width) - 1), at + width
+
+
+def has_scan(content: bytes) -> bool:
+    """Tell whether a JPEG's picture begins where it should, going from marker to marker."""
+    at = content.find(b"\xff", 2, _LONGEST_HEAD)
+    while 0 <= at < len(content) - 1:
+        marker = content[at + 1]
+        if marker == _START_OF_SCAN:
+            return True
+        bare = marker in _BARE_MARKERS
+        at += 1 if bare else 2 + int.from_bytes(content[at + 2 : at + 4], "big")
+        at = content.find(b"\xff", at, _LONGEST_HEAD)
+    return False

@@ -21,7 +21,7 @@ from av.video.stream import VideoStream
 
 from pipeline.domain import Media
 from pipeline.errors import MediaFault
-from pipeline.file_content import VIDEO_FORMATS, file_format, file_sha256
+from pipeline.file_content import VIDEO_FORMATS, file_format, file_sha256, format_title
 from pipeline.media.sniff import declared_s, require_bytes, require_whole
 
 # `explode` turns a broken macroblock into an error; without it FFmpeg paints over the hole.
@@ -73,8 +73,9 @@ def _measure(path: Path, digest: str, *, thorough: bool) -> Media:
     if not size:
         raise MediaFault("damaged", f"{path.name} is empty")
     if kind not in VIDEO_FORMATS:
-        noun = kind if " " in kind else f"an image ({kind})"
-        what = f"{path.name} is {noun}, not a video"
+        noun = kind if " " in kind else f"an image ({format_title(kind)})"
+        why = "which nobody takes" if noun.endswith(" video") else "not a video"
+        what = f"{path.name} is {noun}, {why}"
         raise MediaFault("wrong-media", what, "MP4 and MOV are taken")
     require_whole(path, kind)
     try:

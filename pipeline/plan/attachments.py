@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from types import MappingProxyType
 from typing import Any, Protocol
+from urllib.parse import urlsplit
 
 from pipeline.domain import (
     MOST_LISTED,
@@ -27,7 +28,7 @@ from pipeline.domain import (
     VideoSpec,
 )
 from pipeline.errors import MediaFault, TemplateFault
-from pipeline.findings import Finding, Span
+from pipeline.findings import Finding, Severity, Span
 from pipeline.plan.template_scope import TemplateScope
 
 _ORDER = (Role.FIRST, Role.LAST, Role.IMAGE, Role.ELEMENT, Role.VIDEO)
@@ -37,6 +38,20 @@ _SINGLE: Mapping[Role, str] = MappingProxyType(
 _PARTS: Mapping[Role, str] = MappingProxyType(
     {Role.FIRST: "first", Role.LAST: "last", Role.IMAGE: "images", Role.ELEMENT: "elements"}
 )
+
+_NOT_SENT: Mapping[str, str] = MappingProxyType(
+    {
+        ".webp": "WebP",
+        ".avif": "AVIF",
+        ".gif": "GIF",
+        ".bmp": "BMP",
+        ".tif": "TIFF",
+        ".tiff": "TIFF",
+        ".heic": "HEIC",
+        ".heif": "HEIC",
+    }
+)
+"""Endings of formats that a local file is converted from: an address is handed on as it is."""
 
 
 class MediaInspector(Protocol):
@@ -48,6 +63,10 @@ class MediaInspector(Protocol):
 
     def fit(self, media: Media, ratio: str, how: str) -> Media:
         """Return an image made to fit a ratio ("9:16"), by "crop" or "pad"."""
+        ...
+
+    def convert(self, media: Media) -> Media:
+        """Return an image as it is sent: itself, or a PNG or JPEG made of it."""
         ...
 
 
@@ -96,6 +115,8 @@ class MediaResolver:
         except MediaFault as fault:
             self.fault(value, fault.slug, fault.message, fault.hint)
             return None
+        if media_type == "image" and not media.local:
+            self._warn_of_ending(value, media.source)
         if not pin or pin == media.digest:
             return media
         if not media.local:
@@ -104,6 +125,30 @@ class MediaResolver:
         hint = f"write pin: {media.digest} if it is the right one"
         self.fault(value, "pin-mismatch", message, hint)
         return None
+
+    def picture(self, value: Value, file: str, pin: str = "") -> Media | None:
+        """Return an image as it is sent. Frames are fitted first: what they become is not known."""
+        media = self.look(value, file, "image", pin)
+        try:
+            return media and self.inspector.convert(media)
+        except MediaFault as fault:
+            self.fault(value, fault.slug, fault.message, fault.hint)
+            return None
+
+    def _warn_of_ending(self, value: Value, url: str) -> None:
+        """Warn of an address whose ending names a format that the model does not take."""
+        ending = PurePosixPath(urlsplit(url).path).suffix.lower()
+        kind = _NOT_SENT.get(ending)
+        if kind is None:
+            return
+        finding = Finding(
+            slug="address-format",
+            message=f"the address ends in {ending}: models take JPEG and PNG, not {kind}",
+            span=value.span,
+            hint="download it, and name the file: it is sent as PNG or JPEG",
+            severity=Severity.WARNING,
+        )
+        self.scope.report(self.scope.in_cell(finding, value), self.scope.level_of((value,)))
 
     def fault(
         self,
@@ -233,7 +278,7 @@ class ReferenceCollector:
         self._declare_each(owner, spec, len(taken))
         for number, file in enumerate(taken, 1):
             name = f"{spec.name}_{number}" if spec.each else spec.name
-            media = self.look.look(spec.file, file, "image", spec.pin)
+            media = self.look.picture(spec.file, file, spec.pin)
             self._add(Role.IMAGE, owner, name, (media,), say=say, span=spec.span)
 
     def _add_element(self, owner: str, spec: ElementSpec) -> None:
@@ -242,7 +287,7 @@ class ReferenceCollector:
             files = self.look.files(value)
             if files == ():
                 self._blank(value, f"an image of '{spec.name}'")
-            media += [self.look.look(value, file, "image") for file in files or ()] or [None]
+            media += [self.look.picture(value, file) for file in files or ()] or [None]
         say = self.look.text(spec.description)
         self._declare(owner, spec.name, attached=True)
         self._add(Role.ELEMENT, owner, spec.name, tuple(media), say=say, span=spec.span)

@@ -9,7 +9,7 @@ what was bought under the older key must not be bought again.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import PurePath
 from typing import Any
@@ -22,7 +22,9 @@ from pipeline.domain import (
     Key,
     Kind,
     Media,
+    Operation,
     Reference,
+    Role,
     Settings,
     Template,
     Token,
@@ -67,6 +69,17 @@ class SharedKey:
 
     parts: KeyParts
     alternatives: tuple[AlternativeKey, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReferenceParts:
+    """The references' part of a key, and what else it has been."""
+
+    by_recipe: Mapping[int, KeyParts]
+    as_stored: KeyParts | None = None
+    """As it was while pictures were sent as they are stored; None where nothing is different."""
+    frame_turned: bool = False
+    """A frame was sent lying on its side: a clip that lies as well is not what is wanted."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,18 +153,13 @@ def share_key(
     )
 
 
-def describe_references(references: Iterable[Reference]) -> Mapping[int, KeyParts]:
-    """Return the references' part by recipe: role, ordinal and content of each, what is said of it.
+def describe_references(references: Iterable[Reference]) -> ReferenceParts:
+    """Return the references' part: role, ordinal and content of each, and what is said of it.
 
     What was made fit to send counts by its source and by what was done to it: its own bytes depend
     on the version of a library. By the first recipe it counted by its bytes.
     """
     listed = list(references)
-
-    def by_source(media: Media) -> Any:
-        if not media.operations:
-            return media.digest
-        return [media.source_digest, [asdict(operation) for operation in media.operations]]
 
     def parts(content: Callable[[Media], Any]) -> KeyParts:
         # What is said about a reference goes into the prompt where a provider has no tokens, and
@@ -166,8 +174,47 @@ def describe_references(references: Iterable[Reference]) -> Mapping[int, KeyPart
             values={"references": [_reference_value(each) for each in listed]},
         )
 
-    later = dict.fromkeys(range(2, RECIPE + 1), parts(by_source))
-    return {**later, 1: parts(lambda media: media.digest)}
+    by_recipe = {
+        **dict.fromkeys(
+            range(2, RECIPE + 1), parts(lambda media: _by_source(media, media.operations))
+        ),
+        # A picture that is only converted was sent by its own bytes.
+        1: parts(
+            lambda media: (
+                media.source_digest
+                if media.operations and not _without_convert(media)
+                else media.digest
+            )
+        ),
+    }
+    converted = [
+        (each.role, media)
+        for each in listed
+        for media in each.media
+        if media.operations and _without_convert(media) != media.operations
+    ]
+    # Sixteen bits of grey were sent as well, or as white: a clip of that is no alternative.
+    if not converted or any("16-bit grey" in media.unfit for _, media in converted):
+        return ReferenceParts(by_recipe=by_recipe)
+    return ReferenceParts(
+        by_recipe=by_recipe,
+        as_stored=parts(lambda media: _by_source(media, _without_convert(media))),
+        frame_turned=any(
+            role in {Role.FIRST, Role.LAST} and "sideways" in media.unfit
+            for role, media in converted
+        ),
+    )
+
+
+def _by_source(media: Media, operations: Sequence[Operation]) -> Any:
+    if not operations:
+        return media.source_digest or media.digest
+    return [media.source_digest, [asdict(operation) for operation in operations]]
+
+
+def _without_convert(media: Media) -> tuple[Operation, ...]:
+    """Return what would have been done to a medium before there was `convert`."""
+    return tuple(each for each in media.operations if each.name != "convert")
 
 
 def digest_inputs(template: Template, scope: TemplateScope) -> Mapping[str, str]:
@@ -189,42 +236,58 @@ def digest_inputs(template: Template, scope: TemplateScope) -> Mapping[str, str]
 
 def item_key(
     shared: SharedKey,
-    references: Mapping[int, KeyParts],
+    references: ReferenceParts,
     prompt: Sequence[str | Token],
     take: int,
+    *,
+    ratio: float | None = None,
 ) -> Key:
-    """Return an item's key from what it shares, its references, its prompt and its take."""
+    """Return an item's key from what it shares, its references, its prompt and its take.
+
+    `ratio` is what its clip shall measure.
+    """
     said = _canonical(
         [part if isinstance(part, str) else [part.role.value, part.ordinal] for part in prompt]
     )
     own = {"prompt": said, "take": b"%d" % take}
+    ours, stored = references.by_recipe, references.as_stored
 
-    def digest(parts: KeyParts, recipe: int) -> str:
+    def digest(parts: KeyParts, of_references: KeyParts) -> str:
         # The parts are canonical JSON already, and so is an object of them by sorted names.
-        whole = {**parts.contents, **references[recipe].contents, **own}
+        whole = {**parts.contents, **of_references.contents, **own}
         members = [b'"%s":%s' % (name.encode(), whole[name]) for name in sorted(whole)]
         return hashlib.sha256(b"{%s}" % b",".join(members)).hexdigest()
 
+    def others() -> Iterator[Alternative]:
+        # What it was before pictures were converted is first: it was this very item.
+        if stored is not None:
+            upright = ratio if references.frame_turned else None
+            same = AlternativeKey(parts=shared.parts, recipe=RECIPE, ratio=upright)
+            for each in (same, *shared.alternatives):
+                if each.recipe == RECIPE:
+                    yield Alternative(
+                        digest=digest(each.parts, stored),
+                        earlier_rule=True,
+                        ratio=each.ratio or upright,
+                    )
+        for each in shared.alternatives:
+            yield Alternative(
+                digest=digest(each.parts, ours[each.recipe]),
+                earlier_rule=each.recipe < RECIPE,
+                ratio=each.ratio,
+                exclusive=each.exclusive,
+            )
+
     return Key(
-        digest=digest(shared.parts, RECIPE),
+        digest=digest(shared.parts, ours[RECIPE]),
         parts={
             **shared.parts.digests,
-            **references[RECIPE].digests,
+            **ours[RECIPE].digests,
             "prompt": _digest(said),
             "take": _digest(b"%d" % take),
         },
-        values={**shared.parts.values, **references[RECIPE].values, "take": take},
-        alternatives=tuple(
-            [
-                Alternative(
-                    digest=digest(other.parts, other.recipe),
-                    earlier_rule=other.recipe < RECIPE,
-                    ratio=other.ratio,
-                    exclusive=other.exclusive,
-                )
-                for other in shared.alternatives
-            ]
-        ),
+        values={**shared.parts.values, **ours[RECIPE].values, "take": take},
+        alternatives=tuple(others()),
     )
 
 

@@ -12,6 +12,7 @@ from pathlib import PurePath
 
 from pipeline.domain import EMPTY, Constraints, Kind, Media, MediaLimits, Offer, Reference, Shot
 from pipeline.domain.clip_spec import has_ratio
+from pipeline.file_content import format_title
 from pipeline.findings import Finding, Severity
 from pipeline.models import ClipLimits, VideoModel
 from pipeline.plan.capability_checks import Violation
@@ -19,8 +20,8 @@ from pipeline.web_addresses import named_format, page_behind
 
 _MEGA = 1_000_000
 LICENCE_WARNING_DAYS = 30
-_CLIP_SLACK_S = 0.05
-"""A clip of "10 s" often ends some frames later."""
+_EARLY_S, _LATE_S = 0.001, 0.05
+"""Lengths are kept in thousandths, and the model's own clip of 10 s lasts 10.04."""
 
 
 def near_ratio(width: int, height: int, model: VideoModel) -> str | None:
@@ -64,7 +65,7 @@ def unusable(
                 found = "no-upload", f"takes {media.media_type}s only as public addresses"
             if found is not None:
                 slug, message = found
-                has = f"{PurePath(media.source).name} {_HAS[slug](media)}"
+                has = f"{PurePath(media.made_from or media.source).name} {_HAS[slug](media)}"
                 yield (
                     reference,
                     Violation(
@@ -115,7 +116,7 @@ def wrong_seconds(seconds: float, constraints: Constraints) -> str | None:
     if constraints.clip_seconds is None:
         return None
     low, high = constraints.clip_seconds
-    if low - _CLIP_SLACK_S <= seconds <= high + _CLIP_SLACK_S:
+    if low - _EARLY_S <= seconds <= high + _LATE_S:
         return None
     return f"takes videos of {low:g} to {high:g} seconds here"
 
@@ -141,17 +142,22 @@ def _video_fault(media: Media, clips: ClipLimits, constraints: Constraints) -> _
     sides = (media.width, media.height)
     if min(sides) < clips.min_side or max(sides) > clips.max_side:
         return "clip-size", f"takes videos of {clips.min_side} to {clips.max_side} pixels a side"
-    if media.seconds is not None:
-        wrong = wrong_seconds(media.seconds, constraints)
-        if wrong is not None:
-            return "clip-seconds", wrong
+    seconds = _length(media)
+    wrong = None if seconds is None else wrong_seconds(seconds, constraints)
+    if wrong is not None:
+        return "clip-seconds", wrong
     if media.fps is not None and not clips.min_fps <= media.fps <= clips.max_fps:
         return "clip-rate", "takes videos of 24 to 60 frames a second"
     return None
 
 
+def _length(media: Media) -> float | None:
+    """Return a clip's length as a provider reads it: that of the file, its sound included."""
+    return media.file_seconds or media.seconds
+
+
 def _format_names(formats: Iterable[str]) -> str:
-    return " or ".join(sorted(name.upper() for name in formats))
+    return " or ".join(sorted(map(format_title, formats)))
 
 
 def licence_faults(shot: Shot, today: date) -> Iterator[Finding]:
@@ -194,13 +200,13 @@ ADVICE: dict[str, str] = {
 }
 """What to do where the model itself does not take a file; `seconds` is what is written of one."""
 _HAS: dict[str, Callable[[Media], str]] = {
-    "wrong-media": lambda media: f"is {media.format.upper()}",
+    "wrong-media": lambda media: f"is {format_title(media.format)}",
     "too-large": lambda media: f"has {media.bytes / _MEGA:.1f} MB",
     **dict.fromkeys(
         ("too-small", "extreme-ratio", "clip-size"),
         lambda media: f"is {media.width} × {media.height}",
     ),
-    "clip-seconds": lambda media: f"has {media.seconds:.2f}",
+    "clip-seconds": lambda media: f"has {round(_length(media) or 0, 3):g}",
     "clip-rate": lambda media: f"has {media.fps:g}",
     "no-upload": lambda _: "is a local file",
 }

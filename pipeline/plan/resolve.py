@@ -6,6 +6,7 @@ sells it, then each provider asked for. The first that can express the item gets
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
@@ -86,8 +87,7 @@ class ItemDraft:
 
     compatibility: Compatibility
     references: tuple[Reference, ...]
-    key_parts: Mapping[int, keys.KeyParts]
-    """The references' part of the key, by recipe."""
+    key_parts: keys.ReferenceParts
     written: WrittenSettings
     clip: Media | None
     seconds: float | None
@@ -248,7 +248,7 @@ class ItemResolver:
         )
         if isinstance(choice, Finding):
             self._scope.report(choice, levels.settings)
-        references = self._fit_frames(model, attachments, written)
+        references = self._prepare_frames(model, attachments, written)
         asked = requirements_for(model, kind, attachments, references, written=written)
         known = self._compatibilities.get(asked)
         if known is None:
@@ -463,45 +463,50 @@ class ItemResolver:
             self._scope.report(finding, self._levels.settings)
         return not idle and not wrong
 
-    def _fit_frames(
+    def _prepare_frames(
         self, model: VideoModel, attachments: Attachments, written: WrittenSettings
     ) -> tuple[Reference, ...]:
-        """Return the references, frames in the ratio asked for; one with a finding is left out.
+        """Return the references, frames as they are sent; one with a finding is left out.
 
-        With `auto` nothing is checked, and of a URL nothing is known.
+        They get the ratio asked for. With `auto` it is not checked, and of a URL nothing is known.
         """
-        setting = written.get("aspect_ratio")
-        if setting is None or setting.data not in model.ratios or "edit" in attachments.parts:
-            return attachments.references
         if not {"first", "last"} & attachments.parts:
             return attachments.references
-        ratio, how = setting.data, attachments.fit
-        fitted: list[Reference] = []
+        setting = written.get("aspect_ratio")
+        stated = setting is not None and setting.data in model.ratios
+        ratio = setting.data if setting and stated and "edit" not in attachments.parts else ""
+        prepared: list[Reference] = []
         for reference in attachments.references:
             media = reference.media[0]
-            if reference.role not in {Role.FIRST, Role.LAST} or (
-                media.local and has_ratio(media.width, media.height, model.ratios[ratio])
-            ):
-                fitted.append(reference)
+            if reference.role not in {Role.FIRST, Role.LAST}:
+                prepared.append(reference)
                 continue
-            if how:
-                try:
-                    shaped = self._inspector.fit(media, ratio, how)
-                except MediaFault as fault:
-                    slug, message, hint = fault.slug, fault.message, fault.hint
-                else:
-                    fitted.append(replace(reference, media=(shaped,)))
-                    continue
-            elif media.local:
-                slug, hint = "frame-ratio", "say fit: crop, or fit: pad"
+            near = not ratio or has_ratio(media.width, media.height, model.ratios[ratio])
+            if ratio and media.local and not near and not attachments.fit:
                 message = f"the {reference.role} frame is not {ratio}"
-            else:
-                fitted.append(reference)
+                fault = MediaFault("frame-ratio", message, "say fit: crop, or fit: pad")
+                self._report_frame(reference, fault, attachments)
                 continue
-            violation = Violation(slug=slug, message=message, part=reference.name)
-            level = self._levels.draft
-            self._locator.report_media(reference, violation, attachments, level, hint=hint)
-        return tuple(fitted)
+            try:
+                if ratio and attachments.fit and not (near and media.local):
+                    sent = self._inspector.fit(media, ratio, attachments.fit)
+                else:
+                    sent = self._inspector.convert(media)
+            except MediaFault as fault:
+                self._report_frame(reference, fault, attachments)
+                continue
+            prepared.append(reference if sent is media else replace(reference, media=(sent,)))
+        same = all(map(operator.is_, prepared, attachments.references))
+        whole = len(prepared) == len(attachments.references)
+        return attachments.references if same and whole else tuple(prepared)
+
+    def _report_frame(
+        self, reference: Reference, fault: MediaFault, attachments: Attachments
+    ) -> None:
+        violation = Violation(slug=fault.slug, message=fault.message, part=reference.name)
+        self._locator.report_media(
+            reference, violation, attachments, self._levels.draft, hint=fault.hint
+        )
 
 
 def requirements_for(

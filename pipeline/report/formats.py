@@ -80,15 +80,16 @@ _JOINED_BY = frozenset({"address", "row", "path", "file"})
 """Columns by which a line is joined with its table, its file or another report: byte for byte."""
 
 
-def to_csv(records: Iterable[Record]) -> Iterator[str]:
+def to_csv(records: Iterable[Record], delimiter: str = ",") -> Iterator[str]:
     """Yield report.csv line by line: a header, then one line per item."""
-    yield csv_line(_COLUMNS)
+    yield csv_line(_COLUMNS, delimiter)
     for record in records:
         cells = {name: column(record) for name, column in _COLUMNS.items()}
-        yield csv_line(
+        shown = (
             cell if name in _JOINED_BY or not isinstance(cell, str) else without_direction(cell)
             for name, cell in cells.items()
         )
+        yield csv_line(shown, delimiter)
 
 
 def to_json(report: Report, records: Iterable[Record]) -> Iterator[bytes]:
@@ -114,7 +115,7 @@ def _harmless(document: bytes) -> bytes:
     return document if plain else printable(document.decode()).encode()
 
 
-def csv_line(cells: Iterable[Any]) -> str:
+def csv_line(cells: Iterable[Any], delimiter: str = ",") -> str:
     """Return one CSV line; no cell of it can be run as a formula."""
     texts = []
     for cell in cells:
@@ -124,8 +125,26 @@ def csv_line(cells: Iterable[Any]) -> str:
         # A lone carriage return is not quoted by csv.writer, and ends the line for some readers.
         texts.append(storable(text.replace("\r\n", "\n").replace("\r", "\n")))
     written = io.StringIO()
-    csv.writer(written, lineterminator="\n").writerow(texts)
+    csv.writer(written, delimiter=delimiter, lineterminator="\n").writerow(texts)
     return written.getvalue()
+
+
+def encode_for_spreadsheets(lines: Iterable[str], encoding: str = "utf-8") -> Iterator[bytes]:
+    """Yield the bytes of a CSV file that opens right with a double click.
+
+    UTF-8 and UTF-16 begin with a byte order mark: without it some programs take them for the code
+    page of the machine. Where Windows-1252 lacks a character, the file is UTF-8.
+    """
+    if encoding == "cp1252":
+        whole = list(lines)
+        try:
+            yield "".join(whole).encode(encoding)
+        except UnicodeEncodeError:
+            yield from encode_for_spreadsheets(whole)
+        return
+    yield "\ufeff".encode(encoding)
+    for line in lines:
+        yield line.encode(encoding)
 
 
 def _head(report: Report) -> dict[str, Any]:

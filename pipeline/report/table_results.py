@@ -1,8 +1,9 @@
 """A product table and its records become results.<table>.csv: the table, and what came of each row.
 
-The table's own columns come first and unchanged, one line per row, so that it can be joined back;
-then status, path, cost and cause for each shot and cell, in the order of the manifest. What turns
-the direction of writing is written out in our own columns' titles; a path stays the file's.
+The table's own columns come first and unchanged, one line per row and with its own delimiter, so
+that it can be joined back; then status, path, cost and cause for each shot and cell, in the order
+of the manifest. What turns the direction of writing is written out in our own columns' titles; a
+path stays the file's.
 """
 
 from __future__ import annotations
@@ -32,12 +33,12 @@ def to_results(table: Table, records: Iterable[Record], shots: Collection[str]) 
             facts = (record.state, record.path or "", cost, record.cause)
             found.setdefault(record.row_key, {})[name] = facts
     titles = (f"{without_direction(name)} {fact}" for name in columns for fact in _FACTS)
-    yield csv_line([*table.columns, *titles])
+    yield csv_line([*table.columns, *titles], table.delimiter)
     for row in table.rows:
         own = [cell_text(row.values.get(name)) for name in table.columns]
         results = found.get(row.key, {})
         facts_of = [fact for name in columns for fact in results.get(name, ("",) * len(_FACTS))]
-        yield csv_line([*own, *facts_of])
+        yield csv_line([*own, *facts_of], table.delimiter)
 
 
 def cell_text(value: Any) -> str:

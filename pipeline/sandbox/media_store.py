@@ -200,10 +200,14 @@ class MediaStore:
 
         try:
             with Image.open(BytesIO(content)) as image:
-                media_type = f"image/{(image.format or '').lower()}"
+                # A phone's JPEG with a preview behind it is one of several pictures (MPO).
+                form = (image.format or "").lower().replace("mpo", "jpeg")
                 width, height = image.size
         except (UnidentifiedImageError, OSError, ValueError) as error:
             raise NotMedia("neither a picture nor a video") from error
+        except Image.DecompressionBombError as error:
+            raise NotMedia("a picture of too many pixels") from error
+        media_type = f"image/{form}"
         if media_type not in _EXTENSIONS:
             raise NotMedia(f"{media_type} is not taken")
         return {"media_type": media_type, "width": width, "height": height}

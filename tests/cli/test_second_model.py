@@ -215,6 +215,6 @@ def test_it_is_made_and_reported(callsheet: CommandLine, harbour: Harbour) -> No
         share["name"]: share["done"] for share in report["by_model"]
     }
     assert {"swell": "wild"}.items() <= report["items"][1]["settings"].items()
-    with (folder / "report.csv").open(encoding="utf-8", newline="") as lines:
+    with (folder / "report.csv").open(encoding="utf-8-sig", newline="") as lines:
         assert ["kling-o1", "tide-2"] == [line["model"] for line in csv.DictReader(lines)]
     assert "| Model |" in (folder / "report.md").read_text("utf-8")

@@ -1,1 +1,1 @@
-"""Inputs as people have them, one test for each kind of trouble in shared/trials."""
+"""Inputs as people have them, one test for each kind of trouble."""

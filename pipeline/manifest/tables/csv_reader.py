@@ -42,6 +42,8 @@ _LABELS: Mapping[str, str] = {
     "utf-16-be": "UTF-16",
     "cp1252": "Windows-1252",
 }
+CODEC_OF: Mapping[str, str] = {"UTF-16": "utf-16-le", "Windows-1252": "cp1252"}
+"""By what `decode_table` says: the codec that a table is written by again, if not UTF-8."""
 _CODECS: Mapping[str | None, str] = {"windows-1252": "cp1252", "utf-16": "utf-16-le"}
 _AS_CSV = "save it as 'CSV UTF-8'"
 _PAGE = "a web page", "open its address in a browser: perhaps it asks to log in, or shows a preview"

@@ -33,6 +33,7 @@ from pipeline.manifest.tables.column_types import (
     read_spec,
 )
 from pipeline.manifest.tables.csv_reader import (
+    CODEC_OF,
     HEADER_LINES,
     MAX_FINDINGS,
     MAX_RELATED,
@@ -256,6 +257,8 @@ def read_table(  # noqa: PLR0913 - all by name, each one thing that only the man
             path=path,
             span=span_of(),
             decided=f"{text[1]}, {sheet.separated}, {len(sheet.lines)} lines",
+            delimiter=sheet.places.delimiter,
+            encoding=CODEC_OF.get(text[1], "utf-8"),
             complete=not has_errors(maker.findings),
         )
         return table, tuple(maker.findings)

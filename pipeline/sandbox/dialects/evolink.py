@@ -95,6 +95,7 @@ _MODELS: Mapping[str, CreditPrice] = {
     # The provider's own pages of 2026-02-01.
     "kling-o1-video-edit-fast": CreditPrice(per_second=Decimal("6.8"), billed_s=(6, 20)),
 }
+_CLIP_BYTES = 100_000_000
 _SCHEMAS = {
     name: DocumentSchema(dialect_schema("evolink"), name)
     for name in (*_MODELS, "upload-stream", "upload-base64", "upload-url", "page")
@@ -146,7 +147,8 @@ def _order(context: RequestContext, body: Mapping[str, Any]) -> Order | Reply:
     media = store.look_up(subject, _media_fields(body))
     for medium in media:
         # No clip is refused for its length: it is billed as if it were clamped.
-        for wrong in kling.medium_errors(store, medium, clip_seconds=kling.ANY_SECONDS):
+        limits: dict[str, Any] = {"clip_seconds": kling.ANY_SECONDS, "clip_bytes": _CLIP_BYTES}
+        for wrong in kling.medium_errors(store, medium, **limits):
             return _invalid(medium.field, wrong)
     price = _MODELS[model]
     low, high = price.billed_s

@@ -52,6 +52,7 @@ _ID_BYTES = 6
 _UPLOAD_LIFETIME_S = 3600.0
 # The limit of its web page; no API page has one.
 _UPLOAD_BYTES = 100_000_000
+_CLIP_BYTES = 100_000_000
 # 401, 422, 400, 429 and 500 from its error page; the words for 402 and 404 are ours.
 _TROUBLES: Mapping[str, tuple[str, str]] = {
     "throttled": ("rate_limit_exceeded", "Too many requests, please slow down."),
@@ -119,7 +120,7 @@ def _order(context: RequestContext, body: Mapping[str, Any]) -> Order | str:
     subject = context.subject(given["prompt"])
     media = store.look_up(subject, _media_fields(given))
     for medium in media:
-        for wrong in kling.medium_errors(store, medium):
+        for wrong in kling.medium_errors(store, medium, clip_bytes=_CLIP_BYTES):
             return f"{medium.field}: {wrong}"
     is_edit = body["model"] == _EDIT_MODEL
     # What the edit model makes is as long as its video, in both of its modes.

@@ -130,7 +130,9 @@ def test_a_crop_that_leaves_too_little_is_a_fault(tmp_path: Path) -> None:
 
 def test_a_transparent_frame_becomes_white_where_it_was_clear(tmp_path: Path) -> None:
     """A frame is opaque: the hidden colour of clear pixels does not show."""
-    Image.new("RGBA", (1280, 720), (0, 255, 0, 0)).save(tmp_path / "clear.png")
+    clear = Image.new("RGBA", (1280, 720), (0, 255, 0, 0))
+    clear.putpixel((640, 360), (200, 30, 30, 255))
+    clear.save(tmp_path / "clear.png")
     inspector = Inspector(tmp_path, (), tmp_path / "assets")
 
     media = inspector.fit(inspector.look("clear.png", tmp_path, "image"), "1:1", "crop")

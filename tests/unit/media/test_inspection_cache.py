@@ -143,7 +143,7 @@ def test_a_fitted_frame_is_measured_once(tmp_path: Path) -> None:
 
     first = fit(dry=True)
     left = sorted(path.name for path in tmp_path.iterdir())
-    cache_file.write_bytes(cache_file.read_bytes().replace(b'"height":720}', b'"height":721}'))
+    cache_file.write_bytes(cache_file.read_bytes().replace(b'"height":720,"f', b'"height":721,"f'))
     second = fit(dry=True)
     real = fit(dry=False)
 

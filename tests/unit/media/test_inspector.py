@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import struct
+import sys
 import zlib
 from pathlib import Path
 
@@ -45,7 +47,7 @@ def test_an_image_counts_by_its_bytes(inspector: Inspector, folder: Path) -> Non
     assert (str(path), True) == (media.source, media.local)
 
 
-@pytest.mark.parametrize("kind", ["png", "jpeg", "webp", "gif"])
+@pytest.mark.parametrize("kind", ["png", "jpeg", "webp", "gif", "bmp", "tiff", "avif"])
 def test_an_image_is_told_by_its_content(inspector: Inspector, folder: Path, kind: str) -> None:
     """The suffix has no say in what a picture is."""
     with (folder / "picture.dat").open("wb") as file:
@@ -160,9 +162,14 @@ def test_what_names_no_file_is_missing(inspector: Inspector, folder: Path, file:
         (b"name,price\nRunner,99\n", "wrong-media: hero.png is a text file, not a picture"),
         (b"\n<!DOCTYPE html><p>404", "wrong-media: hero.png is a web page, not a picture"),
         (
-            b"\0\0\0\x18ftypheic" + bytes(20),
-            "wrong-media: hero.png is a HEIC image, which nobody takes",
+            b"\0\0\0\x0cJXL " + bytes(20),
+            "wrong-media: hero.png is a JPEG XL image, which nobody takes",
         ),
+        (
+            b"<?xml version='1.0'?><svg/>",
+            "wrong-media: hero.png is an SVG image, which nobody takes",
+        ),
+        (b"BMW,Audi\nred,blue\n", "wrong-media: hero.png is a text file, not a picture"),
         (b"%PDF-1.7 ...", "wrong-media: hero.png is a PDF, not a picture"),
         (b"\x89PNG\r\n\x1a\nrubbish", "damaged: hero.png cannot be opened: its header is broken"),
         (bytes(range(200, 256)), "wrong-media: hero.png is something unknown, not a picture"),
@@ -198,6 +205,44 @@ def test_a_bomb_is_refused_unopened(inspector: Inspector, folder: Path) -> None:
 
     assert "wrong-media" == fault.slug
     assert "megapixels" in fault.message
+
+
+def test_a_bomb_in_a_tiff_is_refused_unopened(inspector: Inspector, folder: Path) -> None:
+    """What a TIFF claims of its size is read before anything is unpacked."""
+    tags = {256: 60_000, 257: 60_000, 258: 8, 259: 1, 262: 1, 273: 200, 277: 1, 278: 1, 279: 10}
+    entries = b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in tags.items())
+    (folder / "bomb.tif").write_bytes(
+        b"II*\0" + struct.pack("<IH", 8, len(tags)) + entries + bytes(400)
+    )
+
+    fault = _fault(inspector, "bomb.tif", folder)
+
+    assert "wrong-media: bomb.tif has more than 100 megapixels" == f"{fault.slug}: {fault.message}"
+
+
+def test_a_heic_picture_names_the_library_that_reads_it(
+    inspector: Inspector, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without that library the finding says how to get it, or to do without."""
+    monkeypatch.setitem(sys.modules, "pillow_heif", None)
+    (folder / "photo.heic").write_bytes(b"\0\0\0\x18ftypheic" + bytes(20))
+
+    fault = _fault(inspector, "photo.heic", folder)
+
+    assert "wrong-media" == fault.slug
+    assert "photo.heic is a HEIC image, and pillow-heif, which reads it" in fault.message
+    assert "pip install 'callsheet[heic]', or save it as JPEG" == fault.hint
+
+
+def test_a_picture_with_nothing_in_it_is_refused(inspector: Inspector, folder: Path) -> None:
+    """A layer that was exported hidden: one visible pixel makes it a picture."""
+    hidden = Image.new("LA", (400, 400), (90, 0))
+    hidden.save(folder / "hidden.png")
+    hidden.putpixel((9, 9), (90, 255))
+    hidden.save(folder / "shown.png")
+
+    assert "empty-image" == _fault(inspector, "hidden.png", folder).slug
+    assert () == inspector.look("shown.png", folder, "image").unfit
 
 
 @pytest.mark.parametrize(("name", "wanted"), [("a.mp4", "image"), ("a.png", "video")])

@@ -276,6 +276,20 @@ class Album:
             operations=(Operation(name=how, parameters={"ratio": ratio}, recipe=1),),
         )
 
+    def convert(self, media: Media) -> Media:
+        """Return a PNG of a picture that says it is unfit, else the picture itself."""
+        if not media.unfit:
+            return media
+        content = f"{media.digest} converted{self.encoder}"
+        return replace(
+            media,
+            digest=hashlib.sha256(content.encode()).hexdigest(),
+            format="png",
+            bytes=1000,
+            source_digest=media.digest,
+            operations=(Operation(name="convert", parameters={}, recipe=1),),
+        )
+
 
 _SHORT, _ANY = frozenset({5, 10}), frozenset(range(3, 11))
 _CLIP: dict[str, Any] = {"clip_seconds": (3.0, 10.0), "max_images": 4, "keep_audio": True}

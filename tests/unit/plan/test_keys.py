@@ -115,6 +115,37 @@ def test_the_bytes_of_a_picture_made_to_fit_are_not_part_of_it() -> None:
     assert here.digest != key(**{**written, "bundles": padded}).digest
 
 
+def test_the_bytes_of_a_picture_that_was_converted_are_not_part_of_it() -> None:
+    """A WebP counts by its own bytes and by being converted, whichever library does it."""
+    webp = {"format": "webp", "unfit": ("WebP",)}
+    here, there = (key(album=build.Album(encoder=words, details=webp)) for words in ("", "newer"))
+
+    assert here == there
+    assert {"references"} == changed(here)
+
+
+def test_what_was_bought_with_a_picture_as_it_is_stored_is_not_bought_again() -> None:
+    """A photo of inks was sent as it is: that it is converted now makes no other work of it."""
+    inks = key(album=build.Album(details={"format": "jpeg", "unfit": ("CMYK",)}))
+    first, *_ = inks.alternatives
+
+    assert (key().digest, True, None) == (first.digest, first.earlier_rule, first.ratio)
+    grey = key(album=build.Album(details={"unfit": ("16-bit grey",)}))
+    assert key().digest not in {other.digest for other in grey.alternatives}
+
+
+def test_a_clip_that_lies_on_its_side_does_not_stand_for_one_that_is_upright() -> None:
+    """Where a frame was sent sideways, only a clip of the right shape is taken for it."""
+    frames = (build.bundle(frames=build.frames("hero.png")),)
+    given: dict[str, Any] = {"text": "Rain.", "bundles": frames}
+    album = build.Album(sizes={"hero.png": (900, 1600)}, details={"unfit": ("sideways",)})
+    plain = key(album=build.Album(sizes={"hero.png": (900, 1600)}), **given)
+
+    first, *_ = key(album=album, **given).alternatives
+
+    assert (plain.digest, 9 / 16) == (first.digest, first.ratio)
+
+
 @pytest.mark.parametrize(
     ("given", "parts"),
     [

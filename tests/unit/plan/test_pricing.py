@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 from decimal import Decimal
+from fractions import Fraction
+from math import ceil
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from pipeline.domain import Budget, Item, Price, PricedItem, ProviderSettings
 from pipeline.errors import InvalidInput
@@ -99,6 +103,30 @@ def test_an_edit_is_reserved_as_providers_may_count_its_seconds(
     assert found
     assert Decimal(high) == found.high_usd
     assert Decimal(charged) <= found.high_usd
+    assert found.expected_usd <= found.high_usd
+
+
+@given(
+    frames=st.integers(72, 1200),
+    rate=st.sampled_from([Fraction(24_000, 1001), Fraction(25), Fraction(60_000, 1001)]),
+    per_second=st.decimals("0.000001", "0.5", places=7),
+    bounds=st.sampled_from([{}, {"min_seconds": 3, "max_seconds": 10}, {"min_seconds": 6}]),
+)
+def test_no_length_is_reserved_below_its_charge(
+    frames: int, rate: Fraction, per_second: Decimal, bounds: dict[str, int]
+) -> None:
+    """Whatever the length and the rate: by every digit of the file's length, as it is billed."""
+    length_s = frames / rate
+    found = price(
+        # A file's length is kept in millionths, never rounded down (media/video).
+        _of_file(edit(5.0), ceil(length_s * 1_000_000) / 1_000_000),
+        rates({**RATE, "kinds": ["edit"], "usd": f"{per_second:f}", **bounds}),
+    )
+
+    at_least, at_most = (Fraction(bounds.get(f"{end}_seconds", length_s)) for end in ("min", "max"))
+    billed_s = min(max(length_s, at_least), at_most)
+    assert found
+    assert Fraction(per_second) * billed_s <= Fraction(found.expected_usd)
     assert found.expected_usd <= found.high_usd
 
 
