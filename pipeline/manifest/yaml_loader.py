@@ -400,7 +400,7 @@ def _bad_beginning(origin: Source, mark: Any, began: Any) -> _Words | None:  # n
     return f"a value cannot begin with '{character}'", "put the value in quotes", mark, None
 
 
-def _unexpected(origin: Source, mark: Any, began: Any) -> _Words | None:
+def _misplaced_colon(origin: Source, mark: Any, began: Any) -> _Words | None:
     above = (origin.line(line) for line in range(mark.line, 0, -1))
     if _CRAMPED.match(next((line for line in above if line.strip()), "")):
         hint = "write a space behind the '-' or ':' of the line before"
@@ -430,7 +430,7 @@ def _no_colon(origin: Source, mark: Any, began: Any) -> _Words | None:  # noqa: 
     return message, "put the text in quotes", began, None
 
 
-def _unclosed(origin: Source, mark: Any, began: Any) -> _Words | None:  # noqa: ARG001
+def _open_quotes(origin: Source, mark: Any, began: Any) -> _Words | None:  # noqa: ARG001
     # Where the quotes open helps; that the file ends, at its end, does not.
     return None if began is None else (*_MESSAGES[_UNCLOSED], began, None)
 
@@ -438,10 +438,10 @@ def _unclosed(origin: Source, mark: Any, began: Any) -> _Words | None:  # noqa: 
 _CLOSER_LOOKS: tuple[tuple[str, Callable[[Source, Any, Any], _Words | None]], ...] = (
     ("cannot start any token", _bad_beginning),
     ("tab character", _bad_beginning),
-    (_UNEXPECTED, _unexpected),
+    (_UNEXPECTED, _misplaced_colon),
     (_NO_KEY, _goes_on),
     (_NO_COLON, _no_colon),
-    (_UNCLOSED, _unclosed),
+    (_UNCLOSED, _open_quotes),
 )
 """What the text itself says about some of the parser's errors."""
 

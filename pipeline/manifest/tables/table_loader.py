@@ -316,12 +316,15 @@ class _TableMaker:
         others: Mapping[str, Table | None],
         context: Mapping[str, Any],
     ) -> tuple[tuple[str, ...], Iterator[Row]] | None:
-        """Return the columns and rows; None where there are columns that nobody knows."""
+        """Return the columns and rows; None where there are columns that nobody knows.
+
+        Where the names stand in another line, what is wrong under the wrong names is not told.
+        Rows are made of those alone that stay: the others are positions until the end.
+        """
         sheet = self.sheet
         spec, findings = read_spec(self.spec, sheet, self.span_of)
         elsewhere = None if spec.complete else self._header_elsewhere(spec)
         if elsewhere is not None:
-            # What is wrong with cells under the wrong names is not told.
             self.findings.append(elsewhere)
             return None
         self.findings += [*sheet.findings, *findings]
@@ -373,10 +376,8 @@ class _TableMaker:
         )
         drafts = _RowDrafts(rows=rows, typed=typed, keys=keys_left, grid=grid, layout=layout)
         self.left_out |= dict.fromkeys(skipped, "_skip") | filtered.left_out
-        # Without its match a row lacks what templates may ask of it.
         whole_rows = [row for row, before in enumerate(staying) if before not in missing]
         self._note_others(whole_rows, good, drafts, spec)
-        # Rows are made of those alone that stay: the others are positions until here.
         chosen = good[: self.spec.get("limit")]
         return names.columns, (self._row(row, drafts, spec) for row in chosen)
 
