@@ -84,15 +84,20 @@ class Campaign:
         retry: Sequence[str] = (),
         scenario: Path | None = None,
         chaos: float = 0.0,
+        locked: bool = False,
     ) -> Run:
         """Return a run of what a plan selects, or of everything; begin it with `async with`.
 
         Real money needs a limit: the manifest's, or `max_cost_usd`. `scenario` and `chaos` make a
-        rehearsal's sandbox misbehave.
+        rehearsal's sandbox misbehave. `locked` wants exactly what the lock file has, and buys
+        nothing.
         """
         from pipeline.api.campaign_run import Run  # noqa: PLC0415 - slow to load
 
         campaign = self._loaded if plan is None else plan.campaign
+        if locked:
+            request = replace(campaign.request, locked=True)
+            campaign = replace(campaign, request=request)
         if not campaign.request.rehearse and (scenario is not None or chaos):
             raise usage("scenario and chaos make the sandbox misbehave: they need a rehearsal")
         cap_usd = None if max_cost_usd is None else Decimal(str(max_cost_usd))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, TypeVar
 
 import orjson
 from sqlalchemy import Connection, RowMapping, select
@@ -27,6 +27,7 @@ from pipeline.ledger.sql_schema import (
     usd,
 )
 
+T = TypeVar("T")
 _PAGE = 500
 _MEASURES = ("sha256", "bytes", "seconds", "width", "height", "fps")
 _SAME = ("address", "shot", "row_key", "key")
@@ -74,10 +75,8 @@ def page(
     return found, rows[-1]["position"] if len(rows) == _PAGE else None
 
 
-def iter_records(
-    read_page: Callable[[int], tuple[list[Record], int | None]],
-) -> Iterator[Record]:
-    """Yield the records of every page, from the first on."""
+def iter_pages(read_page: Callable[[int], tuple[list[T], int | None]]) -> Iterator[T]:
+    """Yield what is on every page, from the first on."""
     after: int | None = -1
     while after is not None:
         page, after = read_page(after)

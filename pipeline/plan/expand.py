@@ -58,6 +58,7 @@ class Expansion:
     inspector: MediaInspector
     provider: str = ""
     day: date | None = None
+    takes: Mapping[str, Sequence[int]] = MappingProxyType({})
 
     def __iter__(self) -> Iterator[Item | Finding]:
         yield from provider_setting_faults(self.manifest, self.offers)
@@ -73,6 +74,7 @@ class Expansion:
                 inspector=self.inspector,
                 provider=self.provider,
                 findings=findings,
+                takes=self.takes,
             ).items()
             yield from findings.drain()
 
@@ -84,15 +86,22 @@ def expand(
     *,
     provider: str = "",
     day: date | None = None,
+    takes: Mapping[str, Sequence[int]] = MappingProxyType({}),
 ) -> Expansion:
     """Return the plan of a manifest; `offers` are all that are known, by provider.
 
     `provider` is the only one to be asked, whatever the manifest says. `day` is the one by which
     licences are judged; without one, none is. Where the manifest lets items move on to another
-    provider, each has its `fallbacks`: nothing is planned anew while a run goes on.
+    provider, each has its `fallbacks`: nothing is planned anew while a run goes on. `takes` says by
+    address without its take which takes there are, whatever the manifest says.
     """
     return Expansion(
-        manifest=manifest, offers=offers, inspector=inspector, provider=provider, day=day
+        manifest=manifest,
+        offers=offers,
+        inspector=inspector,
+        provider=provider,
+        day=day,
+        takes=takes,
     )
 
 
@@ -127,10 +136,12 @@ class ShotExpansion:
         inspector: MediaInspector,
         provider: str,
         findings: FindingCollector,
+        takes: Mapping[str, Sequence[int]] = MappingProxyType({}),
     ) -> None:
         self._manifest = manifest
         self._shot = shot
         self._only = provider
+        self._fixed_takes = takes
         self._inspector = inspector
         self._cells, faults = cells(shot.variants)
         for fault in faults:
@@ -184,7 +195,11 @@ class ShotExpansion:
         scope.enter_take(1)
         count = self._layers.takes(self._levels.settings)
         work = self._work()
-        for take in range(1, (count or 1) + 1):
+        takes: Sequence[int] = range(1, (count or 1) + 1)
+        if self._fixed_takes:
+            first = address(self._shot.id, self._row_text, cell.name, 1)
+            takes = self._fixed_takes.get(first.removesuffix("#1"), takes)
+        for take in takes:
             if take > 1:
                 scope.enter_take(take)
                 if (self._levels.draft | self._levels.prompt) & TAKE:

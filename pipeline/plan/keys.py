@@ -171,8 +171,8 @@ def item_key(
         parts={
             **shared.parts.digests,
             **references[RECIPE].digests,
-            "prompt": _digest(said),
-            "take": _digest(b"%d" % take),
+            "prompt": part_digest(said),
+            "take": part_digest(b"%d" % take),
         },
         alternatives=tuple(
             [
@@ -192,7 +192,7 @@ def _parts_of(contents: Mapping[str, Any]) -> KeyParts:
     texts = {name: _canonical(content) for name, content in contents.items()}
     return KeyParts(
         contents=texts,
-        digests={name: _digest(text) for name, text in texts.items()},
+        digests={name: part_digest(text) for name, text in texts.items()},
     )
 
 
@@ -200,5 +200,6 @@ def _canonical(content: Any) -> bytes:
     return orjson.dumps(content, default=str, option=_CANONICAL)
 
 
-def _digest(text: bytes) -> str:
+def part_digest(text: bytes) -> str:
+    """Return the digest of a part of a key, from its canonical JSON."""
     return hashlib.sha256(text).hexdigest()[:_PART_DIGITS]

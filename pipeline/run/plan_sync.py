@@ -21,6 +21,7 @@ from pipeline.domain import Budget, Policy, PricedItem, Record
 from pipeline.domain.states import MAKES, UNSETTLED_STATUSES, State, Status, status_of
 from pipeline.findings import Finding, Span, group_findings, has_errors
 from pipeline.ledger import outputs, payload
+from pipeline.ledger.paid_elsewhere import AbsentClip
 from pipeline.ledger.plan_totals import Line, PlanTotals
 from pipeline.ledger.plans import Clash, PlanDraft, Planned
 from pipeline.ledger.price_confirmations import PriceClass, PriceStanding, SeenPrice
@@ -131,6 +132,10 @@ class PlanSummary:
     """How the prices of its items stand: confirmed by what was bought, or not."""
     fallbacks: frozenset[str] = frozenset()
     """Providers to whom selected items may go when their own provider's lane stops."""
+    absent: tuple[AbsentClip, ...] = ()
+    """Selected items that were paid for elsewhere, as the lock file says, and are not here."""
+    elsewhere_usd: Decimal = Decimal(0)
+    """How much of `committed_usd` was paid elsewhere."""
 
     @property
     def ok(self) -> bool:

@@ -13,7 +13,7 @@ from pipeline.api.comparison import Comparison, compare_providers
 from pipeline.api.money_text import item_count
 from pipeline.cli.campaigns import open_campaign, print_root_notice, request_of
 from pipeline.cli.console import print_error
-from pipeline.cli.loss_text import print_loss
+from pipeline.cli.loss_text import print_absent, print_loss
 from pipeline.cli.options import (
     AccessOptions,
     CampaignOptions,
@@ -65,6 +65,9 @@ def plan(
         print_loss(found.loss, campaign.request, found.to_make)
         if found.to_make.items or not found.loss.uncounted:
             raise typer.Exit(Exit.STOPPED)
+    if found.summary.absent:
+        print_absent(found.summary, campaign.request)
+        raise typer.Exit(Exit.STOPPED)
     if quote:
         from pipeline.api.quotes import quote_campaign  # noqa: PLC0415 - slow to load
 

@@ -11,6 +11,7 @@ from typing import Annotated
 
 import typer
 
+from pipeline.api.campaign_plan import loss_of
 from pipeline.api.campaign_report import only_rehearsed, write_report
 from pipeline.api.campaign_request import RunSettings
 from pipeline.api.campaign_run import RunScope
@@ -87,7 +88,7 @@ def reconcile(
         abandon=tuple(abandon or ()),
     )
     with open_for_work(request, notify=print_error) as ledger:
-        loss = ledger.find_loss(campaign.name)
+        loss = loss_of(ledger, request, campaign.name)
         if loss is not None:
             print_loss(loss, request)
         settings = RunSettings()
