@@ -15,7 +15,7 @@ from pipeline.domain.states import REPLANNED, UNBOUGHT, State, status_of
 from pipeline.findings import Span
 from pipeline.ledger.outputs import CLIP, EXTENSION
 from pipeline.ledger.plan_totals import current, stands
-from pipeline.ledger.purchases import PAID_EARLIER, UNKNOWN
+from pipeline.ledger.purchases import PAID_EARLIER, PAID_ELSEWHERE, UNKNOWN
 from pipeline.ledger.sql_schema import (
     campaigns,
     clips,
@@ -156,12 +156,15 @@ def _money(paid: Sequence[RowMapping]) -> dict[str, Any]:
         f"{figure}_usd": usd(sum(purchase[f"{figure}_microusd"] for purchase in paid))
         for figure in ("reserved", "charged", "possible")
     }
-    adopted = (p["charged_microusd"] for p in paid if p["charge_source"] == PAID_EARLIER)
+    parts = {
+        name: usd(sum(p["charged_microusd"] for p in paid if p["charge_source"] == source))
+        for name, source in (("adopted_usd", PAID_EARLIER), ("elsewhere_usd", PAID_ELSEWHERE))
+    }
     sources = [purchase["charge_source"] for purchase in paid]
     native = [Decimal(p["charged_native"]) for p in paid if p["charged_native"]]
     return {
         **sums,
-        "adopted_usd": usd(sum(adopted)),
+        **parts,
         "charged_native": sum(native, Decimal(0)) if native else None,
         "native_unit": next((p["native_unit"] for p in paid if p["native_unit"]), ""),
         "charge_source": UNKNOWN if UNKNOWN in sources else next(filter(None, sources), ""),

@@ -357,6 +357,16 @@ class Ledger:
         """Return the plan's output paths (`outputs.views`)."""
         return self._read(partial(outputs.views, **where))
 
+    def place(self, view: View, *, signature: str, mode: int) -> None:
+        """Write that an item's clip stands at its output path now."""
+        placing = partial(outputs.place, item_id=view.item_id, path=view.path, mode=mode)
+        sha256 = view.clip.sha256 if view.clip else ""
+        self._write_now(partial(placing, sha256=sha256, signature=signature))
+
+    def sign(self, sha256: str, signature: str) -> None:
+        """Write what a clip's file in the store is, its bytes being right."""
+        self._write_now(partial(outputs.sign, sha256=sha256, signature=signature))
+
     def finished_clips(self, **where: Any) -> list[Clip]:
         """Return the plan's clips (`outputs.finished_clips`)."""
         return self._read(partial(outputs.finished_clips, **where))

@@ -11,11 +11,12 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date
 from types import MappingProxyType
 
 from pipeline.domain import (
+    EMPTY,
     Item,
     Manifest,
     Mention,
@@ -58,7 +59,7 @@ class Expansion:
     inspector: MediaInspector
     provider: str = ""
     day: date | None = None
-    takes: Mapping[str, Sequence[int]] = MappingProxyType({})
+    takes: Mapping[str, Sequence[int]] = field(default_factory=lambda: EMPTY)
 
     def __iter__(self) -> Iterator[Item | Finding]:
         yield from provider_setting_faults(self.manifest, self.offers)
@@ -86,7 +87,7 @@ def expand(
     *,
     provider: str = "",
     day: date | None = None,
-    takes: Mapping[str, Sequence[int]] = MappingProxyType({}),
+    takes: Mapping[str, Sequence[int]] = EMPTY,
 ) -> Expansion:
     """Return the plan of a manifest; `offers` are all that are known, by provider.
 
@@ -136,7 +137,7 @@ class ShotExpansion:
         inspector: MediaInspector,
         provider: str,
         findings: FindingCollector,
-        takes: Mapping[str, Sequence[int]] = MappingProxyType({}),
+        takes: Mapping[str, Sequence[int]] = EMPTY,
     ) -> None:
         self._manifest = manifest
         self._shot = shot
