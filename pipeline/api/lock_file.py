@@ -96,23 +96,18 @@ def prune_lock_file(request: CampaignRequest, campaign: str, planned: Iterator[s
     """Move the lines of items that the plan has no more to `<stem>.lock.old`."""
     path, old = lock_path(request, campaign), lock_path(request, campaign, _PRUNED)
     _require(path)
-    addresses = frozenset(planned)
-    orphans: dict[str, LockedClip] = {}
-    left: dict[str, LockedClip] = {}
+    kept, orphans = prune_lock(load_lock(request, campaign), frozenset(planned))
+    if not orphans:
+        return ChangedLock(path=path, clips=len(kept))
+    # First they are kept there: a line that stands in both files is not lost.
+    change_file(old, lambda text: append_lines(text, orphans.values()))
 
     def change(text: str) -> str:
-        kept, gone = prune_lock(_parse(text, path, request), addresses)
-        orphans.update(gone)
-        left.update(kept)
-        if not gone:
-            return text
-        # First they are kept there: a line that stands in both files is not lost.
-        change_file(old, lambda before: append_lines(before, gone.values()))
-        return write_lock(kept)
+        lock = _parse(text, path, request)
+        return write_lock({a: clip for a, clip in lock.items() if orphans.get(a) != clip})
 
     change_file(path, change)
-    moved_to = old if orphans else None
-    return ChangedLock(path=path, clips=len(left), moved=tuple(orphans), moved_to=moved_to)
+    return ChangedLock(path=path, clips=len(kept), moved=tuple(orphans), moved_to=old)
 
 
 def merge_lock_file(request: CampaignRequest, campaign: str) -> ChangedLock:
@@ -132,17 +127,17 @@ def merge_two_files(ours: Path, theirs: Path) -> ChangedLock:
 
 def _merge(path: Path, sides: Callable[[str], list[dict[str, LockedClip]]]) -> ChangedLock:
     merged: dict[str, LockedClip] = {}
-    moved: list[str] = []
+    before: dict[tuple[str, str, str], str] = {}
 
     def change(text: str) -> str:
         locks = sides(text)
         merged.update(merge_locks(*locks))
-        known = {clip.purchase: address for lock in locks for address, clip in lock.items()}
-        moved.extend(a for a, clip in merged.items() if known[clip.purchase] != a)
+        before.update({clip.purchase: a for lock in locks for a, clip in lock.items()})
         return write_lock(merged)
 
     change_file(path, change)
-    return ChangedLock(path=path, clips=len(merged), moved=tuple(sorted(moved)))
+    moved = sorted(a for a, clip in merged.items() if before[clip.purchase] != a)
+    return ChangedLock(path=path, clips=len(merged), moved=tuple(moved))
 
 
 def _require(path: Path) -> None:

@@ -177,6 +177,13 @@ def sum_elsewhere(connection: Connection, *, campaign: str) -> Decimal:
     return usd(connection.scalar(query) or 0)
 
 
+def find_elsewhere(connection: Connection, *, key: str, sha256: str) -> int | None:
+    """Return the purchase elsewhere that brought this clip of a key; None if there is none."""
+    query = select(purchases.c.id, purchases.c.request).where(purchases.c.key == key, *_STANDING)
+    rows = connection.execute(query).all()
+    return next((row.id for row in rows if locked_in(row.request)["sha256"] == sha256), None)
+
+
 def locked_in(request: bytes) -> Any:
     """Return the line of the lock file that a purchase elsewhere was booked from, and its address.
 

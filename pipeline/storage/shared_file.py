@@ -17,7 +17,7 @@ def change_file(path: Path, change: Callable[[str], str]) -> bool:
     """Replace a file's text by what `change` makes of it, at once and durably; tell if it differs.
 
     Whoever else calls this waits. A file that is not there begins empty; one that stays as it is
-    is not touched.
+    is not touched. `change` may be called more than once.
 
         change_file(path, lambda text: f"{text}another line{os.linesep}")
     """

@@ -337,6 +337,23 @@ def test_a_lost_ledger_is_no_loss_where_lock_file_and_store_are_there(
     assert (PRICE * ITEMS, PRICE * ITEMS) == money(finished)
 
 
+def test_an_adopted_clip_that_the_lock_file_knows_is_counted_once(
+    finished: Campaign, callsheet: Callsheet, sandbox: Sandbox
+) -> None:
+    """At what was paid for it, not at an estimate beside that; the file stays to the byte."""
+    before = lock_of(finished).read_bytes()
+    shutil.rmtree(finished.root / ".callsheet")
+
+    code, said = callsheet("store", *finished.words("adopt"))
+
+    assert (0, True) == (code, "2 items adopted" in said), said
+    assert (PRICE * ITEMS, PRICE * ITEMS) == money(finished)
+    code, said = callsheet(*finished.words())
+    assert (0, True) == (code, "no request was sent" in said), said
+    assert ([], []) == (sandbox.tasks("runware"), finished.damage())
+    assert before == lock_of(finished).read_bytes()
+
+
 def test_deleted_outputs_are_not_bought_again(
     finished: Campaign, callsheet: Callsheet, sandbox: Sandbox
 ) -> None:
@@ -428,22 +445,20 @@ def test_pruning_moves_orphans_to_another_file(finished: Campaign, callsheet: Ca
 def test_an_interrupted_run_writes_what_it_has_made(campaign: Campaign, sandbox: Sandbox) -> None:
     """What is at the provider comes with the next run."""
     sandbox.play("stuck", prompt="Brera")
-    process = subprocess.Popen(
+    with subprocess.Popen(
         [sys.executable, "-m", "pipeline", *campaign.words()],
         env={**os.environ, **environment()},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-    )
-    assert process.stdout is not None
-    for line in process.stdout:
-        if re.search(r"still\[A\]#1.*(shown|done)", line):
-            break
-    for _ in range(2):
-        process.terminate()
-    process.stdout.read()
-    assert process.wait(60) in {130, 143}
+    ) as process:
+        assert process.stdout is not None
+        for awaited in (r"shown.*still\[A\]#1", "stopping: what is in flight is collected"):
+            assert any(re.search(awaited, line) for line in process.stdout)
+            process.terminate()
+        process.stdout.read()
 
+    assert process.returncode in {130, 143}
     assert ["still[A]#1"] == list(lines(campaign))
 
 

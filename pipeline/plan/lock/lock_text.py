@@ -42,9 +42,10 @@ def write_lock(lock: Lock) -> str:
 
 
 def append_lines(text: str, clips: Iterable[LockedClip]) -> str:
-    """Return a text with the lines of these clips after it; an address may stand there twice."""
+    """Return a text with the lines of these clips after it; each line once."""
     begun = text or f"{HEADER}\n"
-    return begun + "".join(f"{_line(clip)}\n" for clip in clips)
+    known = {line for _, line in _lines(begun)}
+    return begun + "".join(f"{line}\n" for line in map(_line, clips) if line not in known)
 
 
 def read_lock(text: str, file: str, advice: str = "") -> dict[str, LockedClip]:
