@@ -22,7 +22,9 @@ if TYPE_CHECKING:  # what follows is slow to load
     from pipeline.api.campaign_report import CampaignStatus
     from pipeline.api.campaign_run import Run
     from pipeline.api.clip_adoption import AdoptedClips
+    from pipeline.api.lock_file import ChangedLock
     from pipeline.api.reconciliation import Decisions
+    from pipeline.api.verification import Verification
     from pipeline.report.summary import Report
     from pipeline.run.manual import Sent
 
@@ -162,6 +164,28 @@ class Campaign:
         from pipeline.api.clip_adoption import adopt_clips  # noqa: PLC0415 - slow to load
 
         return adopt_clips(self._loaded, named)
+
+    def verify(self, *, restore: bool = False) -> Verification:
+        """Read every clip, and compare it with ledger and lock file; `restore` what is wrong.
+
+        found = campaign.verify()
+        assert found.ok, found.faults
+        """
+        from pipeline.api.verification import verify_campaign  # noqa: PLC0415 - seldom needed
+
+        return verify_campaign(self._loaded, restore=restore)
+
+    def merge_lock(self) -> ChangedLock:
+        """Merge what Git's conflict marks keep apart in the lock file; no clip is lost by it."""
+        from pipeline.api.lock_file import merge_lock_file  # noqa: PLC0415 - seldom needed
+
+        return merge_lock_file(self._loaded.request, self.name)
+
+    def prune_lock(self) -> ChangedLock:
+        """Move out of the lock file what the manifest does not ask for any more."""
+        from pipeline.api.lock_pruning import prune_orphans  # noqa: PLC0415 - seldom needed
+
+        return prune_orphans(self._loaded)
 
     def _with(self, **changes: Any) -> LoadedCampaign:
         loaded = self._loaded

@@ -70,7 +70,8 @@ def open_for_purchases(
         if loss is not None and not request.locked:
             # Before the new ledger is made: whoever does not agree finds everything as it was.
             summary = _after_loss(campaign, settings, loss)
-            agreed = loss, _require_agreement(campaign, settings, loss, summary)
+            if given_usd is not None or loss.stops(buys=summary.to_make.items):
+                agreed = loss, _require_agreement(campaign, settings, loss, summary)
         opened = open_for_work(request, clock=settings.clock, anew=True, notify=notify)
     with opened as ledger:
         loss = loss_of(ledger, request, campaign.name)
@@ -81,8 +82,8 @@ def open_for_purchases(
         if loss is not None:
             if agreed is None or agreed[0] != loss:
                 summary = _after_loss(campaign, settings, loss)
-                if given_usd is None and loss.uncounted and not summary.to_make.items:
-                    # A loss that nobody can count stops no purchase: there is none to be made.
+                if given_usd is None and not loss.stops(buys=summary.to_make.items):
+                    # There is no purchase to be made, and none that it could stop.
                     yield ledger, loss
                     return
                 agreed = loss, _require_agreement(campaign, settings, loss, summary)

@@ -60,7 +60,7 @@ def exit_if_refused(summary: PlanSummary, loss: Loss | None, request: CampaignRe
     lines += absent_lines(summary, request) if summary.absent else ()
     for line in lines:
         print_error(line)
-    if summary.absent or (loss is not None and (buys.items or not loss.uncounted)):
+    if summary.absent or (loss is not None and loss.stops(buys=buys.items)):
         raise typer.Exit(Exit.STOPPED)
 
 

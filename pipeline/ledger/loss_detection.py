@@ -20,7 +20,7 @@ from pipeline.domain.lock import NOTHING_REMEMBERED, LockMemory
 from pipeline.errors import LedgerLost
 from pipeline.ledger.connection import upsert
 from pipeline.ledger.intent_counter import COUNTER, UNREADABLE, read_counters, write_offs
-from pipeline.ledger.paid_elsewhere import count_unknown
+from pipeline.ledger.purchases import PAID_ELSEWHERE
 from pipeline.ledger.root_lock import LEDGER, README
 from pipeline.ledger.sql_schema import campaigns, clips, losses, purchases, set_aside
 from pipeline.storage.downloads import PartialDownload
@@ -63,6 +63,10 @@ class Loss:
     def uncounted(self) -> bool:
         """Tell whether nothing says that a purchase is lost, only that a ledger is gone."""
         return not (self.intents or self.clips)
+
+    def stops(self, *, buys: int) -> bool:
+        """Tell whether it stops a run that would buy so many items; a clip stops any."""
+        return bool(buys or self.clips)
 
     def lines(self, root: Path) -> Iterator[str]:
         """Yield what is lost, a line each."""
@@ -151,12 +155,11 @@ def find_loss(
 ) -> Loss | None:
     """Return what the ledger has lost of a campaign, None if nothing is known to be lost.
 
-    What lock files remember is not lost.
+    Clips that lock files remember are not lost. Of purchases that are missing nobody knows whether
+    those are what the lock file has, or others that were still in flight.
     """
     counted = traces.counters.get(campaign, 0)
     missing = max(0, counted - _count_intents(connection, campaign))
-    if missing:
-        missing = max(0, missing - count_unknown(connection, memory.clips))
     remembered = memory.others | {each.clip.sha256 for each in memory.clips}
     clips = unknown_clips(connection, traces=traces)
     loss = Loss(
@@ -255,6 +258,7 @@ def _count_intents(connection: Connection, campaign: str) -> int:
         select(func.count())
         .select_from(purchases)
         .join(campaigns, campaigns.c.id == purchases.c.campaign_id)
+        .where(purchases.c.charge_source != PAID_ELSEWHERE)
     )
     number = connection.scalar(there.where(campaigns.c.name == campaign)) or 0
     return number + write_offs(connection).get(campaign, 0)

@@ -111,11 +111,6 @@ def find_unsettled(connection: Connection, remembered: Sequence[RememberedClip])
     return found
 
 
-def count_unknown(connection: Connection, remembered: Sequence[RememberedClip]) -> int:
-    """Count the remembered purchases that the ledger does not have."""
-    return sum(each.purchase_id is None for each in find_unsettled(connection, remembered))
-
-
 def take_in(connection: Connection, *, campaign: str, unsettled: Iterable[Unsettled]) -> None:
     """Write what is remembered: the purchase and, where the clip is here, its job's end."""
     manifest = manifest_of(campaign)

@@ -324,17 +324,23 @@ def _flip(file: Path) -> None:
     os.utime(file, ns=(before.st_atime_ns, before.st_mtime_ns))
 
 
-def test_a_lost_ledger_is_no_loss_where_lock_file_and_store_are_there(
+def test_a_lost_ledger_stops_nothing_where_lock_file_and_store_are_there(
     finished: Campaign, callsheet: Callsheet, sandbox: Sandbox
 ) -> None:
-    """All that it knew is in the lock file: the clips stay, and nothing is bought."""
+    """The clips stay; but what was in flight nobody knows, so that a purchase is asked about."""
     finished.ledger.unlink()
 
     code, said = callsheet(*finished.words())
 
     assert (0, True) == (code, "no request was sent" in said), said
-    assert ([], []) == (sandbox.tasks("runware"), finished.damage())
+    assert "2 purchases of cups that" in said
     assert (PRICE * ITEMS, PRICE * ITEMS) == money(finished)
+    (finished.folder / "cups.csv").write_text(f"{TABLE}C,Cadore\n", "utf-8")
+    code, said = callsheet(*finished.words())
+    assert (12, True) == (code, "--buy-again 0.42" in said), said
+    assert [] == sandbox.tasks("runware")
+    code, said = callsheet(*finished.words("run", "--buy-again", "0.42"))
+    assert (0, 1) == (code, len(sandbox.tasks("runware"))), said
 
 
 def test_an_adopted_clip_that_the_lock_file_knows_is_counted_once(

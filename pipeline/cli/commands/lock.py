@@ -8,15 +8,14 @@ from typing import Annotated
 
 import typer
 
-from pipeline.api.campaign_plan import dry_run, require_admitted
 from pipeline.api.campaign_request import usage
 from pipeline.api.lock_file import (
     SUFFIX,
     ChangedLock,
     merge_lock_file,
     merge_two_files,
-    prune_lock_file,
 )
+from pipeline.api.lock_pruning import prune_orphans
 from pipeline.api.money_text import item_count
 from pipeline.cli.campaigns import open_campaign, request_of
 from pipeline.cli.console import print_text
@@ -64,10 +63,7 @@ def prune(options: CampaignOptions) -> None:
     still there stay. No clip is touched.
     """
     campaign = open_campaign(request_of(options))
-    with dry_run(campaign, files=False) as (summary, ledger):
-        require_admitted(summary, campaign)
-        planned = (record.address for record in ledger.records(campaign.name))
-        changed = prune_lock_file(campaign.request, campaign.name, planned)
+    changed = prune_orphans(campaign)
     for address in _few(changed.moved):
         print_text(f"taken out: {address}")
     where = f"; what was taken out is in {changed.moved_to}" if changed.moved_to else ""

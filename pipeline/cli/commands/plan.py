@@ -63,7 +63,7 @@ def plan(
     print_plan(found.summary, campaign, console)
     if found.loss is not None:
         print_loss(found.loss, campaign.request, found.to_make)
-        if found.to_make.items or not found.loss.uncounted:
+        if found.loss.stops(buys=found.to_make.items):
             raise typer.Exit(Exit.STOPPED)
     if found.summary.absent:
         print_absent(found.summary, campaign.request)
