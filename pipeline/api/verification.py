@@ -31,7 +31,7 @@ _DIGITS = 12
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Fault:
+class ClipFault:
     """A file that is not what it should be, or two records that disagree."""
 
     address: str
@@ -48,7 +48,7 @@ class Verification:
     """How many clips of the store were read."""
     outputs: int
     """How many files at output paths were read."""
-    faults: tuple[Fault, ...]
+    faults: tuple[ClipFault, ...]
     notes: tuple[str, ...] = ()
     """What is no damage, and should be known."""
 
@@ -116,12 +116,12 @@ class _Verifier:
         self._views = views
         self._restore = restore
         self._store = Store(campaign.request.home)
-        self._faults: list[Fault] = []
+        self._faults: list[ClipFault] = []
 
     def verify(self) -> Verification:
         """Compare records, then the store, then output paths, which are restored from it."""
         self._compare_records()
-        expected = self._expected()
+        expected = self._collect_expected()
         self._check_store(expected)
         placed = [view for view in self._views if view.clip and view.placed]
         self._check_outputs(placed)
@@ -143,9 +143,9 @@ class _Verifier:
                 continue
             theirs, own = line.sha256[:_DIGITS], view.clip.sha256[:_DIGITS]
             message = f"{self._lock_path} has the clip {theirs} for it, and the ledger {own}"
-            self._faults.append(Fault(address=view.address, message=message))
+            self._faults.append(ClipFault(address=view.address, message=message))
 
-    def _expected(self) -> list[_Expected]:
+    def _collect_expected(self) -> list[_Expected]:
         """Return every clip that ledger or lock file know, each once, by its digest."""
         found: dict[tuple[str, str], _Expected] = {}
         wanted = [(view.address, view.clip) for view in self._views if view.clip is not None]
@@ -166,7 +166,7 @@ class _Verifier:
         paths = [self._store.path(clip.sha256, clip.extension) for clip in expected]
         for clip, path, wrong in zip(expected, paths, _wrongs(paths, expected), strict=True):
             if wrong:
-                fault = Fault(address=clip.named, message=f"its clip {path} {wrong}")
+                fault = ClipFault(address=clip.named, message=f"its clip {path} {wrong}")
                 source = self._heal(clip) if self._restore else ""
                 self._faults.append(replace(fault, restored=source))
 
@@ -190,7 +190,7 @@ class _Verifier:
         expected = [view.clip for view in placed if view.clip is not None]
         for view, path, wrong in zip(placed, paths, _wrongs(paths, expected), strict=True):
             if wrong:
-                fault = Fault(address=view.address, message=f"{path} {wrong}")
+                fault = ClipFault(address=view.address, message=f"{path} {wrong}")
                 source = self._put_back(view, path) if self._restore else ""
                 self._faults.append(replace(fault, restored=source))
 

@@ -46,7 +46,8 @@ def absent_lines(summary: PlanSummary, request: CampaignRequest) -> Iterator[str
     if len(summary.absent) > _SHOWN:
         yield f"  and {len(summary.absent) - _SHOWN} more"
     yield "it would be bought a second time, so nothing is sent. The ways on:"
-    yield f"  put the clips into the store:    {_store_folder(request)}, from whoever has them"
+    store = request.home / STATE_FOLDER / "store"
+    yield f"  put the clips into the store:    {store}, from whoever has them"
     yield from _lines_to_buy_again(request, summary.to_make)
 
 
@@ -78,10 +79,6 @@ def _lines_to_buy_again(request: CampaignRequest, buys: Totals | None) -> Iterat
     yield f"  buy it again for {total} USD:  {request.command()}{command} --buy-again {total}"
     if buys is not None and buys.unpriced:
         yield f"  {buys.unpriced} of unknown price are not in that sum, and are not bought by it"
-
-
-def _store_folder(request: CampaignRequest) -> str:
-    return str(request.home / STATE_FOLDER / "store")
 
 
 def print_loss(loss: Loss, request: CampaignRequest, buys: Totals | None = None) -> None:

@@ -93,11 +93,11 @@ def plain_locked(clip: LockedClip) -> dict[str, Any]:
         "price_usd": f"{clip.price_usd.normalize():f}",
         "price_source": clip.price_source,
         "paid": clip.paid_at.astimezone(UTC).strftime(_TIME),
-        **({"off_spec": True} if clip.off_spec else {}),
+        **({"in_spec": False} if clip.off_spec else {}),
     }
 
 
-def locked_of(address: str, data: Mapping[str, Any]) -> LockedClip:
+def read_locked(address: str, data: Mapping[str, Any]) -> LockedClip:
     """Return the clip that a line of the lock file tells; it must fit the schema."""
     same = ("key", "provider", "model", "task", "sha256", "bytes", "width", "height")
     return LockedClip(
@@ -110,5 +110,5 @@ def locked_of(address: str, data: Mapping[str, Any]) -> LockedClip:
         price_usd=Decimal(data["price_usd"]),
         price_source=data["price_source"],
         paid_at=datetime.strptime(data["paid"], _TIME).replace(tzinfo=UTC),
-        off_spec=data.get("off_spec", False),
+        off_spec=not data.get("in_spec", True),
     )

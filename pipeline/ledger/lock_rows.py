@@ -9,9 +9,9 @@ import orjson
 from sqlalchemy import Connection, RowMapping, func, select
 
 from pipeline.domain import DEFAULT_MODEL
-from pipeline.domain.lock import LockedClip, locked_of
+from pipeline.domain.lock import LockedClip, read_locked
 from pipeline.domain.states import FINISHED, State
-from pipeline.ledger.paid_elsewhere import locked_in
+from pipeline.ledger.paid_elsewhere import find_line
 from pipeline.ledger.plan_totals import current
 from pipeline.ledger.purchases import PAID_ELSEWHERE, UNKNOWN
 from pipeline.ledger.sql_schema import clips, items, jobs, payloads, purchases, usd
@@ -72,9 +72,9 @@ def own_parts_page(
 
 
 def _clip(row: RowMapping) -> LockedClip:
-    remembered = locked_in(row["request"])
+    remembered = find_line(row["request"])
     if remembered is not None:
-        return locked_of(row["address"], remembered)
+        return read_locked(row["address"], remembered)
     return LockedClip(
         address=row["address"],
         key=row["key"],

@@ -95,7 +95,7 @@ def find_unsettled(connection: Connection, remembered: Sequence[RememberedClip])
                 )
             )
         }
-        open_ = [each for each in some if not _settled(each, known.get(each.job_key))]
+        open_ = [each for each in some if not _is_settled(each, known.get(each.job_key))]
         bought = _purchases_of(connection, [each.clip for each in open_])
         for each in open_:
             job, purchase = known.get(each.job_key), bought.get(_identity(each.clip))
@@ -176,10 +176,10 @@ def find_elsewhere(connection: Connection, *, key: str, sha256: str) -> int | No
     """Return the purchase elsewhere that brought this clip of a key; None if there is none."""
     query = select(purchases.c.id, purchases.c.request).where(purchases.c.key == key, *_STANDING)
     rows = connection.execute(query).all()
-    return next((row.id for row in rows if locked_in(row.request)["sha256"] == sha256), None)
+    return next((row.id for row in rows if find_line(row.request)["sha256"] == sha256), None)
 
 
-def locked_in(request: bytes) -> Any:
+def find_line(request: bytes) -> Any:
     """Return the line of the lock file that a purchase elsewhere was booked from, and its address.
 
     None of a purchase of this ledger's own.
@@ -187,7 +187,7 @@ def locked_in(request: bytes) -> Any:
     return orjson.loads(request).get("lock")
 
 
-def _settled(each: RememberedClip, job: Any) -> bool:
+def _is_settled(each: RememberedClip, job: Any) -> bool:
     return job is not None and job.state in FINISHED and job.sha256 == each.clip.sha256
 
 

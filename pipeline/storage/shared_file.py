@@ -58,15 +58,9 @@ def _alone(place: Path) -> Iterator[None]:
         handle = os.open(place, _OPENING, 0o666)
         try:
             fcntl.flock(handle, fcntl.LOCK_EX)
-            if _is_open(handle, place):
+            there = place.stat() if place.exists() else None
+            if there is not None and os.path.samestat(os.fstat(handle), there):
                 yield
                 return
         finally:
             os.close(handle)
-
-
-def _is_open(handle: int, place: Path) -> bool:
-    try:
-        return os.path.samestat(os.fstat(handle), place.stat())
-    except FileNotFoundError:
-        return False

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from decimal import Decimal
 from typing import Annotated
 
@@ -13,7 +13,7 @@ from pipeline.api.money_text import item_count
 from pipeline.cli.console import print_text
 from pipeline.cli.options import Profile, command_app
 from pipeline.domain.money import exact_usd
-from pipeline.plan.lock.differences import Difference, Differences
+from pipeline.plan.lock.differences import Difference
 
 app = command_app()
 
@@ -33,23 +33,18 @@ def diff(
     of Git; without a path it is that of the other file.
     """
     found = compare_sources(BuildSources(before=before, after=after, profile=profile))
-    for line in _lines(found):
-        print_text(line)
-
-
-def _lines(found: Differences) -> Iterator[str]:
     for each in found.new:
-        yield f"new      {each.address}  {_price(each.after_usd)}"
+        print_text(f"new      {each.address}  {_price(each.after_usd)}")
     for each in found.changed:
         prices = dict.fromkeys((_price(each.before_usd), _price(each.after_usd)))
-        yield f"changed  {each.address}  {', '.join(each.parts)}  {' → '.join(prices)}"
+        print_text(f"changed  {each.address}  {', '.join(each.parts)}  {' → '.join(prices)}")
     for each in found.removed:
-        yield f"removed  {each.address}  {_price(each.before_usd)}"
+        print_text(f"removed  {each.address}  {_price(each.before_usd)}")
     parts = [f"{item_count(len(found.new))} new", f"{len(found.changed)} changed"]
     parts += [f"{len(found.removed)} removed", f"{found.same} the same"]
-    yield ", ".join(parts)
+    print_text(", ".join(parts))
     if found.new or found.changed:
-        yield f"new and changed together: {_sum((*found.new, *found.changed))}"
+        print_text(f"new and changed together: {_sum((*found.new, *found.changed))}")
 
 
 def _price(price_usd: Decimal | None) -> str:

@@ -11,7 +11,6 @@ import hashlib
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from functools import cache
 
 from pipeline.domain import Alternative, PricedItem
 from pipeline.domain.lock import LockedClip, LockMemory, RememberedClip, plain_locked
@@ -19,8 +18,9 @@ from pipeline.findings import Finding
 from pipeline.plan.keys import part_digest
 from pipeline.plan.lock.lock_text import Lock
 
-_MOST_TAKES = 1000
-"""So many takes of one place are looked through for the one that a clip was bought for."""
+_MOST_TAKES = 200
+_TAKES = {part_digest(b"%d" % take): take for take in range(1, _MOST_TAKES + 1)}
+"""The take that a clip was bought for, by that part of its key."""
 _NOT_ASKED = frozenset({"take", "recipe"})
 """Parts of a key that say nothing of what is asked for."""
 
@@ -38,7 +38,7 @@ def take_of(address: str) -> int:
 
 def is_moved(clip: LockedClip) -> bool:
     """Tell whether a clip stands under another take than the one it was bought for."""
-    return clip.parts.get("take") not in {None, _take_digests()[take_of(clip.address)]}
+    return clip.parts.get("take") not in {None, part_digest(b"%d" % take_of(clip.address))}
 
 
 def same_but_take(parts: Mapping[str, str], others: Mapping[str, str]) -> bool:
@@ -78,7 +78,8 @@ def remember(lock: Lock, here: frozenset[str], others: frozenset[str] = frozense
         clips.sort(key=lambda clip: (is_moved(clip), *_age(clip)))
         for clip in clips:
             first = clip.purchase == clips[0].purchase
-            job_key = key if first else _own_key(clip)
+            own = f"{key}:{':'.join(clip.purchase)}"
+            job_key = key if first else hashlib.sha256(own.encode()).hexdigest()
             known = RememberedClip(job_key=job_key, clip=clip, here=clip.sha256 in here)
             found[clip.address] = known
     unique = {(each.job_key, each.clip.purchase): each for each in found.values()}
@@ -113,7 +114,7 @@ def _assign(place: str, found: Mapping[tuple[str, str, str], LockedClip]) -> Ite
     taken: set[int] = set()
     homeless: list[LockedClip] = []
     for clip in sorted(found.values(), key=_age):
-        take = _bought_for(clip)
+        take = _TAKES.get(clip.parts.get("take", ""), take_of(clip.address))
         if take in taken:
             homeless.append(clip)
             continue
@@ -124,12 +125,6 @@ def _assign(place: str, found: Mapping[tuple[str, str, str], LockedClip]) -> Ite
         yield replace(clip, address=f"{place}#{take}")
 
 
-def _bought_for(clip: LockedClip) -> int:
-    """Return the take that a clip was bought for; the one it has where its key does not tell."""
-    known = clip.parts.get("take", "")
-    return _takes_by_digest().get(known, take_of(clip.address))
-
-
 def _age(clip: LockedClip) -> tuple[object, ...]:
     """Return what sorts purchases by age, and by something where that is the same."""
     return (clip.paid_at, clip.provider, clip.task, clip.sha256)
@@ -138,26 +133,3 @@ def _age(clip: LockedClip) -> tuple[object, ...]:
 def _certainty(clip: LockedClip) -> tuple[bool, Sequence[object]]:
     """Return what sorts two lines about one purchase: a price that was told is known later."""
     return (clip.price_source == "reported", str(plain_locked(clip)))
-
-
-def _own_key(clip: LockedClip) -> str:
-    """Return the key of a job that stands for this clip, and for no other of its key."""
-    return hashlib.sha256(f"{clip.key}:{':'.join(clip.purchase)}".encode()).hexdigest()
-
-
-class _TakeDigests(dict[int, str]):
-    """The digest of each take, worked out when it is asked for."""
-
-    def __missing__(self, take: int) -> str:
-        self[take] = part_digest(b"%d" % take)
-        return self[take]
-
-
-@cache
-def _take_digests() -> _TakeDigests:
-    return _TakeDigests()
-
-
-@cache
-def _takes_by_digest() -> Mapping[str, int]:
-    return {_take_digests()[take]: take for take in range(1, _MOST_TAKES + 1)}

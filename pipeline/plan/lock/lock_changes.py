@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Collection, Iterable
 from dataclasses import replace
 
@@ -35,7 +34,13 @@ def update_lock(lock: Lock, made: Iterable[LockedClip]) -> dict[str, LockedClip]
             new[clip.address] = replace(
                 known, price_usd=clip.price_usd, price_source=clip.price_source
             )
-    return _without_doubles(new)
+    at_home = {(place_of(a), clip.sha256) for a, clip in new.items() if not is_moved(clip)}
+    # What was moved aside, and has its own address now, stands there alone.
+    return {
+        address: clip
+        for address, clip in new.items()
+        if not (is_moved(clip) and (place_of(address), clip.sha256) in at_home)
+    }
 
 
 def prune_lock(lock: Lock, planned: Collection[str]) -> tuple[dict[str, LockedClip], Lock]:
@@ -74,16 +79,3 @@ def _satisfies(known: LockedClip, clip: LockedClip, lock: Lock) -> bool:
     return same_work and any(
         other.sha256 == clip.sha256 and other.key == clip.key for other in lock.values()
     )
-
-
-def _without_doubles(lock: Lock) -> dict[str, LockedClip]:
-    """Return a lock file without clips that were moved aside and have their own address now."""
-    at_home: dict[str, set[str]] = defaultdict(set)
-    for clip in lock.values():
-        if not is_moved(clip):
-            at_home[place_of(clip.address)].add(clip.sha256)
-    return {
-        address: clip
-        for address, clip in lock.items()
-        if not (is_moved(clip) and clip.sha256 in at_home[place_of(address)])
-    }

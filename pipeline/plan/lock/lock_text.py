@@ -10,12 +10,11 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from functools import cache
 from typing import Any
 
 import jsonschema_rs
 
-from pipeline.domain.lock import LockedClip, locked_of, plain_locked
+from pipeline.domain.lock import LockedClip, plain_locked, read_locked
 from pipeline.errors import InvalidInput
 from pipeline.findings import Finding, Span
 from pipeline.schemas import schema
@@ -79,7 +78,7 @@ def read_lock(text: str, file: str, advice: str = "") -> dict[str, LockedClip]:
     clips: dict[str, LockedClip] = {}
     for address, (number, data) in found.items() if not faults else ():
         try:
-            clips[address] = locked_of(address, data)
+            clips[address] = read_locked(address, data)
         except ValueError:
             faults.append(_fault(file, number, f"there is no day as in {data['paid']}", _RESTORE))
     if faults:
@@ -135,7 +134,7 @@ def _schema_faults(
     data: Mapping[str, Any], lines: Mapping[str, tuple[int, Any]], file: str
 ) -> Iterator[Finding]:
     """Yield what does not fit the schema, each at its line."""
-    validator = _validator()
+    validator = jsonschema_rs.validator_for(schema("lock"))
     if validator.is_valid(data):
         return
     for error in validator.iter_errors(data):
@@ -143,11 +142,6 @@ def _schema_faults(
         at = f" ({'.'.join(inside)})" if inside else ""
         message = f"what is said of {address} does not fit the schema{at}: {error.message}"
         yield _fault(file, lines[address][0], message, _RESTORE)
-
-
-@cache
-def _validator() -> Any:
-    return jsonschema_rs.validator_for(schema("lock"))
 
 
 def _fault(file: str, line: int, message: str, hint: str) -> Finding:

@@ -241,4 +241,4 @@ def test_the_json_of_a_line_is_plain() -> None:
     data = json.loads(LINE.partition(": ")[2])
 
     assert ("0.42", "2026-06-03T12:00:00Z") == (data["price_usd"], data["paid"])
-    assert "off_spec" not in data
+    assert "in_spec" not in data
