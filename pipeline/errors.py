@@ -7,6 +7,7 @@ CallsheetError
 ├── LedgerInUse         another process holds this root
 ├── LedgerDamaged       the ledger file cannot be trusted
 │   └── LedgerLost      it is gone or empty, and something shows that there was one
+├── LockRefused         the lock file has not got what is asked for, or another clip of it
 ├── RootRefused         the root is a copy, or a rehearsal's where a real one is meant
 ├── Unusable            the machine does not allow it: disk full, read-only root
 ├── Undecidable         what a person decided does not fit how the item stands
@@ -78,6 +79,10 @@ class LedgerLost(LedgerDamaged):
 
 class RootRefused(CallsheetError):  # noqa: N818
     """The root is a copy, or of the other kind; the text says which one to use."""
+
+
+class LockRefused(CallsheetError):  # noqa: N818
+    """The lock file has not got what is asked for; the text says what differs."""
 
 
 class Unusable(CallsheetError):  # noqa: N818

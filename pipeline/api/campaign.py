@@ -23,7 +23,9 @@ if TYPE_CHECKING:  # what follows is slow to load
     from pipeline.api.campaign_run import Run
     from pipeline.api.clip_adoption import AdoptedClips
     from pipeline.api.explanations import Explanation
+    from pipeline.api.lock_file import ChangedLock
     from pipeline.api.reconciliation import Decisions
+    from pipeline.api.verification import Verification
     from pipeline.report.summary import Report
     from pipeline.run.manual import Sent
     from pipeline.run.quoting import Quoted
@@ -99,15 +101,20 @@ class Campaign:
         retry: Sequence[str] = (),
         scenario: Path | None = None,
         chaos: float = 0.0,
+        locked: bool = False,
     ) -> Run:
         """Return a run of what a plan selects, or of everything; begin it with `async with`.
 
         Real money needs a limit: the manifest's, or `max_cost_usd`. `scenario` and `chaos` make a
-        rehearsal's sandbox misbehave.
+        rehearsal's sandbox misbehave. `locked` wants exactly what the lock file has, and buys
+        nothing.
         """
         from pipeline.api.campaign_run import Run  # noqa: PLC0415 - slow to load
 
         campaign = self._loaded if plan is None else plan.campaign
+        if locked:
+            request = replace(campaign.request, locked=True)
+            campaign = replace(campaign, request=request)
         if not campaign.request.rehearse and (scenario is not None or chaos):
             raise usage("scenario and chaos make the sandbox misbehave: they need a rehearsal")
         cap_usd = None if max_cost_usd is None else Decimal(str(max_cost_usd))
@@ -182,6 +189,28 @@ class Campaign:
         from pipeline.api.clip_adoption import adopt_clips  # noqa: PLC0415 - slow to load
 
         return adopt_clips(self._loaded, named)
+
+    def verify(self, *, restore: bool = False) -> Verification:
+        """Read every clip, and compare it with ledger and lock file; `restore` what is wrong.
+
+        found = campaign.verify()
+        assert found.ok, found.faults
+        """
+        from pipeline.api.verification import verify_campaign  # noqa: PLC0415 - seldom needed
+
+        return verify_campaign(self._loaded, restore=restore)
+
+    def merge_lock(self) -> ChangedLock:
+        """Merge what Git's conflict marks keep apart in the lock file; no clip is lost by it."""
+        from pipeline.api.lock_file import merge_lock_file  # noqa: PLC0415 - seldom needed
+
+        return merge_lock_file(self._loaded.request, self.name)
+
+    def prune_lock(self) -> ChangedLock:
+        """Move out of the lock file what the manifest does not ask for any more."""
+        from pipeline.api.lock_pruning import prune_orphans  # noqa: PLC0415 - seldom needed
+
+        return prune_orphans(self._loaded)
 
     def _with(self, **changes: Any) -> LoadedCampaign:
         loaded = self._loaded

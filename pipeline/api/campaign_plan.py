@@ -15,12 +15,14 @@ from typing import Any
 
 from pipeline.api.campaign_request import CampaignRequest
 from pipeline.api.loaded_campaign import LoadedCampaign
+from pipeline.api.lock_file import memory_of, with_other_locks
 from pipeline.domain import Record
 from pipeline.domain.changes import ItemChange
 from pipeline.errors import InvalidInput, LedgerLost
 from pipeline.findings import Finding, Severity, plain_finding
 from pipeline.ledger.loss_detection import Loss
 from pipeline.ledger.repository import Ledger
+from pipeline.plan.lock.lock_addresses import offer_moved
 from pipeline.run.output_check import RealFiles
 from pipeline.run.plan_sync import PlanLine, PlanSummary, Totals, sync_plan
 
@@ -184,7 +186,17 @@ def find_loss(request: CampaignRequest, campaign: str) -> Loss | None:
     if ledger is None:
         return None
     with ledger:
-        return ledger.find_loss(campaign)
+        return loss_of(ledger, request, campaign)
+
+
+def loss_of(ledger: Ledger, request: CampaignRequest, campaign: str) -> Loss | None:
+    """Return what a ledger has lost of a campaign, but for what lock files remember."""
+    memory = memory_of(request, campaign)
+    loss = ledger.find_loss(campaign, memory)
+    if loss is not None and loss.clips:
+        # Clips of the project's other campaigns may have come with its own.
+        return ledger.find_loss(campaign, with_other_locks(memory, request))
+    return loss
 
 
 def dry_run_summary(
@@ -228,15 +240,23 @@ def sync_campaign(
     `files` says whether output paths are looked at; a `dry` plan makes no fitted frames.
     Failures of the `retried` causes count among what is to be made.
     """
-    home = campaign.request.home
+    home, name = campaign.request.home, campaign.name
+    memory = memory_of(campaign.request, name)
     quotes = ledger.fresh_quotes(datetime.now(UTC))
+    entries = campaign.entries(None if dry else home / ".callsheet" / "assets", quotes)
+    ledger.remember(memory)
     summary = sync_plan(
-        campaign.entries(None if dry else home / ".callsheet" / "assets", quotes),
+        offer_moved(entries, memory) if memory.moved else entries,
         ledger,
-        campaign=campaign.name,
+        campaign=name,
         budget=campaign.manifest.budget,
         policy=campaign.manifest.policy,
         files=RealFiles(home) if files else None,
         choice=campaign.purchase_filter(),
     )
-    return replace(summary, retried=tuple(retried))
+    return replace(
+        summary,
+        retried=tuple(retried),
+        absent=tuple(ledger.find_absent(name)) if summary.ok else (),
+        elsewhere_usd=ledger.elsewhere_usd(name),
+    )

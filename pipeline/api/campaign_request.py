@@ -50,6 +50,8 @@ class CampaignRequest:
     exclude: tuple[str, ...] = ()
     first: int | None = None
     """How many of the selected items at most, in plan order."""
+    locked: bool = False
+    """Whether the lock file says which takes there are, and nothing else is wanted."""
 
     @property
     def selects(self) -> bool:

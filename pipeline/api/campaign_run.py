@@ -17,7 +17,9 @@ from pipeline.api.campaign_plan import require_admitted, sync_campaign
 from pipeline.api.campaign_report import write_report
 from pipeline.api.campaign_request import NO_LIMIT, RunSettings, usage
 from pipeline.api.loaded_campaign import LoadedCampaign
-from pipeline.api.loss_consent import open_for_purchases
+from pipeline.api.lock_file import write_lock_file
+from pipeline.api.locked_run import require_locked
+from pipeline.api.loss_consent import open_for_purchases, require_consent
 from pipeline.api.provider_access import (
     open_lanes,
     providers_at_work,
@@ -152,6 +154,9 @@ class Run:
         ledger, _ = opened.enter_context(open_for_purchases(campaign, settings))
         summary = sync_campaign(campaign, ledger, retried=settings.retry)
         require_admitted(summary, campaign)
+        if campaign.request.locked:
+            require_locked(campaign, summary, ledger)
+        require_consent(settings, summary, ledger)
         self._settings, faults = settings_with_keys(settings, campaign, summary)
         spends = bool(summary.to_make.items) and not campaign.request.rehearse
         if spends and not settings.spending.is_agreed(campaign.manifest.budget):
@@ -165,7 +170,12 @@ class Run:
     async def _execute(self, scope: RunScope, opened: ExitStack) -> Outcome:
         try:
             with opened:
-                outcome = await self._make(scope)
+                try:
+                    outcome = await self._make(scope)
+                finally:
+                    if self._scope is None:
+                        request, name = self._campaign.request, self._campaign.name
+                        write_lock_file(scope.ledger, request, name)
                 if self._scope is None:
                     write_report(scope.ledger, self._campaign)
                 return outcome

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from pipeline.api.campaign_plan import require_admitted, sync_campaign
+from pipeline.api.campaign_plan import loss_of, require_admitted, sync_campaign
 from pipeline.api.campaign_report import write_report
 from pipeline.api.campaign_request import usage
 from pipeline.api.loaded_campaign import LoadedCampaign
@@ -73,7 +73,7 @@ def adopt_clips(
                 if task.state is State.IN_DOUBT
             ],
             next_plan=refresh_summary(summary, ledger),
-            loss=ledger.find_loss(campaign.name),
+            loss=loss_of(ledger, campaign.request, campaign.name),
         )
 
 

@@ -14,6 +14,7 @@ from decimal import Decimal
 from pathlib import Path
 
 from pipeline.api.campaign_request import CampaignRequest
+from pipeline.api.lock_file import locked_takes
 from pipeline.api.price_list import price_list
 from pipeline.api.roots import RootChoice, refuse_two_roots, settle_root
 from pipeline.api.selection import (
@@ -153,6 +154,7 @@ class LoadedCampaign:
             ),
             provider=self.request.provider,
             day=datetime.now(UTC).date(),
+            takes=locked_takes(self.request, self.name) if self.request.locked else {},
         )
         priced = price_items(
             plan,

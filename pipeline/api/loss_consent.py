@@ -1,7 +1,8 @@
-"""Consent to buy again what a ledger has lost: `run --buy-again SUM`.
+"""Consent to buy again what was paid for and is not here: `run --buy-again SUM`.
 
-While a loss is open nothing is bought. SUM is what would be bought, as it was shown, and is the
-most that the run spends. It settles the loss if nothing of the campaign is left out of it.
+It is for what a ledger has lost, and for what the lock file says was paid for elsewhere. Until a
+person agrees nothing is bought. SUM is what would be bought, as it was shown, and is the most that
+the run spends. It settles a loss if nothing of the campaign is left out of it.
 """
 
 from __future__ import annotations
@@ -11,7 +12,12 @@ from contextlib import contextmanager
 from dataclasses import replace
 from decimal import Decimal
 
-from pipeline.api.campaign_plan import dry_run_summary, find_loss, require_admitted
+from pipeline.api.campaign_plan import (
+    dry_run_summary,
+    find_loss,
+    loss_of,
+    require_admitted,
+)
 from pipeline.api.campaign_request import RunSettings
 from pipeline.api.loaded_campaign import LoadedCampaign
 from pipeline.api.roots import open_for_work
@@ -22,18 +28,20 @@ from pipeline.run.plan_sync import PlanSummary
 
 
 class PurchasesRefused(CallsheetError):  # noqa: N818 - named for what it says, as its base's tree
-    """A loss is open, and nobody agreed to the sum of what would be bought again."""
+    """Something was paid for and is not here, and nobody agreed to buy it again for its sum."""
 
-    def __init__(self, loss: Loss, summary: PlanSummary, given_usd: Decimal | None) -> None:
+    def __init__(self, loss: Loss | None, summary: PlanSummary, given_usd: Decimal | None) -> None:
         self.loss = loss
+        """What the ledger has lost; None where it is the lock file that remembers more."""
         self.summary = summary
         """What would be bought once the loss is settled."""
         self.given_usd = given_usd
         """The sum that was agreed to, and is another."""
         buys = summary.to_make
+        what = "the ledger has lost what it knew" if loss else "what was paid for is not here"
         super().__init__(
-            f"the ledger has lost what it knew of {loss.campaign}: {buys.items} would be bought"
-            f" again for {buys.high_usd} USD"
+            f"{what} of {summary.campaign}: {buys.items} would be bought again for"
+            f" {buys.high_usd} USD"
         )
 
 
@@ -58,31 +66,50 @@ def open_for_purchases(
         opened = open_for_work(request, clock=settings.clock, notify=notify)
     except LedgerLost:
         loss = find_loss(request, campaign.name)
-        if loss is None:
-            raise
-        # Before the new ledger is made: whoever does not agree finds everything as it was.
-        summary = _after_loss(campaign, settings, loss)
-        agreed = loss, _require_agreement(campaign, settings, loss, summary)
+        # Without one the lock file remembers all that there was.
+        if loss is not None and not request.locked:
+            # Before the new ledger is made: whoever does not agree finds everything as it was.
+            summary = _after_loss(campaign, settings, loss)
+            if given_usd is not None or loss.stops(buys=summary.to_make.items):
+                agreed = loss, _require_agreement(campaign, settings, loss, summary)
         opened = open_for_work(request, clock=settings.clock, anew=True, notify=notify)
     with opened as ledger:
-        loss = ledger.find_loss(campaign.name)
+        loss = loss_of(ledger, request, campaign.name)
+        if request.locked:
+            # It buys nothing, so that nothing can be bought twice.
+            yield ledger, loss
+            return
         if loss is not None:
             if agreed is None or agreed[0] != loss:
                 summary = _after_loss(campaign, settings, loss)
-                if given_usd is None and loss.uncounted and not summary.to_make.items:
-                    # A loss that nobody can count stops no purchase: there is none to be made.
+                if given_usd is None and not loss.stops(buys=summary.to_make.items):
+                    # There is no purchase to be made, and none that it could stop.
                     yield ledger, loss
                     return
                 agreed = loss, _require_agreement(campaign, settings, loss, summary)
             _, whole = agreed
             ledger.settle_loss(loss, now=settings.clock.now(), partly=not whole)
             notify("the limit counts what this ledger knows; what is lost was paid beside it")
-        elif given_usd is not None:
+        elif given_usd is not None and not _dry_summary(campaign, settings).absent:
             raise NothingLost(
-                f"the ledger of {request.home} has lost nothing of {campaign.name}:"
-                " leave --buy-again out"
+                f"the ledger of {request.home} has lost nothing of {campaign.name}, and its lock"
+                " file holds nothing that is not here: leave --buy-again out"
             )
         yield ledger, None
+
+
+def require_consent(settings: RunSettings, summary: PlanSummary, ledger: Ledger) -> None:
+    """Raise PurchasesRefused where what would be bought was paid for elsewhere.
+
+    Unless a person named the sum that was shown, that of all that would be bought: then the lock
+    file is asked about it no more.
+    """
+    if not summary.absent:
+        return
+    given_usd = settings.spending.buy_again_usd
+    if given_usd != summary.to_make.high_usd:
+        raise PurchasesRefused(None, summary, given_usd)
+    ledger.set_aside(summary.absent)
 
 
 def _require_agreement(
@@ -107,6 +134,16 @@ def _after_loss(
 
     With `files`, a file of somebody else's at an output path is one.
     """
+    return _dry_summary(campaign, settings, loss, files=files)
+
+
+def _dry_summary(
+    campaign: LoadedCampaign,
+    settings: RunSettings,
+    loss: Loss | None = None,
+    *,
+    files: bool | None = None,
+) -> PlanSummary:
     summary = dry_run_summary(campaign, loss, files=files)
     require_admitted(summary, campaign)
     return replace(summary, retried=settings.retry)

@@ -65,6 +65,10 @@ COMMANDS: Mapping[str, CommandEntry] = MappingProxyType(
             " run would."
         ),
         "report": CommandEntry(about="Write the report of a campaign again, from the ledger."),
+        "verify": CommandEntry(
+            about="Read every clip of a campaign, and hold it against ledger and lock file; exit 15"
+            " on damage."
+        ),
         "reconcile": CommandEntry(
             about="Settle doubts and overdue clips with the provider, and collect what is finished."
         ),
@@ -82,6 +86,13 @@ COMMANDS: Mapping[str, CommandEntry] = MappingProxyType(
         "stop": CommandEntry(
             about="Have a running run end in order: submit nothing more, and collect what is in"
             " flight."
+        ),
+        "diff": CommandEntry(
+            about="Tell what differs between two lock files, plans or revisions: new, changed,"
+            " removed, money."
+        ),
+        "lock": CommandEntry(
+            about="Keep the lock file of a campaign: what was paid for, in Git.", is_group=True
         ),
         "providers": CommandEntry(
             about="Print what each provider can do, and at what price, from what is shipped:"

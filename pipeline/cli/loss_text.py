@@ -1,4 +1,7 @@
-"""A ledger that has lost something, as a person reads it: what is lost, and the ways on."""
+"""What was paid for and is not here, as a person reads it: what is lost, and the ways on.
+
+Lost is what a ledger knew. What the lock file says was paid for elsewhere is absent.
+"""
 
 from __future__ import annotations
 
@@ -8,12 +11,16 @@ from collections.abc import Iterator
 import typer
 
 from pipeline.api.campaign_request import CampaignRequest
+from pipeline.api.lock_file import lock_path
 from pipeline.cli.console import print_error
 from pipeline.cli.terminal_console import TerminalConsole
 from pipeline.domain.money import exact_usd
 from pipeline.domain.states import Exit
 from pipeline.ledger.loss_detection import Loss
-from pipeline.run.plan_sync import Totals
+from pipeline.run.plan_sync import PlanSummary, Totals
+from pipeline.storage.fs import STATE_FOLDER
+
+_SHOWN = 20
 
 
 def loss_lines(loss: Loss, request: CampaignRequest, buys: Totals | None = None) -> Iterator[str]:
@@ -24,29 +31,54 @@ def loss_lines(loss: Loss, request: CampaignRequest, buys: Totals | None = None)
     restore = shlex.join(["callsheet", "ledger", "restore", "FILE", "--root", str(request.home)])
     yield f"  put a backup in its place:       {restore}"
     yield f"  take the clips that are there:   {request.command('store adopt')}"
+    yield from _lines_to_buy_again(request, buys)
+    if buys is None:
+        yield f"  SUM is named by:                 {request.command('plan')}"
+
+
+def absent_lines(summary: PlanSummary, request: CampaignRequest) -> Iterator[str]:
+    """Yield what was paid for elsewhere and is not here, then each way on as a command."""
+    lock = lock_path(request, summary.campaign)
+    yield f"paid for, as {lock} says, and neither in the ledger nor in the store:"
+    for each in summary.absent[:_SHOWN]:
+        price = exact_usd(each.price_usd)
+        yield f"  {each.address}  paid {each.paid_at:%Y-%m-%d}, {price} USD at {each.provider}"
+    if len(summary.absent) > _SHOWN:
+        yield f"  and {len(summary.absent) - _SHOWN} more"
+    yield "it would be bought a second time, so nothing is sent. The ways on:"
+    store = request.home / STATE_FOLDER / "store"
+    yield f"  put the clips into the store:    {store}, from whoever has them"
+    yield from _lines_to_buy_again(request, summary.to_make)
+
+
+def exit_if_refused(summary: PlanSummary, loss: Loss | None, request: CampaignRequest) -> None:
+    """Exit with 12, as a run would, where what is to be made was paid for already.
+
+    That is told beside the output, which a program may read.
+    """
+    buys = summary.to_make
+    lines = [] if loss is None else [*loss_lines(loss, request, buys)]
+    lines += absent_lines(summary, request) if summary.absent else ()
+    for line in lines:
+        print_error(line)
+    if summary.absent or (loss is not None and loss.stops(buys=buys.items)):
+        raise typer.Exit(Exit.STOPPED)
+
+
+def print_absent(summary: PlanSummary, request: CampaignRequest) -> None:
+    """Print what was paid for elsewhere and is not here, however quiet the command is."""
+    TerminalConsole().print_lines(absent_lines(summary, request))
+
+
+def _lines_to_buy_again(request: CampaignRequest, buys: Totals | None) -> Iterator[str]:
     # A sum is about what was selected.
     provider = ["--provider", request.provider] if request.provider else []
     chosen = [*request.selection_words, *provider]
     command = shlex.join(["", *chosen]) if chosen else ""
     total = "SUM" if buys is None else exact_usd(buys.high_usd)
     yield f"  buy it again for {total} USD:  {request.command()}{command} --buy-again {total}"
-    if buys is None:
-        yield f"  SUM is named by:                 {request.command('plan')}"
-    elif buys.unpriced:
+    if buys is not None and buys.unpriced:
         yield f"  {buys.unpriced} of unknown price are not in that sum, and are not bought by it"
-
-
-def exit_if_lost(loss: Loss | None, request: CampaignRequest, buys: Totals) -> None:
-    """Exit with 12, as a run would, where a loss stands before what is to be made.
-
-    It is told beside the output, which a program may read.
-    """
-    if loss is None:
-        return
-    for line in loss_lines(loss, request, buys):
-        print_error(line)
-    if buys.items or not loss.uncounted:
-        raise typer.Exit(Exit.STOPPED)
 
 
 def print_loss(loss: Loss, request: CampaignRequest, buys: Totals | None = None) -> None:

@@ -176,6 +176,10 @@ Root = Annotated[
     Path | None, get_args(get_type_hints(CampaignOptions, include_extras=True)["root"])[1]
 ]
 """The option of the commands that have a root and no manifest."""
+Profile = Annotated[
+    str | None, get_args(get_type_hints(CampaignOptions, include_extras=True)["profile"])[1]
+]
+"""The option of the commands that may read a manifest, and need none."""
 LaneOrAll = Annotated[
     str, typer.Argument(metavar="LANE", help="A provider's lane; all where it is left out.")
 ]

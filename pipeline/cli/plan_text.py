@@ -11,6 +11,7 @@ from rich.table import Table
 from pipeline.api.campaign_plan import require_admitted
 from pipeline.api.campaign_request import SpendLimit
 from pipeline.api.loaded_campaign import LoadedCampaign
+from pipeline.api.lock_file import lock_path
 from pipeline.api.money_text import item_count, price_text
 from pipeline.api.price_notes import price_lines
 from pipeline.cli.change_text import change_group_lines
@@ -51,6 +52,10 @@ def plan_notes(
     if earlier:
         which = "its clip satisfies it as it is" if earlier == 1 else _CLIPS_SATISFY
         yield f"made by an earlier rule: {item_count(earlier)}; {which}"
+    if summary.elsewhere_usd:
+        lock = lock_path(campaign.request, summary.campaign).name
+        spent = exact_usd(summary.elsewhere_usd)
+        yield f"paid elsewhere: {spent} USD, as {lock} says; they count against the limit"
     yield from shortfalls(summary, campaign.manifest.budget, spending)
     yield from price_lines(summary.prices)
     # With a provider of the command line the warnings have told it already.

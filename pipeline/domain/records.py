@@ -63,12 +63,14 @@ class Record:
     charged_usd: Decimal = Decimal(0)
     adopted_usd: Decimal = Decimal(0)
     """How much of `charged_usd` is the estimate of a clip that was adopted, paid earlier."""
+    elsewhere_usd: Decimal = Decimal(0)
+    """How much of `charged_usd` was paid elsewhere, as a lock file says."""
     possible_usd: Decimal = Decimal(0)
     charged_native: Decimal | None = None
     native_unit: str = ""
     charge_source: str = ""
     """"reported" by the provider, "estimated" where it reports nothing, "paid earlier" (at its
-    estimate) where a clip was adopted, or "unknown"."""
+    estimate) where a clip was adopted, "paid elsewhere" where a lock file says so, or "unknown"."""
     shared_with: str = ""
     """Address of the item whose purchase this one shares; its money is counted there alone."""
     task: str = ""

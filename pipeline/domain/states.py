@@ -71,7 +71,8 @@ TRANSITIONS: Mapping[State, Mapping[State, str]] = MappingProxyType(
         _S.PLANNED: {
             _S.STAGING: "a slot is free",
             _S.HELD: "budget, pause, or lane stopped",
-            _S.DONE: "a clip that lies there is adopted: paid earlier",
+            _S.DONE: "a clip that lies there is adopted: paid earlier, or elsewhere",
+            _S.OFF_SPEC: "a clip that lies there is adopted, and was off spec where it was made",
         },
         _S.HELD: {_S.PLANNED: "run again"},
         _S.STAGING: {

@@ -17,6 +17,7 @@ from pipeline.ledger import budgets, loss_detection, outputs
 from pipeline.ledger.budgets import Payer
 from pipeline.ledger.jobs import CHARGED, move
 from pipeline.ledger.outputs import Clip
+from pipeline.ledger.paid_elsewhere import find_elsewhere
 from pipeline.ledger.payload import take_snapshot
 from pipeline.ledger.plan_totals import current
 from pipeline.ledger.purchases import PAID_EARLIER, UNKNOWN
@@ -77,11 +78,14 @@ def adopt_clip(
     """
     if item.state is not State.PLANNED:
         move(connection, key=item.key, before=item.state, after=State.PLANNED)
-    (purchase_id,) = connection.execute(
-        insert(purchases).values(_purchase(item, client_id=client_id, at=at))
-    ).inserted_primary_key or (0,)
-    payer = Payer(manifest=item.manifest, run_id=0, row_key=item.row_key, key=item.key)
-    budgets.adjust_all(connection, payer, item.expected_microusd or 0)
+    # What the lock file knows of it is booked already, and at the price that was paid.
+    purchase_id = find_elsewhere(connection, key=item.key, sha256=clip.sha256)
+    if purchase_id is None:
+        (purchase_id,) = connection.execute(
+            insert(purchases).values(_purchase(item, client_id=client_id, at=at))
+        ).inserted_primary_key or (0,)
+        payer = Payer(manifest=item.manifest, run_id=0, row_key=item.row_key, key=item.key)
+        budgets.adjust_all(connection, payer, item.expected_microusd or 0)
     move(connection, key=item.key, before=State.PLANNED, after=State.DONE)
     connection.execute(
         update(jobs).where(jobs.c.key == item.key).values(purchase_id=purchase_id, free=0)

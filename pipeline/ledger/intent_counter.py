@@ -14,6 +14,7 @@ import orjson
 from sqlalchemy import Connection, bindparam, func, select
 
 from pipeline.ledger.fast_sql import execute
+from pipeline.ledger.purchases import PAID_ELSEWHERE
 from pipeline.ledger.sql_schema import campaigns, losses, purchases
 from pipeline.storage.fs import beside, sync, writing
 
@@ -111,6 +112,6 @@ def _write(file: Path, number: int) -> None:
 
 _SINCE = (
     select(purchases.c.campaign_id, func.count(), func.max(purchases.c.id))
-    .where(purchases.c.id > bindparam("b_id"))
+    .where(purchases.c.id > bindparam("b_id"), purchases.c.charge_source != PAID_ELSEWHERE)
     .group_by(purchases.c.campaign_id)
 )

@@ -16,9 +16,11 @@ from pathlib import Path
 import orjson
 from sqlalchemy import Connection, ScalarSelect, func, insert, select
 
+from pipeline.domain.lock import NOTHING_REMEMBERED, LockMemory
 from pipeline.errors import LedgerLost
 from pipeline.ledger.connection import upsert
 from pipeline.ledger.intent_counter import COUNTER, UNREADABLE, read_counters, write_offs
+from pipeline.ledger.purchases import PAID_ELSEWHERE
 from pipeline.ledger.root_lock import LEDGER, README
 from pipeline.ledger.sql_schema import campaigns, clips, losses, purchases, set_aside
 from pipeline.storage.downloads import PartialDownload
@@ -26,6 +28,7 @@ from pipeline.storage.fs import STATE_FOLDER
 
 _WAL = f"{LEDGER}-wal"
 _WHOLE_ROOT = ""
+_STORE = "store"
 _CLIP = re.compile(r"([0-9a-f]{64})\.([A-Za-z0-9]+)")
 _CLIPS_SHOWN = 20
 
@@ -60,6 +63,10 @@ class Loss:
     def uncounted(self) -> bool:
         """Tell whether nothing says that a purchase is lost, only that a ledger is gone."""
         return not (self.intents or self.clips)
+
+    def stops(self, *, buys: int) -> bool:
+        """Tell whether it stops a run that would buy so many items; a clip stops any."""
+        return bool(buys or self.clips)
 
     def lines(self, root: Path) -> Iterator[str]:
         """Yield what is lost, a line each."""
@@ -104,7 +111,7 @@ def leftovers(root: Path) -> tuple[str, ...]:
     files = [README] if (folder / README).exists() else []
     files += [
         name
-        for name in ("assets", "parts", "store")
+        for name in ("assets", "parts", _STORE)
         if any(files for _, _, files in os.walk(folder / name))
     ]
     files += [f"{campaign}/{COUNTER}" for campaign in read_counters(root)]
@@ -139,14 +146,26 @@ def refuse_lost(root: Path, left: tuple[str, ...]) -> None:
         )
 
 
-def find_loss(connection: Connection, *, traces: Traces, campaign: str) -> Loss | None:
-    """Return what the ledger has lost of a campaign, None if nothing is known to be lost."""
+def find_loss(
+    connection: Connection,
+    *,
+    traces: Traces,
+    campaign: str,
+    memory: LockMemory = NOTHING_REMEMBERED,
+) -> Loss | None:
+    """Return what the ledger has lost of a campaign, None if nothing is known to be lost.
+
+    Clips that lock files remember are not lost. Of purchases that are missing nobody knows whether
+    those are what the lock file has, or others that were still in flight.
+    """
     counted = traces.counters.get(campaign, 0)
     missing = max(0, counted - _count_intents(connection, campaign))
+    remembered = memory.others | {each.clip.sha256 for each in memory.clips}
+    clips = unknown_clips(connection, traces=traces)
     loss = Loss(
         campaign=campaign,
         intents=missing + _count_partly_agreed(connection, campaign),
-        clips=unknown_clips(connection, traces=traces),
+        clips={sha256: each for sha256, each in clips.items() if sha256 not in remembered},
         leftovers=_open_leftovers(connection, campaign),
         unreadable=counted == UNREADABLE,
     )
@@ -239,6 +258,7 @@ def _count_intents(connection: Connection, campaign: str) -> int:
         select(func.count())
         .select_from(purchases)
         .join(campaigns, campaigns.c.id == purchases.c.campaign_id)
+        .where(purchases.c.charge_source != PAID_ELSEWHERE)
     )
     number = connection.scalar(there.where(campaigns.c.name == campaign)) or 0
     return number + write_offs(connection).get(campaign, 0)
@@ -265,6 +285,9 @@ def _open_leftovers(connection: Connection, campaign: str) -> tuple[str, ...]:
         losses.c.campaign == _WHOLE_ROOT, losses.c.id > _last_settlement(campaign)
     )
     found = [orjson.loads(evidence) for evidence in connection.scalars(query)]
+    # Clips alone tell of no ledger: they were fetched from elsewhere. Those that nobody knows are
+    # told one by one.
+    found = [one for one in found if one["leftovers"] != [_STORE]]
     counted = (one for one in found if one["counters"].get(campaign, 0) <= 0)
     every = (name for one in counted for name in one["leftovers"])
     return tuple(dict.fromkeys(every))

@@ -30,6 +30,7 @@ from sqlalchemy import (
 
 from pipeline.domain import Alternative, Policy, Record
 from pipeline.domain.changes import ItemChange
+from pipeline.domain.lock import LockMemory
 from pipeline.domain.states import REPLANNED, State
 from pipeline.ledger import item_changes, plan_totals, record_pages
 from pipeline.ledger import outputs as placed
@@ -44,22 +45,27 @@ from pipeline.ledger.overlay import (
     last_item_id,
     part_places,
     publish_draft,
+    shadow_whole,
     take_in_jobs,
 )
+from pipeline.ledger.paid_elsewhere import find_unsettled, take_in
 from pipeline.ledger.plan_totals import PlanTotals
 from pipeline.ledger.reuse import Reuse
 from pipeline.ledger.sql_schema import (
     FALLBACK_COLUMNS,
     campaigns,
+    clips,
     fallbacks,
     items,
     jobs,
     manifest_of,
     outputs,
     payloads,
+    purchases,
 )
 
 _AT_ONCE = 1000
+_KEYS_AT_ONCE = 500
 T = TypeVar("T")
 
 
@@ -372,6 +378,7 @@ class PlanDraft:
         *,
         path: Path | None,
         purchases: int,
+        memory: LockMemory,
         dry: bool,
     ) -> None:
         self._writer = writer
@@ -379,8 +386,12 @@ class PlanDraft:
         self._campaign = campaign
         self._dry = dry
         self._signatures: dict[str, str] = {}
+        if not dry:
+            self._take_in(memory)
         writer.drafting = not dry
         self._draft(partial(begin_draft, campaign=campaign))
+        if dry:
+            self._take_in(memory)
         self._plan = self._draft(
             lambda connection: _Plan(connection, campaign, purchases=purchases)
         )
@@ -472,6 +483,25 @@ class PlanDraft:
         publishing = partial(publish, campaign=self._campaign, signatures=self._signatures)
         with translate_errors(self._path):
             self._writer.write_now(publishing)
+
+    def _take_in(self, memory: LockMemory) -> None:
+        """Let the ledger know what lock files remember; a dry one only shows it."""
+        if not memory.clips:
+            return
+        unsettled = self._draft(partial(find_unsettled, remembered=memory.clips))
+        if not unsettled:
+            return
+        taking = partial(take_in, campaign=self._campaign, unsettled=unsettled)
+        if not self._dry:
+            with translate_errors(self._path):
+                self._writer.write_now(taking)
+            return
+        for table in (purchases, clips):
+            self._draft(partial(shadow_whole, table=table))
+        keys = [each.remembered.job_key for each in unsettled]
+        for start in range(0, len(keys), _KEYS_AT_ONCE):
+            self._draft(partial(take_in_jobs, keys=keys[start : start + _KEYS_AT_ONCE]))
+        self._draft(taking)
 
     def _draft(self, operation: Operation[T]) -> T:
         with translate_errors(self._path):

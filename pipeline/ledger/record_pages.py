@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, TypeVar
 
 import orjson
 from sqlalchemy import Connection, RowMapping, select
@@ -15,7 +15,7 @@ from pipeline.domain.states import REPLANNED, UNBOUGHT, State, status_of
 from pipeline.findings import Span
 from pipeline.ledger.outputs import CLIP, EXTENSION
 from pipeline.ledger.plan_totals import current, stands
-from pipeline.ledger.purchases import PAID_EARLIER, UNKNOWN
+from pipeline.ledger.purchases import PAID_EARLIER, PAID_ELSEWHERE, UNKNOWN
 from pipeline.ledger.sql_schema import (
     campaigns,
     clips,
@@ -27,6 +27,7 @@ from pipeline.ledger.sql_schema import (
     usd,
 )
 
+T = TypeVar("T")
 _PAGE = 500
 _MEASURES = ("sha256", "bytes", "seconds", "width", "height", "fps")
 _SAME = ("address", "shot", "row_key", "key")
@@ -74,10 +75,8 @@ def page(
     return found, rows[-1]["position"] if len(rows) == _PAGE else None
 
 
-def iter_records(
-    read_page: Callable[[int], tuple[list[Record], int | None]],
-) -> Iterator[Record]:
-    """Yield the records of every page, from the first on."""
+def iter_pages(read_page: Callable[[int], tuple[list[T], int | None]]) -> Iterator[T]:
+    """Yield what is on every page, from the first on."""
     after: int | None = -1
     while after is not None:
         page, after = read_page(after)
@@ -157,12 +156,15 @@ def _money(paid: Sequence[RowMapping]) -> dict[str, Any]:
         f"{figure}_usd": usd(sum(purchase[f"{figure}_microusd"] for purchase in paid))
         for figure in ("reserved", "charged", "possible")
     }
-    adopted = (p["charged_microusd"] for p in paid if p["charge_source"] == PAID_EARLIER)
+    parts = {
+        name: usd(sum(p["charged_microusd"] for p in paid if p["charge_source"] == source))
+        for name, source in (("adopted_usd", PAID_EARLIER), ("elsewhere_usd", PAID_ELSEWHERE))
+    }
     sources = [purchase["charge_source"] for purchase in paid]
     native = [Decimal(p["charged_native"]) for p in paid if p["charged_native"]]
     return {
         **sums,
-        "adopted_usd": usd(sum(adopted)),
+        **parts,
         "charged_native": sum(native, Decimal(0)) if native else None,
         "native_unit": next((p["native_unit"] for p in paid if p["native_unit"]), ""),
         "charge_source": UNKNOWN if UNKNOWN in sources else next(filter(None, sources), ""),

@@ -24,6 +24,7 @@ from pipeline.clock import Clock, RealClock
 from pipeline.domain import Policy, Record
 from pipeline.domain.changes import EarlierWork, ItemChange
 from pipeline.domain.item import Alike
+from pipeline.domain.lock import NOTHING_REMEMBERED, LockedClip, LockMemory
 from pipeline.domain.states import State
 from pipeline.errors import LedgerDamaged
 from pipeline.ledger import (
@@ -33,9 +34,11 @@ from pipeline.ledger import (
     event_log,
     item_changes,
     jobs,
+    lock_rows,
     loss_detection,
     outputs,
     overlay,
+    paid_elsewhere,
     plan_totals,
     price_quotes,
     purchases,
@@ -65,6 +68,7 @@ from pipeline.ledger.loss_detection import (
     refuse_lost,
 )
 from pipeline.ledger.outputs import Clip, View
+from pipeline.ledger.paid_elsewhere import AbsentClip
 from pipeline.ledger.paid_tasks import PaidTask, paid_tasks
 from pipeline.ledger.plan_totals import PlanTotals
 from pipeline.ledger.plans import PlanDraft
@@ -77,6 +81,7 @@ from pipeline.ledger.price_confirmations import (
     standings,
 )
 from pipeline.ledger.purchases import Word
+from pipeline.ledger.record_pages import iter_pages
 from pipeline.ledger.root_identity import (
     RootIdentity,
     RootKind,
@@ -117,6 +122,7 @@ class Ledger:
         self._reading_turn = Lock()
         self._readers = ThreadPoolExecutor(1, thread_name_prefix="ledger-read")
         self._dry = dry
+        self._memory = NOTHING_REMEMBERED
         self._occupancy = occupancy
         self.moved_from: Path | None = None
         """Where the root was before, if opening it for work found it in another place."""
@@ -266,16 +272,22 @@ class Ledger:
         """Return the asynchronous side of it, for those who work in an event loop."""
         return RunLedger(_Access(self), self._readers, self)
 
+    def remember(self, memory: LockMemory) -> None:
+        """Let every plan that is drafted from now on know what lock files remember."""
+        self._memory = memory
+
     def draft_plan(self, campaign: str, *, purchases: int = Policy().purchases) -> PlanDraft:
         """Return a plan to be written; nobody sees it before it is published.
 
-        `purchases` is how often one key may be bought.
+        `purchases` is how often one key may be bought. What lock files remember is written as paid
+        elsewhere, also where the plan is dropped.
         """
         return PlanDraft(
             self._writer,
             campaign,
             path=self.path,
             purchases=purchases,
+            memory=self._memory,
             dry=self._dry,
         )
 
@@ -305,7 +317,7 @@ class Ledger:
         `selected` leaves out those that the last admission did not select.
         """
         pages = partial(record_pages.page, campaign=campaign, selected=selected)
-        return record_pages.iter_records(lambda after: self._read(partial(pages, after=after)))
+        return iter_pages(lambda after: self._read(partial(pages, after=after)))
 
     def item_changes(self, campaign: str, *, address: str = "") -> Iterator[ItemChange]:
         """Return what a drafted plan does to its items, by address, read page by page.
@@ -391,6 +403,16 @@ class Ledger:
         """Return the plan's output paths (`outputs.views`)."""
         return self._read(partial(outputs.views, **where))
 
+    def place(self, view: View, *, signature: str, mode: int) -> None:
+        """Write that an item's clip stands at its output path now."""
+        placing = partial(outputs.place, item_id=view.item_id, path=view.path, mode=mode)
+        sha256 = view.clip.sha256 if view.clip else ""
+        self._write_now(partial(placing, sha256=sha256, signature=signature))
+
+    def sign(self, sha256: str, signature: str) -> None:
+        """Write what a clip's file in the store is, its bytes being right."""
+        self._write_now(partial(outputs.sign, sha256=sha256, signature=signature))
+
     def finished_clips(self, **where: Any) -> list[Clip]:
         """Return the plan's clips (`outputs.finished_clips`)."""
         return self._read(partial(outputs.finished_clips, **where))
@@ -422,6 +444,29 @@ class Ledger:
         book = partial(adoptions.adopt_clip, item=item, clip=clip, placed=placed)
         self._write_now(partial(book, client_id=client_id, at=at))
 
+    def locked_clips(self, campaign: str, *, selected: bool = True) -> Iterator[LockedClip]:
+        """Return the finished items of the plan as lines of a lock file, read page by page."""
+        pages = partial(lock_rows.finished_page, campaign=campaign, selected=selected)
+        return iter_pages(lambda after: self._read(partial(pages, after=after)))
+
+    def own_parts(self, campaign: str) -> Iterator[tuple[str, str, Mapping[str, str]]]:
+        """Return address, key and key parts of the selected items of the plan."""
+        pages = partial(lock_rows.own_parts_page, campaign=campaign)
+        return iter_pages(lambda after: self._read(partial(pages, after=after)))
+
+    def find_absent(self, campaign: str) -> list[AbsentClip]:
+        """Return the selected items that were paid for elsewhere and whose clip is not here."""
+        return self._read(partial(paid_elsewhere.find_absent, campaign=campaign))
+
+    def set_aside(self, absent: Iterable[AbsentClip]) -> None:
+        """Write that a person agreed to buy again what was paid for elsewhere."""
+        keys = [each.key for each in absent]
+        self._write_now(partial(paid_elsewhere.set_aside, keys=keys))
+
+    def elsewhere_usd(self, campaign: str) -> Decimal:
+        """Return how much of what counts against the limits was paid elsewhere."""
+        return self._read(partial(paid_elsewhere.sum_elsewhere, campaign=campaign))
+
     def broken_pages(self) -> list[str]:
         """Return what SQLite finds wrong with the file."""
         return self._read(contradictions.broken_pages)
@@ -434,11 +479,13 @@ class Ledger:
         """Return one job for each clip: what a person knows it by, digest, and extension."""
         return self._read(contradictions.finished_jobs)
 
-    def find_loss(self, campaign: str) -> Loss | None:
-        """Return what the ledger has lost of a campaign, None if nothing is known to be lost."""
-        return self._read(
-            partial(loss_detection.find_loss, traces=self._traces_now(), campaign=campaign)
-        )
+    def find_loss(self, campaign: str, memory: LockMemory = NOTHING_REMEMBERED) -> Loss | None:
+        """Return what the ledger has lost of a campaign, None if nothing is known to be lost.
+
+        What is in `memory` is not lost.
+        """
+        finding = partial(loss_detection.find_loss, traces=self._traces_now(), memory=memory)
+        return self._read(partial(finding, campaign=campaign))
 
     def find_losses(self) -> list[Loss]:
         """Return what the ledger has lost, by campaign."""

@@ -11,11 +11,12 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date
 from types import MappingProxyType
 
 from pipeline.domain import (
+    EMPTY,
     Item,
     Manifest,
     Mention,
@@ -60,6 +61,7 @@ class Expansion:
     inspector: MediaInspector
     provider: str = ""
     day: date | None = None
+    takes: Mapping[str, Sequence[int]] = field(default_factory=lambda: EMPTY)
 
     def __iter__(self) -> Iterator[Item | Finding]:
         yield from provider_setting_faults(self.manifest, self.offers)
@@ -75,6 +77,7 @@ class Expansion:
                 inspector=self.inspector,
                 provider=self.provider,
                 findings=findings,
+                takes=self.takes,
             ).items()
             yield from findings.drain()
 
@@ -86,12 +89,14 @@ def expand(
     *,
     provider: str = "",
     day: date | None = None,
+    takes: Mapping[str, Sequence[int]] = EMPTY,
 ) -> Expansion:
     """Return the plan of a manifest; `offers` are all that are known, by provider.
 
     `provider` is the only one to be asked, whatever the manifest says. `day` is the one by which
     licences are judged; without one, none is. Where the manifest lets items move on to another
-    provider, each has its `fallbacks`: nothing is planned anew while a run goes on.
+    provider, each has its `fallbacks`: nothing is planned anew while a run goes on. `takes` says by
+    address without its take which takes there are, whatever the manifest says.
     """
     chosen = {
         name: offer_by_options(offer, manifest.providers[name].options)
@@ -100,7 +105,12 @@ def expand(
         for name, offer in offers.items()
     }
     return Expansion(
-        manifest=manifest, offers=chosen, inspector=inspector, provider=provider, day=day
+        manifest=manifest,
+        offers=chosen,
+        inspector=inspector,
+        provider=provider,
+        day=day,
+        takes=takes,
     )
 
 
@@ -137,10 +147,12 @@ class ShotExpansion:
         inspector: MediaInspector,
         provider: str,
         findings: FindingCollector,
+        takes: Mapping[str, Sequence[int]] = EMPTY,
     ) -> None:
         self._manifest = manifest
         self._shot = shot
         self._only = provider
+        self._fixed_takes = takes
         self._inspector = inspector
         self._cells, faults = cells(shot.variants)
         for fault in faults:
@@ -206,7 +218,11 @@ class ShotExpansion:
         scope.enter_take(1)
         count = self._layers.takes(self._levels.settings)
         work = self._work()
-        for take in range(1, (count or 1) + 1):
+        takes: Sequence[int] = range(1, (count or 1) + 1)
+        if self._fixed_takes:
+            first = address(self._shot.id, self._row_text, cell.name, 1)
+            takes = self._fixed_takes.get(first.removesuffix("#1"), takes)
+        for take in takes:
             if take > 1:
                 scope.enter_take(take)
                 if (self._levels.draft | self._levels.prompt) & TAKE:

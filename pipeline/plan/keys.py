@@ -223,14 +223,14 @@ def digest_inputs(template: Template, scope: TemplateScope) -> Mapping[str, str]
     Of the values only those that somebody wrote: columns, variables, axes. They are in no key; they
     tell which cell it was when a prompt is another one.
     """
-    found = {TEMPLATE: _digest(template.source.encode("utf-8", "surrogatepass"))}
+    found = {TEMPLATE: part_digest(template.source.encode("utf-8", "surrogatepass"))}
     roots = {"vars", "variant", *scope.row_names}
     for name in sorted(template.names):
         root, _, key = name.partition(".")
         if root in roots:
             values = scope.context.get(root, EMPTY)
             text = repr(values.get(key) if key else dict(values))
-            found[name] = _digest(text.encode("utf-8", "surrogatepass"))
+            found[name] = part_digest(text.encode("utf-8", "surrogatepass"))
     return found
 
 
@@ -283,8 +283,8 @@ def item_key(
         parts={
             **shared.parts.digests,
             **ours[RECIPE].digests,
-            "prompt": _digest(said),
-            "take": _digest(b"%d" % take),
+            "prompt": part_digest(said),
+            "take": part_digest(b"%d" % take),
         },
         values={**shared.parts.values, **ours[RECIPE].values, "take": take},
         alternatives=tuple(others()),
@@ -295,7 +295,7 @@ def _parts_of(contents: Mapping[str, Any], values: Mapping[str, Any] = EMPTY) ->
     texts = {name: _canonical(content) for name, content in contents.items()}
     return KeyParts(
         contents=texts,
-        digests={name: _digest(text) for name, text in texts.items()},
+        digests={name: part_digest(text) for name, text in texts.items()},
         values=values or contents,
     )
 
@@ -319,5 +319,6 @@ def _canonical(content: Any) -> bytes:
     return orjson.dumps(content, default=str, option=_CANONICAL)
 
 
-def _digest(text: bytes) -> str:
+def part_digest(text: bytes) -> str:
+    """Return the digest of a part of a key, from its canonical JSON."""
     return hashlib.sha256(text).hexdigest()[:_PART_DIGITS]

@@ -41,6 +41,11 @@ def charge_notes(report: Report) -> Iterator[str]:
             f" {count_text(report.adopted, 'adopted clip')}, paid earlier: what was really paid is"
             " not known"
         )
+    if report.elsewhere_usd:
+        yield (
+            f"{rounded_usd(report.elsewhere_usd)} USD of what was charged was paid elsewhere, as"
+            " the lock file says"
+        )
     if report.earlier_usd:
         yield f"and {earlier(report)}"
 

@@ -140,6 +140,8 @@ class Report:
     """Items whose clip was adopted, booked as paid earlier at its estimate."""
     adopted_usd: Decimal
     """What of the money charged are such estimates: what was really paid is not known."""
+    elsewhere_usd: Decimal
+    """What of the money charged was paid elsewhere, as a lock file says."""
 
 
 @dataclass(slots=True)
@@ -189,12 +191,14 @@ class _Tally:
     unwanted: int = 0
     adopted: int = 0
     adopted_usd: Decimal = _NOTHING
+    elsewhere_usd: Decimal = _NOTHING
 
     def add(self, record: Record) -> None:
         self.counts[record.state] += 1
         self.money = self.money.plus(record)
         self.shared += bool(record.shared_with)
         self.unwanted += record.unwanted
+        self.elsewhere_usd += _NOTHING if record.shared_with else record.elsewhere_usd
         if record.adopted_usd and not record.shared_with:
             self.adopted += 1
             self.adopted_usd += record.adopted_usd
@@ -263,6 +267,7 @@ def summarise(  # noqa: PLR0913 - each names one line of the report's head
         unwanted=tally.unwanted,
         adopted=tally.adopted,
         adopted_usd=tally.adopted_usd,
+        elsewhere_usd=tally.elsewhere_usd,
     )
 
 

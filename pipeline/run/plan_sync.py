@@ -23,6 +23,7 @@ from pipeline.domain.changes import ChangeGroup
 from pipeline.domain.states import MAKES, UNSETTLED_STATUSES, State, Status, status_of
 from pipeline.findings import Finding, Span, group_findings, has_errors
 from pipeline.ledger import outputs, payload
+from pipeline.ledger.paid_elsewhere import AbsentClip
 from pipeline.ledger.plan_totals import Line, PlanTotals
 from pipeline.ledger.plans import Clash, PlanDraft, Planned
 from pipeline.ledger.price_confirmations import PriceClass, PriceStanding, SeenPrice
@@ -136,6 +137,10 @@ class PlanSummary:
     """Providers to whom selected items may go when their own provider's lane stops."""
     changes: tuple[ChangeGroup, ...] = ()
     """What is made again, and what is laid out again, by shot and reason."""
+    absent: tuple[AbsentClip, ...] = ()
+    """Selected items that were paid for elsewhere, as the lock file says, and are not here."""
+    elsewhere_usd: Decimal = Decimal(0)
+    """How much of `committed_usd` was paid elsewhere."""
 
     @property
     def ok(self) -> bool:

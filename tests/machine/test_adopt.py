@@ -20,6 +20,13 @@ PRICE = Decimal("0.42")
 """What a clip of the campaign is estimated at."""
 
 
+@pytest.fixture
+def finished(finished: Campaign) -> Campaign:
+    """Return the finished campaign without its lock file: nobody remembers what was paid."""
+    (finished.folder / "cups.lock.yaml").unlink()
+    return finished
+
+
 def _adopt(campaign: Campaign, *more: str) -> list[str]:
     words = ["store", "adopt", str(campaign.folder / "cups.yaml"), *more]
     return [*words, "--root", str(campaign.root)]

@@ -35,6 +35,16 @@ MOMENTS: Mapping[str, tuple[str, str]] = {
 Loss = Callable[[Campaign, Path], object]
 
 
+@pytest.fixture
+def finished(finished: Campaign) -> Campaign:
+    """Return the finished campaign without its lock file, which remembers what a ledger loses.
+
+    With one, a loss is none where the store is there (test_lock_files).
+    """
+    (finished.folder / "cups.lock.yaml").unlink()
+    return finished
+
+
 def _wal(campaign: Campaign) -> Path:
     return campaign.ledger.with_name("ledger.db-wal")
 
@@ -92,6 +102,7 @@ def _make(campaign: Campaign, moment: str) -> Path:
     words += ["--base-url", f"runware={campaign.address}", "--bomb", name, nth]
     ended = process(campaign_run, words, environment())
     assert (-signal.SIGKILL if name else 0) == ended
+    (campaign.folder / "cups.lock.yaml").unlink(missing_ok=True)
     return older
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pipeline.api.campaign_plan import dry_run, find_loss, require_admitted
 from pipeline.cli.campaigns import open_campaign, print_root_notice, request_of
 from pipeline.cli.item_list import print_items
-from pipeline.cli.loss_text import exit_if_lost
+from pipeline.cli.loss_text import exit_if_refused
 from pipeline.cli.options import (
     CampaignOptions,
     ListForm,
@@ -34,4 +34,4 @@ def ls(
     with dry_run(campaign, loss) as (summary, ledger):
         require_admitted(summary, campaign)
         print_items(ledger.records(campaign.name, selected=True), campaign.folder, form)
-    exit_if_lost(loss, campaign.request, summary.to_make)
+    exit_if_refused(summary, loss, campaign.request)

@@ -11,18 +11,20 @@ import typer
 from rich.table import Table
 
 from pipeline.api.campaign_plan import (
+    Plan,
     lacks_prices,
     open_plan,
     plan_campaign,
     require_admitted,
 )
+from pipeline.api.campaign_request import CampaignRequest
 from pipeline.api.comparison import Comparison, compare_providers
 from pipeline.api.loaded_campaign import LoadedCampaign
 from pipeline.api.money_text import item_count
 from pipeline.api.saved_plans import iter_document, write_document
 from pipeline.cli.campaigns import open_campaign, print_root_notice, request_of
 from pipeline.cli.console import print_error, print_text
-from pipeline.cli.loss_text import print_loss
+from pipeline.cli.loss_text import print_absent, print_loss
 from pipeline.cli.options import (
     AccessOptions,
     CampaignOptions,
@@ -90,10 +92,7 @@ def plan(
         require_admitted(found.summary, campaign)
         if form is ListForm.TEXT:
             print_plan(found.summary, campaign, console)
-        if found.loss is not None:
-            print_loss(found.loss, campaign.request, found.to_make)
-            if found.to_make.items or not found.loss.uncounted:
-                raise typer.Exit(Exit.STOPPED)
+        _stop_at_losses(found, campaign.request)
         if saved is not None:
             write_document(found, ledger.item_changes(campaign.name), saved)
             print_error(f"saved to {saved}: callsheet apply {shlex.quote(str(saved))}")
@@ -101,6 +100,17 @@ def plan(
         console.print(_quote_table(quotes))
     if detailed and found.has_work:
         raise typer.Exit(Exit.WORK)
+
+
+def _stop_at_losses(plan: Plan, request: CampaignRequest) -> None:
+    """Tell what was paid for and is not here; Exit where a run would not begin for that."""
+    if plan.loss is not None:
+        print_loss(plan.loss, request, plan.to_make)
+        if plan.loss.stops(buys=plan.to_make.items):
+            raise typer.Exit(Exit.STOPPED)
+    if plan.summary.absent:
+        print_absent(plan.summary, request)
+        raise typer.Exit(Exit.STOPPED)
 
 
 def _ask_for_prices(campaign: LoadedCampaign, console: TerminalConsole) -> Sequence[Quoted] | None:

@@ -14,6 +14,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperCommand
 
+from pipeline.api.campaign_plan import loss_of
 from pipeline.api.campaign_report import only_rehearsed, write_report
 from pipeline.api.campaign_request import CampaignRequest, RunSettings, usage
 from pipeline.api.campaign_run import RunScope
@@ -136,7 +137,7 @@ def reconcile(
         abandon=tuple(each for each in abandon or () if each != _SELECTED),
     )
     with open_for_work(request, notify=print_error) as ledger:
-        loss = ledger.find_loss(campaign.name)
+        loss = loss_of(ledger, request, campaign.name)
         if loss is not None:
             print_loss(loss, request)
         settings = RunSettings()

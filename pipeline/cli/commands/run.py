@@ -8,20 +8,33 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from decimal import Decimal
+from typing import Annotated
 
 import typer
 
-from pipeline.api.campaign_plan import has_work, lacks_prices, sync_campaign
+from pipeline.api.campaign_plan import (
+    has_work,
+    lacks_prices,
+    require_admitted,
+    sync_campaign,
+)
 from pipeline.api.campaign_report import write_report
 from pipeline.api.campaign_request import NO_LIMIT, CampaignRequest, RunSettings, usage
 from pipeline.api.loaded_campaign import LoadedCampaign
-from pipeline.api.loss_consent import NothingLost, PurchasesRefused, open_for_purchases
+from pipeline.api.lock_file import write_lock_file
+from pipeline.api.locked_run import require_locked
+from pipeline.api.loss_consent import (
+    NothingLost,
+    PurchasesRefused,
+    open_for_purchases,
+    require_consent,
+)
 from pipeline.api.money_text import item_count, price_text
 from pipeline.api.report_files import has_report, report_paths
 from pipeline.cli.campaigns import open_campaign, request_of
 from pipeline.cli.console import person_is_there, print_error
 from pipeline.cli.interrupts import stopping_in_order
-from pipeline.cli.loss_text import print_loss
+from pipeline.cli.loss_text import print_absent, print_loss
 from pipeline.cli.options import (
     AccessOptions,
     CampaignOptions,
@@ -61,9 +74,18 @@ def run(
     scenario: Scenario = None,
     chaos: Chaos = 0.0,
     quiet: Quiet = False,
+    locked: Annotated[
+        bool,
+        typer.Option(
+            "--locked",
+            help="Want exactly what the lock file has, from ledger and store; buy nothing.",
+        ),
+    ] = False,
 ) -> None:
     """Make every clip of a manifest that is not there yet, once, and report."""
-    request = request_of(options, maker, access, selection, work)
+    request = request_of(options, maker, access, selection, work, locked=locked)
+    if locked and (spend.buy_again is not None or spend.retry):
+        raise usage("--locked buys nothing: leave --buy-again and --retry out")
     if not request.rehearse and (scenario is not None or chaos):
         raise usage("--scenario and --chaos make the sandbox misbehave: they need --rehearse")
     if scenario is not None:
@@ -96,14 +118,17 @@ def run_campaign(
                 print_loss(loss, campaign.request)
             return _plan_and_make(admit(campaign), settings, ledger, console)
     except PurchasesRefused as refused:
-        # What is lost, and what it would cost to buy it again, is told however quiet the run is.
+        # What was paid, and what it would cost to buy it again, is told however quiet the run is.
         console, buys = TerminalConsole(), refused.summary.to_make
         if buys.items:
             console.print(plan_table(refused.summary))
         if refused.given_usd is not None:
             given, sum_ = exact_usd(refused.given_usd), exact_usd(buys.high_usd)
             console.print_line(f"--buy-again {given} is not the sum: it is {sum_}")
-        print_loss(refused.loss, campaign.request, buys)
+        if refused.loss is None:
+            print_absent(refused.summary, campaign.request)
+        else:
+            print_loss(refused.loss, campaign.request, buys)
         return Exit.STOPPED
     except NothingLost as nothing:
         TerminalConsole().print_line(str(nothing))
@@ -119,10 +144,15 @@ def _plan_and_make(
 
         settings = ask_open_prices(campaign, settings, ledger, console.print_line)
         summary = sync_campaign(campaign, ledger, retried=settings.retry)
+    require_admitted(summary, campaign)
+    if campaign.request.locked:
+        require_locked(campaign, summary, ledger)
+    require_consent(settings, summary, ledger)
     asking = _asking(settings, campaign.request, summary)
     # What a person is asked about is seen, however quiet the run is to be.
     print_plan(summary, campaign, asking or console, settings.spending)
     if not has_work(summary):
+        write_lock_file(ledger, campaign.request, campaign.name)
         if summary.changed or not has_report(campaign):
             write_report(ledger, campaign)
         return _print_nothing_to_do(summary, campaign.request, console)
@@ -139,7 +169,11 @@ def _plan_and_make(
     standby = summary.fallbacks - names
     scope = RunScope(ledger=ledger, providers=names, standby=standby, buys=agreed is not None)
     with stopping_in_order() as stops:
-        outcome = asyncio.run(watch_run(campaign, settings, scope, console, stops))
+        try:
+            outcome = asyncio.run(watch_run(campaign, settings, scope, console, stops))
+        finally:
+            # Also what a run that was interrupted has made was paid for.
+            write_lock_file(ledger, campaign.request, campaign.name)
         report = write_report(ledger, campaign, elapsed_s=time.monotonic() - began)
         show_summary(console, report, report_paths(campaign))
         console.print_lines(same_clip_lines(ledger.same_clips(campaign.name)))

@@ -20,7 +20,7 @@ from pipeline.cli.campaigns import open_campaign, request_of
 from pipeline.cli.console import print_text
 from pipeline.cli.item_list import print_items
 from pipeline.cli.item_text import item_lines
-from pipeline.cli.loss_text import exit_if_lost
+from pipeline.cli.loss_text import exit_if_refused
 from pipeline.cli.options import (
     CampaignOptions,
     ListForm,
@@ -76,7 +76,7 @@ def show(
             print_items(meant(ledger.records(campaign.name)), campaign.folder, form)
     if len(first) == 1:
         _print_item(first[0], campaign, provider, form)
-    exit_if_lost(loss, campaign.request, summary.to_make)
+    exit_if_refused(summary, loss, campaign.request)
 
 
 def _print_item(record: Record, campaign: LoadedCampaign, provider: str, form: ListForm) -> None:

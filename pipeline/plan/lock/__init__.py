@@ -1,0 +1,1 @@
+"""The lock file, but for the disk: its text, what takes which address, merging, and differences."""

@@ -1,0 +1,135 @@
+"""Which clip stands under which address of a lock file, where several want one.
+
+A *place* is an item without its take. The take that a clip was bought for is in its key, so that
+all of this follows from the set of purchases alone: whoever merges what with what, and in which
+order, comes to the same.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+
+from pipeline.domain import Alternative, PricedItem
+from pipeline.domain.lock import LockedClip, LockMemory, RememberedClip, plain_locked
+from pipeline.findings import Finding
+from pipeline.plan.keys import part_digest
+from pipeline.plan.lock.lock_text import Lock
+
+_MOST_TAKES = 200
+_TAKES = {part_digest(b"%d" % take): take for take in range(1, _MOST_TAKES + 1)}
+"""The take that a clip was bought for, by that part of its key."""
+_NOT_ASKED = frozenset({"take", "recipe"})
+"""Parts of a key that say nothing of what is asked for."""
+
+
+def place_of(address: str) -> str:
+    """Return an item's address without its take."""
+    return address.rpartition("#")[0]
+
+
+def take_of(address: str) -> int:
+    """Return the take in an item's address; 1 where there is none."""
+    take = address.rpartition("#")[2]
+    return int(take) if take.isascii() and take.isdigit() else 1
+
+
+def is_moved(clip: LockedClip) -> bool:
+    """Tell whether a clip stands under another take than the one it was bought for."""
+    return clip.parts.get("take") not in {None, part_digest(b"%d" % take_of(clip.address))}
+
+
+def same_but_take(parts: Mapping[str, str], others: Mapping[str, str]) -> bool:
+    """Tell whether two keys ask for the same, and differ in nothing but take and recipe."""
+    own, theirs = (
+        {name: digest for name, digest in each.items() if name not in _NOT_ASKED}
+        for each in (parts, others)
+    )
+    return own == theirs
+
+
+def assign_takes(clips: Iterable[LockedClip]) -> dict[str, LockedClip]:
+    """Return the clips by address, each purchase of a place once.
+
+    The older purchase keeps the take that it was bought for; the others satisfy the next takes
+    that are free.
+    """
+    places: dict[str, dict[tuple[str, str, str], LockedClip]] = defaultdict(dict)
+    for clip in clips:
+        known = places[place_of(clip.address)].get(clip.purchase)
+        same = [each for each in (known, clip) if each is not None]
+        places[place_of(clip.address)][clip.purchase] = max(same, key=_certainty)
+    return {clip.address: clip for place, found in places.items() for clip in _assign(place, found)}
+
+
+def remember(lock: Lock, here: frozenset[str], others: frozenset[str] = frozenset()) -> LockMemory:
+    """Return what a ledger takes in of a lock file; `here` are the digests that the store has.
+
+    Of several clips under one key the first has the job of that key: one that stands where it was
+    bought for before one that was moved, then the older. Each other one has a job of its own.
+    """
+    of_key: dict[str, list[LockedClip]] = defaultdict(list)
+    for clip in lock.values():
+        of_key[clip.key].append(clip)
+    found: dict[str, RememberedClip] = {}
+    for key, clips in of_key.items():
+        clips.sort(key=lambda clip: (is_moved(clip), *_age(clip)))
+        for clip in clips:
+            first = clip.purchase == clips[0].purchase
+            own = f"{key}:{':'.join(clip.purchase)}"
+            job_key = key if first else hashlib.sha256(own.encode()).hexdigest()
+            known = RememberedClip(job_key=job_key, clip=clip, here=clip.sha256 in here)
+            found[clip.address] = known
+    unique = {(each.job_key, each.clip.purchase): each for each in found.values()}
+    return LockMemory(
+        clips=tuple(unique.values()),
+        others=others,
+        moved={address: each for address, each in found.items() if is_moved(each.clip)},
+    )
+
+
+def offer_moved(
+    entries: Iterable[PricedItem | Finding], memory: LockMemory
+) -> Iterator[PricedItem | Finding]:
+    """Yield a plan in which a clip that was moved to another take satisfies that take's item."""
+    for entry in entries:
+        if not isinstance(entry, PricedItem):
+            yield entry
+            continue
+        known = memory.moved.get(entry.item.address)
+        if known is None or not same_but_take(known.clip.parts, entry.item.key.parts):
+            yield entry
+            continue
+        # Under its own key it is the clip of that key's items first.
+        shared = known.job_key == known.clip.key
+        moved = Alternative(digest=known.job_key, exclusive=shared)
+        key = replace(entry.item.key, alternatives=(moved, *entry.item.key.alternatives))
+        yield replace(entry, item=replace(entry.item, key=key))
+
+
+def _assign(place: str, found: Mapping[tuple[str, str, str], LockedClip]) -> Iterator[LockedClip]:
+    """Yield the clips of a place, each under its address."""
+    taken: set[int] = set()
+    homeless: list[LockedClip] = []
+    for clip in sorted(found.values(), key=_age):
+        take = _TAKES.get(clip.parts.get("take", ""), take_of(clip.address))
+        if take in taken:
+            homeless.append(clip)
+            continue
+        taken.add(take)
+        yield replace(clip, address=f"{place}#{take}")
+    free = (take for take in range(1, len(found) + 1 + max(taken)) if take not in taken)
+    for clip, take in zip(homeless, free, strict=False):
+        yield replace(clip, address=f"{place}#{take}")
+
+
+def _age(clip: LockedClip) -> tuple[object, ...]:
+    """Return what sorts purchases by age, and by something where that is the same."""
+    return (clip.paid_at, clip.provider, clip.task, clip.sha256)
+
+
+def _certainty(clip: LockedClip) -> tuple[bool, Sequence[object]]:
+    """Return what sorts two lines about one purchase: a price that was told is known later."""
+    return (clip.price_source == "reported", str(plain_locked(clip)))
