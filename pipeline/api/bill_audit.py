@@ -70,6 +70,34 @@ class BillAudit:
     unnamed: int = 0
     """Purchases of the bill's days that may have become a task nobody knows."""
 
+    def lines(self) -> Iterator[str]:
+        """Yield each difference in a line, and then what the whole comparison came to."""
+        for each in self.differences:
+            what = f"{each.what}, {each.address}" if each.address else each.what
+            sums = _sums_text(each.billed_usd, each.booked_usd)
+            yield f"{each.kind}: {what}: {sums}{'; ' if each.note else ''}{each.note}"
+        what, sums = (
+            "days" if self.by_day else "tasks",
+            _sums_text(self.billed_usd, self.booked_usd),
+        )
+        if self.under_way:
+            yield f"{self.under_way} of the bill have not ended here: not compared"
+        if self.unnamed:
+            yield (
+                f"{self.unnamed} sent in these days have no known task: what the bill has and the"
+                " ledger has not may be theirs"
+            )
+        if self.by_day:
+            yield "without task ids only the sums of each day (UTC) were compared"
+        if self.differences:
+            yield f"{len(self.differences)} differ, of {self.compared} {what}; {sums}"
+        else:
+            yield f"the bill and the ledger agree: {self.compared} {what}, {sums}"
+
+
+def _sums_text(billed_usd: Decimal, booked_usd: Decimal) -> str:
+    return f"{exact_usd(billed_usd)} USD billed, {exact_usd(booked_usd)} USD booked"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _BillLine:

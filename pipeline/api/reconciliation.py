@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 
 from pipeline.api.campaign_report import select_records, write_report
-from pipeline.api.campaign_request import RunSettings
+from pipeline.api.campaign_request import CampaignRequest, RunSettings, usage
 from pipeline.api.campaign_run import Run, RunScope
 from pipeline.api.loaded_campaign import LoadedCampaign
 from pipeline.api.provider_access import open_lanes, variables_of
@@ -114,6 +114,23 @@ class MassDecision:
     def words(self) -> list[Decision]:
         """Return the decision on each of them."""
         return [Decision(address=each.client_id, after=self.after) for each in self.items]
+
+
+def word_for_many(request: CampaignRequest, alone: Sequence[State]) -> State | None:
+    """Return where one word puts all that is selected; None if nothing is said of many.
+
+    `alone` are the words that stand without an address. InvalidInput where they do not go together.
+    """
+    if len(alone) > 1:
+        raise usage("--resubmit and --abandon cannot both be about what is selected")
+    if alone and not request.selects:
+        raise usage(
+            "--resubmit and --abandon without an address are about what is selected",
+            "say --select, for instance --select state:in_doubt",
+        )
+    if request.selects and not alone:
+        raise usage("a selection needs --resubmit or --abandon without an address")
+    return alone[0] if alone else None
 
 
 def find_mass_decision(campaign: LoadedCampaign, ledger: Ledger, after: State) -> MassDecision:

@@ -60,6 +60,8 @@ UNFINISHED = frozenset({State.PLANNED, State.STAGING, *UNKNOWN_STATES})
 """What a run that was interrupted has left to do."""
 WENT_WRONG = frozenset({State.FAILED, State.OFF_SPEC, State.IN_DOUBT})
 """What the brake of a lane counts."""
+LEFT_OPEN = frozenset({State.OVERDUE, State.IN_DOUBT})
+"""What an earlier run could not settle: that it is still there says nothing new of a provider."""
 ENDED_BADLY = frozenset({State.FAILED, State.OFF_SPEC, State.ABANDONED})
 REPLANNED = frozenset({State.PLANNED, State.HELD, State.FAILED})
 """A job in these states is made as the latest plan says; in all others it was sent, or made."""

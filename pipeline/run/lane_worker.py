@@ -14,7 +14,7 @@ from functools import partial
 from types import MappingProxyType
 
 from pipeline.domain import Event
-from pipeline.domain.states import LANE, UNKNOWN_STATES, State
+from pipeline.domain.states import LANE, LEFT_OPEN, UNKNOWN_STATES, State
 from pipeline.ledger.fallbacks import Leaving
 from pipeline.ledger.jobs import CHARGED, Job
 from pipeline.run.collect import handle_fetching, handle_overdue, handle_waiting
@@ -56,7 +56,7 @@ async def run_job(active: ActiveJob) -> None:
         breaker.take_back()
         active.doubted = False
     # What an earlier run left behind, and is still there, says nothing new of the provider.
-    is_old = active.job.state in {State.OVERDUE, State.IN_DOUBT} and not active.intended_at
+    is_old = active.job.state in LEFT_OPEN and not active.intended_at
     if not (is_old or active.doubted):
         active.break_circuit(breaker.note(active.job.state, active.job.cause))
 

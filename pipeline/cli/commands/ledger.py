@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -12,12 +11,8 @@ from pipeline.api.ledger_copies import back_up_ledger, ledger_damage, restore_ba
 from pipeline.api.roots import root_here
 from pipeline.cli.console import print_text
 from pipeline.cli.options import Root, command_app
-from pipeline.domain.money import exact_usd
 from pipeline.domain.states import Exit
 from pipeline.errors import LedgerDamaged
-
-if TYPE_CHECKING:
-    from pipeline.api.bill_audit import BillAudit, Difference
 
 app = command_app(
     "ledger",
@@ -113,34 +108,7 @@ def audit(
     from pipeline.api.bill_audit import audit_bill  # noqa: PLC0415 - slow to load, seldom needed
 
     found = audit_bill(root_here(root), bill, columns, provider=provider, account=account)
-    for each in found.differences:
-        print_text(_difference_text(each))
-    for line in _audit_lines(found):
+    for line in found.lines():
         print_text(line)
     if found.differences:
         raise typer.Exit(Exit.DAMAGED)
-
-
-def _difference_text(each: Difference) -> str:
-    what = f"{each.what}, {each.address}" if each.address else each.what
-    sums = f"{exact_usd(each.billed_usd)} USD billed, {exact_usd(each.booked_usd)} USD booked"
-    return f"{each.kind}: {what}: {sums}{'; ' if each.note else ''}{each.note}"
-
-
-def _audit_lines(found: BillAudit) -> Iterator[str]:
-    """Yield what the whole comparison came to."""
-    what = "days" if found.by_day else "tasks"
-    sums = f"{exact_usd(found.billed_usd)} USD billed, {exact_usd(found.booked_usd)} USD booked"
-    if found.under_way:
-        yield f"{found.under_way} of the bill have not ended here: not compared"
-    if found.unnamed:
-        yield (
-            f"{found.unnamed} sent in these days have no known task: what the bill has and the"
-            " ledger has not may be theirs"
-        )
-    if found.by_day:
-        yield "without task ids only the sums of each day (UTC) were compared"
-    if found.differences:
-        yield f"{len(found.differences)} differ, of {found.compared} {what}; {sums}"
-    else:
-        yield f"the bill and the ledger agree: {found.compared} {what}, {sums}"

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import shlex
 from collections import Counter
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from itertools import zip_longest
@@ -16,7 +15,7 @@ from typer.core import TyperCommand
 
 from pipeline.api.campaign_plan import loss_of
 from pipeline.api.campaign_report import only_rehearsed, write_report
-from pipeline.api.campaign_request import CampaignRequest, RunSettings, usage
+from pipeline.api.campaign_request import RunSettings, usage
 from pipeline.api.campaign_run import RunScope
 from pipeline.api.loaded_campaign import LoadedCampaign
 from pipeline.api.provider_access import keyless, variables_of
@@ -27,6 +26,7 @@ from pipeline.api.reconciliation import (
     record_decisions,
     record_mass_decision,
     verify_tasks,
+    word_for_many,
 )
 from pipeline.api.roots import open_for_work
 from pipeline.cli.campaigns import open_campaign, request_of
@@ -46,9 +46,9 @@ from pipeline.cli.options import (
 from pipeline.cli.terminal_console import TerminalConsole
 from pipeline.cli.watching import watch_run
 from pipeline.domain.money import exact_usd
-from pipeline.domain.states import GIVEN_UP_BY_WORD, Exit, State
+from pipeline.domain.states import Exit, State
 from pipeline.ledger.repository import Ledger
-from pipeline.run.manual import Sent, list_sent
+from pipeline.run.manual import list_sent
 
 app = command_app()
 _SELECTED = "what is selected"
@@ -125,7 +125,12 @@ def reconcile(
     chosen = open_campaign(request_of(options, access, selection, work))
     campaign = replace(chosen, request=chosen.request.without_selection())
     console, request = TerminalConsole(quiet=quiet), campaign.request
-    many = _word_for_many(chosen.request, resubmit or (), abandon or ())
+    alone = [
+        after
+        for after, addresses in ((State.PLANNED, resubmit), (State.ABANDONED, abandon))
+        if _SELECTED in (addresses or ())
+    ]
+    many = word_for_many(chosen.request, alone)
     agreed = _Agreement(
         yes=yes, usd=None if worst_case is None else dollars(worst_case, "--worst-case")
     )
@@ -148,7 +153,16 @@ def reconcile(
                 verify_tasks(campaign, settings, ledger, decisions, notify=console.print_line)
             )
         record_decisions(campaign, ledger, decisions)
-        _ask_providers(campaign, settings, ledger, console)
+        providers = frozenset(sent.provider for sent in list_sent(ledger, campaign.name))
+        unasked = keyless(settings, campaign, providers)
+        for name, why in unasked.items():
+            console.print_line(f"nothing is asked of {name}: {why}")
+        asked = providers - unasked.keys()
+        if asked:
+            scope = RunScope(ledger=ledger, providers=asked, buys=False)
+            with stopping_in_order() as stops:
+                asyncio.run(watch_run(campaign, settings, scope, console, stops))
+                write_report(ledger, campaign)
         if many is not None:
             # After the providers were asked: what they know of is not for a person to decide.
             _decide_many(chosen, ledger, many, agreed)
@@ -161,27 +175,6 @@ class _Agreement:
 
     yes: bool
     usd: Decimal | None
-
-
-def _word_for_many(
-    request: CampaignRequest, resubmit: Sequence[str], abandon: Sequence[str]
-) -> State | None:
-    """Return where the selected items are put by one word; None if it is not about many.
-
-    InvalidInput where the words do not go together.
-    """
-    words = {State.PLANNED: resubmit, State.ABANDONED: abandon}
-    alone = [after for after, addresses in words.items() if _SELECTED in addresses]
-    if len(alone) > 1:
-        raise usage("--resubmit and --abandon cannot both be about what is selected")
-    if alone and not request.selects:
-        raise usage(
-            "--resubmit and --abandon without an address are about what is selected",
-            "say --select, for instance --select state:in_doubt",
-        )
-    if request.selects and not alone:
-        raise usage("a selection needs --resubmit or --abandon without an address")
-    return alone[0] if alone else None
 
 
 def _decide_many(
@@ -220,22 +213,6 @@ def _decide_many(
     record_mass_decision(whole, ledger, found)
 
 
-def _ask_providers(
-    campaign: LoadedCampaign, settings: RunSettings, ledger: Ledger, console: TerminalConsole
-) -> None:
-    """Settle with the providers what they can tell, and collect what is finished."""
-    providers = frozenset(task.provider for task in list_sent(ledger, campaign.name))
-    unasked = keyless(settings, campaign, providers)
-    for name, why in unasked.items():
-        console.print_line(f"nothing is asked of {name}: {why}")
-    asked = providers - unasked.keys()
-    if asked:
-        scope = RunScope(ledger=ledger, providers=asked, buys=False)
-        with stopping_in_order() as stops:
-            asyncio.run(watch_run(campaign, settings, scope, console, stops))
-            write_report(ledger, campaign)
-
-
 def _print_left(campaign: LoadedCampaign, ledger: Ledger, console: TerminalConsole) -> Exit:
     """Print what only a person can decide, and what the next run would buy."""
     # What is still in flight is no more settled than a doubt: a key may have been refused.
@@ -244,7 +221,19 @@ def _print_left(campaign: LoadedCampaign, ledger: Ledger, console: TerminalConso
     for each in left:
         # Where its address means others too, a task goes by its client id.
         client_id = each.client_id if times[each.address] > 1 else ""
-        console.print_lines(_case(each, command, client_id))
+        address, money = shlex.quote(client_id or each.address), exact_usd(each.reserved_usd)
+        stands = f"{each.state.replace('_', ' ')} at {each.provider}"
+        console.print_line(f"{each.address}  {stands}, {money} USD reserved")
+        sent_at = f"{each.sent_at:%Y-%m-%d %H:%M:%S} UTC"
+        console.print_line(f"    sent {sent_at} as {each.client_id}: {each.message}")
+        console.print_line(f"    prompt: {each.prompt}")
+        if each.state is State.IN_DOUBT:
+            console.print_line(f"    the provider has it:      {command} --task {address}=ID")
+            console.print_line(f"    the provider has it not:  {command} --resubmit {address}")
+        else:
+            console.print_line(f"    task {each.task}; to ask again:  {command}")
+        if each.state in GIVEN_UP_BY_WORD:
+            console.print_line(f"    to give it up:  {command} --abandon {address}")
     if not left:
         console.print_line("nothing is in doubt or overdue")
     doubts = sum(each.state is State.IN_DOUBT for each in left)
@@ -263,18 +252,3 @@ def _print_left(campaign: LoadedCampaign, ledger: Ledger, console: TerminalConso
             f"{buys.items} to be made{'' if names else besides}: {' '.join([command, *names])}"
         )
     return Exit.UNKNOWN if left else Exit.OK
-
-
-def _case(task: Sent, command: str, client_id: str) -> Iterator[str]:
-    """Yield what is known of a task; where its address means others too it goes by `client_id`."""
-    state, address = task.state.replace("_", " "), shlex.quote(client_id or task.address)
-    yield f"{task.address}  {state} at {task.provider}, {exact_usd(task.reserved_usd)} USD reserved"
-    yield f"    sent {task.sent_at:%Y-%m-%d %H:%M:%S} UTC as {task.client_id}: {task.message}"
-    yield f"    prompt: {task.prompt}"
-    if task.state is State.IN_DOUBT:
-        yield f"    the provider has it:      {command} --task {address}=ID"
-        yield f"    the provider has it not:  {command} --resubmit {address}"
-    else:
-        yield f"    task {task.task}; to ask again:  {command}"
-    if task.state in GIVEN_UP_BY_WORD:
-        yield f"    to give it up:  {command} --abandon {address}"
