@@ -356,8 +356,10 @@ def test_an_adopted_clip_that_the_lock_file_knows_is_counted_once(
     assert (PRICE * ITEMS, PRICE * ITEMS) == money(finished)
     code, said = callsheet(*finished.words())
     assert (0, True) == (code, "no request was sent" in said), said
-    assert ([], []) == (sandbox.tasks("runware"), finished.damage())
+    assert [] == sandbox.tasks("runware")
     assert before == lock_of(finished).read_bytes()
+    # What was in flight when the folder was deleted nobody knows.
+    assert [True] == ["2 purchases of cups" in line for line in finished.damage()]
 
 
 def test_deleted_outputs_are_not_bought_again(
