@@ -162,6 +162,10 @@ class _ManifestReader:
             aliases=tables.aliases,
             bundles=dict(self.node.entries("bundles")),
             output=self._part("output").get("path"),
+            lost={
+                part: None if part in self.node.lost else self._part(part).lost
+                for part in ("tables", "bundles")
+            },
         )
         shots = self._shots(context)
         # Defaults are used by shots of any table, so every alias and any axis may be in them.

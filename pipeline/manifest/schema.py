@@ -39,7 +39,7 @@ def check_schema(root: Node) -> tuple[Node, tuple[Finding, ...]]:
     findings: list[Finding] = []
     removed: set[KeyPath] = set()
     for error in _leaves(_validator().iter_errors(data)):
-        for gone, finding in explain_error(error, root):
+        for gone, finding in explain_error(error, root, _rules()):
             findings.append(finding)
             removed.add(gone)
     # Everything above a removed part, so that whole branches are handed on as they are.
@@ -64,7 +64,7 @@ def unknown_empty_keys(root: Node) -> tuple[Finding, ...]:
         finding
         for error in _leaves(_validator().iter_errors(root.plain()))
         if error.validator == "additionalProperties"
-        for path, finding in explain_error(error, root)
+        for path, finding in explain_error(error, root, _rules())
         if root.follow(path).value is None
     )
 

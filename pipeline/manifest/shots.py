@@ -33,12 +33,21 @@ class ShotContext:
     bundles: Mapping[str, Node]
     output: Node | None = None
     """The manifest's own output path."""
+    lost: Mapping[str, frozenset[str] | None] = field(default_factory=lambda: EMPTY)
+    """Names of `tables` and `bundles` whose entries had findings and are gone; None for all."""
+
+    def is_lost(self, part: str, name: str) -> bool:
+        """Tell whether an entry of this name may be there, and has been told of already."""
+        names = self.lost.get(part, frozenset())
+        return names is None or name in names
 
     def scope(
         self,
         variant: frozenset[str] | None,
         rows: Mapping[str, frozenset[str] | None],
         elsewhere: Mapping[str, str] = EMPTY,
+        *,
+        any_row: bool = False,
     ) -> Scope:
         """Return the names of a template, given those under `variant` and those of the row."""
         names = {
@@ -48,7 +57,12 @@ class ShotContext:
             "take": SCALAR,
             "variant": variant,
         }
-        return Scope(names={**names, **rows}, elsewhere=elsewhere, rows=frozenset(rows))
+        return Scope(
+            names={**names, **rows},
+            elsewhere=elsewhere,
+            rows=frozenset(rows),
+            any_row=any_row,
+        )
 
     def open_scope(self) -> Scope:
         """Return the names of a template that is written outside of any shot."""
@@ -118,7 +132,7 @@ class _ShotReader:
         if node is None:
             return None
         name, tables = str(node.value), self.context.tables
-        if name not in tables:
+        if name not in tables and not self.context.is_lost("tables", name):
             hint = did_you_mean(name, tables)
             self._say("unknown-table", f"there is no table '{name}'", node.span, hint)
         self.lacking |= tables.get(name) is None
@@ -132,8 +146,9 @@ class _ShotReader:
             name = str(item.value)
             node = self.context.bundles.get(name)
             if node is None:
-                hint = did_you_mean(name, self.context.bundles)
-                self._say("unknown-bundle", f"there is no bundle '{name}'", item.span, hint)
+                if not self.context.is_lost("bundles", name):
+                    hint = did_you_mean(name, self.context.bundles)
+                    self._say("unknown-bundle", f"there is no bundle '{name}'", item.span, hint)
                 # A bundle without names, marked broken: any reference may be one of its.
                 node = replace(item, value={}, broken=True)
             found.append((name, node))
@@ -150,14 +165,20 @@ class _ShotReader:
         reason = f"{who} is for '{table}'" if table else f"{who} has no 'for'"
         elsewhere = {alias: reason for name, alias in context.aliases.items() if name != table}
         rows: dict[str, frozenset[str] | None] = {}
-        if table is None:
+        # Which table was meant is not known, and has been told: any name may be a row's.
+        any_row = "for" in self.node.lost or (table is not None and table not in context.tables)
+        self.lacking |= any_row
+        if any_row:
+            elsewhere = {}
+        elif table is None:
             elsewhere["row"] = reason
         else:
             alias = context.aliases.get(table)
             rows = dict.fromkeys(("row", *([alias] if alias else [])), context.columns.get(table))
         elsewhere["refs"] = "only a prompt knows which references there are"
         elsewhere |= {name: f"only an output path has '{name}'" for name in _PATH_NAMES}
-        return context.scope(variant_names(self.node.get("variants")), rows, elsewhere)
+        variants = variant_names(self.node.get("variants"))
+        return context.scope(variants, rows, elsewhere, any_row=any_row)
 
     def _prompt(self, bundles: tuple[NamedBundle, ...], scope: Scope) -> Template | None:
         node = self.node.get("prompt")

@@ -34,6 +34,7 @@ _SHORTER = "what is long belongs into a table"
 _CONTROL = re.compile(
     r"[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]"
 )
+_CONFLICT = re.compile(r"^(?:<{7}|>{7}) .*$", re.MULTILINE)
 _WORDS: Mapping[str, bool | None] = {
     **dict.fromkeys(("", "~", "null", "Null", "NULL")),
     "true": True,
@@ -137,6 +138,12 @@ class _Composer:
             message = f"the character U+{ord(control[0]):04X} is not allowed in YAML"
             place = self.source.span(control.start(), control.end())
             raise _Unreadable(Finding(slug="yaml-syntax", message=message, span=place))
+        conflict = _CONFLICT.search(self.source.text)
+        if conflict:
+            place = self.source.span(conflict.start(), conflict.end())
+            message = "a conflict that a merge of Git left behind"
+            hint = "keep one of its two sides, and take out the lines <<<<<<<, ======= and >>>>>>>"
+            raise _Unreadable(Finding(slug="yaml-syntax", message=message, span=place, hint=hint))
         root: Node | None = None
         for event in self._events:
             match event:
@@ -319,6 +326,10 @@ _MESSAGES = {
     "did not find expected ',' or ']'": ("the list is not closed", "write ',' or ']'"),
     "did not find expected ',' or '}'": ("the map is not closed", "write ',' or '}'"),
     "could not find expected ':'": ("a ':' was expected after this key", "write ': ' after it"),
+    "did not find expected comment or line break": (
+        "nothing stands behind '|' or '>' on its line",
+        "begin the text on the next line, indented, or put it in quotes",
+    ),
     "found unknown escape character": (
         "an unknown escape in double quotes",
         "write the backslash twice, or use single quotes",
@@ -331,7 +342,8 @@ def _syntax_finding(error: yaml.YAMLError, origin: Source) -> Finding:
     mark = getattr(error, "problem_mark", None)
     began: Any = getattr(error, "context_mark", None)
     problem = str(getattr(error, "problem", None) or error).splitlines()[0]
-    message, hint = _MESSAGES.get(problem, (problem, ""))
+    usual = "this is no YAML that can be read", f"the reader says: {problem}"
+    message, hint = _MESSAGES.get(problem, usual)
     if mark is None:
         return Finding(slug="yaml-syntax", message=message, span=Span(file=origin.shown))
     if "cannot start any token" in problem or "tab character" in problem:

@@ -55,12 +55,16 @@ def unusable(
                 found = "no-upload", f"takes {media.media_type}s only as public addresses"
             if found is not None:
                 slug, message = found
+                advice = _ADVICE.get(slug)
                 who = offer.title if offer else model.title
                 has = f"{PurePath(media.source).name} {_HAS[slug](media)}"
                 yield (
                     reference,
                     Violation(
-                        slug=slug, message=f"{who} {message}; {has}", part=reference.role.value
+                        slug=slug,
+                        message=f"{who} {message}; {has}",
+                        part=reference.role.value,
+                        hint=advice(media, constraints) if advice else "",
                     ),
                 )
 
@@ -132,13 +136,24 @@ def licence_faults(shot: Shot, today: date) -> Iterator[Finding]:
                 )
 
 
-ADVICE: dict[str, str] = {
-    "wrong-media": "save it as one of these",
-    "extreme-ratio": "crop it",
-    "too-small": "use a larger picture",
-    "clip-size": "scale the video",
-    "clip-seconds": "cut the video",
-    "clip-rate": "convert it to 24, 25, 30 or 60 frames a second",
+def _clip_advice(media: Media, constraints: Constraints) -> str:
+    low, _ = constraints.clip_seconds or (0.0, 0.0)
+    short = media.seconds is not None and media.seconds < low
+    return "use a longer one: it cannot be stretched" if short else "cut the video"
+
+
+def _say(words: str) -> Callable[[Media, Constraints], str]:
+    return lambda *_: words
+
+
+_ADVICE: dict[str, Callable[[Media, Constraints], str]] = {
+    "wrong-media": _say("save it as one of these"),
+    "extreme-ratio": _say("crop it"),
+    "too-small": _say("use a larger picture"),
+    "too-large": _say("save it smaller"),
+    "clip-size": _say("scale the video"),
+    "clip-seconds": _clip_advice,
+    "clip-rate": _say("convert it to 24, 25, 30 or 60 frames a second"),
 }
 """What to do where the model itself does not take a file."""
 _HAS: dict[str, Callable[[Media], str]] = {

@@ -37,6 +37,7 @@ from pipeline.manifest.tables.csv_reader import (
     CellPlaces,
     Sheet,
     decode_table,
+    other_delimiter,
     read_sheet,
 )
 from pipeline.manifest.tables.table_rows import (
@@ -221,6 +222,16 @@ def read_table(  # noqa: PLR0913 - all by name, each one thing that only the man
     del data
     if isinstance(text, Finding):
         return None, (text,)
+    written = spec.get("delimiter")
+    other = other_delimiter(text[0], written) if written else ""
+    if other:
+        finding = Finding(
+            slug="bad-csv",
+            message=f"the cells of {quote(spec['file'])} stand apart by {quote(other)}",
+            span=span_of("delimiter"),
+            hint=f"write delimiter: '{other}', or leave it out: it is found out",
+        )
+        return None, (finding,)
     with _without_collector():
         sheet = read_sheet(text[0], shown_as=shown, written=spec.get("delimiter"))
         if isinstance(sheet, Finding):

@@ -23,7 +23,7 @@ from pipeline.manifest.tables.column_types import (
     TableSpec,
     unknown_column,
 )
-from pipeline.manifest.tables.csv_reader import Sheet
+from pipeline.manifest.tables.csv_reader import MAX_FINDINGS, Sheet
 from pipeline.manifest.tables.table_rows import CellGrid, ColumnNames, RowValues
 
 MAX_KEY = 200
@@ -334,18 +334,26 @@ class JoinedColumns:
         if not join.keep:
             self.missing |= unmatched
             self.findings += self._missing_matches(join, other, unmatched.intersection(good))
-        for name in other.columns:
-            if name == join.on:
-                continue
-            if name in self.rows.columns or name in self.columns:
-                self.findings.append(
-                    Finding(
-                        slug="duplicate-header",
-                        message=f"both tables have a column {quote(name)}",
-                        span=self.span_of(*join.steps, "table"),
-                        hint=f"rename it in '{join.table}'",
-                    )
+        shared = [
+            name
+            for name in other.columns
+            if name != join.on and (name in self.rows.columns or name in self.columns)
+        ]
+        if shared:
+            named = f"a column {quote(shared[0])}"
+            if len(shared) > 1:
+                named = f"the columns {', '.join(map(quote, shared[:MAX_FINDINGS]))}"
+            self.findings.append(
+                Finding(
+                    slug="duplicate-header",
+                    message=f"both tables have {named}",
+                    span=self.span_of(*join.steps, "table"),
+                    hint=f"a join renames nothing: give other names in the first line of"
+                    f" {other.path.name}, or take them out there",
                 )
+            )
+        for name in other.columns:
+            if name == join.on or name in shared:
                 continue
             values = [row.values[name] for row in other.rows]  # noqa: PD011 - no frame
             # What stands for a blank cell in a column of such values; position -1 is the last.

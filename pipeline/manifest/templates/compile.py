@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from jinja2 import nodes
@@ -274,7 +274,7 @@ def compile_condition(node: Node, scope: Scope) -> Compiled:
     around = ("{{", "}}")
     checked, findings = check_template(node, scope, around=around)
     if checked is None or findings:
-        return None, findings
+        return None, tuple(_in_words_of_conditions(finding, node) for finding in findings)
     if checked.parsed.single is None:
         message = "a condition is one expression, such as \"product.market == 'de'\""
         return None, (Finding(slug="template-syntax", message=message, span=node.span),)
@@ -286,6 +286,40 @@ def compile_condition(node: Node, scope: Scope) -> Compiled:
         shift=len(around[0]),
     )
     return checked.template(node, lambda context: bool(runner.value(context))), ()
+
+
+_OTHER_OPERATORS: tuple[tuple[re.Pattern[str], str], ...] = (
+    (re.compile(r"\{\{|\{%"), "a condition stands without braces: \"product.market == 'de'\""),
+    (re.compile(r"<>"), "'is not equal' is written !="),
+    (re.compile(r"&&|\|\||\b(?:AND|OR|NOT|IN)\b"), "write and, or, not and in, in small letters"),
+    (
+        re.compile(r"\bIS\b|\bNULL\b", re.IGNORECASE),
+        "a blank cell counts as false: `product.name` asks for text, `not product.name` for none",
+    ),
+    (
+        re.compile(r"\bLIKE\b|\bCONTAINS\b|=~", re.IGNORECASE),
+        "'contains' is written in: \"'red' in product.colour\"",
+    ),
+    (re.compile(r"(?<![=!<>])=(?!=)"), "'is equal' is written =="),
+    (re.compile(r"!(?!=)"), "'not' is written not"),
+)
+"""How other languages write conditions, and how it is written here; what is met first counts."""
+
+
+def _in_words_of_conditions(finding: Finding, node: Node) -> Finding:
+    """Return a finding against a condition, with the operator that was meant."""
+    if finding.slug != "template-syntax":
+        return finding
+    text = str(node.value)
+    # What stands in quotes is no operator.
+    bare = re.sub(r"'[^']*'|\"[^\"]*\"", lambda found: " " * len(found[0]), text)
+    for pattern, hint in _OTHER_OPERATORS:
+        found = pattern.search(bare)
+        if found:
+            message = f"'{found[0]}' is not known in a condition"
+            place = node.at(found.start(), len(found[0]))
+            return replace(finding, message=message, span=place, hint=hint)
+    return finding
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -96,11 +96,15 @@ class Scope:
     """Names that exist, but not here, with the reason."""
     rows: frozenset[str] = frozenset()
     """Names that stand for a table's row."""
+    any_row: bool = False
+    """Which table's row it is cannot be known, so that any name may be the row's."""
 
     def hint(self, root: str, name: str = "") -> str | None:
         """Return None where a name is known, else what to write instead."""
         if root not in self.names:
-            return self.elsewhere.get(root) or did_you_mean(root, self.names)
+            if self.any_row and root not in self.elsewhere:
+                return None
+            return self.elsewhere.get(root) or self._column_hint(root)
         known = self.names[root]
         if not name or known is None or name in known:
             return None
@@ -109,6 +113,17 @@ class Scope:
             written = f"{root}.{close}" if close.isidentifier() else f"{root}['{close}']"
             return f"did you mean '{written}'?"
         return did_you_mean(name, known) or f"'{root}' has nothing under it"
+
+    def _column_hint(self, name: str) -> str:
+        """Return how a column is written that was named without its row, else the near names."""
+        row = max(self.rows, key=lambda each: each != "row", default="")
+        columns = self.names.get(row, frozenset())
+        if row and columns is None:
+            return f"{did_you_mean(name, self.names)}; a column is written {row}.{name}"
+        close = nearest(name, columns or ())
+        if close:
+            return f"did you mean '{row}.{close}'?" if close.isidentifier() else f"{row}['{close}']"
+        return did_you_mean(name, self.names)
 
     def extend(self, **names: frozenset[str] | None) -> Scope:
         """Return the scope with further names."""
