@@ -15,6 +15,7 @@ from pipeline.api.campaign_plan import dry_run_summary, find_loss, require_admit
 from pipeline.api.campaign_request import RunSettings
 from pipeline.api.loaded_campaign import LoadedCampaign
 from pipeline.api.roots import open_for_work
+from pipeline.domain.money import exact_usd
 from pipeline.errors import CallsheetError, LedgerLost
 from pipeline.ledger.loss_detection import Loss
 from pipeline.ledger.repository import Ledger
@@ -33,7 +34,7 @@ class PurchasesRefused(CallsheetError):  # noqa: N818 - named for what it says, 
         buys = summary.to_make
         super().__init__(
             f"the ledger has lost what it knew of {loss.campaign}: {buys.items} would be bought"
-            f" again for {buys.high_usd} USD"
+            f" again for {exact_usd(buys.high_usd)} USD"
         )
 
 

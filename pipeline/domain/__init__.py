@@ -54,6 +54,7 @@ from pipeline.domain.manifest import (
 from pipeline.domain.records import (
     Event,
     Record,
+    RunRecord,
 )
 
 __all__ = [
@@ -91,6 +92,7 @@ __all__ = [
     "Reference",
     "Role",
     "Row",
+    "RunRecord",
     "Settings",
     "Shot",
     "Spec",

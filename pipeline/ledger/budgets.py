@@ -16,6 +16,7 @@ from types import MappingProxyType
 from sqlalchemy import BigInteger, ColumnElement, Connection, bindparam, func, select, update
 
 from pipeline.domain import Budget
+from pipeline.domain.money import exact_usd
 from pipeline.ledger.connection import upsert
 from pipeline.ledger.fast_sql import execute, execute_many
 from pipeline.ledger.sql_schema import (
@@ -68,7 +69,8 @@ class Denied:
         """Return why, and what to do."""
         if self.limit_usd is None:
             return "a charge was above its reservation: nothing more is bought in this run"
-        return f"over the budget of {self.limit_usd} USD per {self.scope}: raise it, then run again"
+        limit = exact_usd(self.limit_usd)
+        return f"over the budget of {limit} USD per {self.scope}: raise it, then run again"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

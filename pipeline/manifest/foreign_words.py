@@ -120,11 +120,18 @@ def _definition(name: str) -> Iterable[str]:
     return found
 
 
-def advice_on_value(key: str, rule: Mapping[str, Any], value: Any) -> str:
+def renamed_key(title: str, key: str) -> str:
+    """Return the key that was meant by another tool's word for it; empty where there is none."""
+    found = re.match(r"did you mean '(\w+)'", advice_on_key(title, key, None))
+    return found[1] if found else ""
+
+
+def advice_on_value(key: str, rule: Mapping[str, Any], value: Any, *, alone: bool = False) -> str:
     """Return how to write a value that its key does not take; empty where nobody knows.
 
     `rule` is the schema of the form that was meant. `advice_on_value("duration", {"type":
-    "integer"}, "5s")` is `write duration: 5`.
+    "integer"}, "5s")` is `write duration: 5`, and without its key where it stands `alone`, as in a
+    cell or a list.
     """
     if isinstance(value, list) and len(value) > 1 and rule.get("type") != "array":
         if is_setting(key):
@@ -133,7 +140,7 @@ def advice_on_value(key: str, rule: Mapping[str, Any], value: Any) -> str:
     for reader in (_by_table, _by_type, _by_title):
         meant = reader(key, rule, value)
         if meant is not None:
-            return f"write {flow({key: meant})[1:-1]}"
+            return f"write {flow(meant) if alone else flow({key: meant})[1:-1]}"
     return ""
 
 
@@ -162,7 +169,7 @@ def _by_type(key: str, rule: Mapping[str, Any], value: Any) -> Any:
             return None
         whole = number == number.to_integral_value()
         return int(number) if whole else float(number) if kind == "number" else None
-    if kind == "array" and isinstance(value, str):
+    if kind == "array" and takes_texts(rule) and isinstance(value, str):
         listed = [each.strip() for each in value.split(",")]
         return listed if all(listed) else None
     if kind == "string" and isinstance(value, list) and len(value) == 1:
@@ -215,6 +222,13 @@ _READERS: Mapping[str, Callable[[str], str]] = MappingProxyType(
         "a share": lambda text: f"{text}%",
     }
 )
+
+
+def takes_texts(rule: Mapping[str, Any]) -> bool:
+    """Tell whether a list's entries are texts, or one of several scalars."""
+    entry = rule.get("items", {})
+    scalars = str(entry.get("$ref", "")).endswith(("/file", "/axisValue", "/scalar"))
+    return entry.get("type") == "string" or "enum" in entry or scalars
 
 
 def example_of(key: str, rule: Mapping[str, Any]) -> str:

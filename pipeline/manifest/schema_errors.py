@@ -20,6 +20,8 @@ from pipeline.manifest.foreign_words import (
     advice_on_value,
     example_of,
     is_setting,
+    renamed_key,
+    takes_texts,
 )
 from pipeline.manifest.source_map import Node
 
@@ -40,6 +42,9 @@ _TYPES = {
     "object": "a map",
     "null": "nothing",
 }
+
+
+_LIST_HINT = "begin each entry with '- '"
 
 
 def either(words: Sequence[str]) -> str:
@@ -90,8 +95,7 @@ def explain_error(
             found: Any = error.instance
             closed = _rule(error).get("additionalProperties") is False
             # One that is there misspelt is told as an unknown key: one fault, told once.
-            known = _schema_keys(error)
-            misspelt = {nearest(key, known) for key in _unknown_keys(error)} if closed else set()
+            misspelt = {_meant_key(error, key) for key in _unknown_keys(error)} if closed else set()
             for key in limit:
                 if key not in found and key not in misspelt:
                     rule = _rule(error).get("properties", {}).get(key, {})
@@ -118,7 +122,7 @@ def explain_error(
             gone = (*path, "") if validator in {"oneOf", "minProperties"} else path
             explain = _EXPLAINERS.get(str(validator), _other_error)
             slug, message, hint = explain(error, _subject(path))
-            hint = hint or _right_form(error, whole)
+            hint = ", ".join(each for each in (hint, _right_form(error, whole, hint)) if each)
             yield gone, Finding(slug=slug, message=message, span=node.span, hint=hint)
 
 
@@ -134,14 +138,18 @@ def alternatives(error: ValidationError) -> list[list[ValidationError]]:
     ]
 
 
-def _right_form(error: ValidationError, whole: Mapping[str, Any]) -> str:
-    """Return how the value is written that was meant, or the schema's example of its key."""
+def _right_form(error: ValidationError, whole: Mapping[str, Any], known: str) -> str:
+    """Return how the value is written that was meant, or the schema's example of its key.
+
+    `known` is what the explanation itself says of that.
+    """
+    if known and known != _LIST_HINT:
+        return ""
     forms = alternatives(error) if error.validator == "anyOf" else [[error]]
     named = [step for step in error.absolute_path if isinstance(step, str)]
-    # An entry of a list is no value of the list's key.
-    own = named[-1] if named and error.absolute_path[-1] == named[-1] else ""
-    for rule in (_rule(each) for form in forms for each in form if own):
-        advice = advice_on_value(own, rule, error.instance)
+    alone = bool(named) and error.absolute_path[-1] != named[-1]
+    for rule in (_rule(each) for form in forms for each in form if named):
+        advice = advice_on_value(named[-1], rule, error.instance, alone=alone)
         if advice:
             return advice
     if error.validator not in _WITHOUT_EXAMPLE:
@@ -200,7 +208,17 @@ def _form_keys(error: ValidationError) -> list[str]:
 def _misspells_a_form(error: ValidationError) -> bool:
     """Whether one of the forms is there misspelt, which is told as an unknown key."""
     keys = _form_keys(error)
-    return any(nearest(key, keys) and key not in keys for key in _unknown_keys(error))
+    return any(_meant_key(error, key) in keys for key in _unknown_keys(error))
+
+
+def _meant_key(error: ValidationError, key: str) -> str:
+    """Return which of its keys a map has misspelt, or under another tool's name."""
+    title = _title(error) or _title_above(error)
+    return renamed_key(title, key) or nearest(key, _schema_keys(error))
+
+
+def _title_above(error: ValidationError) -> str:
+    return _title(error.parent) if isinstance(error.parent, ValidationError) else ""
 
 
 def _unknown_key(error: ValidationError, node: Node, key: str) -> Finding:
@@ -241,7 +259,7 @@ def _wrong_type(error: ValidationError, subject: str) -> Explanation:
     pattern, hint = str(wanted.get("pattern", "")), ""
     if wanted.get("type") == "array":
         listed = isinstance(found, str) and found and "\n" not in found
-        hint = f"write [{found}]" if listed else "begin each entry with '- '"
+        hint = f"write [{found}]" if listed and takes_texts(wanted) else _LIST_HINT
     elif wanted.get("type") == "string" and isinstance(found, int) and not isinstance(found, bool):
         if re.search(pattern, str(found)):
             hint = f'write "{found}": in quotes it is text'

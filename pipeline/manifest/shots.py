@@ -17,6 +17,7 @@ from pipeline.manifest.source_map import Node
 from pipeline.manifest.templates.compile import ValueReader, compile_prompt, not_templatable
 from pipeline.manifest.templates.lint import SCALAR, Scope
 
+_NO_TABLE = "name it first: tables: {products: {file: products.csv, key: sku}}"
 _PATH_NAMES = ("row_key", "cell", "ext")
 
 
@@ -35,6 +36,16 @@ class ShotContext:
     """The manifest's own output path."""
     lost: Mapping[str, frozenset[str] | None] = field(default_factory=lambda: EMPTY)
     """Names of `tables` and `bundles` whose entries had findings and are gone; None for all."""
+
+    @property
+    def owners(self) -> Mapping[str, str]:
+        """Return the names of images and elements, each with a bundle that has it."""
+        return {
+            name: bundle
+            for bundle, node in self.bundles.items()
+            for part in ("images", "elements")
+            for name, _ in node.entries(part)
+        }
 
     def is_lost(self, part: str, name: str) -> bool:
         """Tell whether an entry of this name may be there, and has been told of already."""
@@ -133,7 +144,9 @@ class _ShotReader:
             return None
         name, tables = str(node.value), self.context.tables
         if name not in tables and not self.context.is_lost("tables", name):
-            hint = did_you_mean(name, tables)
+            hint = did_you_mean(name, tables) or _NO_TABLE
+            if name.casefold().endswith((".csv", ".tsv")):
+                hint = f"{_NO_TABLE}; then for: products"
             self._say("unknown-table", f"there is no table '{name}'", node.span, hint)
         self.lacking |= tables.get(name) is None
         return name
@@ -147,7 +160,9 @@ class _ShotReader:
             node = self.context.bundles.get(name)
             if node is None:
                 if not self.context.is_lost("bundles", name):
-                    hint = did_you_mean(name, self.context.bundles)
+                    owner = self.context.owners.get(name, "")
+                    hint = f"it is in the bundle '{owner}': use: [{owner}]" if owner else ""
+                    hint = hint or did_you_mean(name, self.context.bundles)
                     self._say("unknown-bundle", f"there is no bundle '{name}'", item.span, hint)
                 # A bundle without names, marked broken: any reference may be one of its.
                 node = replace(item, value={}, broken=True)
@@ -187,14 +202,16 @@ class _ShotReader:
         known = references_of(bundles)
         # `refs.name` asks whether an optional reference is there; only a prompt has such.
         inside = scope.extend(refs=known.names_under_refs())
+        known = replace(known, unused=self.context.owners)
         template, findings = compile_prompt(node, inside, known)
         self.findings += findings
         # A prompt that has findings renders to something, so that the rest can be checked.
         return template or Template(
             source=str(node.value),
             span=node.span,
-            names=frozenset(),
-            render=lambda _: ("left out",),
+            # Another text for each cell: that they are alike would be told beside the fault.
+            names=frozenset({"variant"}),
+            render=lambda context: (f"left out {context.get('variant') or ''}",),
         )
 
     def _output(self, scope: Scope) -> Template:

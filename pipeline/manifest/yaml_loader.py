@@ -34,7 +34,9 @@ _SHORTER = "what is long belongs into a table"
 _CONTROL = re.compile(
     r"[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]"
 )
-_CONFLICT = re.compile(r"^(?:<{7}|>{7}) .*$", re.MULTILINE)
+MERGE_CONFLICT = re.compile(r"^(?:<{7}|>{7}) [^\r\n]*", re.MULTILINE)
+CONFLICT_MESSAGE = "a conflict that a merge of Git left behind"
+CONFLICT_HINT = "keep one of its two sides, and take out the lines <<<<<<<, ======= and >>>>>>>"
 _WORDS: Mapping[str, bool | None] = {
     **dict.fromkeys(("", "~", "null", "Null", "NULL")),
     "true": True,
@@ -138,12 +140,13 @@ class _Composer:
             message = f"the character U+{ord(control[0]):04X} is not allowed in YAML"
             place = self.source.span(control.start(), control.end())
             raise _Unreadable(Finding(slug="yaml-syntax", message=message, span=place))
-        conflict = _CONFLICT.search(self.source.text)
+        conflict = MERGE_CONFLICT.search(self.source.text)
         if conflict:
             place = self.source.span(conflict.start(), conflict.end())
-            message = "a conflict that a merge of Git left behind"
-            hint = "keep one of its two sides, and take out the lines <<<<<<<, ======= and >>>>>>>"
-            raise _Unreadable(Finding(slug="yaml-syntax", message=message, span=place, hint=hint))
+            finding = Finding(
+                slug="yaml-syntax", message=CONFLICT_MESSAGE, span=place, hint=CONFLICT_HINT
+            )
+            raise _Unreadable(finding)
         root: Node | None = None
         for event in self._events:
             match event:
@@ -306,15 +309,16 @@ def resolve_scalar(text: str) -> str | int | float | bool | None:
 
 
 _UNCLOSED = "found unexpected end of stream"
+_NO_KEY = "did not find expected key"
 _UNEXPECTED = "mapping values are not allowed in this context"
 # `callsheet:1` and `-id: spin` are texts to YAML; what is wrong shows on the next line.
-_CRAMPED = re.compile(r"\s*(?:-[^\s-]|[\w-]+:[^\s:]\S*\s*$)")
+_CRAMPED = re.compile(r"\s*(?:-[^\s-]|(?:-\s+)?[\w-]+:[^\s:]\S*\s*$)")
 _MESSAGES = {
     _UNEXPECTED: (
         "a ': ' inside a value, or a key that is indented unlike its neighbours",
         "put the value in quotes, or line the keys up",
     ),
-    "did not find expected key": (
+    _NO_KEY: (
         "a key was expected here",
         "is the line indented like the keys before it, and are quotes and brackets closed?",
     ),
@@ -356,6 +360,10 @@ def _syntax_finding(error: yaml.YAMLError, origin: Source) -> Finding:
         above = (origin.line(line) for line in range(mark.line, 0, -1))
         if _CRAMPED.match(next((line for line in above if line.strip()), "")):
             hint = "write a space behind the '-' or ':' of the line before"
+    if problem == _NO_KEY and origin.text[max(mark.index - 1, 0) : mark.index] in {"'", '"'}:
+        message = "the text ends at the quote before this, and more stands behind it"
+        hint = "put the whole text into the other quotes, or begin it on a new line, after '>-'"
+        began = None
     if problem == _UNCLOSED and began is not None:
         # Where the quotes open helps; that the file ends, at its end, does not.
         mark, began = began, None

@@ -59,6 +59,7 @@ from pipeline.manifest.tables.transform import (
 )
 from pipeline.manifest.templates.compile import compile_condition
 from pipeline.manifest.templates.lint import SCALAR, Scope
+from pipeline.manifest.yaml_loader import CONFLICT_HINT, CONFLICT_MESSAGE, MERGE_CONFLICT
 
 _NAMES = ("campaign", "vars", "row", "shot", "variant", "take", "refs", "row_key", "cell", "ext")
 _BEFORE = "a table is read before there are shots"
@@ -220,18 +221,9 @@ def read_table(  # noqa: PLR0913 - all by name, each one thing that only the man
     text = decode_table(data, shown=shown, encoding=spec.get("encoding"))
     # Both at once would be twice the memory of the largest table.
     del data
-    if isinstance(text, Finding):
-        return None, (text,)
-    written = spec.get("delimiter")
-    other = other_delimiter(text[0], written) if written else ""
-    if other:
-        finding = Finding(
-            slug="bad-csv",
-            message=f"the cells of {quote(spec['file'])} stand apart by {quote(other)}",
-            span=span_of("delimiter"),
-            hint=f"write delimiter: '{other}', or leave it out: it is found out",
-        )
-        return None, (finding,)
+    refused = text if isinstance(text, Finding) else _refusal(text[0], spec, shown, span_of)
+    if isinstance(text, Finding) or refused is not None:
+        return None, (refused,) if refused else ()
     with _without_collector():
         sheet = read_sheet(text[0], shown_as=shown, written=spec.get("delimiter"))
         if isinstance(sheet, Finding):
@@ -253,6 +245,30 @@ def read_table(  # noqa: PLR0913 - all by name, each one thing that only the man
             complete=not has_errors(maker.findings),
         )
         return table, tuple(maker.findings)
+
+
+def _refusal(text: str, spec: Mapping[str, Any], shown: str, span_of: SpanOf) -> Finding | None:
+    """Return why a table's text is not worth reading: every line of it would be told as a fault."""
+    conflict = MERGE_CONFLICT.search(text)
+    if conflict:
+        line = text.count("\n", 0, conflict.start()) + 1
+        return Finding(
+            slug="bad-csv",
+            message=CONFLICT_MESSAGE,
+            span=Span(file=shown, line=line, end_column=len(conflict[0]) + 1),
+            hint=CONFLICT_HINT,
+        )
+    written = spec.get("delimiter")
+    other = other_delimiter(text, written) if written else ""
+    if other:
+        sign = "tabs" if other == "tab" else quote(other)
+        return Finding(
+            slug="bad-csv",
+            message=f"the cells of {quote(spec['file'])} stand apart by {sign}",
+            span=span_of("delimiter"),
+            hint=f"write delimiter: '{other}', or leave it out: it is found out",
+        )
+    return None
 
 
 @contextmanager

@@ -33,7 +33,14 @@ from pipeline.manifest.templates.environment import (
     parse_template,
 )
 from pipeline.manifest.templates.filters import MAX_TEXT, ValueFault, as_text, entries
-from pipeline.manifest.templates.lint import FOREIGN, References, Scope, TemplateLint, lint_template
+from pipeline.manifest.templates.lint import (
+    FOREIGN,
+    NO_CALL,
+    References,
+    Scope,
+    TemplateLint,
+    lint_template,
+)
 
 Compiled = tuple[Template | None, tuple[Finding, ...]]
 """A template unless findings forbid one, and every finding."""
@@ -291,23 +298,26 @@ def compile_condition(node: Node, scope: Scope) -> Compiled:
 _OTHER_OPERATORS: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r"\{\{|\{%"), "a condition stands without braces: \"product.market == 'de'\""),
     (re.compile(r"<>"), "'is not equal' is written !="),
-    (re.compile(r"&&|\|\||\b(?:AND|OR|NOT|IN)\b"), "write and, or, not and in, in small letters"),
     (
         re.compile(r"\bIS\b|\bNULL\b", re.IGNORECASE),
         "a blank cell counts as false: `product.name` asks for text, `not product.name` for none",
     ),
+    (re.compile(r"&&|\|\||\b(?:AND|OR|NOT|IN)\b"), "write and, or, not and in, in small letters"),
     (
         re.compile(r"\bLIKE\b|\bCONTAINS\b|=~", re.IGNORECASE),
         "'contains' is written in: \"'red' in product.colour\"",
     ),
     (re.compile(r"(?<![=!<>])=(?!=)"), "'is equal' is written =="),
-    (re.compile(r"!(?!=)"), "'not' is written not"),
+    (re.compile(r"!(?!=)"), 'negation is written not: "not product.colour"'),
 )
 """How other languages write conditions, and how it is written here; what is met first counts."""
 
 
 def _in_words_of_conditions(finding: Finding, node: Node) -> Finding:
     """Return a finding against a condition, with the operator that was meant."""
+    if finding.hint == NO_CALL:
+        hint = "nothing can be called here; \"'red' in product.colour\" looks for a text in another"
+        return replace(finding, hint=hint)
     if finding.slug != "template-syntax":
         return finding
     text = str(node.value)

@@ -80,7 +80,7 @@ _HINTS: Mapping[type[nodes.Node] | str, str] = {
     nodes.Dict: "put the values under `vars`, or into columns of the table",
     "set": "put the value under `vars`, or into a column of the table",
 }
-_NO_CALL = "only ref() can be called; a filter such as `| upper` does the rest"
+NO_CALL = "only ref() can be called; a filter such as `| upper` does the rest"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,6 +116,10 @@ class Scope:
 
     def _column_hint(self, name: str) -> str:
         """Return how a column is written that was named without its row, else the near names."""
+        owners = [root for root, under in self.names.items() if under and name in under]
+        owner = next((each for each in owners if each not in self.rows), "")
+        if owner:
+            return f"did you mean '{owner}.{name}'?"
         row = max(self.rows, key=lambda each: each != "row", default="")
         columns = self.names.get(row, frozenset())
         if row and columns is None:
@@ -142,6 +146,8 @@ class References:
     """Names of images that are given as a list: `view` is mentioned as `view_1`, …"""
     images: tuple[str, ...] = ()
     elements: tuple[str, ...] = ()
+    unused: Mapping[str, str] = field(default_factory=lambda: EMPTY)
+    """Names of bundles that the shot does not use, with the bundle."""
     complete: bool = True
     """False where a bundle could not be read, so that any name may be right."""
 
@@ -168,7 +174,9 @@ class References:
         if foreign:
             return self.foreign(foreign)
         bundle, dot, _ = name.partition(".")
-        if dot and bundle in self.names:
+        if name in self.unused:
+            hint = f"it is in the bundle '{self.unused[name]}': use: [{self.unused[name]}]"
+        elif dot and bundle in self.names:
             hint = "put a space after the full stop"
         elif close := nearest(name, self.names):
             hint = f"did you mean '@{close}'?"
@@ -379,7 +387,7 @@ class _Linter:
         simple = len(node.args) == 1 and not node.kwargs and not (node.dyn_args or node.dyn_kwargs)
         # What is called and with what is looked through all the same: one pass finds every fault.
         if not is_ref or not simple:
-            self.refuse(f"a call {NOT_ALLOWED}", hint=_NO_CALL)
+            self.refuse(f"a call {NOT_ALLOWED}", hint=NO_CALL)
             callee = [] if isinstance(node.node, nodes.Name) else [*node.node.iter_child_nodes()]
             self._visit_all([*callee, *node.args], level)
             return
