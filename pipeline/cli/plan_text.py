@@ -20,6 +20,7 @@ from pipeline.cli.terminal_console import TerminalConsole
 from pipeline.domain import Budget
 from pipeline.domain.money import exact_usd
 from pipeline.domain.states import State, Status
+from pipeline.ledger.plan_changes import PlanChange
 from pipeline.run.output_check import DamagedClip
 from pipeline.run.plan_sync import ChangedOutput, PlanLine, PlanSummary
 
@@ -49,6 +50,7 @@ def plan_notes(
     if earlier:
         which = "its clip satisfies it as it is" if earlier == 1 else _CLIPS_SATISFY
         yield f"made by an earlier rule: {item_count(earlier)}; {which}"
+    yield from (change_text(change) for change in summary.changes)
     yield from shortfalls(summary, campaign.manifest.budget, spending)
     yield from price_lines(summary.prices)
     # With a provider of the command line the warnings have told it already.
@@ -58,6 +60,40 @@ def plan_notes(
     yield from change_lines(summary.changed_outputs)
     if summary.orphaned:
         yield orphan_line(summary.orphaned)
+
+
+def change_text(change: PlanChange) -> str:
+    """Return what changed of items since they were bought: `spin: duration 5 → 10 (3 items)`."""
+    before, after = _around_difference(change.before, change.after)
+    told = f"{before or 'none'} → {after or 'none'}"
+    if not (change.before or change.after):
+        # Of pictures the ledger knows that they are others, not what they were.
+        told = "another than before"
+    elif change.several:
+        told = f"{told}, and others"
+    return f"changed: {change.shot}: {change.part} {told} ({item_count(change.items)})"
+
+
+def _around_difference(before: str, after: str) -> tuple[str, str]:
+    """Return two texts, cut to what stands around the first place where they differ."""
+    if max(len(before), len(after)) <= _CHANGE_SHOWN:
+        return before, after
+    pairs = enumerate(zip(before, after, strict=False))
+    alike = min(len(before), len(after))
+    differ = next((place for place, (old, new) in pairs if old != new), alike)
+    start = max(differ - _BEFORE_CHANGE, 0)
+
+    def cut(text: str) -> str:
+        piece = " ".join(text[start : start + _CHANGE_SHOWN].split())
+        more = "…" if start + _CHANGE_SHOWN < len(text) else ""
+        return f"“{'…' if start else ''}{piece}{more}”"
+
+    return cut(before) if before else "", cut(after) if after else ""
+
+
+_CHANGE_SHOWN = 40
+_BEFORE_CHANGE = 12
+"""Characters of a text that changed: all that are shown, and those before the difference."""
 
 
 def orphan_line(addresses: Sequence[str]) -> str:

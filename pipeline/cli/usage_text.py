@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping
 from types import MappingProxyType
 
-_COMMANDS: Mapping[str, str] = MappingProxyType(
+OTHER_COMMANDS: Mapping[str, str] = MappingProxyType(
     {
         "check": "validate lint verify test doctor",
         "plan": "estimate cost costs price preview dry-run dryrun diff",
@@ -26,7 +26,7 @@ _COMMANDS: Mapping[str, str] = MappingProxyType(
     }
 )
 """By command: what other tools call it."""
-_OPTIONS: Mapping[str, str] = MappingProxyType(
+OTHER_OPTIONS: Mapping[str, str] = MappingProxyType(
     {
         "`callsheet plan` tells what a run would make and cost": "--dry-run --dry -n --preview",
         "--rehearse makes everything in the sandbox: no key, no cost": (
@@ -86,11 +86,11 @@ def plain_usage(message: str) -> str:
         return f"a manifest comes behind a command: callsheet run {command[1]}"
     if command and command[1] == "help":
         return "the help of all commands is `callsheet --help`"
-    meant = _meant(_COMMANDS, command[1]) if command else ""
+    meant = _meant(OTHER_COMMANDS, command[1]) if command else ""
     if command and meant:
         return f"No such command '{command[1]}'. Did you mean '{meant}'?"
     option = re.match(r"No such option: (\S+)", message)
-    advice = _meant(_OPTIONS, option[1]) if option else ""
+    advice = _meant(OTHER_OPTIONS, option[1]) if option else ""
     return f"No such option: {option[1]}: {advice}" if option and advice else message
 
 

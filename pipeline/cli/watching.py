@@ -59,7 +59,7 @@ async def watch_run(
     run = Run(campaign, settings, scope)
     try:
         with _open_watcher(console) as watcher:
-            beating = asyncio.create_task(_beat(watcher, settings.clock))
+            beating = asyncio.create_task(tell_each_minute(watcher, settings.clock))
             try:
                 async with run:
                     with stops.steering(run):
@@ -75,7 +75,7 @@ async def watch_run(
         raise typer.Exit(stops.exit) from None
 
 
-async def _beat(watcher: Watcher, clock: Clock) -> None:
+async def tell_each_minute(watcher: Watcher, clock: Clock) -> None:
     """Have a watcher say once a minute that the run is at work."""
     while True:
         await clock.sleep(HEARTBEAT_S)

@@ -75,7 +75,7 @@ def _medium(kept: Mapping[str, Any]) -> Media:
 
 def take_snapshot(data: Mapping[str, Any]) -> Mapping[str, Any]:
     """Return what a purchase keeps of the item it is for, which may be another by its end."""
-    return {name: data[name] for name in _BOUGHT}
+    return {name: data[name] for name in _BOUGHT if name in data}
 
 
 def apply_snapshot(payload: bytes, purchase: bytes) -> bytes:
@@ -90,12 +90,13 @@ def is_other_take(payload: bytes, other: bytes) -> bool:
     By the digests of their keys' parts; the rules a key was made by are no part of what is asked.
     """
     asked = (orjson.loads(each).get("parts", {}) for each in (payload, other))
-    own, theirs = ({k: v for k, v in parts.items() if k not in _NOT_ASKED} for parts in asked)
+    own, theirs = ({k: v for k, v in parts.items() if k not in NOT_ASKED} for parts in asked)
     return own == theirs
 
 
-_NOT_ASKED = frozenset({"take", "recipe"})
-_BOUGHT = ("spec", "sent_prompt", "parts")
+NOT_ASKED = frozenset({"take", "recipe"})
+"""Parts of a key that say nothing of what is asked for."""
+_BOUGHT = ("spec", "sent_prompt", "parts", "settings")
 
 
 def _as_written(item: Item) -> str:

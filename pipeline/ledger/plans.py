@@ -44,6 +44,7 @@ from pipeline.ledger.overlay import (
     publish_draft,
     take_in_jobs,
 )
+from pipeline.ledger.plan_changes import PlanChange, find_changes
 from pipeline.ledger.plan_totals import PlanTotals
 from pipeline.ledger.reuse import Reuse
 from pipeline.ledger.sql_schema import (
@@ -410,6 +411,10 @@ class PlanDraft:
     def totals(self) -> PlanTotals:
         """Return what the plan comes to."""
         return self._draft(partial(plan_totals.totals, campaign=self._campaign))
+
+    def changes(self) -> tuple[PlanChange, ...]:
+        """Return what changed of its selected items since they were bought."""
+        return self._draft(partial(find_changes, campaign=self._campaign))
 
     def payload_of(self, item_id: int) -> Mapping[str, Any]:
         """Return what else is known of an item."""

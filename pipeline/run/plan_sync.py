@@ -22,6 +22,7 @@ from pipeline.domain.money import exact_usd
 from pipeline.domain.states import MAKES, UNSETTLED_STATUSES, State, Status, status_of
 from pipeline.findings import Finding, Span, group_findings, has_errors
 from pipeline.ledger import outputs, payload
+from pipeline.ledger.plan_changes import PlanChange
 from pipeline.ledger.plan_totals import Line, PlanTotals
 from pipeline.ledger.plans import Clash, PlanDraft, Planned
 from pipeline.ledger.price_confirmations import PriceClass, PriceStanding, SeenPrice
@@ -130,6 +131,8 @@ class PlanSummary:
     """What its manifest has charged, reserved and possible so far, over all profiles."""
     prices: tuple[PriceStanding, ...] = ()
     """How the prices of its items stand: confirmed by what was bought, or not."""
+    changes: tuple[PlanChange, ...] = ()
+    """What changed of selected items that were bought before as something else."""
     fallbacks: frozenset[str] = frozenset()
     """Providers to whom selected items may go when their own provider's lane stops."""
 
@@ -224,6 +227,7 @@ def sync_plan(
         summary = replace(
             _summary(campaign, draft.totals(), findings, count=count),
             changed=draft.changed,
+            changes=draft.changes(),
             restore=disk.restore,
             changed_outputs=tuple(disk.changed),
             damaged_clips=tuple(disk.damaged),

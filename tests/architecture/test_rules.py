@@ -103,9 +103,8 @@ RULES = (
     ),
     Rule(
         name="money as text",
-        pattern=r"\bROUND_HALF_UP\):,|\.\d?f\}(?: USD)|:\.\{max\(2",
+        pattern=r"\.\d?f\}(?: USD)|:\.\{max\(2",
         home="domain/money.py",
-        left=("cli/watching.py",),
     ),
     Rule(
         name="the nearest name",
