@@ -122,7 +122,7 @@ def explain_error(
             gone = (*path, "") if validator in {"oneOf", "minProperties"} else path
             explain = _EXPLAINERS.get(str(validator), _other_error)
             slug, message, hint = explain(error, _subject(path))
-            hint = ", ".join(each for each in (hint, _right_form(error, whole, hint)) if each)
+            hint = _right_form(error, whole, message, hint)
             yield gone, Finding(slug=slug, message=message, span=node.span, hint=hint)
 
 
@@ -138,13 +138,13 @@ def alternatives(error: ValidationError) -> list[list[ValidationError]]:
     ]
 
 
-def _right_form(error: ValidationError, whole: Mapping[str, Any], known: str) -> str:
-    """Return how the value is written that was meant, or the schema's example of its key.
+def _right_form(error: ValidationError, whole: Mapping[str, Any], message: str, hint: str) -> str:
+    """Return an explanation's hint, else how the value is written that was meant.
 
-    `known` is what the explanation itself says of that.
+    Where nobody can know what was meant, the schema's own example of the key shows the form.
     """
-    if known and known != _LIST_HINT:
-        return ""
+    if hint and hint != _LIST_HINT:
+        return hint
     forms = alternatives(error) if error.validator == "anyOf" else [[error]]
     named = [step for step in error.absolute_path if isinstance(step, str)]
     alone = bool(named) and error.absolute_path[-1] != named[-1]
@@ -152,12 +152,17 @@ def _right_form(error: ValidationError, whole: Mapping[str, Any], known: str) ->
         advice = advice_on_value(named[-1], rule, error.instance, alone=alone)
         if advice:
             return advice
-    if error.validator not in _WITHOUT_EXAMPLE:
-        return example_of(*_written_rule(error, whole))
-    return ""
+    named_already = error.validator in _WITHOUT_EXAMPLE or "such as" in message
+    example = "" if named_already else example_of(*_written_rule(error, whole))
+    return ", ".join(each for each in (hint, example) if each)
 
 
-_WITHOUT_EXAMPLE = frozenset({"enum", "const", "minimum", "maximum", "not", "oneOf"})
+_WITHOUT_EXAMPLE = frozenset(
+    {
+        *("enum", "const", "minimum", "maximum", "not", "oneOf"),
+        *("maxItems", "maxLength", "uniqueItems"),
+    }
+)
 """What these say names the right form already."""
 
 

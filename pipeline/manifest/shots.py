@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from pipeline.domain import EMPTY, Axis, Match, Shot, Table, Template, Variants
 from pipeline.findings import Finding, Span, did_you_mean, has_errors
@@ -209,9 +210,8 @@ class _ShotReader:
         return template or Template(
             source=str(node.value),
             span=node.span,
-            # Another text for each cell: that they are alike would be told beside the fault.
             names=frozenset({"variant"}),
-            render=lambda context: (f"left out {context.get('variant') or ''}",),
+            render=_stand_in,
         )
 
     def _output(self, scope: Scope) -> Template:
@@ -229,6 +229,15 @@ class _ShotReader:
         built_in, _ = compile_path(usual, inside)
         assert built_in is not None  # noqa: S101 - it is ours
         return built_in
+
+
+def _stand_in(context: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return a text for a prompt with findings, another for each cell.
+
+    That two cells are the same work would be told beside the fault that is the reason.
+    """
+    cell = context.get("variant")
+    return (f"left out {cell}" if cell else "left out",)
 
 
 def _key_places(node: Node, above: str) -> Iterator[tuple[str, Span]]:

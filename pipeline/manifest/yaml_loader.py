@@ -245,7 +245,7 @@ class _Composer:
             if not isinstance(event, yaml.ScalarEvent) or len(event.value) > MAX_SCALAR:
                 # `{{ x }}` is read as a map whose key is a map.
                 mark = event.start_mark
-                error = yaml.MarkedYAMLError(problem="a key must be a word", problem_mark=mark)
+                error = yaml.MarkedYAMLError(problem=_KEY_IS_A_MAP, problem_mark=mark)
                 raise _ParserStopped(mark.index, error)
             name, place = event.value, self._span(event)
             node = self._node(next(self._events), depth + 1)
@@ -309,6 +309,7 @@ def resolve_scalar(text: str) -> str | int | float | bool | None:
 
 
 _UNCLOSED = "found unexpected end of stream"
+_KEY_IS_A_MAP = "a key must be a word"
 _NO_KEY = "did not find expected key"
 _UNEXPECTED = "mapping values are not allowed in this context"
 # `callsheet:1` and `-id: spin` are texts to YAML; what is wrong shows on the next line.
@@ -347,7 +348,7 @@ def _syntax_finding(error: yaml.YAMLError, origin: Source) -> Finding:
     began: Any = getattr(error, "context_mark", None)
     problem = str(getattr(error, "problem", None) or error).splitlines()[0]
     usual = "this is no YAML that can be read", f"the reader says: {problem}"
-    message, hint = _MESSAGES.get(problem, usual)
+    message, hint = (problem, "") if problem == _KEY_IS_A_MAP else _MESSAGES.get(problem, usual)
     if mark is None:
         return Finding(slug="yaml-syntax", message=message, span=Span(file=origin.shown))
     if "cannot start any token" in problem or "tab character" in problem:

@@ -14,7 +14,7 @@ from functools import cache
 from tests.architecture.source import PACKAGE, modules
 
 _KEBAB = re.compile(r"[a-z]+(?:-[a-z0-9]+)+")
-_FINDERS = ("manifest", "plan", "media", "run", "ledger", "net", "storage", "api", "cli")
+_FINDERS = ("manifest", "models", "plan", "media", "run", "ledger", "net", "storage", "api", "cli")
 _FINDING_MODULES = (
     PACKAGE / "providers" / "registry.py",
     PACKAGE / "allowed_paths.py",
