@@ -81,7 +81,8 @@ def _around_difference(before: str, after: str) -> tuple[str, str]:
     pairs = enumerate(zip(before, after, strict=False))
     alike = min(len(before), len(after))
     differ = next((place for place, (old, new) in pairs if old != new), alike)
-    start = max(differ - _BEFORE_CHANGE, 0)
+    # From the beginning of a word on; what stands before the difference is alike in both.
+    start = before.rfind(" ", 0, max(differ - _BEFORE_CHANGE, 0)) + 1
 
     def cut(text: str) -> str:
         piece = " ".join(text[start : start + _CHANGE_SHOWN].split())

@@ -100,11 +100,11 @@ def test_a_plan_says_what_changed(folder: Path, sandbox: Sandbox) -> None:
 
     told = _callsheet(folder, "plan")
 
-    assert "turn   runware   changed" in told
+    assert ["turn", "runware", "changed", "1"] == told.splitlines()[1].split()[:4]
     assert "changed: turn: duration 5 → 10 (1 item)" in told
     assert (
-        "changed: turn: prompt “…light of the morning, no text.” →"
-        " “…light of the evening, no text.” (1 item)"
+        "changed: turn: prompt “…light of the morning, no text.” → “…light of the evening,"
+        " no text.” (1 item)"
     ) in told
 
 
