@@ -86,13 +86,13 @@ def plain_usage(message: str) -> str:
         return f"a manifest comes behind a command: callsheet run {command[1]}"
     if command and command[1] == "help":
         return "the help of all commands is `callsheet --help`"
-    meant = _meant(OTHER_COMMANDS, command[1]) if command else ""
+    meant = _translate(OTHER_COMMANDS, command[1]) if command else ""
     if command and meant:
         return f"No such command '{command[1]}'. Did you mean '{meant}'?"
     option = re.match(r"No such option: (\S+)", message)
-    advice = _meant(OTHER_OPTIONS, option[1]) if option else ""
+    advice = _translate(OTHER_OPTIONS, option[1]) if option else ""
     return f"No such option: {option[1]}: {advice}" if option and advice else message
 
 
-def _meant(words: Mapping[str, str], word: str) -> str:
+def _translate(words: Mapping[str, str], word: str) -> str:
     return next((meant for meant, others in words.items() if word in others.split()), "")

@@ -104,7 +104,7 @@ def _data() -> Mapping[str, Any]:
     return found
 
 
-def _meant(words: Mapping[str, str], word: str) -> str:
+def _translate(words: Mapping[str, str], word: str) -> str:
     """Return what a word of another tool is here; empty if it is none of the words."""
     return next((meant for meant, others in words.items() if word in others.split()), "")
 
@@ -148,10 +148,10 @@ def _by_table(key: str, rule: Mapping[str, Any], value: Any) -> Any:
     """Return what another tool's word is here."""
     word = str(value).strip().casefold()
     words = rule.get("enum", ())
-    meant = _meant(_data()["values"].get(key, {}), word)
+    meant = _translate(_data()["values"].get(key, {}), word)
     if not meant and "text" in words:
         plain = word.removesuffix("?")
-        meant = f"{_meant(_data()['types'], plain)}{word[len(plain) :]}"
+        meant = f"{_translate(_data()['types'], plain)}{word[len(plain) :]}"
     return meant if meant in words else None
 
 

@@ -208,14 +208,12 @@ class _Tally:
             shares[name] = (shares.get(name) or Share(name=name)).plus(record)
         if record.state != DONE:
             self.groups[record.state, record.cause].add(record)
-        elif record.path and self._is_new(record):
+        elif record.path and (
+            self.since is None or (record.finished_at and record.finished_at >= self.since)
+        ):
             self.clip_count += 1
             if len(self.clips) < _CLIPS_KEPT:
                 self.clips.append(record.path)
-
-    def _is_new(self, record: Record) -> bool:
-        came = record.finished_at
-        return self.since is None or (came is not None and came >= self.since)
 
 
 def summarise(  # noqa: PLR0913 - each names one line of the report's head

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-
 from rich.table import Table
 
 from pipeline.api.price_list import provider_table
@@ -24,7 +22,10 @@ def providers() -> None:
     widths = [max(map(len, column)) for column in zip(titles, *rows, strict=True)]
     if sum(widths) + _GAP * len(widths) > console.width:
         # Side by side the names of keys would be broken, which are there to be copied.
-        console.print_lines(_blocks(titles, rows))
+        for place, title in enumerate(titles[1:], 1):
+            cells = ((row[0], row[place]) for row in rows if row[place] != NO)
+            console.print_line(title)
+            console.print_lines(f"    {name:<{widths[0]}}  {cell}" for name, cell in cells)
         return
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
     for title in titles:
@@ -32,15 +33,3 @@ def providers() -> None:
     for row in rows:
         table.add_row(*row)
     console.print(table)
-
-
-def _blocks(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
-    """Yield the table one provider after the other, a line for each of its cells."""
-    width = max(len(row[0]) for row in rows)
-    for place, title in enumerate(titles):
-        if not place:
-            continue
-        yield title
-        for row in rows:
-            if row[place] != NO:
-                yield f"    {row[0]:<{width}}  {row[place]}"

@@ -44,6 +44,7 @@ from pipeline.manifest.templates.lint import (
 
 Compiled = tuple[Template | None, tuple[Finding, ...]]
 """A template unless findings forbid one, and every finding."""
+_SPACED_NAME = re.compile(r"(?<=\{\{)\s*(\w+)\.(\w+(?: \w+)+)\s*(?=\}\})")
 _HALF_BRACED = re.compile(r"(?<!\{)\{\s*([A-Za-z_]\w*)\.[\w.]+\s*\}(?!\})")
 
 
@@ -86,8 +87,11 @@ def check_template(
     parsed = parse_template(text)
     if isinstance(parsed, SyntaxFault):
         slug = "forbidden-template" if NOT_ALLOWED in parsed.message else "template-syntax"
-        span = node.at(max(parsed.offset - shift, 0))
-        return None, (Finding(slug=slug, message=parsed.message, span=span, hint=parsed.hint),)
+        span, hint = node.at(max(parsed.offset - shift, 0)), parsed.hint
+        spaced = next((m for m in _SPACED_NAME.finditer(text) if m.end() > parsed.offset), None)
+        if spaced and spaced.start() <= parsed.offset:
+            hint = f"a name with a space in it is written {spaced[1]}['{spaced[2]}']"
+        return None, (Finding(slug=slug, message=parsed.message, span=span, hint=hint),)
     lint = lint_template(parsed, scope, prompt=prompt)
     findings = tuple(
         Finding(

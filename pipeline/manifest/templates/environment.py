@@ -192,10 +192,8 @@ _MADE_BY: Mapping[str, type[nodes.Node]] = {
     "elif": nodes.If,
     "for": nodes.For,
 }
-_SPACED_NAME = re.compile(r"(\w+)\.(\w+(?: \w+)+)")
-_UNCLOSED_VALUE = "unexpected '}'"
 _ADVICE = (
-    (_UNCLOSED_VALUE, "close the value with '}}'"),
+    ("unexpected '}'", "close the value with '}}'"),
     ("expected token '}}'", "between '{{' and '}}' stands one value, perhaps with filters"),
     ("expected token '%}'", "between '{%' and '%}' stands one 'if' or 'for'"),
     ("'{{' is never closed", "close it with '}}'"),
@@ -295,7 +293,7 @@ def _syntax_fault(message: str, offset: int) -> SyntaxFault:
     message = message[:1].lower() + message[1:].rstrip(".")
     hint = next((hint for start, hint in _ADVICE if message.startswith(start)), "")
     odd = re.match(r"expected token '.+', got '(.+)'|unexpected (?:char )?'(.+?)'", message)
-    if odd and odd[0] != _UNCLOSED_VALUE:
+    if odd and odd[2] != "}":
         message = f"'{odd[1] or odd[2]}' was not expected here"
     return SyntaxFault(offset=offset, message=message, hint=hint)
 
@@ -317,14 +315,8 @@ def _fault_in_tags(message: str, tags: tuple[Tag, ...]) -> SyntaxFault:
             _environment().parse(whole)
         except TemplateSyntaxError as error:
             fault = _syntax_fault(str(error.message), tag.start)
-            spaced = _SPACED_NAME.fullmatch(tag.text)
-            if spaced:
-                written = f"{spaced[1]}['{spaced[2]}']"
-                return replace(fault, hint=f"a name with a space in it is written {written}")
             odd = re.match("'(.+)' was", fault.message)
-            if odd and tag.text.count(odd[1]) == 1:
-                return replace(fault, offset=tag.start + tag.text.index(odd[1]))
-            return fault
+            return replace(fault, offset=tag.find(f"({re.escape(odd[1])})")[0]) if odd else fault
     unclosed = re.search(r"innermost block that needs to be closed is '(\w+)'", message)
     if unclosed:
         place = next((tag.start for tag in reversed(tags) if tag.word == unclosed[1]), 0)
