@@ -9,7 +9,6 @@ import traceback
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
-from importlib.metadata import version
 from types import MappingProxyType
 from typing import Any
 
@@ -121,6 +120,8 @@ class CommandGroup(TyperGroup):
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Read what stands before a command; `--version` prints it, and that is all."""
         if args[:1] in (["--version"], ["-V"]):
+            from importlib.metadata import version  # noqa: PLC0415 - slow to load, seldom needed
+
             print_text(f"callsheet {version('callsheet')}")
             raise typer.Exit
         return super().parse_args(ctx, args)
