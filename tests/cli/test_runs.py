@@ -43,7 +43,7 @@ def _callsheet(folder: Path, *words: str, columns: int = 80) -> str:
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=120,
     )
     assert 0 == done.returncode, done.stdout + done.stderr
     return done.stdout
