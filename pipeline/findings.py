@@ -6,9 +6,10 @@ that come as a stream in `FindingCollector`.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from difflib import get_close_matches
+from difflib import SequenceMatcher, get_close_matches
 from enum import StrEnum
 from functools import lru_cache
 from typing import Any
@@ -24,6 +25,8 @@ from pipeline.foreign_text import (
 _ROWS_SHOWN = 3
 _CLOSE = 0.6
 """How alike two names must be for one to be taken for the other, misspelt."""
+_SPELT = 0.85
+"""How alike they must be for it to be a slip of the hand, and no word of somebody else's."""
 _COMPARED = 100
 """With how many names one is compared: a table may have thousands of columns."""
 _LISTED = 20
@@ -131,6 +134,15 @@ def unseen_difference(name: str, known: Iterable[str]) -> str:
         if hidden is not None:
             return f"{whose} with a {hidden[1]}, which nobody sees: type the name anew"
     return f"'{seen}' is stored in another way, as a Mac stores accents: type the name anew"
+
+
+def is_spelling(name: str, known: str) -> bool:
+    """Tell whether a name is another only by its case, its signs, or one letter.
+
+    `is_spelling("aspectRatio", "aspect_ratio")` is true, `is_spelling("ratio", "duration")` not.
+    """
+    one, other = (re.sub(r"[\W_]", "", each.casefold()) for each in (name, known))
+    return one == other or SequenceMatcher(None, one, other).ratio() >= _SPELT
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:

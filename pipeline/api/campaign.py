@@ -15,7 +15,7 @@ from pipeline.api.campaign_plan import Plan, dry_run, dry_run_summary, plan_camp
 from pipeline.api.campaign_request import RunSettings, SpendLimit, parse_causes, usage
 from pipeline.api.loaded_campaign import LoadedCampaign, Reassignments
 from pipeline.api.selection import selection_sources
-from pipeline.domain import Record
+from pipeline.domain import Record, RunRecord
 from pipeline.findings import Finding
 
 if TYPE_CHECKING:  # what follows is slow to load
@@ -156,6 +156,16 @@ class Campaign:
         from pipeline.api.campaign_report import campaign_status  # noqa: PLC0415 - slow to load
 
         return campaign_status(self._loaded)
+
+    def runs(self) -> Sequence[RunRecord]:
+        """Return the campaign's runs, the oldest first; InvalidInput if it was never run.
+
+        for run in campaign.runs():
+            print(run.started_at, run.made, run.charged_usd, run.exit_code)
+        """
+        from pipeline.api.campaign_report import campaign_runs  # noqa: PLC0415 - slow to load
+
+        return campaign_runs(self._loaded)
 
     def report(self, *, write: bool = True) -> Report:
         """Return the report of the campaign, from its ledger; `write` its files again too.

@@ -19,7 +19,7 @@ from pipeline.api.price_notes import price_lines
 from pipeline.api.report_files import write_files
 from pipeline.api.roots import RootChoice, knows, refuse_two_roots
 from pipeline.api.selection import matching_records
-from pipeline.domain import Record
+from pipeline.domain import Record, RunRecord
 from pipeline.domain.states import Exit, State, exit_code_for
 from pipeline.errors import InvalidInput, RootRefused
 from pipeline.findings import has_errors
@@ -92,6 +92,12 @@ def campaign_status(campaign: LoadedCampaign) -> CampaignStatus:
         )
 
 
+def campaign_runs(campaign: LoadedCampaign) -> Sequence[RunRecord]:
+    """Return the runs of a campaign, the oldest first; InvalidInput where nothing was run."""
+    with open_to_read(campaign, "runs") as ledger:
+        return ledger.runs(campaign.name)
+
+
 def report_selection(campaign: LoadedCampaign, *, write: bool) -> Report:
     """Return the report of what is selected, from the ledger; `write` its files too."""
     with open_to_read(campaign, "report") as ledger:
@@ -111,9 +117,8 @@ def open_to_read(campaign: LoadedCampaign, verb: str) -> Ledger:
     ledger = Ledger.reader(request.home, kind=request.kind) if known else None
     if ledger is not None:
         return ledger
-    raise usage(
-        f"nothing of '{campaign.name}' was run in {request.home}", only_rehearsed(campaign, verb)
-    )
+    hint = only_rehearsed(campaign, verb) or f"to run it: {request.command()}"
+    raise usage(f"nothing of '{campaign.name}' was run in {request.home}", hint)
 
 
 def only_rehearsed(campaign: LoadedCampaign, verb: str) -> str:
@@ -141,20 +146,24 @@ def select_records(ledger: Ledger, campaign: LoadedCampaign) -> Iterator[Record]
 
 
 def write_report(
-    ledger: Ledger, campaign: LoadedCampaign, elapsed_s: float | None = None
+    ledger: Ledger,
+    campaign: LoadedCampaign,
+    elapsed_s: float | None = None,
+    *,
+    since: datetime | None = None,
 ) -> Report:
     """Write the files of the whole campaign's report; return the report of what was asked for.
 
-    The ledger knows what that was: a selection may have meant other items before the run.
+    The ledger knows what that was: a selection may have meant other items before the run. The
+    clips that are named are those that came `since` then, where that is given.
     """
     whole = replace(campaign, request=campaign.request.without_selection())
-    made = campaign_report(ledger.records(campaign.name), whole, ledger, elapsed_s)
+    made = campaign_report(ledger.records(campaign.name), whole, ledger, elapsed_s, since=since)
     write_files(made, campaign, lambda: ledger.records(campaign.name))
     if not campaign.request.selects:
         return made
-    return campaign_report(
-        ledger.records(campaign.name, selected=True), campaign, ledger, elapsed_s
-    )
+    asked = ledger.records(campaign.name, selected=True)
+    return campaign_report(asked, campaign, ledger, elapsed_s, since=since)
 
 
 def campaign_report(
@@ -162,6 +171,8 @@ def campaign_report(
     campaign: LoadedCampaign,
     ledger: Ledger,
     elapsed_s: float | None = None,
+    *,
+    since: datetime | None = None,
 ) -> Report:
     """Return the report of these records of a campaign."""
     request = campaign.request
@@ -175,6 +186,7 @@ def campaign_report(
         profile=request.profile_name,
         rehearsal=request.rehearse,
         elapsed_s=elapsed_s,
+        since=since,
         selection=encodable(_selection(campaign)),
         committed_usd=ledger.committed_usd(campaign.name),
         prices=tuple(price_lines(ledger.prices(campaign.name))),

@@ -21,6 +21,7 @@ from pipeline.api.campaign_plan import (
 from pipeline.api.campaign_request import RunSettings
 from pipeline.api.loaded_campaign import LoadedCampaign
 from pipeline.api.roots import open_for_work
+from pipeline.domain.money import exact_usd
 from pipeline.errors import CallsheetError, LedgerLost
 from pipeline.ledger.loss_detection import Loss
 from pipeline.ledger.repository import Ledger
@@ -41,7 +42,7 @@ class PurchasesRefused(CallsheetError):  # noqa: N818 - named for what it says, 
         what = "the ledger has lost what it knew" if loss else "what was paid for is not here"
         super().__init__(
             f"{what} of {summary.campaign}: {buys.items} would be bought again for"
-            f" {buys.high_usd} USD"
+            f" {exact_usd(buys.high_usd)} USD"
         )
 
 

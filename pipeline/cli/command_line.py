@@ -15,7 +15,7 @@ from typing import Any
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-from pipeline.cli.console import print_error
+from pipeline.cli.console import print_error, print_text
 from pipeline.cli.interrupts import INTERRUPTED, Interrupted
 from pipeline.domain.states import Exit
 from pipeline.errors import CallsheetError, InvalidInput, LedgerInUse
@@ -59,6 +59,10 @@ COMMANDS: Mapping[str, CommandEntry] = MappingProxyType(
         "apply": CommandEntry(
             about="Run a saved plan exactly; where it does not hold any more, say what changed:"
             " exit 14."
+        ),
+        "runs": CommandEntry(
+            about="List the runs of a campaign: when, how long, how much was made, what it cost,"
+            " how it ended."
         ),
         "status": CommandEntry(
             about="Tell where a campaign stands, what it cost, and what to do next; exit as its"
@@ -133,6 +137,15 @@ class CommandGroup(TyperGroup):
         app = import_module(f"pipeline.cli.commands.{module}").app
         return typer.main.get_group(app) if entry.is_group else typer.main.get_command(app)
 
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Read what stands before a command; `--version` prints it, and that is all."""
+        if args[:1] in (["--version"], ["-V"]):
+            from importlib.metadata import version  # noqa: PLC0415 - slow to load, seldom needed
+
+            print_text(f"callsheet {version('callsheet')}")
+            raise typer.Exit
+        return super().parse_args(ctx, args)
+
     def format_commands(self, ctx: Any, formatter: Any) -> None:
         """Write the list of commands, from the table."""
         del ctx
@@ -146,6 +159,7 @@ callsheet = CommandGroup(
     name="callsheet",
     help="Run a YAML manifest of AI video shots as a build.",
     commands={name: TyperCommand(name, help=entry.about) for name, entry in COMMANDS.items()},
+    epilog="callsheet --version prints the version.",
     no_args_is_help=True,
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -204,7 +218,9 @@ def _usage(error: Exception) -> str:
         return text
     context = getattr(error, "ctx", None)
     more = f"\n      {context.command_path} --help" if context else ""
-    return f"usage: {text.replace('Value error, ', '')}{more}"
+    from pipeline.cli.usage_text import plain_usage  # noqa: PLC0415 - where it is wrong
+
+    return f"usage: {plain_usage(text)}{more}"
 
 
 _ENDINGS: Mapping[type[Exception], tuple[Exit, Callable[[Exception], str]]] = MappingProxyType(

@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import datetime
 from decimal import Decimal
 from itertools import accumulate
 
@@ -26,8 +27,9 @@ from pipeline.api.campaign_run import NOTICE, Run, RunScope
 from pipeline.api.loaded_campaign import LoadedCampaign
 from pipeline.cli.interrupts import StopRequest
 from pipeline.cli.terminal_console import TerminalConsole
+from pipeline.clock import Clock
 from pipeline.domain import Event
-from pipeline.domain.money import rounded_usd
+from pipeline.domain.money import exact_usd
 from pipeline.domain.states import AT_REST, AT_WORK, BUSY, FINISHED, State
 from pipeline.foreign_text import printable_line
 from pipeline.run.outcome import Outcome
@@ -35,6 +37,7 @@ from pipeline.run.outcome import Outcome
 TOLD = frozenset({NOTICE, "reassigned", "account_missing"})
 """Events whose message a person is told as it is."""
 
+HEARTBEAT_S = 60
 _QUIET = frozenset(
     {"polled", "uploaded", "staging", "submitting", "waiting", "fetching", "done", "widened"}
 )
@@ -55,16 +58,27 @@ async def watch_run(
     run = Run(campaign, settings, scope)
     try:
         with _open_watcher(console) as watcher:
-            async with run:
-                with stops.steering(run):
-                    async for event in run.iter_events():
-                        if event.name in TOLD:
-                            console.print_line(event.detail["message"])
-                        else:
-                            watcher(event)
+            beating = asyncio.create_task(tell_each_minute(watcher, settings.clock))
+            try:
+                async with run:
+                    with stops.steering(run):
+                        async for event in run.iter_events():
+                            if event.name in TOLD:
+                                console.print_line(event.detail["message"])
+                            else:
+                                watcher(event)
+            finally:
+                beating.cancel()
             return await run.wait()
     except asyncio.CancelledError:
         raise typer.Exit(stops.exit) from None
+
+
+async def tell_each_minute(watcher: Watcher, clock: Clock) -> None:
+    """Have a watcher say once a minute that the run is at work."""
+    while True:
+        await clock.sleep(HEARTBEAT_S)
+        watcher.beat(clock.now())
 
 
 @contextmanager
@@ -86,15 +100,23 @@ class Watcher:
     def __call__(self, event: Event) -> None:
         """Take one event."""
 
+    def beat(self, now: datetime) -> None:
+        """Show that the run is at work: a minute has passed."""
+
 
 class Lines(Watcher):
-    """One line per event, for logs."""
+    """One line per event, for logs; and one a minute, so that nobody takes a long wait for a halt.
+
+    The log of a run of which nothing has come back yet would be silent for minutes.
+    """
 
     def __init__(self, console: Console) -> None:
         self._console = console
+        self._all = _Lane()
 
     def __call__(self, event: Event) -> None:
         """Print the event unless it is chatter."""
+        self._all.take(event)
         if event.name in _QUIET or (event.name == "planned" and event.detail.get("cause") in _BUSY):
             return
         told = ((name, value) for name, value in event.detail.items() if value not in {"", None})
@@ -102,6 +124,12 @@ class Lines(Watcher):
         words = [f"{event.at:%H:%M:%S}", event.name, event.provider, event.address, detail]
         line = printable_line(" ".join(word for word in words if word))
         self._console.print(line, markup=False, soft_wrap=True)
+
+    def beat(self, now: datetime) -> None:
+        """Print where the run stands."""
+        in_flight, done, failed, charged = self._all.figures()
+        told = f"{in_flight} in flight, {done} done, {failed} failed, {charged} charged"
+        self._console.print(f"{now:%H:%M:%S} at work: {told}", markup=False, soft_wrap=True)
 
 
 class Panel(Watcher):
@@ -144,13 +172,16 @@ class _Lane:
         self.charged_usd += event.detail.get("charged_usd", 0)
         self.latest = f"{event.name} {event.address}"
 
-    def cells(self) -> tuple[RenderableType, ...]:
-        """Return the lane as it is drawn."""
+    def figures(self) -> tuple[str, str, str, str]:
+        """Return how many are in flight, done and failed, and what was charged."""
         done = sum(self.counts[state] for state in FINISHED)
         failed = self.counts[State.FAILED] + self.counts[State.IN_DOUBT]
-        charged = f"{rounded_usd(self.charged_usd)} USD"
-        latest = _ForeignLine(self.latest)
-        return (str(len(self.in_flight)), str(done), str(failed), charged, latest)
+        charged = f"{exact_usd(self.charged_usd)} USD"
+        return str(len(self.in_flight)), str(done), str(failed), charged
+
+    def cells(self) -> tuple[RenderableType, ...]:
+        """Return the lane as it is drawn."""
+        return (*self.figures(), _ForeignLine(self.latest))
 
 
 class _ForeignLine:

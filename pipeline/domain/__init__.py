@@ -58,6 +58,7 @@ from pipeline.domain.manifest import (
 from pipeline.domain.records import (
     Event,
     Record,
+    RunRecord,
 )
 
 __all__ = [
@@ -98,6 +99,7 @@ __all__ = [
     "Reference",
     "Role",
     "Row",
+    "RunRecord",
     "Settings",
     "Shot",
     "Spec",

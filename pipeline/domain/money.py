@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-from decimal import ROUND_HALF_UP, Decimal
-
-_CENT = Decimal("0.01")
-_FINE = Decimal("0.0001")
+from decimal import Decimal
 
 
 def exact_usd(amount: Decimal) -> str:
-    """Return dollars with two places, or as many as the amount has: `8.40`, `0.0625`."""
+    """Return dollars with two places, or as many as the amount has: `8.40`, `0.0625`, `1234.50`.
+
+    Wherever a sum is shown it looks like this, so that two of them can be compared, and copied
+    behind `--max-cost`: no sign for thousands, nothing rounded.
+    """
     exact = amount.normalize()
     return f"{exact:.{max(2, -int(exact.as_tuple().exponent))}f}"
-
-
-def rounded_usd(amount: Decimal) -> str:
-    """Return dollars for a table: `1,234.50`, with four places where they are under a cent."""
-    small = amount and abs(amount) < _CENT
-    return f"{amount.quantize(_FINE if small else _CENT, ROUND_HALF_UP):,}"

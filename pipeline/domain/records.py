@@ -91,6 +91,24 @@ class Record:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RunRecord:
+    """One run of a campaign as the ledger knows it: when, what it ordered, and what that cost."""
+
+    id: int
+    started_at: datetime
+    ended_at: datetime | None
+    """None while it is at work, and for ever if its process was killed."""
+    exit_code: int | None
+    ordered: int
+    """Orders that it placed; a clip that was ordered twice is two."""
+    made: int
+    """How many of them became a clip, whichever run collected it."""
+    charged_usd: Decimal
+    open_usd: Decimal
+    """Reserved for what it ordered and has not ended, or possibly charged."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
     """Something a watcher of a run may want to see; `detail` is plain data."""
 

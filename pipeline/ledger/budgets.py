@@ -27,6 +27,7 @@ from sqlalchemy import (
 )
 
 from pipeline.domain import Budget
+from pipeline.domain.money import exact_usd
 from pipeline.ledger.connection import upsert
 from pipeline.ledger.fast_sql import execute, execute_many
 from pipeline.ledger.sql_schema import (
@@ -79,7 +80,8 @@ class Denied:
         """Return why, and what to do."""
         if self.limit_usd is None:
             return "a charge was above its reservation: nothing more is bought in this run"
-        return f"over the budget of {self.limit_usd} USD per {self.scope}: raise it, then run again"
+        limit = exact_usd(self.limit_usd)
+        return f"over the budget of {limit} USD per {self.scope}: raise it, then run again"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,6 +16,7 @@ from sqlalchemy import (
     select,
 )
 
+from pipeline.domain.money import exact_usd
 from pipeline.domain.states import BOUGHT, FINISHED, HAVING_TASKS, State
 from pipeline.ledger.budgets import ALWAYS_KEPT, SCOPES_IN_SQL, bound
 from pipeline.ledger.sql_schema import budgets, campaigns, clips, items, jobs, purchases, usd
@@ -62,8 +63,8 @@ def _sums(connection: Connection) -> Iterator[str]:
         )
         for name, committed, paid in connection.execute(query):
             yield (
-                f"the budget {name}: {usd(committed)} USD are committed,"
-                f" but its purchases come to {usd(paid)} USD"
+                f"the budget {name}: {exact_usd(usd(committed))} USD are committed,"
+                f" but its purchases come to {exact_usd(usd(paid))} USD"
             )
 
 

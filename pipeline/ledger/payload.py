@@ -137,12 +137,13 @@ def is_other_take(payload: bytes, other: bytes) -> bool:
     By the digests of their keys' parts; the rules a key was made by are no part of what is asked.
     """
     asked = (orjson.loads(each).get("parts", {}) for each in (payload, other))
-    own, theirs = ({k: v for k, v in parts.items() if k not in _NOT_ASKED} for parts in asked)
+    own, theirs = ({k: v for k, v in parts.items() if k not in NOT_ASKED} for parts in asked)
     return own == theirs
 
 
-_NOT_ASKED = frozenset({"take", "recipe"})
-_BOUGHT = ("spec", "sent_prompt", "parts")
+NOT_ASKED = frozenset({"take", "recipe"})
+"""Parts of a key that say nothing of what is asked for."""
+_BOUGHT = ("spec", "sent_prompt", "parts", "settings")
 
 
 def _as_written(item: Item) -> str:

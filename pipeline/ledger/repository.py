@@ -21,7 +21,7 @@ from typing import Any, Self, TypeVar
 from sqlalchemy import Connection
 
 from pipeline.clock import Clock, RealClock
-from pipeline.domain import Policy, Record
+from pipeline.domain import Policy, Record, RunRecord
 from pipeline.domain.changes import EarlierWork, ItemChange
 from pipeline.domain.item import Alike
 from pipeline.domain.lock import NOTHING_REMEMBERED, LockedClip, LockMemory
@@ -91,6 +91,7 @@ from pipeline.ledger.root_identity import (
 )
 from pipeline.ledger.root_lock import LEDGER, RootLock, explain, keep_strays, prepare, touch
 from pipeline.ledger.run_ledger import RunLedger
+from pipeline.ledger.run_list import list_runs
 from pipeline.ledger.sql_schema import VERSION, Foreign, Newer, losses, migrate, set_aside, version
 from pipeline.storage.fs import STATE_FOLDER
 
@@ -346,6 +347,10 @@ class Ledger:
     def notable(self, campaign: str) -> list[Notable]:
         """Return what was written down about the campaign's lanes: lanes stopped, limits met."""
         return self._read(partial(event_log.notable, campaign=campaign))
+
+    def runs(self, campaign: str) -> list[RunRecord]:
+        """Return the campaign's runs, the oldest first."""
+        return self._read(partial(list_runs, campaign=campaign))
 
     def same_clips(self, campaign: str) -> list[list[str]]:
         """Return the addresses of the plan's works that received one and the same file."""

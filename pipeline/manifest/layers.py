@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import stat
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -22,6 +23,8 @@ from pipeline.manifest.campaign_settings import folders_to_read
 from pipeline.manifest.source_map import Node
 from pipeline.manifest.yaml_loader import MAX_DEPTH, read_document, read_file
 
+_WEB_ADDRESS = re.compile(r"(?:^|/)https?:/", re.IGNORECASE)
+"""As it is in a path, which has no two slashes after each other."""
 SET = "--set"
 PROFILE = "--profile"
 """What findings call the options given on the command line."""
@@ -72,6 +75,8 @@ def unreadable_file(
 
     The hint is the file that was probably meant, of those in its folder, unless one is given.
     """
+    if _WEB_ADDRESS.search(path.as_posix()):
+        hint = "a web address is not read: download the file, and name that"
     near = "" if hint or path.exists() else nearest_file(path)
     return Finding(
         slug=slug_of(error),
@@ -106,7 +111,8 @@ class Layers:
         self.findings += findings
         if node is None or not isinstance(node.value, Mapping):
             if node is not None:
-                self._say("wrong-type", "a manifest is a map of keys", node.span)
+                hint = "it begins with callsheet: 1; `callsheet init` writes one to start from"
+                self._say("wrong-type", "a manifest is a map of keys", node.span, hint)
             return None
         if not inside:
             # The first file is the manifest; what it extends may not widen what may be read.

@@ -163,6 +163,7 @@ class _ManifestReader:
             aliases=tables.aliases,
             bundles=dict(self.node.entries("bundles")),
             output=self._part("output").get("path"),
+            lost={part: self._lost_names(part) for part in ("tables", "bundles")},
         )
         shots = self._shots(context)
         # Defaults are used by shots of any table, so every alias and any axis may be in them.
@@ -207,6 +208,10 @@ class _ManifestReader:
     def _part(self, key: str) -> Node:
         empty = Node(value={}, span=self.node.span, source=self.node.source)
         return self.node.get(key) or empty
+
+    def _lost_names(self, part: str) -> frozenset[str] | None:
+        """Return the names whose entries the schema took out of a part; None for all of them."""
+        return None if part in self.node.lost else self._part(part).lost
 
     def _shots(self, context: ShotContext) -> list[tuple[Shot, bool]]:
         """Return the shots that could be read, and whether each is whole."""

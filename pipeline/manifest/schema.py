@@ -20,6 +20,7 @@ from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError
 
 from pipeline.findings import Finding, nearest
+from pipeline.manifest.foreign_words import advice_on_value
 from pipeline.manifest.schema_errors import KeyPath, alternatives, either, explain_error, quote
 from pipeline.manifest.source_map import Node
 from pipeline.manifest.templates.filters import ValueFault, as_text
@@ -39,7 +40,7 @@ def check_schema(root: Node) -> tuple[Node, tuple[Finding, ...]]:
     findings: list[Finding] = []
     removed: set[KeyPath] = set()
     for error in _leaves(_validator().iter_errors(data)):
-        for gone, finding in explain_error(error, root):
+        for gone, finding in explain_error(error, root, _rules()):
             findings.append(finding)
             removed.add(gone)
     # Everything above a removed part, so that whole branches are handed on as they are.
@@ -64,7 +65,7 @@ def unknown_empty_keys(root: Node) -> tuple[Finding, ...]:
         finding
         for error in _leaves(_validator().iter_errors(root.plain()))
         if error.validator == "additionalProperties"
-        for path, finding in explain_error(error, root)
+        for path, finding in explain_error(error, root, _rules())
         if root.follow(path).value is None
     )
 
@@ -180,12 +181,16 @@ def coerce(value: Any, name: str, rule: SettingRule) -> Any:
     read, what = _READERS[rule.get("type", "string")]
     result = read(value)
     if result is None:
-        raise ValueFault("wrong-type", f"'{name}' must be {what}, not {quote(value)}")
+        hint = advice_on_value(name, rule, value, alone=True)
+        raise ValueFault("wrong-type", f"'{name}' must be {what}, not {quote(value)}", hint)
     words = rule.get("enum")
     if words and result not in words:
         close = nearest(str(result), words)
         message = f"'{name}' must be {either(words)}, not {quote(result)}"
-        raise ValueFault("bad-value", message, f"did you mean '{close}'?" if close else "")
+        hint = advice_on_value(name, rule, result, alone=True)
+        raise ValueFault(
+            "bad-value", message, hint or (f"did you mean '{close}'?" if close else "")
+        )
     for bound, word, fails in _BOUNDS:
         limit = rule.get(bound)
         if limit is not None and fails(result, limit):

@@ -8,12 +8,21 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import chain
 from typing import Any
 
 from jsonschema.exceptions import ValidationError
 
-from pipeline.findings import Finding, nearest
+from pipeline.findings import Finding, is_spelling, nearest
 from pipeline.foreign_text import redact, unseen_character
+from pipeline.manifest.foreign_words import (
+    advice_on_key,
+    advice_on_value,
+    example_of,
+    is_setting,
+    renamed_key,
+    takes_texts,
+)
 from pipeline.manifest.source_map import Node
 
 KeyPath = tuple[str | int, ...]
@@ -22,7 +31,6 @@ Explanation = tuple[str, str, str]
 
 _QUOTED = 40
 """Characters of a value that a finding quotes."""
-_WORD = re.compile(r"[\w-]+")
 _PIECE = re.compile(r"[0-9]+(?: USD)?")
 """What is left of `1,50 USD` behind its comma."""
 _TYPES = {
@@ -34,6 +42,9 @@ _TYPES = {
     "object": "a map",
     "null": "nothing",
 }
+
+
+_LIST_HINT = "begin each entry with '- '"
 
 
 def either(words: Sequence[str]) -> str:
@@ -65,8 +76,13 @@ def kind_of(value: Any) -> str:
     return "a map" if isinstance(value, Mapping) else "a list"
 
 
-def explain_error(error: ValidationError, root: Node) -> Iterator[tuple[KeyPath, Finding]]:
-    """Yield an error's findings, each with the path of what must go for the rest to be read."""
+def explain_error(
+    error: ValidationError, root: Node, whole: Mapping[str, Any]
+) -> Iterator[tuple[KeyPath, Finding]]:
+    """Yield an error's findings, each with the path of what must go for the rest to be read.
+
+    `whole` is the schema that the document `root` was held against: it has an example of each key.
+    """
     path = tuple(error.absolute_path)
     node = root.follow(path)
     subject = _title(error) or "this map"
@@ -79,12 +95,14 @@ def explain_error(error: ValidationError, root: Node) -> Iterator[tuple[KeyPath,
             found: Any = error.instance
             closed = _rule(error).get("additionalProperties") is False
             # One that is there misspelt is told as an unknown key: one fault, told once.
-            known = _schema_keys(error)
-            misspelt = {nearest(key, known) for key in _unknown_keys(error)} if closed else set()
+            misspelt = {_meant_key(error, key) for key in _unknown_keys(error)} if closed else set()
             for key in limit:
                 if key not in found and key not in misspelt:
-                    value = _rule(error).get("properties", {}).get(key, {}).get("const", "…")
-                    message, hint = f"{subject} needs '{key}'", f"add '{key}: {value}'"
+                    rule = _rule(error).get("properties", {}).get(key, {})
+                    words = [form["enum"] for form in rule.get("anyOf", (rule,)) if "enum" in form]
+                    added = [f"'{key}: {word}'" for word in chain.from_iterable(words)]
+                    added = added or [f"'{key}: {rule.get('const', '…')}'"]
+                    message, hint = f"{subject} needs '{key}'", f"add {either(added)}"
                     yield (
                         (*path, key),
                         Finding(slug="missing-key", message=message, span=node.span, hint=hint),
@@ -93,7 +111,9 @@ def explain_error(error: ValidationError, root: Node) -> Iterator[tuple[KeyPath,
             key = str(error.instance)
             message = f"{quote(key)} is not {_title(error) or 'a name'}"
             place = node.key_span(key)
-            yield (*path, key), Finding(slug="bad-name", message=message, span=place)
+            hint = advice_on_value("", _rule(error), key).partition(": ")[2]
+            hint = f"write {hint}" if hint else ""
+            yield (*path, key), Finding(slug="bad-name", message=message, span=place, hint=hint)
         case "oneOf" if _misspells_a_form(error):
             return
         case validator:
@@ -102,6 +122,7 @@ def explain_error(error: ValidationError, root: Node) -> Iterator[tuple[KeyPath,
             gone = (*path, "") if validator in {"oneOf", "minProperties"} else path
             explain = _EXPLAINERS.get(str(validator), _other_error)
             slug, message, hint = explain(error, _subject(path))
+            hint = _right_form(error, whole, message, hint)
             yield gone, Finding(slug=slug, message=message, span=node.span, hint=hint)
 
 
@@ -115,6 +136,54 @@ def alternatives(error: ValidationError) -> list[list[ValidationError]]:
         for branch in by_form.values()
         if not any(_title(each) == "a template" for each in branch)
     ]
+
+
+def _right_form(error: ValidationError, whole: Mapping[str, Any], message: str, hint: str) -> str:
+    """Return an explanation's hint, else how the value is written that was meant.
+
+    Where nobody can know what was meant, the schema's own example of the key shows the form.
+    """
+    if hint and hint != _LIST_HINT:
+        return hint
+    forms = alternatives(error) if error.validator == "anyOf" else [[error]]
+    named = [step for step in error.absolute_path if isinstance(step, str)]
+    alone = bool(named) and error.absolute_path[-1] != named[-1]
+    for rule in (_rule(each) for form in forms for each in form if named):
+        advice = advice_on_value(named[-1], rule, error.instance, alone=alone)
+        if advice:
+            return advice
+    named_already = error.validator in _WITHOUT_EXAMPLE or "such as" in message
+    example = "" if named_already else example_of(*_written_rule(error, whole))
+    return ", ".join(each for each in (hint, example) if each)
+
+
+_WITHOUT_EXAMPLE = frozenset(
+    {
+        *("enum", "const", "minimum", "maximum", "not", "oneOf"),
+        *("maxItems", "maxLength", "uniqueItems"),
+    }
+)
+"""What these say names the right form already."""
+
+
+def _written_rule(
+    error: ValidationError, whole: Mapping[str, Any]
+) -> tuple[str, Mapping[str, Any]]:
+    """Return the innermost key on the way to an error that the schema has an example of."""
+    key, written, before = "", whole, ""
+    rule: Any = whole
+    for step in error.absolute_schema_path:
+        # The path of an error does not name the references that were followed.
+        while isinstance(rule, Mapping) and step not in rule and "$ref" in rule:
+            rule = whole["$defs"][rule["$ref"].rpartition("/")[2]]
+        if not isinstance(rule, Mapping | list):
+            break
+        inner: Any = rule
+        rule = inner[step]
+        if before == "properties" and isinstance(rule, Mapping) and rule.get("examples"):
+            key, written = str(step), rule
+        before = str(step)
+    return key, written
 
 
 def _rule(error: ValidationError) -> Mapping[str, Any]:
@@ -144,13 +213,29 @@ def _form_keys(error: ValidationError) -> list[str]:
 def _misspells_a_form(error: ValidationError) -> bool:
     """Whether one of the forms is there misspelt, which is told as an unknown key."""
     keys = _form_keys(error)
-    return any(nearest(key, keys) and key not in keys for key in _unknown_keys(error))
+    return any(_meant_key(error, key) in keys for key in _unknown_keys(error))
+
+
+def _meant_key(error: ValidationError, key: str) -> str:
+    """Return which of its keys a map has misspelt, or under another tool's name."""
+    title = _title(error) or _title_above(error)
+    return renamed_key(title, key) or nearest(key, _schema_keys(error))
+
+
+def _title_above(error: ValidationError) -> str:
+    return _title(error.parent) if isinstance(error.parent, ValidationError) else ""
 
 
 def _unknown_key(error: ValidationError, node: Node, key: str) -> Finding:
     known = _schema_keys(error)
     close = nearest(key, known)
-    hint = f"did you mean '{close}'?" if close else f"it may have: {', '.join(known)}"
+    item = node.get(key)
+    hint = advice_on_key(_title(error), key, item.plain() if item else None)
+    scalar = item is None or not item.children()
+    # `provider: runware` at the margin is a setting that stands too high, no misspelt 'providers'.
+    slip = bool(close) and is_spelling(key, close) and not (scalar and is_setting(key))
+    if not hint or slip:
+        hint = f"did you mean '{close}'?" if close else f"it may have: {', '.join(known)}"
     # The most usual slip of those who write decimals with a comma.
     if _PIECE.fullmatch(key):
         hint = "a ',' inside { } ends a value; an amount is written with a point: 1.50 USD"
@@ -181,8 +266,8 @@ def _wrong_type(error: ValidationError, subject: str) -> Explanation:
     wanted, found = _rule(error), error.instance
     pattern, hint = str(wanted.get("pattern", "")), ""
     if wanted.get("type") == "array":
-        word = isinstance(found, str) and _WORD.fullmatch(found)
-        hint = f"write [{found}]" if word else "begin each entry with '- '"
+        listed = isinstance(found, str) and found and "\n" not in found
+        hint = f"write [{found}]" if listed and takes_texts(wanted) else _LIST_HINT
     elif wanted.get("type") == "string" and isinstance(found, int) and not isinstance(found, bool):
         if re.search(pattern, str(found)):
             hint = f'write "{found}": in quotes it is text'
@@ -197,9 +282,11 @@ def _not_one_of(error: ValidationError, subject: str) -> Explanation:
     text = isinstance(error.instance, str)
     found = quote(error.instance) if text else kind_of(error.instance)
     close = nearest(str(error.instance), words)
+    # A mark among them would not be seen without quotes; a tab has a word of its own.
+    shown = [word if re.search(r"\w", word) else f"'{word}'" for word in words if word.strip()]
     return (
         "bad-value" if text else "wrong-type",
-        f"{subject} must be {_title(error) or either(words)}, not {found}",
+        f"{subject} must be {_title(error) or either(shown)}, not {found}",
         f"did you mean '{close}'?" if close else "",
     )
 

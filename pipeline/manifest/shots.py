@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from pipeline.domain import EMPTY, Axis, Match, Shot, Table, Template, Value, Variants
 from pipeline.findings import Finding, Span, did_you_mean, has_errors
@@ -18,6 +19,7 @@ from pipeline.manifest.source_map import Node
 from pipeline.manifest.templates.compile import ValueReader, compile_prompt, not_templatable
 from pipeline.manifest.templates.lint import SCALAR, Scope
 
+_NO_TABLE = "name it first: tables: {products: {file: products.csv, key: sku}}"
 _PATH_NAMES = ("row_key", "cell", "ext")
 
 
@@ -34,12 +36,31 @@ class ShotContext:
     bundles: Mapping[str, Node]
     output: Node | None = None
     """The manifest's own output path."""
+    lost: Mapping[str, frozenset[str] | None] = field(default_factory=lambda: EMPTY)
+    """Names of `tables` and `bundles` whose entries had findings and are gone; None for all."""
+
+    @property
+    def owners(self) -> Mapping[str, str]:
+        """Return the names of images and elements, each with a bundle that has it."""
+        return {
+            name: bundle
+            for bundle, node in self.bundles.items()
+            for part in ("images", "elements")
+            for name, _ in node.entries(part)
+        }
+
+    def is_lost(self, part: str, name: str) -> bool:
+        """Tell whether an entry of this name may be there, and has been told of already."""
+        names = self.lost.get(part, frozenset())
+        return names is None or name in names
 
     def scope(
         self,
         variant: frozenset[str] | None,
         rows: Mapping[str, frozenset[str] | None],
         elsewhere: Mapping[str, str] = EMPTY,
+        *,
+        any_row: bool = False,
     ) -> Scope:
         """Return the names of a template, given those under `variant` and those of the row."""
         names = {
@@ -49,7 +70,12 @@ class ShotContext:
             "take": SCALAR,
             "variant": variant,
         }
-        return Scope(names={**names, **rows}, elsewhere=elsewhere, rows=frozenset(rows))
+        return Scope(
+            names={**names, **rows},
+            elsewhere=elsewhere,
+            rows=frozenset(rows),
+            any_row=any_row,
+        )
 
     def open_scope(self) -> Scope:
         """Return the names of a template that is written outside of any shot."""
@@ -119,8 +145,10 @@ class _ShotReader:
         if node is None:
             return None
         name, tables = str(node.value), self.context.tables
-        if name not in tables:
-            hint = did_you_mean(name, tables)
+        if name not in tables and not self.context.is_lost("tables", name):
+            hint = did_you_mean(name, tables) or _NO_TABLE
+            if name.casefold().endswith((".csv", ".tsv")):
+                hint = f"{_NO_TABLE}; then for: products"
             self._say("unknown-table", f"there is no table '{name}'", node.span, hint)
         self.lacking |= tables.get(name) is None
         return name
@@ -133,8 +161,11 @@ class _ShotReader:
             name = str(item.value)
             node = self.context.bundles.get(name)
             if node is None:
-                hint = did_you_mean(name, self.context.bundles)
-                self._say("unknown-bundle", f"there is no bundle '{name}'", item.span, hint)
+                if not self.context.is_lost("bundles", name):
+                    owner = self.context.owners.get(name, "")
+                    hint = f"it is in the bundle '{owner}': use: [{owner}]" if owner else ""
+                    hint = hint or did_you_mean(name, self.context.bundles)
+                    self._say("unknown-bundle", f"there is no bundle '{name}'", item.span, hint)
                 # A bundle without names, marked broken: any reference may be one of its.
                 node = replace(item, value={}, broken=True)
             found.append((name, node))
@@ -151,14 +182,20 @@ class _ShotReader:
         reason = f"{who} is for '{table}'" if table else f"{who} has no 'for'"
         elsewhere = {alias: reason for name, alias in context.aliases.items() if name != table}
         rows: dict[str, frozenset[str] | None] = {}
-        if table is None:
+        # Which table was meant is not known, and has been told: any name may be a row's.
+        any_row = "for" in self.node.lost or (table is not None and table not in context.tables)
+        self.lacking |= any_row
+        if any_row:
+            elsewhere = {}
+        elif table is None:
             elsewhere["row"] = reason
         else:
             alias = context.aliases.get(table)
             rows = dict.fromkeys(("row", *([alias] if alias else [])), context.columns.get(table))
         elsewhere["refs"] = "only a prompt knows which references there are"
         elsewhere |= {name: f"only an output path has '{name}'" for name in _PATH_NAMES}
-        return context.scope(variant_names(self.node.get("variants")), rows, elsewhere)
+        variants = variant_names(self.node.get("variants"))
+        return context.scope(variants, rows, elsewhere, any_row=any_row)
 
     def _prompt(self, bundles: tuple[NamedBundle, ...], scope: Scope) -> Template | None:
         node = self.node.get("prompt")
@@ -167,14 +204,15 @@ class _ShotReader:
         known = references_of(bundles)
         # `refs.name` asks whether an optional reference is there; only a prompt has such.
         inside = scope.extend(refs=known.names_under_refs())
+        known = replace(known, unused=self.context.owners)
         template, findings = compile_prompt(node, inside, known)
         self.findings += findings
         # A prompt that has findings renders to something, so that the rest can be checked.
         return template or Template(
             source=str(node.value),
             span=node.span,
-            names=frozenset(),
-            render=lambda _: ("left out",),
+            names=frozenset({"variant"}),
+            render=_stand_in,
         )
 
     def _output(self, scope: Scope) -> Template:
@@ -192,6 +230,15 @@ class _ShotReader:
         built_in, _ = compile_path(usual, inside)
         assert built_in is not None  # noqa: S101 - it is ours
         return built_in
+
+
+def _stand_in(context: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return a text for a prompt with findings, another for each cell.
+
+    That two cells are the same work would be told beside the fault that is the reason.
+    """
+    cell = context.get("variant")
+    return (f"left out {cell}" if cell else "left out",)
 
 
 def _key_places(node: Node, above: str) -> Iterator[tuple[str, Span]]:

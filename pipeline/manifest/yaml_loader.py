@@ -35,6 +35,9 @@ _SHORTER = "what is long belongs into a table"
 _CONTROL = re.compile(
     r"[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]"
 )
+MERGE_CONFLICT = re.compile(r"^(?:<{7}|>{7}) [^\r\n]*", re.MULTILINE)
+CONFLICT_MESSAGE = "a conflict that a merge of Git left behind"
+CONFLICT_HINT = "keep one of its two sides, and take out the lines <<<<<<<, ======= and >>>>>>>"
 _WORDS: Mapping[str, bool | None] = {
     **dict.fromkeys(("", "~", "null", "Null", "NULL")),
     "true": True,
@@ -140,6 +143,13 @@ class _Composer:
             message = f"the character U+{ord(control[0]):04X} is not allowed in YAML"
             place = self.source.span(control.start(), control.end())
             raise _Unreadable(Finding(slug="yaml-syntax", message=message, span=place))
+        conflict = MERGE_CONFLICT.search(self.source.text)
+        if conflict:
+            place = self.source.span(conflict.start(), conflict.end())
+            finding = Finding(
+                slug="yaml-syntax", message=CONFLICT_MESSAGE, span=place, hint=CONFLICT_HINT
+            )
+            raise _Unreadable(finding)
         root: Node | None = None
         for event in self._events:
             match event:
@@ -248,7 +258,7 @@ class _Composer:
             if not isinstance(event, yaml.ScalarEvent) or len(event.value) > MAX_SCALAR:
                 # `{{ x }}` is read as a map whose key is a map.
                 mark = event.start_mark
-                error = yaml.MarkedYAMLError(problem="a key must be a word", problem_mark=mark)
+                error = yaml.MarkedYAMLError(problem=_KEY_IS_A_MAP, problem_mark=mark)
                 raise _ParserStopped(mark.index, error)
             name, place = self._text(event), self._span(event)
             node = self._node(next(self._events), depth + 1)
@@ -339,11 +349,12 @@ _UNSEEN_PLACE = re.compile(
 )
 _UNCLOSED = "found unexpected end of stream"
 _NO_NAME = "did not find expected alphabetic or numeric character"
+_KEY_IS_A_MAP = "a key must be a word"
 _NO_KEY = "did not find expected key"
 _NO_COLON = "could not find expected ':'"
 _UNEXPECTED = "mapping values are not allowed in this context"
 # `callsheet:1` and `-id: spin` are texts to YAML; what is wrong shows on the next line.
-_CRAMPED = re.compile(r"\s*(?:-[^\s-]|[\w-]+:[^\s:]\S*\s*$)")
+_CRAMPED = re.compile(r"\s*(?:-[^\s-]|(?:-\s+)?[\w-]+:[^\s:]\S*\s*$)")
 _MESSAGES = {
     _UNEXPECTED: (
         "a ': ' inside a value, or a key that is indented unlike its neighbours",
@@ -451,7 +462,8 @@ def _syntax_finding(error: yaml.YAMLError, origin: Source) -> Finding:
     mark = getattr(error, "problem_mark", None)
     began: Any = getattr(error, "context_mark", None)
     problem = str(getattr(error, "problem", None) or error).splitlines()[0]
-    message, hint = _MESSAGES.get(problem, (problem, ""))
+    usual = "this is no YAML that can be read", f"the reader says: {problem}"
+    message, hint = (problem, "") if problem == _KEY_IS_A_MAP else _MESSAGES.get(problem, usual)
     if mark is None:
         return Finding(slug="yaml-syntax", message=message, span=Span(file=origin.shown))
     hidden = _unseen_finding(origin, began.line if began else mark.line - 1, mark.line)

@@ -42,6 +42,8 @@ class Violation:
     slug: str
     message: str
     part: str
+    hint: str = ""
+    """What to do about it; empty where that depends on who makes the item."""
 
 
 def kind_of(parts: frozenset[str]) -> Kind:

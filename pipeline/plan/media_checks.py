@@ -54,7 +54,10 @@ def unusable(
                 if media.media_type == "video" and declared_s is not None:
                     wrong = wrong_seconds(declared_s, constraints)
                     message = f"{who} {wrong}; 'seconds' says {declared_s:g}"
-                    found_here = Violation(slug="clip-seconds", message=message, part="seconds")
+                    hint = "write the video's own length, or use another one"
+                    found_here = Violation(
+                        slug="clip-seconds", message=message, part="seconds", hint=hint
+                    )
                     yield from [(reference, found_here)] if wrong else ()
                 continue
             if media.media_type == "video":
@@ -65,11 +68,15 @@ def unusable(
                 found = "no-upload", f"takes {media.media_type}s only as public addresses"
             if found is not None:
                 slug, message = found
+                advice = _ADVICE.get(slug)
                 has = f"{PurePath(media.made_from or media.source).name} {_HAS[slug](media)}"
                 yield (
                     reference,
                     Violation(
-                        slug=slug, message=f"{who} {message}; {has}", part=reference.role.value
+                        slug=slug,
+                        message=f"{who} {message}; {has}",
+                        part=reference.role.value,
+                        hint=advice(media, constraints) if advice else "",
                     ),
                 )
 
@@ -189,16 +196,27 @@ def licence_faults(shot: Shot, today: date) -> Iterator[Finding]:
                 )
 
 
-ADVICE: dict[str, str] = {
-    "wrong-media": "save it as one of these",
-    "extreme-ratio": "crop it",
-    "too-small": "use a larger picture",
-    "clip-size": "scale the video",
-    "clip-seconds": "cut the video",
-    "clip-rate": "convert it to 24, 25, 30 or 60 frames a second",
-    "seconds": "write the video's own length, or use another one",
+def _clip_advice(media: Media, constraints: Constraints) -> str:
+    low, _ = constraints.clip_seconds or (0.0, 0.0)
+    seconds = _length(media)
+    short = seconds is not None and seconds < low
+    return "use a longer one: it cannot be stretched" if short else "cut the video"
+
+
+def _say(words: str) -> Callable[[Media, Constraints], str]:
+    return lambda *_: words
+
+
+_ADVICE: dict[str, Callable[[Media, Constraints], str]] = {
+    "wrong-media": _say("save it as one of these"),
+    "extreme-ratio": _say("crop it"),
+    "too-small": _say("use a larger picture"),
+    "too-large": _say("save it smaller"),
+    "clip-size": _say("scale the video"),
+    "clip-seconds": _clip_advice,
+    "clip-rate": _say("convert it to 24, 25, 30 or 60 frames a second"),
 }
-"""What to do where the model itself does not take a file; `seconds` is what is written of one."""
+"""What to do where the model itself does not take a file."""
 _HAS: dict[str, Callable[[Media], str]] = {
     "wrong-media": lambda media: f"is {format_title(media.format)}",
     "too-large": lambda media: f"has {media.bytes / _MEGA:.1f} MB",

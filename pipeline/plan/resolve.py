@@ -31,7 +31,7 @@ from pipeline.plan.capability_checks import (
     ratio_for,
 )
 from pipeline.plan.cells import ITEM_SETTINGS
-from pipeline.plan.media_checks import ADVICE, doubtful, near_ratio, unusable
+from pipeline.plan.media_checks import doubtful, near_ratio, unusable
 from pipeline.plan.provider_settings import choose_model, choose_providers
 from pipeline.plan.setting_layers import OWN, WrittenSettings
 from pipeline.plan.template_scope import TemplateScope
@@ -133,7 +133,11 @@ class FindingLocator:
         hint: str = "",
         severity: Severity = Severity.ERROR,
     ) -> None:
-        """Report a violation at the setting or reference it is about, else at the shot."""
+        """Report a violation at the setting or reference it is about.
+
+        What nobody wrote has no place: then it is told at the provider that wants it, else at what
+        makes the item's kind.
+        """
         setting = written.get(violation.part)
         if setting and violation.part == "provider" and setting.layer not in OWN:
             # The providers of all shots are no mistake; that this one is not made by them is.
@@ -147,7 +151,10 @@ class FindingLocator:
         elif part in attachments.spans:
             span = spans.get("use") or spans.get("references") or self._shot.span
         else:
-            span = spans.get(part, self._shot.span)
+            maker = written.get("provider")
+            own = maker.span if maker and maker.layer in OWN else None
+            makes_kind = spans.get("use") or spans.get("references") or self._shot.prompt.span
+            span = spans.get(part) or own or makes_kind
         there = attachments.spans.get(part)
         finding = Finding(
             slug=violation.slug,
@@ -258,9 +265,9 @@ class ItemResolver:
             self._locator.report(violation, written, attachments, levels.draft)
         unfit = self._media_violations(asked, references, attachments, None)
         for reference, violation in unfit:
-            by_part = ADVICE.get(violation.part, "")
-            advice = by_part or ADVICE.get(violation.slug, "")
-            self._locator.report_media(reference, violation, attachments, levels.draft, hint=advice)
+            self._locator.report_media(
+                reference, violation, attachments, levels.draft, hint=violation.hint
+            )
         self._locator.warn_of_addresses(model, attachments, levels)
         if unfit or known.forbidden or not all_used:
             return None

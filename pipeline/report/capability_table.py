@@ -8,6 +8,7 @@ from decimal import Decimal
 from types import MappingProxyType
 
 from pipeline.domain import DEFAULT_MODEL, Constraints, Feature, Kind, Offer
+from pipeline.domain.money import exact_usd
 from pipeline.models import known_models
 
 NO = "–"
@@ -139,7 +140,7 @@ def _price(column: _Column, kind: Kind, prices: Prices) -> str:
     modes = [mode for mode in known.pixels if mode in limits.modes] if known and limits else []
     provider = column.offer.provider
     found = [prices.get((provider, column.model, asked.value, mode)) for mode in modes]
-    texts = dict.fromkeys("?" if price is None else f"{price.normalize():f}" for price in found)
+    texts = dict.fromkeys("?" if price is None else exact_usd(price) for price in found)
     return " / ".join(texts) or NO
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from decimal import Decimal
 
-from pipeline.domain.money import rounded_usd
+from pipeline.domain.money import exact_usd
 from pipeline.report.summary import Money, Report
 
 _MINUTE = 60
@@ -24,26 +24,26 @@ def charge_text(money: Money) -> str:
 
 def _beside(amount: Decimal, unknown: int) -> str:
     if not unknown:
-        return rounded_usd(amount)
-    return f"{rounded_usd(amount)} + {unknown} unknown" if amount else f"{unknown} unknown"
+        return exact_usd(amount)
+    return f"{exact_usd(amount)} + {unknown} unknown" if amount else f"{unknown} unknown"
 
 
 def earlier(report: Report) -> str:
     """Return what was paid, or may have been, for work that is not among the items."""
-    return f"{rounded_usd(report.earlier_usd)} USD before, for work that is not in this plan"
+    return f"{exact_usd(report.earlier_usd)} USD before, for work that is not in this plan"
 
 
 def charge_notes(report: Report) -> Iterator[str]:
     """Yield what is to be said of the money charged, beside its sum."""
     if report.adopted:
         yield (
-            f"{rounded_usd(report.adopted_usd)} USD of what was charged is the estimate of"
+            f"{exact_usd(report.adopted_usd)} USD of what was charged is the estimate of"
             f" {count_text(report.adopted, 'adopted clip')}, paid earlier: what was really paid is"
             " not known"
         )
     if report.elsewhere_usd:
         yield (
-            f"{rounded_usd(report.elsewhere_usd)} USD of what was charged was paid elsewhere, as"
+            f"{exact_usd(report.elsewhere_usd)} USD of what was charged was paid elsewhere, as"
             " the lock file says"
         )
     if report.earlier_usd:

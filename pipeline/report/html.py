@@ -20,7 +20,7 @@ from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
 from pipeline.domain import EMPTY, Record, Table
-from pipeline.domain.money import rounded_usd
+from pipeline.domain.money import exact_usd
 from pipeline.foreign_text import printable
 from pipeline.report.advice import DONE, MARKS, NO_MARK, in_words
 from pipeline.report.figures import charge_text, earlier, estimate, native
@@ -46,7 +46,7 @@ _FILTERS = MappingProxyType(
         "sentence": lambda text: f"{text[:1].upper()}{text[1:]}.",
         "spoken": in_words,
         "thousands": lambda number: f"{number:,}",
-        "usd": rounded_usd,
+        "usd": exact_usd,
     }
 )
 
@@ -151,10 +151,10 @@ def _clip(record: Record, row: str, prompt: int, posters: Collection[str]) -> di
         "row": row,
         "src": f"../{quote(record.path)}" if record.path else None,
         "poster": poster_path(record.sha256) if record.sha256 in posters else None,
-        "estimate": None if record.estimate_usd is None else rounded_usd(record.estimate_usd),
-        "charged": UNKNOWN if record.charge_source == UNKNOWN else rounded_usd(record.charged_usd),
-        "reserved": rounded_usd(record.reserved_usd),
-        "possible": rounded_usd(record.possible_usd),
+        "estimate": None if record.estimate_usd is None else exact_usd(record.estimate_usd),
+        "charged": UNKNOWN if record.charge_source == UNKNOWN else exact_usd(record.charged_usd),
+        "reserved": exact_usd(record.reserved_usd),
+        "possible": exact_usd(record.possible_usd),
         "shared": record.shared_with,
         "unwanted": record.unwanted,
         "prompt": prompt,

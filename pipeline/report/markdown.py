@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
-from pipeline.domain.money import rounded_usd
+from pipeline.domain.money import exact_usd
 from pipeline.foreign_text import printable, printable_line
 from pipeline.report.advice import MARKS, NO_MARK, in_words
 from pipeline.report.figures import charge_text, count_text, earlier, estimate, native
@@ -64,8 +64,8 @@ def _costs(title: str, shares: Sequence[Share]) -> Iterator[str]:
         money = share.money
         sums = [
             charge_text(money),
-            rounded_usd(money.reserved_usd),
-            rounded_usd(money.possible_usd),
+            exact_usd(money.reserved_usd),
+            exact_usd(money.possible_usd),
         ]
         sums += [native(share.native)] if units else []
         cells = [

@@ -130,7 +130,7 @@ class Report:
     by_shot: tuple[Share, ...]
     groups: tuple[Group, ...]
     clips: tuple[str, ...]
-    """The first finished clips, relative to `root`."""
+    """The first finished clips, relative to `root`; of a run that has just ended, its own."""
     clip_count: int
     shared: int
     """Items that share another item's purchase."""
@@ -185,6 +185,8 @@ class _Tally:
     groups: dict[tuple[str, str], _GroupTally] = field(
         default_factory=lambda: defaultdict(_GroupTally)
     )
+    since: datetime | None = None
+    """Clips that came earlier are not named."""
     clips: list[str] = field(default_factory=list)
     clip_count: int = 0
     shared: int = 0
@@ -210,7 +212,9 @@ class _Tally:
             shares[name] = (shares.get(name) or Share(name=name)).plus(record)
         if record.state != DONE:
             self.groups[record.state, record.cause].add(record)
-        elif record.path:
+        elif record.path and (
+            self.since is None or (record.finished_at and record.finished_at >= self.since)
+        ):
             self.clip_count += 1
             if len(self.clips) < _CLIPS_KEPT:
                 self.clips.append(record.path)
@@ -227,11 +231,14 @@ def summarise(  # noqa: PLR0913 - each names one line of the report's head
     profile: str = "",
     rehearsal: bool = False,
     elapsed_s: float | None = None,
+    since: datetime | None = None,
     selection: str = "",
     committed_usd: Decimal = _NOTHING,
     prices: tuple[str, ...] = (),
 ) -> Report:
     """Return how the campaign stands.
+
+    With `since` the clips that are named, and counted for that, are those that came from then on.
 
     `committed_usd` is what it has spent over its life, or may have, whatever its plans were.
 
@@ -239,7 +246,7 @@ def summarise(  # noqa: PLR0913 - each names one line of the report's head
     commands that a report suggests are made from it. They must not do more than was asked for:
     `selection` is added to those that run, with a group's state for `{state}`.
     """
-    tally = _Tally()
+    tally = _Tally(since=since)
     for record in records:
         tally.add(record)
     bound_usd = tally.money.charged_usd + tally.money.reserved_usd + tally.money.possible_usd

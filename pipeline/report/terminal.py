@@ -16,7 +16,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from pipeline.domain.money import rounded_usd
+from pipeline.domain.money import exact_usd
 from pipeline.domain.states import State
 from pipeline.foreign_text import printable
 from pipeline.report.advice import DONE, in_words
@@ -48,8 +48,12 @@ _REHEARSAL = "rehearsal, nothing was paid"
 _UNWANTED = "unwanted: left out after submit"
 
 
-def show_summary(console: Console, report: Report, files: Sequence[str] = ()) -> None:
+def show_summary(
+    console: Console, report: Report, files: Sequence[str] = (), *, run: str = ""
+) -> None:
     """Write the end summary to a rich console; `files` are the report's files, as paths to show.
+
+    `run` is what is to be said of the run that has just ended, beside the campaign's sums.
 
     Nothing is cropped: a command longer than the line is wrapped by the terminal, not by us.
     """
@@ -77,6 +81,7 @@ def show_summary(console: Console, report: Report, files: Sequence[str] = ()) ->
         for number, words in asides:
             counts.append(f"   ({number:,} {words})" if number else "", _QUIET)
         blocks += [bar, counts, Text(), _costs(report)]
+    blocks += [Text(run)] if run else []
     blocks += [Text(line, _QUIET) for line in charge_notes(report)]
     blocks += [Text(line) for line in report.prices]
     for group in report.groups:
@@ -134,7 +139,7 @@ def _cost_row(share: Share, names: Sequence[str]) -> list[str]:
 
 
 def _or_blank(amount: Decimal) -> str:
-    return rounded_usd(amount) if amount else ""
+    return exact_usd(amount) if amount else ""
 
 
 def _cause(group: Cause) -> Iterator[RenderableType]:

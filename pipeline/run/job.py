@@ -10,6 +10,7 @@ from functools import partial
 from typing import Any
 
 from pipeline.domain import EMPTY, Event
+from pipeline.domain.money import exact_usd
 from pipeline.domain.states import LaneAction, Phase, State
 from pipeline.ledger.jobs import CHARGED, Job, Purchase
 from pipeline.ledger.purchases import Booking, purchase_of
@@ -90,7 +91,9 @@ class ActiveJob:
             self.context.budget_guard.closed = True
             most_usd = charged_usd + usd(booking.possible_microusd)
             aside_usd = usd(before.reserved_microusd)
-            told = f"{most_usd:f} USD charged where {aside_usd:f} USD was set aside"
+            told = (
+                f"{exact_usd(most_usd)} USD charged where {exact_usd(aside_usd)} USD was set aside"
+            )
             self.emit("overcharged", charged_usd=charged_usd, message=told)
         if booking.outcome == CHARGED:
             self.leave_price(settled=True)

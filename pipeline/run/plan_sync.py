@@ -20,6 +20,7 @@ import orjson
 
 from pipeline.domain import Budget, Policy, PricedItem, Record
 from pipeline.domain.changes import ChangeGroup
+from pipeline.domain.money import exact_usd
 from pipeline.domain.states import MAKES, UNSETTLED_STATUSES, State, Status, status_of
 from pipeline.findings import Finding, Span, group_findings, has_errors
 from pipeline.ledger import outputs, payload
@@ -419,7 +420,8 @@ def _rows_over(draft: PlanDraft, budget: Budget | None) -> Iterator[Finding]:
     for row_key, total, kept in draft.rows_over(micro(budget.per_row_usd)):
         yield Finding(
             slug="over-row-budget",
-            message=f"row {row_key} may cost {usd(total)} USD, over {budget.per_row_usd} USD",
+            message=f"row {row_key} may cost {exact_usd(usd(total))} USD, over"
+            f" {exact_usd(budget.per_row_usd)} USD",
             span=_place(kept),
             hint="raise budget.per_row, or ask for less",
         )

@@ -98,7 +98,7 @@ RULES = (
     ),
     Rule(
         name="money as text",
-        pattern=r"\bROUND_HALF_UP\):,|\.\d?f\}(?: USD)|:\.\{max\(2",
+        pattern=r"\.\d?f\}(?: USD)|:\.\{max\(2",
         home="domain/money.py",
     ),
     Rule(

@@ -76,6 +76,40 @@ def test_a_reader_that_goes_away_ends_nothing(
     assert 0 == callsheet("ledger", "check", "--root", str(campaign.root))[0]
 
 
+def test_trial_21_a_reader_that_goes_away(tmp_path: Path) -> None:
+    """`run ten.yaml --rehearse | head -1` makes its ten clips; `plan ten.yaml | true` ends well."""
+    prompt = "A mug turns slowly, no text."
+    shot = f'shots:\n  - {{id: a, prompt: "{prompt}", takes: 10}}\n'
+    (tmp_path / "ten.yaml").write_text(f"callsheet: 1\nname: ten\n{shot}", "utf-8")
+    callsheet = f"{sys.executable} -m pipeline"
+    ends = "echo ${PIPESTATUS[0]}"
+
+    made = subprocess.run(
+        ["bash", "-c", f"{callsheet} run ten.yaml --rehearse | head -1; {ends}"],
+        cwd=tmp_path,
+        env={**os.environ, **environment()},
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=PATIENCE_S,
+    )
+    planned = subprocess.run(
+        ["bash", "-c", f"{callsheet} plan ten.yaml | true; {ends}"],
+        cwd=tmp_path,
+        env={**os.environ, **environment()},
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=PATIENCE_S,
+    )
+
+    campaign = tmp_path / "outputs" / "rehearsal" / "ten"
+    assert (["0"], "") == (made.stdout.splitlines()[1:], made.stderr)
+    assert 10 == len(list(campaign.glob("a/*.mp4")))
+    assert (campaign / "report" / "index.html").is_file()
+    assert ("0\n", "") == (planned.stdout, planned.stderr)
+
+
 @pytest.mark.parametrize("closed", [(1,), (2,), (0, 1, 2)])
 def test_a_closed_stream_is_no_file_of_ours(
     closed: tuple[int, ...], campaign: Campaign, sandbox: Sandbox, callsheet: Callsheet

@@ -46,7 +46,7 @@ from pipeline.cli.options import (
 from pipeline.cli.terminal_console import TerminalConsole
 from pipeline.cli.watching import watch_run
 from pipeline.domain.money import exact_usd
-from pipeline.domain.states import Exit, State
+from pipeline.domain.states import GIVEN_UP_BY_WORD, Exit, State
 from pipeline.ledger.repository import Ledger
 from pipeline.run.manual import list_sent
 

@@ -49,6 +49,7 @@ from pipeline.cli.options import (
     with_options,
 )
 from pipeline.cli.plan_text import leftover_lines, plan_table, print_plan, same_clip_lines
+from pipeline.cli.run_text import run_sentence
 from pipeline.cli.terminal_console import TerminalConsole
 from pipeline.domain.money import exact_usd
 from pipeline.domain.states import Exit, Status
@@ -164,7 +165,7 @@ def _plan_and_make(
     from pipeline.api.provider_access import providers_at_work  # noqa: PLC0415 - the same
     from pipeline.cli.watching import watch_run  # noqa: PLC0415 - the same
 
-    began = time.monotonic()
+    began, since = time.monotonic(), settings.clock.now()
     names = providers_at_work(settings, campaign, summary)
     standby = summary.fallbacks - names
     scope = RunScope(ledger=ledger, providers=names, standby=standby, buys=agreed is not None)
@@ -174,8 +175,13 @@ def _plan_and_make(
         finally:
             # Also what a run that was interrupted has made was paid for.
             write_lock_file(ledger, campaign.request, campaign.name)
-        report = write_report(ledger, campaign, elapsed_s=time.monotonic() - began)
-        show_summary(console, report, report_paths(campaign))
+        elapsed_s = time.monotonic() - began
+        report = write_report(ledger, campaign, elapsed_s, since=since)
+        committed = exact_usd(outcome.committed_usd)
+        this_run = run_sentence(
+            ledger.runs(campaign.name)[-1], made=report.clip_count, committed=committed
+        )
+        show_summary(console, report, report_paths(campaign), run=this_run)
         console.print_lines(same_clip_lines(ledger.same_clips(campaign.name)))
         settle = campaign.request.command("reconcile")
         console.print_lines(leftover_lines(ledger.find_left_behind(campaign.name), settle))

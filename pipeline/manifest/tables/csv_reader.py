@@ -215,6 +215,19 @@ def find_delimiter(text: str, written: str | None, header: int = 1) -> Delimiter
     return Delimiter(mark=mark, spaced=spaced, above=above)
 
 
+def other_delimiter(text: str, written: str) -> str:
+    """Return what separates the cells instead of what the manifest names; empty if that does.
+
+    The header alone is asked: with the wrong mark it is one cell.
+    """
+    header = next((found[0] for found in _LINE.finditer(text) if found[0].strip()), "")
+    found = find_delimiter(text, None).mark
+    mark = "\t" if written == "tab" else written
+    if mark in header or found not in header:
+        return ""
+    return "tab" if found == "\t" else found
+
+
 @dataclass(frozen=True, kw_only=True)
 class CellPlaces:
     """Where a table's cells stand in its file: line and column, found when they are asked for.

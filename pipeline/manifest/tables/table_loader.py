@@ -41,6 +41,7 @@ from pipeline.manifest.tables.csv_reader import (
     Sheet,
     decode_table,
     find_header,
+    other_delimiter,
     read_sheet,
 )
 from pipeline.manifest.tables.row_filter import WhereFilter
@@ -68,6 +69,7 @@ from pipeline.manifest.tables.transform import (
 )
 from pipeline.manifest.templates.compile import compile_condition
 from pipeline.manifest.templates.lint import SCALAR, Scope
+from pipeline.manifest.yaml_loader import CONFLICT_HINT, CONFLICT_MESSAGE, MERGE_CONFLICT
 
 _NAMES = ("campaign", "vars", "row", "shot", "variant", "take", "refs", "row_key", "cell", "ext")
 _BEFORE = "a table is read before there are shots"
@@ -229,8 +231,9 @@ def read_table(  # noqa: PLR0913 - all by name, each one thing that only the man
     text = decode_table(data, shown=shown, encoding=spec.get("encoding"))
     # Both at once would be twice the memory of the largest table.
     del data
-    if isinstance(text, Finding):
-        return None, (text,)
+    refused = text if isinstance(text, Finding) else _refusal(text[0], spec, shown, span_of)
+    if isinstance(text, Finding) or refused is not None:
+        return None, (refused,) if refused else ()
     with _without_collector():
         header = _header_line(text[0], spec.get("header", 1), span_of)
         if isinstance(header, Finding):
@@ -279,6 +282,30 @@ def _header_line(text: str, written: int | str | Sequence[str], span_of: SpanOf)
         span=span_of("header"),
         hint="write the number of the line in which the names stand, such as header: 3",
     )
+
+
+def _refusal(text: str, spec: Mapping[str, Any], shown: str, span_of: SpanOf) -> Finding | None:
+    """Return why a table's text is not worth reading: every line of it would be told as a fault."""
+    conflict = MERGE_CONFLICT.search(text)
+    if conflict:
+        line = text.count("\n", 0, conflict.start()) + 1
+        return Finding(
+            slug="bad-csv",
+            message=CONFLICT_MESSAGE,
+            span=Span(file=shown, line=line, end_column=len(conflict[0]) + 1),
+            hint=CONFLICT_HINT,
+        )
+    written = spec.get("delimiter")
+    other = other_delimiter(text, written) if written else ""
+    if other:
+        sign = "tabs" if other == "tab" else quote(other)
+        return Finding(
+            slug="bad-csv",
+            message=f"the cells of {quote(spec['file'])} stand apart by {sign}",
+            span=span_of("delimiter"),
+            hint=f"write delimiter: '{other}', or leave it out: it is found out",
+        )
+    return None
 
 
 @contextmanager

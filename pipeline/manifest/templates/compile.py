@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from jinja2 import nodes
@@ -34,10 +34,18 @@ from pipeline.manifest.templates.environment import (
     parse_template,
 )
 from pipeline.manifest.templates.filters import MAX_TEXT, ValueFault, as_text, entries
-from pipeline.manifest.templates.lint import FOREIGN, References, Scope, TemplateLint, lint_template
+from pipeline.manifest.templates.lint import (
+    FOREIGN,
+    NO_CALL,
+    References,
+    Scope,
+    TemplateLint,
+    lint_template,
+)
 
 Compiled = tuple[Template | None, tuple[Finding, ...]]
 """A template unless findings forbid one, and every finding."""
+_SPACED_NAME = re.compile(r"(?<=\{\{)\s*(\w+)\.(\w+(?: \w+)+)\s*(?=\}\})")
 # How other tools write a value's name: {name} [name] [[name]] <name> <%= name %> %name% %(name)s.
 _PLACEHOLDER = re.compile(
     r"\$\{\s*(?P<outside>\w+)[^{}]*\}"
@@ -120,8 +128,11 @@ def check_template(
     parsed = parse_template(text)
     if isinstance(parsed, SyntaxFault):
         slug = "forbidden-template" if NOT_ALLOWED in parsed.message else "template-syntax"
-        span = node.at(max(parsed.offset - shift, 0))
-        return None, (Finding(slug=slug, message=parsed.message, span=span, hint=parsed.hint),)
+        span, hint = node.at(max(parsed.offset - shift, 0)), parsed.hint
+        spaced = next((m for m in _SPACED_NAME.finditer(text) if m.end() > parsed.offset), None)
+        if spaced and spaced.start() <= parsed.offset:
+            hint = f"a name with a space in it is written {spaced[1]}['{spaced[2]}']"
+        return None, (Finding(slug=slug, message=parsed.message, span=span, hint=hint),)
     lint = lint_template(parsed, scope, prompt=prompt)
     findings = tuple(
         Finding(
@@ -313,7 +324,7 @@ def compile_condition(node: Node, scope: Scope) -> Compiled:
     around = ("{{", "}}")
     checked, findings = check_template(node, scope, around=around)
     if checked is None or findings:
-        return None, findings
+        return None, tuple(_in_words_of_conditions(finding, node) for finding in findings)
     if checked.parsed.single is None:
         message = "a condition is one expression, such as \"product.market == 'de'\""
         return None, (Finding(slug="template-syntax", message=message, span=node.span),)
@@ -325,6 +336,43 @@ def compile_condition(node: Node, scope: Scope) -> Compiled:
         shift=len(around[0]),
     )
     return checked.template(node, lambda context: bool(runner.value(context))), ()
+
+
+_OTHER_OPERATORS: tuple[tuple[re.Pattern[str], str], ...] = (
+    (re.compile(r"\{\{|\{%"), "a condition stands without braces: \"product.market == 'de'\""),
+    (re.compile(r"<>"), "'is not equal' is written !="),
+    (
+        re.compile(r"\bIS\b|\bNULL\b", re.IGNORECASE),
+        "a blank cell counts as false: `product.name` asks for text, `not product.name` for none",
+    ),
+    (re.compile(r"&&|\|\||\b(?:AND|OR|NOT|IN)\b"), "write and, or, not and in, in small letters"),
+    (
+        re.compile(r"\bLIKE\b|\bCONTAINS\b|=~", re.IGNORECASE),
+        "'contains' is written in: \"'red' in product.colour\"",
+    ),
+    (re.compile(r"(?<![=!<>])=(?!=)"), "'is equal' is written =="),
+    (re.compile(r"!(?!=)"), 'negation is written not: "not product.colour"'),
+)
+"""How other languages write conditions, and how it is written here; what is met first counts."""
+
+
+def _in_words_of_conditions(finding: Finding, node: Node) -> Finding:
+    """Return a finding against a condition, with the operator that was meant."""
+    if finding.hint == NO_CALL:
+        hint = "nothing can be called here; \"'red' in product.colour\" looks for a text in another"
+        return replace(finding, hint=hint)
+    if finding.slug != "template-syntax":
+        return finding
+    text = str(node.value)
+    # What stands in quotes is no operator.
+    bare = re.sub(r"'[^']*'|\"[^\"]*\"", lambda found: " " * len(found[0]), text)
+    for pattern, hint in _OTHER_OPERATORS:
+        found = pattern.search(bare)
+        if found:
+            message = f"'{found[0]}' is not known in a condition"
+            place = node.at(found.start(), len(found[0]))
+            return replace(finding, message=message, span=place, hint=hint)
+    return finding
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache, lru_cache, partial
 from typing import Any
 
@@ -293,6 +293,9 @@ def _syntax_fault(message: str, offset: int) -> SyntaxFault:
         message = message.replace(jinja, sign)
     message = message[:1].lower() + message[1:].rstrip(".")
     hint = next((hint for start, hint in _ADVICE if message.startswith(start)), "")
+    odd = re.match(r"expected token '.+', got '(.+)'|unexpected (?:char )?'(.+?)'", message)
+    if odd and odd[2] != "}":
+        message = f"'{odd[1] or odd[2]}' was not expected here"
     return SyntaxFault(offset=offset, message=message, hint=hint)
 
 
@@ -312,7 +315,9 @@ def _fault_in_tags(message: str, tags: tuple[Tag, ...]) -> SyntaxFault:
         try:
             _environment().parse(whole)
         except TemplateSyntaxError as error:
-            return _syntax_fault(str(error.message), tag.start)
+            fault = _syntax_fault(str(error.message), tag.start)
+            odd = re.match("'(.+)' was", fault.message)
+            return replace(fault, offset=tag.find(f"({re.escape(odd[1])})")[0]) if odd else fault
     unclosed = re.search(r"innermost block that needs to be closed is '(\w+)'", message)
     if unclosed:
         place = next((tag.start for tag in reversed(tags) if tag.word == unclosed[1]), 0)

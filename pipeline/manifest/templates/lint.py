@@ -80,7 +80,7 @@ _HINTS: Mapping[type[nodes.Node] | str, str] = {
     nodes.Dict: "put the values under `vars`, or into columns of the table",
     "set": "put the value under `vars`, or into a column of the table",
 }
-_NO_CALL = "only ref() can be called; a filter such as `| upper` does the rest"
+NO_CALL = "only ref() can be called; a filter such as `| upper` does the rest"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,12 +96,16 @@ class Scope:
     """Names that exist, but not here, with the reason."""
     rows: frozenset[str] = frozenset()
     """Names that stand for a table's row."""
+    any_row: bool = False
+    """Which table's row it is cannot be known, so that any name may be the row's."""
 
     def hint(self, root: str, name: str = "") -> str | None:
         """Return None where a name is known, else what to write instead."""
         if root not in self.names:
+            if self.any_row and root not in self.elsewhere:
+                return None
             column = self.find(root)
-            meant = f"did you mean '{column}'?" if column else did_you_mean(root, self.names)
+            meant = f"did you mean '{column}'?" if column else self._column_hint(root)
             return self.elsewhere.get(root) or meant
         known = self.names[root]
         if not name or known is None or name in known:
@@ -123,6 +127,17 @@ class Scope:
                     return f"{root}.{name}" if name.isidentifier() else f"{root}['{name}']"
         return ""
 
+    def _column_hint(self, name: str) -> str:
+        """Return how a column is written of which only the name is given, else the near names."""
+        row = max(self.rows, key=lambda each: each != "row", default="")
+        columns = self.names.get(row, frozenset())
+        if row and columns is None:
+            return f"{did_you_mean(name, self.names)}; a column is written {row}.{name}"
+        close = nearest(name, columns or ())
+        if close:
+            return f"did you mean '{row}.{close}'?" if close.isidentifier() else f"{row}['{close}']"
+        return did_you_mean(name, self.names)
+
     def extend(self, **names: frozenset[str] | None) -> Scope:
         """Return the scope with further names."""
         return replace(self, names={**self.names, **names})
@@ -140,6 +155,8 @@ class References:
     """Names of images that are given as a list: `view` is mentioned as `view_1`, …"""
     images: tuple[str, ...] = ()
     elements: tuple[str, ...] = ()
+    unused: Mapping[str, str] = field(default_factory=lambda: EMPTY)
+    """Names of bundles that the shot does not use, with the bundle."""
     complete: bool = True
     """False where a bundle could not be read, so that any name may be right."""
 
@@ -166,7 +183,9 @@ class References:
         if foreign:
             return self.foreign(foreign)
         bundle, dot, _ = name.partition(".")
-        if dot and bundle in self.names:
+        if name in self.unused:
+            hint = f"it is in the bundle '{self.unused[name]}': use: [{self.unused[name]}]"
+        elif dot and bundle in self.names:
             hint = "put a space after the full stop"
         elif close := nearest(name, self.names):
             hint = f"did you mean '@{close}'?"
@@ -377,7 +396,7 @@ class _Linter:
         simple = len(node.args) == 1 and not node.kwargs and not (node.dyn_args or node.dyn_kwargs)
         # What is called and with what is looked through all the same: one pass finds every fault.
         if not is_ref or not simple:
-            self.refuse(f"a call {NOT_ALLOWED}", hint=_NO_CALL)
+            self.refuse(f"a call {NOT_ALLOWED}", hint=NO_CALL)
             callee = [] if isinstance(node.node, nodes.Name) else [*node.node.iter_child_nodes()]
             self._visit_all([*callee, *node.args], level)
             return

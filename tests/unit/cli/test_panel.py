@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import UTC, datetime
 from decimal import Decimal
 from io import StringIO
@@ -10,8 +11,9 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from pipeline.cli.watching import Lines, Panel
+from pipeline.cli.watching import HEARTBEAT_S, Lines, Panel, Watcher, tell_each_minute
 from pipeline.domain import Event
+from tests.clocks import JumpingClock
 
 AT = datetime(2026, 11, 21, 12, 30, 5, tzinfo=UTC)
 
@@ -65,3 +67,32 @@ def test_a_log_has_a_line_for_each_clip() -> None:
         "12:30:05 shown runware spin[A]#1 path=x/spin/A.mp4",
         "12:30:05 failed runware spin[A]#1 cause=refused message=not [this]",
     ]
+
+
+def test_a_log_says_where_the_run_stands() -> None:
+    """While nothing comes back, a line tells what is in flight, done and failed, and the cost."""
+    told = StringIO()
+    lines = Lines(Console(file=told, width=80))
+    for address in ("a#1", "b#1", "c#1"):
+        lines(_event("waiting", address))
+    lines(_event("done", "a#1", charged_usd=Decimal("0.42")))
+    lines.beat(AT)
+
+    assert "12:30:05 at work: 2 in flight, 1 done, 0 failed, 0.42 USD charged\n" == told.getvalue()
+
+
+async def test_a_run_is_told_of_once_a_minute() -> None:
+    """After two minutes and a half a log has two such lines, at their times."""
+    beats: list[datetime] = []
+
+    class Counting(Watcher):
+        def beat(self, now: datetime) -> None:
+            beats.append(now)
+
+    clock = JumpingClock()
+    began = clock.now()
+    beating = asyncio.create_task(tell_each_minute(Counting(), clock))
+    await clock.sleep(150)
+    beating.cancel()
+
+    assert [HEARTBEAT_S, 2 * HEARTBEAT_S] == [(at - began).total_seconds() for at in beats]

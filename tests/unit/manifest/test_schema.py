@@ -42,11 +42,17 @@ def findings(text: str) -> list[str]:
         ),
         (
             "defaults: {duration: five}",
-            "m.yaml:4:22: wrong-type: 'duration' must be a whole number, not the text 'five'",
+            (
+                "m.yaml:4:22: wrong-type: 'duration' must be a whole number, not the text 'five'"
+                " | such as duration: 5"
+            ),
         ),
         (
             "defaults: {duration: 5.5}",
-            "m.yaml:4:22: wrong-type: 'duration' must be a whole number, not the number 5.5",
+            (
+                "m.yaml:4:22: wrong-type: 'duration' must be a whole number, not the number 5.5"
+                " | such as duration: 5"
+            ),
         ),
         (
             "defaults: {duration: 12}",
@@ -62,17 +68,30 @@ def findings(text: str) -> list[str]:
             (
                 "m.yaml:4:26: wrong-type: 'aspect_ratio' must be 16:9, 9:16, 1:1 or auto,"
                 " not the number 9"
+                " | such as aspect_ratio: '9:16'"
             ),
         ),
         (
             "defaults: {watermark: yes}",
-            "m.yaml:4:23: wrong-type: 'watermark' must be true or false, not the text 'yes'",
+            (
+                "m.yaml:4:23: wrong-type: 'watermark' must be true or false, not the text 'yes'"
+                " | write watermark: true"
+            ),
         ),
         (
             "defaults: {provider: 5}",
-            "m.yaml:4:22: wrong-type: 'provider' must be text or a list, not the number 5",
+            (
+                "m.yaml:4:22: wrong-type: 'provider' must be text or a list, not the number 5"
+                " | such as provider: runware"
+            ),
         ),
-        ("defaults: [5]", "m.yaml:4:11: wrong-type: 'defaults' must be a map, not a list"),
+        (
+            "defaults: [5]",
+            (
+                "m.yaml:4:11: wrong-type: 'defaults' must be a map, not a list"
+                " | such as defaults: {provider: [runware], duration: 5}"
+            ),
+        ),
         (
             "tables: {p: {file: a.csv, kee: sku}}",
             "m.yaml:4:27: unknown-key: a table has no 'kee' | did you mean 'key'?",
@@ -98,6 +117,7 @@ def findings(text: str) -> list[str]:
             (
                 "m.yaml:4:24: bad-name: 'front bad' is not a name: a letter, then letters, digits,"
                 " '_' and '-'"
+                " | write front-bad"
             ),
         ),
         (
@@ -105,6 +125,7 @@ def findings(text: str) -> list[str]:
             (
                 "m.yaml:4:27: wrong-type: 'c' must be a file or an https address or a map,"
                 " not the number 5"
+                " | such as images: {studio: {file: refs/studio.png, say: the studio}}"
             ),
         ),
         (
@@ -115,7 +136,13 @@ def findings(text: str) -> list[str]:
             "bundles: {b: {elements: {e: {description: d, images: [a, b, c, d, e]}}}}",
             "m.yaml:4:54: bad-value: 'images' has more entries than 4",
         ),
-        ("bundles: {b: {}}", "m.yaml:4:14: bad-value: 'b' has no entries"),
+        (
+            "bundles: {b: {}}",
+            (
+                "m.yaml:4:14: bad-value: 'b' has no entries"
+                " | such as bundles: {look: {images: {studio: refs/studio.png}}}"
+            ),
+        ),
         (
             "budget: {limit: 40 EUR}",
             (
@@ -132,7 +159,10 @@ def findings(text: str) -> list[str]:
         ),
         (
             "policy: {stop: {share: 20}}",
-            "m.yaml:4:24: wrong-type: 'share' must be a share such as 20%, not the number 20",
+            (
+                "m.yaml:4:24: wrong-type: 'share' must be a share such as 20%, not the number 20"
+                " | write share: 20%"
+            ),
         ),
         (
             "policy: {stop: no}",
@@ -208,6 +238,7 @@ def test_a_schema_error_is_told_in_words(part: str, expected: str) -> None:
             (
                 "m.yaml:2:7: bad-value: 'name' must be a name: lower case letters and digits,"
                 " with '-' or '_' between them, not 'Spring Sale'"
+                " | write name: spring-sale"
             ),
         ),
         (
@@ -220,11 +251,17 @@ def test_a_schema_error_is_told_in_words(part: str, expected: str) -> None:
         ),
         (
             "callsheet: 1\nname: x\nshots: [5]\n",
-            "m.yaml:3:9: wrong-type: entry 1 of 'shots' must be a map, not the number 5",
+            (
+                "m.yaml:3:9: wrong-type: entry 1 of 'shots' must be a map, not the number 5"
+                " | such as shots: [{id: spin, prompt: A sneaker turns slowly.}]"
+            ),
         ),
         (
             "callsheet: 1\nname: x\nshots: [{id: a b, prompt: p}]\n",
-            "m.yaml:3:14: bad-value: 'id' must be a name: letters, digits, '_' and '-', not 'a b'",
+            (
+                "m.yaml:3:14: bad-value: 'id' must be a name: letters, digits, '_' and '-',"
+                " not 'a b' | write id: a-b"
+            ),
         ),
         (
             (

@@ -1,0 +1,127 @@
+"""What a run says of itself beside its campaign: its cost, its clips, what changed before it."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.sandboxes import Sandbox
+
+KEY = "key-of-the-listed-runs"
+MANIFEST = """\
+callsheet: 1
+name: mugs
+defaults: {provider: runware, duration: 5, aspect_ratio: "9:16"}
+shots:
+  - id: turn
+    prompt: "A red mug turns slowly in the soft light of the morning, no text."
+budget: {limit: 20 USD}
+"""
+FURTHER = """\
+  - id: still
+    prompt: "A red mug stands in the soft light of the morning, no text."
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Return a folder with a manifest of one clip."""
+    (tmp_path / "mugs.yaml").write_text(MANIFEST, "utf-8")
+    return tmp_path
+
+
+def _callsheet(folder: Path, *words: str, columns: int = 80) -> str:
+    done = subprocess.run(
+        [sys.executable, "-m", "pipeline", words[0], "mugs.yaml", "--root", "out", *words[1:]],
+        env={**os.environ, "RUNWARE_API_KEY": KEY, "COLUMNS": str(columns)},
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    assert 0 == done.returncode, done.stdout + done.stderr
+    return done.stdout
+
+
+def _run(folder: Path, sandbox: Sandbox) -> str:
+    address = f"runware={sandbox.base_urls['runware']}"
+    return _callsheet(folder, "run", "--yes", "--base-url", address)
+
+
+def _edit(folder: Path, old: str, new: str) -> None:
+    manifest = folder / "mugs.yaml"
+    text = manifest.read_text("utf-8")
+    assert old in text
+    manifest.write_text(text.replace(old, new), "utf-8")
+
+
+def test_a_run_says_what_it_cost_and_names_what_it_made(folder: Path, sandbox: Sandbox) -> None:
+    """The second run of a campaign tells its own clip and cost, and the sum of both beside."""
+    first = _run(folder, sandbox)
+    _edit(folder, "budget:", f"{FURTHER}budget:")
+
+    second = _run(folder, sandbox)
+
+    assert "this run: 1 clip made, 0.42 USD; all runs: 0.42 USD" in first
+    assert "this run: 1 clip made, 0.42 USD; all runs: 0.84 USD" in second
+    assert "  still/" in second
+    assert "  turn/" not in second
+
+
+def test_runs_are_listed_with_what_each_made_and_cost(folder: Path, sandbox: Sandbox) -> None:
+    """One line a run, the oldest first; as JSON an object a line, with sums as text."""
+    _run(folder, sandbox)
+    _edit(folder, "budget:", f"{FURTHER}budget:")
+    _run(folder, sandbox)
+
+    head, *lines = _callsheet(folder, "runs").splitlines()
+    told = [
+        json.loads(line) for line in _callsheet(folder, "runs", "--format", "json").splitlines()
+    ]
+
+    assert ["started", "(UTC)", "took", "ordered", "made", "USD", "ended"] == head.split()
+    assert [["1", "1", "0.42", "0", "ok"]] * 2 == [line.split()[-5:] for line in lines]
+    assert ["0.42", "0.42"] == [run["charged_usd"] for run in told]
+    assert [0, 0] == [run["exit_code"] for run in told]
+    assert sorted(run["started_at"] for run in told) == [run["started_at"] for run in told]
+
+
+def test_a_plan_says_what_changed(folder: Path, sandbox: Sandbox) -> None:
+    """Of what was bought before it tells each part that is another now, old and new."""
+    _run(folder, sandbox)
+    _edit(folder, "the morning", "the evening")
+    _edit(folder, "duration: 5", "duration: 10")
+
+    told = _callsheet(folder, "plan")
+
+    assert ["turn", "runware", "changed", "1"] == told.splitlines()[1].split()[:4]
+    assert "changed: turn: duration 5 → 10 (1 item)" in told
+    assert (
+        "changed: turn: prompt “…light of the morning, no text.” → “…light of the evening,"
+        " no text.” (1 item)"
+    ) in told
+
+
+def test_what_did_not_change_is_not_told(folder: Path, sandbox: Sandbox) -> None:
+    """An item that was added, and one that is as it was, have changed in nothing."""
+    _run(folder, sandbox)
+    _edit(folder, "budget:", f"{FURTHER}budget:")
+
+    assert "changed:" not in _callsheet(folder, "plan")
+
+
+@pytest.mark.parametrize("columns", [40, 80])
+def test_paths_are_never_broken(folder: Path, sandbox: Sandbox, columns: int) -> None:
+    """However narrow the terminal, a path of the report stands on one line."""
+    _run(folder, sandbox)
+
+    told = _callsheet(folder, "report", columns=columns).splitlines()
+
+    assert "out/mugs/report/index.html" in told
+    assert "out/mugs/report/{report.json,report.csv,report.md,junit.xml}" in told
