@@ -6,6 +6,7 @@ is paid for. So what its text shows is said before.
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -14,13 +15,13 @@ from urllib.parse import parse_qsl, urlsplit, urlunsplit
 
 from pipeline.errors import MediaFault
 
+IpAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
 MAX_ADDRESS = 2_048
 BEGINNING = "it begins with https://"
 UNENCRYPTED = "write https://, or save the file beside the table: no provider has to fetch http://"
 _WEB = re.compile(r"https?:", re.IGNORECASE)
 # A host has a dot in its name: `//photos/a.jpg` is a path.
 _WITHOUT_SCHEME = re.compile(r"//(?:[\w-]+\.)+[\w-]+(?::\d+)?(?:/|$)")
-_LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 # Behind a slash or an equals sign an address belongs to the one before it, as that of its origin.
 _NEXT = re.compile(r"\s*([,;|\s])\s*(?=(?:https?:)?//)", re.IGNORECASE)
 _ADDRESS = r"(?P<address>(?:https?:)?//[^\s()<>\"']+)"
@@ -75,11 +76,25 @@ def is_web_address(text: str) -> bool:
     )
 
 
+def is_loopback(host: str) -> bool:
+    """Tell whether a host as written in a URL is this machine."""
+    address = literal_address(host)
+    return host.lower() == "localhost" if address is None else address.is_loopback
+
+
+def literal_address(host: str) -> IpAddress | None:
+    """Return the IP address that a host is written as; None for a name."""
+    try:
+        return ipaddress.ip_address(host.strip("[]"))
+    except ValueError:
+        return None
+
+
 def is_unencrypted(text: str) -> bool:
     """Tell whether an address is http: and leads away from this machine."""
     with suppress(ValueError):
         parts = urlsplit(text)
-        return parts.scheme == "http" and parts.hostname not in _LOOPBACK
+        return parts.scheme == "http" and not is_loopback(parts.hostname or "")
     return False
 
 

@@ -43,7 +43,7 @@ class DifferenceKind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Difference:
+class BillDifference:
     """One thing that a bill and the ledger say differently."""
 
     kind: DifferenceKind
@@ -59,7 +59,7 @@ class Difference:
 class BillAudit:
     """What holding a bill against the ledger came to."""
 
-    differences: Sequence[Difference]
+    differences: Sequence[BillDifference]
     compared: int
     """Tasks, or days."""
     by_day: bool
@@ -183,7 +183,7 @@ def _by_task(lines: Sequence[_BillLine], paid: Sequence[PaidTask]) -> BillAudit:
     unit = _unit(lines)
     found = list(_billed_differences(billed, known, unit))
     found += [
-        Difference(
+        BillDifference(
             kind=DifferenceKind.NOT_CHARGED,
             what=each.task,
             address=each.address,
@@ -207,13 +207,13 @@ def _by_task(lines: Sequence[_BillLine], paid: Sequence[PaidTask]) -> BillAudit:
 
 def _billed_differences(
     billed: Mapping[str, _Sum], known: Mapping[str, PaidTask], unit: Decimal
-) -> Iterator[Difference]:
+) -> Iterator[BillDifference]:
     """Yield what is wrong with the tasks that the bill names, in its order."""
     for task, told in billed.items():
         each = known.get(task)
         if each is None:
             if told.amount:
-                yield Difference(
+                yield BillDifference(
                     kind=DifferenceKind.NOT_MADE,
                     what=task or "(a line without a task)",
                     billed_usd=told.amount,
@@ -228,7 +228,7 @@ def _billed_differences(
             note = "it failed" if each.outcome == "failed" else f"it was {each.outcome}"
             if each.possible_usd:
                 note += f", and {exact_usd(each.possible_usd)} USD is booked as possible"
-        yield Difference(
+        yield BillDifference(
             kind=DifferenceKind.WRONG_SUM if each.is_made else DifferenceKind.NOT_MADE,
             what=task,
             address=each.address,
@@ -255,12 +255,12 @@ def _by_day(lines: Sequence[_BillLine], paid: Sequence[PaidTask]) -> BillAudit:
         if min(billed) <= day <= max(billed):
             booked[day] += each.charged_usd
             possible[day] += each.possible_usd + each.reserved_usd
-    unit, found = _unit(lines), list[Difference]()
+    unit, found = _unit(lines), list[BillDifference]()
     for day in sorted(billed.keys() | booked.keys()):
         if billed[day].is_off(booked[day], unit):
             open_ = f"{exact_usd(possible[day])} USD more is possible" if possible[day] else ""
             found.append(
-                Difference(
+                BillDifference(
                     kind=DifferenceKind.DAY,
                     what=f"{day}",
                     billed_usd=billed[day].amount,
@@ -347,7 +347,13 @@ class _BillReader:
         """Return the lines; blank amounts are none: providers end with lines of totals."""
         for kind, name in self.names.items():
             if name not in self.sheet.columns:
-                self._note_missing(kind, name)
+                known = list(self.sheet.columns)
+                message = f"the bill has no column {name!r} ({kind})"
+                place = Span(file=self.sheet.places.shown, line=self.sheet.header_line)
+                hint = did_you_mean(name, known) or f"it has {', '.join(known)}"
+                self.findings.append(
+                    Finding(slug="unknown-column", message=message, span=place, hint=hint)
+                )
         if self.findings:
             return []
         self.findings += self.sheet.findings
@@ -378,13 +384,6 @@ class _BillReader:
             self._note_cell("date", line, f"{text!r} is no date", "write it as 2026-12-31")
             return None
         return (moment.astimezone(UTC) if moment.tzinfo else moment).date()
-
-    def _note_missing(self, kind: str, name: str) -> None:
-        known = list(self.sheet.columns)
-        place = Span(file=self.sheet.places.shown, line=self.sheet.header_line)
-        message = f"the bill has no column {name!r} ({kind})"
-        hint = did_you_mean(name, known) or f"it has {', '.join(known)}"
-        self.findings.append(Finding(slug="unknown-column", message=message, span=place, hint=hint))
 
     def _note_cell(self, kind: str, line: int, message: str, hint: str = "") -> None:
         name = self.names[kind]

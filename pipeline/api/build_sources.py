@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
 
 import orjson
 
@@ -92,18 +91,16 @@ def _plan_build(content: bytes, name: str) -> Build:
     """Return the build of a saved plan: the items that `plan --format json` writes."""
     try:
         items = orjson.loads(content)["items"]
-        return {item["address"]: _plan_item(item) for item in items}
+        return {
+            item["address"]: BuildItem(
+                key=item["key"],
+                parts=item.get("parts", {}),
+                price_usd=None if price is None else Decimal(str(price)),
+            )
+            for item, price in ((each, each.get("price_usd")) for each in items)
+        }
     except (ValueError, KeyError, TypeError):
         raise usage(f"{name} is no saved plan") from None
-
-
-def _plan_item(item: Mapping[str, Any]) -> BuildItem:
-    price = item.get("price_usd")
-    return BuildItem(
-        key=item["key"],
-        parts=item.get("parts", {}),
-        price_usd=None if price is None else Decimal(str(price)),
-    )
 
 
 def _manifest_build(manifest: Path, sources: BuildSources) -> Build:

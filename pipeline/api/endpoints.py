@@ -16,8 +16,8 @@ from pipeline.domain import Offer, ProviderSettings
 from pipeline.domain.offer_rules import foreign_host
 from pipeline.errors import InvalidInput
 from pipeline.findings import did_you_mean
-from pipeline.net.public_addresses import is_loopback
 from pipeline.providers import OFFERS
+from pipeline.web_addresses import is_loopback
 
 _SETTINGS = MappingProxyType({"api": "base_url", "upload": "upload_url"})
 STEERING = frozenset(

@@ -60,7 +60,8 @@ def load_lock(request: CampaignRequest, campaign: str) -> dict[str, LockedClip]:
 def memory_of(request: CampaignRequest, campaign: str) -> LockMemory:
     """Return what a campaign's lock file remembers, for its ledger."""
     lock = load_lock(request, campaign)
-    return remember(lock, _digests_here(request)) if lock else NOTHING_REMEMBERED
+    here = frozenset(clip.stem for clip in Store(request.home).clips()) if lock else frozenset()
+    return remember(lock, here) if lock else NOTHING_REMEMBERED
 
 
 def locked_takes(request: CampaignRequest, campaign: str) -> dict[str, list[int]]:
@@ -160,10 +161,6 @@ def _read(path: Path) -> str:
 def _parse(text: str, path: Path, request: CampaignRequest | None) -> dict[str, LockedClip]:
     advice = "" if request is None else f"to have both sides: {request.command('lock merge')}"
     return read_lock(text, str(path), advice)
-
-
-def _digests_here(request: CampaignRequest) -> frozenset[str]:
-    return frozenset(path.stem for path in Store(request.home).clips())
 
 
 def _locks_below(folder: Path) -> Iterator[Path]:

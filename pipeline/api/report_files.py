@@ -73,12 +73,15 @@ def _files(campaign: LoadedCampaign, posters: frozenset[str] = frozenset()) -> M
     shots_of: dict[str, set[str]] = {}
     for shot, table in tables.items():
         shots_of.setdefault(table.name, set()).add(shot)
+    # Whoever has the tables opens the report as well: with the delimiter that they agree on.
+    marks = {table.delimiter for table in tables.values()}
+    delimiter = marks.pop() if len(marks) == 1 else ","
     return {
         "index.html": lambda report, records: iter(
             (to_html(report, records(), posters=posters, tables=tables),)
         ),
         "report.json": lambda report, records: to_json(report, records()),
-        "report.csv": partial(_csv, _common_delimiter(tables.values())),
+        "report.csv": partial(_csv, delimiter),
         "report.md": lambda report, _: iter((to_markdown(report),)),
         "junit.xml": lambda report, records: to_junit(report, records()),
         **{
@@ -94,12 +97,6 @@ def _results(table: Table, shots: set[str], _: Report, records: Records) -> Iter
 
 def _csv(delimiter: str, _: Report, records: Records) -> Iterator[bytes]:
     yield from encode_for_spreadsheets(to_csv(records(), delimiter))
-
-
-def _common_delimiter(tables: Iterable[Table]) -> str:
-    """Return what the campaign's tables agree on: whoever has them opens the report as well."""
-    found = {table.delimiter for table in tables}
-    return found.pop() if len(found) == 1 else ","
 
 
 def _posters(folder: Path, records: Iterable[Record]) -> frozenset[str]:

@@ -168,7 +168,7 @@ class SavedPlan:
         """Yield its items by address; InvalidInput where one is not as a plan writes it."""
         last = ""
         for item in _iter_items(self.file):
-            if not _is_item(item) or item["address"] <= last:
+            if not _item_validator().is_valid(item) or item["address"] <= last:
                 raise _not_a_plan(self.file)
             last = item["address"]
             yield item
@@ -226,10 +226,6 @@ def _iter_items(file: Path) -> Iterator[Any]:
             except ValueError as fault:
                 raise _not_a_plan(file) from fault
     raise _not_a_plan(file)
-
-
-def _is_item(item: Any) -> bool:
-    return bool(_item_validator().is_valid(item))
 
 
 @cache

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
+from itertools import count
 from pathlib import Path
 
 from pipeline.api.campaign_request import CampaignRequest, usage
@@ -204,7 +205,8 @@ class _Verifier:
             return ""
         kept = ""
         if path.is_symlink() or path.exists():
-            aside = _name_aside(path)
+            names = (path.with_name(f"{path.stem}.changed-{n}{path.suffix}") for n in count(1))
+            aside = next(name for name in names if not name.exists())
             path.rename(aside)
             kept = f"; what stood there is {aside}"
         try:
@@ -263,11 +265,3 @@ def _wrong(path: Path, sha256: str, size: int) -> str:
     if there == size:
         return "is not what was received: it has the same size, and other bytes"
     return f"is not what was received: it has {there:,} bytes, not {size:,}"
-
-
-def _name_aside(path: Path) -> Path:
-    """Return an unused name beside a file."""
-    number = 1
-    while (aside := path.with_name(f"{path.stem}.changed-{number}{path.suffix}")).exists():
-        number += 1
-    return aside

@@ -300,6 +300,8 @@ class Status(StrEnum):
 
 MAKES = frozenset({Status.NEW, Status.CHANGED, Status.AGAIN, Status.HELD})
 """What the next run would buy."""
+HAVING_CLIPS = frozenset({Status.REUSED, Status.OFF_SPEC, Status.SHARED})
+"""The clip of such an item is there."""
 UNSETTLED_STATUSES = frozenset({Status.IN_FLIGHT, Status.IN_DOUBT, Status.OVERDUE})
 """What a run settles before it buys anything new."""
 

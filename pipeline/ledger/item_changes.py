@@ -24,11 +24,11 @@ from pipeline.domain.changes import (
 )
 from pipeline.domain.states import (
     FINISHED,
+    HAVING_CLIPS,
     MAKES,
     REPLANNED,
     UNSETTLED_STATUSES,
     State,
-    Status,
     status_of,
 )
 from pipeline.ledger.outputs import CLIP, EXTENSION
@@ -291,13 +291,9 @@ def _class_of(item: ItemChange, *, placed: bool) -> ChangeClass:
         return ChangeClass.BUYS_AGAIN if item.earlier else ChangeClass.BUYS
     if item.status in UNSETTLED_STATUSES:
         return ChangeClass.COLLECTS
-    if item.sha256 and item.status in _SHOWN and not placed:
+    if item.sha256 and item.status in HAVING_CLIPS and not placed:
         return ChangeClass.LAYS_OUT_AGAIN
     return ChangeClass.NOTHING
-
-
-_SHOWN = frozenset({Status.REUSED, Status.OFF_SPEC, Status.SHARED})
-"""Statuses of items whose clip is there."""
 
 
 def changed_parts(before: KeyContent, now: KeyContent, places: Places) -> tuple[PartChange, ...]:

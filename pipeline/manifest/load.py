@@ -143,8 +143,7 @@ class _ManifestReader:
     findings: list[Finding] = field(default_factory=list)
 
     def read(self) -> Manifest:
-        name = self.node.get("name")
-        variables = self._part("vars").as_written()
+        variables, name = self._part("vars").as_written(), self.node.get("name")
         campaign = name.value if name else self.path.stem
         own = {encodable(str(self.path)), SET}
         allowed = folders_to_read(self.node.get("files"), own)
@@ -171,8 +170,8 @@ class _ManifestReader:
         defaults, overrides = (outside.settings(self._part(k)) for k in ("defaults", "overrides"))
         self._check_bundles(context, outside)
         budget, warnings = read_budget(self.node.get("budget"))
-        self.findings += [*tables.findings, *outside.findings, *warnings]
-        self.findings += not_templatable(self.node.get("vars"), "vars")
+        unread = not_templatable(self.node.get("vars"), "vars")
+        self.findings += [*tables.findings, *outside.findings, *warnings, *unread]
         manifest = Manifest(
             path=self.path,
             folder=self.path.parent,

@@ -28,22 +28,16 @@ def formula_errors(
         table = tables.get(shot.table or "")
         if table is not None and table.suspect:
             columns = used.setdefault(table.name, {*table.key})
-            columns.update(_columns_read(shot, common, frozenset({"row", table.alias})))
+            values = [*shot.settings.values(), *common]
+            for bundle in shot.bundles:
+                values += bundle.values()
+            templates = [value.data for value in values if isinstance(value.data, Template)]
+            for template in (shot.prompt, shot.output, *templates):
+                for root, _, column in (name.partition(".") for name in template.names):
+                    # An empty name is the row as a whole.
+                    columns.update([column] if root in {"row", table.alias} else ())
     for name, columns in used.items():
         yield from _faults(tables[name], columns)
-
-
-def _columns_read(shot: Shot, common: Iterable[Value], roots: frozenset[str]) -> Iterator[str]:
-    """Yield the names that a shot's templates read under its row; empty for the row as a whole."""
-    values = [*shot.settings.values(), *common]
-    for bundle in shot.bundles:
-        values += bundle.values()
-    templates = [value.data for value in values if isinstance(value.data, Template)]
-    for template in (shot.prompt, shot.output, *templates):
-        for name in template.names:
-            root, _, column = name.partition(".")
-            if root in roots:
-                yield column
 
 
 def _faults(table: Table, columns: set[str]) -> Iterator[Finding]:

@@ -18,7 +18,8 @@ from httpx_aiohttp import AiohttpTransport
 from httpx_aiohttp.transport import AiohttpResponseStream, map_aiohttp_exceptions
 from yarl import URL
 
-from pipeline.net.public_addresses import PublicResolver, is_loopback
+from pipeline.net.public_addresses import PublicResolver
+from pipeline.web_addresses import is_loopback
 
 _HEADER_BYTES = 65_536
 """Signed links in `Location` may be longer than aiohttp's 8,190."""

@@ -17,8 +17,8 @@ import httpx
 
 from pipeline.domain.accounts import key_fingerprint
 from pipeline.errors import Forbidden, Unusable
-from pipeline.net.public_addresses import is_loopback
 from pipeline.providers.base import Request, Response
+from pipeline.web_addresses import is_loopback
 
 _VISIBLE = re.compile(r"[\x21-\x7e]+")
 _BEARER = re.compile(r"(?i)\b(bearer\s+)[^\s\"',;]+")

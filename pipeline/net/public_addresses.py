@@ -16,20 +16,14 @@ import httpx
 from aiohttp.abc import AbstractResolver, ResolveResult
 
 from pipeline.errors import Forbidden
+from pipeline.web_addresses import IpAddress, is_loopback, literal_address
 
-_Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 # "2130706433", "127.1" and "0x7f.1" are addresses to the C library, though not to `ipaddress`.
 _NUMERIC = re.compile(r"(0x[0-9a-f]*|[0-9]+)(\.(0x[0-9a-f]*|[0-9]+))*\.?", re.IGNORECASE)
 
 # The name, and all names below it, are this machine's (RFC 6761, 6.3).
 _LOCAL = re.compile(r"(.*\.)?localhost\.?", re.IGNORECASE)
-
-
-def is_loopback(host: str) -> bool:
-    """Tell whether a host as written in a URL is this machine."""
-    address = _literal(host)
-    return host.lower() == "localhost" if address is None else address.is_loopback
 
 
 def refusal(url: httpx.URL, *, loopback: bool) -> str:
@@ -43,7 +37,7 @@ def refusal(url: httpx.URL, *, loopback: bool) -> str:
         return f"it is {url.scheme or 'nothing'}, not https"
     if not url.host or url.userinfo:
         return "it names a user, or no host"
-    address = _literal(url.host)
+    address = literal_address(url.host)
     if address is not None:
         return "" if is_public(address) else "it leads to a private address"
     if _LOCAL.fullmatch(url.host) or _NUMERIC.fullmatch(url.host):
@@ -51,7 +45,7 @@ def refusal(url: httpx.URL, *, loopback: bool) -> str:
     return ""
 
 
-def is_public(address: _Address) -> bool:
+def is_public(address: IpAddress) -> bool:
     """Tell whether an address is on the public internet, whatever it is wrapped in."""
     inner = address
     if isinstance(address, ipaddress.IPv6Address):
@@ -84,10 +78,3 @@ class PublicResolver(AbstractResolver):
     async def close(self) -> None:
         """Release what the resolver holds."""
         await self._inner.close()
-
-
-def _literal(host: str) -> _Address | None:
-    try:
-        return ipaddress.ip_address(host.strip("[]"))
-    except ValueError:
-        return None

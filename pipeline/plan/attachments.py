@@ -9,10 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Protocol
-from urllib.parse import urlsplit
 
 from pipeline.domain import (
     MOST_LISTED,
@@ -28,7 +27,7 @@ from pipeline.domain import (
     VideoSpec,
 )
 from pipeline.errors import MediaFault, TemplateFault
-from pipeline.findings import Finding, Severity, Span
+from pipeline.findings import Finding, Span
 from pipeline.plan.template_scope import TemplateScope
 
 _ORDER = (Role.FIRST, Role.LAST, Role.IMAGE, Role.ELEMENT, Role.VIDEO)
@@ -38,20 +37,6 @@ _SINGLE: Mapping[Role, str] = MappingProxyType(
 _PARTS: Mapping[Role, str] = MappingProxyType(
     {Role.FIRST: "first", Role.LAST: "last", Role.IMAGE: "images", Role.ELEMENT: "elements"}
 )
-
-_NOT_SENT: Mapping[str, str] = MappingProxyType(
-    {
-        ".webp": "WebP",
-        ".avif": "AVIF",
-        ".gif": "GIF",
-        ".bmp": "BMP",
-        ".tif": "TIFF",
-        ".tiff": "TIFF",
-        ".heic": "HEIC",
-        ".heif": "HEIC",
-    }
-)
-"""Endings of formats that a local file is converted from: an address is handed on as it is."""
 
 
 class MediaInspector(Protocol):
@@ -115,8 +100,6 @@ class MediaResolver:
         except MediaFault as fault:
             self.fault(value, fault.slug, fault.message, fault.hint)
             return None
-        if media_type == "image" and not media.local:
-            self._warn_of_ending(value, media.source)
         if not pin or pin == media.digest:
             return media
         if not media.local:
@@ -134,21 +117,6 @@ class MediaResolver:
         except MediaFault as fault:
             self.fault(value, fault.slug, fault.message, fault.hint)
             return None
-
-    def _warn_of_ending(self, value: Value, url: str) -> None:
-        """Warn of an address whose ending names a format that the model does not take."""
-        ending = PurePosixPath(urlsplit(url).path).suffix.lower()
-        kind = _NOT_SENT.get(ending)
-        if kind is None:
-            return
-        finding = Finding(
-            slug="address-format",
-            message=f"the address ends in {ending}: models take JPEG and PNG, not {kind}",
-            span=value.span,
-            hint="download it, and name the file: it is sent as PNG or JPEG",
-            severity=Severity.WARNING,
-        )
-        self.scope.report(self.scope.in_cell(finding, value), self.scope.level_of((value,)))
 
     def fault(
         self,

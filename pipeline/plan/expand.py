@@ -234,50 +234,54 @@ class ShotExpansion:
                 continue
             if work is None or count is None:
                 continue
-            draft, (maker, *others), row = work.draft, work.makers, scope.row
-            item = Item(
-                campaign=self._manifest.name,
-                address=address(self._shot.id, self._row_text, cell.name, take),
-                shot=self._shot.id,
-                row_key=row.key if row is not None else "",
-                cell=cell.name,
-                take=take,
-                axes=cell.axes,
-                tags=self._tags,
-                model=draft.model.name,
-                kind=draft.kind,
-                prompt=work.prompt,
-                references=draft.references,
-                settings=maker.resolved.settings,
-                provider=maker.provider,
-                passed_over=maker.passed_over,
-                pinned=draft.pinned,
-                extra=maker.resolved.extra,
-                output=output,
-                spec=maker.resolved.spec,
-                key=keys.item_key(
-                    maker.resolved.shared,
-                    draft.key_parts,
-                    work.prompt,
-                    take,
-                    ratio=maker.resolved.spec.ratio,
-                ),
-                origin=self._origin,
-                inputs=work.inputs,
-                places=work.places,
+            yield self._item(work, cell, take, output)
+
+    def _item(self, work: _Work, cell: Cell, take: int, output: str) -> Item:
+        """Return one take, with what it would be at each provider it may move on to."""
+        draft, (maker, *others), row = work.draft, work.makers, self._scope.row
+        item = Item(
+            campaign=self._manifest.name,
+            address=address(self._shot.id, self._row_text, cell.name, take),
+            shot=self._shot.id,
+            row_key=row.key if row is not None else "",
+            cell=cell.name,
+            take=take,
+            axes=cell.axes,
+            tags=self._tags,
+            model=draft.model.name,
+            kind=draft.kind,
+            prompt=work.prompt,
+            references=draft.references,
+            settings=maker.resolved.settings,
+            provider=maker.provider,
+            passed_over=maker.passed_over,
+            pinned=draft.pinned,
+            extra=maker.resolved.extra,
+            output=output,
+            spec=maker.resolved.spec,
+            key=keys.item_key(
+                maker.resolved.shared,
+                draft.key_parts,
+                work.prompt,
+                take,
+                ratio=maker.resolved.spec.ratio,
+            ),
+            origin=self._origin,
+            inputs=work.inputs,
+            places=work.places,
+        )
+        fallbacks = [
+            replace(
+                item,
+                provider=other.provider,
+                passed_over=other.passed_over,
+                settings=other.resolved.settings,
+                extra=other.resolved.extra,
+                spec=other.resolved.spec,
             )
-            fallbacks = [
-                replace(
-                    item,
-                    provider=other.provider,
-                    passed_over=other.passed_over,
-                    settings=other.resolved.settings,
-                    extra=other.resolved.extra,
-                    spec=other.resolved.spec,
-                )
-                for other in others
-            ]
-            yield replace(item, fallbacks=tuple(fallbacks)) if fallbacks else item
+            for other in others
+        ]
+        return replace(item, fallbacks=tuple(fallbacks)) if fallbacks else item
 
     def _work(self) -> _Work | None:
         """Return what the takes have in common; None if anything has a finding."""

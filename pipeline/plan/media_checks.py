@@ -19,6 +19,8 @@ from pipeline.plan.capability_checks import Violation
 from pipeline.web_addresses import named_format, page_behind
 
 _MEGA = 1_000_000
+_CONVERTED = frozenset({"webp", "avif", "gif", "bmp", "tiff", "heic"})
+"""Images that are made fit to send where they are local files."""
 LICENCE_WARNING_DAYS = 30
 _EARLY_S, _LATE_S = 0.001, 0.05
 """Lengths are kept in thousandths, and the model's own clip of 10 s lasts 10.04."""
@@ -102,9 +104,11 @@ def doubtful(
             elif named and named not in takes:
                 message = (
                     f"{model.title} takes {media.media_type}s as {_format_names(takes)};"
-                    f" this address ends like {named.upper()}"
+                    f" this address ends like {format_title(named)}"
                 )
                 hint = "give the address of the file in one of these, or save it beside the table"
+                if named in _CONVERTED:
+                    hint = "download it, and name the file: it is sent as PNG or JPEG"
             if message:
                 part = reference.role.value
                 yield (

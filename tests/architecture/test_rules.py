@@ -84,7 +84,7 @@ RULES = (
     Rule(
         name="what is this machine",
         pattern=r"\.is_loopback\b(?!\()|[\"']localhost[\"']",
-        home="net/public_addresses.py",
+        home="web_addresses.py",
     ),
     Rule(
         name="what a file is by its bytes",

@@ -22,6 +22,8 @@ from tests.architecture.source import PACKAGE
 
 _APART = "sandbox"
 """A provider's stand-in is not on the way, though it runs the same package."""
+_ASIDE = "write_lock_file"
+"""The lock file is written from the ledger beside the report: it is no step on the way to it."""
 _MOST = 50
 """Members of a list that are looked at."""
 
@@ -64,7 +66,11 @@ class Walk:
         """Hear of a function of the package that returns; for those who start or end a walk."""
 
     def _follow(self, frame: FrameType, event: str, arg: Any) -> None:
+        if frame.f_code.co_name == _ASIDE and event in {"call", "return"}:
+            self._busy.aside = event == "call"
         if event not in {"call", "return"} or self.over or getattr(self._busy, "at_it", False):
+            return
+        if getattr(self._busy, "aside", False):
             return
         file = frame.f_code.co_filename
         if not file.startswith(f"{PACKAGE}/"):

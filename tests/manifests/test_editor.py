@@ -44,6 +44,7 @@ UNSAYABLE = {
         *("missing-file", "path-escape", "pin-mismatch", "damaged", "wrong-media", "too-small"),
         *("extreme-ratio", "frame-ratio", "clip-rate", "clip-seconds", "clip-size", "no-upload"),
         *("unknown-column", "unmatched-key", "ambiguous-join"),
+        *("empty-image", "bad-csv", "duplicate-header"),
     },
     "it depends on the day": {"licence-expired"},
     "the providers' own pages say it, and differ": {
@@ -51,10 +52,12 @@ UNSAYABLE = {
         *("prompt-short", "prompt-reserved", "ratio-needed", "ratio-not-stated", "wire-schema"),
         *("too-many-elements", "too-many-references", "unsupported-setting", "unknown-provider"),
         *("unknown-option", "bad-option", "extra-taken", "extra-reserved", "foreign-address"),
+        *("extra-value", "extra-unknown"),
     },
     "a package may bring further models": {"unknown-model"},
     "it takes prices": {"over-per-item", "unpriced"},
     "it is a guess about any text, wherever it stands": {"secret-in-manifest"},
+    "it takes the provider's own variable to know": {"foreign-key"},
     "a schema does not count what is nested or repeated": {"alias-bomb", "too-large"},
 }
 """Slugs of what only check can say, each under its reason."""
@@ -69,6 +72,10 @@ OVERLOOKED = {
     "duration: 0o5": "YAML 1.2 reads octals; here a number has digits alone",
 }
 """Settings that check refuses and an editor does not: it says so with the text that it read."""
+UNSEEN_CASES = {
+    "form-of-cells": "the value is in the cells and variables that templates read",
+}
+"""Cases of a slug that the schema says elsewhere, and cannot say here."""
 UNDERLINED_CASES = {
     "pin-mismatch": "its pin is all digits: a number in YAML 1.2, unlike a real one"
 }
@@ -131,6 +138,10 @@ def test_the_cases_agree(case: Path, tmp_path: Path) -> None:
     """Every finding that has a case: by form it is underlined, else no schema could say it."""
     if case.name in UNDERLINED_CASES:
         assert complaints(case / "manifest.yaml")
+        return
+
+    if case.name in UNSEEN_CASES:
+        assert not complaints(case / "manifest.yaml")
         return
 
     found = set(agree(case / "manifest.yaml", tmp_path))

@@ -60,4 +60,4 @@ def test_an_address_is_warned_of(tmp_path: Path) -> None:
     checked = callsheet(tmp_path, "check", "m.yaml")
 
     assert 0 == checked.returncode
-    assert "warning: address-format: the address ends in .webp" in checked.stdout
+    assert "warning: doubtful-address: Kling O1 takes images as JPEG or PNG" in checked.stdout

@@ -8,10 +8,9 @@ types of the rows that stay, keys, order_by, limit. A row with a fault is no row
 from __future__ import annotations
 
 import gc
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -24,7 +23,6 @@ from pipeline.manifest.layers import SET, display_path, unreadable_file
 from pipeline.manifest.schema_errors import quote
 from pipeline.manifest.source_map import Node
 from pipeline.manifest.tables.column_types import (
-    CellProblem,
     SpanOf,
     TableSpec,
     has_formula_error,
@@ -37,7 +35,6 @@ from pipeline.manifest.tables.csv_reader import (
     HEADER_LINES,
     MAX_FINDINGS,
     MAX_RELATED,
-    CellPlaces,
     Sheet,
     decode_table,
     find_header,
@@ -55,10 +52,10 @@ from pipeline.manifest.tables.table_rows import (
     RowValues,
 )
 from pipeline.manifest.tables.transform import (
-    CellFault,
     JoinedColumns,
     TableRows,
     TextRows,
+    cell_findings,
     find_repeats,
     row_keys,
     shape_rows,
@@ -79,8 +76,6 @@ _ABSENT: Mapping[type, str] = {
     IsADirectoryError: "a folder is no table:",
     PermissionError: "this may not be read:",
 }
-_SINGLY = 5
-"""How many different cells are told one by one though one remedy is for all of them."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -565,46 +560,3 @@ class _RowDrafts:
         parts = self.typed.parts[row] if self.typed.parts else ()
         bad = self.typed.bad.get(row)
         return FaultyValues(self.grid, row, parts, bad) if bad else RowValues(self.grid, row, parts)
-
-
-def cell_findings(faults: Iterable[CellFault], places: CellPlaces) -> Iterator[Finding]:
-    """Yield the findings for faulty cells: by column, then in the order of the lines.
-
-    Equal faults of one column, and many with one remedy, are one finding that names the rows; of
-    different ones the first twenty are told, and how many more there are.
-    """
-    columns: dict[str, dict[CellProblem, list[CellFault]]] = {}
-    for fault in faults:
-        columns.setdefault(fault.column, {}).setdefault(fault.problem, []).append(fault)
-    for causes in columns.values():
-        remedies = Counter(problem.hint for problem in causes if problem.hint)
-        # Where one remedy is for many cells, that is the cause.
-        alike: dict[CellProblem | str, list[CellFault]] = {}
-        for problem, found in causes.items():
-            cause = problem.hint if remedies[problem.hint] > _SINGLY else problem
-            alike.setdefault(cause, []).extend(found)
-        listed = list(alike.values())
-        for same in listed[:MAX_FINDINGS]:
-            first = same[0].problem
-            others = sum(fault.problem != first for fault in same)
-            more = f"{first.message}, and {others} more cells are like it"
-            yield _cell_finding(same, replace(first, message=more) if others else first, places)
-        rest = [fault for same in listed[MAX_FINDINGS:] for fault in same]
-        if rest:
-            are = "cell is" if len(rest) == 1 else "cells are"
-            message = f"{len(rest)} more {are} not as they should be"
-            yield _cell_finding(rest, CellProblem(message=message), places)
-
-
-def _cell_finding(equal: Sequence[CellFault], problem: CellProblem, places: CellPlaces) -> Finding:
-    first = equal[0]
-    single = len(equal) == 1
-    return Finding(
-        slug="bad-cell",
-        message=problem.message,
-        span=places.first(first.lines, first.position),
-        hint=problem.hint,
-        row=first.key if single else "",
-        column=first.column,
-        rows=() if single else tuple(dict.fromkeys(fault.key for fault in equal if fault.key)),
-    )

@@ -7,8 +7,9 @@ It takes longer to load than most tables to read, so only what needs it imports 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import accumulate, pairwise
 from pathlib import Path
@@ -25,7 +26,7 @@ from pipeline.manifest.tables.column_types import (
     TableSpec,
     unknown_column,
 )
-from pipeline.manifest.tables.csv_reader import Sheet
+from pipeline.manifest.tables.csv_reader import MAX_FINDINGS, CellPlaces, Sheet
 from pipeline.manifest.tables.table_rows import CellGrid, ColumnNames, RowValues
 
 MAX_KEY = 200
@@ -502,3 +503,50 @@ def _keys_of(table: Table, column: str) -> list[str]:
     if (column,) == table.key:
         return [row.key for row in table.rows]
     return [_text(row.values[column]) for row in table.rows]  # noqa: PD011 - no frame
+
+
+_SINGLY = 5
+"""How many different cells are told one by one though one remedy is for all of them."""
+
+
+def cell_findings(faults: Iterable[CellFault], places: CellPlaces) -> Iterator[Finding]:
+    """Yield the findings for faulty cells: by column, then in the order of the lines.
+
+    Equal faults of one column, and many with one remedy, are one finding that names the rows; of
+    different ones the first twenty are told, and how many more there are.
+    """
+    columns: dict[str, dict[CellProblem, list[CellFault]]] = {}
+    for fault in faults:
+        columns.setdefault(fault.column, {}).setdefault(fault.problem, []).append(fault)
+    for causes in columns.values():
+        remedies = Counter(problem.hint for problem in causes if problem.hint)
+        # Where one remedy is for many cells, that is the cause.
+        alike: dict[CellProblem | str, list[CellFault]] = {}
+        for problem, found in causes.items():
+            cause = problem.hint if remedies[problem.hint] > _SINGLY else problem
+            alike.setdefault(cause, []).extend(found)
+        listed = list(alike.values())
+        for same in listed[:MAX_FINDINGS]:
+            first = same[0].problem
+            others = sum(fault.problem != first for fault in same)
+            more = f"{first.message}, and {others} more cells are like it"
+            yield _cell_finding(same, replace(first, message=more) if others else first, places)
+        rest = [fault for same in listed[MAX_FINDINGS:] for fault in same]
+        if rest:
+            are = "cell is" if len(rest) == 1 else "cells are"
+            message = f"{len(rest)} more {are} not as they should be"
+            yield _cell_finding(rest, CellProblem(message=message), places)
+
+
+def _cell_finding(equal: Sequence[CellFault], problem: CellProblem, places: CellPlaces) -> Finding:
+    first = equal[0]
+    single = len(equal) == 1
+    return Finding(
+        slug="bad-cell",
+        message=problem.message,
+        span=places.first(first.lines, first.position),
+        hint=problem.hint,
+        row=first.key if single else "",
+        column=first.column,
+        rows=() if single else tuple(dict.fromkeys(fault.key for fault in equal if fault.key)),
+    )

@@ -187,12 +187,7 @@ def _environment() -> Environment:
     return Environment()
 
 
-_MADE_BY: Mapping[str, type[nodes.Node]] = {
-    "": nodes.Output,
-    "if": nodes.If,
-    "elif": nodes.If,
-    "for": nodes.For,
-}
+_MADE_BY: Mapping[str, Any] = {"": nodes.Output, "if": nodes.If, "elif": nodes.If, "for": nodes.For}
 _ADVICE = (
     ("unexpected '}'", "close the value with '}}'"),
     ("expected token '}}'", "between '{{' and '}}' stands one value, perhaps with filters"),
