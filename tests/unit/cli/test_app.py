@@ -16,7 +16,7 @@ from pipeline.cli import options
 from pipeline.cli.command_line import COMMANDS, callsheet
 from tests.architecture.source import PACKAGE
 
-MANIFEST_COMMANDS = ("check", "plan", "ls", "show", "run", "status", "report", "reconcile")
+MANIFEST_COMMANDS = ("check", "plan", "ls", "show", "why", "run", "status", "report", "reconcile")
 GROUPS = (
     options.CampaignOptions,
     options.SelectionOptions,
