@@ -106,20 +106,20 @@ def _posters(folder: Path, records: Iterable[Record]) -> frozenset[str]:
         for record in records
         if record.sha256 and record.path
     }
+
+    def make(sha256: str, clip: Path) -> str:
+        # FFmpeg is slow to load: only where a clip has no poster yet.
+        from pipeline.media.posters import write_poster  # noqa: PLC0415 - see above
+
+        target = folder / poster_path(sha256)
+        try:
+            if not target.is_file():
+                write_poster(clip, target)
+        except (MediaFault, OSError):
+            # A clip that does not play is in the report as what it is; it has no picture.
+            return ""
+        return sha256
+
     with ThreadPoolExecutor(_AT_ONCE) as pool:
-        made = pool.map(lambda clip: _poster(folder, *clip), clips.items())
+        made = pool.map(make, clips.keys(), clips.values())
         return frozenset(sha256 for sha256 in made if sha256)
-
-
-def _poster(folder: Path, sha256: str, clip: Path) -> str:
-    # FFmpeg is slow to load: only where a clip has no poster yet.
-    from pipeline.media.posters import write_poster  # noqa: PLC0415 - see above
-
-    target = folder / poster_path(sha256)
-    try:
-        if not target.is_file():
-            write_poster(clip, target)
-    except (MediaFault, OSError):
-        # A clip that does not play is in the report as what it is; it has no picture.
-        return ""
-    return sha256

@@ -79,7 +79,11 @@ def _header(plan: Plan) -> Document:
         "manifest": request.manifest.as_posix(),
         "root": None if request.root is None else request.root.as_posix(),
         "profile": request.profile_name,
-        **{name: _plain(getattr(request, name)) for name in _ASKED if name != "profile"},
+        **{
+            name: list(value) if isinstance(value, tuple) else value
+            for name, value in ((each, getattr(request, each)) for each in _ASKED)
+            if name != "profile"
+        },
         "inputs": dict(plan.campaign.inputs),
         "terms": _terms(plan),
         "ok": plan.ok,
@@ -147,10 +151,6 @@ def _plain_item(item: ItemChange) -> Document:
         **{name: dict(getattr(content, name)) for name in ("parts", "values", "inputs")},
         "changed": list(map(plain_change, item.changed)) if item.change in _BUYS else [],
     }
-
-
-def _plain(value: Any) -> Any:
-    return list(value) if isinstance(value, tuple) else value
 
 
 def _json(value: Document) -> str:

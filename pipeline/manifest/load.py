@@ -6,7 +6,7 @@ and every part that is left is read, so that no finding hides another where it c
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -162,7 +162,11 @@ class _ManifestReader:
             aliases=tables.aliases,
             bundles=dict(self.node.entries("bundles")),
             output=self._part("output").get("path"),
-            lost={part: self._lost_names(part) for part in ("tables", "bundles")},
+            # The names whose entries the schema took out; None for all of them.
+            lost={
+                part: None if part in self.node.lost else self._part(part).lost
+                for part in ("tables", "bundles")
+            },
         )
         shots = self._shots(context)
         # Defaults are used by shots of any table, so every alias and any axis may be in them.
@@ -195,22 +199,13 @@ class _ManifestReader:
         )
         common = (*defaults.values(), *overrides.values())
         self.findings += formula_errors(manifest.shots, manifest.tables, common)
-        faults = _take_faults((shot for shot, _ in shots), manifest)
-        self.findings += faults.values()
-        # That the takes of such a shot clash is told once, here, and not again for each item.
-        apart = (
-            replace(shot, output=_number_takes(shot.output)) if shot.span in faults else shot
-            for shot in manifest.shots
-        )
-        return replace(manifest, shots=tuple(apart))
+        self.findings += (faults := _take_faults((shot for shot, _ in shots), manifest)).values()
+        # That the takes of such a shot clash is told once, here, not again for each item.
+        return replace(manifest, shots=tuple(_number_takes(manifest.shots, faults)))
 
     def _part(self, key: str) -> Node:
         empty = Node(value={}, span=self.node.span, source=self.node.source)
         return self.node.get(key) or empty
-
-    def _lost_names(self, part: str) -> frozenset[str] | None:
-        """Return the names whose entries the schema took out of a part; None for all of them."""
-        return None if part in self.node.lost else self._part(part).lost
 
     def _shots(self, context: ShotContext) -> list[tuple[Shot, bool]]:
         """Return the shots that could be read, and whether each is whole."""
@@ -282,11 +277,15 @@ def _take_faults(shots: Iterable[Shot], manifest: Manifest) -> Mapping[Span, Fin
     return found
 
 
-def _number_takes(path: Template) -> Template:
-    """Return an output path whose further takes go where nothing else can be."""
+def _number_takes(shots: Iterable[Shot], clashing: Collection[Span]) -> Iterator[Shot]:
+    """Yield the shots; the further takes of those that clash go where nothing else can be."""
 
-    def render(context: Mapping[str, Any]) -> str:
-        take = context["take"]
-        return str(path.render(context)) + (f"#{take}" if take > 1 else "")
+    def number(path: Template) -> Template:
+        def render(context: Mapping[str, Any]) -> str:
+            take = context["take"]
+            return str(path.render(context)) + (f"#{take}" if take > 1 else "")
 
-    return replace(path, render=render, names=path.names | {"take"})
+        return replace(path, render=render, names=path.names | {"take"})
+
+    for shot in shots:
+        yield replace(shot, output=number(shot.output)) if shot.span in clashing else shot

@@ -71,7 +71,7 @@ class PublicResolver(AbstractResolver):
         found = await self._inner.resolve(host, port, family)
         for result in found:
             address = ipaddress.ip_address(result["host"])
-            if not is_public(address) and not (self._loopback and address.is_loopback):
+            if not is_public(address) and not (self._loopback and is_loopback(str(address))):
                 raise Forbidden("the link leads to a private address")
         return found
 
