@@ -212,6 +212,7 @@ def _billed_differences(
     for task, told in billed.items():
         each = known.get(task)
         if each is None:
+            # Charged and paid back in full: there is nothing to look for.
             if told.amount:
                 yield BillDifference(
                     kind=DifferenceKind.NOT_MADE,
@@ -254,8 +255,10 @@ def _by_day(lines: Sequence[_BillLine], paid: Sequence[PaidTask]) -> BillAudit:
         day = each.at.date()
         if min(billed) <= day <= max(billed):
             booked[day] += each.charged_usd
+            # What is still reserved may be in the bill already.
             possible[day] += each.possible_usd + each.reserved_usd
     unit, found = _unit(lines), list[BillDifference]()
+    # Also days that only the ledger has: the bill says nought of them.
     for day in sorted(billed.keys() | booked.keys()):
         if billed[day].is_off(booked[day], unit):
             open_ = f"{exact_usd(possible[day])} USD more is possible" if possible[day] else ""
@@ -355,6 +358,7 @@ class _BillReader:
                     Finding(slug="unknown-column", message=message, span=place, hint=hint)
                 )
         if self.findings:
+            # Without a column each line would be told as wrong.
             return []
         self.findings += self.sheet.findings
         found = []

@@ -59,6 +59,7 @@ def path_of(word: str) -> str:
 def read_build(word: str, sources: BuildSources, other_path: str) -> Build:
     """Return the build that a word means; a revision alone is that of the other word's file."""
     place = Path(word)
+    # First the file: its name may have a colon, which else ends a revision.
     if place.is_file():
         return _build_of(place, place.read_bytes, sources)
     name, _, path = word.partition(":")

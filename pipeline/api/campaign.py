@@ -226,4 +226,5 @@ class Campaign:
         loaded = self._loaded
         request = replace(loaded.request, **changes)
         sources = {**loaded.sources, **selection_sources(request)}
+        # Counted anew: else the plan before would be told with this one's.
         return replace(loaded, request=request, sources=sources, reassignments=Reassignments())

@@ -182,6 +182,7 @@ def find_loss(request: CampaignRequest, campaign: str) -> Loss | None:
     try:
         ledger = Ledger.reader(request.home, kind=request.kind)
     except LedgerLost:
+        # Where it is gone, the traces that lie beside it tell against an empty one what is lost.
         ledger = Ledger.memory(request.home, kind=request.kind)
     if ledger is None:
         return None
@@ -244,6 +245,7 @@ def sync_campaign(
     memory = memory_of(campaign.request, name)
     quotes = ledger.fresh_quotes(datetime.now(UTC))
     entries = campaign.entries(None if dry else home / ".callsheet" / "assets", quotes)
+    # Before the plan: what was paid elsewhere counts against its limits, and may finish items.
     ledger.remember(memory)
     summary = sync_plan(
         offer_moved(entries, memory) if memory.moved else entries,

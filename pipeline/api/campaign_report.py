@@ -201,6 +201,7 @@ def _selection(campaign: LoadedCampaign) -> str:
     maker = shlex.join(["--provider", request.provider]) if request.provider else ""
     if not request.selects:
         return maker
+    # What is selected by where it stands would mean other items after the run.
     lasting = campaign.selection().lasting
     chosen = shlex.join(request.selection_words) if lasting else "--select state:{state}"
     return f"{chosen} {maker}".strip()

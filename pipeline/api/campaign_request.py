@@ -88,6 +88,7 @@ class CampaignRequest:
         It is about the same plan: what was set for that is set again.
         """
         words = ["callsheet", *verb.split(), str(self.manifest)]
+        # Also an empty one: it turns the project's profile off.
         words += ["--profile", self.profile] if self.profile is not None else []
         words += [word for text in self.overrides for word in ("--set", text)]
         words += ["--root", str(self.root)] if self.root is not None else []

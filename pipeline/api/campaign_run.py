@@ -92,6 +92,7 @@ class Run:
             self.cancel()
         self.stop()
         if self._work is not None:
+            # Not awaited itself: its exception would take the place of the caller's own.
             await asyncio.wait([self._work])
             fault = None if self._work.cancelled() else self._work.exception()
             if kind is None and fault is not None:
@@ -160,6 +161,7 @@ class Run:
         self._settings, faults = settings_with_keys(settings, campaign, summary)
         spends = bool(summary.to_make.items) and not campaign.request.rehearse
         if spends and not settings.spending.is_agreed(campaign.manifest.budget):
+            # Told together with the keys: who mends one of them must not run into the other.
             faults += usage(NO_LIMIT).findings
         if faults:
             raise InvalidInput(faults, campaign.sources)
@@ -174,6 +176,7 @@ class Run:
                     outcome = await self._make(scope)
                 finally:
                     if self._scope is None:
+                        # Also where it was cut off: what it paid for is not bought elsewhere.
                         request, name = self._campaign.request, self._campaign.name
                         write_lock_file(scope.ledger, request, name)
                 if self._scope is None:
@@ -193,6 +196,7 @@ class Run:
             address_header=campaign.request.rehearse,
             settle_only=not scope.buys,
         )
+        # What buys nothing hands nothing on: nobody need stand by.
         standby = scope.standby if scope.buys else frozenset[str]()
         with ExitStack() as opened:
             # Not in a thread: who is cancelled meanwhile would leave a sandbox behind.

@@ -51,6 +51,7 @@ def adopt_clips(
     home = campaign.request.home
     if not home.is_dir():
         raise usage(f"nothing was made in {home}")
+    # Also where the ledger is gone: that is what adopting is for.
     with open_for_work(campaign.request, anew=True, notify=notify) as ledger:
         # What lies at output paths is what is asked about: it is no foreign file here.
         summary = sync_campaign(campaign, ledger, files=False)

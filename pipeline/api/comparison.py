@@ -62,6 +62,7 @@ def compare_providers(campaign: LoadedCampaign) -> Mapping[str, Comparison]:
     }
     for name, comparison in found.items():
         request = replace(campaign.request, provider=name)
+        # The whole plan once for each: kinds, limits and prices are each provider's own.
         for entry in replace(campaign, request=request).entries(None):
             if isinstance(entry, PricedItem):
                 comparison.add(entry, own=entry.item.provider == name)

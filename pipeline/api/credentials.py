@@ -80,11 +80,13 @@ def _read(env_file: Path, project: ProjectFile | None = None) -> Mapping[str, st
             data = file.read(_MOST_BYTES + 1)
         if len(data) > _MOST_BYTES:
             raise command_line_fault("too-large", f"{env_file} has more than {_MOST_BYTES:,} bytes")
+        # Editors on Windows begin the file with a byte order mark.
         lines = data.decode("utf-8-sig").splitlines()
     except UnicodeDecodeError as error:
         raise fault("not-utf8", f"{env_file} is not UTF-8 text", "save it as UTF-8") from error
     except OSError as error:
         raise fault("missing-file", f"cannot read {env_file}: {error.strerror}") from error
+    # The same file may be one that a shell sources.
     pairs = (line.removeprefix("export ").partition("=") for line in lines if "=" in line)
     return {name.strip(): value.strip().strip("'\"") for name, _, value in pairs if name[:1] != "#"}
 
@@ -106,6 +108,7 @@ def keys_of(
         for variable in sorted(variables)
         if (account := account_of_variable(offer.key_env, variable)) is not None
     }
+    # Last, so that the manifest's word holds where it gives an account another variable.
     for account, its in settings.accounts.items() if settings else ():
         places[account] = its.key_env or key_variable(offer.key_env, account)
     found: dict[str, str] = {}

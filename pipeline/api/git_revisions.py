@@ -30,6 +30,7 @@ def find_revision(name: str) -> str:
     if name.startswith("-"):
         return ""
     try:
+        # `^{commit}`: a tag stands for the commit that it names.
         found = _git("rev-parse", "--verify", "--quiet", "--end-of-options", f"{name}^{{commit}}")
     except subprocess.CalledProcessError:
         return ""
@@ -63,6 +64,7 @@ def check_out(file: RevisionFile) -> Iterator[Path]:
         _git("-C", top, "archive", "--format=tar", f"--output={archive}", file.revision)
         place = Path(folder, "revision")
         with tarfile.open(archive) as packed:
+            # A repository may hold links that lead out of the folder: they are refused.
             packed.extractall(place, filter="data")
         yield place / file.path
 

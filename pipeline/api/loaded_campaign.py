@@ -141,6 +141,7 @@ class LoadedCampaign:
         are prices that providers named themselves.
         """
         manifest = self.manifest
+        # First, and with the plan's own: one pass tells all, and one error admits nothing.
         yield from self.findings
         plan = expand(
             manifest,

@@ -60,6 +60,7 @@ def load_lock(request: CampaignRequest, campaign: str) -> dict[str, LockedClip]:
 def memory_of(request: CampaignRequest, campaign: str) -> LockMemory:
     """Return what a campaign's lock file remembers, for its ledger."""
     lock = load_lock(request, campaign)
+    # The whole store is listed only where a line asks what is in it.
     here = frozenset(clip.stem for clip in Store(request.home).clips()) if lock else frozenset()
     return remember(lock, here) if lock else NOTHING_REMEMBERED
 
@@ -88,6 +89,7 @@ def write_lock_file(ledger: Ledger, request: CampaignRequest, campaign: str) -> 
     def change(text: str) -> str:
         lock = _parse(text, path, request)
         updated = update_lock(lock, made)
+        # A text that stays the same is not written, so that a read-only checkout will do.
         return write_lock(updated) if updated != lock else text
 
     return change_file(path, change)
@@ -105,6 +107,7 @@ def prune_lock_file(request: CampaignRequest, campaign: str, planned: Iterator[s
 
     def change(text: str) -> str:
         lock = _parse(text, path, request)
+        # By the whole line: one that another process wrote meanwhile was not moved.
         return write_lock({a: clip for a, clip in lock.items() if orphans.get(a) != clip})
 
     change_file(path, change)

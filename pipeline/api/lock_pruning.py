@@ -12,6 +12,7 @@ def prune_orphans(campaign: LoadedCampaign) -> ChangedLock:
 
     Further takes of an item that is still there stay: they were paid for.
     """
+    # A foreign file at an output path is a matter of the next run, and hinders no pruning.
     with dry_run(campaign, files=False) as (summary, ledger):
         require_admitted(summary, campaign)
         planned = (record.address for record in ledger.records(campaign.name))

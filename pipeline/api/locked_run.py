@@ -22,6 +22,7 @@ def require_locked(campaign: LoadedCampaign, summary: PlanSummary, ledger: Ledge
     if not lock:
         raise LockRefused(f"--locked: there is no clip in {path}: `callsheet run` writes it")
     differ = list(_differences(ledger, name, lock))
+    # Of clips that are absent `require_consent` tells later, with their sum.
     if not differ and summary.to_make.items and not summary.absent:
         differ = [f"{summary.to_make.items} items are to be made"]
     if differ:

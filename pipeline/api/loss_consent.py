@@ -81,6 +81,7 @@ def open_for_purchases(
             yield ledger, loss
             return
         if loss is not None:
+            # The first look was beside whoever worked there: what is lost may be another by now.
             if agreed is None or agreed[0] != loss:
                 summary = _after_loss(campaign, settings, loss)
                 if given_usd is None and not loss.stops(buys=summary.to_make.items):
@@ -108,6 +109,7 @@ def require_consent(settings: RunSettings, summary: PlanSummary, ledger: Ledger)
     if not summary.absent:
         return
     given_usd = settings.spending.buy_again_usd
+    # The same sum, not one that is large enough: who agreed has seen this plan, and no other.
     if given_usd != summary.to_make.high_usd:
         raise PurchasesRefused(None, summary, given_usd)
     ledger.set_aside(summary.absent)

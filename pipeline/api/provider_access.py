@@ -206,6 +206,7 @@ def _lane(
         account=account,
         key=key,
         hosts=hosts,
+        # Decision 12: a stated number is a person's knowledge, begun with and never exceeded.
         concurrency=stated or offer.concurrency,
         most=stated or _MOST,
         submit_per_s=pace or offer.submit_per_s,

@@ -76,6 +76,7 @@ def _ask(
     )
     if not all_prices:
         features = {name: offer.features for name, offer in OFFERS.items()}
+        # Nobody asked for these prices: only `--quote` is told who has no dry run.
         groups = {a: each for a, each in groups.items() if Feature.QUOTE in features[a[0]]}
     if not groups:
         return []

@@ -167,11 +167,13 @@ async def settle(campaign: LoadedCampaign, decisions: Decisions) -> Sequence[Sen
         # Once: the file of keys may be a pipe.
         settings = replace(settings, variables=variables_of(settings, request))
     with open_for_work(request) as ledger:
+        # Asked before anything is written: one name that is mistyped leaves all words unsaid.
         if decisions.tasks:
             await verify_tasks(campaign, settings, ledger, decisions, notify=lambda _: None)
         record_decisions(campaign, ledger, decisions)
         names = frozenset(task.provider for task in list_sent(ledger, campaign.name))
         if names:
+            # With what the decisions left open: what is bought again waits for a run.
             scope = RunScope(ledger=ledger, providers=names, buys=False)
             async with Run(campaign, settings, scope):
                 pass

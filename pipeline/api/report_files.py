@@ -40,6 +40,7 @@ def write_files(report: Report, campaign: LoadedCampaign, records: Records) -> N
         part = _part(folder / name)
         with writing(folder / name):
             with part.open("wb") as file:
+                # Each file streams the records anew: all of them are never held.
                 for line in lines(report, records):
                     file.write(line if isinstance(line, bytes) else line.encode())
             part.replace(folder / name)

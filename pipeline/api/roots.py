@@ -113,5 +113,6 @@ def _may_know(request: CampaignRequest, campaign: str) -> bool:
     except RootRefused:
         # It is of the other kind: nothing in it can be used here.
         return False
+    # A root that cannot be read may know it: to ask costs less than to buy everything again.
     except CallsheetError:
         return True

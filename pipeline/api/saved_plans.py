@@ -84,6 +84,7 @@ def _header(plan: Plan) -> Document:
             for name, value in ((each, getattr(request, each)) for each in _ASKED)
             if name != "profile"
         },
+        # Told and never compared: a comment in a file makes no plan stale (decision 25).
         "inputs": dict(plan.campaign.inputs),
         "terms": _terms(plan),
         "ok": plan.ok,
@@ -126,6 +127,7 @@ def _terms(plan: Plan) -> Document:
         )
         if limit_usd is not None
     ]
+    # What was spent since the plan was saved counts by this alone: as far as it stops the plan.
     over_usd = max([Decimal(0), *(needed_usd - max(left, Decimal(0)) for left in left_usd)])
     policy = plan.campaign.manifest.policy
     return {
@@ -168,6 +170,7 @@ class SavedPlan:
         """Yield its items by address; InvalidInput where one is not as a plan writes it."""
         last = ""
         for item in _iter_items(self.file):
+            # Two plans are compared as streams, side by side: that needs their order.
             if not _item_validator().is_valid(item) or item["address"] <= last:
                 raise _not_a_plan(self.file)
             last = item["address"]
@@ -188,6 +191,7 @@ class SavedPlan:
 def read_saved_plan(file: Path) -> SavedPlan:
     """Return a plan that was saved; InvalidInput where the file is none."""
     header = _read_header(file)
+    # The items are checked one by one as they are read: a plan may have a million.
     if not jsonschema_rs.is_valid(schema("plan"), {**header, "items": []}):
         raise _not_a_plan(file)
     if not header["ok"]:
@@ -324,6 +328,7 @@ def _item_differences(
     if new.change in _BUYS and old["key"] != new.key:
         found += _changed_key(old, new, campaign)
     current = _plain_item(new)
+    # What is not bought has no price to agree to: only where its clip goes is compared.
     for name in _COMPARED if new.change in _BUYS else ("path",):
         if old[name] != current[name]:
             title = name.replace("_usd", " price")

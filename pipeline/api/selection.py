@@ -114,6 +114,7 @@ def matching_records(
 ) -> Iterator[Record]:
     """Yield the selected ones of a ledger's records; InvalidInput at the end if one is at fault."""
     yield from filter(matcher, records)
+    # That a selector fits nothing is known once the last item was asked for.
     findings = tuple(matcher.findings()) if matcher else ()
     if findings:
         raise InvalidInput(findings, sources)

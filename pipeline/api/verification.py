@@ -140,6 +140,7 @@ class _Verifier:
         locked = {clip.sha256 for clip in self._lock.values()}
         for view in self._views:
             line = self._lock.get(view.address)
+            # A merge may have given the clip another take's line: it is locked all the same.
             if line is None or view.clip is None or view.clip.sha256 in locked:
                 continue
             theirs, own = line.sha256[:_DIGITS], view.clip.sha256[:_DIGITS]
@@ -201,6 +202,7 @@ class _Verifier:
         if clip is None or ledger is None:
             return ""
         stored = self._store.path(clip.sha256, clip.extension)
+        # Checked again: what stands there is not moved away for a clip that is damaged itself.
         if _wrong(stored, clip.sha256, clip.bytes):
             return ""
         kept = ""

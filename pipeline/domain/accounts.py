@@ -16,6 +16,8 @@ _ONE_SIGN = re.compile(r"[A-Z0-9]")
 
 def key_fingerprint(provider: str, key: str) -> str:
     """Return what tells one key of a provider from another, and tells nothing of the key."""
+    # The sign between them is in no name and no key: no two pairs make one text. Twelve digits tell
+    # a person's few keys apart.
     return hashlib.sha256(f"{provider}\0{key}".encode()).hexdigest()[:12]
 
 

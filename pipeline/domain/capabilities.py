@@ -58,6 +58,7 @@ class Constraints:
     """What holds instead where reference images or elements stand beside; None: the same."""
     clip_seconds: tuple[float, float] | None = None
     """Length of the input video, inclusive."""
+    # The model's own limit, for offers whose pages say nothing else.
     clip_max_bytes: int = 200_000_000
     keep_audio: bool = False
     """Whether the source's sound can be asked for."""
@@ -67,6 +68,7 @@ class Constraints:
 class MediaLimits:
     """What images a provider takes; sides in pixels, ratio as width divided by height."""
 
+    # The model's own limits. Of its pages one says 10 MB, a newer one 50: the smaller is used.
     formats: frozenset[str] = frozenset({"jpeg", "png"})
     max_bytes: int = 10_000_000
     min_side: int = 300
@@ -98,6 +100,7 @@ class Offer:
     images: MediaLimits = MediaLimits()
     reference_syntax: str = ""
     """How an image is named in a prompt, e.g. `@Image{n}`; empty: in words ("image 1")."""
+    # Nobody publishes a limit: two at once are safe, and the lane grows from there (decision 12).
     concurrency: int = 2
     submit_per_s: float = 2.0
     cadence: Cadence = Cadence()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 RATIO_OFF = 0.02
 """Of clips, and of frames (docs/design/language.md §4)."""
+# Exactly 2 % off is a fitting ratio, whatever floats make of it.
 _ROUNDING = 1e-6
 
 

@@ -206,6 +206,7 @@ class Key:
 
     digest: str
     parts: Mapping[str, str]
+    # Not compared: what else would do, and what a person reads of it, makes no other work.
     alternatives: tuple[Alternative, ...] = field(default=(), compare=False)
     """Where nothing was bought under the digest itself: what else will do, best first."""
     values: Mapping[str, Any] = field(default_factory=lambda: EMPTY, compare=False)

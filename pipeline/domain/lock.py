@@ -79,6 +79,7 @@ def plain_locked(clip: LockedClip) -> dict[str, Any]:
     """Return a clip's line of the lock file as plain data, in its order; the address is apart."""
     return {
         "key": clip.key,
+        # Sorted like the lines, so that the file has the same bytes on any machine.
         "parts": dict(sorted(clip.parts.items())),
         "provider": clip.provider,
         "model": clip.model,
@@ -90,6 +91,7 @@ def plain_locked(clip: LockedClip) -> dict[str, Any]:
         "height": clip.height,
         "seconds": clip.seconds,
         "fps": clip.fps,
+        # One text for one sum: `normalize` alone would write a hundred as 1E+2.
         "price_usd": f"{clip.price_usd.normalize():f}",
         "price_source": clip.price_source,
         "paid": clip.paid_at.astimezone(UTC).strftime(_TIME),

@@ -37,6 +37,7 @@ def limits_beside(limits: Constraints, *, first: bool, images: bool) -> Constrai
     >>> limits_beside(from_frame, first=True, images=True).durations == long
     True
     """
+    # The frame goes first: the limits beside it may have their own for images that stand there too.
     if first and limits.with_first is not None:
         limits = limits.with_first
     return limits.with_images if images and limits.with_images is not None else limits

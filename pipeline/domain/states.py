@@ -232,7 +232,9 @@ _SUBMITTING: Mapping[FaultKind, FaultPolicy] = {
     _F.REFUSED: _rule(_S.FAILED),
     _F.THROTTLED: _rule(_S.PLANNED, _L.SLOW),
     _F.CAPACITY: _rule(_S.PLANNED, _L.SLOW),
+    # Whatever does not prove a refusal is a doubt: to send it anew might pay for it twice.
     _F.UNAVAILABLE: _rule(_S.IN_DOUBT),
+    # Back to the plan: another account or provider may buy it; if none may, its next step holds it.
     _F.UNAUTHORISED: _rule(_S.PLANNED, _L.STOP),
     _F.UNPAID: _rule(_S.PLANNED, _L.STOP),
     _F.LOST: _rule(_S.IN_DOUBT),
@@ -248,6 +250,7 @@ _POLLING: Mapping[FaultKind, FaultPolicy] = {
     **{kind: _retry(_S.OVERDUE) for kind in FaultKind},
     _F.THROTTLED: _retry(_S.OVERDUE, _L.SLOW),
     _F.CAPACITY: _retry(_S.OVERDUE, _L.SLOW),
+    # The task goes on without us: a run that has the right key collects it.
     _F.UNAUTHORISED: _rule(_S.WAITING, _L.STOP),
     _F.UNPAID: _rule(_S.WAITING, _L.STOP),
 }
@@ -256,6 +259,8 @@ _FETCHING: Mapping[FaultKind, FaultPolicy] = {
     # The clip is paid for: whatever is wrong with the link, the status may give a fresh one. One
     # that was cut is never final: the whole of it may lie at the provider.
     **{kind: _retry(_S.WAITING) for kind in FaultKind},
+    # A link that is gone or refused stays so, and a host of results never sees a key: the same link
+    # is not tried again.
     _F.LOST: _rule(_S.WAITING),
     _F.EXPIRED: _rule(_S.WAITING),
     _F.UNAUTHORISED: _rule(_S.WAITING),

@@ -70,6 +70,7 @@ OFFER = Offer(
     cadence=Cadence(first_s=10.0, every_s=5.0, max_s=10.0),
     # Two replies show 24 hours, the official skill says 72; a reply's own `expires_at` comes first.
     upload_lifetime_s=_UPLOAD_LIFETIME_S,
+    # For how long a key is remembered nobody says; after these ten minutes a person decides.
     dedupe_for_s=600.0,
     reserved=frozenset(
         {
@@ -136,6 +137,7 @@ class APIMart:
         if body is None:
             return replies.unreadable(response)
         data = body.get("data")
+        # A list by default; an object under the newer response version.
         one = replies.within(data, 0) if isinstance(data, list) else data
         found = [replies.within(one, name) for name in ("task_id", "id")]
         told = next((name for name in found if name is not None), None)
@@ -206,6 +208,7 @@ def _fault(body: Mapping[str, Any], response: Response) -> Fault:
     # A key's own code may stand in either place.
     code = next((word for word in words if word in _KEY_CODES), "") or next(filter(None, words), "")
     message = replies.text(replies.within(error, "message")) or replies.text(body.get("message"))
+    # A measured 401 had an empty `code`: without a known word the HTTP status decides.
     told = replies.as_told(response, replies.within(error, "code"))
     fault = replies.http_fault(told, message=message, code=code)
     if code in _KEY_CODES:
@@ -221,12 +224,14 @@ def _fault(body: Mapping[str, Any], response: Response) -> Fault:
 
 def _state(data: Mapping[str, Any], response: Response) -> TaskState:
     charge = replies.charge(data.get("cost"), data.get("credits_cost"), "credit")
+    # The pages differ in their words for a task that goes on.
     match replies.text(data.get("status")).lower():
         case "submitted" | "pending" | "processing" | "in_progress":
             return Pending(progress=replies.fraction(data.get("progress")))
         case "completed":
             video = replies.within(data, "result", "videos", 0)
             url = replies.within(video, "url")
+            # The form for video is inferred from that for images, a list: one link is read too.
             output = replies.clip(replies.within(url, 0)) or replies.clip(url)
             if output is None:
                 return replies.unreadable(response)

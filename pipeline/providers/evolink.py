@@ -99,6 +99,7 @@ OFFER = Offer(
         }
     ),
     options=frozenset({"reference_syntax"}),
+    # No page names pixels: of a clip's size only the ratio is judged.
     pixels=EMPTY,
 )
 
@@ -135,6 +136,7 @@ class EvoLink:
         given = {
             "model": _MODELS[item.kind],
             "prompt": prompts.render_prompt(item, syntax),
+            # The place decides: the first link is the first frame, a second one the last frame.
             "image_urls": frames or assets.all_of(item, Role.IMAGE),
             "video_urls": assets.all_of(item, Role.VIDEO),
             # Whether an edit knows a ratio is unknown: left out.

@@ -189,6 +189,7 @@ def _newer(item: Item) -> dict[str, Any]:
 def _older(item: Item) -> dict[str, Any]:
     """Return the input of May 2026: a mode, one list of images that the frames begin."""
     syntax = {Role.IMAGE: "<<<image_{n}>>>", Role.VIDEO: "<<<video_{n}>>>"}
+    # This schema counts the frames among the images: references are numbered after them.
     frames = [one for one in item.references if one.role in {Role.FIRST, Role.LAST}]
     with_clip = item.kind in {Kind.GUIDE, Kind.EDIT}
     return {

@@ -78,6 +78,7 @@ def submitted(response: Response) -> Accepted | Fault:
         return replace(fault, accepted=None) if task else fault
     if not task:
         return replies.no_task(name, response)
+    # It has an id and HTTP 200, and was never taken: born dead for want of money.
     if _word(found) == "rejected":
         message = replies.text(found.get("error")) or "rejected: no balance or payment method"
         return Fault(kind=FaultKind.UNPAID, message=message, code="rejected")
@@ -200,6 +201,7 @@ def _word(found: Mapping[str, Any]) -> str:
 def _failed(found: Mapping[str, Any], word: str) -> Failed:
     message = replies.text(found.get("error"))
     kind = replies.worded_kind(message) or FaultKind.PROVIDER
+    # The word means "no money" whatever its message says: a person has to act.
     kind = FaultKind.UNPAID if word == "rejected" else kind
     return Failed(fault=replies.failure(kind, message, code=word))
 

@@ -22,12 +22,14 @@ def plugins(taken: Iterable[str], found: Iterable[EntryPoint] | None = None) -> 
         try:
             plugin: Plugin = point.load()()
             name = plugin.offer.provider
+            # Within the `try`: a provider of the older form (decision 18) lacks one of them.
             needed = (plugin.wire_schemas, plugin.rates)
         except Exception as error:  # noqa: BLE001 - whatever a foreign package raises
             _leave_out(point, f"{type(error).__name__}: {error}")
             continue
         if name in names:
             _leave_out(point, f"there is a provider {name!r} already")
+        # Without a schema a misspelt field would buy the provider's default.
         elif plugin.offer.models.keys() - plugin.wire_schemas.keys():
             _leave_out(point, "it brings no wire schema for one of its models")
         elif not all(needed):

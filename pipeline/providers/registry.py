@@ -61,6 +61,7 @@ def compose_with(provider: Provider, item: Item, options: Mapping[str, Any]) -> 
         raise _refusal(item, wrong)
     try:
         data = plain(provider.submit_request(item, options))
+    # What an adapter refuses as InvalidInput is a finding already, and no breakage of it.
     except InvalidInput:
         raise
     except Exception as error:
@@ -98,6 +99,7 @@ def _refusal(item: Item, problems: Iterable[tuple[str, str]]) -> InvalidInput:
 def _request_faults(item: Item, offer: Offer, data: Mapping[str, Any]) -> list[tuple[str, str]]:
     """Return what forbids the request, as slugs and messages; the first cause hides the rest."""
     prompt = _prompt_in(offer, data)
+    # It would be filled in like our own: with an id, or with the address of an upload.
     if prompt == CLIENT_ID or prompt.startswith(ASSET):
         return [("prompt-reserved", f"a prompt cannot be the placeholder {prompt!r}")]
     wrong = wrong_prompt_length(len(prompt), offer.models[item.model][item.kind])
@@ -123,6 +125,7 @@ def _extra_faults(offer: Offer, body: Any, extra: Any) -> Iterator[tuple[str, st
         return
     for field, value in _leaves(extra):
         fault = extra_fault(offer, field, value)
+        # An unknown field is a warning only, which the plan gives where it is written.
         if fault is not None and fault.slug != "extra-unknown":
             yield (fault.slug, fault.message)
         elif _is_taken(_task(body), field.split("."), value):

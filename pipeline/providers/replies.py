@@ -130,6 +130,7 @@ def number(value: Any) -> Decimal | None:
     A number is one of JSON's, or plain ASCII digits in a string. -0 and 10^12 are none.
     """
     match value:
+        # `True` is an int to Python, and no sum.
         case bool():
             return None
         case str() if not _NUMBER.fullmatch(value):
@@ -278,6 +279,7 @@ def http_fault(response: Response, *, message: str = "", code: str = "") -> Faul
 
 def unreadable(response: Response) -> Fault:
     """Return the fault of a reply that does not say what it should: nobody knows."""
+    # Without a body that can be read, the HTTP status still says whether anything was taken.
     if not succeeded(response):
         return http_fault(response)
     shown = response.body[:_SHOWN].decode("utf-8", "replace")

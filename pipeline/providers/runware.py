@@ -95,6 +95,7 @@ OFFER = Offer(
     cadence=Cadence(first_s=1.0, every_s=0.5, max_s=10.0),
     # Documented for imageUpload (30 days after last use); inferred for mediaStorage.
     upload_lifetime_s=30 * 86_400.0,
+    # For how long an id is remembered nobody says; after these ten minutes the archive is asked.
     dedupe_for_s=600.0,
     prompt_field="positivePrompt",
     reserved=frozenset(
@@ -152,6 +153,7 @@ class Runware:
             "deliveryMethod": "async",
             # Without it no cost ever appears.
             "includeCost": True,
+            # How long a link lives without it nobody says.
             "ttl": more.get("ttl", _LINK_LIFETIME_S),
             **({} if quality is None else {"outputQuality": quality}),
             **({"safety": {"checkContent": safety != "none", "mode": safety}} if safety else {}),
@@ -192,6 +194,7 @@ class Runware:
     ) -> Generator[Request, Response, Accepted | Absent | Fault]:
         """Ask for the archived request: found means accepted, not found proves nothing."""
         del request, since, known  # our own id says it all
+        # A look-up of its own, since a status answers alike of a task that runs and of none.
         body = [{"taskType": "getTaskDetails", "taskUUID": client_id}]
         response = yield Request(method="POST", path=_PATH, body=body)
         return runware_replies.archived(response, client_id)

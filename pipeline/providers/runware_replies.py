@@ -74,6 +74,7 @@ def submitted(response: Response, client_id: str) -> Accepted | Fault:
     if reply is None:
         return replies.unreadable(response)
     failed = [item for item in reply.items if item.get("status") == "error"]
+    # One item that is no error proves that it was taken, whatever stands beside it.
     if len(reply.items) > len(failed):
         return Accepted(task=client_id)
     errors = [*failed, *reply.errors]
@@ -112,6 +113,7 @@ def archived(response: Response, client_id: str) -> Accepted | Absent | Fault:
     if any(item.get("request") or item.get("response") for item in reply.items):
         return Accepted(task=client_id)
     if not reply.errors or _code(reply.errors[0]).lower().endswith("notfound"):
+        # A gateway's error says nothing of what the archive holds.
         return Absent() if not replies.unsettled(response) else replies.http_fault(response)
     return _refusal(reply.errors[0], response)
 
@@ -244,6 +246,7 @@ def _verdict(error: Mapping[str, Any], response: Response) -> TaskState:
     if _LOST.search(code):
         return Fault(kind=FaultKind.LOST, message=fault.message, accepted=None, code=code)
     asking = replies.unsettled(response) or fault.kind in _ABOUT_ASKING
+    # An error that names the question, or no task at all, says nothing of the task.
     if asking or error.get("taskType") == "getResponse" or not error.get("taskUUID"):
         return fault
     return _failed(error)
@@ -251,6 +254,7 @@ def _verdict(error: Mapping[str, Any], response: Response) -> TaskState:
 
 def _failed(error: Mapping[str, Any]) -> Failed:
     kind = _kind(_code(error)) or FaultKind.PROVIDER
+    # The task was taken: asking again would not mend what went wrong with it there.
     kind = FaultKind.PROVIDER if kind is FaultKind.UNAVAILABLE else kind
     return Failed(
         fault=replies.failure(kind, _message(error), code=_code(error)), charge=_charge(error)

@@ -119,6 +119,7 @@ OFFER = Offer(
     models_by_option=MappingProxyType(
         {("edit_model", _EDIT_MODEL): MappingProxyType({KLING_O1.name: _KINDS_WITH_EDIT_MODEL})}
     ),
+    # Where a newer client puts its uploads (docs/design/providers.md §7.5).
     hosts_allowed=frozenset({"files.unifically.com"}),
 )
 
@@ -196,6 +197,7 @@ class Unifically:
         data = body.get("data")
         state = data if isinstance(data, dict) else {}
         named = state.get("task_id")
+        # An error may name no task; what names another one must not end ours.
         if named is not None and replies.task_id(named) != task.task:
             return replies.unreadable(response)
         status = replies.text(state.get("status")).lower()
@@ -308,6 +310,7 @@ def _fault(body: Mapping[str, Any], told: Response) -> Fault:
     kind = _CODES.get(code) or fault.kind
     if kind is FaultKind.REJECTED:
         kind = replies.worded_kind(message) or kind
+    # Under HTTP 2xx the provider's own trouble does not prove that nothing was taken.
     unclear = replies.succeeded(told) and kind is FaultKind.UNAVAILABLE
     return replace(fault, kind=kind, accepted=None if unclear else False)
 

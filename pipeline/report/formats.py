@@ -94,6 +94,7 @@ def to_csv(records: Iterable[Record], delimiter: str = ",") -> Iterator[str]:
 
 def to_json(report: Report, records: Iterable[Record]) -> Iterator[bytes]:
     """Yield report.json in pieces; the whole is valid under `report.schema.json`."""
+    # Left open at its end: the items follow one by one, and are never held together.
     head = orjson.dumps(_head(report), option=orjson.OPT_INDENT_2)
     yield _harmless(head.removesuffix(b"\n}")) + b',\n  "items": ['
     for n, record in enumerate(records):
@@ -120,6 +121,7 @@ def csv_line(cells: Iterable[Any], delimiter: str = ",") -> str:
     texts = []
     for cell in cells:
         text = "" if cell is None else str(cell)
+        # -5 begins like a formula and is none: with a mark before it, it could not be added up.
         if text.startswith(_FORMULA) and not _NUMBER.fullmatch(text):
             text = f"'{text}"
         # A lone carriage return is not quoted by csv.writer, and ends the line for some readers.
@@ -136,6 +138,7 @@ def encode_for_spreadsheets(lines: Iterable[str], encoding: str = "utf-8") -> It
     page of the machine. Where Windows-1252 lacks a character, the file is UTF-8.
     """
     if encoding == "cp1252":
+        # Whether this code page has every character shows at the last line only.
         whole = list(lines)
         try:
             yield "".join(whole).encode(encoding)

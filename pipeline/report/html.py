@@ -67,6 +67,7 @@ def to_html(
     script = _asset("page.js")
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     embedded = orjson.dumps(data).decode()
+    # A cell that says `</script>` would end the element that holds the data.
     for plain, escaped in _ESCAPES:
         embedded = embedded.replace(plain, escaped)
     environment = Environment(
@@ -127,8 +128,10 @@ def _data(
         values = known.get(name, {}).get(record.row_key, [])
         rows.setdefault(row, {"table": name, "key": record.row_key, "values": values})
         axes.update(dict.fromkeys(record.axes))
+        # Prompts and rows stand in the page once: thousands of clips share them.
         clips.append(_clip(record, row, prompts.setdefault(record.prompt, len(prompts)), posters))
     for clip in clips:
+        # Only now: which axes there are shows when every clip was seen.
         clip["axes"] = [clip["axes"].get(axis, "") for axis in axes]
     return {
         "root": report.root,

@@ -31,6 +31,7 @@ _SKIPPED = "skipped"
 
 def to_junit(report: Report, records: Iterable[Record]) -> Iterator[str]:
     """Yield junit.xml line by line."""
+    # The format wants the sums before the cases, which are not held: they come from the report.
     counts = {"failure": 0, "error": 0, _SKIPPED: 0}
     for state, items in report.counts:
         if state != DONE:

@@ -14,6 +14,7 @@ from pipeline.report.advice import MARKS, NO_MARK, in_words
 from pipeline.report.figures import charge_text, count_text, earlier, estimate, native
 from pipeline.report.summary import Group, Report, Share
 
+# Also `@`, which calls a person in a pull request, and `:`, which makes links and pictograms.
 _SPECIAL = re.compile(r"([\\`*_{}\[\]()<>#+\-.!|~&@:])")
 _CASES_SHOWN = 10
 _FENCE = 3

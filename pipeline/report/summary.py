@@ -158,6 +158,7 @@ class _GroupTally:
     def add(self, record: Record) -> None:
         self.items += 1
         self.providers[record.provider] += 1
+        # Messages may differ from item to item: bounded, so that a million of them need no memory.
         if record.message in self.messages or len(self.messages) < _MESSAGES_KEPT:
             self.messages[record.message] += 1
         if not record.shared_with:
@@ -250,6 +251,7 @@ def summarise(  # noqa: PLR0913 - each names one line of the report's head
     for record in records:
         tally.add(record)
     bound_usd = tally.money.charged_usd + tally.money.reserved_usd + tally.money.possible_usd
+    # Never less than what these items bind: what was spent before would fall below nought.
     committed_usd = max(committed_usd, bound_usd)
     return Report(
         campaign=campaign,
@@ -295,7 +297,9 @@ def _groups(
         known = advice(state, cause)
         words: list[str] = []
         if known.options is not None and command:
+            # Only the first: a path or a profile may have that word in it too.
             words.append(command.replace(" run ", f" {known.verb} ", 1))
+            # `reconcile` takes a selection only where a word is said of all that is selected.
             words.append(selection.replace("{state}", state) if known.verb == "run" else "")
             words.append(known.options.format(cause=cause, limit=limit))
         groups.append(

@@ -69,6 +69,7 @@ def show_summary(
         # In the bar each state has its share, and none that exists vanishes.
         widths = {state: max(1, _BAR * items // report.items) for state, items in report.counts}
         largest = max(report.counts, key=lambda pair: pair[1])[0]
+        # What rounding left over, or what those raised to one took, is seen least in the largest.
         widths[largest] += _BAR - sum(widths.values())
         bar = Text()
         for state, width in widths.items():

@@ -139,6 +139,7 @@ class Adoption:
             return refuse(why="it is no regular file")
         part = self._store.part(f"adopt-{hashlib.sha256(view.path.encode()).hexdigest()}")
         try:
+            # What is hashed and judged is our copy: the file itself may be written to meanwhile.
             with (self._store.root / view.path).open("rb") as reading, writing(part):
                 part.unlink(missing_ok=True)
                 sha256 = copy_bytes(reading, part)

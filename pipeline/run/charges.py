@@ -114,6 +114,7 @@ def _in_credits(active: ActiveJob, booking: Booking) -> Booking:
         return booking
     more = worth > booking.charged_microusd
     source = "estimated" if estimate is None or more else booking.source
+    # Never below the estimate: what a credit costs is the price list's word, not the provider's.
     return replace(booking, charged_microusd=max(worth, booking.charged_microusd), source=source)
 
 
@@ -136,6 +137,7 @@ async def _by_balance(active: ActiveJob, booking: Booking) -> Booking:
     others = await active.context.ledger.bound_beside(purchase, since=purchase.intent_at)
     beyond = max(0, fell - others - booking.charged_microusd)
     most = purchase.reserved_microusd
+    # A fall above the reservation that our other purchases may explain shows no price.
     certain = purchase.estimate_microusd is None or fell <= most or fell - others > most
     return replace(
         booking,

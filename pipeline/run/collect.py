@@ -31,8 +31,11 @@ async def handle_waiting(active: ActiveJob) -> None:
     """Ask for the task, in growing steps, until it has ended or its deadline has passed."""
     active.count_in()
     clock, cadence = active.context.clock, active.queue.provider.offer.cadence
+    # Its age is known by the wall clock alone, which survives a restart; the wait itself goes by
+    # the clock that nobody sets.
     age_s = active.now() - (active.purchase.accepted_at or 0.0)
     until = clock.monotonic() + max(0.0, active.context.policy.deadline_s - max(0.0, age_s))
+    # For a fresh link there is nothing to wait for: the task has ended.
     pause_s = 0.0 if active.fresh_links else max(0.0, cadence.first_s - max(0.0, age_s))
     gap_s = cadence.every_s
     while True:
@@ -62,8 +65,11 @@ async def handle_overdue(active: ActiveJob) -> None:
 
 async def handle_fetching(active: ActiveJob) -> None:
     """Fetch the clip and show it; a dead or refused link is asked for again, not bought again."""
+    # The task has ended, so it takes no room at the provider while its clip is fetched.
     active.leave_slot()
     if active.done is None:
+        # An earlier process learned that it had finished. Its link is in no ledger; its clip may be
+        # in the store already.
         kept = await find_received(
             active.context.store, expected=_expected_clip(active), probe=active.context.probe
         )
@@ -103,6 +109,7 @@ async def _poll(active: ActiveJob, gap_s: float) -> float:
         case Done(charge=charge):
             active.done = state
             active.emit_unread(charge)
+            # Booked before the clip is here: it is paid for whatever becomes of the download.
             booking = await read_charge(active, charge)
             booking = replace(booking, seed=state.seed, nsfw=state.nsfw)
             await active.close(State.FETCHING, booking)
@@ -148,6 +155,7 @@ async def _close_failed(active: ActiveJob, failed: Failed) -> None:
             possible_microusd=purchase.reserved_microusd, outcome="failed", at=active.now()
         )
         free = False
+    # Only what is known to be free may be bought again unasked: else the clip could be paid twice.
     again = free and fault.kind in TRANSIENT
     booking = replace(booking, outcome="failed", free=again)
     booking = replace(booking, cause=fault.kind.value, message=fault.message)
@@ -211,5 +219,8 @@ async def _land(active: ActiveJob, fetched: Fetched) -> None:
     active.set_state(landed.state, cause=landed.cause, message=landed.message)
     if landed.twin:
         active.emit("same_content", message=f"the very same file as {landed.twin} received")
+    # Not earlier: until the ledger knew, the receipt was all that led from the task to its clip.
     await asyncio.to_thread(forget_download, context.store, active.purchase.client_id)
+    # Last, and no part of the commit: if this is cut off, the next run finds the path empty and
+    # puts the clip there.
     await show(context, active.job.key)

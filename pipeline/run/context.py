@@ -72,6 +72,7 @@ class ChangeSignal:
     def notify(self) -> None:
         """Wake whoever waits now."""
         self.count += 1
+        # Who waits holds this event; who comes later waits for the next change, and for no old one.
         self._event.set()
         self._event = asyncio.Event()
 
@@ -121,6 +122,7 @@ class ProviderQueue:
         `settling` is for what was sent already: it goes on where only the brake stopped the lane.
         """
         if self._is_closed(settling=settling):
+            # A coroutine that nobody awaits would warn when it is collected.
             something.close()
             return False
         waiting = asyncio.ensure_future(something)
@@ -128,6 +130,8 @@ class ProviderQueue:
         try:
             await waiting
         except asyncio.CancelledError:
+            # `close` cancels what is waited for, which is an answer; a cancelled run cancels the
+            # task itself, and must be obeyed.
             task = asyncio.current_task()
             closed = self._is_closed(settling=settling)
             if not closed or (task is not None and task.cancelling()):
@@ -248,6 +252,7 @@ class ProviderLanes:
         """
         own = self.find_queue(before) if self.several else None
         if own is not None and not own.stopped and not stop.is_set():
+            # Even where none is free: under its id only its own account may send it again.
             own.free_seats -= 1
             return own
         while not (stop.is_set() or self.stopped):
@@ -256,6 +261,7 @@ class ProviderLanes:
             if queue.free_seats > 0:
                 queue.free_seats -= 1
                 return queue
+            # Nothing is awaited between the look at the seats and this, so no seat goes unnoticed.
             self._changed.clear()
             await self._changed.wait()
         return None

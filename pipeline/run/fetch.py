@@ -32,6 +32,7 @@ _PACE_S = 60.0
 """How long a download may be slower than the slowest; silence is the transport's to bound."""
 _SECONDS_OFF = 0.5
 _SHORT_SIDE = 0.95
+# Exactly half a second off, or 95 % of a side, is in spec, whatever floats make of it.
 _ROUNDING = 1e-6
 _BYTES_FOLLOW = frozenset({200, 206})
 _BUSY = frozenset({408, 425, 429})
@@ -160,8 +161,11 @@ async def _attempt(
     transport: Transport, lane: Lane, output: Request, part: PartialDownload, *, pace: _Pace
 ) -> Fault | None:
     offset = await asyncio.to_thread(part.resume)
+    # An earlier try had the last byte and ended before the clip was adopted.
     if part.whole:
         return None
+    # Until the reply's head is here nothing is cut, and the link is tried again later; a reply that
+    # ends early is taken up at once.
     broken = FaultKind.UNAVAILABLE
     try:
         async with transport.download(
@@ -179,6 +183,7 @@ async def _attempt(
 
 async def _take(download: Download, part: PartialDownload, pace: _Pace) -> Fault | None:
     fault = result_fault(download.status, download.headers)
+    # Before the status is judged: 416 would pass for a dead link, where only our part does not fit.
     if download.status == _UNSATISFIABLE or not part.continues(download.status, download.headers):
         part.drop()
         return Fault(kind=FaultKind.DAMAGED, message="the rest does not fit what was fetched")
@@ -190,6 +195,7 @@ async def _take(download: Download, part: PartialDownload, pace: _Pace) -> Fault
             write(chunk)
             if not part.whole:
                 pace.count(len(chunk))
+    # Where no length was told, only the decoder can say whether the end is missing.
     if part.length is None or part.whole:
         return None
     return Fault(kind=FaultKind.DAMAGED, message=f"{part.size} of {part.length} bytes")
@@ -215,6 +221,7 @@ def _find_received(
     receipt = part.receipt()
     if receipt is None:
         return None
+    # The receipt is written before the clip is moved: a crash in between leaves one without a clip.
     place = store.path(*receipt)
     if not place.is_file() or file_sha256(place) != receipt[0]:
         return None
@@ -238,6 +245,7 @@ def _adopt(
         coded = f" (it was sent as {part.coding})" if part.coding else ""
         part.drop()
         return Fault(kind=FaultKind.DAMAGED, message=f"{exc.message}{coded}")
+    # First the receipt: a clip in the store without one would pass for another ledger's.
     part.sign(*known)
     checkpoint("renaming")
     store.adopt(part.path, *known)

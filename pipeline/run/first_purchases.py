@@ -43,6 +43,7 @@ class FirstPurchases:
         """Tell whether a job may be bought now: its price is confirmed, or it goes alone."""
         if self.seen_price(price).is_confirmed(seconds):
             return True
+        # Also for the one that holds it: it was claimed with its seat, before its own step asks.
         return price not in self._shut and self._alone[price] <= {key}
 
     def claim(self, price: PriceClass, seconds: float | None, key: str) -> None:
@@ -73,6 +74,7 @@ class FirstPurchases:
         return frozenset(
             price
             for price in {*self._shut, *(price for price, keys in self._alone.items() if keys)}
+            # One that is confirmed for some lengths is not closed: `passes` asks by each job's own.
             if price.provider == provider and not self.seen_price(price).is_confirmed(None)
         )
 

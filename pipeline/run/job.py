@@ -101,6 +101,7 @@ class ActiveJob:
     def leave_price(self, *, settled: bool) -> None:
         """Let the next purchase of its price go, if this one went alone."""
         job = self.job
+        # What an earlier plan bought was claimed at its own price, which may be another now.
         for price in {job.price, self.purchase.price} if job.purchase else {job.price}:
             self.context.prices.leave(price, job.key, settled=settled)
 
@@ -121,6 +122,7 @@ class ActiveJob:
                 self._slot = await wait(limiter.enter())
             if not self._slot or not await wait(limiter.turn()):
                 return False
+            # The pause may have begun while it waited for its turn.
             if not queue.paused:
                 return True
             self.leave_slot()

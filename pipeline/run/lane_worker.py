@@ -50,6 +50,7 @@ async def run_job(active: ActiveJob) -> None:
             await step(active)
     finally:
         active.leave_slot()
+        # With an unknown end the price stays unknown, so it is shut for the rest of the run.
         active.leave_price(settled=active.job.state not in UNKNOWN_STATES)
     breaker = active.queue.circuit_breaker
     if active.doubted and active.job.state is not State.IN_DOUBT:
@@ -88,6 +89,7 @@ class LaneWorker:
                 self._rest_if_idle()
         if context.settle_only:
             return
+        # Jobs that nobody has begun are in no worker's hands: the ledger holds them all at once.
         hold = partial(context.ledger.hold, campaign=context.campaign, provider=name)
         if self._lanes.stopped:
             await hold(cause=LANE, message=self._lanes.stopped)
@@ -122,6 +124,7 @@ class LaneWorker:
         """Start what is planned; again once an awaited price is open, or a lane hands over."""
         context, lanes = self._context, self._lanes
         while True:
+            # Taken before the plan is read: what changes meanwhile is a reason to read it again.
             seen = context.changes.count
             await self._start_planned(group)
             if lanes.stopped:
@@ -178,6 +181,7 @@ class LaneWorker:
         finally:
             stopped = bool(active.queue.stopped)
             if stopped or active.job.state is not State.PLANNED:
+                # What was left planned on purpose stays in: it would be begun over and over.
                 self._begun.discard(active.job.key)
         if self._lanes.stopped:
             await self._hand_over(active.job.key)
@@ -197,6 +201,7 @@ class LaneWorker:
         receivers = context.fallback.receivers(self._name)
         if context.stop.is_set() or context.budget_guard.closed or not receivers:
             return
+        # After the first time only what workers still had is left: all is not looked through again.
         only, self._handed_over = key if self._handed_over else "", True
         if only in context.left_out:
             return
@@ -223,6 +228,7 @@ def _may_start(context: RunContext, job: Job) -> bool:
 
     It has its seat by then: nobody may wait for one who waits for a seat.
     """
+    # It starts all the same: its own step holds it, and writes down why.
     if context.budget_guard.closed or context.budget_guard.refuses(job.high_microusd or 0):
         return True
     if job.price in context.prices.closed_prices(job.provider):

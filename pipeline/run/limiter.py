@@ -47,6 +47,7 @@ class ConcurrencyLimiter:
         self._gap_s = 1.0 / per_s if per_s > 0 else 0.0
         self._clock = clock
         self._free_at = clock.monotonic()
+        # In the past, so that the very first refusal halves the width.
         self._cut_at = clock.monotonic() - _ONE_EVENT_S
         self._refused_at = clock.monotonic()
         self._told_width: int | None = None
@@ -107,6 +108,7 @@ class ConcurrencyLimiter:
         now = self._clock.monotonic()
         if now - self._cut_at >= _ONE_EVENT_S:
             self._width, self._cut_at = halve(self._width), now
+        # Refusals of one event may each name a time: the latest counts, and none shortens the wait.
         if retry_after_s is not None:
             self._free_at = max(self._free_at, now + min(retry_after_s, RETRY_AFTER_MAX_S))
         if now - self._refused_at > _CALM_S:
@@ -126,6 +128,7 @@ class ConcurrencyLimiter:
     def _admit(self) -> None:
         while self._waiting and self.in_flight < self.width:
             place = self._waiting.popleft()
+            # Who was cancelled in the line still stands in it, and takes no place.
             if not place.done():
                 self.in_flight += 1
                 place.set_result(None)

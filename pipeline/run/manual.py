@@ -178,6 +178,7 @@ def decide(ledger: Ledger, campaign: str, decisions: Sequence[Decision], *, now:
         known = sent.get(decision.address)
         word = _word(ledger, campaign, decision, known, now=now)
         job, task = word.job, word.task
+        # By the job: an address and a client id may mean the same purchase.
         if words.setdefault(job.key, word) is not word:
             raise Undecidable(f"{job.address} is decided twice: say one thing of it; {_UNCHANGED}")
         if task and tasks.setdefault(f"{job.provider} {task}", job.address) != job.address:

@@ -116,6 +116,7 @@ class RealFiles:
         whole = os.path.abspath(self._root)  # noqa: PTH100 - a link stays the path it is
         self._root_bytes = len(os.fsencode(whole))
         self._name_most, self._path_most = _limits(Path(whole))
+        # Thousands of output paths share a few folders.
         self._folder_in_the_way = cache(self._find_blocking_file)
 
     def stat(self, path: str) -> FileStat | None:
@@ -225,6 +226,7 @@ def inspect(
     `is_known` tells whether a digest is a clip's, where that is not what the ledger says.
     A file we placed, and that was not touched since, is not read again.
     """
+    # Without the campaign's folder no file can be in the way: only finished clips can be missing.
     landed = files.stat(campaign) is None
     after: int | None = -1
     while after is not None:
@@ -240,6 +242,7 @@ def look(view: View, files: Files, known: Callable[[str], bool]) -> Found | None
     """Return how what stands at a path differs from what should; None if it does not."""
     there = files.stat(view.path)
     whole = there is not None and there.regular
+    # Where our clip stood, a file in its folder's place is somebody's change: told, no obstacle.
     if not (whole or view.placed) and files.in_the_way(view.path):
         return Found(view=view, standing=OutputStatus.BLOCKED, stat=there)
     standing = _standing(view, there, files, known)

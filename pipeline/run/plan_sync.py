@@ -365,6 +365,7 @@ class _Paths:
     def watching(self, rows: Iterator[Planned]) -> Iterator[Planned]:
         """Pass the items on, and look at their paths."""
         for planned in rows:
+            # Which format comes is known when the clip is paid for: the longest has to fit.
             path = planned.output.replace(outputs.EXTENSION, _LONGEST_FORMAT)
             wrong = self._files.too_long(f"{self._campaign}/{path}") if self._files else ""
             if wrong:
@@ -395,6 +396,7 @@ def _folders(path: str) -> Iterator[str]:
 
 def fold_path(path: str) -> str:
     """Return what two paths have in common if some file system takes them for one."""
+    # Twice, since folding may give text that is not normalised any more.
     return unicodedata.normalize("NFC", unicodedata.normalize("NFC", path).casefold())
 
 
@@ -454,6 +456,7 @@ def _inspect_files(draft: PlanDraft, campaign: str, files: Files) -> _Disk:
             foreign.append(_foreign(found, files, _place(draft.payload_of(view.item_id))))
             continue
         if found.standing in _RIGHT_BYTES and there:
+            # The mode that was written first stays: else a person's change is told only once.
             mode = there.mode if view.mode is None else view.mode
             draft.place(view, there.signature, mode)
         if found.standing in _CHANGES and view.selected:

@@ -197,6 +197,7 @@ class ProviderClient:
                 return self._check_type(name, end.value, may_return)
             except Exception as error:  # noqa: BLE001 - whatever it is, it is this one job's
                 return self._broken(name, f"{type(error).__name__}: {error}")
+            # Outside the `try`: what the network does is no fault of the adapter's.
             reply = await sending
 
     def _broken(self, name: str, what: str) -> Fault:

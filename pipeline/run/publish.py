@@ -43,6 +43,7 @@ async def restore(context: RunContext) -> int:
             await _heal(context, found)
     restored = 0
     async for output in _in_thread(inspect(known, campaign=context.campaign, files=files)):
+        # Of an unrecorded file the bytes are right: placing it writes down that it is ours.
         missed = output.standing in RESTORED or output.standing is OutputStatus.UNRECORDED
         if missed and output.view.selected:
             restored += await place(context, output.view)
@@ -77,6 +78,7 @@ async def place(context: RunContext, view: View) -> bool:
             raise
         _tell(context, view.address, "not_shown", message=str(fault), slug="path-too-long")
         return False
+    # Looked at after the copy: a later look that finds the same signature need not read the file.
     there = RealFiles(context.store.root).stat(view.path)
     signature, mode = ("", None) if there is None else (there.signature, there.mode)
     await context.ledger.place(view, signature=signature, mode=mode)

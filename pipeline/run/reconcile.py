@@ -22,7 +22,9 @@ from pipeline.run.submit import LOOK_UPS, look_up, record_task, send_purchase
 
 async def handle_in_doubt(active: ActiveJob) -> None:
     """Find out whether it was accepted; what cannot be found out waits for a person."""
+    # Sending again comes first: its answer is a proof, and "not found" in a look-up is none.
     task, seen = await _send_again(active) or await _look_up_task(active), set[str]()
+    # Each task once: a provider that names the same one again would keep this going for ever.
     while task and task not in seen:
         seen.add(task)
         await record_task(active, task)
@@ -51,6 +53,7 @@ async def _send_again(active: ActiveJob) -> str:
             return Absent()
         outcome = await send_purchase(active)
         if isinstance(outcome, NotSent):
+            # That the second never left says nothing of the first.
             return Fault(kind=FaultKind.UNAVAILABLE, message=str(outcome), accepted=None)
         return outcome
 

@@ -33,6 +33,7 @@ def backoff(attempt: int, *, chance: RandomSource, retry_after_s: float | None =
     """
     if retry_after_s is not None and retry_after_s > 0:
         return min(retry_after_s, RETRY_AFTER_MAX_S)
+    # The exponent is bounded, since 1.0 * 2**1024 is an OverflowError and no infinity.
     return chance.uniform(0.0, min(_CAP_S, _BASE_S * 2 ** min(max(attempt, 0), _DOUBLINGS)))
 
 

@@ -165,6 +165,7 @@ class RunHandle:
         """Yield the run's events from now on, to its end."""
         events: asyncio.Queue[Event | None] = asyncio.Queue()
         self._listeners.append(events)
+        # The end was told to those who listened then: who comes late would wait for ever.
         if self._task is not None and self._task.done():
             events.put_nowait(None)
 
@@ -226,6 +227,7 @@ class RunHandle:
         # First the workers, then the ledger: what they have written by then was submitted.
         self._left_out |= alone
         unwanted = await self._ledger.mark_unwanted(alone)
+        # It was sent after all, so this run collects it: only what the next run makes is left out.
         self._left_out -= unwanted
         for item in wanted:
             name = "unwanted" if item.key in unwanted else "left_out"
@@ -250,6 +252,7 @@ class RunHandle:
         """Return what the run came to, once it has ended."""
         if self._task is None:
             raise RuntimeError("the run was not started: use it as a context manager")
+        # Who gives up waiting (a timeout, say) leaves the run at work.
         return await asyncio.shield(self._task)
 
     async def work(self) -> Outcome:

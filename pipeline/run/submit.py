@@ -95,6 +95,8 @@ async def handle_staging(active: ActiveJob) -> None:
         active.leave_slot()
         await _give_up_staging(active, staged)
     else:
+        # Asked only where the purchase goes alone: beside others of its price the account's fall
+        # would show nothing.
         if active.context.prices.holds(active.job.price, active.job.key):
             active.balance = await ask_balance(active)
         await _buy(active, kept.request, staged)
@@ -103,6 +105,8 @@ async def handle_staging(active: ActiveJob) -> None:
 async def handle_submitting(active: ActiveJob) -> None:
     """Send the request, and write what is known of it then."""
     context = active.context
+    # Another clip's charge was above its reservation since this intent was written: nothing has
+    # left, so the reservation can be released.
     if context.budget_guard.closed:
         await _close_unaccepted(active, State.PLANNED, FaultKind.UNPAID, _CLOSED)
     elif context.clock.monotonic() - active.intended_at > STALE_S:
@@ -126,6 +130,7 @@ async def send_purchase(active: ActiveJob) -> Accepted | Fault | NotSent:
     told = context.address_header
     headers = {"X-Callsheet-Address": quote(active.job.address)} if told else {}
     request = request_of(purchase)
+    # A doubt of an earlier process has no such bytes: they are encoded anew from the ledger.
     if hashlib.sha256(active.body).hexdigest() == purchase.body_sha256:
         request = replace(request, body=active.body)
     return await active.queue.client.submit(
@@ -163,6 +168,7 @@ async def record_task(active: ActiveJob, task: str, reserved: Charge | None = No
 
 async def record_doubt(active: ActiveJob, why: str) -> None:
     """Write that nobody knows whether it was accepted; its money stays reserved."""
+    # A doubt that is settled in vain stays as it is, with the reason that it began with.
     if active.job.state is not State.IN_DOUBT:
         await active.move(State.IN_DOUBT, cause=DOUBT, message=why)
 
@@ -197,15 +203,18 @@ async def _buy(active: ActiveJob, request: Mapping[str, object], values: Mapping
     if before is None:
         await _intend(active, _freeze(active, request, values, active.context.new_client_id()))
         return
+    # With the id of its row that purchase is opened again, and no second one is counted.
     again = replace(_freeze(active, request, values, before.client_id), id=before.id)
     alike = request_of(again) == request_of(before)
     offer = active.queue.provider.offer
+    # Below nought the clock was set back: how long ago it was sent is not known.
     known = 0 <= active.now() - before.intent_at < offer.dedupe_for_s
     if not (alike and known) and Feature.FIND in offer.features:
         found = await look_up(active, before)
         if isinstance(found, Accepted):
             # It was taken although it was turned away: what it costs is set aside, and it is
             # collected.
+            # The ledger keeps the request that the task was made from, not today's.
             await _intend(active, replace(again, request=before.request))
             if active.job.state is State.SUBMITTING:
                 await record_task(active, found.task)
@@ -215,6 +224,7 @@ async def _buy(active: ActiveJob, request: Mapping[str, object], values: Mapping
             await _give_up_staging(active, found)
             return
     if not alike:
+        # Under a used id another body is refused (APIMart) or taken for the earlier task (Runware).
         again = _freeze(active, request, values, active.context.new_client_id())
     await _intend(active, again)
 
@@ -303,6 +313,8 @@ async def _stage(active: ActiveJob, kept: payload.Kept) -> Mapping[str, str] | F
 async def _give_up_staging(active: ActiveJob, fault: Fault) -> None:
     policy = POLICY[Phase.STAGING][fault.kind]
     active.apply_action(policy.lane, fault)
+    # A bad key or an empty account is this lane's alone: the item is no worse for it, and is not
+    # held while another account may make it.
     returns = policy.lane is LaneAction.STOP and active.others_go_on
     after = State.PLANNED if returns else policy.then
     await active.move(after, cause=fault.kind.value, message=fault.message)
@@ -322,6 +334,7 @@ async def _wait_busy(active: ActiveJob, fault: Fault) -> None:
         if not active.others_go_on:
             await active.move(State.HELD, cause=fault.kind.value, message=fault.message)
     else:
+        # Counted for the pause: no item is held for standing in line, however often.
         active.tries[Phase.SUBMITTING] += 1
         await active.rest(active.pause_s(Phase.SUBMITTING, fault))
 
@@ -352,6 +365,7 @@ async def _handle_refusal(active: ActiveJob, fault: Fault) -> None:
         if isinstance(found, Accepted):
             await record_task(active, found.task)
             return
+    # A recorded refusal comes again for as long as the id is used: the next try needs a new one.
     for_now = policy.then is State.PLANNED and not fault.replayed
     outcome = NOT_ACCEPTED if for_now else REFUSED
     await _close_unaccepted(active, policy.then, fault.kind, fault.message, outcome=outcome)

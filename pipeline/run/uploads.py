@@ -123,6 +123,7 @@ class Uploader:
                 return uploaded
             life_s = uploaded.lifetime_s or lifetime_s or _UNSTATED_LIFE_S
             until = self._clock.now().timestamp() + life_s / 2
+            # Beside the ledger's wall clock: setting that back must draw no upload's life out.
             self._fresh[place] = self._clock.monotonic() + life_s / 2
             await self._cache.record_upload(*place, uri=uploaded.uri, expires_at=until)
             return uploaded.uri
