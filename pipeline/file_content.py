@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
 
-VIDEO_FORMATS = frozenset({"mp4", "mov", "webm"})
+VIDEO_FORMATS = frozenset({"mp4", "mov", "webm", "mkv"})
 _HEAD = 64
 _EBML = b"\x1a\x45\xdf\xa3"
 # Signature, offset, format. WebP is a RIFF file that says so at byte 8.

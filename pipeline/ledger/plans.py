@@ -269,6 +269,7 @@ class _Plan:
         rows: dict[Any, list[dict[str, Any]]] = {
             statement: [] for statement in (_INSERT, _UPDATE, *_OF_ITEMS)
         }
+        updated: set[int] = set()
         for planned in batch:
             row, new = known.get(planned.address), self._row(planned, taken.get(planned.address))
             if row is None:
@@ -278,8 +279,10 @@ class _Plan:
                 rows[_INSERT_PAYLOAD].append({"item_id": self._last_id, "data": planned.payload})
                 rows[_INSERT_FALLBACK] += _fallback_rows(self._last_id, planned)
                 continue
-            if row.generation == self.generation:
+            # The index sees only what is inserted: two items of one address would be one line.
+            if row.generation == self.generation or row.id in updated:
                 raise Clashed(planned.address)
+            updated.add(row.id)
             changing = _again(new, row, planned, bought)
             rows[_UPDATE].append(changing)
             if changing["b_previous_key"]:
@@ -491,16 +494,20 @@ class PlanDraft:
         unsettled = self._draft(partial(find_unsettled, remembered=memory.clips))
         if not unsettled:
             return
-        taking = partial(take_in, campaign=self._campaign, unsettled=unsettled)
         if not self._dry:
             with translate_errors(self._path):
-                self._writer.write_now(taking)
+                self._writer.write_now(
+                    partial(take_in, campaign=self._campaign, unsettled=unsettled)
+                )
             return
         for table in (purchases, clips):
             self._draft(partial(shadow_whole, table=table))
         keys = [each.remembered.job_key for each in unsettled]
         for start in range(0, len(keys), _KEYS_AT_ONCE):
             self._draft(partial(take_in_jobs, keys=keys[start : start + _KEYS_AT_ONCE]))
+        # A draft began with the jobs of its own campaign: another's may have settled them.
+        again = partial(find_unsettled, remembered=[each.remembered for each in unsettled])
+        taking = partial(take_in, campaign=self._campaign, unsettled=self._draft(again))
         self._draft(taking)
 
     def _draft(self, operation: Operation[T]) -> T:

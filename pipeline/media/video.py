@@ -24,8 +24,6 @@ from pipeline.errors import MediaFault
 from pipeline.file_content import VIDEO_FORMATS, file_format, file_sha256, format_title
 from pipeline.media.sniff import declared_s, require_bytes, require_whole
 
-_READ = VIDEO_FORMATS | {"mkv"}
-"""What is looked into; which of them a model takes is for its limits to say."""
 # `explode` turns a broken macroblock into an error; without it FFmpeg paints over the hole.
 # The deblocking filter changes pixels, not parsing: off, 5 s of 720x1280 take 0.15 s, not 0.45 s.
 _STRICT = {"err_detect": "explode", "skip_loop_filter": "all"}
@@ -74,7 +72,7 @@ def _measure(path: Path, digest: str, *, thorough: bool) -> Media:
         raise MediaFault("missing-file", f"{path.name} cannot be read: {error.strerror}") from error
     if not size:
         raise MediaFault("damaged", f"{path.name} is empty")
-    if kind not in _READ:
+    if kind not in VIDEO_FORMATS:
         noun = kind if " " in kind else f"an image ({format_title(kind)})"
         why = "which nobody takes" if noun.endswith(" video") else "not a video"
         what = f"{path.name} is {noun}, {why}"

@@ -98,6 +98,8 @@ def test_the_nearest_project_file_says_where(
 
     assert 0 == run("../project/campaigns/cups/cups.yaml", folder=place)[0]
     assert (place / "made" / ".callsheet" / "ledger.db").is_file()
+    # The lock file stands beside the manifest, whatever the root: a new one begins without it.
+    (place / "campaigns/cups/cups.lock.yaml").unlink()
     code, said = run("project/campaigns/cups/cups.yaml", "--root", "own", folder=tmp_path)
 
     assert (0, True) == (code, (tmp_path / "own" / ".callsheet").is_dir()), said
@@ -158,6 +160,8 @@ def test_a_root_in_the_current_folder_is_not_passed_over(
     assert ITEMS == len(sandbox.tasks("runware", KEY))
     assert not (place / "outputs").exists()
 
+    # What the lock file beside the manifest remembers would not be bought in another root.
+    manifest.with_name("cups.lock.yaml").unlink()
     assert 0 == int(invoke([*shlex.split(commands[1])[1:], "--yes"]))
     assert 0 == run(manifest, folder=first_build)[0]
     assert 2 * ITEMS == len(sandbox.tasks("runware", KEY))
@@ -174,6 +178,8 @@ def test_a_person_is_asked_which_root_is_meant(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Yes goes on where it was run and buys nothing; no begins anew in the project's root."""
+    # What the lock file beside the manifest remembers would not be bought in either.
+    (place / "campaigns/cups/cups.lock.yaml").unlink()
     ours, theirs = pty.openpty()
     os.write(ours, f"{answer}\n".encode())
     with os.fdopen(theirs, "r") as keyboard:

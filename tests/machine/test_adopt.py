@@ -11,7 +11,9 @@ from pathlib import Path
 import pytest
 
 from pipeline.ledger.repository import Ledger
-from tests.machine.campaign import ITEMS, Campaign
+from tests.crash.kit import campaign_run, process
+from tests.crash.points import DIED
+from tests.machine.campaign import ITEMS, Campaign, environment
 from tests.machine.conftest import Callsheet
 from tests.sandboxes import Sandbox
 from tests.unit.media.clips import write_clip
@@ -275,11 +277,12 @@ def test_an_older_clip_of_ours_is_not_the_new_item_s(
 
 
 def test_what_is_in_doubt_is_told_and_not_touched(
-    made_once: Campaign, campaign: Campaign, callsheet: Callsheet, sandbox: Sandbox
+    made_once: Campaign, campaign: Campaign, callsheet: Callsheet
 ) -> None:
     """It may be a task at the provider: a file at its path does not settle that."""
-    sandbox.play("drop", times="always", prompt="Alba")
-    assert 13 == callsheet(*campaign.words())[0]
+    words = [str(campaign.folder / "cups.yaml"), str(campaign.root)]
+    words += ["--base-url", f"runware={campaign.address}", "--point", "before the commit of accept"]
+    assert DIED == process(campaign_run, words, environment())
     clip = made_once.clips[0]
     place = campaign.root / clip.relative_to(made_once.root)
     place.parent.mkdir(parents=True, exist_ok=True)

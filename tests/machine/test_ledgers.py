@@ -34,7 +34,7 @@ SABOTAGES: Mapping[str, tuple[str, str]] = {
     ),
     "row's sum": (
         "UPDATE budgets SET committed_microusd = 0 WHERE scope = 'row:spring:a'",
-        r"the budget row:spring:a: 0 USD are committed, but its purchases come to 0.56 USD",
+        r"the budget row:spring:a: 0.00 USD are committed, but its purchases come to 0.56 USD",
     ),
     "run's budget": ("DELETE FROM budgets WHERE scope = 'run:1'", "the budget run:1 is gone"),
     "purchase": (

@@ -293,7 +293,7 @@ async def test_credits_above_their_like_are_said_and_stop_the_run(tmp_path: Path
     with Ledger.open(studio.root) as ledger:
         notable = {each.name: each.message for each in ledger.notable(CAMPAIGN)}
     assert "40.32 credits told where 13.44 are usual" == notable["unusual_credits"]
-    assert "3 USD charged where 1 USD was set aside" == notable["overcharged"]
+    assert "3.00 USD charged where 1.00 USD was set aside" == notable["overcharged"]
 
 
 async def test_credits_are_held_against_the_price_list(tmp_path: Path) -> None:
