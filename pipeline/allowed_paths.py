@@ -16,6 +16,7 @@ from pipeline.errors import MediaFault
 from pipeline.findings import nearest
 from pipeline.web_addresses import BEGINNING
 
+# A folder may hold a shop's whole stock of photos, and this is for a hint alone.
 _NAMES_COMPARED = 2000
 _ENDINGS = frozenset({".jpg", ".jpeg", ".png", ".webp", ".gif", ".avif", ".mp4", ".mov", ".webm"})
 _LIST_SIGNS = re.compile(r"[,;|]")
@@ -47,6 +48,7 @@ class AllowedPaths:
         path = _resolve(named)
         if path is None:
             raise MediaFault("missing-file", f"{file!r} names no file")
+        # Of the resolved path: a link within the folder may lead to any file of the machine.
         if not any(path.is_relative_to(root) for root in self._roots):
             hint = "move it there, or name its folder in the manifest's own `files: {allow: [...]}`"
             if file.startswith("/") and path.suffix.lower() in _ENDINGS:
@@ -69,6 +71,8 @@ def stored_path(path: Path) -> Path:
         here = found / part
         if not part.isascii() and not _exists(here):
             wanted = unicodedata.normalize("NFC", part)
+            # Exactly one: of two that differ in nothing but their coding, nobody knows which was
+            # meant.
             same = [n for n in _names(found) if unicodedata.normalize("NFC", n) == wanted]
             here = found / same[0] if len(same) == 1 else here
         found = here
@@ -86,6 +90,7 @@ def nearest_path(file: str, folder: Path) -> str:
     Of `Photos\New.jpg` it is `photos/new.jpg`: a folder may be written in another case, and with
     the signs of another system.
     """
+    # These are parted at both slashes, so a table from Windows is read like one from here.
     parts = PureWindowsPath(file).parts
     here, found = folder, list[str]()
     for part in parts:

@@ -19,6 +19,7 @@ _FORMATS = (
     (b"\xff\xd8\xff", 0, "jpeg"),
     (b"WEBP", 8, "webp"),
     (b"GIF8", 0, "gif"),
+    # Before TIFF, which it is as well: this camera's raw image is a TIFF with a mark of its own.
     (b"II*\x00\x10\x00\x00\x00CR", 0, "a camera's raw image"),
     (b"II*\x00", 0, "tiff"),
     (b"MM\x00*", 0, "tiff"),
@@ -69,6 +70,7 @@ def format_of(content: bytes) -> str:
     if head[4:8] == b"ftyp":
         return _format_of_brands(head)
     if head[:4] == _EBML:
+        # Both begin alike: the header names which of the two it is.
         return "mkv" if b"matroska" in head else "webm"
     return _text_format(head)
 

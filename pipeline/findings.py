@@ -80,6 +80,7 @@ class Finding:
 
     def __post_init__(self) -> None:
         for name in ("message", "hint", "row", "column"):
+            # Here, so that no way leads round it: a finding goes to terminals, reports and CI logs.
             object.__setattr__(self, name, redact(getattr(self, name)))
         object.__setattr__(self, "rows", tuple(map(redact, self.rows)))
 
@@ -112,6 +113,7 @@ def nearest_names(
 
     `cutoff`: how much of a name must be the same, from 0 to 1.
     """
+    # Both bounds are for speed: a table may have thousands of columns, with names of any length.
     names = {candidate.casefold(): candidate for candidate in known}
     folded = name.casefold()[:100]
     near = sorted(names, key=lambda each: abs(len(each) - len(folded)))[:_COMPARED]
@@ -257,6 +259,7 @@ class FindingCollector:
         shared = finding
         if finding.row:
             # What the fault has in common with those of other cells of its column.
+            # The file stays in it: a fault in two tables is two findings.
             place = replace(finding.span, line=1, column=1, end_column=1)
             shared = replace(finding, row="", span=place)
         cause = self._causes.setdefault(shared, _Cause(finding))

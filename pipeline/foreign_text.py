@@ -137,6 +137,7 @@ _PRIVATE_KEY = re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*", re.DOTALL)
 @lru_cache(maxsize=20_000)  # findings are grouped again and again: ten thousand took 5 s of it
 def redact(text: str) -> str:
     """Return text with whatever looks like a key replaced by as many stars."""
+    # Line breaks stay, since the lines of a quoted file are counted.
     text = _PRIVATE_KEY.sub(lambda found: re.sub(r"\S", "*", found[0]), text)
     text = _NAMED.sub(_value_in_stars, text)
     text = _ASSIGNED.sub(_random_value_in_stars, text)
@@ -159,6 +160,7 @@ def is_random(text: str) -> bool:
     if re.match(f"{_BEARER}|{_PREFIXED}", text):
         return True
     changes = sum(_sort(one) != _sort(next_one) for one, next_one in pairwise(text))
+    # Of letters and digits drawn at random six pairs of ten change; a third leaves room for chance.
     return changes > len(text) / 3
 
 
@@ -185,4 +187,5 @@ def _bits(text: str) -> float:
 
 
 def _stars(text: str) -> str:
+    # A star for each character, so that carets and columns below a quoted line still fit.
     return "*" * len(text)

@@ -57,6 +57,7 @@ def normal_address(text: str) -> str:
     except ValueError:
         return text
     user, at, host = parts.netloc.rpartition("@")
+    # A user's name before the host keeps its case: there it counts.
     netloc = f"{user}{at}{host.lower()}"
     # One that is right already is not put together anew: its key in the ledger is its text.
     if parts.scheme not in {"http", "https"} or text.startswith(f"{parts.scheme}://{netloc}"):
@@ -94,6 +95,7 @@ def is_unencrypted(text: str) -> bool:
     """Tell whether an address is http: and leads away from this machine."""
     with suppress(ValueError):
         parts = urlsplit(text)
+        # On this machine nobody can listen in.
         return parts.scheme == "http" and not is_loopback(parts.hostname or "")
     return False
 
@@ -153,6 +155,7 @@ _PAGES: tuple[tuple[re.Pattern[str], str, str], ...] = tuple(
         (r"drive\.google\.com/(?:file/|open\b)", "Google Drive", _DRIVE),
         (r"(?:drive\.google\.com/drive|docs\.google\.com)\b", "Google Drive", _SAVE),
         (r"photos\.(?:google\.com|app\.goo\.gl)/", "Google Photos", _SAVE),
+        # With raw=1 or dl=1 the link gives the file itself.
         (r"dropbox\.com/(?!.*[?&](?:raw|dl)=1\b)", "Dropbox", "write raw=1 in place of dl=0"),
         (r"(?:1drv\.ms|onedrive\.live\.com|[\w-]+\.sharepoint\.com)/", "OneDrive", _SAVE),
         (r"(?:share\.)?icloud\.com/", "iCloud", _SAVE),

@@ -44,6 +44,7 @@ def read_bundle(name: str, node: Node, values: ValueReader) -> Bundle:
 
 
 def _image(name: str, node: Node, values: ValueReader) -> ImageSpec | None:
+    # The short form, `hero: refs/a.png`, has nothing but its file.
     if isinstance(node.value, str):
         file = values.text(node)
         return ImageSpec(name=name, file=file, span=node.span) if file else None
@@ -135,6 +136,7 @@ def references_of(bundles: Sequence[NamedBundle]) -> References:
         lists=frozenset((lists & clear) | qualified_lists),
         images=in_order("images"),
         elements=in_order("elements"),
+        # What was taken out with a finding of its own must not be told as an unknown name as well.
         complete=not any(node.broken for _, node in bundles),
     )
 

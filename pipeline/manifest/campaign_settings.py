@@ -44,6 +44,7 @@ def hold_lowest(document: Node, layers: Sequence[Node], profile: str) -> tuple[N
         return document, []
     values, findings = dict(merged.entries()), list[Finding]()
     for name in LIMITS:
+        # A budget that is unset as a whole unsets each of its limits.
         said = [budget if budget.value is None else budget.get(name) for budget in budgets]
         # Each layer's word on the limit, lowest layer first; no sum where it is unset.
         words = [
@@ -58,6 +59,7 @@ def hold_lowest(document: Node, layers: Sequence[Node], profile: str) -> tuple[N
             findings += _limit_warnings(name, words, values[name])
     if not values:
         return document, findings
+    # The place goes with the limit: a finding about it points at the layer that holds.
     keys = {**merged.keys, **{name: values[name].span for name in LIMITS if name in values}}
     budget = replace(merged, value=values, keys=keys)
     return replace(document, value={**document.value, "budget": budget}), findings
@@ -104,6 +106,8 @@ def read_budget(node: Node | None) -> tuple[Budget, list[Finding]]:
         if amount is None:
             return None
         sum_usd = Decimal(str(amount.value).partition(" ")[0])
+        # Read as it is written, and told: a limit a thousand times too low stops a run, and costs
+        # nothing.
         thousands = _AMBIGUOUS.fullmatch(str(amount.value))
         if thousands:
             small = f"{sum_usd.normalize():f}"
@@ -204,5 +208,7 @@ def folders_to_read(files: Node | None, own: Collection[str]) -> tuple[Path, ...
     Those alone count that are written in a file of the `own` names: what a manifest extends does
     not say what may be read.
     """
+    # Else a base file from elsewhere could open this machine's folders, and have their files
+    # uploaded.
     items = files.items("allow") if files else ()
     return tuple(item.folder / str(item.value) for item in items if item.source.shown in own)

@@ -65,6 +65,7 @@ def flow(value: Any) -> str:
     text = yaml.safe_dump(
         value, default_flow_style=True, sort_keys=False, allow_unicode=True, width=10_000
     )
+    # PyYAML ends a document that is a bare scalar with `...`.
     return text.removesuffix("\n").removesuffix("\n...")
 
 
@@ -74,6 +75,7 @@ def advice_on_key(title: str, key: str, value: Any) -> str:
     `title` is the map's in the schema: `advice_on_key("a shot", "seed", 42)`.
     """
     folded = key.casefold().replace("-", "_").replace(" ", "_")
+    # Before the words: a key that is a note is none of them misspelt.
     if folded.startswith(("_", "x_", "//", "#")) or folded in _NOTES:
         return "a note is a comment: write it behind a '#'"
     for advice in _data()["keys"].get(title, ()):
@@ -82,6 +84,7 @@ def advice_on_key(title: str, key: str, value: Any) -> str:
     short = len(str(value)) <= _VALUE_SHOWN
     shown = flow({key: value}) if value is not None and short else f"{{{key}: …}}"
     homes = (where.format(shown) for name, where in _HOMES if key in _definition(name))
+    # A profile is laid over the document and has its keys: a setting belongs one level down.
     if title == "a profile" and is_setting(key):
         return f"a profile sets it under `overrides`: overrides: {shown}"
     return _UNNAMED.get(title, "").format(shown) or next(homes, "")
@@ -122,6 +125,7 @@ def _definition(name: str) -> Iterable[str]:
 
 def renamed_key(title: str, key: str) -> str:
     """Return the key that was meant by another tool's word for it; empty where there is none."""
+    # Advice that is nothing but another name begins so, in the file of words as everywhere.
     found = re.match(r"did you mean '(\w+)'", advice_on_key(title, key, None))
     return found[1] if found else ""
 
@@ -165,6 +169,7 @@ def _by_type(key: str, rule: Mapping[str, Any], value: Any) -> Any:
         found = _NUMBER.fullmatch(value.strip())
         number = Decimal(found[1]) if found else None
         low, high = rule.get("minimum", 0), rule.get("maximum", number)
+        # No advice that the next check would refuse.
         if number is None or not low <= number <= high:
             return None
         whole = number == number.to_integral_value()
@@ -189,6 +194,7 @@ def _by_title(key: str, rule: Mapping[str, Any], value: Any) -> str | None:
 
 
 def _amount(text: str) -> str:
+    # First: three digits behind a comma are thousands, one or two are cents.
     thousands = _THOUSANDS.fullmatch(text)
     if thousands:
         return f"{thousands[1].replace(',', '')}{thousands[2] or ''} USD"

@@ -52,6 +52,8 @@ def contents(path: Path) -> bytes:
             message = f"it has {found.st_size:,} bytes; at most {MAX_FILE_BYTES:,} are read"
             raise OSError(errno.EFBIG, message, str(path))
         with os.fdopen(handle, "rb", closefd=False) as file:
+            # One byte more than allowed: a file that has grown meanwhile is then refused as too
+            # large.
             return file.read(MAX_FILE_BYTES + 1)
     finally:
         os.close(handle)
@@ -107,6 +109,8 @@ class Layers:
         """
         data = self.read(path)
         node, findings, text = read_file(data, shown=shown, folder=path.parent)
+        # Kept before anything is judged: a finding quotes the line, also of a file that is no
+        # manifest.
         self.sources[shown] = text
         self.findings += findings
         if node is None or not isinstance(node.value, Mapping):
@@ -125,12 +129,14 @@ class Layers:
                 under = self._base(base, (*inside, _real(path)))
                 if under is not None:
                     merged = under if merged is None else merge(merged, under)
+        # After what it extends: of a budget the lowest layer's word has to be known first.
         self.documents.append(node)
         return node if merged is None else merge(merged, node)
 
     def _base(self, base: Node, inside: tuple[Path, ...]) -> Node | None:
         path = base.folder / str(base.value)
         try:
+            # Judged before it is opened: a finding quotes lines, and would show a private file.
             self.allowed.resolve(str(base.value), base.folder)
         except MediaFault as fault:
             self._say(fault.slug, fault.message, base.span, fault.hint)
@@ -168,6 +174,8 @@ class Layers:
 
     def apply_overrides(self, node: Node, overrides: Sequence[str], folder: Path) -> Node:
         """Return a document with `path=value` options laid over it, in order."""
+        # An option is one line of their common text: so its number in a finding is that of its
+        # line.
         lines = [" ".join(override.split("\n")) for override in overrides]
         if lines:
             self.sources[SET] = "\n".join(lines)
@@ -180,11 +188,14 @@ class Layers:
                 continue
             # What stands before the value keeps places those of the whole option, line by line.
             before = "\n".join([*lines[:index], f"{path}="])
+            # `--set path=` is an empty text. Read as YAML it would be nothing, which unsets the
+            # key.
             value, found = read_document(text or "''", shown=SET, folder=folder, before=before)
             # On a command line the quotes that YAML wants are quotes too many.
             self.findings += [each for each in found if each.slug != "needs-quotes"]
             if value is not None:
                 layer = _layer_of(node, steps, value, place)
+                # Also `--set` may lower a limit and not lift it.
                 self.documents.append(layer)
                 node = merge(node, layer)
         return node
@@ -204,6 +215,7 @@ def merge(under: Node, over: Node) -> Node:
             values[key] = merge(values[key], node) if key in values else node
             keys[key] = over.key_span(key)
         return replace(over, value=values, keys=keys)
+    # Without ids nothing says which entry is meant: the upper list stands alone.
     if not _has_ids(under) or not _has_ids(over):
         return over
     # The order of the layer below is kept; what is new comes after it.

@@ -81,9 +81,11 @@ def _merge_layers(
         return None
     if profile:
         node = layers.apply_profile(node, profile)
+    # After the profile: what is typed for one run wins over all that is written.
     node = layers.apply_overrides(node, overrides, path.parent)
     node, warnings = hold_lowest(node, layers.documents, profile)
     layers.findings += [*unknown_empty_keys(node), *warnings]
+    # Last: until all layers are merged, `~` has to win over what stands below it.
     return without_unset(node)
 
 
@@ -100,6 +102,7 @@ def find_secrets(root: Node) -> tuple[Finding, ...]:
         for item in node.items():
             yield from suspects(item, key)
         if isinstance(node.value, str) and node.value:
+            # A template is no key, whatever the name before it.
             if names_a_key(key) and "{{" not in node.value:
                 yield node.span
             else:
@@ -250,6 +253,7 @@ class _ManifestReader:
 def _take_faults(shots: Iterable[Shot], manifest: Manifest) -> Mapping[Span, Finding]:
     """Return the findings for shots that want several takes and whose path has no `take`."""
     found: dict[Span, Finding] = {}
+    # Overrides win over all others: with `takes: 1` there nothing clashes.
     above = manifest.overrides.get("takes")
     for shot in shots:
         cells, table = shot.variants, manifest.tables.get(shot.table or "")

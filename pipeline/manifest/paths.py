@@ -39,6 +39,7 @@ _GLUE = r"[-_ ,+]*"
 _EMPTY_FIRST = re.compile(f"^(?:{_EMPTY_MARK}{_GLUE})+")
 _EMPTY_LATER = re.compile(f"(?<![-_ ,+]){_GLUE}+{_EMPTY_MARK}")
 # Names that Windows keeps for devices, with or without an extension.
+# Superscript digits count there as digits do.
 _DEVICE = re.compile(r"(?:con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³])(?=\.|$)", re.IGNORECASE)
 
 
@@ -55,6 +56,7 @@ def segment(value: Any) -> str:
     text = unicodedata.normalize("NFC", as_text(value))
     # One dash for each unsafe sign, so that `a/b` and `a//b` stay two names.
     text = _UNSAFE.sub("-", " ".join(text.split()))
+    # Windows drops dots and spaces at the end of a name: two values would share one file there.
     return _shorten(text.strip(". "), MAX_VALUE_BYTES)
 
 
@@ -67,6 +69,7 @@ def compile_path(node: Node, scope: Scope) -> Compiled:
     if found:
         return None, found
     # What the extension is becomes known when the file has been received: a mark stands for it.
+    # The last tag is `ext`: anything else was a fault above.
     before, _, after = checked.text.rpartition("{{")
     text = (before.rstrip() if after.startswith("-") else before) + _EXT_MARK
     runner = Program(
@@ -86,6 +89,7 @@ def compile_path(node: Node, scope: Scope) -> Compiled:
             message = f"the path comes to '{path or EXT}': no name is left for the file"
             raise TemplateFault("bad-path", message, node.span, _NO_NAME)
         for part in (*folders.split("/"), name):
+            # A value may be what puts the dot there, so it is asked of what comes out.
             if part.startswith("."):
                 message = f"'{part}' begins with a dot: such names are Callsheet's own"
                 raise TemplateFault("bad-path", message, node.span, _NO_NAME)

@@ -93,6 +93,8 @@ def explain_error(
         case "required":
             limit: Any = error.validator_value
             found: Any = error.instance
+            # Only of a closed map a key is known to be misspelt; in an open one it may be anybody's
+            # name.
             closed = _rule(error).get("additionalProperties") is False
             # One that is there misspelt is told as an unknown key: one fault, told once.
             misspelt = {_meant_key(error, key) for key in _unknown_keys(error)} if closed else set()
@@ -143,6 +145,7 @@ def _right_form(error: ValidationError, whole: Mapping[str, Any], message: str, 
 
     Where nobody can know what was meant, the schema's own example of the key shows the form.
     """
+    # How lists are written is said of any list; advice on this very value comes first.
     if hint and hint != _LIST_HINT:
         return hint
     forms = alternatives(error) if error.validator == "anyOf" else [[error]]

@@ -150,6 +150,7 @@ class _ShotReader:
             if name.casefold().endswith((".csv", ".tsv")):
                 hint = f"{_NO_TABLE}; then for: products"
             self._say("unknown-table", f"there is no table '{name}'", node.span, hint)
+        # Also where the table is there and could not be read: what its rows are is not known.
         self.lacking |= tables.get(name) is None
         return name
 
@@ -316,6 +317,7 @@ def _axis_names(node: Node) -> tuple[str, ...]:
 
 def variant_faults(node: Node) -> Iterator[Finding]:
     """Yield what is wrong with a shot's variants, before any row is seen."""
+    # The cells of a shot are the same for all its rows: there is no row that a template could read.
     yield from not_templatable(node, "variants")
     axes = _axis_names(node)
     yield from _axis_faults(node.get("matrix"), node.get("pairs"))

@@ -74,6 +74,7 @@ _PAIR = re.compile(
     r"(?<!\\)(?P<odd>(?:\\\\)*)\\u(?P<high>[dD][89abAB][0-9a-fA-F]{2})"
     r"\\u(?P<low>[dD][c-fC-F][0-9a-fA-F]{2})"
 )
+# Private characters behind those by which mentions travel through templates (U+E000 to U+E00F).
 _HIGH, _LOW, _PRIVATE = 0xD800, 0xDC00, 0xE100
 _PAIRED = re.compile("[\ue100-\ue4ff][\ue500-\ue8ff]")
 

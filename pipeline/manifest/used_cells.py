@@ -26,6 +26,7 @@ def formula_errors(
     common = tuple(settings)
     for shot in shots:
         table = tables.get(shot.table or "")
+        # Most files have no such text anywhere: their cells are not gone through.
         if table is not None and table.suspect:
             columns = used.setdefault(table.name, {*table.key})
             values = [*shot.settings.values(), *common]

@@ -340,6 +340,7 @@ def resolve_scalar(text: str) -> str | int | float | bool | None:
 
 # A blank behind the `#` makes it a remark, as people write them.
 _CUTTING = re.compile(r"[ \t]+#(?=[^\s#])")
+# What these say is sent: a clip of a text that was cut would be paid for.
 _SENT = frozenset({"prompt", "say", "description"})
 _UNSEEN_PLACE = re.compile(
     # Where the line is indented, behind a sign of YAML's own, or in a key.

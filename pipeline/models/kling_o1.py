@@ -15,6 +15,7 @@ from pipeline.models.video_model import AUTO, Combination, Parameter, VideoModel
 _RATIOS: Mapping[str, float] = MappingProxyType({"16:9": 16 / 9, "9:16": 9 / 16, "1:1": 1.0})
 _SHORT = frozenset({5, 10})
 _ANY = frozenset(range(3, 11))
+# Images and elements count together: 7 at most, 4 where there is a video as well.
 _FROM_FRAME: Mapping[str, Any] = {"ratio": "frame", "max_images": 7, "max_elements": 7}
 _FRAME_AND_IMAGES = Constraints(durations=_ANY, **_FROM_FRAME)
 
@@ -33,6 +34,7 @@ _KINDS: Mapping[Kind, Constraints] = MappingProxyType(
             ratio="",
             max_images=4,
             max_elements=4,
+            # Not so for an edit: it begins as its clip does. A last frame excludes both.
             first_frame=True,
             clip_seconds=(3.0, 10.0),
             keep_audio=True,
@@ -61,6 +63,7 @@ _COMBINATIONS: tuple[Combination, ...] = (
     ),
     Combination(
         slug="last-excludes-references",
+        # A rule of its own, since all of `present` must be there: either alone is excluded.
         present=frozenset({"last", "elements"}),
         message="a last frame cannot be combined with elements",
     ),
@@ -159,6 +162,7 @@ _PARAMETERS: Mapping[str, Parameter] = MappingProxyType(
                 " more; a day is asked for where nothing is said. No clip is bought again by it."
             ),
             examples=(172_800,),
+            # How long a provider keeps a clip makes no other clip: to write it buys nothing again.
             in_key=False,
         ),
         "watermark": Parameter(
@@ -182,6 +186,7 @@ _PARAMETERS: Mapping[str, Parameter] = MappingProxyType(
 )
 
 _ALWAYS = frozenset({"mode", "format", "safety", "watermark", "output_quality", "ttl"})
+# An edit has neither: length and ratio are those of its clip.
 _SHAPED = _ALWAYS | {"duration", "aspect_ratio"}
 
 KLING_O1 = VideoModel(

@@ -30,6 +30,7 @@ def with_parameters(manifest: Mapping[str, Any], models: Iterable[VideoModel]) -
             **({} if parameter.default is None else {"default": parameter.default}),
             "anyOf": [rule, {"$ref": "#/$defs/template"}],
         }
+        # Wherever a setting may stand; a place that is left out here would not know the name.
         for place in (definitions["settings"], definitions["shot"], cells):
             place["properties"][name] = setting
         if parameter.axis:
@@ -58,6 +59,8 @@ def _merge_parameters(
 
 def _wider(rule: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:
     """Return a rule for what either of two allows; a bound that one lacks is none."""
+    # Only keys that both have: what one model takes without limit is not refused for the other's
+    # sake.
     merged = {name: value for name, value in rule.items() if name in other}
     for name, choose in _WIDER.items():
         if name in merged:

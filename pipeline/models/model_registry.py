@@ -18,6 +18,7 @@ from pipeline.models.kling_o1 import KLING_O1
 from pipeline.models.video_model import VideoModel
 
 GROUP = "callsheet.models"
+# Prices, confirmations of prices and what a clip must measure go by these.
 _NEEDED = frozenset({"mode", "duration", "aspect_ratio"})
 _OWN = (KLING_O1,)
 
@@ -52,6 +53,8 @@ def _unusable(model: object) -> str:
         return f"it has no parameter '{min(lacking)}'"
     for name, parameter in model.parameters.items():
         Draft202012Validator.check_schema(parameter.rule)
+        # A manifest has one rule for a name, whatever model is asked: two types would not fit into
+        # it.
         known = KLING_O1.parameters.get(name)
         if known is not None and known.rule.get("type") != parameter.rule.get("type"):
             return f"its parameter '{name}' is of another type than {KLING_O1.title}'s"

@@ -74,6 +74,7 @@ class Parameter:
     """Whether another value makes another clip; if not, nothing is bought again by it."""
 
 
+# By identity: models are parts of keys of caches, and their maps have no hash.
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class VideoModel:
     """A video model, whoever sells it. Two of them are equal only if they are the same."""

@@ -23,6 +23,7 @@ def encode_row_key(row_key: str, *, several: bool = False) -> str:
     Of a key of `several` columns a `+` within one of them is encoded already, as %2B.
     """
     if several:
+        # Its `%` is that of an encoding already, and would be encoded once more.
         return "%2B".join(map(encode_row_key, row_key.split("%2B")))
     return _RESERVED.sub(
         lambda found: "".join(f"%{byte:02X}" for byte in found[0].encode()), row_key
@@ -39,6 +40,8 @@ def cell_name(values: Iterable[str]) -> str:
     """Return a cell's name: the slugs of its values in axis order, `9x16-calm`."""
     slugs = []
     for value in values:
+        # An address names what was bought: it must not depend on how an accent happens to be
+        # stored.
         plain = _RATIO.sub("x", unicodedata.normalize("NFC", value).lower())
         # A value without letters and digits still needs a name of its own.
         slug = "-".join(_WORD.findall(plain)) or hashlib.sha256(value.encode()).hexdigest()[:8]

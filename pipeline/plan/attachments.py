@@ -30,6 +30,7 @@ from pipeline.errors import MediaFault, TemplateFault
 from pipeline.findings import Finding, Span
 from pipeline.plan.template_scope import TemplateScope
 
+# The resolver relies on it: a first frame is the first of all references, the video the last.
 _ORDER = (Role.FIRST, Role.LAST, Role.IMAGE, Role.ELEMENT, Role.VIDEO)
 _SINGLE: Mapping[Role, str] = MappingProxyType(
     {Role.FIRST: "first frame", Role.LAST: "last frame", Role.VIDEO: "video"}
@@ -93,6 +94,7 @@ class MediaResolver:
     def look(self, value: Value, file: str, media_type: str, pin: str = "") -> Media | None:
         """Return the medium that a file name of this value means; a URL counts by its pin."""
         row = self.scope.row
+        # Whoever wrote the table knows its folder, and not that of the manifest.
         from_row = isinstance(value.data, Template) and value.data.from_row
         folder = row.folder if row and from_row else value.folder
         try:
@@ -102,6 +104,7 @@ class MediaResolver:
             return None
         if not pin or pin == media.digest:
             return media
+        # Nobody fetches an address to hash it: the pin is its content, and the key goes by the pin.
         if not media.local:
             return replace(media, digest=pin)
         message = f"{file!r} is not the file that `pin` names"
@@ -111,6 +114,8 @@ class MediaResolver:
 
     def picture(self, value: Value, file: str, pin: str = "") -> Media | None:
         """Return an image as it is sent. Frames are fitted first: what they become is not known."""
+        # The pin is that of the file as it is stored, so it is compared before anything is
+        # converted.
         media = self.look(value, file, "image", pin)
         try:
             return media and self.inspector.convert(media)
@@ -242,6 +247,7 @@ class ReferenceCollector:
             return
         self.values[spec.span] = spec.file
         say = self.look.text(spec.say) if files else ""
+        # What is over `max` is not looked at: it is not sent, so a fault in it is none.
         taken = files[: spec.max if spec.each else 1]
         self._declare_each(owner, spec, len(taken))
         for number, file in enumerate(taken, 1):
@@ -255,6 +261,8 @@ class ReferenceCollector:
             files = self.look.files(value)
             if files == ():
                 self._blank(value, f"an image of '{spec.name}'")
+            # None keeps the place of a picture that has a finding: without it the element would be
+            # sent with a picture too few, which is another element.
             media += [self.look.picture(value, file) for file in files or ()] or [None]
         say = self.look.text(spec.description)
         self._declare(owner, spec.name, attached=True)
@@ -262,6 +270,7 @@ class ReferenceCollector:
 
     def _add_video(self, owner: str, spec: VideoSpec) -> None:
         role = self.look.text(spec.role)
+        # Rules of combination know a video by what it is for: guide or edit.
         self.parts |= {role, "fast"} if spec.fast else {role}
         self.keep_audio = spec.keep_audio
         media = self._add_single(Role.VIDEO, owner, spec.file, pin=spec.pin)
@@ -297,6 +306,8 @@ class ReferenceCollector:
             self.refs[f"{owner}.{name}"] = attached
 
     def _declare_each(self, owner: str, spec: ImageSpec, count: int) -> None:
+        # Those that a row lacks are declared too: `refs.view_2` is false there, and not unknown, so
+        # that one prompt serves products with one photo and with several.
         for number in range(1, MOST_LISTED + 1) if spec.each else ():
             self._declare(owner, f"{spec.name}_{number}", attached=number <= count)
 
@@ -310,6 +321,7 @@ class ReferenceCollector:
         say: str = "",
         span: Span,
     ) -> None:
+        # What has a finding counts as well, so that the numbers and limits of the others are right.
         ordinal = self.counts[role] = self.counts.get(role, 0) + 1
         token = Token(role=role, ordinal=ordinal)
         # A plain name that two bundles share stays with the first; the manifest refuses it.
@@ -317,6 +329,7 @@ class ReferenceCollector:
         if owner:
             self.tokens[f"{owner}.{name}"] = token
         part = _PARTS.get(role, role.value)
+        # The video is none of these: its part is its role, which `_add_video` has noted.
         self.parts |= {part} & set(_PARTS.values())
         self.spans.setdefault(part, span)
         whole = tuple(each for each in media if each is not None)

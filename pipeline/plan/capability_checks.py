@@ -48,12 +48,15 @@ class Violation:
 
 def kind_of(parts: frozenset[str]) -> Kind:
     """Return the kind that follows from what is attached (docs/design/language.md §4)."""
+    # Before all others: frames beside an edit are told as a forbidden combination of an edit.
     if "edit" in parts:
         return Kind.FAST_EDIT if "fast" in parts else Kind.EDIT
     return next((kind for part, kind in _KINDS if part in parts), Kind.TEXT)
 
 
 _KINDS = (
+    # In this order: a first frame beside a guide is one of the guide's references, and a last frame
+    # always has a first one beside it.
     ("guide", Kind.GUIDE),
     ("last", Kind.FRAMES),
     ("first", Kind.FIRST_FRAME),
@@ -73,6 +76,8 @@ def ratio_for(asked: Requirements, limits: Constraints) -> str | None:
         return None
     if asked.ratio not in {None, AUTO}:
         return asked.ratio
+    # Where nothing is said the provider takes its default, whatever the frame is, and a clip of
+    # another shape would be paid for.
     if rule == "framed" or (rule == "stated" and "first" in asked.parts):
         return asked.frame_ratio or AUTO
     return asked.model.usual_ratio if rule == "stated" and asked.ratio is None else AUTO
@@ -84,6 +89,7 @@ def first_recipe_ratio(asked: Requirements, limits: Constraints) -> str | None:
     A frame's own ratio was not told beside it then, as it is now where the default is another.
     """
     framed = _limits_for(asked, limits).ratio == "framed"
+    # The recipe has to stay what it was: else a clip that was bought under it is not found again.
     return AUTO if framed and asked.ratio in {None, AUTO} else ratio_for(asked, limits)
 
 
@@ -114,6 +120,8 @@ def inexpressible(asked: Requirements, offer: Offer) -> Iterator[Violation]:
         yield Violation(slug="kind", message=message, part="provider")
         return
     yield from _violations(asked, limits, offer.title)
+    # Of the model's own rules `resolve` has judged them; a provider may lack one, or take fewer
+    # values.
     for name, value in sorted(asked.options):
         wrong = wrong_setting(offer, name, value)
         if wrong is not None:
@@ -208,6 +216,7 @@ def _first_frame(asked: Requirements, limits: Constraints) -> str | None:
 
 def _references(asked: Requirements, limits: Constraints) -> str | None:
     count = asked.images + asked.elements
+    # Where images and frame are sent in one list, the frame takes one of its places.
     most = limits.max_images - (limits.frame_is_image and "first" in asked.parts)
     # What a last frame excludes is told by its own rule.
     if not count or count <= most or "last" in asked.parts:
@@ -241,6 +250,7 @@ class Check:
     says: Callable[[Requirements, Constraints], str | None]
 
 
+# The order counts: of a provider that is passed over only the first reason is told.
 CHECKS: tuple[Check, ...] = (
     Check(slug="mode", part="mode", says=_mode),
     Check(slug="duration", part="duration", says=_duration),

@@ -55,16 +55,19 @@ def cells(variants: Variants | None) -> tuple[tuple[Cell, ...], tuple[Finding, .
     if variants is None:
         return (WHOLE,), ()
     pairs = min((len(axis.values) for axis in variants.pairs), default=1)
+    # Counted before any is made: ten axes of ten values are ten thousand million cells.
     count = prod(len(axis.values) for axis in variants.matrix) * pairs
     if count > variants.max_cells:
         return (), (_too_many(variants, count),)
     combinations, findings = _without_excluded(variants)
     combinations += _further_cells(variants)
+    # Once more, for the cells of `add`.
     if len(combinations) > variants.max_cells:
         return (), (_too_many(variants, len(combinations)),)
     by_name: dict[str, Cell] = {}
     for axes in combinations:
         cell = _cell(axes, variants)
+        # The name is part of each address: two cells of one name would be two items of one address.
         first = by_name.setdefault(cell.name, cell)
         if first is cell:
             continue
@@ -100,6 +103,8 @@ def _without_excluded(variants: Variants) -> tuple[list[_Axes], list[Finding]]:
         for together in paired:
             axes = dict(zip(names, (*single, *together), strict=True))
             hits = {index for index, match in enumerate(variants.exclude) if _matches(match, axes)}
+            # All that match are used, not only the first: one that overlaps another is no typing
+            # error.
             used |= hits
             if not hits:
                 kept.append(axes)
@@ -115,6 +120,7 @@ def _without_excluded(variants: Variants) -> tuple[list[_Axes], list[Finding]]:
             if axis.name in match.axes and axis_text(match.axes[axis.name]) not in has:
                 hint = f"'{axis.name}' is {' or '.join(has)}"
                 break
+        # An error, since a misspelt value would let the cell be bought that was to be left out.
         message = "this excludes nothing: no cell matches it"
         findings.append(Finding(slug="empty-exclude", message=message, span=match.span, hint=hint))
     return kept, findings
@@ -122,6 +128,7 @@ def _without_excluded(variants: Variants) -> tuple[list[_Axes], list[Finding]]:
 
 def _matches(match: Match, axes: _Axes) -> bool:
     return all(
+        # As text, which is what names show: the number 5 and the text "5" are one value.
         name in axes and axis_text(axes[name].data) == axis_text(value)
         for name, value in match.axes.items()
     )
@@ -153,6 +160,8 @@ def _cell(axes: _Axes, variants: Variants) -> Cell:
     given = dict(ordered)
     for match in variants.extend:
         if _matches(match, ordered):
+            # Never an axis: the cell's name would then tell another value than the one that is
+            # sent.
             given |= {name: value for name, value in match.set.items() if name not in ordered}
     texts = {name: axis_text(value.data) for name, value in ordered.items()}
     sets, settable = {}, settable_names()

@@ -64,6 +64,7 @@ class Expansion:
     takes: Mapping[str, Sequence[int]] = field(default_factory=lambda: EMPTY)
 
     def __iter__(self) -> Iterator[Item | Finding]:
+        # Before all items: pricing leaves the options out once one of them has a finding.
         yield from provider_setting_faults(self.manifest, self.offers)
         for shot in self.manifest.shots:
             yield from extra_faults(shot, self.offers)
@@ -98,6 +99,7 @@ def expand(
     provider, each has its `fallbacks`: nothing is planned anew while a run goes on. `takes` says by
     address without its take which takes there are, whatever the manifest says.
     """
+    # An option may choose another form of the provider's app, which can do other things.
     chosen = {
         name: offer_by_options(offer, manifest.providers[name].options)
         if name in manifest.providers
@@ -168,6 +170,8 @@ class ShotExpansion:
         scope = self._scope = TemplateScope(manifest, shot, findings)
         self._layers = SettingLayers(manifest, shot, scope)
         references = attachment_levels(shot.bundles, scope)
+        # Before any level is asked for, since levels are kept: a prompt that asks `refs.side`
+        # depends on whatever decides that `side` is attached.
         scope.declare("refs", references)
         steered = any(row is not None and row.steering for row in self._rows)
         settings = self._layers.level(self._cells, steered=steered)
@@ -175,6 +179,7 @@ class ShotExpansion:
             references=references,
             settings=settings,
             draft=references | settings,
+            # Also without `refs`: mentions become numbers, and those follow from what is attached.
             prompt=scope.level(shot.prompt) | references,
         )
         self._resolver = ItemResolver(
@@ -196,6 +201,7 @@ class ShotExpansion:
                 if isinstance(own, str):
                     own = own.replace(",", " ").replace(";", " ").split()
                 self._tags = (*self._shot.tags, *map(str, own))
+            # Anew for each row: the warning is of an axis that changes nothing, not of rows alike.
             works: dict[str, Cell] = {}
             for cell in self._cells:
                 self._scope.enter_cell(cell)
@@ -218,6 +224,7 @@ class ShotExpansion:
         scope.enter_take(1)
         count = self._layers.takes(self._levels.settings)
         work = self._work()
+        # A number that has a finding counts as one, so that the rest of the item is still checked.
         takes: Sequence[int] = range(1, (count or 1) + 1)
         if self._fixed_takes:
             first = address(self._shot.id, self._row_text, cell.name, 1)
@@ -225,9 +232,12 @@ class ShotExpansion:
         for take in takes:
             if take > 1:
                 scope.enter_take(take)
+                # Most templates do not name the take: then all takes share the work.
                 if (self._levels.draft | self._levels.prompt) & TAKE:
                     work = self._work()
             try:
+                # Also where there is no work to make: what is wrong with the path is told in the
+                # same pass.
                 output = str(scope.render(template))
             except TemplateFault as fault:
                 scope.report_fault(fault, scope.level(template))
@@ -259,6 +269,8 @@ class ShotExpansion:
             extra=maker.resolved.extra,
             output=output,
             spec=maker.resolved.spec,
+            # The maker's, and that of all fallbacks: whoever makes the item, it is the same work,
+            # and it is not bought again when it moves on.
             key=keys.item_key(
                 maker.resolved.shared,
                 draft.key_parts,
@@ -292,6 +304,8 @@ class ShotExpansion:
             written = self._layers.settings(levels.settings)
             return None if written is None else self._resolver.draft(attachments, written)
 
+        # Draft and prompt are both worked out, though one may fail: a pass tells all that it can
+        # find.
         draft = memoize("draft", levels.draft, resolve)
         prompt = memoize("prompt", levels.prompt, lambda: self._prompt(attachments))
         if draft is None or prompt is None:
@@ -323,6 +337,7 @@ class ShotExpansion:
 
     def _prompt(self, attachments: Attachments) -> _Prompt | None:
         template, tokens = self._shot.prompt, attachments.tokens
+        # Before each rendering: the cell before may have had other references.
         self._scope.context["refs"] = attachments.refs
         try:
             rendered = self._scope.render(template)
@@ -348,7 +363,9 @@ class ShotExpansion:
     ) -> tuple[_Maker, ...]:
         """Return who makes the item, then those to whom it may move on; nobody if none can."""
         model = draft.model
+        # First what the model itself does not take: no provider is to be blamed for that.
         wrong = wrong_length(length, model.kinds[draft.kind], model.title)
+        # A pin ties the clip to its provider, and so does the command line for this run.
         falls_back = self._manifest.policy.fallback and not draft.pinned and not self._only
         reasons: list[tuple[str, Violation]] = []
         makers: list[_Maker] = []
@@ -407,6 +424,7 @@ def _neutral_prompt(rendered: Sequence[str | Mention], tokens: Mapping[str, Toke
         text = part if part.isascii() else unicodedata.normalize("NFC", part)
         if "\n" in text:
             text = _LINE_END_SPACE.sub("", text)
+        # What nobody sees makes no other prompt, and no other purchase.
         if index == len(rendered) - 1:
             text = text.rstrip()
         if text:

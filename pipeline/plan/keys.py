@@ -39,7 +39,9 @@ RECIPE = 2
 Recipe 1 had the ratio a provider was told, written or not, and the digest of what `fit` made."""
 TEMPLATE = "template"
 """The name under which a prompt's own text stands among its inputs."""
+# Enough to tell that a part has changed; whether a clip satisfies goes by the whole SHA-256.
 _PART_DIGITS = 12
+# Sorted: the order in which somebody wrote a map is no part of the work.
 _CANONICAL = orjson.OPT_SORT_KEYS | orjson.OPT_NON_STR_KEYS
 
 
@@ -117,6 +119,8 @@ def share_key(
                 "recipe": recipe,
                 "model": model,
                 "kind": kind.value,
+                # What nobody wrote is not there, so a setting that is added to a model changes no
+                # older key.
                 **{f"settings.{name}": v for name, v in values.items() if v is not None},
                 **({"provider": provider} if provider else {}),
                 **({"extra": extra} if extra else {}),
@@ -137,6 +141,7 @@ def share_key(
         further += [(1, ratio) for ratio in ratios.unwritten if ratio != sent]
     return SharedKey(
         parts=parts(RECIPE, ratios.written),
+        # In this order: an item takes the first of them that was ever paid for.
         alternatives=(
             # What is the same work by this recipe may have been another by an earlier one, and the
             # other way round: whatever one of them made does, for all items it ever stood for.
@@ -249,6 +254,7 @@ def item_key(
     said = _canonical(
         [part if isinstance(part, str) else [part.role.value, part.ordinal] for part in prompt]
     )
+    # The prompt with tokens in place of names: to rename a reference is no other work.
     own = {"prompt": said, "take": b"%d" % take}
     ours, stored = references.by_recipe, references.as_stored
 
@@ -261,6 +267,8 @@ def item_key(
     def others() -> Iterator[Alternative]:
         # What it was before pictures were converted is first: it was this very item.
         if stored is not None:
+            # A clip of a frame that was sent lying on its side is taken only if it has the right
+            # shape.
             upright = ratio if references.frame_turned else None
             same = AlternativeKey(parts=shared.parts, recipe=RECIPE, ratio=upright)
             for each in (same, *shared.alternatives):

@@ -52,6 +52,8 @@ def unusable(
     who = offer.title if offer else model.title
     for reference in references:
         for media in reference.media:
+            # An address stays unread until a provider fetches it; only what the author declares can
+            # be judged.
             if not media.local:
                 if media.media_type == "video" and declared_s is not None:
                     wrong = wrong_seconds(declared_s, constraints)
@@ -66,11 +68,14 @@ def unusable(
                 found = _video_fault(media, model.clips, constraints)
             else:
                 found = _image_fault(media, limits)
+            # Last: that a file has no way to a provider is no news where it cannot be used at all.
             if found is None and offer and media.media_type not in offer.uploads:
                 found = "no-upload", f"takes {media.media_type}s only as public addresses"
             if found is not None:
                 slug, message = found
                 advice = _ADVICE.get(slug)
+                # What was made of a picture is named by its digest, which says nothing to whoever
+                # reads this.
                 has = f"{PurePath(media.made_from or media.source).name} {_HAS[slug](media)}"
                 yield (
                     reference,

@@ -80,6 +80,7 @@ class PartPlaces:
             return self._field(name)
         if setting.column:
             return Place(span=setting.span, cell=setting.column)
+        # Several layers may have the name: the place that was kept tells which of them has won.
         for values in (self.manifest.overrides, self.cell.sets, self.shot.settings):
             value = values.get(name)
             if value is not None and value.span == setting.span:
@@ -98,6 +99,7 @@ class PartPlaces:
 
     def _column(self, column: str, otherwise: Span) -> Place:
         span = self.row.cells.get(column) if self.row else None
+        # A joined column has a place only where the row has a match.
         if span is None and self.row is not None:
             span = self.row.span
         return Place(span=span or otherwise, cell=column)

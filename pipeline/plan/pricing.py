@@ -78,6 +78,7 @@ def parse_rates(data: Any) -> Rates:
         kinds_and_modes = product(entry["kinds"], entry["modes"])
         for work in [(provider, entry["model"], kind, mode) for kind, mode in kinds_and_modes]:
             if work in found:
+                # Else which of the two is reserved would be a matter of their order in the file.
                 problems.append(f"two rates for {', '.join(work)}")
             found[work] = Rate(
                 per_second=entry["per"] == "second",
@@ -90,6 +91,8 @@ def parse_rates(data: Any) -> Rates:
                 certainty=entry["certainty"],
                 native_usd=_native_usd(entry, "usd"),
             )
+        # By provider as well: a work whose rate names no unit may be charged in credits all the
+        # same, and then the dearest unit counts.
         unit_usd = _native_usd(entry, "high_usd") or _native_usd(entry, "usd")
         if unit_usd is not None:
             dearest[provider] = max(unit_usd, dearest.get(provider, unit_usd))
@@ -123,10 +126,13 @@ def price_items(
         # Options that the plan has found wrong are left out: they hide nothing else.
         chosen = EMPTY if seen & _OPTIONS else options.get(item.provider, EMPTY)
         try:
+            # The request first: what cannot be composed cannot be bought, whatever it costs.
             request = compose(item, chosen)
         except InvalidInput as invalid:
             return invalid.findings
         found = price(item, rates, quotes)
+        # A price that the provider named itself, or that is published, takes the place of an
+        # assumed one.
         if found is None and budget.assume_usd:
             found = Price(
                 low_usd=budget.assume_usd,
@@ -171,6 +177,7 @@ def price(item: Item, rates: Rates, quotes: Mapping[Alike, Decimal] | None = Non
     rate = rates.by_work.get((item.provider, item.model, item.kind.value, item.settings.mode))
     quoted_usd = quotes.get(price_group(item)) if quotes else None
     if quoted_usd is not None:
+        # One figure for all three: a quote is what the provider says it will charge.
         usd = _round_up(quoted_usd)
         native_usd = rate.native_usd if rate else None
         return Price(
@@ -183,6 +190,7 @@ def price(item: Item, rates: Rates, quotes: Mapping[Alike, Decimal] | None = Non
         )
     if rate is None or rate.usd is None:
         return None
+    # Without a length there is no price by the second: a guess could be less than what is charged.
     billed = _billing(item, rate)
     if billed is None:
         return None
@@ -232,6 +240,7 @@ def _round_up(amount: Decimal) -> Decimal:
 def _budget_fault(item: Item, found: Price | None, budget: Budget) -> Finding | None:
     """Return what the budget has against an item, if anything."""
     if found is None:
+        # No limit can be held over an unknown price; where there is none, nothing has to be held.
         limits = (budget.limit_usd, budget.per_run_usd, budget.per_row_usd, budget.per_item_usd)
         if all(limit is None for limit in limits):
             return None
@@ -245,6 +254,7 @@ def _budget_fault(item: Item, found: Price | None, budget: Budget) -> Finding | 
             hint="write unpriced: {assume: 0.60 USD} into the budget, or ask another provider",
             related=(item.origin.shot,) if budget.span else (),
         )
+    # The high figure, since that is what is reserved before the item is sent.
     if budget.per_item_usd is None or found.high_usd <= budget.per_item_usd:
         return None
     most, allowed = exact_usd(found.high_usd), exact_usd(budget.per_item_usd)

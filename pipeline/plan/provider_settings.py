@@ -38,15 +38,20 @@ def choose_providers(
     span = setting.span if setting else shot.span
     extra = shot.field_spans.get("extra", shot.span)
     typed = Span(file="--provider", end_column=len(only) + 1)
+    # All names first: a misspelt one in `extra` would be told as a provider that nobody asks.
     for group, place in ((names, span), (tuple(shot.extra), extra), ((only,) * bool(only), typed)):
         unknown = next((name for name in group if name not in offers), None)
         if unknown is not None:
             return _unknown_provider(unknown, offers, place)
+    # A provider axis compares providers: without the pin both cells would be one work, bought once.
     on_axis = setting is not None and setting.layer == "axis"
     pinned = bool(shot.extra) or on_axis or (pin is not None and pin.data)
     if shot.extra:
+        # Such fields are of one provider's own request; another would make the clip without them.
         names = tuple(name for name in names if name in shot.extra)
     if only and (not pinned or only in names):
+        # The others stay behind it, so that what they made before is not dropped from the plan; a
+        # pinned item has nobody else to go to.
         names = (only, *(name for name in names if name != only and not pinned))
     if names:
         return ProviderChoice(offers=tuple(offers[name] for name in names), pinned=pinned)
@@ -119,6 +124,8 @@ def extra_faults(shot: Shot, offers: Mapping[str, Offer]) -> Iterator[Finding]:
                     message=fault.message,
                     span=span,
                     hint=fault.hint,
+                    # A page may have been read before a field was added to it: sent all the same,
+                    # and told.
                     severity=Severity.WARNING if unknown else Severity.ERROR,
                 )
 

@@ -269,6 +269,7 @@ class ItemResolver:
                 reference, violation, attachments, levels.draft, hint=violation.hint
             )
         self._locator.warn_of_addresses(model, attachments, levels)
+        # Not before: whatever is wrong with this item is told in one pass.
         if unfit or known.forbidden or not all_used:
             return None
         if isinstance(choice, Finding) or attachments.broken:
@@ -299,6 +300,8 @@ class ItemResolver:
         asked = draft.compatibility.requirements
         options = dict(sorted(asked.options))
         side = _short_side(draft.clip)
+        # All that a result depends on beside the requirements: a new input of `settle` belongs in
+        # here.
         place = (offer.provider, draft.pinned, draft.seconds, side)
         known = draft.compatibility.resolved.get(place)
         if known is not None:
@@ -345,6 +348,7 @@ class ItemResolver:
         self, draft: ItemDraft, violations: list[Violation], attachments: Attachments
     ) -> None:
         """Report that no provider asked for can make the item, each with its reason."""
+        # Candidates are judged without the prompt, so nobody can be named who would take this one.
         by_prompt = violations[0].part == "prompt"
         others = [] if by_prompt else self._others(draft, attachments)
         whole = replace(
@@ -397,6 +401,7 @@ class ItemResolver:
             known = Candidate(offer=offer, violations=violations)
             compatibility.candidates[offer.provider] = known
         asked = compatibility.requirements
+        # Not kept with the requirements: items that ask for the same may attach other files.
         media = self._media_violations(asked, references, attachments, offer)
         if not media:
             return known

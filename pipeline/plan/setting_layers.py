@@ -59,6 +59,7 @@ class SettingLayers:
 
     def takes(self, level: int) -> int | None:
         """Return how many takes are wanted; None if that has a finding."""
+        # How many takes there are cannot depend on the take that is being made.
         setting = self._scope.memoize("takes", level & ~TAKE, lambda: self._setting("takes", level))
         if setting is None:
             return 1
@@ -99,6 +100,7 @@ class SettingLayers:
                 finding = self._scope.in_cell(as_finding(fault), value)
                 self._scope.report(finding, level)
                 return finding
+            # A blank cell says nothing: the layer below it applies.
             if data is None or data == "":
                 continue
             what, reader = _readers()[name]
@@ -185,4 +187,5 @@ def _readers() -> Mapping[str, _Reader]:
 
 @cache
 def _names_read() -> Sequence[str]:
+    # Sorted, since a set has another order in each process, and findings come in this one.
     return sorted(_readers().keys() - {"takes"})

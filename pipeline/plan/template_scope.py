@@ -47,7 +47,10 @@ class TemplateScope:
         self._findings = findings
         self._depends = {"variant": CELL, "cell": CELL, "take": TAKE, "row_key": ROW}
         self._depends |= dict.fromkeys(self.row_names, ROW)
+        # By the template's id, which stays its own: the manifest keeps all templates alive.
         self._levels: dict[int, int] = {}
+        # What reads no column lasts for the shot. The rest goes with its row, so that what is kept
+        # does not grow with the table.
         self._lasting: dict[Any, Any] = {}
         self._passing: dict[Any, Any] = {}
 
@@ -100,6 +103,7 @@ class TemplateScope:
         if level & _BOTH == _BOTH:
             return make()
         place = (name, self.cell.name if level & CELL else "", self.take if level & TAKE else 0)
+        # None is a value that is kept like any other.
         kept = self._passing if level & ROW else self._lasting
         value: _T = kept.get(place, _NOTHING)
         if value is _NOTHING:
@@ -150,6 +154,7 @@ class TemplateScope:
         )
 
     def _render(self, template: Template, level: int) -> Any:
+        # A warning comes from within: whether it is the row's is known by the template alone.
         self._rendering = level
         return template.render(self.context)
 

@@ -57,6 +57,7 @@ class ColumnType:
     optional: bool = False
 
 
+# All cells are text until `columns` gives them a type: so 00123 stays what it is.
 UNTYPED = ColumnType(read=str, blank="", optional=True)
 
 
@@ -205,6 +206,7 @@ def _file(text: str, *, kind: str) -> Any:
     if isinstance(found, CellProblem):
         return found
     wanted = f"{'an' if kind == 'image' else 'a'} {kind} file or a web address"
+    # Also `data:` and `s3://`: taken for names of files they would be told as missing.
     if is_address(found) or _SCHEME.match(found):
         if is_unencrypted(found):
             return CellProblem(message="this address begins with http://", hint=UNENCRYPTED)
@@ -241,6 +243,7 @@ def _setting(text: str, *, name: str) -> Any:
         return CellProblem(message=fault.message, hint=fault.hint)
 
 
+# Brackets and quotes are signs of a selection: no `tag:` could name such a tag.
 _TAG = re.compile(r'[^\[\]"]*')
 _LISTED = re.compile(r"[^\s,]+")
 

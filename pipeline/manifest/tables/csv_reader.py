@@ -203,6 +203,7 @@ def find_delimiter(text: str, written: str | None, header: int = 1) -> Delimiter
             return 0.0
         header, *others = widths
         share = sum(width == header for width in others) / len(others) if others else 1.0
+        # A mark that leaves one column scores nothing, however many lines agree on that.
         return (header - 1) * share
 
     if written is not None:
@@ -287,6 +288,8 @@ class CellPlaces:
                 place += 1
             quoted = text.startswith('"', place)
             found = (_QUOTED if quoted else until).match(text, place)
+            # A quote that is never closed is one character long: `_broken_quoting` knows it by
+            # that.
             end = found.end() if found else place + 1
             yield place, end
             if not found or not text.startswith(self.delimiter, end):
@@ -441,6 +444,7 @@ class _Records:
             return  # a blank line is none
         width = len(self.header)
         if len(record) == width:
+            # Spreadsheets save blank lines of their grid as delimiters alone.
             if any(record):
                 self.cells += record
                 self.lines.append(line)

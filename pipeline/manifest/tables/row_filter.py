@@ -55,6 +55,8 @@ class _ReadCells(Sequence[Any]):
             self.known[text] = self.kind.read(text)
         value = self.known[text]
         if isinstance(value, CellProblem):
+            # The row is told and does not stay, so what the condition makes of the blank counts for
+            # nothing.
             self.reading.unreadable[self.name, self.lines[position]] = value
             return self.kind.blank
         return value
@@ -128,6 +130,7 @@ class WhereFilter:
                 fault = found
             # A condition that has failed at a blank cell fails for want of that cell.
             problems = reading.unreadable or (reading.blank if fault else {})
+            # One reason for a row, the first that there is: the others may only follow from it.
             if reading.unmatched:
                 self.unmatched.add(row)
             elif problems:
@@ -167,6 +170,7 @@ class WhereFilter:
         def cells(texts: Mapping[str, Sequence[str]], lines: Sequence[RowLines]) -> list[Any]:
             return [
                 texts[name]
+                # A text that may be blank cannot be wrong: it is read as it stands.
                 if self.spec.type_of(name).read is str and self.spec.type_of(name).optional
                 else _ReadCells(
                     name=name,

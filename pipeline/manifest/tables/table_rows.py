@@ -73,6 +73,8 @@ class RowValues(Mapping[str, Any]):
         raise KeyError(name)
 
     def __getattr__(self, name: str) -> Any:
+        # Python and Jinja ask any value for names such as `__html__`; columns that begin so are
+        # none of the row's, since they steer.
         if not name.startswith("_"):
             try:
                 return self[name]
@@ -107,6 +109,7 @@ class FaultyValues(RowValues):
         )
 
     def __getitem__(self, name: str) -> Any:
+        # Its lines have the bad cell as well.
         if self._grid.names.positions.get(name) in self._bad or name == ROWS:
             raise ValueFault(TOLD, f"'{name}' has a finding of its own")
         return super().__getitem__(name)

@@ -217,6 +217,7 @@ def join_columns(columns: Sequence[Sequence[str]]) -> Sequence[str]:
     """Return one text for each line out of several columns, equal where all of them are."""
     if len(columns) == 1:
         return columns[0]
+    # With a separator between: `a` and `bc` are not `ab` and `c`.
     return ["\x1f".join(map(str.strip, parts)) for parts in zip(*columns, strict=True)]
 
 
@@ -278,6 +279,8 @@ def shape_rows(sheet: Sheet, spec: TableSpec) -> tuple[TextRows, list[CellFault]
     lines: Sequence[int] = sheet.lines
     faults: list[CellFault] = []
     skipped: list[str] = []
+    # After filling, for which such a line counts, and before types: a line that is skipped may be
+    # wrong.
     if "_skip" in texts:
         skip = type_column(texts["_skip"], spec.type_of("_skip"))
         keys = row_keys(texts, spec.key) if spec.key else [""] * len(lines)
@@ -329,6 +332,7 @@ def type_rows(
         names = ColumnNames.of(spec.columns)
         grid = CellGrid(names=names, columns=tuple(own[name].cells for name in names.columns))
         order = [line for group in rows.groups for line in group]
+        # By line: a row's lines need not stand together in the file.
         row_of = [row for _, row in sorted(zip(order, row_of, strict=True))]
         parts = [tuple(RowValues(grid, line) for line in group) for group in rows.groups]
     lines = rows.lines()
@@ -338,6 +342,7 @@ def type_rows(
         found: list[tuple[int, RowLines, CellProblem]] = [
             (row_of[line], rows.numbers[line], problem) for line, problem in column.problems.items()
         ]
+        # That it is blank is told once, with all its rows (`empty-key`), and not cell by cell.
         if name in spec.key[:1]:
             found += [
                 (row, lines[row], CellProblem(message=_TOO_LONG.format(len(key))))

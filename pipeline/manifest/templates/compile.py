@@ -299,6 +299,7 @@ def _compile_value(node: Node, scope: Scope, convert: Callable[[Any], Any]) -> C
     if checked is None or findings:
         return None, findings
     expression = checked.parsed.single
+    # One expression from end to end keeps its type, for a number or a list; all else is text.
     sink = WRITE if expression is None else KEEP
     runner = Program(node=node, source=checked.text, tags=checked.parsed.tags, sink=sink)
     run: Callable[[Mapping[str, Any]], Any] = runner.text if expression is None else runner.value

@@ -236,6 +236,7 @@ def title(value: Any) -> str | None:
     text = _optional_text(value)
     if text is None:
         return None
+    # Jinja's makes a capital after a hyphen too: another text would be another purchase.
     return re.sub(r"\S+", lambda word: word[0][0].upper() + word[0][1:].lower(), text)
 
 
@@ -246,6 +247,7 @@ def replace(value: Any, old: str, new: str) -> Any:
         return None
     if not piece:
         raise ValueFault("bad-template-value", "replace() needs something to replace", "")
+    # Counted before it is made: twenty thousand for each of twenty thousand characters are 400 MB.
     check_size(len(text) + text.count(piece) * (len(other) - len(piece)))
     return _call("replace", text, piece, other)
 

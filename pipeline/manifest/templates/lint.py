@@ -279,6 +279,7 @@ class _Linter:
             special(self, node, level + 1)
         elif isinstance(node, _HARMLESS):
             self._visit_all(node.iter_child_nodes(), level + 1)
+        # A statement that is on neither list has been refused by its tag.
         elif isinstance(node, nodes.Expr):
             word = _WORDS.get(type(node), f"'{type(node).__name__.lower()}'")
             self.refuse(f"{word} {NOT_ALLOWED}", hint=_HINTS.get(type(node), ""))
@@ -301,6 +302,7 @@ class _Linter:
         self._read(node.name, "")
 
     def constant(self, node: nodes.Const, level: int) -> None:  # noqa: ARG002 - the same
+        # `1e999` is read as infinity, which no JSON can hold.
         if isinstance(node.value, float) and not isfinite(node.value):
             self._fault("template-syntax", "a number in the template is too large")
 
@@ -319,6 +321,7 @@ class _Linter:
 
     def _read(self, name: str, key: str) -> None:
         """Note a name that is read, or say that it is not known here."""
+        # A loop's variable is no name that the template reads from outside.
         if name in self._local:
             known = self._local[name]
             if key and known is not None and key not in known:
@@ -414,6 +417,7 @@ class _Linter:
             alone: list[nodes.Node | None] = [child]
             while alone:
                 each = alone.pop()
+                # Either side of an inline `if` is written as it stands, so it may be a mention.
                 if isinstance(each, nodes.CondExpr):
                     alone += [each.expr1, each.expr2]
                 else:

@@ -107,6 +107,7 @@ def compare_builds(before: Build, after: Build) -> Differences:
 
 def _differing_parts(one: BuildItem, other: BuildItem) -> tuple[str, ...]:
     """Return the names of the parts that differ; empty if one clip satisfies both."""
+    # By another rule of keys the same work has another key: that alone makes nothing again.
     if {one.key, *one.others} & {other.key, *other.others}:
         both = bool(one.sha256 and other.sha256)
         return (ANOTHER_CLIP,) if both and one.sha256 != other.sha256 else ()

@@ -59,6 +59,7 @@ def assign_takes(clips: Iterable[LockedClip]) -> dict[str, LockedClip]:
     places: dict[str, dict[tuple[str, str, str], LockedClip]] = defaultdict(dict)
     for clip in clips:
         known = places[place_of(clip.address)].get(clip.purchase)
+        # Two branches may hold a line about the same purchase: it was paid once, and is one clip.
         same = [each for each in (known, clip) if each is not None]
         places[place_of(clip.address)][clip.purchase] = max(same, key=_certainty)
     return {clip.address: clip for place, found in places.items() for clip in _assign(place, found)}
@@ -78,10 +79,12 @@ def remember(lock: Lock, here: frozenset[str], others: frozenset[str] = frozense
         clips.sort(key=lambda clip: (is_moved(clip), *_age(clip)))
         for clip in clips:
             first = clip.purchase == clips[0].purchase
+            # Derived and not drawn: each machine that reads the file comes to the same job.
             own = f"{key}:{':'.join(clip.purchase)}"
             job_key = key if first else hashlib.sha256(own.encode()).hexdigest()
             known = RememberedClip(job_key=job_key, clip=clip, here=clip.sha256 in here)
             found[clip.address] = known
+    # One clip may stand under several addresses, and was paid for once.
     unique = {(each.job_key, each.clip.purchase): each for each in found.values()}
     return LockMemory(
         clips=tuple(unique.values()),
@@ -113,6 +116,7 @@ def _assign(place: str, found: Mapping[tuple[str, str, str], LockedClip]) -> Ite
     """Yield the clips of a place, each under its address."""
     taken: set[int] = set()
     homeless: list[LockedClip] = []
+    # By age, so that both branches of a merge come to the same, whichever is merged into which.
     for clip in sorted(found.values(), key=_age):
         take = _TAKES.get(clip.parts.get("take", ""), take_of(clip.address))
         if take in taken:
@@ -127,6 +131,7 @@ def _assign(place: str, found: Mapping[tuple[str, str, str], LockedClip]) -> Ite
 
 def _age(clip: LockedClip) -> tuple[object, ...]:
     """Return what sorts purchases by age, and by something where that is the same."""
+    # Two purchases may be of one second; the rest only has to be the same on every machine.
     return (clip.paid_at, clip.provider, clip.task, clip.sha256)
 
 

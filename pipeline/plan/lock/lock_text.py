@@ -43,6 +43,7 @@ def write_lock(lock: Lock) -> str:
 def append_lines(text: str, clips: Iterable[LockedClip]) -> str:
     """Return a text with the lines of these clips after it; each line once."""
     begun = text or f"{HEADER}\n"
+    # `lock prune` may have been interrupted behind this step, and writes the same lines again.
     known = {line for _, line in _lines(begun)}
     return begun + "".join(f"{line}\n" for line in map(_line, clips) if line not in known)
 
@@ -55,6 +56,7 @@ def read_lock(text: str, file: str, advice: str = "") -> dict[str, LockedClip]:
     found: dict[str, tuple[int, Any]] = {}
     faults = []
     for number, line in _lines(text):
+        # Asked first: what a newer version means by its lines is not for this one to judge.
         version = _VERSION.match(line)
         if version and int(version[1]) > _KNOWN_VERSION:
             message = "it was written by a newer Callsheet"
@@ -74,6 +76,7 @@ def read_lock(text: str, file: str, advice: str = "") -> dict[str, LockedClip]:
             faults.append(_fault(file, number, message, advice))
         else:
             found[read[0]] = (number, read[1])
+    # All or nothing: a line that was passed over would be a clip that is bought again.
     faults += _schema_faults({each: data for each, (_, data) in found.items()}, found, file)
     clips: dict[str, LockedClip] = {}
     for address, (number, data) in found.items() if not faults else ():

@@ -43,6 +43,8 @@ class SelectionMatcher:
     def __call__(self, record: Record) -> bool:
         """Tell whether an item is selected."""
         row = self._rows(record)
+        # Without regard to the selection: a misspelt name beside one that fits must not pass
+        # unseen, and in `--exclude` it would let more be bought than was meant.
         if self._unmet:
             for condition in [each for each in self._unmet if each.holds(record, row)]:
                 del self._unmet[condition]
@@ -51,6 +53,7 @@ class SelectionMatcher:
                     known.update(dict.fromkeys(condition.others(record, row)))
         if not self._selection.fits(record, row):
             return False
+        # Counted before the limit: what that cuts off does fit.
         self._fitting += 1
         limit = self._selection.limit
         if limit is not None and self._chosen >= limit:

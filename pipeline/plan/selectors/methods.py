@@ -83,10 +83,13 @@ def parse_condition(written: str, words: Mapping[str, Collection[str]]) -> Condi
         raise BadSelector("takes cannot be reviewed in this version", hint)
     if method in words:
         written_as = f"{method}:{wanted}"
+        # That no item has the status now is no fault, since a run may change it.
         if not any(map(_glob(wanted), words[method])):
             other = next((name for name, known in words.items() if wanted in known), "")
             hint = f"write {other}:{wanted}" if other else did_you_mean(wanted, words[method])
             raise BadSelector(f"no item is ever '{written_as}'", hint)
+        # Without `others`: `status:failed` before anything has failed is right, and selects
+        # nothing.
         return Condition(text=written_as, holds=_any_like(OF_STANDING[method], wanted))
     if dot and name in _OF_PART and part:
         return _part_condition(text, name, part, wanted)

@@ -88,6 +88,7 @@ def parse_selection(
     wanted = tuple(every for text in select for every in parser.union(text))
     if within is not None:
         outer = parser.union(within)
+        # Both must hold; without `--select` the outer one alone says what is meant.
         wanted = tuple((*left, *right) for left in outer for right in wanted or ((),))
     unwanted = tuple(every for text in exclude for every in parser.union(text))
     if parser.findings:
@@ -152,6 +153,8 @@ class _SelectorParser:
             way = " → ".join(f"@{each}" for each in (*inside[inside.index(name) :], name))
             hint = "write out what it is to mean"
             raise BadSelector(f"'@{name}' stands for itself: {way}", hint)
+        # Each name is read once, however often it is used: names within names would double the
+        # work.
         if name not in self._known:
             self._known[name] = self.union(self._named[name], (*inside, name))
         return self._known[name]
