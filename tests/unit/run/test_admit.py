@@ -48,6 +48,15 @@ def test_an_item_without_a_price_is_counted_not_taken_for_free(studio: Studio) -
     assert (1, Decimal("0.56")) == (admission.to_make.unpriced, admission.to_make.high_usd)
 
 
+def test_two_items_with_an_address_that_was_planned_before_are_told(studio: Studio) -> None:
+    """Both are lines that are there already: that no line is added hides nothing."""
+    assert studio.admit([entry("a"), entry("b")]).ok
+
+    admission = studio.admit([entry("a"), entry("b"), entry("b", output="other.{ext}")])
+
+    assert ["same-address"] == [finding.slug for finding in admission.findings]
+
+
 def test_two_items_with_one_address_name_both_origins(studio: Studio) -> None:
     """The later one is the finding, the earlier one is related; nothing is written."""
     admission = studio.admit([entry("a"), entry("b"), entry("a", output="other.{ext}")])
