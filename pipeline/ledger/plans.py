@@ -284,7 +284,7 @@ class _Plan:
                 rows[_INSERT_PAYLOAD].append({"item_id": self._last_id, "data": planned.payload})
                 rows[_INSERT_FALLBACK] += _fallback_rows(self._last_id, planned)
                 continue
-            # Another item of this plan has the line: an update of it would clash with nothing.
+            # An earlier batch of this plan has the line: a further update would clash with nothing.
             if row.generation == self.generation:
                 raise Clashed(planned.address)
             changing = _again(new, row, planned, bought)
