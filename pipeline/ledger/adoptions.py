@@ -76,6 +76,7 @@ def adopt_clip(
 
     `placed` is the file at the item's output path, where the clip lies there; `at` is unix seconds.
     """
+    # Only from planned does the table lead to done without a submit.
     if item.state is not State.PLANNED:
         move(connection, key=item.key, before=item.state, after=State.PLANNED)
     # What the lock file knows of it is booked already, and at the price that was paid.
@@ -84,6 +85,7 @@ def adopt_clip(
         (purchase_id,) = connection.execute(
             insert(purchases).values(_purchase(item, client_id=client_id, at=at))
         ).inserted_primary_key or (0,)
+        # No run ordered it, so it counts against the limit of none: 0 is no run's id.
         payer = Payer(manifest=item.manifest, run_id=0, row_key=item.row_key, key=item.key)
         budgets.adjust_all(connection, payer, item.expected_microusd or 0)
     move(connection, key=item.key, before=State.PLANNED, after=State.DONE)
@@ -91,6 +93,7 @@ def adopt_clip(
         update(jobs).where(jobs.c.key == item.key).values(purchase_id=purchase_id, free=0)
     )
     outputs.keep(connection, key=item.key, clip=clip)
+    # The purchase counts by itself from now on: written off as well, it would count twice.
     loss_detection.count_found(connection, campaign_id=item.campaign_id, at=at)
     if placed is not None:
         outputs.place(

@@ -52,6 +52,7 @@ def restore_ledger(root: Path, file: Path, *, now: datetime) -> Path | None:
     ledger, new = prepare(root), root / STATE_FOLDER / _RESTORED
     occupancy = RootLock(root, since=now)
     try:
+        # Checked as a copy before anything is renamed: what is no ledger must not replace one.
         _copy_backup(file, new, root)
         kept = keep_replaced(ledger, now)
         with writing(ledger):
@@ -68,6 +69,7 @@ def _copy_backup(file: Path, new: Path, root: Path) -> None:
     """Copy what is to be restored, durably, and refuse what is no whole ledger for this root."""
     with writing(new):
         new.unlink(missing_ok=True)
+        # Made here, for SQLite would make it with whatever rights the umask leaves to others.
         os.close(os.open(new, _NEW, _PRIVATE))
     try:
         copy(file, new)

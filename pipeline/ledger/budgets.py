@@ -173,8 +173,10 @@ def reserve(
             _ensure(connection, payer, name)
         values = {"b_scope": scope, "b_amount": amount, "b_limit": limit}
         if execute(connection, _WITHIN, values).rowcount != 1:
+            # Taken back by hand: the transaction goes on, to write that the job is held.
             adjust(connection, done, -amount)
             closed = connection.scalar(select(budgets.c.closed).where(budgets.c.scope == scope))
+            # Without a limit only a closed scope denies.
             over = None if closed or limit is None else usd(limit)
             return Denied(scope=name, limit_usd=over)
         done.append(scope)

@@ -90,6 +90,7 @@ def copy(path: Path, target: Path) -> None:
     """
     with closing(sqlite3.connect(_address(path, readonly=True), uri=True)) as source:
         with translate_errors(path):
+            # Read here first: what is wrong with the source would else be told of the target.
             source.execute("SELECT count(*) FROM sqlite_master")
         with translate_errors(target), closing(sqlite3.connect(target)) as copied:
             source.backup(copied)
@@ -142,6 +143,7 @@ def quickly_checked(connection: Connection) -> None:
 
 def _refuse_unless_ok(found: str | None) -> None:
     if found != "ok":
+        # SQLite's own word for it, by which `translate_errors` knows damage.
         raise sqlite3.DatabaseError(f"malformed: {found}")
 
 
@@ -167,6 +169,8 @@ def _engine() -> Engine:
     @event.listens_for(engine, "begin")
     def start(connection: Connection) -> None:
         readonly = connection.get_execution_options().get("callsheet_readonly")
+        # Other processes write too (`commands.send_command`). A transaction that has read first
+        # and wants to write after one of theirs fails at once, whatever the timeout.
         connection.exec_driver_sql("BEGIN" if readonly else "BEGIN IMMEDIATE")
 
     return engine

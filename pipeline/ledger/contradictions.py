@@ -55,6 +55,7 @@ def _sums(connection: Connection) -> Iterator[str]:
     for kind, scope in SCOPES_IN_SQL.items():
         sums = select(scope.label("scope"), bound().label("bound")).select_from(_PURCHASED)
         spent = sums.group_by(scope).subquery()
+        # Only of scopes that there are: a row's or an item's is summed up when a limit needs it.
         known, came_to = budgets.c.committed_microusd, func.coalesce(spent.c.bound, 0)
         query = (
             select(budgets.c.scope, known, came_to)
@@ -73,6 +74,7 @@ def _budgets_gone(connection: Connection) -> Iterator[str]:
     known = select(budgets.c.scope)
     for kind in sorted(ALWAYS_KEPT):
         scope = SCOPES_IN_SQL[kind]
+        # What no run ordered (adopted, paid elsewhere) has no run's scope: `not_in` drops NULL.
         paid = select(scope).select_from(_PURCHASED).where(scope.not_in(known))
         for name in connection.scalars(paid.distinct()):
             yield f"the budget {name} is gone, but it has purchases"

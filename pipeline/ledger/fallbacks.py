@@ -59,6 +59,8 @@ def reassign(connection: Connection, *, leaving: Leaving) -> Counter[str]:
         rows.append(
             {f"b_{name}": row[f"to_{name}"] for name in FALLBACK_COLUMNS}
             | {"b_item": row["item_id"], "b_key": row["key"], "b_data": data}
+            # Of what is written here: by it the next plan sees that the item's own payload, for its
+            # first provider, has to be written again.
             | {"b_payload_digest": hashlib.sha256(data).hexdigest()}
         )
     for statement, names in _MOVE.items() if rows else ():
@@ -94,6 +96,7 @@ def _first_choices(connection: Connection, leaving: Leaving) -> list[RowMapping]
         .order_by(items.c.position, fallbacks.c.rank)
         .limit(_AT_ONCE)
     )
+    # By rank within each item: one that the limit cuts off has its best row all the same.
     best: dict[int, RowMapping] = {}
     for row in connection.execute(query).mappings():
         best.setdefault(row["item_id"], row)

@@ -56,6 +56,7 @@ class Writer:
             with self._connection.begin():
                 result = operation(self._connection)
                 committed = self._follow(self._connection)
+            # Still in turn: a later transaction must not write its counter before this one does.
             committed()
             return result
 
@@ -89,6 +90,7 @@ class Writer:
 
     async def _drain(self) -> None:
         while self._waiting:
+            # What comes while this batch is committed is the next one: few commits serve many.
             batch, self._waiting = self._waiting, []
             operations = [waiting.operation for waiting in batch]
             results = await asyncio.get_running_loop().run_in_executor(
@@ -114,6 +116,7 @@ class Writer:
                 return _announce(committed, results)
         if len(operations) == 1:
             return [_Result(error=failure)]
+        # All were undone together. Alone, only the one that is wrong fails.
         return [result for operation in operations for result in self._commit([operation])]
 
 
@@ -126,6 +129,7 @@ def _announce(committed: Callable[[], None], results: list[_Result]) -> list[_Re
 
 
 def _settle(future: asyncio.Future[Any], result: _Result) -> None:
+    # Its caller was cancelled; what it handed over is on disk all the same.
     if future.done():
         return
     if result.error is not None:

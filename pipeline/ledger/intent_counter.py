@@ -33,6 +33,7 @@ def read_counter(file: Path) -> int:
     except (OSError, ValueError):
         return UNREADABLE
     number = told.get(_INTENTS) if isinstance(told, dict) else None
+    # A counter begins at the first purchase: 0 is none of ours.
     return number if isinstance(number, int) and number > 0 else UNREADABLE
 
 
@@ -66,6 +67,7 @@ class IntentCounter:
         new = execute(connection, _SINCE, {"b_id": self._last_id}).fetchall()
         if not new:
             return lambda: None
+        # A copy until the commit: what is rolled back must not have been counted.
         counted = dict(self._purchases)
         for campaign_id, number, _ in new:
             counted[campaign_id] = counted.get(campaign_id, 0) + number
@@ -110,6 +112,8 @@ def _write(file: Path, number: int) -> None:
         sync(file.parent)
 
 
+# What a lock file knows was bought by another ledger: counted here, it would pass for one of our
+# own purchases that is missing (docs/decisions/0024-lock-file.md).
 _SINCE = (
     select(purchases.c.campaign_id, func.count(), func.max(purchases.c.id))
     .where(purchases.c.id > bindparam("b_id"), purchases.c.charge_source != PAID_ELSEWHERE)

@@ -203,6 +203,7 @@ def _last_plan(connection: Connection, rows: Sequence[RowMapping]) -> dict[int, 
         return {}
     other = [row["id"] for row in rows if row["previous_key"] not in {"", row["key"]}]
     marks = ", ".join("?" * len(other))
+    # `main`, for without it SQLite finds the draft's table of that name.
     query = f"SELECT item_id, data FROM main.payloads WHERE item_id IN ({marks})"  # noqa: S608
     kept = {
         row.item_id: _content(orjson.loads(row.data))
@@ -288,6 +289,7 @@ def _price(microusd: int | None) -> Decimal | None:
 
 def _class_of(item: ItemChange, *, placed: bool) -> ChangeClass:
     if item.status in MAKES:
+        # A plan that was written and never run leaves nothing to buy again.
         return ChangeClass.BUYS_AGAIN if item.earlier else ChangeClass.BUYS
     if item.status in UNSETTLED_STATUSES:
         return ChangeClass.COLLECTS
@@ -310,6 +312,7 @@ def changed_parts(before: KeyContent, now: KeyContent, places: Places) -> tuple[
     found: list[PartChange] = []
     for name in asked:
         old, new = (_value(name, content) for content in (before, now))
+        # An earlier version kept only a digest of all references: none of them can be named.
         if name == "references" and before.values:
             found += _changed_references(old or (), new or (), places)
         elif name == "prompt":

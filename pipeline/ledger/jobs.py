@@ -196,6 +196,7 @@ def planned_jobs(
     query = _loading(items.c.position, jobs.c.key == items.c.key, campaign).where(
         campaigns.c.name == campaign,
         campaigns.c.generation == items.c.generation,
+        # Items of one key are one job: it must be handed out once.
         items.c.shared_with.is_(None),
         items.c.selected == 1,
         jobs.c.provider == provider,
@@ -226,6 +227,7 @@ def sent_jobs(connection: Connection, *, campaign: str, address: str = "") -> li
     """
     query = _in_flight_query(campaign)
     if address:
+        # The row may have another key by now, so that the item was sent under another address.
         its_own = _plan_keys(campaign).where(items.c.address == address)
         named = (items.c.address == address) | (purchases.c.client_id == address)
         query = query.where(named | jobs.c.key.in_(its_own))
@@ -314,6 +316,7 @@ def mark_unwanted(connection: Connection, *, keys: Iterable[str]) -> frozenset[s
 def _in_flight_query(campaign: str) -> Any:
     """Return the query of a campaign's unsettled jobs, with the items they were sent for."""
     return _loading(jobs.c.purchase_id, jobs.c.item_id == items.c.id, campaign).where(
+        # Another campaign may have sent what this plan wants as well: either of them settles it.
         (campaigns.c.name == campaign) | jobs.c.key.in_(_plan_keys(campaign)),
         still_unsettled,
     )
@@ -349,6 +352,7 @@ def _loading(cursor: Any, of_item: Any, campaign: str) -> Any:
 
 def _apply_snapshots(found: list[Job]) -> list[Job]:
     return [
+        # Judged and told as what was bought: its item may ask for something else by now.
         replace(job, payload=apply_snapshot(job.payload, job.purchase.request))
         if job.purchase
         else job

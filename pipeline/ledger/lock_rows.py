@@ -72,6 +72,8 @@ def own_parts_page(
 
 
 def _clip(row: RowMapping) -> LockedClip:
+    # What came from a lock file goes back as it was: price, task and date are of the ledger that
+    # bought it, and the file stays the same on every machine.
     remembered = find_line(row["request"])
     if remembered is not None:
         return read_locked(row["address"], remembered)

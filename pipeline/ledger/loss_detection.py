@@ -112,6 +112,7 @@ def leftovers(root: Path) -> tuple[str, ...]:
     files += [
         name
         for name in ("assets", "parts", _STORE)
+        # An empty folder proves nothing: it is made before anything is in it.
         if any(files for _, _, files in os.walk(folder / name))
     ]
     files += [f"{campaign}/{COUNTER}" for campaign in read_counters(root)]
@@ -159,6 +160,7 @@ def find_loss(
     those are what the lock file has, or others that were still in flight.
     """
     counted = traces.counters.get(campaign, 0)
+    # The counter may be behind, after a crash between commit and file, and UNREADABLE is below 0.
     missing = max(0, counted - _count_intents(connection, campaign))
     remembered = memory.others | {each.clip.sha256 for each in memory.clips}
     clips = unknown_clips(connection, traces=traces)
@@ -176,6 +178,7 @@ def find_losses(connection: Connection, *, traces: Traces) -> list[Loss]:
     """Return what the ledger has lost, by campaign."""
     known = connection.scalars(select(campaigns.c.name)).all()
     names = sorted({*known, *traces.counters})
+    # Clips in the store may be all that is left: they are told though no campaign is known.
     every = (find_loss(connection, traces=traces, campaign=name) for name in names or [""])
     return [loss for loss in every if loss is not None]
 
@@ -211,6 +214,8 @@ def settle(connection: Connection, *, loss: Loss, at: float, partly: bool) -> No
     now is counted beside it.
     """
     evidence = {"leftovers": loss.leftovers, "clips": list(loss.clips)}
+    # Those agreed to in part are written off already: once more, and as many purchases that are
+    # lost later would not be missed.
     intents = loss.intents - _count_partly_agreed(connection, loss.campaign)
     _record(
         connection,

@@ -280,6 +280,7 @@ def _view(campaign: str, row: RowMapping) -> View:
     clip = Clip(**measured) if row["sha256"] else None
     extension = clip.extension if clip else row["expected"]
     path = f"{campaign}/{row['output'].replace(EXTENSION, extension)}"
+    # Its path may have changed, if only by the ending: what was put at the old one is no matter.
     placed = row["path"] == path
     return View(
         **{name: row[name] for name in ("position", "address")},
@@ -295,6 +296,7 @@ def _view(campaign: str, row: RowMapping) -> View:
 
 _EVERY_OUTPUT = table("outputs", column("sha256"), column("path"), schema="main")
 _NEW_CLIP = upsert(clips).values({own.name: bindparam(own.name) for own in clips.c})
+# The same bytes measure the same; only the file in the store may be another one.
 _KEEP = _NEW_CLIP.on_conflict_do_update(
     index_elements=["sha256"], set_={"signature": _NEW_CLIP.excluded.signature}
 )

@@ -81,6 +81,7 @@ def begin_draft(connection: Connection, *, campaign: str) -> None:
         known = {name: value for name, value in values.items() if f":{name}" in wanted}
         connection.execute(
             text(
+                # Jobs come by two conditions that overlap.
                 f"INSERT OR IGNORE INTO temp.{table.name} SELECT * FROM main.{table.name} {wanted}"
             ),
             known,
@@ -89,6 +90,8 @@ def begin_draft(connection: Connection, *, campaign: str) -> None:
 
 def shadow(connection: Connection, table: Table) -> None:
     """Put an empty temporary table, with its indexes, before a table of the ledger."""
+    # By the file's own words, not by `sql_schema`: ALTER TABLE has put a migrated column last, and
+    # `SELECT *` is by position. In descending order tables come before their indexes.
     found = connection.execute(
         text(
             "SELECT type, name, sql FROM main.sqlite_master WHERE tbl_name = :table"
@@ -131,6 +134,7 @@ def publish_draft(connection: Connection, *, campaign: str) -> None:
     )
     for statement in (
         _merge(campaigns, "id", "WHERE name = :campaign"),
+        # A draft only opens scopes: what is committed in one that is there stays the ledger's.
         _merge(budgets, "scope", "WHERE true", update=()),
         _merge(items, "id", f"WHERE id IN ({current})"),
         _merge(
@@ -148,6 +152,7 @@ def publish_draft(connection: Connection, *, campaign: str) -> None:
             "WHERE NOT EXISTS (SELECT 1 FROM main.jobs AS known WHERE known.key = temp.jobs.key"
             " AND known.item_id = temp.jobs.item_id AND known.provider = temp.jobs.provider)",
             update=("item_id", "provider"),
+            # A job that was sent keeps item and provider: its task is asked for there.
             only_if=f"jobs.state IN ({replanned})",
         ),
         (
@@ -212,5 +217,6 @@ def copy_older(source: Connection, target: Connection) -> None:
         rows = source.execution_options(yield_per=_ROWS_AT_ONCE).execute(select(*columns))
         for part in rows.mappings().partitions():
             target.execute(insert(table), [dict(row) for row in part])
+    # So old a ledger has a budget for each profile, not for the manifest.
     if "manifest" not in {column["name"] for column in known.get_columns(campaigns.name)}:
         sum_up_budgets(target)

@@ -120,6 +120,7 @@ def take_in(connection: Connection, *, campaign: str, unsettled: Iterable[Unsett
     campaign_id = connection.scalar(select(campaigns.c.id).where(campaigns.c.name == campaign))
     for each in unsettled:
         purchase_id = each.purchase_id
+        # No run of this ledger ordered it and a lock file names no rows: campaign and item pay.
         payer = Payer(manifest=manifest, run_id=0, row_key="", key=each.remembered.job_key)
         if purchase_id is None:
             purchase_id = _book(connection, each.remembered, payer, campaign_id or 0)
@@ -155,6 +156,7 @@ def set_aside(connection: Connection, *, keys: Sequence[str]) -> None:
     """Write that a person agreed to buy again what was paid for elsewhere under these keys."""
     for some in _batches(keys):
         connection.execute(
+            # Its charge stays: it was paid, and counts against the limit all the same.
             update(purchases).where(purchases.c.key.in_(some), *_STANDING).values(outcome=SET_ASIDE)
         )
 
@@ -255,6 +257,7 @@ def _rename(connection: Connection, purchase_id: int, each: Unsettled, manifest:
     """Put a purchase under the key of the job that it has now, with what it binds."""
     mine = purchases.c.id == purchase_id
     row = connection.execute(select(bound(), func.max(purchases.c.row_key)).where(mine)).one()
+    # Campaign and row get back what they give: only the item's scope is another one.
     for key, amount in ((each.bought_as, -row[0]), (each.remembered.job_key, row[0])):
         payer = Payer(manifest=manifest, run_id=0, row_key=row[1] or "", key=key)
         adjust_all(connection, payer, int(amount))
@@ -270,6 +273,7 @@ def _finish(connection: Connection, each: Unsettled, purchase_id: int) -> None:
     has = {"purchase_id": purchase_id, "sha256": clip.sha256}
     if state is None:
         ends = {"state": after.value, **why, **has} if each.remembered.here else {}
+        # 0 is no item: if the job is still to be made, the plan drafted next gives it one.
         row = {"key": key, "item_id": 0, "provider": clip.provider, "state": State.PLANNED.value}
         connection.execute(insert(jobs).values(row | ends))
     elif state in ADOPTABLE and each.remembered.here:
@@ -279,6 +283,8 @@ def _finish(connection: Connection, each: Unsettled, purchase_id: int) -> None:
         connection.execute(
             update(jobs).where(jobs.c.key == key).values(free=0, provider=clip.provider, **has)
         )
+    # No move, for nothing leads out of what is finished: two branches bought the same, and the
+    # older clip keeps the place. The job's own clip is remembered at another address.
     elif each.replaces:
         connection.execute(
             update(jobs)

@@ -143,6 +143,7 @@ def is_other_take(payload: bytes, other: bytes) -> bool:
 
 NOT_ASKED = frozenset({"take", "recipe"})
 """Parts of a key that say nothing of what is asked for."""
+# By these a clip is judged, told and compared when its item has become another one.
 _BOUGHT = ("spec", "sent_prompt", "parts", "settings")
 
 

@@ -192,5 +192,6 @@ def payload_of(connection: Connection, *, item_id: int) -> Mapping[str, Any]:
 def current(connection: Connection, campaign: str) -> ColumnElement[bool]:
     """Return the condition that an item is in the campaign's latest plan."""
     row = connection.execute(select(campaigns).where(campaigns.c.name == campaign)).first()
+    # No campaign has the id 0, so one that is not known has no items.
     known = (row.id, row.generation) if row is not None else (0, 0)
     return and_(items.c.campaign_id == known[0], items.c.generation == known[1])

@@ -140,6 +140,7 @@ class _Plan:
         self.changed = False
         """Whether it is another plan than the last one; told once it is finished."""
         open_scope(connection, campaign_scope(row.manifest))
+        # The draft has the items of its campaign alone; a new id must be free in the whole ledger.
         self._last_id = last_item_id(connection)
         self._current = and_(
             items.c.campaign_id == self.campaign_id, items.c.generation == self.generation
@@ -149,6 +150,7 @@ class _Plan:
     def add(self, batch: Sequence[Planned]) -> list[Clash]:
         """Write some items; return what clashes. The later one of a clash is left out."""
         try:
+            # Most batches have no clash: they are tried, and searched only if the index refuses.
             with self._connection.begin_nested():
                 self._write(batch)
         except Clashed:
@@ -163,12 +165,14 @@ class _Plan:
 
         What stands where an item was that left is no longer known: the path may be another's.
         """
+        # Settling changes keys, keys tell who shares, and the first of those leads the job.
         self._reuse.settle()
         self._share()
         self._lead(self._current)
         left = and_(items.c.campaign_id == self.campaign_id, items.c.generation < self.generation)
         gone = select(items.c.id).where(left)
         self._connection.execute(delete(outputs).where(outputs.c.item_id.in_(gone)))
+        # What left before the last plan is no change of this one.
         just_left = gone.where(items.c.generation == self.generation - 1).limit(1)
         self.changed = self.changed or self._connection.scalar(just_left) is not None
 
@@ -189,6 +193,7 @@ class _Plan:
             ]
             execute_many(self._connection, _CHOOSE, rows)
         self._share()
+        # Only where a key is shared can the choice have made another item the first.
         shared = select(items.c.key).where(self._current, items.c.shared_with.is_not(None))
         self._lead(and_(self._current, items.c.key.in_(shared)))
 
@@ -262,6 +267,7 @@ class _Plan:
         return {row.address: row for row in self._connection.execute(query)}
 
     def _write(self, batch: Sequence[Planned]) -> None:
+        # Another campaign may have bought the same work: then nothing is to be bought here.
         take_in_jobs(self._connection, [planned.key for planned in batch])
         known = self._items_at([planned.address for planned in batch])
         taken = self._reuse.take(batch, known)
@@ -279,7 +285,8 @@ class _Plan:
                 rows[_INSERT_PAYLOAD].append({"item_id": self._last_id, "data": planned.payload})
                 rows[_INSERT_FALLBACK] += _fallback_rows(self._last_id, planned)
                 continue
-            # The index sees only what is inserted: two items of one address would be one line.
+            # In an earlier batch of this plan, or in this one: a further update would clash with
+            # nothing, for the index sees only what is inserted.
             if row.generation == self.generation or row.id in updated:
                 raise Clashed(planned.address)
             updated.add(row.id)
@@ -390,6 +397,7 @@ class PlanDraft:
         self._dry = dry
         self._signatures: dict[str, str] = {}
         if not dry:
+            # Before tables are shadowed: it was paid, also if this plan is dropped.
             self._take_in(memory)
         writer.drafting = not dry
         self._draft(partial(begin_draft, campaign=campaign))
@@ -465,6 +473,7 @@ class PlanDraft:
 
     def sign(self, sha256: str, signature: str) -> None:
         """Write what a clip's file in the store is, its bytes being right; with the plan."""
+        # `clips` is no table of the draft, and nothing of the ledger is written beside one.
         self._signatures[sha256] = signature
 
     def place(self, view: View, signature: str, mode: int | None) -> None:

@@ -78,6 +78,7 @@ class SeenPrice:
         if seconds and self.charged_seconds:
             exact = Decimal(by_second) * Decimal(str(seconds)) / Decimal(str(self.charged_seconds))
             by_second = int(exact.to_integral_value(ROUND_CEILING))
+        # By the clip or by the second, whichever is more: one charge does not tell which it was.
         return max(microusd, self.charged_microusd, by_second)
 
     def usual(self, seconds: float | None) -> Decimal | None:
@@ -132,6 +133,7 @@ def standings(connection: Connection, *, campaign: str) -> list[PriceStanding]:
             campaigns.c.name == campaign,
             campaigns.c.generation == items.c.generation,
             items.c.shared_with.is_(None),
+            # Items that an earlier version planned name no price yet.
             items.c.mode != "",
         )
         .group_by(jobs.c.provider, items.c.model, items.c.mode, items.c.kind)

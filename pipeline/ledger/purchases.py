@@ -135,6 +135,7 @@ def intend(
         ((new_id,),) = execute(connection, _INSERT, _row(job, purchase, payer)).fetchall()
         written = replace(purchase, id=int(new_id))
     values = {"b_key": job.key, "b_before": job.state.value, "b_purchase": written.id}
+    # Last of all: whoever loses here raises, and that undoes his reservation and his line.
     if execute(connection, _INTEND, values).rowcount != 1:
         raise Moved(f"{job.key}: not {job.state}")
     return written
@@ -267,6 +268,7 @@ def _learn_price(
     if exceeded:
         estimate = purchase.estimate_microusd or 0
         seen = replace(seen, source="", seconds=None, estimate_microusd=estimate)
+    # The first charge that is told begins anew: lengths for which nothing was told prove nothing.
     elif booking.evidence in TOLD and seen.source not in TOLD:
         seen = replace(seen, source=booking.evidence, seconds=seconds)
     else:
@@ -305,6 +307,7 @@ _REOPEN = (
     update(purchases)
     .where(
         purchases.c.id == bindparam("b_id"),
+        # Moved to another campaign it would be missing from its own, whose counter has counted it.
         purchases.c.campaign_id == bindparam("b_campaign_id"),
         purchases.c.outcome == NOT_ACCEPTED,
     )

@@ -124,6 +124,7 @@ def _record(campaign: str, row: RowMapping, paid: Sequence[RowMapping]) -> Recor
         output=row["output"].replace(EXTENSION, row["received"] or row["extension"]),
         **({name: row[name] for name in _MEASURES} if row["sha256"] else {}),
         **_prices(row, paid),
+        # Money is told once: of the item, or in the campaign, that it was bought for.
         **_money([] if shared else own),
         shared_with=shared,
         **_try(paid),
@@ -167,6 +168,7 @@ def _money(paid: Sequence[RowMapping]) -> dict[str, Any]:
         **parts,
         "charged_native": sum(native, Decimal(0)) if native else None,
         "native_unit": next((p["native_unit"] for p in paid if p["native_unit"]), ""),
+        # One charge that nobody knows makes the sum unknown.
         "charge_source": UNKNOWN if UNKNOWN in sources else next(filter(None, sources), ""),
     }
 

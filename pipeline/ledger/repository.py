@@ -150,6 +150,7 @@ class Ledger:
         with ExitStack() as undo:
             occupancy = RootLock(root, since=now)
             undo.callback(occupancy.release)
+            # Before a file is made: what stands here now is what an earlier ledger has left.
             left = leftovers(root)
             if anew:
                 keep_strays(path, now)
@@ -163,6 +164,7 @@ class Ledger:
                     quickly_checked(reading)
                     known = read_version(path, reading)
                     identity, moved_from = identify(reading, root, kind=kind, adopt=adopt)
+                # A file with something in it may hold no table all the same: it is lost as well.
                 if not known and not anew:
                     refuse_lost(root, left)
                 writing = undo.enter_context(closing(connect(path)))
@@ -173,6 +175,7 @@ class Ledger:
                 ledger.moved_from = moved_from
                 gone = None if known else partial(_record_gone, root, left=left, at=now)
                 ledger._write_now(partial(_begin, gone=gone, identity=identity))
+            # Not earlier: the notice counts as proof that there was a ledger (`leftovers`).
             explain(path.parent)
             undo.pop_all()
         return ledger
@@ -262,6 +265,8 @@ class Ledger:
 
     def close(self) -> None:
         """Let go of the ledger and of the root; the ledger's one file is whole then."""
+        # Readers first, for they keep the -wal from being emptied; the root last, for whoever comes
+        # next is to find one whole file.
         self._readers.shutdown(wait=True)
         if self._reading is not None:
             self._reading.close()
@@ -506,6 +511,7 @@ class Ledger:
                 self._writer.draft(settling)
             return
         self._write_now(settling)
+        # After the agreement is on disk: dropped before it, the counter would hide the loss.
         if self._counter is not None and not partly:
             self._counter.renew(loss.campaign)
 

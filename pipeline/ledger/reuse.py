@@ -68,6 +68,7 @@ class Reuse:
         if not self._anything:
             return {}
         there = self._purchase_sizes(wanted.key for wanted in batch)
+        # What was bought under an item's own key is meant, whatever else would do.
         without = [wanted for wanted in batch if wanted.key not in there]
         others = {each.address: _others(each, known.get(each.address)) for each in without}
         there = self._purchase_sizes(other.digest for each in others.values() for other in each)
@@ -101,6 +102,7 @@ class Reuse:
         return self._purchase_sizes(keys).keys() if self._anything else ()
 
     def _is_taken(self, digest: str, key: str) -> bool:
+        # Items of the same own key are one work and may share what they take.
         other_work = exists(
             select(items.c.id).where(self.current, items.c.key == digest, items.c.own_key != key)
         )
@@ -111,6 +113,7 @@ class Reuse:
         listed = list(dict.fromkeys(keys))
         if not listed:
             return {}
+        # The draft has the jobs of its items' keys; an older key may be no item's.
         take_in_jobs(self.connection, listed)
         query = (
             select(jobs.c.key, jobs.c.state, clips.c.width, clips.c.height)
@@ -142,4 +145,5 @@ def _others(wanted: Wanted, last: Any) -> tuple[Alternative, ...]:
 
 
 def _fits(other: Alternative, size: _Size) -> bool:
+    # Before the clip is there nobody knows its shape.
     return other.ratio is None or (size is not None and has_ratio(*size, other.ratio))

@@ -53,6 +53,7 @@ def touch(ledger: Path) -> None:
     """Make the ledger's file, empty, if there is none; nobody else may read it."""
     with _making(ledger.parent):
         ledger.touch(mode=_PRIVATE_FILE)
+        # Rights that a copy or a person widened are taken back; -wal and -shm get the same.
         ledger.chmod(_PRIVATE_FILE)
 
 
@@ -74,6 +75,7 @@ def keep_replaced(ledger: Path, now: datetime) -> Path | None:
             if not any(Path(f"{kept}{suffix}").exists() for suffix in _SUFFIXES):
                 break
             kept = ledger.with_name(f"{ledger.name}.{stamp}-{number}")
+        # The ledger goes last: whenever this ends, no -wal stays for the one that comes next.
         for suffix in _SUFFIXES:
             with suppress(FileNotFoundError):
                 Path(f"{ledger}{suffix}").rename(f"{kept}{suffix}")
@@ -108,6 +110,7 @@ class RootLock:
         path = root / STATE_FOLDER / _LOCK
         self._path = path
         try:
+            # Not emptied before the lock is ours: what it says names who holds it.
             self._file: BinaryIO = os.fdopen(os.open(path, _LOCKING, _PRIVATE_FILE), "r+b")
         except OSError as failure:
             raise Unusable(f"cannot lock {path}: {failure.strerror}; see to it") from failure
@@ -138,6 +141,7 @@ class RootLock:
 
     def release(self) -> None:
         """Let the next process in."""
+        # Emptied and never deleted: two processes could each lock a file of that name then.
         with suppress(OSError):
             self._file.truncate(0)
         self._file.close()

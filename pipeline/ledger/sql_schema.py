@@ -82,6 +82,7 @@ items = Table(
     Column("payload_digest", Text, nullable=False),
     Column("selected", Integer, nullable=False, server_default="1"),
     UniqueConstraint("campaign_id", "address", name="one_item_per_address"),
+    # By generation: a path may go from an item of the last plan to another one of this plan.
     UniqueConstraint("campaign_id", "generation", "output_folded", name="one_item_per_output"),
 )
 """What was asked for. An item of an older generation than its campaign's is orphaned.
@@ -168,6 +169,7 @@ purchases = Table(
     Column("client_id", Text, nullable=False, unique=True),
     Column("request", LargeBinary, nullable=False),
     Column("body_sha256", Text, nullable=False),
+    # NULL before it is known: empty texts would clash with each other, NULLs do not.
     Column("task", Text),
     Column("reserved_microusd", BigInteger, nullable=False),
     Column("estimate_microusd", BigInteger),

@@ -145,6 +145,7 @@ class Transport:
             wire.headers["connection"] = "close"
             transport = self._connections.one_shot(url)
         except (TransportFault, httpx.InvalidURL, ImportError, ValueError) as exc:
+            # Nothing was opened yet, so whatever is wrong is proven not sent.
             fault: TransportFault = NotSent(_message(lane, exc, request))
         else:
             try:
@@ -156,6 +157,8 @@ class Transport:
                 )
             finally:
                 await _close(transport)
+        # Raised outside of the handlers: there the library's exception would be its context, and
+        # that holds the request with the key.
         raise fault
 
     async def send(
@@ -208,6 +211,7 @@ class Transport:
             wanted["if-range"] = if_range
         response = await self._open(lane, request, wanted)
         try:
+            # What earlier tries had counts too, else a result could pass the limit bit by bit.
             yield Download(response, lane=lane, limit=self.limits.clip_bytes - offset)
         finally:
             await _close(response)
@@ -243,6 +247,7 @@ class Transport:
         self, transport: httpx.AsyncBaseTransport, wire: httpx.Request, total_s: float
     ) -> Response:
         wire.extensions["timeout"] = self.limits.timeouts()
+        # The transports bound each silence only: a host that always sends a little would never end.
         async with asyncio.timeout(total_s):
             response = await transport.handle_async_request(wire)
             try:
@@ -298,12 +303,14 @@ async def read_body(response: httpx.Response, limit: int) -> bytes:
     came, body = 0, bytearray()
     async for chunk in response.aiter_raw():
         came += len(chunk)
+        # One byte beyond the limit shows that it is exceeded: a bomb is unpacked no further.
         body += chunk if gunzip is None else gunzip.feed(chunk, limit + 1 - len(body))
         if max(came, len(body)) > limit:
             raise UnreadableReply(f"the reply is too large: more than {limit} bytes")
         # A piece that is here already does not suspend: thousands of one byte each would hold up
         # every other job.
         await asyncio.sleep(0)
+    # An empty reply may be called gzip as well, and has no trailer that could be missing.
     if gunzip is not None and came:
         gunzip.finish()
     return bytes(body)

@@ -16,6 +16,7 @@ _LOOK_AT = (
         ("certificate_verify_failed",),
         "its certificate is not trusted; check the address, or name the proxy's in SSL_CERT_FILE",
     ),
+    # OpenSSL begins a certificate's fault with "[SSL: " too, so this row comes after it.
     (("[ssl",), "it does not speak TLS as it should; check the address"),
     (("proxyerror",), "the proxy refuses; check HTTPS_PROXY, its user and its password"),
     (

@@ -74,6 +74,7 @@ class Connections:
         return httpx.AsyncHTTPTransport(
             verify=self._tls,
             http2=False,
+            # `_proxy` decides: the environment may name a proxy even for this machine.
             trust_env=False,
             retries=0,
             limits=httpx.Limits(max_connections=1, max_keepalive_connections=0),
@@ -140,6 +141,8 @@ class ExactTransport(AiohttpTransport):
             connector=connector,
             cookie_jar=aiohttp.DummyCookieJar(),
             trust_env=False,
+            # `client.read_body` unpacks, within its limit; hashes and ranges are about a clip's own
+            # bytes, and some object stores state a coding that is not there.
             auto_decompress=False,
             max_line_size=_HEADER_BYTES,
             max_field_size=_HEADER_BYTES,
@@ -155,6 +158,7 @@ class ExactTransport(AiohttpTransport):
             proxy = {"proxy": str(self.proxy.url), "proxy_auth": auth}
         bounds = request.extensions.get("timeout", {})
         timeout = aiohttp.ClientTimeout(
+            # aiohttp's `connect` includes the wait for a free connection; `sock_connect` does not.
             connect=bounds.get("pool"),
             sock_connect=bounds.get("connect"),
             sock_read=bounds.get("read"),

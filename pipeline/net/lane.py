@@ -146,6 +146,7 @@ def scrub_reply(lane: Lane, reply: Response) -> Response:
 @lru_cache(maxsize=64)
 def _forms(key: str) -> tuple[str, ...]:
     """Return a key as it may stand in a header, in a URL or in JSON; the longest first."""
+    # JSON may escape a slash or leave it, as its writer likes; `json.dumps` leaves it.
     forms = {key, quote(key, safe=""), key.replace("/", "\\/"), json.dumps(key)[1:-1]}
     return tuple(sorted(forms, key=len, reverse=True))
 

@@ -69,6 +69,7 @@ class PublicResolver(AbstractResolver):
     ) -> list[ResolveResult]:
         """Return a name's addresses; Forbidden if one is private (loopback only if allowed)."""
         found = await self._inner.resolve(host, port, family)
+        # The connection may take any of them: one private address among public ones is enough.
         for result in found:
             address = ipaddress.ip_address(result["host"])
             if not is_public(address) and not (self._loopback and is_loopback(str(address))):

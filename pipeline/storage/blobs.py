@@ -75,9 +75,11 @@ class Store:
             new_folder = not place.parent.is_dir()
             self._make_folder(place.parent)
             part.chmod(READ_ONLY)
+            # Bytes before the name: a loss of power must not leave the name without them.
             sync(part)
             part.replace(place)
             sync(place.parent)
+            # A folder's name is durable once its parent is synced, and `store` may be as new.
             if new_folder:
                 sync(place.parent.parent)
                 sync(self._folder)
@@ -89,6 +91,7 @@ class Store:
         A damaged clip of the store is replaced by it. OSError if the file cannot be read.
         """
         part = self.part(sha256)
+        # A crash may have left one, and `copy_clip` makes new files only.
         part.unlink(missing_ok=True)
         # A source that cannot be read is no disk that cannot be written.
         source.open("rb").close()
@@ -164,6 +167,8 @@ class Store:
         ext = target.suffix.lstrip(".")
         if not there or not (self.has(there, ext) or known(there)):
             raise _foreign(target)
+        # It may be the last copy of what was paid for, so it goes into the store first. If its
+        # bytes are other ones by now, somebody is changing it: then it is theirs.
         if not self.has(there, ext) and not self.keep_clip(target, there, ext):
             raise _foreign(target)
 

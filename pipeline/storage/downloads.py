@@ -81,6 +81,8 @@ class PartialDownload:
             stated = headers.get("content-length", "")
             self._begin(_validator(headers), int(stated) if stated.isdecimal() else None)
             with writing(self.path):
+                # The old bytes go before the new notes come: the other way round, a crash in
+                # between would leave the new validator beside bytes of an earlier version.
                 self.path.unlink(missing_ok=True)
                 self._write({"validator": self.validator, "length": self.length, "boot": boot()})
         with writing(self.path), self.path.open("ab", buffering=CHUNK) as file:

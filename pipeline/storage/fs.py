@@ -128,6 +128,7 @@ def copy_clip(source: Path, target: Path, sha256: str) -> bool:
         with source.open("rb") as reading:
             copied = copy_bytes(reading, target)
     else:
+        # No byte has passed here: a damaged clip would be cloned unseen, so the clone is read.
         copied = file_sha256(target)
     if copied != sha256:
         target.unlink()

@@ -21,18 +21,21 @@ def change_file(path: Path, change: Callable[[str], str]) -> bool:
 
         change_file(path, lambda text: f"{text}another line{os.linesep}")
     """
+    # Renaming onto a symbolic link would replace the link, not the file that it leads to.
     place = path.resolve()
     # What stays as it is may lie on a disk that cannot be written to.
     text = _read(place)
     if change(text) == text:
         return False
     with writing(place), _alone(place):
+        # Somebody may have changed it after the look above, before the lock was ours.
         text = _read(place)
         changed = change(text)
         if changed == text:
             return False
         new = beside(place)
         new.write_bytes(changed.encode("utf-8", "surrogateescape"))
+        # The file that takes its place must not change who may read it.
         new.chmod(place.stat().st_mode & 0o777)
         sync(new)
         new.replace(place)
