@@ -57,5 +57,6 @@ def _ask_for_root(found: TwoRoots) -> CampaignRequest:
     if not person_is_there():
         return refuse_two_roots(found)
     print_error(found.message)
+    # On standard error, as standard output may go to a file or a program.
     use = typer.confirm(f"Go on in {found.known.home}?", default=True, err=True)
     return found.known if use else found.own

@@ -155,6 +155,7 @@ class CommandGroup(TyperGroup):
             formatter.write_dl(rows)
 
 
+# Of the commands it has names and help alone: `get_command` loads the one that is typed.
 callsheet = CommandGroup(
     name="callsheet",
     help="Run a YAML manifest of AI video shots as a build.",
@@ -169,6 +170,7 @@ callsheet = CommandGroup(
 def invoke(arguments: Sequence[str]) -> Exit:
     """Run one command line and return its exit code; a traceback is shown with --debug only."""
     debug = "--debug" in arguments
+    # `--debug` may stand anywhere, and no command declares it.
     words = [word for word in arguments if word != "--debug"]
     try:
         return Exit(callsheet(args=words, prog_name="callsheet", standalone_mode=False) or Exit.OK)
@@ -190,6 +192,7 @@ def _print_fault(error: Exception) -> Exit:
             if text:
                 print_error(text)
             return code
+    # What the machine puts in the way (a full disk, say) is no bug of ours.
     text = machine_fault(error)
     if text:
         print_error(text)
@@ -223,6 +226,7 @@ def _usage(error: Exception) -> str:
     return f"usage: {plain_usage(text)}{more}"
 
 
+# The first that fits counts: InvalidInput and LedgerInUse are CallsheetErrors too.
 _ENDINGS: Mapping[type[Exception], tuple[Exit, Callable[[Exception], str]]] = MappingProxyType(
     {
         InvalidInput: (Exit.INVALID, _findings),

@@ -41,6 +41,7 @@ def print_error(text: str) -> None:
 def print_error_from_signal(text: str) -> None:
     """Write text to standard error from a signal handler, which may have interrupted a print."""
     try:
+        # Past the stream: a buffered writer that was interrupted refuses to be entered again.
         os.write(_STDERR, f"{printable(text)}\n".encode())
     except OSError:
         return
@@ -118,6 +119,7 @@ def _raw(stream: TextIO) -> ResilientOutput | None:
 
 
 def _stream(number: int, old: TextIO | None) -> TextIO:
+    # Never closed: its number would go to the next file that is opened, the ledger perhaps.
     buffered = io.BufferedWriter(ResilientOutput(number, "wb", closefd=False))
     return io.TextIOWrapper(
         buffered,

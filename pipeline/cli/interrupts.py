@@ -84,12 +84,14 @@ class StopRequest:
     def take(self, number: int, _: FrameType | None = None) -> None:
         """Take a signal: the first stops, the second leaves, a third does not wait for that."""
         self._times += 1
+        # The exit code is that of the first signal: what follows only hastens the same end.
         self._number = self._number or number
         if self._times == 1:
             print_error_from_signal(_STOPPING)
             if self._stop is not None:
                 self._stop()
         elif self._leave is None:
+            # No run to hand it to, as when the report is being written: this is the way out.
             raise Interrupted(self.exit)
         elif self._times == 2:  # noqa: PLR2004 - the second
             self._leave()
@@ -101,6 +103,7 @@ class StopRequest:
         """Hand on to a run in this event loop what is taken meanwhile, and what was before."""
         import asyncio  # noqa: PLC0415 - not every command is a run
 
+        # A handler comes between any two steps of the loop, and may have to wake it.
         call = asyncio.get_running_loop().call_soon_threadsafe
         self._stop, self._leave = lambda: call(run.stop), lambda: call(run.cancel)
         if self._times:

@@ -26,6 +26,7 @@ def print_items(records: Iterable[Record], folder: Path, form: ListForm) -> None
         lines = _as_text(iter(records), folder)
     for line in lines:
         print_text(line)
+        # `| head` has seen enough: what else there is would be made for nobody.
         if is_unread():
             return
 

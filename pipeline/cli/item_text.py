@@ -59,6 +59,7 @@ def _head(item: Plain) -> Iterator[tuple[str, str]]:
     price, words = item["price"], "unknown"
     if price is not None:
         amounts = (price[f"{name}_usd"] for name in _PRICES)
+        # A price without a range has one figure, not three that are equal.
         figures = dict.fromkeys(exact_usd(Decimal(str(amount))) for amount in amounts)
         words = f"{' / '.join(figures)} USD, {price['certainty']}: {price['source']}"
     yield "price", words

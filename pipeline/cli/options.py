@@ -172,6 +172,7 @@ class ListForm(StrEnum):
 Listing = Annotated[
     ListForm, typer.Option("--format", help="How to print; json is an object a line.")
 ]
+# Taken from the group, so that it is spelt and explained in one place.
 Root = Annotated[
     Path | None, get_args(get_type_hints(CampaignOptions, include_extras=True)["root"])[1]
 ]
@@ -254,6 +255,7 @@ def with_options(function: Callable[..., None]) -> Callable[..., None]:
             )
         function(**given)
 
+    # Typer reads both: parameters from the signature, their types from the annotations.
     command.__signature__ = signature.replace(parameters=flat)  # type: ignore[attr-defined]
     command.__annotations__ = {each.name: each.annotation for each in flat}
     return command

@@ -137,6 +137,7 @@ def plan_sentence(summary: PlanSummary) -> str:
 def shortfalls(summary: PlanSummary, budget: Budget, spending: SpendLimit) -> Iterator[str]:
     """Yield, for each limit that may not do for what is to be made, how much is left of it."""
     needed_usd = summary.to_make.high_usd
+    # A campaign's limit has paid for all its runs; a limit of one run begins with nothing spent.
     scopes = (
         ("budget.limit", spending.budget(budget).limit_usd, summary.committed_usd),
         ("budget.per_run", budget.per_run_usd, Decimal(0)),

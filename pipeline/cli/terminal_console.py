@@ -35,6 +35,7 @@ class TerminalConsole(Console):
     ) -> Iterable[Segment]:
         """Yield what is drawn; a Text that was made elsewhere is made safe here."""
         for segment in super().render(renderable, options):
+            # Only rich makes these, to redraw what is live: they are not text from outside.
             if segment.control:
                 yield segment
             else:

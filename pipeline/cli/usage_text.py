@@ -82,6 +82,7 @@ def plain_usage(message: str) -> str:
     for pattern, words in _PLAIN:
         message = re.sub(pattern, words, message)
     command = re.match(r"No such command '(.+?)'", message)
+    # The command was left out, and the parser took the manifest for its name.
     if command and command[1].endswith((".yaml", ".yml")):
         return f"a manifest comes behind a command: callsheet run {command[1]}"
     if command and command[1] == "help":

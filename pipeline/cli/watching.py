@@ -71,6 +71,7 @@ async def watch_run(
                 beating.cancel()
             return await run.wait()
     except asyncio.CancelledError:
+        # A second signal. What is in flight stays in the ledger, for the next run to collect.
         raise typer.Exit(stops.exit) from None
 
 
@@ -206,6 +207,7 @@ class _ForeignLine:
         text, room = "".join(self._signs), options.max_width
         if self._width > room:
             widths = accumulate(map(cell_len, self._signs))
+            # One column is kept for the sign that stands for the rest.
             text = "".join(
                 sign for sign, end in zip(self._signs, widths, strict=True) if end < room
             )

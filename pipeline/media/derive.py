@@ -42,6 +42,7 @@ def fit_image(media: Media, ratio: str, how: str, assets: Path | None) -> Derive
     """
     width, height = (int(side) for side in ratio.split(":"))
     picture = open_image(Path(media.source))
+    # `open_image` converts in any case: of "convert+pad" only the second half is left to do.
     way = how.rpartition("+")[2]
     shaped = (_crop if way == "crop" else _pad)(picture, (width, height))
     if min(shaped.size) < _MIN_SIDE:
@@ -113,6 +114,7 @@ def _keep(content: bytes, picture: Image.Image, kind: str, note: Path | None) ->
         format=kind,
     )
     if note is not None:
+        # The note last: after a crash in between nothing vouches for the file, and it is made anew.
         _write(note.parent / image.digest, content)
         _write(note, json.dumps({**asdict(image), "recipe": RECIPE}, sort_keys=True).encode())
     return image
@@ -169,6 +171,7 @@ def _extension(picture: Image.Image, height: int, *, top: bool) -> Image.Image:
     depth = max(1, picture.height // _EDGE_SHARE)
     y = 0 if top else picture.height - depth
     edge = picture.crop((0, y, picture.width, y + depth))
+    # The mean of several rows: drawn out, the noise of a single one would be stripes.
     line = edge.resize((picture.width, 1), Image.Resampling.BOX)
     soft = line.resize((max(2, picture.width // _SOFTNESS), 1), Image.Resampling.BOX)
     soft = soft.resize((picture.width, 1), Image.Resampling.BICUBIC)

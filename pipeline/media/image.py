@@ -170,6 +170,7 @@ def _to_screen(image: Image.Image) -> Image.Image:
     values = np.asarray(image)
     if image.mode == "F" or not 0 <= values.min() <= values.max() < 1 << _DEEP:
         raise ValueError("it has 32 bits a channel")
+    # 65535 is 257 times 255: each shade becomes the nearest, black and white stay what they are.
     return Image.fromarray(((values.astype(np.uint32) + 128) // 257).astype(np.uint8))
 
 
@@ -190,6 +191,7 @@ def _require_reader(name: str, kind: str) -> None:
 
 
 def _open(name: str, content: bytes) -> Image.Image:
+    # These alone are tried: for others Pillow may start a program (Ghostscript for EPS).
     known = [each for each in _READ if each != "HEIF" or each in Image.OPEN]
     with warnings.catch_warnings():
         # Pillow's own bound is lower than ours, and not told in its message.

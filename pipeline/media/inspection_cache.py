@@ -110,6 +110,8 @@ class InspectionCache:
         with suppress(OSError):
             after = _identity(path.stat())
             lately = self._now_ns() - status.st_ctime_ns < _SETTLED_NS
+            # Changed while it was looked at, or so lately that another change would not show: it is
+            # known by its content alone, and hashed again at the next look.
             stat = [] if lately or after != _identity(status) else after
             self._keep({"path": str(path), "stat": stat, "media": asdict(media)})
         return media
@@ -157,6 +159,7 @@ class InspectionCache:
             self._by_stat[entry["path"], media.media_type] = (entry["stat"], media)
 
     def _keep(self, entry: Mapping[str, Any]) -> None:
+        # Taken in by way of JSON: this process is to answer as one that reads the file would.
         line = orjson.dumps({"rules": _RULES, **entry}, option=orjson.OPT_APPEND_NEWLINE)
         self._take(orjson.loads(line))
         if self._file is None:
@@ -171,6 +174,7 @@ class InspectionCache:
                 # One write of one line: two processes never mix theirs.
                 file.write(line)
         except OSError:
+            # What cannot be written stops nothing: until the run ends it is kept in memory.
             self._file = None
 
 

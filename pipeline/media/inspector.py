@@ -81,6 +81,7 @@ class Inspector:
                 known = MediaFault("missing-file", message)
             self._seen[path, media_type] = known
         if isinstance(known, MediaFault):
+            # New each time: raised again, one object would gather the tracebacks of all looks.
             raise MediaFault(known.slug, known.message, known.hint)
         return known
 
@@ -90,6 +91,7 @@ class Inspector:
             message = "only a local file can be made to fit"
             raise MediaFault("wrong-media", message, "download it first")
         width, height = (int(side) for side in ratio.split(":"))
+        # Of the right shape nothing is cut or padded; it may be no PNG or JPEG all the same.
         if has_ratio(media.width, media.height, width / height):
             return self.convert(media)
         shape = Operation(name=how, parameters={"ratio": ratio}, recipe=RECIPE)
@@ -151,6 +153,7 @@ class Inspector:
             )
         if stat.S_ISDIR(status.st_mode):
             raise MediaFault("missing-file", f"{file!r} is a folder")
+        # Told before it is opened: to open a pipe that nobody writes to waits for ever.
         if not stat.S_ISREG(status.st_mode):
             message = f"{file!r} is a pipe or a device, not a file"
             raise MediaFault("missing-file", message)

@@ -50,6 +50,7 @@ def write_poster(clip: Path, target: Path) -> None:
                 if ImageStat.Stat(picture.convert("L")).stddev[0] > _PLAIN:
                     chosen = picture
                     break
+            # The picture may end before the place wanted: a container's length has its sound in it.
             if chosen is None and first is not None:
                 chosen = _small(first)
     except (av.FFmpegError, ValueError) as error:
@@ -57,6 +58,8 @@ def write_poster(clip: Path, target: Path) -> None:
     if chosen is None:
         raise MediaFault("damaged", f"{clip.name} does not play")
     target.parent.mkdir(parents=True, exist_ok=True)
+    # Under another name until it is whole, so that nobody is shown half of it. That name's suffix
+    # tells Pillow nothing: the format is named.
     part = target.with_name(f"{target.name}.part")
     chosen.save(part, _FORMATS[target.suffix.lower()], quality=80)
     part.replace(target)

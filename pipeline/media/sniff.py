@@ -72,8 +72,10 @@ def declared_s(path: Path) -> float:
             # `mehd` in the time scale of `mvhd` (ISO/IEC 14496-12, 8.2.2 and 8.8.2).
             moov = _read(file, at, length, size)
             header, declared = moov.find(b"mvhd") + 4, moov.find(b"mehd") + 4
+            # Where a box is missing `find` gave -1, and so 3: less than the head of any box.
             if min(header, declared) < _MIN_BOX:
                 return 0.0
+            # In version 1 the two times in front of it have 64 bits.
             scale_at = header + (20 if moov[header] else 12)
             scale = int.from_bytes(moov[scale_at : scale_at + 4], "big")
             width = 8 if moov[declared] else 4

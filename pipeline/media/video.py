@@ -103,6 +103,8 @@ def _measure(path: Path, digest: str, *, thorough: bool) -> Media:
         height=frames[0].height,
         seconds=round(seconds, 3),
         fps=round(len(packets) / seconds, 3),
+        # A provider may count it, so never less than it is; the inner round takes off what
+        # floating point has added, which `ceil` would make a whole millionth.
         file_seconds=ceil(round(max(seconds, stated_s) * 1_000_000, 3)) / 1_000_000,
     )
 
@@ -133,6 +135,7 @@ def _packets(path: Path) -> tuple[list[_Packet], float]:
         in_units = at is not None and len(record) > at and record[0] == 1
         size = (record[at] & 3) + 1 if in_units and at is not None else 0
         for packet in container.demux():
+            # The empty packet at the end of each stream, and what an edit list cuts off.
             if packet.pts is None or packet.is_discard:
                 continue
             of_picture = packet.stream is stream

@@ -113,7 +113,9 @@ class Database:
         self.root = root
         for folder in ("uploads", "clips"):
             (root / folder).mkdir(parents=True, exist_ok=True)
+        # No transactions that begin by themselves: each statement is a commit, unless we say BEGIN.
         self._db = sqlite3.connect(root / "sandbox.db", isolation_level=None)
+        # NORMAL: with a WAL a killed process loses no commit; only a power cut may take some.
         self._db.executescript("PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;" + _TABLES)
         self._ahead_s = float(self.note("clock") or 0)
 

@@ -77,10 +77,12 @@ class DocumentSchema:
             for each in self._field_errors(error):
                 found.setdefault(each.path, each)
         every = list(found.values())
+        # A field that is wrong may break a rule as well, and the rule would say too much.
         return [each for each in every if each.problem != "rule"] or every
 
     def _field_errors(self, error: jsonschema_rs.ValidationError) -> Iterator[FieldError]:
         path, trail = tuple(error.instance_path), [self._schema]
+        # References are resolved in that path: each step can be followed from the root.
         for step in error.schema_path:
             trail.append(trail[-1][step])  # type: ignore[index]
         owner, keyword = trail[-2], error.schema_path[-1]

@@ -98,6 +98,7 @@ class RequestContext:
         return Subject(
             provider=self.provider,
             key=self.key,
+            # It is quoted, since a header has no room for all letters of an address.
             address=unquote(self.request.headers.get(_ADDRESS_HEADER, "")),
             prompt=prompt if isinstance(prompt, str) else "",
         )
@@ -151,6 +152,7 @@ class RequestContext:
             self.service.in_flight.add(in_flight)
             try:
                 reply = await work()
+                # After the work: who gives up before the reply has bought all the same.
                 if stage == "submit":
                     accept_s = self.service.injector.scenario.accept_s
                     await asyncio.sleep(random.uniform(*accept_s))  # noqa: S311 - a drill
@@ -158,6 +160,7 @@ class RequestContext:
                 self.service.in_flight.discard(in_flight)
             return reply
 
+        # A repeat may arrive while this one is still at work, and must find it in flight.
         if fault is not None and fault.name == "drop-early":
             self.service.run_in_background(carry_out())
             return DroppedConnection()
@@ -171,6 +174,7 @@ class RequestContext:
         async def work() -> Reply:
             return reply(task)
 
+        # A poll has neither prompt nor address: its task lends it both, for faults that name them.
         return await self.respond("status", subject_of(task) if task else self.subject(), work)
 
     def _instead(self, fault: InjectedFault) -> Response:
@@ -217,6 +221,7 @@ def endpoints(
     def route(path: str, method: str, handler: Handler) -> Route:
         async def endpoint(request: Request) -> Response:
             key = bearer(request)
+            # Before the scenario is asked: a request of nobody's uses up no fault.
             if not key or service.is_bad(key):
                 return error_reply(request, "bad-key", 401).response()
             # From now on it is a leak wherever else it turns up.
@@ -277,6 +282,7 @@ def _gzip_bomb(megabytes: int) -> bytes:
     # Once by streaming: a hundred megabytes are never held at once.
     packing = zlib.compressobj(level=1, wbits=16 + zlib.MAX_WBITS)
     packed = [packing.compress(bytes(1_000_000)) for _ in range(megabytes)]
+    # Once more: one pass of DEFLATE leaves a thousandth at best.
     return gzip.compress(b"".join([*packed, packing.flush()]))
 
 
@@ -321,6 +327,7 @@ class TruncatedBody(Response):
         }
         await send(head)
         part = body[: int(len(body) * self._share)]
+        # `more_body`, though nothing more comes: at an end h11 would raise, as the length is wrong.
         await send({"type": "http.response.body", "body": part, "more_body": True})
         await _hang_up(scope, receive)
 
@@ -328,6 +335,8 @@ class TruncatedBody(Response):
 async def _hang_up(scope: Scope, receive: Receive) -> None:
     # How its transport comes into the scope: see server.py.
     scope["state"]["transport"].close()
+    # Not back before the connection is known to be lost: where an application returns without an
+    # answer, uvicorn writes one of its own (500).
     await _wait_for_disconnect(receive)
 
 

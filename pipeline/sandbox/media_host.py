@@ -112,6 +112,7 @@ def _instead(fault: InjectedFault, request: Request) -> Response | None:
             return PlainTextResponse("unavailable", fault.options["status"])
         case "expired-link":
             return _dead_link(fault.options["status"])
+        # `self` leads back here: behind its redirect the clip is served, however often it plays.
         case "redirect" if "direct" not in request.query_params:
             to = fault.options["to"]
             return RedirectResponse(f"{request.url.path}?direct" if to == "self" else to, 302)
@@ -155,6 +156,7 @@ def _range_response(request: Request, content: bytes, media_type: str) -> Respon
     match (found := _RANGE.fullmatch(wanted)) and found.groups():
         case (str(first), str(last)) if first:
             span = (int(first), min(int(last), size - 1) if last else size - 1)
+        # `bytes=-500` are the last 500 (RFC 9110, 14.1.2).
         case (_, str(last)) if last:
             span = (max(0, size - int(last)), size - 1)
         case _:
@@ -193,6 +195,7 @@ def tag_mp4(clip: bytes, *, comment: str, title: str, size: int = 0) -> bytes:
     items = [_box(name, _box(b"data", _TEXT, text.encode())) for name, text in texts]
     meta = _box(b"meta", b"\0\0\0\0", _box(b"hdlr", _HANDLER), _box(b"ilst", *items))
     tagged = clip[:start] + _box(b"moov", rest, _box(b"udta", meta))
+    # A box has 8 bytes at least: where fewer are missing, it stays as it is.
     room = size - len(tagged) - _HEADER
     return tagged + _box(b"free", b"\0" * room) if room >= 0 else tagged
 

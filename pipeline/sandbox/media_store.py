@@ -187,6 +187,7 @@ class MediaStore:
     async def _facts(self, content: bytes, digest: str) -> dict[str, Any]:
         """Return type, pixels and, of a video, seconds and fps; raises NotMedia."""
         if content[4:8] == b"ftyp":
+            # The worker is another process and needs a file: it is where `add_upload` would put it.
             path = self._database.upload_path(digest)
             if not path.exists():
                 path.write_bytes(content)
@@ -205,6 +206,7 @@ class MediaStore:
                 width, height = image.size
         except (UnidentifiedImageError, OSError, ValueError) as error:
             raise NotMedia("neither a picture nor a video") from error
+        # It is no OSError: left out, a bomb would be an error of the server.
         except Image.DecompressionBombError as error:
             raise NotMedia("a picture of too many pixels") from error
         media_type = f"image/{form}"

@@ -19,6 +19,7 @@ import orjson
 from pipeline.errors import CallsheetError
 
 _LINE_BYTES = 1 << 20
+# A worker may have died while it was idle; what ends two of them is not tried again.
 _ATTEMPTS = 2
 
 

@@ -224,6 +224,8 @@ class FaultInjector:
                 continue
             if not fault.matches(subject):
                 continue
+            # How often it was met, and how often it played: while it lets requests pass, the faults
+            # behind it may play.
             count[0] += 1
             plays = count[0] > fault.after
             count[1] += plays
@@ -234,6 +236,7 @@ class FaultInjector:
         return None if chaos is None else self._draw(chaos, stage, effects, subject)
 
     def _set(self, document: dict[str, Any], counts: Sequence[Sequence[int]]) -> None:
+        # First, since it may raise: what was playing goes on then.
         self.scenario = parse_scenario(document)
         self._document = document
         kept = [list(pair) for pair in counts]
@@ -249,6 +252,7 @@ class FaultInjector:
         names = [name for name in menu if FAULT_TYPES[name].effect in effects]
         if not names:
             return None
+        # The first name tells the two questions about one submit apart: each has its own draws.
         whom = f"{stage}:{names[0]}:{subject.address or subject.prompt}"
         self._draws[whom] += 1
         chance = random.Random(f"{chaos.seed}:{whom}:{self._draws[whom]}")  # noqa: S311 - a drill

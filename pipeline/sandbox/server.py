@@ -39,6 +39,7 @@ from pipeline.sandbox.render_pool import RenderPool
 from pipeline.sandbox.scenario import BadScenario, FaultInjector, read_document
 from pipeline.sandbox.tasks import MICRO, TaskService
 
+# A request that a scenario lets hang would hold the end for its whole hour.
 _GRACE_S = 2
 _BACKLOG = 4096
 
@@ -84,6 +85,7 @@ def _injector(database: Database, document: dict[str, Any] | None) -> FaultInjec
 def _listen(host: str, port: int) -> Iterator[socket.socket]:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family, socket.SOCK_STREAM) as listener:
+        # A restart has to get the same port while old connections to it are still in TIME_WAIT.
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             listener.bind((host, port))
@@ -150,6 +152,7 @@ class _Server(uvicorn.Server):
         self.should_exit = True
 
     def stop_at_end_of_input(self) -> None:
+        # What is written there means nothing: its end does, which comes however the parent ends.
         if not os.read(sys.stdin.fileno(), 1024):
             asyncio.get_running_loop().remove_reader(sys.stdin.fileno())
             self.stop()
@@ -172,6 +175,7 @@ class _Protocol(AutoHTTPProtocol):  # type: ignore[misc, valid-type]
 
     def connection_made(self, transport: asyncio.Transport) -> None:
         super().connection_made(transport)
+        # A copy: all connections are given the same state, and each has a transport of its own.
         self.app_state = {**self.app_state, "transport": transport}
 
 
@@ -197,6 +201,7 @@ class HostSwitch:
         holds_key, add_leak = self._service.holds_key, self._service.database.add_leak
         if holds_key(scope["path"] + "?" + scope["query_string"].decode("latin-1")):
             add_leak("address", scope["path"])
+        # At the API a key belongs in a header; at the media host it is a leak there too.
         for name, value in scope["headers"] if is_media else ():
             if name == b"authorization" or holds_key(value.decode("latin-1")):
                 add_leak(f"header {name.decode('latin-1')}", scope["path"])
@@ -264,6 +269,7 @@ def billing_report(service: TaskService) -> dict[str, Any]:
     Looking at a task's end settles its bill.
     """
     database = service.database
+    # Before the bills are read: looking at a task that has ended may bill it or refund it.
     tasks = [
         (task, service.progress(task, refunds=DIALECTS[task.provider].refunds).status.value)
         for task in database.tasks()
@@ -273,6 +279,7 @@ def billing_report(service: TaskService) -> dict[str, Any]:
     for provider, account, task_id, micro in database.bills():
         for whose in ((), (provider,), (provider, account), (provider, account, task_id)):
             billed[whose] += micro
+            # What a limit had to hold: a refund comes too late to make that smaller.
             peak[whose] = max(peak[whose], billed[whose])
 
     def sums(*whose: str) -> dict[str, str]:

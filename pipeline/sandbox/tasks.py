@@ -30,6 +30,8 @@ _FATE = frozenset({Effect.FATE})
 # A shorter key would be found by chance in any address.
 _SECRET_CHARACTERS = 8
 _NOT_RENDERED = "!"
+# What such an account shows: it falls with each bill, as there are clients that know a charge
+# by how far the balance fell.
 _NEVER_RUNS_OUT_USD = Decimal(1_000_000)
 # All tasks with this fate are told to be finished at the address of the first of them.
 _SAME_LINK = "same-link"
@@ -161,6 +163,7 @@ class TaskService:
             seconds = task.fate.get("seconds")
             ends_at += float("inf") if seconds is None else seconds
         if now < ends_at:
+            # With `run_s: 0` a task that is stuck would divide by zero.
             passed = (now - task.created_at) / max(task.ready_at - task.created_at, 1e-9)
             if passed < _QUEUED_SHARE:
                 return Progress(status=TaskStatus.QUEUED)
@@ -248,6 +251,7 @@ class TaskService:
                 **order.extra,
                 "results": order.results,
                 "link_ttl_s": order.link_ttl_s,
+                # Kept with the task: another scenario does not change what its replies tell.
                 "told": "nothing" if name == "no-cost" else pricing.told,
                 "credit_factor": str(pricing.credit_factor),
                 "references": [each.stored.digest for each in order.media if each.stored],
@@ -264,6 +268,8 @@ class TaskService:
 
     def _settle(self, task: Task, *, owed: bool) -> None:
         if not task.settled:
+            # Billed when it was accepted, its money stays or is given back (0, -1); else it is
+            # billed now or never (1, 0).
             billed = self.injector.scenario.bill == "accept"
             self.database.settle(task, task.usd * (owed - billed))
 
@@ -272,6 +278,7 @@ class TaskService:
             clip = await self.pool.clip(task.reel)
         except NotRendered as error:
             print(f"sandbox: task {task.id} was not rendered: {error}", file=sys.stderr)  # noqa: T201 - its log
+            # The task ends as one that failed: no client is to wait for ever for a fault of ours.
             clip = _NOT_RENDERED
         self.database.set_clip(task, clip)
 
@@ -291,6 +298,7 @@ def clip_texts(task: str, prompt: str) -> dict[str, str]:
 def clip_spec(order: Order, *, style: str, fault: InjectedFault | None) -> dict[str, Any]:
     """Return what the clip of an order shows, in this style, after what a fault does to it."""
     (width, height), seconds = order.size, order.seconds
+    # Half of it is an even number again: the encoders take no other (4:2:0).
     if fault is not None and fault.name == "wrong-pixels":
         width = fault.options["width"] or width // 4 * 2
         height = fault.options["height"] or height // 4 * 2

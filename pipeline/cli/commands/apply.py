@@ -57,6 +57,7 @@ def apply(
     settings = RunSettings(spending=spending, retry=spend.causes)
 
     def admit(campaign: LoadedCampaign) -> LoadedCampaign:
+        # Once the ledger is ours: before that, another run could still change what is there.
         fresh, stale = require_fresh(saved, campaign, still_valid=still_valid)
         for line in _stale_lines(stale):
             print_error(line)

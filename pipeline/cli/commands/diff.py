@@ -36,6 +36,7 @@ def diff(
     for each in found.new:
         print_text(f"new      {each.address}  {_price(each.after_usd)}")
     for each in found.changed:
+        # A price that stayed is told once.
         prices = dict.fromkeys((_price(each.before_usd), _price(each.after_usd)))
         print_text(f"changed  {each.address}  {', '.join(each.parts)}  {' → '.join(prices)}")
     for each in found.removed:

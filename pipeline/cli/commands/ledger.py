@@ -34,6 +34,7 @@ def check(root: Root = None) -> None:
     """
     root, found = root_here(root), 0
     try:
+        # Told as it is found: each clip is read, which takes its time.
         for found, line in enumerate(ledger_damage(root), start=1):  # noqa: B007
             print_text(line)
     except LedgerDamaged as unreadable:

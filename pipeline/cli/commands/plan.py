@@ -82,8 +82,10 @@ def plan(
     if compare:
         console.print_lines(_comparison_lines(compare_providers(campaign)))
         return
+    # Before the plan is made: what is named now is the price in it.
     quotes = _ask_for_prices(campaign, console) if quote else None
     with open_plan(campaign) as (found, ledger):
+        # Before a refusal: a program finds the errors in the document too.
         if form is ListForm.JSON:
             # Of a plan that was refused, the ledger knows nothing.
             items = ledger.item_changes(campaign.name) if found.ok else ()
@@ -93,6 +95,7 @@ def plan(
         if form is ListForm.TEXT:
             print_plan(found.summary, campaign, console)
         _stop_at_losses(found, campaign.request)
+        # Behind the refusals: a plan with an error or a loss leaves no file to be applied.
         if saved is not None:
             write_document(found, ledger.item_changes(campaign.name), saved)
             print_error(f"saved to {saved}: callsheet apply {shlex.quote(str(saved))}")

@@ -63,6 +63,7 @@ class _OptionalAddress(TyperCommand):
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Give what stands alone the address that means: what is selected."""
         words = []
+        # Behind the last word a "-" is put, like the next option: the last may stand alone too.
         for word, following in zip_longest(args, args[1:], fillvalue="-"):
             words.append(word)
             if word in {"--resubmit", "--abandon"} and following.startswith("-"):
@@ -148,6 +149,8 @@ def reconcile(
         settings = RunSettings()
         if not request.rehearse:
             settings = replace(settings, variables=variables_of(settings, request))
+        # Before it is written: with a mistyped id the item would wait for nothing, or for the
+        # clip of another.
         if decisions.tasks:
             asyncio.run(
                 verify_tasks(campaign, settings, ledger, decisions, notify=console.print_line)
@@ -199,6 +202,7 @@ def _decide_many(
     if agreed.yes:
         if agreed.usd is None:
             raise usage("--yes needs the sum", f"say --worst-case {worst}")
+        # The sum may have changed since it was shown: nobody has agreed to this one.
         if agreed.usd != found.worst_usd:
             console.print_line(
                 f"--worst-case {exact_usd(agreed.usd)} is not the sum: it is {worst}"
@@ -210,6 +214,7 @@ def _decide_many(
         console.print_line("that is something else: nothing was decided")
         raise typer.Exit(Exit.STOPPED)
     whole = replace(campaign, request=campaign.request.without_selection())
+    # Its report is that of the campaign, whatever was selected to be decided.
     record_mass_decision(whole, ledger, found)
 
 

@@ -28,6 +28,7 @@ def report(
 ) -> None:
     """Write the report of a campaign again, from the ledger."""
     campaign = open_campaign(request_of(options, selection))
+    # A report of a part would lie where the report of all was.
     writes = write if write is not None else not campaign.request.selects
     made = report_selection(campaign, write=writes)
     show_summary(TerminalConsole(), made, report_paths(campaign) if writes else ())

@@ -143,6 +143,7 @@ def _plan_and_make(
     if not campaign.request.rehearse and lacks_prices(summary):
         from pipeline.api.quotes import ask_open_prices  # noqa: PLC0415 - slow to load
 
+        # Then planned again: limits, consent and reservations go by the prices that were named.
         settings = ask_open_prices(campaign, settings, ledger, console.print_line)
         summary = sync_campaign(campaign, ledger, retried=settings.retry)
     require_admitted(summary, campaign)
@@ -152,6 +153,7 @@ def _plan_and_make(
     asking = _asking(settings, campaign.request, summary)
     # What a person is asked about is seen, however quiet the run is to be.
     print_plan(summary, campaign, asking or console, settings.spending)
+    # The lock file is written also then: it may have been deleted since the last run.
     if not has_work(summary):
         write_lock_file(ledger, campaign.request, campaign.name)
         if summary.changed or not has_report(campaign):
@@ -169,6 +171,7 @@ def _plan_and_make(
     names = providers_at_work(settings, campaign, summary)
     standby = summary.fallbacks - names
     scope = RunScope(ledger=ledger, providers=names, standby=standby, buys=agreed is not None)
+    # Until here nothing was bought, and a signal ended the process: now it stops in order.
     with stopping_in_order() as stops:
         try:
             outcome = asyncio.run(watch_run(campaign, settings, scope, console, stops))
@@ -186,6 +189,7 @@ def _plan_and_make(
         settle = campaign.request.command("reconcile")
         console.print_lines(leftover_lines(ledger.find_left_behind(campaign.name), settle))
     code = Exit(outcome.exit_code)
+    # A run knows only that it was interrupted; SIGTERM and SIGHUP have a code of their own.
     return stops.exit if code is Exit.INTERRUPTED else code
 
 
@@ -237,6 +241,7 @@ def _with_keys(
     )
 
     settings, faults = settings_with_keys(settings, campaign, summary)
+    # The sum of --buy-again is a person's word and a limit.
     if summary.to_make.items and settings.spending.buy_again_usd is None:
         # Without these nobody can agree to what is to be bought.
         if not settings.spending.yes:
@@ -246,6 +251,7 @@ def _with_keys(
     if faults:
         raise InvalidInput(faults, campaign.sources)
     if asking is not None:
+        # Told before the question: nobody is to agree in the belief that there is a fallback.
         for name, why in keyless(settings, campaign, summary.fallbacks).items():
             asking.print_line(f"nothing would go to {name} instead: {why}")
     return settings
@@ -273,6 +279,7 @@ def _agree(
     asking.print(f"This spends real money: {price_text(buys)}.")
     if not typer.confirm("Make it?", default=False, err=asking.stderr):
         raise typer.Exit(Exit.STOPPED)
+    # What has no price is not in the sum, which is then not all that was agreed to.
     return settings if buys.unpriced else _cap(settings, buys.high_usd)
 
 

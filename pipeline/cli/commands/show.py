@@ -71,6 +71,7 @@ def show(
         require_admitted(summary, campaign)
         # What the provider is not to make is shown as well, with the reason.
         meant = partial(matching_records, matcher=campaign.matcher(), sources=campaign.sources)
+        # The second only tells that it is not one: a pattern may fit thousands.
         first = list(islice(meant(ledger.records(campaign.name)), 2))
         if len(first) != 1:
             print_items(meant(ledger.records(campaign.name)), campaign.folder, form)

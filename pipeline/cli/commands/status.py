@@ -13,6 +13,7 @@ from pipeline.cli.terminal_console import TerminalConsole
 from pipeline.report.terminal import show_summary
 
 app = command_app()
+# A lane that has grown asks nothing of anybody.
 _GOOD_NEWS = frozenset({"widened"})
 
 

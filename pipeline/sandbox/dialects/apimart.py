@@ -341,6 +341,7 @@ async def _get_model_docs(context: RequestContext) -> Response:
     if context.request.query_params.get("model") != _MODEL:
         return _no_such_model().response()
     fields = orjson.dumps(_DOCUMENT["$defs"]["generation"], option=orjson.OPT_INDENT_2).decode()
+    # A name that resolves nowhere (RFC 2606): nobody is led from here to the real site.
     page = f"https://apimart.invalid/docs/{_MODEL}"
     document = {
         "object": "model.documentation",

@@ -371,6 +371,7 @@ def _file_facts(upload: Upload) -> dict[str, Any]:
         "file_id": upload.id,
         "file_name": upload.name,
         "file_size": upload.size,
+        # The time itself is not kept: all files live equally long.
         "upload_time": _time_text((upload.expires_at or 0) - _FILE_LIFETIME_S),
     }
 
@@ -385,6 +386,7 @@ def _file_success(message: str, data: Mapping[str, Any] | None = None) -> Reply:
 
 
 def _file_failure(message: str, code: int = 400) -> Reply:
+    # Under HTTP 200: a client that looks at the status alone takes it for a success.
     return Reply(body={"success": False, "code": code, "msg": message})
 
 

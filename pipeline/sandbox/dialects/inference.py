@@ -234,6 +234,7 @@ def _rejections(context: RequestContext) -> list[dict[str, Any]]:
 
 def _summary(service: TaskService, task: Task, word: str = "") -> dict[str, Any]:
     """Return a task as a run's reply tells it; a scenario may give another word."""
+    # Asked of a cancelled task too: upstream goes on, and its end may be billed by this look.
     progress = service.progress(task, refunds=_REFUNDS)
     if not word and service.database.note(f"cancelled {task.id}"):
         word = "cancelled"
@@ -350,6 +351,7 @@ async def _cancel(context: RequestContext) -> Response:
         return _no_task().response()
     if isinstance(task, dict) or _has_ended(context, task):
         return problem("invalid_transition", "the task has ended").response()
+    # A note, and nothing is stopped: upstream goes on, and the money is spent.
     context.service.database.set_note(f"cancelled {task.id}", context.service.database.now())
     return wrap(_summary(context.service, task)).response()
 
@@ -483,6 +485,7 @@ async def _delete_task(context: RequestContext) -> Response:
     # Even what something else still uses is deleted (SDK).
     if context.request.query_params.get("files") == "true":
         _delete(context, task, _files(context, task))
+    # Only hidden from its account: its bill stays.
     database.set_note(f"deleted {task.id}", value=True)
     return wrap(None).response()
 

@@ -44,6 +44,7 @@ def problem(code: str, detail: str, *, status: int = 0) -> Reply:
         "status": status,
         "detail": detail,
     }
+    # The platform's own 503: nothing was taken, and it says when to come back.
     headers = {"retry-after": str(_RETRY_AFTER_S)} if code == _MAINTENANCE else {}
     return Reply(status=status, body=body, headers=headers, media_type="application/problem+json")
 

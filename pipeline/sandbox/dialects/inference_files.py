@@ -52,6 +52,7 @@ def _announce(context: RequestContext, file: Mapping[str, Any]) -> dict[str, Any
         context.subject(),
         content_type=file["content_type"],
         size=file.get("size"),
+        # It becomes a part of the address: only a short, plain ending does.
         suffix=suffix if suffix.isascii() and len(suffix) < _SUFFIX_CHARACTERS else "",
     )
     announced = {name: file.get(name) for name in ("filename", "content_type", "path", "size")}

@@ -198,6 +198,7 @@ async def _post(service: TaskService, request: Request) -> Response:
     first = tasks[0] if tasks else {}
     stage = _TASK_TYPES.get(str(first.get("taskType")), ("", None))[0]
     stage = "quote" if stage == "submit" and _is_dry(context) else stage
+    # A poll has no prompt of its own: a fault that names one means what was ordered.
     known = context.task(first.get("taskUUID")) if "positivePrompt" not in first else None
     subject = subject_of(known) if known else context.subject(first.get("positivePrompt"))
     return await context.respond(stage, subject, partial(_answer_all, context, tasks, session))
@@ -493,6 +494,7 @@ def _state(service: TaskService, task: Task) -> dict[str, Any]:
                 result = {
                     **_names(task),
                     "status": "success",
+                    # Made of the link's token, so that each poll tells the same.
                     "videoUUID": str(uuid.UUID(link.token)),
                     "videoURL": service.link_url(task, link),
                     # Not a parameter of this model, and told all the same.

@@ -92,6 +92,7 @@ async def _post_task(context: RequestContext) -> Response:
         if not context.service.can_pay(order):
             _, message = _TROUBLES["no-credit"]
             return Reply(body={"code": 200, "success": False, "data": {"message": message}})
+        # No id of the client's comes with it: sent again, the same body is another task and bill.
         context.service.accept(order)
         return _success({"task_id": order.task, "status": "pending"})
 
@@ -223,6 +224,7 @@ def _content(
 ) -> bytes:
     """Return the bytes of a file; raises NotMedia."""
     match form:
+        # With any field beside its file, a form is refused below: `given` is empty then.
         case {"file": bytes(content), **others} if not others:
             pass
         case _:

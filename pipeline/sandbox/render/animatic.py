@@ -71,6 +71,7 @@ class Animatic:
         self._graph.configure()
         for source, image in self._stills:
             source.push(_frame(image, 0))
+            # Its input has ended: `overlay` repeats a still then, and waits for no other picture.
             source.push(None)
         for number in range(count):
             seconds, over = divmod(number, fps)

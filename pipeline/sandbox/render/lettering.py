@@ -81,6 +81,7 @@ def write(
 
 
 def _printable(text: str) -> str:
+    # An accent is drawn the same however it was typed: with its letter it is one character.
     composed = unicodedata.normalize("NFC", " ".join(text.split()))
     return "".join(c for c in composed if unicodedata.category(c) not in {"Cc", "Cs", "Co", "Cn"})
 
@@ -105,6 +106,7 @@ def _font_of(character: str) -> Path | None:
     fonts = (_INTER, *_fallbacks())
     for path in fonts if character < _EMOJI else reversed(fonts):
         font = _font(path, _BITMAP_SIZE)
+        # Pillow tells no coverage: what a font lacks is drawn as U+10FFFF is, which none has.
         has, lacks = ((font.getbbox(c), bytes(font.getmask(c))) for c in (character, _NO_CHARACTER))
         if has != lacks:
             return path
