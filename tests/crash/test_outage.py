@@ -229,6 +229,7 @@ def _seed() -> int:
     return int(os.environ.get("OUTAGE_SEED") or secrets.randbelow(1_000_000))
 
 
+@pytest.mark.drill
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize(("provider", "factor"), [("runware", 60.0), ("unifically", SLOW)])
 def test_a_small_outage(
