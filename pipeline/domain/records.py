@@ -37,9 +37,9 @@ class Record:
     """The prompt as the provider gets it."""
     key: str
     state: str
-    """A word of `run.lifecycle.State`."""
+    """A word of `domain.states.State`."""
     status: str = ""
-    """Where it stands before a run, as a plan tells it: a word of `run.status.Status`."""
+    """Where it stands before a run, as a plan tells it: a word of `domain.states.Status`."""
     earlier_rule: bool = False
     """Its clip was made under a key that an earlier recipe gave to the same work."""
     cause: str = ""
