@@ -19,7 +19,7 @@ def callsheet(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]
         capture_output=True,
         text=True,
         check=False,
-        timeout=150,
+        timeout=500,
     )
 
 
