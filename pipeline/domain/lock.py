@@ -1,6 +1,7 @@
 """What a lock file remembers of a clip that was paid for, and how it stands in JSON.
 
-The file itself is `plan/lock/lock_text.py`'s. The ledger keeps the same JSON of what was paid elsewhere.
+The file itself is `plan/lock/lock_text.py`'s. The ledger keeps the same JSON of what was paid
+elsewhere.
 """
 
 from __future__ import annotations
