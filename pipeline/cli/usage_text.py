@@ -11,14 +11,14 @@ from types import MappingProxyType
 
 OTHER_COMMANDS: Mapping[str, str] = MappingProxyType(
     {
-        "check": "validate lint verify test doctor",
-        "plan": "estimate cost costs price preview dry-run dryrun diff",
-        "run": "start render generate make build execute go apply create",
+        "check": "validate lint test doctor",
+        "plan": "estimate cost costs price preview dry-run dryrun",
+        "run": "start render generate make build execute go create",
         "ls": "list items",
         "status": "info state progress watch",
         "report": "results summary export",
         "stop": "cancel abort kill",
-        "explain": "why error errors",
+        "explain": "error errors",
         "providers": "models prices pricing price-list",
         "init": "new example quickstart",
         "reconcile": "retry recover repair fix",

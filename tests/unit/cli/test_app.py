@@ -76,7 +76,9 @@ def test_each_option_is_declared_once() -> None:
     """No two places of the command line spell one option, but where it means something else."""
     spelt = Counter(_declared())
 
-    assert {"--format", "--provider"} == {name for name, times in spelt.items() if times > 1}
+    assert {"--format", "--provider", "--yes"} == {
+        name for name, times in spelt.items() if times > 1
+    }
 
 
 def _declared() -> Iterator[str]:
