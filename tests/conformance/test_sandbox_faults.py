@@ -395,6 +395,13 @@ def test_the_result_host_has_bad_days_too(sandbox: Sandbox, runware: Runware) ->
 # --- The sandbox itself
 
 
+def test_a_result_is_called_unsafe_once(sandbox: Sandbox, runware: Runware) -> None:
+    """`nsfw` is played for one result, and not for the next."""
+    sandbox.play("nsfw")
+
+    assert [True, False] == [_finished(runware)["NSFWContent"] for _ in range(2)]
+
+
 def test_every_fault_has_a_test_here() -> None:
     """A switch nobody tries may do nothing."""
     with open(__file__, encoding="utf-8") as source:  # noqa: PTH123 - its own text
