@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from pipeline.api.loaded_campaign import LoadedCampaign
 from pipeline.api.lock_file import load_lock, lock_path
+from pipeline.domain.changes import NOT_ASKED, differing_parts
 from pipeline.errors import LockRefused
 from pipeline.ledger.repository import Ledger
 from pipeline.plan.lock.lock_changes import job_keys
@@ -41,9 +42,6 @@ def _differences(ledger: Ledger, campaign: str, lock: Lock) -> Iterator[str]:
         if locked is None:
             yield f"{address} is not in it"
         elif key not in {wanted[address], locked.key}:
-            names = sorted(
-                name
-                for name in {*parts, *locked.parts} - {"recipe", "take"}
-                if parts.get(name) != locked.parts.get(name)
-            )
+            differ = differing_parts(parts, locked.parts)
+            names = [name for name in differ if name not in NOT_ASKED]
             yield f"{address} was bought with another {', another '.join(names) or 'take'}"

@@ -119,3 +119,17 @@ class ChangeGroup:
     high_usd: Decimal
     example: ItemChange
     """The first of them by address."""
+
+
+NOT_ASKED = frozenset({"take", "recipe"})
+"""Parts of a key that say nothing of what is asked for."""
+
+
+def differing_parts(one: Mapping[str, str], other: Mapping[str, str]) -> list[str]:
+    """Return the names of the parts in which two keys differ, sorted; by the parts' digests."""
+    return sorted(name for name in {*one, *other} if one.get(name) != other.get(name))
+
+
+def same_but_take(one: Mapping[str, str], other: Mapping[str, str]) -> bool:
+    """Tell whether two keys ask for the same, and differ in nothing but take and recipe."""
+    return NOT_ASKED.issuperset(differing_parts(one, other))

@@ -6,7 +6,7 @@ Read page by page while the draft stands: the plan before it is still the ledger
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
@@ -21,6 +21,7 @@ from pipeline.domain.changes import (
     ItemChange,
     KeyContent,
     PartChange,
+    differing_parts,
 )
 from pipeline.domain.states import (
     FINISHED,
@@ -51,7 +52,6 @@ _PAGE = 500
 _SUMS = ("low", "expected", "high")
 _SAME = ("address", "shot", "row_key", "key", "provider", "mode", "kind")
 _DIGITS = 12
-ReadPage = Callable[[str], tuple[list[ItemChange], str | None]]
 
 
 def page(
@@ -103,14 +103,6 @@ def page(
         for row in rows
     ]
     return found, rows[-1]["address"] if len(rows) == _PAGE else None
-
-
-def iter_changes(read_page: ReadPage) -> Iterator[ItemChange]:
-    """Yield the items of every page, from the first on."""
-    after: str | None = ""
-    while after is not None:
-        page_, after = read_page(after)
-        yield from page_
 
 
 def bought_works(connection: Connection, *, keys: Sequence[str]) -> dict[str, EarlierWork]:
@@ -304,8 +296,7 @@ def changed_parts(before: KeyContent, now: KeyContent, places: Places) -> tuple[
     That other rules made the key is no change of what is asked for: it is told where nothing else
     is. Nothing is told where a version bought it that wrote no parts down.
     """
-    names = sorted(now.parts.keys() | before.parts.keys()) if before.parts else ()
-    other = [name for name in names if now.parts.get(name) != before.parts.get(name)]
+    other = differing_parts(before.parts, now.parts) if before.parts else []
     # The first recipe had a ratio where nobody wrote one: that it is gone is the rule's doing.
     by_rule = {"recipe"} | (_UNWRITTEN - now.parts.keys() if "recipe" in other else set())
     asked = [name for name in other if name not in by_rule] or other

@@ -20,6 +20,7 @@ from pipeline.domain import (
     Token,
     plain_settings,
 )
+from pipeline.domain.changes import same_but_take
 from pipeline.findings import Span
 from pipeline.providers.base import Part, Request
 
@@ -136,13 +137,10 @@ def is_other_take(payload: bytes, other: bytes) -> bool:
 
     By the digests of their keys' parts; the rules a key was made by are no part of what is asked.
     """
-    asked = (orjson.loads(each).get("parts", {}) for each in (payload, other))
-    own, theirs = ({k: v for k, v in parts.items() if k not in NOT_ASKED} for parts in asked)
-    return own == theirs
+    own, theirs = (orjson.loads(each).get("parts", {}) for each in (payload, other))
+    return same_but_take(own, theirs)
 
 
-NOT_ASKED = frozenset({"take", "recipe"})
-"""Parts of a key that say nothing of what is asked for."""
 # By these a clip is judged, told and compared when its item has become another one.
 _BOUGHT = ("spec", "sent_prompt", "parts", "settings")
 

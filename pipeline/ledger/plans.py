@@ -449,7 +449,9 @@ class PlanDraft:
     def iter_changes(self) -> Iterator[ItemChange]:
         """Yield the items that are made as other work, or laid out anew, by address."""
         reading = partial(item_changes.page, campaign=self._campaign, only_changes=True)
-        return item_changes.iter_changes(lambda after: self._draft(partial(reading, after=after)))
+        return record_pages.iter_pages(
+            lambda after: self._draft(partial(reading, after=after)), before=""
+        )
 
     def payload_of(self, item_id: int) -> Mapping[str, Any]:
         """Return what else is known of an item."""

@@ -28,6 +28,7 @@ from pipeline.ledger.sql_schema import (
 )
 
 T = TypeVar("T")
+After = TypeVar("After", int, str)
 _PAGE = 500
 _MEASURES = ("sha256", "bytes", "seconds", "width", "height", "fps")
 _SAME = ("address", "shot", "row_key", "key")
@@ -75,9 +76,11 @@ def page(
     return found, rows[-1]["position"] if len(rows) == _PAGE else None
 
 
-def iter_pages(read_page: Callable[[int], tuple[list[T], int | None]]) -> Iterator[T]:
-    """Yield what is on every page, from the first on."""
-    after: int | None = -1
+def iter_pages(
+    read_page: Callable[[After], tuple[list[T], After | None]], *, before: After
+) -> Iterator[T]:
+    """Yield what is on every page, from behind `before` on, which comes before all."""
+    after: After | None = before
     while after is not None:
         page, after = read_page(after)
         yield from page

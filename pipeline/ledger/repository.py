@@ -323,7 +323,7 @@ class Ledger:
         `selected` leaves out those that the last admission did not select.
         """
         pages = partial(record_pages.page, campaign=campaign, selected=selected)
-        return iter_pages(lambda after: self._read(partial(pages, after=after)))
+        return iter_pages(lambda after: self._read(partial(pages, after=after)), before=-1)
 
     def item_changes(self, campaign: str, *, address: str = "") -> Iterator[ItemChange]:
         """Return what a drafted plan does to its items, by address, read page by page.
@@ -331,7 +331,7 @@ class Ledger:
         For a ledger that writes nothing: with others the draft is gone once it is published.
         """
         pages = partial(item_changes.page, campaign=campaign, address=address)
-        return item_changes.iter_changes(lambda after: self._read(partial(pages, after=after)))
+        return iter_pages(lambda after: self._read(partial(pages, after=after)), before="")
 
     def bought_work(self, key: str) -> EarlierWork | None:
         """Return what was bought under a key; None if nothing was."""
@@ -457,12 +457,12 @@ class Ledger:
     def locked_clips(self, campaign: str, *, selected: bool = True) -> Iterator[LockedClip]:
         """Return the finished items of the plan as lines of a lock file, read page by page."""
         pages = partial(lock_rows.finished_page, campaign=campaign, selected=selected)
-        return iter_pages(lambda after: self._read(partial(pages, after=after)))
+        return iter_pages(lambda after: self._read(partial(pages, after=after)), before=-1)
 
     def own_parts(self, campaign: str) -> Iterator[tuple[str, str, Mapping[str, str]]]:
         """Return address, key and key parts of the selected items of the plan."""
         pages = partial(lock_rows.own_parts_page, campaign=campaign)
-        return iter_pages(lambda after: self._read(partial(pages, after=after)))
+        return iter_pages(lambda after: self._read(partial(pages, after=after)), before=-1)
 
     def find_absent(self, campaign: str) -> list[AbsentClip]:
         """Return the selected items that were paid for elsewhere and whose clip is not here."""

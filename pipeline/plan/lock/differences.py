@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 
 from pipeline.domain import EMPTY, PricedItem
+from pipeline.domain.changes import differing_parts
 from pipeline.plan.lock.lock_text import Lock
 
 _NOTHING = frozenset[str]()
@@ -111,8 +112,6 @@ def _differing_parts(one: BuildItem, other: BuildItem) -> tuple[str, ...]:
     if {one.key, *one.others} & {other.key, *other.others}:
         both = bool(one.sha256 and other.sha256)
         return (ANOTHER_CLIP,) if both and one.sha256 != other.sha256 else ()
-    names = {
-        name for name in {*one.parts, *other.parts} if one.parts.get(name) != other.parts.get(name)
-    }
     # Another rule of keys is no other work.
-    return tuple(sorted(names - {"recipe"})) or ("key",)
+    names = [name for name in differing_parts(one.parts, other.parts) if name != "recipe"]
+    return tuple(names) or ("key",)

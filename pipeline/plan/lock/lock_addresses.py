@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from pipeline.domain import Alternative, PricedItem
+from pipeline.domain.changes import same_but_take
 from pipeline.domain.lock import LockedClip, LockMemory, RememberedClip, plain_locked
 from pipeline.findings import Finding
 from pipeline.plan.keys import part_digest
@@ -21,8 +22,6 @@ from pipeline.plan.lock.lock_text import Lock
 _MOST_TAKES = 200
 _TAKES = {part_digest(b"%d" % take): take for take in range(1, _MOST_TAKES + 1)}
 """The take that a clip was bought for, by that part of its key."""
-_NOT_ASKED = frozenset({"take", "recipe"})
-"""Parts of a key that say nothing of what is asked for."""
 
 
 def place_of(address: str) -> str:
@@ -39,15 +38,6 @@ def take_of(address: str) -> int:
 def is_moved(clip: LockedClip) -> bool:
     """Tell whether a clip stands under another take than the one it was bought for."""
     return clip.parts.get("take") not in {None, part_digest(b"%d" % take_of(clip.address))}
-
-
-def same_but_take(parts: Mapping[str, str], others: Mapping[str, str]) -> bool:
-    """Tell whether two keys ask for the same, and differ in nothing but take and recipe."""
-    own, theirs = (
-        {name: digest for name, digest in each.items() if name not in _NOT_ASKED}
-        for each in (parts, others)
-    )
-    return own == theirs
 
 
 def assign_takes(clips: Iterable[LockedClip]) -> dict[str, LockedClip]:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from dataclasses import replace
 
+from pipeline.domain.changes import same_but_take
 from pipeline.domain.lock import LockedClip
 from pipeline.plan.lock.lock_addresses import (
     assign_takes,
     is_moved,
     place_of,
     remember,
-    same_but_take,
 )
 from pipeline.plan.lock.lock_text import Lock
 
