@@ -141,7 +141,7 @@ class APIMart:
         one = replies.within(data, 0) if isinstance(data, list) else data
         found = [replies.within(one, name) for name in ("task_id", "id")]
         told = next((name for name in found if name is not None), None)
-        task, refused = replies.task_id(told), replies.refused(response)
+        task, refused = replies.task_id(told), replies.is_refusal(response)
         if task and not refused:
             return Accepted(task=task)
         if told is not None and not refused:
@@ -164,7 +164,7 @@ class APIMart:
             return Absent()
         if body is None:
             return replies.unreadable(response)
-        if not replies.succeeded(response):
+        if not replies.is_success(response):
             fault = _fault(body, response)
             lost = fault.kind is FaultKind.REJECTED
             return replace(fault, kind=FaultKind.LOST) if lost else fault
@@ -182,7 +182,7 @@ class APIMart:
         if body is None:
             return replies.unreadable(response)
         link = replies.clip(body.get("url"))
-        if link and replies.succeeded(response):
+        if link and replies.is_success(response):
             return Uploaded(uri=link.path, lifetime_s=_UPLOAD_LIFETIME_S)
         return _fault(body, response)
 
@@ -202,9 +202,9 @@ def _prompt(item: Item) -> str:
 def _fault(body: Mapping[str, Any], response: Response) -> Fault:
     """Return the fault of an answer that is an error, or lacks what was asked for."""
     error = body.get("error")
-    if replies.succeeded(response) and not error and body.get("success") is not False:
+    if replies.is_success(response) and not error and body.get("success") is not False:
         return replies.unreadable(response)
-    words = [replies.named(replies.within(error, name)) for name in ("code", "type")]
+    words = [replies.error_code(replies.within(error, name)) for name in ("code", "type")]
     # A key's own code may stand in either place.
     code = next((word for word in words if word in _KEY_CODES), "") or next(filter(None, words), "")
     message = replies.text(replies.within(error, "message")) or replies.text(body.get("message"))
@@ -240,7 +240,7 @@ def _state(data: Mapping[str, Any], response: Response) -> TaskState:
             return Done(output=output, charge=charge, expires_at=expires_at)
         case "failed" | "cancelled" | "canceled" as word:
             message = replies.text(replies.within(data, "error", "message"))
-            code = replies.named(replies.within(data, "error", "code")) or word
+            code = replies.error_code(replies.within(data, "error", "code")) or word
             kind = replies.worded_kind(message) or FaultKind.PROVIDER
             return Failed(fault=replies.failure(kind, message, code=code), charge=charge)
         case "":

@@ -156,7 +156,7 @@ class EvoLink:
             return replies.unreadable(response)
         found, error = body.get("id"), body.get("error")
         task = replies.task_id(found)
-        refused = replies.refused(response) or bool(error)
+        refused = replies.is_refusal(response) or bool(error)
         if task and not refused:
             # The credits set aside are all that is ever said of money, and an estimate.
             usage = body.get("usage")
@@ -183,7 +183,7 @@ class EvoLink:
             return Absent()
         if body is None:
             return replies.unreadable(response)
-        if not replies.succeeded(response):
+        if not replies.is_success(response):
             fault = _fault(body, response)
             lost = fault.code == "invalid_task_id"
             return replace(fault, kind=FaultKind.LOST) if lost else fault
@@ -206,9 +206,9 @@ class EvoLink:
         if body is None:
             return replies.unreadable(response)
         link = replies.clip(replies.within(body, "data", "file_url"))
-        if link and replies.succeeded(response) and body.get("success") is not False:
+        if link and replies.is_success(response) and body.get("success") is not False:
             return Uploaded(uri=link.path, lifetime_s=_UPLOAD_LIFETIME_S)
-        if replies.succeeded(response) and body.get("success") is False:
+        if replies.is_success(response) and body.get("success") is False:
             message = replies.text(body.get("msg"))
             return Fault(kind=FaultKind.REJECTED, message=message or "the upload was refused")
         return _fault(body, response)
@@ -223,7 +223,7 @@ class EvoLink:
         if body is None:
             return replies.unreadable(response)
         left = replies.money(replies.within(body, "data", "user", "remaining_credits"))
-        if left is None or not replies.succeeded(response):
+        if left is None or not replies.is_success(response):
             return _fault(body, response)
         return Charge(native=left, unit="credit")
 
@@ -231,11 +231,11 @@ class EvoLink:
 def _fault(body: Mapping[str, Any], response: Response) -> Fault:
     """Return the fault of an answer that is an error, or lacks what was asked for."""
     error = body.get("error")
-    if replies.succeeded(response) and not error:
+    if replies.is_success(response) and not error:
         return replies.unreadable(response)
     # `code` is the HTTP status in most answers and a word in some; `type` is always a word.
     kind_word = replies.text(replies.within(error, "type"))
-    code = replies.named(replies.within(error, "code")) or kind_word
+    code = replies.error_code(replies.within(error, "code")) or kind_word
     message = replies.text(replies.within(error, "message")) or replies.text(error)
     told = replies.as_told(response, replies.within(error, "code"))
     fault = replies.http_fault(told, message=message, code=code)
@@ -264,7 +264,7 @@ def _state(body: Mapping[str, Any], response: Response) -> TaskState:
             output = replies.clip(first) or replies.clip(other)
             return Done(output=output) if output else replies.unreadable(response)
         case "failed" | "cancelled" | "canceled" as word:
-            code = replies.named(replies.within(body, "error", "code")) or word
+            code = replies.error_code(replies.within(body, "error", "code")) or word
             message = replies.text(replies.within(body, "error", "message"))
             kind = _TASK_CODES.get(code) or replies.worded_kind(message) or FaultKind.PROVIDER
             return Failed(fault=replies.failure(kind, message, code=code))

@@ -121,7 +121,7 @@ class Inference:
     def read_submit(self, response: Response, client_id: str) -> Accepted | Fault:
         """Read the reply to a run; a task can be born `rejected` for want of money."""
         del client_id  # this provider has no place for it
-        return inference_replies.submitted(response)
+        return inference_replies.parse_submit(response)
 
     def status_request(self, task: TaskRef) -> Request:
         """Return the request that asks for the whole task: the short form has no output."""

@@ -63,15 +63,15 @@ class TaskPage:
     cursor: str
 
 
-def submitted(response: Response) -> Accepted | Fault:
+def parse_submit(response: Response) -> Accepted | Fault:
     """Return whether the run was taken."""
     body = replies.mapping(response)
     if body is None:
         return replies.unreadable(response)
-    found, told = _unwrap(body), _told(body, response)
+    found, told = _unwrap(body), _with_body_status(body, response)
     name = found.get("id")
     task = replies.task_id(name)
-    refused = replies.refused(told) or body.get("success") is False
+    refused = replies.is_refusal(told) or body.get("success") is False
     if refused or name is None:
         fault = _fault(body, response)
         # An id beside a refusal: there may be a task after all.
@@ -92,10 +92,10 @@ def state(response: Response, task: str) -> TaskState:
         return Absent()
     if body is None:
         return replies.unreadable(response)
-    found, told = _unwrap(body), _told(body, response)
+    found, told = _unwrap(body), _with_body_status(body, response)
     if replies.missing(told):
         return Absent()
-    if not replies.succeeded(told) or replies.task_id(found.get("id")) != task:
+    if not replies.is_success(told) or replies.task_id(found.get("id")) != task:
         return _fault(body, response)
     return _progress(found, response)
 
@@ -110,26 +110,26 @@ def _progress(found: Mapping[str, Any], response: Response) -> TaskState:
             output = replies.clip(video) or replies.clip(replies.within(video, "uri"))
             return Done(output=output) if output else replies.unreadable(response)
         case "failed" | "cancelled" | "canceled" | "rejected":
-            return _failed(found, word)
+            return _parse_failure(found, word)
         case _:
             return Unknown(word=word)
 
 
 def place(response: Response) -> tuple[str, str] | Fault:
     """Return an announced file's `uri`, and the address its bytes are put to."""
-    parsed = replies.parsed(response)
+    parsed = replies.parse_json(response)
     body = parsed if isinstance(parsed, dict) else {}
     listed = body.get("data", parsed)
     one = replies.within(listed, 0) or replies.within(listed, "files", 0)
     uri, target = (replies.within(one, name) for name in ("uri", "upload_url"))
-    if uri and isinstance(uri, str) and replies.clip(target) and replies.succeeded(response):
+    if uri and isinstance(uri, str) and replies.clip(target) and replies.is_success(response):
         return uri, str(target)
     return _fault(body, response)
 
 
 def put(response: Response) -> Fault | None:
     """Return why the bytes were not taken, or None."""
-    return None if replies.succeeded(response) else replies.http_fault(response)
+    return None if replies.is_success(response) else replies.http_fault(response)
 
 
 def page(response: Response) -> TaskPage | Fault:
@@ -139,7 +139,7 @@ def page(response: Response) -> TaskPage | Fault:
         return replies.unreadable(response)
     found = _unwrap(body)
     items = found.get("items")
-    if not isinstance(items, list) or not replies.succeeded(response):
+    if not isinstance(items, list) or not replies.is_success(response):
         return _fault(body, response)
     tasks = tuple(one for one in items if isinstance(one, dict))
     return TaskPage(tasks=tasks, cursor=replies.text(found.get("next_cursor")))
@@ -176,7 +176,7 @@ def _unwrap(body: Mapping[str, Any]) -> Mapping[str, Any]:
     return data if isinstance(data, dict) else body
 
 
-def _told(body: Mapping[str, Any], response: Response) -> Response:
+def _with_body_status(body: Mapping[str, Any], response: Response) -> Response:
     """Return the reply under the status its body tells, in any of the envelopes.
 
     A task's own status is a number too, but a small one: never an HTTP error.
@@ -198,7 +198,7 @@ def _word(found: Mapping[str, Any]) -> str:
     return "completed" if found.get("output") else f"status {replies.text(status)}"
 
 
-def _failed(found: Mapping[str, Any], word: str) -> Failed:
+def _parse_failure(found: Mapping[str, Any], word: str) -> Failed:
     message = replies.text(found.get("error"))
     kind = replies.worded_kind(message) or FaultKind.PROVIDER
     # The word means "no money" whatever its message says: a person has to act.
@@ -210,11 +210,11 @@ def _fault(body: Mapping[str, Any], response: Response) -> Fault:
     """Return the fault of an answer that is an error, or lacks what was asked for."""
     error = body.get("error")
     refused = bool(error) or body.get("success") is False
-    told = _told(body, response)
-    if replies.succeeded(told) and not refused:
+    told = _with_body_status(body, response)
+    if replies.is_success(told) and not refused:
         return replies.unreadable(response)
     kind_word = replies.text(body.get("type")).rstrip("/").rpartition("/")[2]
-    code = kind_word or replies.named(replies.within(error, "code"))
+    code = kind_word or replies.error_code(replies.within(error, "code"))
     words = [body.get("detail"), replies.within(error, "message"), error, body.get("message")]
     message = next(filter(None, map(replies.text, [*words, body.get("title")])), "")
     fault = replies.http_fault(told, message=message, code=code)

@@ -1,7 +1,7 @@
 """Read what every provider's replies have in common: JSON or not, HTTP status, waits, money, links.
 
 Nothing here raises: bytes come from outside, so each function has an answer for any of them. An
-HTTP status that leaves open whether a submit was taken (3xx, 408, 5xx) is `unsettled`, and that
+HTTP status that leaves open whether a submit was taken (3xx, 408, 5xx) is inconclusive, and that
 rule lives here for all providers (docs/design/providers.md §8.2).
 """
 
@@ -56,7 +56,7 @@ _NOT_JSON = re.compile(rb"NaN|Infinity")
 _UNPAID = re.compile(r"balance|insufficient.{0,20}(credit|fund|quota)|payment", re.IGNORECASE)
 
 
-def parsed(response: Response) -> Any:
+def parse_json(response: Response) -> Any:
     """Return the body as JSON, or None where it is none, or nested as no reply ever is.
 
     NaN and Infinity, which JSON does not have, come as their names.
@@ -93,7 +93,7 @@ def _is_too_deep(value: Any) -> bool:
 
 def mapping(response: Response) -> Mapping[str, Any] | None:
     """Return the body as a JSON object, or None where it is anything else."""
-    found = parsed(response)
+    found = parse_json(response)
     return found if isinstance(found, dict) else None
 
 
@@ -118,7 +118,7 @@ def text(value: Any) -> str:
     return shown if len(shown) <= _SHOWN else f"{shown[:_SHOWN]}…"
 
 
-def named(value: Any) -> str:
+def error_code(value: Any) -> str:
     """Return an error code that is a word; "" for an HTTP status repeated as a number."""
     word = text(value)
     return "" if word.isdigit() else word
@@ -190,7 +190,7 @@ def task_id(value: Any) -> str:
 
 def no_task(value: Any, response: Response) -> Fault:
     """Return the fault of a reply whose task id is missing, or cannot be used: nobody knows."""
-    if value is None or not succeeded(response):
+    if value is None or not is_success(response):
         return unreadable(response)
     message = f"HTTP {response.status} with a task id that cannot be used: {_raw(value)}"
     return Fault(kind=FaultKind.UNREADABLE, message=message, accepted=None)
@@ -232,17 +232,17 @@ def clip(url: Any) -> Request | None:
     return None
 
 
-def succeeded(response: Response) -> bool:
+def is_success(response: Response) -> bool:
     """Tell whether the HTTP status is 2xx."""
     return response.status // 100 == 2  # noqa: PLR2004 - HTTP's own class of success
 
 
-def unsettled(response: Response) -> bool:
+def is_inconclusive(response: Response) -> bool:
     """Tell whether the HTTP status leaves open if a submit was taken."""
-    return not succeeded(response) and not refused(response)
+    return not is_success(response) and not is_refusal(response)
 
 
-def refused(response: Response) -> bool:
+def is_refusal(response: Response) -> bool:
     """Tell whether the HTTP status proves that nothing was taken: 4xx, but for 408."""
     return response.status // 100 == 4 and response.status != _REQUEST_TIMEOUT  # noqa: PLR2004
 
@@ -254,14 +254,14 @@ def missing(response: Response) -> bool:
 
 def as_told(response: Response, code: Any) -> Response:
     """Return the reply under the status its body tells, where HTTP says 2xx and the body not."""
-    if isinstance(code, int) and 400 <= code <= 599 and succeeded(response):  # noqa: PLR2004
+    if isinstance(code, int) and 400 <= code <= 599 and is_success(response):  # noqa: PLR2004
         return replace(response, status=code)
     return response
 
 
 def http_kind(response: Response) -> FaultKind:
     """Return what an HTTP status means where the body says nothing better."""
-    if unsettled(response):
+    if is_inconclusive(response):
         return FaultKind.UNAVAILABLE
     return _KINDS.get(response.status, FaultKind.REJECTED)
 
@@ -271,7 +271,7 @@ def http_fault(response: Response, *, message: str = "", code: str = "") -> Faul
     return Fault(
         kind=http_kind(response),
         message=message or f"HTTP {response.status}",
-        accepted=None if unsettled(response) else False,
+        accepted=None if is_inconclusive(response) else False,
         retry_after_s=retry_after_s(response.headers),
         code=code,
     )
@@ -280,7 +280,7 @@ def http_fault(response: Response, *, message: str = "", code: str = "") -> Faul
 def unreadable(response: Response) -> Fault:
     """Return the fault of a reply that does not say what it should: nobody knows."""
     # Without a body that can be read, the HTTP status still says whether anything was taken.
-    if not succeeded(response):
+    if not is_success(response):
         return http_fault(response)
     shown = response.body[:_SHOWN].decode("utf-8", "replace")
     return Fault(

@@ -164,7 +164,7 @@ class Runware:
 
     def read_submit(self, response: Response, client_id: str) -> Accepted | Fault:
         """Read the reply to a submit; `conflictTaskUUID` on our own id means: taken before."""
-        return runware_replies.submitted(response, client_id)
+        return runware_replies.parse_submit(response, client_id)
 
     def status_request(self, task: TaskRef) -> Request:
         """Return the request that asks for the task; a POST that buys nothing."""
@@ -184,7 +184,7 @@ class Runware:
             "media": ASSET + media.digest,
         }
         response = yield Request(method="POST", path=_PATH, body=[task])
-        stored = runware_replies.stored(response)
+        stored = runware_replies.parse_upload(response)
         if isinstance(stored, Fault):
             return stored
         return Uploaded(uri=stored, lifetime_s=OFFER.upload_lifetime_s)
@@ -197,7 +197,7 @@ class Runware:
         # A look-up of its own, since a status answers alike of a task that runs and of none.
         body = [{"taskType": "getTaskDetails", "taskUUID": client_id}]
         response = yield Request(method="POST", path=_PATH, body=body)
-        return runware_replies.archived(response, client_id)
+        return runware_replies.parse_archive(response, client_id)
 
     def quote_request(self, request: Request) -> Request:
         """Return the dry run: validated and priced, not executed."""
@@ -206,7 +206,7 @@ class Runware:
 
     def read_quote(self, response: Response) -> Quote | Fault:
         """Read the price that the dry run names."""
-        return runware_replies.quoted(response)
+        return runware_replies.parse_quote(response)
 
     def balance_request(self) -> Request:
         """Return the request for the account's details; a POST that buys nothing."""

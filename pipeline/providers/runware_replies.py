@@ -68,7 +68,7 @@ class _Reply:
     errors: tuple[Mapping[str, Any], ...]
 
 
-def submitted(response: Response, client_id: str) -> Accepted | Fault:
+def parse_submit(response: Response, client_id: str) -> Accepted | Fault:
     """Return whether our task was taken; a conflict on our own id proves that it was."""
     reply = _reply(response, client_id)
     if reply is None:
@@ -93,10 +93,10 @@ def state(response: Response, task: str) -> TaskState:
     if reply.errors:
         return _verdict(reply.errors[0], response)
     # Still running and never heard of look alike here (measured by third parties).
-    return Absent() if replies.succeeded(response) else replies.http_fault(response)
+    return Absent() if replies.is_success(response) else replies.http_fault(response)
 
 
-def stored(response: Response) -> str | Fault:
+def parse_upload(response: Response) -> str | Fault:
     """Return the id under which media storage keeps what was uploaded."""
     reply = _reply(response, None)
     if reply is None:
@@ -105,7 +105,7 @@ def stored(response: Response) -> str | Fault:
     return next(filter(None, found), None) or _lacking_reply_fault(reply, response)
 
 
-def archived(response: Response, client_id: str) -> Accepted | Absent | Fault:
+def parse_archive(response: Response, client_id: str) -> Accepted | Absent | Fault:
     """Return Accepted where the archive holds our request; its absence proves nothing."""
     reply = _reply(response, client_id)
     if reply is None:
@@ -114,11 +114,11 @@ def archived(response: Response, client_id: str) -> Accepted | Absent | Fault:
         return Accepted(task=client_id)
     if not reply.errors or _code(reply.errors[0]).lower().endswith("notfound"):
         # A gateway's error says nothing of what the archive holds.
-        return Absent() if not replies.unsettled(response) else replies.http_fault(response)
+        return Absent() if not replies.is_inconclusive(response) else replies.http_fault(response)
     return _refusal(reply.errors[0], response)
 
 
-def quoted(response: Response) -> Quote | Fault:
+def parse_quote(response: Response) -> Quote | Fault:
     """Return the price of a dry run; that it stands in `cost`, as in a result, is inferred."""
     reply = _reply(response, None)
     if reply is None:
@@ -190,7 +190,7 @@ def _refusal(error: Mapping[str, Any], response: Response) -> Fault:
     if fault.accepted is None:
         return fault
     kind = _kind(code)
-    if replies.succeeded(response):
+    if replies.is_success(response):
         # Under HTTP 2xx the provider's own trouble does not prove that nothing was taken.
         kind = kind or FaultKind.UNAVAILABLE
         return replace(fault, kind=kind, accepted=None if kind is FaultKind.UNAVAILABLE else False)
@@ -212,7 +212,7 @@ def _item_state(item: Mapping[str, Any], response: Response) -> TaskState:
         case "success":
             return _result(item, response)
         case "error":
-            return _failed(item)
+            return _parse_failure(item)
         case "processing" | "pending":
             return Pending(progress=replies.fraction(item.get("progress")))
         case word:
@@ -245,14 +245,14 @@ def _verdict(error: Mapping[str, Any], response: Response) -> TaskState:
         return Absent()
     if _LOST.search(code):
         return Fault(kind=FaultKind.LOST, message=fault.message, accepted=None, code=code)
-    asking = replies.unsettled(response) or fault.kind in _ABOUT_ASKING
+    asking = replies.is_inconclusive(response) or fault.kind in _ABOUT_ASKING
     # An error that names the question, or no task at all, says nothing of the task.
     if asking or error.get("taskType") == "getResponse" or not error.get("taskUUID"):
         return fault
-    return _failed(error)
+    return _parse_failure(error)
 
 
-def _failed(error: Mapping[str, Any]) -> Failed:
+def _parse_failure(error: Mapping[str, Any]) -> Failed:
     kind = _kind(_code(error)) or FaultKind.PROVIDER
     # The task was taken: asking again would not mend what went wrong with it there.
     kind = FaultKind.PROVIDER if kind is FaultKind.UNAVAILABLE else kind

@@ -177,7 +177,7 @@ class Unifically:
         told = replies.as_told(response, body.get("code"))
         found = replies.within(body, "data", "task_id")
         task = replies.task_id(found)
-        refused = body.get("success") is False or replies.refused(told)
+        refused = body.get("success") is False or replies.is_refusal(told)
         if task and not refused:
             return Accepted(task=task, reserved=_charge(body))
         if found is not None and not refused:
@@ -202,11 +202,13 @@ class Unifically:
             return replies.unreadable(response)
         status = replies.text(state.get("status")).lower()
         code, _ = _problem(body)
-        if status == "failed" or (code == "generation_failed" and not replies.unsettled(told)):
-            return _failed(body)
+        if status == "failed" or (
+            code == "generation_failed" and not replies.is_inconclusive(told)
+        ):
+            return _parse_failure(body)
         if replies.missing(told):
             return Absent()
-        if not replies.succeeded(told) or body.get("success") is False:
+        if not replies.is_success(told) or body.get("success") is False:
             return _fault(body, told)
         return _progress(status, body, response)
 
@@ -220,7 +222,7 @@ class Unifically:
             return replies.unreadable(response)
         told = replies.as_told(response, body.get("code"))
         link = replies.clip(body.get("file_url"))
-        if link and replies.succeeded(told) and body.get("success") is not False:
+        if link and replies.is_success(told) and body.get("success") is not False:
             return Uploaded(uri=link.path, lifetime_s=_UPLOAD_LIFETIME_S)
         return _fault(body, told)
 
@@ -234,7 +236,7 @@ class Unifically:
         if body is None:
             return replies.unreadable(response)
         found, told = replies.quote(_charge(body)), replies.as_told(response, body.get("code"))
-        if found and replies.succeeded(told) and body.get("success") is not False:
+        if found and replies.is_success(told) and body.get("success") is not False:
             return found
         return _fault(body, told)
 
@@ -249,7 +251,7 @@ class Unifically:
             return replies.unreadable(response)
         told = replies.as_told(response, body.get("code"))
         left = replies.money(replies.within(body, "data", "balance_usd"))
-        if left is not None and replies.succeeded(told) and body.get("success") is not False:
+        if left is not None and replies.is_success(told) and body.get("success") is not False:
             return Charge(usd=left)
         return _fault(body, told)
 
@@ -292,7 +294,7 @@ def _problem(body: Mapping[str, Any]) -> tuple[str, str]:
     """Return code and message of an error, from wherever clients have seen them."""
     places = ("data", "error"), ("error",), ("data",), ()
     found = [replies.within(body, *place) for place in places]
-    codes = [replies.named(replies.within(one, "code")) for one in found]
+    codes = [replies.error_code(replies.within(one, "code")) for one in found]
     named = ("message", "error_message", "error")
     messages = [replies.text(replies.within(one, name)) for one in found for name in named]
     code = next(filter(None, codes), "")
@@ -301,7 +303,7 @@ def _problem(body: Mapping[str, Any]) -> tuple[str, str]:
 
 def _fault(body: Mapping[str, Any], told: Response) -> Fault:
     """Return the fault of an answer that is an error, or lacks what was asked for."""
-    if replies.succeeded(told) and body.get("success") is not False:
+    if replies.is_success(told) and body.get("success") is not False:
         return replies.unreadable(told)
     code, message = _problem(body)
     fault = replies.http_fault(told, message=message, code=code)
@@ -311,7 +313,7 @@ def _fault(body: Mapping[str, Any], told: Response) -> Fault:
     if kind is FaultKind.REJECTED:
         kind = replies.worded_kind(message) or kind
     # Under HTTP 2xx the provider's own trouble does not prove that nothing was taken.
-    unclear = replies.succeeded(told) and kind is FaultKind.UNAVAILABLE
+    unclear = replies.is_success(told) and kind is FaultKind.UNAVAILABLE
     return replace(fault, kind=kind, accepted=None if unclear else False)
 
 
@@ -330,7 +332,7 @@ def _progress(status: str, body: Mapping[str, Any], response: Response) -> TaskS
             return Unknown(word=word)
 
 
-def _failed(body: Mapping[str, Any]) -> Failed:
+def _parse_failure(body: Mapping[str, Any]) -> Failed:
     code, message = _problem(body)
     kind = replies.worded_kind(message) or FaultKind.PROVIDER
     return Failed(fault=replies.failure(kind, message, code=code), charge=_charge(body))

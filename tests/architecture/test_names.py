@@ -1,22 +1,15 @@
-"""One name, one thing; what has an effect is a verb; no private metaphors.
-
-What does not hold yet stands in `names_still_wrong.txt`, a line each. The list may only shrink:
-`pytest tests/architecture/test_names.py --rewrite-cases` takes off what is right now, and never
-adds a line.
-"""
+"""One name, one thing; what has an effect is a verb; no private metaphors."""
 
 from __future__ import annotations
 
 import ast
 from collections import defaultdict
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
 
 from tests.architecture.source import PACKAGE, modules
 
-LIST = Path(__file__).with_name("names_still_wrong.txt")
 PARTICIPLES = frozenset(
     [
         "begun",
@@ -160,26 +153,10 @@ def _metaphors() -> Iterator[str]:
             yield f"metaphor {place.partition('/')[0]} {name}"
 
 
-FOUND: tuple[Callable[[], Iterator[str]], ...] = (_classes, _files, _participles, _metaphors)
+RULES: tuple[Callable[[], Iterator[str]], ...] = (_classes, _files, _participles, _metaphors)
 
 
-def _wrong() -> set[str]:
-    return {line for find in FOUND for line in find()}
-
-
-def _listed() -> set[str]:
-    return set(LIST.read_text("utf-8").splitlines())
-
-
-def test_no_name_is_wrong_that_was_right() -> None:
-    """No class or file name twice, no participle and no metaphor beside those on the list."""
-    assert [] == sorted(_wrong() - _listed())
-
-
-def test_the_list_of_wrong_names_only_shrinks(request: pytest.FixtureRequest) -> None:
-    """A name that was put right is taken off the list."""
-    left = sorted(_listed() & _wrong())
-    if request.config.getoption("--rewrite-cases"):
-        LIST.write_text("".join(f"{line}\n" for line in left), "utf-8")
-
-    assert [] == sorted(_listed() - _wrong())
+@pytest.mark.parametrize("find", RULES, ids=lambda rule: rule.__name__.strip("_"))
+def test_every_name_is_right(find: Callable[[], Iterator[str]]) -> None:
+    """No class or file name twice, no participle and no metaphor."""
+    assert [] == sorted(set(find()))

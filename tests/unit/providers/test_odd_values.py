@@ -242,7 +242,7 @@ def test_a_quote_that_is_no_sum_is_no_price(provider: Quotes) -> None:
 )
 def test_what_no_parser_should_take_stays_unreadable(body: bytes) -> None:
     """A second reader is no second door."""
-    assert None is replies.parsed(Response(status=200, headers={}, body=body))
+    assert None is replies.parse_json(Response(status=200, headers={}, body=body))
 
 
 def _json(value: Any) -> bytes:
