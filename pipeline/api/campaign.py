@@ -16,12 +16,14 @@ from pipeline.api.campaign_request import RunSettings, SpendLimit, parse_causes,
 from pipeline.api.loaded_campaign import LoadedCampaign, Reassignments
 from pipeline.api.selection import selection_sources
 from pipeline.domain import Record, RunRecord
+from pipeline.domain.review import TakeDecision, Verdict
 from pipeline.findings import Finding
 
 if TYPE_CHECKING:  # what follows is slow to load
     from pipeline.api.campaign_report import CampaignStatus
     from pipeline.api.campaign_run import Run
     from pipeline.api.clip_adoption import AdoptedClips
+    from pipeline.api.decision_file import DecisionIndex, MergedDecisions
     from pipeline.api.explanations import Explanation
     from pipeline.api.lock_file import ChangedLock
     from pipeline.api.reconciliation import Decisions
@@ -209,6 +211,43 @@ class Campaign:
         from pipeline.api.verification import verify_campaign  # noqa: PLC0415 - seldom needed
 
         return verify_campaign(self._loaded, restore=restore)
+
+    def decide(
+        self,
+        address: str,
+        verdict: Verdict | str,
+        *,
+        reason: str = "",
+        note: str = "",
+        who: str = "",
+    ) -> Sequence[TakeDecision]:
+        """Write what a person says of a take: approved, rejected, later, or reopened.
+
+        The file beside the manifest has it, durably, on return; each place that shares the clip
+        gets a line. `who` is the user's name unless it is said. InvalidInput where there is no
+        clip to judge.
+
+            campaign.decide("spin[SKU-1001,calm]#1", "rejected", reason="wrong colour")
+        """
+        from pipeline.api.review import decide  # noqa: PLC0415 - seldom needed
+
+        said = Verdict(verdict)
+        return decide(self._loaded, address, said, reason=reason, note=note, who=who)
+
+    def decisions(self) -> DecisionIndex:
+        """Return what was decided of the campaign's takes; InvalidInput if its file is damaged."""
+        from pipeline.api.decision_file import load_decisions  # noqa: PLC0415 - seldom needed
+
+        return load_decisions(self._loaded.request, self.name)
+
+    def merge_decisions(self, theirs: Path | None = None) -> MergedDecisions:
+        """Take in another person's decisions file, or both sides of Git's conflict in our own.
+
+        Nothing is guessed: where two people's words for one clip differ, it waits, and is named.
+        """
+        from pipeline.api.decision_file import merge_decision_file  # noqa: PLC0415 - seldom needed
+
+        return merge_decision_file(self._loaded.request, self.name, theirs)
 
     def merge_lock(self) -> ChangedLock:
         """Merge what Git's conflict marks keep apart in the lock file; no clip is lost by it."""

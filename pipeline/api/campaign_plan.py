@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.api.campaign_request import CampaignRequest
+from pipeline.api.decision_file import keep_approved, load_decisions
 from pipeline.api.loaded_campaign import LoadedCampaign
 from pipeline.api.lock_file import memory_of, with_other_locks
 from pipeline.domain import Record
@@ -139,6 +140,7 @@ def plain_item(record: Record, folder: Path) -> Mapping[str, Any]:
         "there": record.path is not None,
         "key": record.key,
         "earlier_rule": record.earlier_rule,
+        "review": record.review,
     }
 
 
@@ -247,8 +249,10 @@ def sync_campaign(
     entries = campaign.entries(None if dry else home / ".callsheet" / "assets", quotes)
     # Before the plan: what was paid elsewhere counts against its limits, and may finish items.
     ledger.remember(memory)
+    decisions = load_decisions(campaign.request, name)
+    entries = offer_moved(entries, memory) if memory.moved else entries
     summary = sync_plan(
-        offer_moved(entries, memory) if memory.moved else entries,
+        keep_approved(entries, decisions, ledger) if decisions.places else entries,
         ledger,
         campaign=name,
         budget=campaign.manifest.budget,

@@ -14,6 +14,7 @@ from decimal import Decimal
 from pathlib import Path
 
 from pipeline.api.campaign_request import CampaignRequest
+from pipeline.api.decision_file import load_decisions
 from pipeline.api.lock_file import locked_takes
 from pipeline.api.price_list import price_list
 from pipeline.api.roots import RootChoice, refuse_two_roots, settle_root
@@ -113,7 +114,13 @@ class LoadedCampaign:
 
         InvalidInput where the selection cannot be understood.
         """
-        return selection_matcher(self.selection(), self.manifest) if self.request.selects else None
+        if not self.request.selects:
+            return None
+        selection = self.selection()
+        decisions = load_decisions(self.request, self.name) if selection.needs_reviews else None
+        return selection_matcher(
+            selection, self.manifest, decisions.review if decisions else lambda _: ""
+        )
 
     def selection(self) -> Selection:
         """Return what the request selects; InvalidInput where it cannot be understood."""

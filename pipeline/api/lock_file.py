@@ -16,15 +16,10 @@ from pipeline.domain.lock import NOTHING_REMEMBERED, LockedClip, LockMemory
 from pipeline.errors import InvalidInput
 from pipeline.findings import Finding, Span
 from pipeline.ledger.repository import Ledger
+from pipeline.plan.address_lines import split_conflicts
 from pipeline.plan.lock.lock_addresses import place_of, remember, take_of
 from pipeline.plan.lock.lock_changes import merge_locks, prune_lock, update_lock
-from pipeline.plan.lock.lock_text import (
-    Lock,
-    append_lines,
-    read_lock,
-    split_conflicts,
-    write_lock,
-)
+from pipeline.plan.lock.lock_text import Lock, append_lines, read_lock, write_lock
 from pipeline.storage.blobs import Store
 from pipeline.storage.shared_file import change_file
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
 from functools import cache
 from types import MappingProxyType
@@ -11,6 +11,7 @@ from typing import Any
 
 from pipeline.api.campaign_request import CampaignRequest
 from pipeline.domain import EMPTY, Manifest, Record, Value
+from pipeline.domain.review import Review
 from pipeline.domain.states import UNBOUGHT, State, Status
 from pipeline.errors import InvalidInput
 from pipeline.findings import Finding, Span
@@ -28,6 +29,7 @@ _WORDS: Mapping[str, Collection[str]] = MappingProxyType(
     {
         "status": [status.value for status in Status],
         "state": [state.value for state in State],
+        "review": [review.value for review in Review],
     }
 )
 
@@ -81,8 +83,10 @@ def selection_of(request: CampaignRequest, manifest: Manifest) -> Selection:
     )
 
 
-def selection_matcher(selection: Selection, manifest: Manifest) -> SelectionMatcher:
-    """Return what tells the selected items from the others."""
+def selection_matcher(
+    selection: Selection, manifest: Manifest, review: Callable[[Record], str]
+) -> SelectionMatcher:
+    """Return what tells the selected items from the others; `review` what was decided of one."""
     tables = {shot.id: manifest.tables.get(shot.table or "") for shot in manifest.shots}
 
     @cache
@@ -106,7 +110,7 @@ def selection_matcher(selection: Selection, manifest: Manifest) -> SelectionMatc
                     return f"the row '{key}' is in '{table.name}', and its '{reason}' leaves it out"
         return ""
 
-    return SelectionMatcher(selection, row_of, absent)
+    return SelectionMatcher(selection, row_of, absent, review)
 
 
 def matching_records(

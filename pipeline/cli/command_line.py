@@ -91,6 +91,14 @@ COMMANDS: Mapping[str, CommandEntry] = MappingProxyType(
             about="Have a running run end in order: submit nothing more, and collect what is in"
             " flight."
         ),
+        "approve": CommandEntry(
+            about="Approve takes: each is kept as it is, whatever the manifest asks for later."
+        ),
+        "reject": CommandEntry(about="Reject takes, with a reason; nothing is made again by it."),
+        "later": CommandEntry(about="Put off the decision on takes."),
+        "reopen": CommandEntry(
+            about="Take back what was decided on takes; an approved one is then made as asked for."
+        ),
         "diff": CommandEntry(
             about="Tell what differs between two lock files, plans or revisions: new, changed,"
             " removed, money."

@@ -12,7 +12,9 @@ from pipeline.cli.console import is_unread, print_text
 from pipeline.cli.options import ListForm
 from pipeline.domain import DEFAULT_MODEL, Record
 from pipeline.domain.money import exact_usd
+from pipeline.domain.review import Review
 from pipeline.foreign_text import printable_line
+from pipeline.run.plan_sync import PlanLine
 
 _MEASURED = 500
 """Items by which the columns are made wide enough; a longer text later moves only its own line."""
@@ -31,10 +33,15 @@ def print_items(records: Iterable[Record], folder: Path, form: ListForm) -> None
             return
 
 
-def standing_text(status: str, cause: str, *, earlier_rule: bool) -> str:
+def standing_text(standing: Record | PlanLine) -> str:
     """Return where items stand as plans and lists print it, with why in brackets."""
-    why = ", ".join(filter(None, (cause, "earlier rule" if earlier_rule else "")))
-    return f"{status} ({why})" if why else str(status)
+    told = {"earlier rule": standing.earlier_rule, "approved, stale": standing.stale}
+    if isinstance(standing, Record):
+        told[standing.review] = standing.review in _DECIDED
+    why = ", ".join(
+        filter(None, (standing.cause, *(word for word, holds in told.items() if holds)))
+    )
+    return f"{standing.status} ({why})" if why else str(standing.status)
 
 
 def _as_text(records: Iterator[Record], folder: Path) -> Generator[str, None, None]:
@@ -48,11 +55,12 @@ def _as_text(records: Iterator[Record], folder: Path) -> Generator[str, None, No
         )
 
 
+_DECIDED = frozenset({Review.APPROVED, Review.REJECTED, Review.LATER})
 _TITLES = ("address", "provider", "status", "USD", "path")
 
 
 def _cells(record: Record, folder: Path) -> tuple[str, str, str, str, str]:
-    status = standing_text(record.status, record.cause, earlier_rule=record.earlier_rule)
+    status = standing_text(record)
     price = "unknown" if record.estimate_usd is None else exact_usd(record.estimate_usd)
     path = str(folder / (record.path or record.output))
     # The usual model goes without saying.

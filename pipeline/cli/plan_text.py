@@ -52,6 +52,12 @@ def plan_notes(
     if earlier:
         which = "its clip satisfies it as it is" if earlier == 1 else _CLIPS_SATISFY
         yield f"made by an earlier rule: {item_count(earlier)}; {which}"
+    stale = sum(line.items for line in summary.lines if line.stale)
+    if stale:
+        yield (
+            f"approved, and the manifest asks for something else now: {item_count(stale)}; kept,"
+            " and made again only after `callsheet reopen`"
+        )
     if summary.elsewhere_usd:
         lock = lock_path(campaign.request, summary.campaign).name
         spent = exact_usd(summary.elsewhere_usd)
@@ -111,7 +117,7 @@ def plan_table(summary: PlanSummary) -> Table:
     for line in summary.lines:
         # What a plan keeps apart and a person reads alike (in flight: waiting, fetching) is a line.
         again = ", again" if line.status is Status.FAILED and summary.makes(line) else ""
-        standing = standing_text(line.status, line.cause, earlier_rule=line.earlier_rule) + again
+        standing = standing_text(line) + again
         shown = (line.shot, line.provider, standing)
         alike.setdefault(shown, []).append(line)
     for cells, lines in alike.items():

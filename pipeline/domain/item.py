@@ -198,6 +198,8 @@ class Alternative:
     """Only a finished clip of this ratio (width divided by height) will do."""
     exclusive: bool = True
     """It satisfies no second item that is other work; else all items that it ever stood for."""
+    approved: bool = False
+    """A person approved its clip for the item, which keeps it whatever its own key is by now."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

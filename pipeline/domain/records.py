@@ -42,6 +42,10 @@ class Record:
     """Where it stands before a run, as a plan tells it: a word of `domain.states.Status`."""
     earlier_rule: bool = False
     """Its clip was made under a key that an earlier recipe gave to the same work."""
+    stale: bool = False
+    """A person approved its clip, and the manifest asks for something else now."""
+    review: str = ""
+    """A word of `domain.review.Review` where decisions were read, and its clip is there."""
     cause: str = ""
     """A word of `providers.base.FaultKind`, or of the hold (`budget`, `lane`)."""
     message: str = ""

@@ -17,7 +17,7 @@ from sqlalchemy import (
     update,
 )
 
-from pipeline.domain.states import FaultKind, State
+from pipeline.domain.states import FINISHED, FaultKind, State
 from pipeline.ledger.connection import upsert
 from pipeline.ledger.fast_sql import execute
 from pipeline.ledger.jobs import Job, move
@@ -63,6 +63,15 @@ class View:
     signature: str = ""
     mode: int | None = None
     selected: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MadeTake:
+    """An item whose clip is there to be judged."""
+
+    address: str
+    key: str
+    sha256: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -262,6 +271,33 @@ def same_clips(connection: Connection, *, campaign: str) -> list[list[str]]:
     for row in connection.execute(query):
         found.setdefault(row.sha256, []).append(row.address)
     return list(found.values())
+
+
+def made_takes(connection: Connection, *, campaign: str, address: str) -> list[MadeTake]:
+    """Return the clip of an item of the latest plan, for it and for each that shares it.
+
+    Empty where the plan has no such item, or its clip is not there.
+    """
+    key = select(items.c.key).where(current(connection, campaign), items.c.address == address)
+    query = (
+        select(items.c.address, items.c.key, jobs.c.sha256)
+        .join_from(items, jobs, jobs.c.key == items.c.key)
+        .where(
+            current(connection, campaign),
+            items.c.key == key.scalar_subquery(),
+            jobs.c.state.in_(FINISHED),
+        )
+        .order_by(items.c.position)
+    )
+    return [MadeTake(**row) for row in connection.execute(query).mappings()]
+
+
+def clips_of(connection: Connection, *, keys: Sequence[str]) -> dict[str, str]:
+    """Return the SHA-256 of the clip of each of these keys that has one."""
+    query = select(jobs.c.key, jobs.c.sha256).where(
+        jobs.c.key.in_(keys), jobs.c.state.in_(FINISHED)
+    )
+    return {row.key: row.sha256 for row in connection.execute(query)}
 
 
 def known_clips(connection: Connection, *, digests: Sequence[str]) -> frozenset[str]:

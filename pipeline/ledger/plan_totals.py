@@ -36,6 +36,8 @@ class Line:
     changed: bool
     earlier_rule: bool
     """Its clip was made under a key that an earlier recipe gave to the same work."""
+    stale: bool
+    """A person approved its clip, and the manifest asks for something else now."""
     selected: bool
     items: int
     unpriced: int
@@ -118,7 +120,8 @@ def stands(connection: Connection, campaign: str) -> tuple[Label[Any], ...]:
     """Return the expressions that tell where an item stands beside its job's state.
 
     Three have the names of `status_of`'s parameters: whatever tells a status asks here. The last
-    tells that the clip was made under a key of an earlier recipe.
+    two tell that the clip was made under a key of an earlier recipe, or that it was approved and is
+    other work.
     """
     allowed = connection.scalar(select(campaigns.c.purchases).where(campaigns.c.name == campaign))
     again = case((free_again(allowed or 0), 1), else_=0)
@@ -128,6 +131,7 @@ def stands(connection: Connection, campaign: str) -> tuple[Label[Any], ...]:
         items.c.shared_with.is_not(None).label("shared"),
         changed.label("changed"),
         and_(items.c.earlier_rule == 1, jobs.c.state.in_(FINISHED)).label("earlier_rule"),
+        and_(items.c.stale == 1, jobs.c.state.in_(FINISHED)).label("stale"),
     )
 
 

@@ -313,6 +313,7 @@ class _Plan:
             "key": taken.digest if taken else planned.key,
             "own_key": planned.key,
             "earlier_rule": int(taken.earlier_rule) if taken else 0,
+            "stale": int(taken.approved) if taken else 0,
         }
 
     def _clashes(self, batch: Sequence[Planned]) -> list[tuple[Planned, Clash]]:
@@ -359,7 +360,9 @@ def _again(
     """
     same = {planned.key, row["key"], *(o.digest for o in planned.alternatives if o.ratio is None)}
     unbought = known.previous_key and known.key not in bought
-    stays = unbought or {known.own_key, known.key} & same
+    # The approved clip of a stale item was other work than what it stood for.
+    had = {known.key} if known.stale else {known.own_key, known.key}
+    stays = unbought or had & same
     previous = known.previous_key if stays else known.key
     values = {f"b_{name}": value for name, value in row.items()}
     return {**values, "b_id": known.id, "b_previous_key": previous}
@@ -535,7 +538,7 @@ def publish(connection: Connection, *, campaign: str, signatures: Mapping[str, s
 
 _NO_COLUMNS = frozenset({"payload", "alternatives", "fallbacks", "places"})
 _OWN = tuple(name for name in Planned.__dataclass_fields__ if name not in _NO_COLUMNS)
-_WRITTEN = ("campaign_id", "generation", *_OWN, "own_key", "earlier_rule")
+_WRITTEN = ("campaign_id", "generation", *_OWN, "own_key", "earlier_rule", "stale")
 _CHANGING = (*_WRITTEN, "previous_key")
 _INSERT = insert(items).values(
     previous_key="",

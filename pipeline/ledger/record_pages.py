@@ -120,6 +120,7 @@ def _record(campaign: str, row: RowMapping, paid: Sequence[RowMapping]) -> Recor
             changed=bool(row["changed"]),
         ),
         earlier_rule=bool(row["earlier_rule"]),
+        stale=bool(row["stale"]),
         unwanted=bool(row["unwanted"]),
         cause=row["cause"],
         message=row["message"],

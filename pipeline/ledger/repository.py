@@ -431,6 +431,20 @@ class Ledger:
         """Return the output paths where these clips were put, whichever campaign they are of."""
         return self._read(partial(outputs.places, digests=digests))
 
+    def made_takes(self, campaign: str, address: str) -> list[outputs.MadeTake]:
+        """Return the clip of an item of the latest plan, for it and for each that shares it."""
+        return self._read(partial(outputs.made_takes, campaign=campaign, address=address))
+
+    def clips_of(self, keys: Iterable[str]) -> Mapping[str, str]:
+        """Return the SHA-256 of the clip of each of these keys that has one."""
+        wanted = list(dict.fromkeys(keys))
+        found: dict[str, str] = {}
+        for start in range(0, len(wanted), _KEYS_AT_ONCE):
+            found |= self._read(
+                partial(outputs.clips_of, keys=wanted[start : start + _KEYS_AT_ONCE])
+            )
+        return found
+
     def is_known_clip(self, sha256: str) -> bool:
         """Tell whether a digest is a clip's of this ledger, set aside or not."""
         return bool(self._read(partial(outputs.known_clips, digests=[sha256])))

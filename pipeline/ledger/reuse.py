@@ -67,9 +67,14 @@ class Reuse:
         """
         if not self._anything:
             return {}
-        there = self._purchase_sizes(wanted.key for wanted in batch)
-        # What was bought under an item's own key is meant, whatever else would do.
-        without = [wanted for wanted in batch if wanted.key not in there]
+        own = self._purchase_sizes(wanted.key for wanted in batch)
+        # What was bought under an item's own key is meant, whatever else would do, but for a clip
+        # that a person approved.
+        without = [
+            wanted
+            for wanted in batch
+            if wanted.key not in own or any(other.approved for other in wanted.alternatives)
+        ]
         others = {each.address: _others(each, known.get(each.address)) for each in without}
         there = self._purchase_sizes(other.digest for each in others.values() for other in each)
         taken: dict[str, Alternative] = {}
@@ -79,6 +84,12 @@ class Reuse:
                 for other in others[wanted.address]
                 if other.digest in there and _fits(other, there[other.digest])
             )
+            approved = next((other for other in usable if other.approved), None)
+            if approved is not None:
+                taken[wanted.address] = approved
+                continue
+            if wanted.key in own:
+                continue
             kept = next((other for other in usable if not other.exclusive), None)
             if kept is not None:
                 taken[wanted.address] = kept
@@ -139,7 +150,8 @@ def _others(wanted: Wanted, last: Any) -> tuple[Alternative, ...]:
         return wanted.alternatives
     known = {other.digest: other for other in wanted.alternatives}
     had = known.get(last.key)
-    if had is None and last.own_key == wanted.key:
+    # What was approved then stays only as long as it is.
+    if had is None and last.own_key == wanted.key and not last.stale:
         had = Alternative(digest=last.key, earlier_rule=bool(last.earlier_rule))
     return (replace(had, exclusive=False), *wanted.alternatives) if had else wanted.alternatives
 

@@ -71,6 +71,7 @@ items = Table(
     *_mandatory_texts("address", "output", "extension", "output_folded", "key"),
     Column("own_key", Text, nullable=False, server_default=""),
     Column("earlier_rule", Integer, nullable=False, server_default="0"),
+    Column("stale", Integer, nullable=False, server_default="0"),
     Column("previous_key", Text, nullable=False, server_default=""),
     Column("shared_with", _ID),
     *_mandatory_texts("shot", "row_key", "provider"),
@@ -89,7 +90,8 @@ items = Table(
 
 `selected` tells whether the next run may buy it: each admission says so anew. `key` is that of its
 job; it differs from `own_key`, which follows from the manifest, where the clip of another key does
-as well, and `earlier_rule` tells that an earlier recipe made that key.
+as well: `earlier_rule` tells that an earlier recipe made that key, `stale` that a person approved
+its clip, and that it is other work.
 """
 
 Index("items_in_order", items.c.campaign_id, items.c.generation, items.c.position)
@@ -521,6 +523,11 @@ def _add_price_quotes(connection: Connection) -> None:
     connection.exec_driver_sql(_PRICE_QUOTES)
 
 
+def _add_stale(connection: Connection) -> None:
+    added = "ALTER TABLE items ADD COLUMN stale INTEGER NOT NULL DEFAULT 0"
+    connection.exec_driver_sql(added)
+
+
 MIGRATIONS: tuple[Migration, ...] = (
     _add_selected,
     _ask_again_for_what_does_not_play,
@@ -536,6 +543,7 @@ MIGRATIONS: tuple[Migration, ...] = (
     _name_accounts,
     _keep_what_is_told_of_results,
     _add_price_quotes,
+    _add_stale,
 )
 """What changed since version 1, in order; only ever appended to."""
 VERSION = 1 + len(MIGRATIONS)

@@ -76,6 +76,8 @@ class PlanLine:
     cause: str
     earlier_rule: bool
     """Its clip was made under a key of an earlier recipe, and satisfies it all the same."""
+    stale: bool = False
+    """A person approved its clip, and the manifest asks for something else now."""
     items: int
     unpriced: int
     low_usd: Decimal
@@ -283,6 +285,7 @@ def _plan_lines(lines: Iterable[Line]) -> tuple[PlanLine, ...]:
             stands=_stands(line),
             cause=line.cause,
             earlier_rule=line.earlier_rule,
+            stale=line.stale,
             items=line.items,
             unpriced=line.unpriced,
             low_usd=usd(line.low_microusd),

@@ -9,15 +9,17 @@ from typing import Annotated
 import typer
 
 from pipeline.api.campaign_request import usage
+from pipeline.api.decision_file import decisions_path, merge_decision_file
 from pipeline.api.lock_file import (
     SUFFIX,
     ChangedLock,
+    lock_path,
     merge_lock_file,
     merge_two_files,
 )
 from pipeline.api.lock_pruning import prune_orphans
 from pipeline.api.money_text import item_count
-from pipeline.cli.campaigns import open_campaign, request_of
+from pipeline.cli.campaigns import open_campaign, open_for_status, request_of
 from pipeline.cli.console import print_text
 from pipeline.cli.options import CampaignOptions, command_app, with_options
 
@@ -40,14 +42,22 @@ def merge(
 
     M is a manifest, in whose lock file Git's conflict marks are read, or our own lock file where
     THEIRS is named. Where both bought the same item, the older purchase keeps the address, and the
-    other satisfies the next take.
+    other satisfies the next take. The decisions file beside it is merged in the same way.
     """
     if theirs is not None:
         if not options.manifest.name.endswith(SUFFIX):
             raise usage(f"{options.manifest} is no lock file: lock merge OURS{SUFFIX} THEIRS")
         changed = merge_two_files(options.manifest, theirs)
     else:
-        campaign = open_campaign(request_of(options))
+        # Without its tables: while Git's marks are there, nothing else of the campaign matters.
+        campaign = open_for_status(request_of(options))
+        if decisions_path(campaign.request, campaign.name).exists():
+            decisions = merge_decision_file(campaign.request, campaign.name)
+            print_text(f"{decisions.path}: decisions on {decisions.places} places")
+            for address in decisions.conflicts:
+                print_text(f"decided differently by two people, and waiting: {address}")
+            if not lock_path(campaign.request, campaign.name).exists():
+                return
         changed = merge_lock_file(campaign.request, campaign.name)
     print_text(_count(changed))
     for address in _few(changed.moved):

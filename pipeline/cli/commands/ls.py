@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pipeline.api.campaign_plan import dry_run, find_loss, require_admitted
+from pipeline.api.decision_file import load_decisions
 from pipeline.cli.campaigns import open_campaign, print_root_notice, request_of
 from pipeline.cli.item_list import print_items
 from pipeline.cli.loss_text import exit_if_refused
@@ -33,5 +34,7 @@ def ls(
     loss = find_loss(campaign.request, campaign.name)
     with dry_run(campaign, loss) as (summary, ledger):
         require_admitted(summary, campaign)
-        print_items(ledger.records(campaign.name, selected=True), campaign.folder, form)
+        decisions = load_decisions(campaign.request, campaign.name)
+        records = decisions.with_reviews(ledger.records(campaign.name, selected=True))
+        print_items(records, campaign.folder, form)
     exit_if_refused(summary, loss, campaign.request)

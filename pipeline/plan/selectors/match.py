@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 from pipeline.domain import EMPTY, Record
 from pipeline.findings import Finding, Span, nearest
@@ -11,6 +12,7 @@ from pipeline.plan.selectors.spec import Selection
 
 Rows = Callable[[Record], TableRow]
 Absent = Callable[[str], str]
+Review = Callable[[Record], str]
 _NAMES_KEPT = 20_000
 """Names compared to one that meant nothing: the first ones of the plan."""
 
@@ -19,14 +21,20 @@ class SelectionMatcher:
     """Asked for each item in plan order; afterwards it knows what meant nothing."""
 
     def __init__(
-        self, selection: Selection, rows: Rows | None = None, absent: Absent = lambda _: ""
+        self,
+        selection: Selection,
+        rows: Rows | None = None,
+        absent: Absent = lambda _: "",
+        review: Review = lambda _: "",
     ) -> None:
         """`rows` returns an item's table row; it is asked only if the selection needs it.
 
-        `absent` says why there is no item of an address, where it is known.
+        `absent` says why there is no item of an address, where it is known; `review` what was
+        decided of an item, asked only if the selection needs it.
         """
         self._selection = selection
         self._absent = absent
+        self._review = review
         self._rows: Rows = rows if rows and selection.needs_rows else lambda _: EMPTY
         self._chosen = 0
         self._fitting = 0
@@ -43,6 +51,8 @@ class SelectionMatcher:
     def __call__(self, record: Record) -> bool:
         """Tell whether an item is selected."""
         row = self._rows(record)
+        if self._selection.needs_reviews:
+            record = replace(record, review=self._review(record))
         # Without regard to the selection: a misspelt name beside one that fits must not pass
         # unseen, and in `--exclude` it would let more be bought than was meant.
         if self._unmet:

@@ -56,6 +56,7 @@ class Condition:
     others: Values | None = None
     """What could have been written to mean an item; None where no item need fit at all times."""
     of_row: bool = False
+    of_review: bool = False
     span: Span = _ANYWHERE
 
     @property
@@ -78,9 +79,6 @@ def parse_condition(written: str, words: Mapping[str, Collection[str]]) -> Condi
     name, dot, part = method.partition(".")
     if method == "cost":
         return Condition(text=text, holds=_cost_test(wanted))
-    if method == "review" and at >= 0:
-        hint = "select by status, state or tag"
-        raise BadSelector("takes cannot be reviewed in this version", hint)
     if method in words:
         written_as = f"{method}:{wanted}"
         # That no item has the status now is no fault, since a run may change it.
@@ -90,7 +88,8 @@ def parse_condition(written: str, words: Mapping[str, Collection[str]]) -> Condi
             raise BadSelector(f"no item is ever '{written_as}'", hint)
         # Without `others`: `status:failed` before anything has failed is right, and selects
         # nothing.
-        return Condition(text=written_as, holds=_any_like(OF_STANDING[method], wanted))
+        holds = _any_like(OF_STANDING[method], wanted)
+        return Condition(text=written_as, holds=holds, of_review=method == "review")
     if dot and name in _OF_PART and part:
         return _part_condition(text, name, part, wanted)
     if method in _OF_NAMES:
@@ -176,6 +175,7 @@ OF_STANDING: Mapping[str, Values] = MappingProxyType(
     {
         "status": lambda record, _: (record.status,),
         "state": lambda record, _: (record.state,),
+        "review": lambda record, _: (record.review,),
     }
 )
-"""How far an item is: what a run changes."""
+"""How far an item is: what a run or a person changes."""

@@ -61,6 +61,11 @@ class Selection:
         return any(each.of_row for each in self.conditions)
 
     @property
+    def needs_reviews(self) -> bool:
+        """Tell whether it asks for what people decided."""
+        return any(each.of_review for each in self.conditions)
+
+    @property
     def lasting(self) -> bool:
         """Tell whether it means the same items after a run as before."""
         return all(each.lasting for each in self.conditions)

@@ -12,10 +12,11 @@ import yaml
 from pipeline.domain.lock import LockedClip, plain_locked
 from pipeline.errors import InvalidInput
 from pipeline.findings import Finding
+from pipeline.plan.address_lines import split_conflicts
 from pipeline.plan.lock.differences import ANOTHER_CLIP, compare_builds, locked_build
 from pipeline.plan.lock.lock_addresses import is_moved, remember
 from pipeline.plan.lock.lock_changes import job_keys, merge_locks, prune_lock, update_lock
-from pipeline.plan.lock.lock_text import HEADER, read_lock, split_conflicts, write_lock
+from pipeline.plan.lock.lock_text import LOCK_FORMAT, read_lock, write_lock
 from tests.unit.plan.locks import locked, sha256
 
 FILE = "campaign.lock.yaml"
@@ -60,7 +61,7 @@ def test_a_lock_file_is_the_same_whatever_order_its_clips_come_in() -> None:
 
 def test_an_empty_text_holds_nothing() -> None:
     """So do the header alone and comments."""
-    assert {} == read_lock("", FILE) == read_lock(f"{HEADER}\n# a note\n\n", FILE)
+    assert {} == read_lock("", FILE) == read_lock(f"{LOCK_FORMAT.header}\n# a note\n\n", FILE)
 
 
 def test_lines_end_as_on_any_machine() -> None:
@@ -89,7 +90,7 @@ LINE = write_lock(by_address(locked("a"))).splitlines()[1]
 )
 def test_what_is_no_lock_file_is_a_finding_at_its_line(line: str, said: str) -> None:
     """Nothing is guessed: a line that was lost would be bought again."""
-    (fault,) = faults(f"{HEADER}\n{line}\n")
+    (fault,) = faults(f"{LOCK_FORMAT.header}\n{line}\n")
 
     assert "bad-lock" == fault.slug
     assert said in fault.message
@@ -102,9 +103,8 @@ def test_both_sides_of_a_conflict_are_read(base: str) -> None:
     one, ours, theirs = locked("a"), locked("b", clip="ours"), locked("b", clip="theirs")
     lines = [write_lock(by_address(each)).splitlines()[1] for each in (one, ours, theirs)]
     between = base.format(lines[0])
-    text = (
-        f"{HEADER}\n{lines[0]}\n<<<<<<< ours\n{lines[1]}\n{between}=======\n{lines[2]}\n>>>>>>> b\n"
-    )
+    conflict = f"<<<<<<< ours\n{lines[1]}\n{between}=======\n{lines[2]}\n>>>>>>> b\n"
+    text = f"{LOCK_FORMAT.header}\n{lines[0]}\n{conflict}"
 
     sides = [read_lock(side, FILE) for side in split_conflicts(text)]
 

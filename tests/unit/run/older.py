@@ -62,6 +62,7 @@ UNDO: tuple[str, ...] = (
     "",  # a fingerprint in place of an account's name: the request has it
     "ALTER TABLE purchases DROP COLUMN seed; ALTER TABLE purchases DROP COLUMN nsfw;",
     "DROP TABLE price_quotes;",
+    "ALTER TABLE items DROP COLUMN stale;",
 )
 """What undoes each migration, in the order of `tables.MIGRATIONS`."""
 
