@@ -229,7 +229,7 @@ class Campaign:
 
             campaign.decide("spin[SKU-1001,calm]#1", "rejected", reason="wrong colour")
         """
-        from pipeline.api.review import decide  # noqa: PLC0415 - seldom needed
+        from pipeline.api.judgements import decide  # noqa: PLC0415 - seldom needed
 
         said = Verdict(verdict)
         return decide(self._loaded, address, said, reason=reason, note=note, who=who)

@@ -5,6 +5,7 @@ A rehearsal's lives in its root, like everything that a rehearsal leaves.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -94,7 +95,17 @@ class DecisionIndex:
                 if is_contradicted(in_force):
                     yield f"{place}#{in_force[-1].take}"
 
-    def approved(self) -> dict[str, tuple[str, str]]:
+    def rerolls(self) -> dict[str, int]:
+        """Return how many takes were asked for beside the manifest's, by place."""
+        asked = Counter(
+            place
+            for place, decisions in self.places.items()
+            for each in decisions
+            if each.verdict is Verdict.REROLL
+        )
+        return dict(asked)
+
+    def approved_clips(self) -> dict[str, tuple[str, str]]:
         """Return key and clip of each address whose take is approved: it is not made anew."""
         return {
             f"{place}#{in_force[-1].take}": clip
@@ -122,7 +133,7 @@ def keep_approved(
 
     A decision whose clip is not what the ledger has is history.
     """
-    approved = index.approved()
+    approved = index.approved_clips()
     there = ledger.clips_of(key for key, _ in approved.values())
     for entry in entries:
         if isinstance(entry, PricedItem) and entry.item.address in approved:
@@ -163,9 +174,12 @@ def decide_take(
                 at=judgement.at.replace(microsecond=0),
                 reason=judgement.reason,
                 note=judgement.note,
-                replaces=tuple(sorted({d.id for d in index.in_force(take.key, take.sha256)})),
+                replaces=_replaces(index, take, judgement.verdict),
             )
-            places[place] = merge_decisions(places.get(place, ()), [decision])
+            known = places.get(place, ())
+            places[place] = merge_decisions(known, [decision])
+            if len(places[place]) == len(known):
+                raise usage(f"{place}: the same was decided in this very second; wait for the next")
             text = splice_decisions(text, place, places[place])
             written.append(decision)
         return text
@@ -201,6 +215,13 @@ def merge_decision_file(
         added=len(_ids(merged) - before),
         conflicts=tuple(index.conflicts()),
     )
+
+
+def _replaces(index: DecisionIndex, take: MadeTake, verdict: Verdict) -> tuple[str, ...]:
+    """Return the ids of what held of a clip until now; a further take says nothing of it."""
+    if verdict is Verdict.REROLL:
+        return ()
+    return tuple(sorted({each.id for each in index.in_force(take.key, take.sha256)}))
 
 
 def _ids(places: dict[str, tuple[TakeDecision, ...]]) -> set[str]:

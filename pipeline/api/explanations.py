@@ -105,6 +105,9 @@ def _explain(
     earlier = item.earlier
     if earlier is None and bought is None:
         earlier = ledger.sibling_work(campaign.name, item.address)
+    if record.stale:
+        # It would differ from its own clip, were it made again.
+        earlier = bought
     changed = changed_parts(earlier.content, item.content, places) if earlier else ()
     other = other_key(planned.item, record)
     return Explanation(

@@ -139,9 +139,11 @@ def other_key(item: Item, record: Record) -> Plain | None:
     others = {other.digest: other for other in item.key.alternatives}
     other = others.get(record.key)
     earlier = other is not None and other.earlier_rule
-    return {"key": record.key, "why": _EARLIER if earlier else _OTHER_RATIO}
+    why = _APPROVED if record.stale else _EARLIER if earlier else _OTHER_RATIO
+    return {"key": record.key, "why": why}
 
 
+_APPROVED = "approved, and kept as it is until `callsheet reopen`"
 _EARLIER = "an earlier rule made this key of the same work"
 _OTHER_RATIO = "the same work, asked for with and without a written ratio"
 

@@ -34,6 +34,7 @@ from pipeline.manifest import contents, load_manifest
 from pipeline.media.inspection_cache import InspectionCache
 from pipeline.media.inspector import Inspector
 from pipeline.plan import Selection, SelectionMatcher, expand, price_items
+from pipeline.plan.expand import TakeNumbers
 from pipeline.providers import OFFERS, compose, sent_prompt
 
 _SHOWN = 4
@@ -139,6 +140,16 @@ class LoadedCampaign:
         choice = ProviderFilter(provider, matcher) if provider else matcher
         return AddressFilter(self.left_out, choice) if self.left_out else choice
 
+    def _take_numbers(self) -> TakeNumbers | None:
+        """Return what tells the takes of a place: those of the lock file, or with the rerolls."""
+        if self.request.locked:
+            locked = locked_takes(self.request, self.name)
+            return lambda place, count: locked.get(place, range(1, count + 1))
+        rerolls = load_decisions(self.request, self.name).rerolls()
+        return (
+            (lambda place, count: range(1, count + rerolls.get(place, 0) + 1)) if rerolls else None
+        )
+
     def entries(
         self, assets: Path | None, quotes: Mapping[Alike, Decimal] | None = None
     ) -> Iterator[PricedItem | Finding]:
@@ -162,7 +173,7 @@ class LoadedCampaign:
             ),
             provider=self.request.provider,
             day=datetime.now(UTC).date(),
-            takes=locked_takes(self.request, self.name) if self.request.locked else {},
+            takes=self._take_numbers(),
         )
         priced = price_items(
             plan,

@@ -99,6 +99,9 @@ COMMANDS: Mapping[str, CommandEntry] = MappingProxyType(
         "reopen": CommandEntry(
             about="Take back what was decided on takes; an approved one is then made as asked for."
         ),
+        "reroll": CommandEntry(
+            about="Ask for one take more of an item, beside those of the manifest."
+        ),
         "diff": CommandEntry(
             about="Tell what differs between two lock files, plans or revisions: new, changed,"
             " removed, money."

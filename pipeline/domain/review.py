@@ -27,6 +27,8 @@ class Verdict(StrEnum):
     LATER = "later"
     REOPENED = "reopened"
     """What was said before holds no more: it waits for a decision again."""
+    REROLL = "reroll"
+    """One take more is asked for, beside those of the manifest; says nothing of this one."""
 
 
 class Review(StrEnum):
@@ -125,7 +127,7 @@ def decisions_in_force(
     replaced = {each for decision in listed for each in decision.replaces}
     found: dict[tuple[str, str], list[TakeDecision]] = {}
     for decision in listed:
-        if decision.id not in replaced:
+        if decision.id not in replaced and decision.verdict is not Verdict.REROLL:
             found.setdefault(decision.clip, []).append(decision)
     return found
 

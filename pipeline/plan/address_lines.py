@@ -32,15 +32,12 @@ class LineFormat:
 
     name: str
     """Of its schema, and in its first line: `# callsheet lock 1`."""
+    slug: str
+    """The finding that tells what is wrong in such a file."""
     about: str
     """What the first line says of the file."""
     restore: str
     """What to do where a line of it is damaged."""
-
-    @property
-    def slug(self) -> str:
-        """The finding that tells what is wrong in such a file."""
-        return f"bad-{self.name}"
 
     @property
     def header(self) -> str:
@@ -105,50 +102,50 @@ def read_address_lines(
     """
     faults: list[Finding] = []
 
-    def fault(line: int, message: str, hint: str = form.restore) -> None:
+    def tell(line: int, message: str, hint: str = form.restore) -> None:
         span = Span(file=file, line=line)
         faults.append(Finding(slug=form.slug, message=message, span=span, hint=hint))
 
-    found = _parse_lines(text, form, fault, advice)
+    found = _parse_lines(text, form, tell, advice)
     # All or nothing: a line that was passed over would be a clip that is bought again.
     data = {address: each for address, (_, each) in found.items()}
     for address, inside, error in _schema_errors(form, data):
         message = f"what is said of {address} does not fit the schema{inside}: {error}"
-        fault(found[address][0], message)
+        tell(found[address][0], message)
     values: dict[str, T] = {}
     for address, (number, each) in found.items() if not faults else ():
         try:
             values[address] = read(address, each)
         except ValueError as error:
-            fault(number, str(error))
+            tell(number, str(error))
     if faults:
         raise InvalidInput(faults, {file: text})
     return values
 
 
 def _parse_lines(
-    text: str, form: LineFormat, fault: Callable[..., None], advice: str
+    text: str, form: LineFormat, tell: Callable[..., None], advice: str
 ) -> dict[str, tuple[int, Any]]:
-    """Return number and data of each address's line; `fault` is told of all others."""
+    """Return number and data of each address's line; `tell` is told of all others."""
     version = re.compile(rf"# callsheet {form.name} ([0-9]{{1,9}})\b")
     found: dict[str, tuple[int, Any]] = {}
     for number, line in number_lines(text):
         # Asked first: what a newer version means by its lines is not for this one to judge.
         told = version.match(line)
         if told and int(told[1]) > 1:
-            fault(number, "it was written by a newer Callsheet", "update Callsheet, then run again")
+            tell(number, "it was written by a newer Callsheet", "update Callsheet, then run again")
             break
         if line.startswith("#") or not line:
             continue
         if _CONFLICT.fullmatch(line):
-            fault(number, "two branches have met here, and Git left its marks", advice)
+            tell(number, "two branches have met here, and Git left its marks", advice)
             break
         parsed = parse_line(line)
         if parsed is None:
-            fault(number, 'this is no line "address": {…}')
+            tell(number, 'this is no line "address": {…}')
         elif parsed[0] in found:
             message = f"{parsed[0]} stands in line {found[parsed[0]][0]} already"
-            fault(number, message, advice)
+            tell(number, message, advice)
         else:
             found[parsed[0]] = (number, parsed[1])
     return found

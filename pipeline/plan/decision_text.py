@@ -24,6 +24,7 @@ from pipeline.plan.address_lines import (
 
 DECISIONS_FORMAT = LineFormat(
     name="decisions",
+    slug="bad-decisions",
     about="what was decided of takes, a line per place. Written by `callsheet`; commit it.",
     restore="take the line from Git's history: only `callsheet` writes this file",
 )

@@ -10,13 +10,12 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import date
 from types import MappingProxyType
 
 from pipeline.domain import (
-    EMPTY,
     Item,
     Manifest,
     Mention,
@@ -52,6 +51,9 @@ _WORDS: Mapping[Role, str] = MappingProxyType(
 )
 
 
+TakeNumbers = Callable[[str, int], Sequence[int]]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Expansion:
     """What a manifest asks for; iterate it as often as needed."""
@@ -61,7 +63,7 @@ class Expansion:
     inspector: MediaInspector
     provider: str = ""
     day: date | None = None
-    takes: Mapping[str, Sequence[int]] = field(default_factory=lambda: EMPTY)
+    takes: TakeNumbers | None = None
 
     def __iter__(self) -> Iterator[Item | Finding]:
         # Before all items: pricing leaves the options out once one of them has a finding.
@@ -90,14 +92,14 @@ def expand(
     *,
     provider: str = "",
     day: date | None = None,
-    takes: Mapping[str, Sequence[int]] = EMPTY,
+    takes: TakeNumbers | None = None,
 ) -> Expansion:
     """Return the plan of a manifest; `offers` are all that are known, by provider.
 
     `provider` is the only one to be asked, whatever the manifest says. `day` is the one by which
     licences are judged; without one, none is. Where the manifest lets items move on to another
-    provider, each has its `fallbacks`: nothing is planned anew while a run goes on. `takes` says by
-    address without its take which takes there are, whatever the manifest says.
+    provider, each has its `fallbacks`: nothing is planned anew while a run goes on. `takes` is
+    asked with an address without its take, and how many the manifest wants: which there are.
     """
     # An option may choose another form of the provider's app, which can do other things.
     chosen = {
@@ -149,12 +151,12 @@ class ShotExpansion:
         inspector: MediaInspector,
         provider: str,
         findings: FindingCollector,
-        takes: Mapping[str, Sequence[int]] = EMPTY,
+        takes: TakeNumbers | None = None,
     ) -> None:
         self._manifest = manifest
         self._shot = shot
         self._only = provider
-        self._fixed_takes = takes
+        self._take_numbers = takes
         self._inspector = inspector
         self._cells, faults = cells(shot.variants)
         for fault in faults:
@@ -226,9 +228,9 @@ class ShotExpansion:
         work = self._work()
         # A number that has a finding counts as one, so that the rest of the item is still checked.
         takes: Sequence[int] = range(1, (count or 1) + 1)
-        if self._fixed_takes:
+        if self._take_numbers is not None:
             first = address(self._shot.id, self._row_text, cell.name, 1)
-            takes = self._fixed_takes.get(first.removesuffix("#1"), takes)
+            takes = self._take_numbers(first.removesuffix("#1"), count or 1)
         for take in takes:
             if take > 1:
                 scope.enter_take(take)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from pipeline.cli.deciding import Addresses, Note, Who, decide_takes
 from pipeline.cli.options import CampaignOptions, command_app, with_options
+from pipeline.cli.take_decisions import Addresses, Note, Who, decide_takes
 from pipeline.domain.review import Verdict
 
 app = command_app()

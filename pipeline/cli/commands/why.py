@@ -47,7 +47,9 @@ def why(
     if found.satisfied_by:
         lines.append(f"    its clip has another key: {found.satisfied_by}")
     if found.changed and found.earlier:
-        told = "it was made again: before" if found.bought else "it differs from what was bought"
+        # A stale item's earlier work is its own clip.
+        again = found.bought is not None and found.bought != found.earlier
+        told = "it was made again: before" if again else "it differs from what was bought"
         earlier = found.earlier
         whose = (
             f" as {earlier.address} of {earlier.campaign}"

@@ -10,6 +10,7 @@ from pipeline.plan.address_lines import LineFormat, format_line, number_lines, r
 
 LOCK_FORMAT = LineFormat(
     name="lock",
+    slug="bad-lock",
     about="what was paid for, a line per item. Written by `callsheet run`; commit it.",
     restore="take the line from Git's history: `callsheet run` writes this file, and no one else",
 )

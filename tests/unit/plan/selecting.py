@@ -14,6 +14,7 @@ from pipeline.findings import Finding, Span
 from pipeline.plan import Selection, SelectionMatcher, parse_selection
 
 WORDS = {
+    "review": ["approved", "waiting"],
     "status": ["new", "changed", "failed", "in_flight", "reused"],
     "state": ["planned", "waiting", "failed", "done"],
 }

@@ -147,11 +147,11 @@ def test_what_has_no_meaning_is_told_at_its_place(
     assert hint in finding.hint
 
 
-def test_a_review_is_refused_until_there_are_decisions() -> None:
-    """`review:` selects by what nobody can decide yet, so it is refused, not empty."""
+def test_a_review_is_one_of_a_few_words() -> None:
+    """`review:` with another word is refused with those there are, not empty."""
     (finding,) = wrong("tag:a,review:none")
 
-    assert "takes cannot be reviewed in this version" == finding.message
+    assert "no item is ever 'review:none'" == finding.message
     assert 7 == finding.span.column
 
 

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from pipeline.api.decision_file import decisions_path
-from pipeline.api.review import decide
+from pipeline.api.judgements import decide
 from pipeline.cli.campaigns import open_for_status, request_of
 from pipeline.cli.console import print_text
 from pipeline.cli.options import CampaignOptions

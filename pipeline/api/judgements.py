@@ -36,6 +36,9 @@ def decide(
             f"there is no clip at {address} to decide on:"
             f" {campaign.request.command('ls')} tells what there is"
         )
+    if verdict is Verdict.REROLL:
+        # Asked for at one place, whoever shares the clip.
+        made = [take for take in made if take.address == address]
     judgement = Judgement(
         verdict=verdict,
         who=who or getpass.getuser(),
