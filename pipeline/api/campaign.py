@@ -27,6 +27,7 @@ if TYPE_CHECKING:  # what follows is slow to load
     from pipeline.api.explanations import Explanation
     from pipeline.api.lock_file import ChangedLock
     from pipeline.api.reconciliation import Decisions
+    from pipeline.api.shared_clips import SharedClips
     from pipeline.api.verification import Verification
     from pipeline.report.summary import Report
     from pipeline.run.manual import Sent
@@ -201,6 +202,21 @@ class Campaign:
         from pipeline.api.clip_adoption import adopt_clips  # noqa: PLC0415 - slow to load
 
         return adopt_clips(self._loaded, named)
+
+    def push_clips(self, url: str) -> SharedClips:
+        """Copy the clips of the lock file to a shared store: a folder, or an object store's URL.
+
+        campaign.push_clips("s3://campaigns/spring")
+        """
+        from pipeline.api.shared_clips import push_clips  # noqa: PLC0415 - seldom needed
+
+        return push_clips(self._loaded, url)
+
+    def pull_clips(self, url: str) -> SharedClips:
+        """Copy what the lock file has and this root has not out of a shared store; buys nothing."""
+        from pipeline.api.shared_clips import pull_clips  # noqa: PLC0415 - seldom needed
+
+        return pull_clips(self._loaded, url)
 
     def verify(self, *, restore: bool = False) -> Verification:
         """Read every clip, and compare it with ledger and lock file; `restore` what is wrong.

@@ -1,4 +1,4 @@
-"""`store adopt`: clips that lie there without a purchase become their items', not bought again."""
+"""`store adopt`, `store push`, `store pull`: clips that are there or elsewhere."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ import typer
 
 from pipeline.api.clip_adoption import adopt_clips
 from pipeline.api.money_text import item_count
-from pipeline.cli.campaigns import open_campaign, request_of
+from pipeline.api.shared_clips import SharedClips, pull_clips, push_clips
+from pipeline.cli.campaigns import open_campaign, open_for_status, request_of
 from pipeline.cli.console import print_error, print_text
 from pipeline.cli.finding_text import findings_text
 from pipeline.cli.loss_text import print_loss
@@ -22,6 +23,7 @@ from pipeline.run.adopting import Adopted, NotAdopted, StoredClip
 
 app = command_app("store", "Work with the clips that an output root keeps.")
 _SHOWN_DIGITS = 12
+_SHOWN = 20
 
 
 @app.command(epilog="Example: callsheet store adopt campaign.yaml 3f9a='spin[SKU-1001,calm]#1'")
@@ -61,6 +63,65 @@ def adopt(
         print_loss(found.loss, campaign.request, found.next_plan.to_make)
     if any(isinstance(result, NotAdopted) for result in found.results):
         raise typer.Exit(Exit.FAILURES)
+
+
+Where = Annotated[
+    str,
+    typer.Argument(
+        metavar="URL",
+        help="A folder, or s3://BUCKET/PATH, gs://…, az://…; keys as its own tools take them.",
+    ),
+]
+
+
+@app.command(epilog="Example: callsheet store push campaign.yaml s3://campaigns/spring")
+@with_options
+def push(options: CampaignOptions, url: Where) -> None:
+    """Copy the clips that the lock file names to a store that several machines share.
+
+    Each is an object by its digest, created and never overwritten, so that two machines can push
+    at once. A rehearsal's clips are refused. Exit 10 if a clip of the lock file is not here, 15 if
+    one is damaged. Needs `pip install 'callsheet[store]'`.
+    """
+    campaign = open_for_status(request_of(options))
+    found = push_clips(campaign, url)
+    for address in found.damaged:
+        print_text(f"damaged, and not pushed: {address}; see callsheet verify")
+    _print_missing(found, "not in this root")
+    print_text(f"{url}: {item_text(found.moved)} pushed, {found.there} there already")
+    if found.damaged:
+        raise typer.Exit(Exit.DAMAGED)
+    if found.missing:
+        raise typer.Exit(Exit.FAILURES)
+
+
+@app.command(epilog="Example: callsheet store pull campaign.yaml s3://campaigns/spring")
+@with_options
+def pull(options: CampaignOptions, url: Where) -> None:
+    """Copy the clips that the lock file names, and this root has not, out of a shared store.
+
+    Nothing is bought: `callsheet run --locked` then lays them out. Each is verified by its digest.
+    Exit 10 if the store lacks one.
+    """
+    campaign = open_for_status(request_of(options))
+    found = pull_clips(campaign, url)
+    _print_missing(found, f"not in {url}")
+    print_text(f"{url}: {item_text(found.moved)} pulled, {found.there} here already")
+    if found.missing:
+        raise typer.Exit(Exit.FAILURES)
+    print_text(f"to lay them out: {campaign.request.command()} --locked")
+
+
+def item_text(clips: int) -> str:
+    """Return a number of clips as a person reads it."""
+    return "1 clip" if clips == 1 else f"{clips} clips"
+
+
+def _print_missing(found: SharedClips, where: str) -> None:
+    for address in found.missing[:_SHOWN]:
+        print_text(f"{where}: {address}")
+    if len(found.missing) > _SHOWN:
+        print_text(f"and {len(found.missing) - _SHOWN} more")
 
 
 def _print_results(results: Sequence[Adopted | NotAdopted]) -> None:

@@ -1,0 +1,155 @@
+"""A store that several machines share: what one pushed another pulls, and nothing is bought."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+from botocore.exceptions import ClientError
+from moto.server import ThreadedMotoServer
+
+from tests.machine.campaign import Campaign
+from tests.machine.conftest import Callsheet
+from tests.sandboxes import Sandbox
+
+BUCKET = "campaigns"
+
+
+@pytest.fixture(scope="module")
+def s3() -> Iterator[str]:
+    """Return the address of an S3 server on loopback."""
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    yield f"http://{host}:{port}"
+    server.stop()
+
+
+@pytest.fixture(params=["folder", "s3"])
+def shared(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Return the address of an empty shared store: a folder, or a bucket on a real S3 server."""
+    if request.param == "folder":
+        return str(tmp_path / "shared")
+    endpoint = request.getfixturevalue("s3")
+    keys = {"AWS_ACCESS_KEY_ID": "invented", "AWS_SECRET_ACCESS_KEY": "invented"}
+    more = {"AWS_ENDPOINT_URL": endpoint, "AWS_ALLOW_HTTP": "true", "AWS_REGION": "us-east-1"}
+    for name, value in {**keys, **more}.items():
+        monkeypatch.setenv(name, value)
+    bucket = f"{BUCKET}-{hashlib.sha256(str(tmp_path).encode()).hexdigest()[:12]}"
+    _client(endpoint).create_bucket(Bucket=bucket)
+    return f"s3://{bucket}/spring"
+
+
+def _client(endpoint: str) -> Any:
+    return boto3.client(
+        "s3",
+        endpoint_url=endpoint,
+        region_name="us-east-1",
+        aws_access_key_id="invented",
+        aws_secret_access_key="invented",
+    )
+
+
+def clone(campaign: Campaign, folder: Path) -> Campaign:
+    """Return the campaign as a colleague has it out of Git: manifest, table and lock file."""
+    folder.mkdir()
+    for name in ("cups.yaml", "cups.csv", "cups.lock.yaml"):
+        shutil.copy(campaign.folder / name, folder / name)
+    return Campaign(folder, campaign.address)
+
+
+def place(campaign: Campaign) -> tuple[str, ...]:
+    """Return the words that say which campaign, in which root."""
+    return (str(campaign.folder / "cups.yaml"), "--root", str(campaign.root))
+
+
+def digests(campaign: Campaign) -> dict[str, str]:
+    """Return the SHA-256 of each clip at its output path."""
+    return {
+        str(clip.relative_to(campaign.root)): hashlib.sha256(clip.read_bytes()).hexdigest()
+        for clip in campaign.clips
+    }
+
+
+def test_the_s3_server_refuses_a_second_conditional_put(s3: str) -> None:
+    """The witness is strict: what exists already is answered with 412."""
+    client = _client(s3)
+    client.create_bucket(Bucket="strict")
+    client.put_object(Bucket="strict", Key="a", Body=b"one", IfNoneMatch="*")
+
+    with pytest.raises(ClientError) as refused:
+        client.put_object(Bucket="strict", Key="a", Body=b"two", IfNoneMatch="*")
+
+    assert 412 == refused.value.response["ResponseMetadata"]["HTTPStatusCode"]
+    assert b"one" == client.get_object(Bucket="strict", Key="a")["Body"].read()
+
+
+def test_another_machine_has_the_same_bytes_for_nothing(
+    finished: Campaign, callsheet: Callsheet, sandbox: Sandbox, tmp_path: Path, shared: str
+) -> None:
+    """A pushes; B pulls and runs the lock: same digests, no request, and `verify` fails by name."""
+    assert 0 == callsheet("store", "push", *place(finished), shared)[0]
+    code, printed = callsheet("store", "push", *place(finished), shared)
+    assert (0, True) == (code, "0 clips pushed, 2 there already" in printed)
+    other = clone(finished, tmp_path / "b")
+    before = sandbox.ledger()
+
+    code, printed = callsheet("store", "pull", *place(other), shared)
+    assert (0, True) == (code, "2 clips pulled" in printed), printed
+    code, printed = callsheet("run", *place(other), "--locked")
+
+    assert 0 == code, printed
+    assert digests(finished) == digests(other)
+    assert before == sandbox.ledger()
+    for campaign in (finished, other):
+        assert 0 == callsheet("verify", *place(campaign))[0]
+    clip = other.clips[0]
+    content = bytearray(clip.read_bytes())
+    content[len(content) // 2] ^= 1
+    clip.chmod(0o600)
+    clip.write_bytes(content)
+    code, printed = callsheet("verify", *place(other))
+    assert 15 == code
+    assert "still[" in printed
+
+
+def test_what_is_wrong_is_named(finished: Campaign, callsheet: Callsheet, tmp_path: Path) -> None:
+    """A damaged clip is not pushed, one that is missing is named, and nothing is overwritten."""
+    shared = tmp_path / "shared"
+    whole, damaged = sorted((finished.root / ".callsheet" / "store").glob("*/*"))
+    damaged.chmod(0o600)
+    damaged.write_bytes(damaged.read_bytes()[::-1])
+    code, printed = callsheet("store", "push", *place(finished), str(shared))
+    assert (15, True) == (code, "damaged, and not pushed: still[" in printed)
+
+    other = clone(finished, tmp_path / "b")
+    code, printed = callsheet("store", "pull", *place(other), str(shared))
+    assert (10, True) == (code, f"not in {shared}: still[" in printed)
+    (there,) = shared.glob("*/*")
+    assert there.name == whole.name
+    there.chmod(0o600)
+    there.write_bytes(b"something else")
+    code, printed = callsheet("store", "push", *place(finished), str(shared))
+    assert (12, True) == (code, "move it away, then push again" in printed)
+    assert b"something else" == there.read_bytes()
+    third = clone(finished, tmp_path / "c")
+    code, printed = callsheet("store", "pull", *place(third), str(shared))
+    assert (12, True) == (code, "is damaged" in printed)
+    assert not list((third.root / ".callsheet" / "store").glob("*/*"))
+
+
+def test_a_rehearsal_is_never_shared(
+    campaign: Campaign, callsheet: Callsheet, tmp_path: Path
+) -> None:
+    """Neither its clips, nor a root that was made by one."""
+    manifest = str(campaign.folder / "cups.yaml")
+
+    code, printed = callsheet("store", "push", manifest, "--rehearse", str(tmp_path / "shared"))
+
+    assert (3, True) == (code, "a rehearsal's clips" in printed)
+    assert not (tmp_path / "shared").exists()
