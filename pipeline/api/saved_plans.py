@@ -278,7 +278,7 @@ def require_fresh(
 def _differences(saved: SavedPlan, plan: Plan, items: Iterator[ItemChange]) -> Iterator[StaleItem]:
     was, now = saved.header["terms"], _terms(plan)
     terms = tuple(
-        PartChange(part=f"budget.{name}", old=was[name], new=now[name])
+        PartChange(part=_TERMS[name], old=was[name], new=now[name])
         for name in now
         if was[name] != now[name]
     )
@@ -322,7 +322,8 @@ def _item_differences(
         return ()
     found: list[PartChange] = []
     if old is None or new is None or was != now:
-        found.append(PartChange(part="what is done", old=was, new=now))
+        old_words, new_words = (each.replace("_", " ") for each in (was, now))
+        found.append(PartChange(part="what is done", old=old_words, new=new_words))
     if old is None or new is None:
         return tuple(found)
     if new.change in _BUYS and old["key"] != new.key:
@@ -350,5 +351,16 @@ def _changed_key(
     return changed_parts(before, new.content, places)
 
 
+_TERMS: Mapping[str, str] = {
+    "limit_usd": "budget.limit in USD",
+    "per_run_usd": "budget.per_run in USD",
+    "per_row_usd": "budget.per_row in USD",
+    "per_item_usd": "budget.per_item in USD",
+    "assume_usd": "budget.unpriced.assume in USD",
+    "over_usd": "what the budget has no room for, in USD",
+    "purchases": "policy.purchases",
+    "fallback": "policy.fallback",
+}
+"""A plan's terms, by the key of the manifest that says them."""
 _COMPARED = ("provider", "model", "path", *_SUMS)
 """What a run depends on beside the key, where an item is bought."""

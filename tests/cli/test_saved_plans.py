@@ -122,9 +122,13 @@ STALE: dict[str, tuple[edits.Act, tuple[str, ...]]] = {
         edits.swap("[runware]", "[inference, runware]"),
         ('tag[A]#1: provider: "runware" → "inference"',),
     ),
+    "purchases": (
+        edits.swap("shots:\n", "policy: {purchases: 3}\nshots:\n"),
+        ("changed: policy.purchases: 2 → 3",),
+    ),
     "limit": (
         edits.swap("40 USD", "30 USD"),
-        ('budget.limit_usd: "40.00" → "30.00"',),
+        ('budget.limit in USD: "40.00" → "30.00"',),
     ),
 }
 
@@ -191,6 +195,24 @@ def test_a_ledger_that_moved_on_makes_a_plan_stale(
         prompts(sandbox).count(f"{name} for {price} euro in spring light, no text.")
         for name, price in (("Alba", 12), ("Brera", 15))
     ]
+
+
+def test_what_a_person_reads_has_no_names_of_the_file(
+    shop: Path, apply: Callsheet, sandbox: Sandbox, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What is done and what may be spent are told in words, and by the manifest's own keys."""
+    url = f"--base-url=runware={sandbox.base_urls['runware']}"
+    assert Exit.OK == invoke(["run", "shop.yaml", "--yes", url])
+    assert Exit.OK == invoke(["plan", "shop.yaml", "--out", "plan.json"])
+    edits.both(edits.swap("turns slowly", "turns quickly"), edits.swap("40 USD", "3 USD"))(shop)
+    capsys.readouterr()
+
+    assert Exit.STALE == apply()
+
+    told = capsys.readouterr().err
+    assert 'spin[A]#1: what is done: "nothing" → "buys again"' in told
+    assert "what the budget has no room for, in USD: " in told
+    assert [] == [word for word in ("buys_again", "over_usd", "limit_usd") if word in told]
 
 
 def test_still_valid_leaves_out_what_changed(
