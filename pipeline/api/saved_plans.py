@@ -26,7 +26,7 @@ from pipeline.api.project_file import project_of
 from pipeline.domain import EMPTY, Budget
 from pipeline.domain.changes import ChangeClass, ItemChange, KeyContent, PartChange
 from pipeline.domain.money import exact_usd
-from pipeline.errors import CallsheetError
+from pipeline.errors import CallsheetError, InvalidInput
 from pipeline.findings import plain_finding
 from pipeline.ledger.item_changes import changed_parts
 from pipeline.schemas import schema
@@ -60,7 +60,8 @@ def iter_document(plan: Plan, items: Iterable[ItemChange]) -> Iterator[str]:
 
 
 def write_document(plan: Plan, items: Iterable[ItemChange], file: Path) -> None:
-    """Write a plan's document, whole or not at all."""
+    """Write a plan's document, whole or not at all; in the place of nothing but another plan."""
+    _require_replaceable(file)
     part = file.with_name(f"{file.name}.part")
     try:
         with part.open("w", encoding="utf-8", newline="\n") as writing:
@@ -69,6 +70,20 @@ def write_document(plan: Plan, items: Iterable[ItemChange], file: Path) -> None:
     except OSError as fault:
         part.unlink(missing_ok=True)
         raise usage(f"{file} cannot be written: {fault.strerror}") from fault
+
+
+def _require_replaceable(file: Path) -> None:
+    """Raise InvalidInput where a file is there that no plan wrote: a manifest, say, by a slip."""
+    if not file.name or file.is_dir():
+        raise usage(f"{file} is a folder", "name the file that the plan is to be written to")
+    if not file.exists():
+        return
+    try:
+        written = file.is_file() and "callsheet_plan" in _read_header(file)
+    except InvalidInput:
+        written = False
+    if not written:
+        raise usage(f"{file} is there, and is no saved plan", "name another file, or move it away")
 
 
 def _header(plan: Plan) -> Document:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from dataclasses import replace
 from decimal import Decimal
@@ -252,6 +253,33 @@ def test_what_is_no_plan_is_refused(
 
     assert Exit.INVALID == apply()
     assert "plan.json is no saved plan" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("file", "message"),
+    [
+        (".", ". is a folder"),
+        ("photos", "photos is a folder"),
+        ("shop.yaml", "shop.yaml is there, and is no saved plan"),
+        ("cups.csv", "cups.csv is there, and is no saved plan"),
+        ("photos/A.jpg", "A.jpg is there, and is no saved plan"),
+        ("pipe", "pipe is there, and is no saved plan"),
+        ("nowhere/plan.json", "plan.json cannot be written: No such file"),
+    ],
+)
+def test_a_plan_takes_the_place_of_a_plan_alone(
+    shop: Path, file: str, message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A slip behind --out costs no manifest, no table, no photo and no device."""
+    os.mkfifo(shop / "pipe")
+    before = {path: path.read_bytes() for path in shop.rglob("*") if path.is_file()}
+
+    assert Exit.INVALID == invoke(["plan", "shop.yaml", "--out", file])
+
+    assert message in capsys.readouterr().err
+    assert before == {path: path.read_bytes() for path in shop.rglob("*") if path.is_file()}
+    assert (shop / "pipe").is_fifo()
+    assert Exit.OK == invoke(["plan", "shop.yaml", "--out", "plan.json"])
 
 
 def test_a_plan_is_what_its_schema_says(shop: Path, capsys: pytest.CaptureFixture[str]) -> None:
