@@ -61,7 +61,17 @@ def iter_document(plan: Plan, items: Iterable[ItemChange]) -> Iterator[str]:
 
 def write_document(plan: Plan, items: Iterable[ItemChange], file: Path) -> None:
     """Write a plan's document, whole or not at all; in the place of nothing but another plan."""
-    _require_replaceable(file)
+    if not file.name or file.is_dir():
+        raise usage(f"{file} is a folder", "name the file that the plan is to be written to")
+    if file.exists():
+        # By a slip a manifest or a device may be named.
+        try:
+            written = file.is_file() and "callsheet_plan" in _read_header(file)
+        except InvalidInput:
+            written = False
+        if not written:
+            hint = "name another file, or move it away"
+            raise usage(f"{file} is there, and is no saved plan", hint)
     part = file.with_name(f"{file.name}.part")
     try:
         with part.open("w", encoding="utf-8", newline="\n") as writing:
@@ -70,20 +80,6 @@ def write_document(plan: Plan, items: Iterable[ItemChange], file: Path) -> None:
     except OSError as fault:
         part.unlink(missing_ok=True)
         raise usage(f"{file} cannot be written: {fault.strerror}") from fault
-
-
-def _require_replaceable(file: Path) -> None:
-    """Raise InvalidInput where a file is there that no plan wrote: a manifest, say, by a slip."""
-    if not file.name or file.is_dir():
-        raise usage(f"{file} is a folder", "name the file that the plan is to be written to")
-    if not file.exists():
-        return
-    try:
-        written = file.is_file() and "callsheet_plan" in _read_header(file)
-    except InvalidInput:
-        written = False
-    if not written:
-        raise usage(f"{file} is there, and is no saved plan", "name another file, or move it away")
 
 
 def _header(plan: Plan) -> Document:
