@@ -132,6 +132,8 @@ class _Composer:
         text, self._paired = mask_pairs(origin.text)
         self._events: Iterator[_Event] = _parse(text)
         self._anchors: dict[str, Node | None] = {}
+        self._doubtful_anchors: dict[str, list[Span]] = {}
+        """Anchors before unquoted texts, until an alias names them."""
         self._nodes = 0
         self._aliased = 0
 
@@ -160,6 +162,7 @@ class _Composer:
                 case yaml.DocumentStartEvent():
                     root = self._node(next(self._events), 0)
         if root is not None:
+            self._warn_of_anchors()
             return root
         message = "the file says nothing"
         place = Span(file=self.source.shown)
@@ -197,10 +200,13 @@ class _Composer:
                 node = self._mapping(event, depth)
         if anchor:
             self._anchors[anchor] = node
+            if isinstance(node.value, str) and not node.style:
+                self._doubtful_anchors.setdefault(anchor, []).append(node.span)
         return node
 
     def _alias(self, event: _Event) -> Node:
         node = self._anchors.get(event.anchor)
+        self._doubtful_anchors.pop(event.anchor, None)
         if node is None and event.anchor in self._anchors:
             raise self._refusal("bad-alias", f"'*{event.anchor}' repeats itself", event)
         if node is None:
@@ -300,6 +306,20 @@ class _Composer:
                     severity=Severity.WARNING,
                 )
             )
+
+    def _warn_of_anchors(self) -> None:
+        """Warn where a text has lost its first word, because it begins with '&'."""
+        self.findings += [
+            Finding(
+                slug="cut-by-anchor",
+                message=f"'&{name}' names the text for '*{name}', and is no part of it",
+                span=span,
+                hint="put the text in quotes if the '&' belongs to it; nothing uses the name",
+                severity=Severity.WARNING,
+            )
+            for name, spans in self._doubtful_anchors.items()
+            for span in spans
+        ]
 
     def _span(self, start: _Event, end: _Event | None = None) -> Span:
         first, last = start.start_mark, (end or start).end_mark

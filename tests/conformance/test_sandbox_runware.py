@@ -591,6 +591,16 @@ def test_a_websocket_is_opened_by_its_key(sandbox: Sandbox) -> None:
         assert "invalidRequest" == json.loads(socket.recv(timeout=30))["errors"][0]["code"]
 
 
+def test_a_message_of_bytes_is_read_like_one_of_text(sandbox: Sandbox) -> None:
+    """A client that sends UTF-8 as bytes is answered, and so is one whose bytes are no text."""
+    with connect(sandbox.addresses["runware"]["ws_base_url"], proxy=None) as socket:
+        opening = [{"taskType": "authentication", "apiKey": KEY}]
+        socket.send(json.dumps(opening).encode())
+        assert "data" in json.loads(socket.recv(timeout=30))
+        socket.send(b"\xff\x00")
+        assert "invalidRequest" == json.loads(socket.recv(timeout=30))["errors"][0]["code"]
+
+
 @pytest.mark.parametrize("fault", ["drop", "drop-after"])
 def test_a_scenario_hangs_up_on_a_websocket_too(sandbox: Sandbox, fault: str) -> None:
     """The connection is closed before or behind what was asked for."""

@@ -201,6 +201,19 @@ def test_what_is_not_here_is_not_bought(
     assert (0, ITEMS) == (callsheet(*machine_b.words())[0], len(sandbox.tasks("runware")))
 
 
+def test_a_first_run_that_is_refused_leaves_no_ledger(
+    finished: Campaign, machine_b: Campaign, callsheet: Callsheet, sandbox: Sandbox
+) -> None:
+    """Nobody agreed: what was paid elsewhere is booked in no root that was named by a slip."""
+    del finished
+    for words in (machine_b.words(), machine_b.words("run", "--buy-again", "0.83")):
+        assert 12 == callsheet(*words)[0]
+        assert not (machine_b.root / ".callsheet" / "ledger.db").exists()
+
+    assert 3 == callsheet("status", *locked_words(machine_b)[1:4])[0]
+    assert [] == sandbox.tasks("runware")
+
+
 def test_what_comes_later_is_restored(
     finished: Campaign, machine_b: Campaign, callsheet: Callsheet, sandbox: Sandbox
 ) -> None:
