@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
 import time
 from collections.abc import Callable
@@ -189,8 +190,28 @@ def _plan_and_make(
         return _print_nothing_to_do(summary, campaign.request, console)
     settings = _with_keys(settings, summary, campaign, asking)
     agreed = _agree(settings, campaign, summary, asking)
-    settings = agreed or settings
+    return _make_and_report(
+        campaign,
+        agreed or settings,
+        ledger,
+        summary,
+        console=console,
+        form=form,
+        buys=agreed is not None,
+    )
 
+
+def _make_and_report(
+    campaign: LoadedCampaign,
+    settings: RunSettings,
+    ledger: Ledger,
+    summary: PlanSummary,
+    *,
+    console: TerminalConsole,
+    form: RunForm,
+    buys: bool,
+) -> Exit:
+    """Make what was agreed to, watched; report it, and tell the team; return the exit code."""
     from pipeline.api.campaign_run import RunScope  # noqa: PLC0415 - slow to load, seldom needed
     from pipeline.api.provider_access import providers_at_work  # noqa: PLC0415 - the same
     from pipeline.api.run_start import run_start  # noqa: PLC0415 - the same
@@ -199,7 +220,7 @@ def _plan_and_make(
     began, since = time.monotonic(), settings.clock.now()
     names = providers_at_work(settings, campaign, summary)
     standby = summary.fallbacks - names
-    scope = RunScope(ledger=ledger, providers=names, standby=standby, buys=agreed is not None)
+    scope = RunScope(ledger=ledger, providers=names, standby=standby, buys=buys)
     # Until here nothing was bought, and a signal ended the process: now it stops in order.
     with stopping_in_order() as stops:
         try:
@@ -221,9 +242,16 @@ def _plan_and_make(
         console.print_lines(same_clip_lines(ledger.same_clips(campaign.name)))
         settle = campaign.request.command("reconcile")
         console.print_lines(leftover_lines(ledger.find_left_behind(campaign.name), settle))
-    code = Exit(outcome.exit_code)
-    # A run knows only that it was interrupted; SIGTERM and SIGHUP have a code of their own.
-    return stops.exit if code is Exit.INTERRUPTED else code
+        code = Exit(outcome.exit_code)
+        # A run knows only that it was interrupted; SIGTERM and SIGHUP have a code of their own.
+        code = stops.exit if code is Exit.INTERRUPTED else code
+        if campaign.request.project.hooks:
+            from pipeline.api.hooks import call_hook, hook_facts  # noqa: PLC0415 - seldom needed
+
+            facts = hook_facts(campaign, report, outcome, code)
+            if fault := call_hook(campaign, facts, os.environ):
+                print_error(fault)
+    return code
 
 
 def _print_nothing_to_do(
