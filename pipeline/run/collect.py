@@ -15,7 +15,7 @@ from pipeline.ledger import payload
 from pipeline.ledger.jobs import CHARGED
 from pipeline.ledger.outputs import Clip
 from pipeline.ledger.purchases import Booking
-from pipeline.providers.base import Done, Failed, Fault, TaskRef, Unknown
+from pipeline.providers.base import Done, Failed, Fault, Pending, TaskRef, Unknown
 from pipeline.run.charges import book_charge, read_charge
 from pipeline.run.fetch import ExpectedClip, Fetched, fetch, find_received, forget_download
 from pipeline.run.job import ActiveJob
@@ -120,6 +120,10 @@ async def _poll(active: ActiveJob, gap_s: float) -> float:
         case Unknown(word=word) if word not in active.words:
             active.words.add(word)
             active.emit("unknown_word", word=word)
+        case Pending(progress=float(told)) if told != active.told:
+            # For who watches, and for nobody else: a provider's percentage decides nothing.
+            active.told = told
+            active.emit("progress", progress=told)
     active.tries[Phase.POLLING] = 0
     return gap_s
 

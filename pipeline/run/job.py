@@ -48,6 +48,8 @@ class ActiveJob:
     """The brake knows of its doubt already, before it has ended."""
     words: set[str] = field(default_factory=set)
     """Status words that nobody documented."""
+    told: float | None = None
+    """How far its provider said last that it is, from 0 to 1."""
     _slot: bool = False
 
     @property

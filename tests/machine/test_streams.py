@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pty
+import re
 import signal
 import subprocess
 import sys
@@ -249,7 +250,8 @@ def _all_of(terminal: int) -> str:
 
 
 def test_a_row_s_key_is_no_markup_in_the_panel(campaign: Campaign, sandbox: Sandbox) -> None:
-    """`/products/mug` and `[/x]` are drawn while they are made, and everything ends well."""
+    """Of `/products/mug` and `[/x]` the one that is refused is drawn, and nothing breaks by it."""
+    sandbox.play("refused")
     table = "sku,name\n/products/mug,Mug\n[/x],X\n[bold]\u202e,Y\n"
     (campaign.folder / "cups.csv").write_text(table, "utf-8")
     with _terminal() as (ours, theirs):
@@ -258,10 +260,10 @@ def test_a_row_s_key_is_no_markup_in_the_panel(campaign: Campaign, sandbox: Sand
         shown = _all_of(ours)
         code, _ = _ended(process)
 
-    assert 0 == code, shown
+    assert 10 == code, shown
     assert 3 == len(sandbox.tasks("runware"))
     assert TRACE not in shown
-    assert "/products/mug" in shown
+    assert re.search(r"last [\d:]{8} runware \S*/products/mug\S* failed", shown), shown
     assert "\u202e" not in shown
 
 

@@ -181,6 +181,7 @@ class Shop(Transport):
 
 _ENDINGS: Mapping[str, TaskState] = {
     "pending": Pending(),
+    "halfway": Pending(progress=0.5),
     "absent": Absent(),
     "failed": Failed(fault=Fault(kind=FaultKind.PROVIDER, message="it broke")),
     "failed_free": Failed(
