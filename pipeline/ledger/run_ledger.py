@@ -203,10 +203,6 @@ class RunLedger:
 
     # Files.
 
-    async def views_of(self, key: str, *, campaign: str) -> list[View]:
-        """Return the output paths of the campaign's plan that want a key's clip."""
-        return await self._read(partial(outputs.views, campaign=campaign, key=key))
-
     async def place(self, view: View, *, signature: str = "", mode: int | None = None) -> None:
         """Write that an item's clip stands at its output path now."""
         placing = partial(outputs.place, item_id=view.item_id, path=view.path)

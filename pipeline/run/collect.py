@@ -6,8 +6,10 @@ what is finished is fetched even when nothing more is bought.
 
 from __future__ import annotations
 
-import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import replace
+from functools import partial
 
 from pipeline.domain import Feature
 from pipeline.domain.states import POLICY, TRANSIENT, FaultKind, Phase, State
@@ -71,7 +73,7 @@ async def handle_fetching(active: ActiveJob) -> None:
         # An earlier process learned that it had finished. Its link is in no ledger; its clip may be
         # in the store already.
         kept = await find_received(
-            active.context.store, expected=_expected_clip(active), probe=active.context.probe
+            active.context.store, expected=_expected_clip(active), clips=active.context.clips
         )
         if kept is not None:
             await _land(active, kept)
@@ -168,21 +170,29 @@ async def _close_failed(active: ActiveJob, failed: Failed) -> None:
 
 async def _fetch_clip(active: ActiveJob, done: Done) -> Fetched | Fault:
     context = active.context
+    return await fetch(
+        context.transport,
+        active.queue.lane,
+        done,
+        store=context.store,
+        expected=_expected_clip(active),
+        clips=context.clips,
+        turn=_download_turn(active),
+        clock=context.clock,
+        checkpoint=context.checkpoint,
+    )
+
+
+@asynccontextmanager
+async def _download_turn(active: ActiveJob) -> AsyncIterator[None]:
+    """Wait until it may download from its provider; the time it takes then is counted."""
+    clock = active.context.clock
     async with active.queue.downloads:
-        began = context.clock.monotonic()
+        began = clock.monotonic()
         try:
-            return await fetch(
-                context.transport,
-                active.queue.lane,
-                done,
-                store=context.store,
-                expected=_expected_clip(active),
-                probe=context.probe,
-                clock=context.clock,
-                checkpoint=context.checkpoint,
-            )
+            yield
         finally:
-            active.downloading_s += context.clock.monotonic() - began
+            active.downloading_s += clock.monotonic() - began
 
 
 def _expected_clip(active: ActiveJob) -> ExpectedClip:
@@ -208,7 +218,7 @@ async def _land(active: ActiveJob, fetched: Fetched) -> None:
         width=media.width,
         height=media.height,
         fps=media.fps,
-        signature=context.store.signature(fetched.sha256, fetched.ext),
+        signature=fetched.signature,
     )
     after = State.OFF_SPEC if fetched.off_spec else State.DONE
     cause = FaultKind.OFF_SPEC.value if fetched.off_spec else ""
@@ -220,7 +230,7 @@ async def _land(active: ActiveJob, fetched: Fetched) -> None:
     if landed.twin:
         active.emit("same_content", message=f"the very same file as {landed.twin} received")
     # Not earlier: until the ledger knew, the receipt was all that led from the task to its clip.
-    await asyncio.to_thread(forget_download, context.store, active.purchase.client_id)
+    forget = partial(forget_download, context.store, active.purchase.client_id)
     # Last, and no part of the commit: if this is cut off, the next run finds the path empty and
     # puts the clip there.
-    await show(context, active.job.key)
+    await show(context, active.job.key, first=forget)

@@ -9,13 +9,12 @@ import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from random import Random
 from typing import Self
 from uuid import uuid4
 
 from pipeline.clock import Clock, RealClock
-from pipeline.domain import Budget, Event, Media, Policy
+from pipeline.domain import Budget, Event, Policy
 from pipeline.domain.accounts import DEFAULT
 from pipeline.ledger import event_log
 from pipeline.ledger.budgets import limits
@@ -26,6 +25,7 @@ from pipeline.net.client import Transport
 from pipeline.net.lane import Lane
 from pipeline.providers.base import Provider
 from pipeline.run.context import ChangeSignal, Fallback, ProviderLanes, ProviderQueue, RunContext
+from pipeline.run.fetch import ClipVerifier
 from pipeline.run.first_purchases import FirstPurchases
 from pipeline.run.lane_worker import LaneWorker
 from pipeline.run.outcome import Outcome
@@ -56,7 +56,7 @@ class RunDependencies:
 
     transport: Transport
     store: Store
-    probe: Callable[[Path], Media]
+    clips: ClipVerifier
     clock: Clock = field(default_factory=RealClock)
     observer: Callable[[Event], None] = lambda _: None
     checkpoint: Callable[[str], None] = lambda _: None
@@ -440,7 +440,7 @@ _HANDED_ON = (
     "transport",
     "store",
     "clock",
-    "probe",
+    "clips",
     "checkpoint",
     "stop",
     "chance",

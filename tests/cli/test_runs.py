@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from shutil import rmtree
 
 import pytest
 
@@ -122,3 +123,21 @@ def test_paths_are_never_broken(folder: Path, sandbox: Sandbox, columns: int) ->
 
     assert "out/mugs/report/index.html" in told
     assert "out/mugs/report/{report.json,report.csv,report.md,junit.xml}" in told
+
+
+def test_a_report_shows_what_was_seen_when_the_clip_was_verified(
+    folder: Path, sandbox: Sandbox
+) -> None:
+    """The poster is made with the check of the clip, once; a report decodes nothing."""
+    _run(folder, sandbox)
+    campaign = folder / "out" / "mugs"
+    (kept,) = (folder / "out" / ".callsheet" / "posters").glob("*/*.jpg")
+    (clip,) = campaign.rglob("*.mp4")
+    clip.write_bytes(b"not a clip")
+    rmtree(campaign / "report")
+
+    _callsheet(folder, "report")
+
+    (poster,) = (campaign / "report" / "posters").iterdir()
+    assert kept.name == poster.name
+    assert kept.read_bytes() == poster.read_bytes()
