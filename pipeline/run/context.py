@@ -22,6 +22,7 @@ from pipeline.run.fetch import ClipVerifier
 from pipeline.run.first_purchases import FirstPurchases
 from pipeline.run.limiter import ConcurrencyLimiter
 from pipeline.run.provider_client import ProviderClient
+from pipeline.run.task_durations import TaskDurations
 from pipeline.run.uploads import Uploader
 from pipeline.storage.blobs import Store
 
@@ -342,3 +343,4 @@ class RunContext:
     settle_only: bool = False
     """Whether nothing is bought: what was sent is collected and settled."""
     budget_guard: BudgetGuard = field(default_factory=BudgetGuard)
+    durations: TaskDurations = field(default_factory=TaskDurations)

@@ -19,6 +19,7 @@ from pipeline.domain.accounts import DEFAULT
 from pipeline.ledger import event_log
 from pipeline.ledger.budgets import limits
 from pipeline.ledger.commands import Command
+from pipeline.ledger.lane_history import LaneHistory, LaneWidth
 from pipeline.ledger.price_confirmations import PriceClass, SeenPrice
 from pipeline.ledger.repository import Ledger
 from pipeline.net.client import Transport
@@ -260,6 +261,7 @@ class RunHandle:
         ledger, config, dependencies = self._ledger, self._config, self._dependencies
         run_id = await ledger.begin_run(campaign=config.campaign, at=_unix(dependencies))
         context = self._context(run_id, prices=await ledger.seen_prices())
+        self._recall(context, await ledger.lane_history())
         if not config.settle_only:
             await ledger.revive(
                 campaign=config.campaign,
@@ -276,6 +278,7 @@ class RunHandle:
             # After all that still waits to be written: what a cancelled worker learned last is
             # kept.
             await asyncio.shield(ledger.recover())
+            await asyncio.shield(self._remember(context))
             for events in self._listeners:
                 events.put_nowait(None)
         outcome = await self._outcome(context, restored=restored)
@@ -375,6 +378,25 @@ class RunHandle:
             address_header=config.address_header,
             settle_only=config.settle_only,
         )
+
+    def _recall(self, context: RunContext, history: LaneHistory) -> None:
+        """Begin with what earlier runs learnt, but where a person says how many at once."""
+        context.durations.recall(history.durations)
+        for queue in self._queues.values():
+            known = history.widths.get((queue.lane.provider, queue.lane.account))
+            if known is not None and queue.lane.finds_width:
+                queue.limiter.recall(known.width, refused=known.refused)
+
+    async def _remember(self, context: RunContext) -> None:
+        """Write what this run has learnt, for the next one."""
+        widths = {
+            (queue.lane.provider, queue.lane.account): LaneWidth(width=found[0], refused=found[1])
+            for queue in self._queues.values()
+            if queue.lane.finds_width and (found := queue.limiter.learnt) is not None
+        }
+        learnt = LaneHistory(durations=context.durations.learnt, widths=widths)
+        if learnt.durations or learnt.widths:
+            await self._ledger.record_history(learnt, at=_unix(self._dependencies))
 
     async def _outcome(self, context: RunContext, *, restored: int) -> Outcome:
         campaign = self._config.campaign

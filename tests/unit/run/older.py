@@ -62,6 +62,7 @@ UNDO: tuple[str, ...] = (
     "",  # a fingerprint in place of an account's name: the request has it
     "ALTER TABLE purchases DROP COLUMN seed; ALTER TABLE purchases DROP COLUMN nsfw;",
     "DROP TABLE price_quotes;",
+    "DROP TABLE task_durations; DROP TABLE lane_widths;",
 )
 """What undoes each migration, in the order of `tables.MIGRATIONS`."""
 
