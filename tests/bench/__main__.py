@@ -5,9 +5,12 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Mapping, Sequence
 
-from tests.bench import startup
+from tests.bench import lanes, startup
 
-MEASUREMENTS: Mapping[str, Callable[[Sequence[str]], int]] = {"startup": startup.main}
+MEASUREMENTS: Mapping[str, Callable[[Sequence[str]], int]] = {
+    "lanes": lanes.main,
+    "startup": startup.main,
+}
 
 
 def main() -> int:
