@@ -278,7 +278,7 @@ class RunHandle:
             # After all that still waits to be written: what a cancelled worker learned last is
             # kept.
             await asyncio.shield(ledger.recover())
-            await asyncio.shield(self._remember(context))
+            await self._remember(context)
             for events in self._listeners:
                 events.put_nowait(None)
         outcome = await self._outcome(context, restored=restored)

@@ -141,3 +141,15 @@ def test_a_report_shows_what_was_seen_when_the_clip_was_verified(
     (poster,) = (campaign / "report" / "posters").iterdir()
     assert kept.name == poster.name
     assert kept.read_bytes() == poster.read_bytes()
+
+
+def test_a_plan_says_how_long_clips_took_before(folder: Path, sandbox: Sandbox) -> None:
+    """An estimate of time comes from earlier runs alone: the first plan has none."""
+    first = _callsheet(folder, "plan")
+    _run(folder, sandbox)
+    _edit(folder, "budget:", f"{FURTHER}budget:")
+
+    assert "time:" not in first
+    assert "time: about 1 minute, as long as clips took in earlier runs" in _callsheet(
+        folder, "plan"
+    )
