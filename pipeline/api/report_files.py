@@ -3,24 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
+from shutil import copyfile
 
 from pipeline.api.loaded_campaign import LoadedCampaign
 from pipeline.domain import Record, Table
-from pipeline.errors import MediaFault
 from pipeline.report.formats import encode_for_spreadsheets, to_csv, to_json
 from pipeline.report.html import poster_path, to_html
 from pipeline.report.junit import to_junit
 from pipeline.report.markdown import to_markdown
 from pipeline.report.summary import Report
 from pipeline.report.table_results import to_results
+from pipeline.storage.blobs import Store
 from pipeline.storage.fs import writing
 
 FOLDER = "report"
-_AT_ONCE = 4
-"""Posters made at once; the decoder runs without Python's lock."""
 Records = Callable[[], Iterable[Record]]
 Lines = Callable[[Report, Records], Iterator[str | bytes]]
 
@@ -31,11 +30,11 @@ def folder_of(campaign: LoadedCampaign) -> Path:
 
 
 def write_files(report: Report, campaign: LoadedCampaign, records: Records) -> None:
-    """Write every file of the report; posters of clips that have none are made first."""
+    """Write every file of the report; the posters beside the page are put there first."""
     folder = folder_of(campaign)
     with writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
-    posters = _posters(folder, records())
+    posters = _posters(campaign, records())
     for name, lines in _files(campaign, posters).items():
         part = _part(folder / name)
         with writing(folder / name):
@@ -100,27 +99,22 @@ def _csv(delimiter: str, _: Report, records: Records) -> Iterator[bytes]:
     yield from encode_for_spreadsheets(to_csv(records(), delimiter))
 
 
-def _posters(folder: Path, records: Iterable[Record]) -> frozenset[str]:
-    """Make the posters that are missing; return the content hashes of all clips that have one."""
-    clips = {
-        record.sha256: folder.parent / record.path
-        for record in records
-        if record.sha256 and record.path
-    }
+def _posters(campaign: LoadedCampaign, records: Iterable[Record]) -> frozenset[str]:
+    """Put the posters of the clips beside the page; return the digests of those that have one.
 
-    def make(sha256: str, clip: Path) -> str:
-        # FFmpeg is slow to load: only where a clip has no poster yet.
-        from pipeline.media.posters import write_poster  # noqa: PLC0415 - see above
-
+    They were made when the clips were verified: nothing is decoded here. What lies beside the page
+    already stays: an earlier version made some there alone.
+    """
+    folder, store = folder_of(campaign), Store(campaign.request.home)
+    found = set[str]()
+    for sha256 in {record.sha256 for record in records if record.sha256 and record.path}:
         target = folder / poster_path(sha256)
-        try:
+        # A clip without one is in the report as what it is; it has no picture.
+        with suppress(OSError):
             if not target.is_file():
-                write_poster(clip, target)
-        except (MediaFault, OSError):
-            # A clip that does not play is in the report as what it is; it has no picture.
-            return ""
-        return sha256
-
-    with ThreadPoolExecutor(_AT_ONCE) as pool:
-        made = pool.map(make, clips.keys(), clips.values())
-        return frozenset(sha256 for sha256 in made if sha256)
+                target.parent.mkdir(parents=True, exist_ok=True)
+                part = _part(target)
+                copyfile(store.poster(sha256), part)
+                part.replace(target)
+            found.add(sha256)
+    return frozenset(found)

@@ -31,6 +31,7 @@ from pipeline.ledger.sql_schema import (
     fallbacks,
     items,
     jobs,
+    lane_widths,
     losses,
     manifest_of,
     outputs,
@@ -40,6 +41,7 @@ from pipeline.ledger.sql_schema import (
     purchases,
     set_aside,
     sum_up_budgets,
+    task_durations,
 )
 
 _DRAFTED: tuple[Table, ...] = (campaigns, budgets, items, payloads, fallbacks, jobs, outputs)
@@ -200,7 +202,7 @@ def _merge(
 
 _COPIED: tuple[Table, ...] = (
     *(campaigns, items, payloads, jobs, purchases, budgets, clips, outputs),
-    *(losses, set_aside, price_confirmations, price_quotes),
+    *(losses, set_aside, price_confirmations, price_quotes, task_durations, lane_widths),
 )
 
 

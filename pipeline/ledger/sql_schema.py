@@ -30,6 +30,7 @@ from sqlalchemy import (
 )
 
 from pipeline.domain.states import UNSETTLED
+from pipeline.ledger.history_tables import add_history_tables, history_tables
 
 _METADATA = MetaData()
 # SQLite gives its row ids to "INTEGER PRIMARY KEY" alone; PostgreSQL wants room to grow.
@@ -347,6 +348,7 @@ root_identity = Table(
 )
 """One line: whose ledger this is; the path as the file system's own bytes."""
 
+task_durations, lane_widths = history_tables(_METADATA)
 _versions = Table("versions", _METADATA, Column("version", Integer, primary_key=True))
 
 Migration = Callable[[Connection], None]
@@ -544,6 +546,7 @@ MIGRATIONS: tuple[Migration, ...] = (
     _keep_what_is_told_of_results,
     _add_price_quotes,
     _add_stale,
+    add_history_tables,
 )
 """What changed since version 1, in order; only ever appended to."""
 VERSION = 1 + len(MIGRATIONS)

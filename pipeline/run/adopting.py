@@ -46,6 +46,8 @@ _NOT_NOW = MappingProxyType(
 _IN_FLIGHT = "its item is being made: `callsheet run` collects it"
 
 Probe = Callable[[Path], Media]
+PosterProbe = Callable[[Path, Path], Media]
+"""The same with a still of the clip at the second path then."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,12 +84,20 @@ class Adoption:
     """Takes clips in for the latest plan of a campaign, which must have been admitted."""
 
     def __init__(
-        self, ledger: Ledger, store: Store, *, campaign: str, probe: Probe, now: datetime
+        self,
+        ledger: Ledger,
+        store: Store,
+        *,
+        campaign: str,
+        probe: Probe,
+        poster_probe: PosterProbe,
+        now: datetime,
     ) -> None:
         self._ledger = ledger
         self._store = store
         self._campaign = campaign
         self._probe = probe
+        self._poster_probe = poster_probe
         self._now = now
         self._taken: dict[str, str] = {}
         """Clips that were taken in just now, and for which item."""
@@ -173,7 +183,8 @@ class Adoption:
     def _book(
         self, item: Adopter, sha256: str, extension: str, *, shown: str, placed: PlacedFile | None
     ) -> Adopted:
-        media = self._probe(self._store.path(sha256, extension))
+        place = self._store.path(sha256, extension)
+        media = self._poster_probe(place, self._store.poster(sha256))
         clip = Clip(
             sha256=sha256,
             extension=extension,

@@ -119,6 +119,9 @@ class ActiveJob:
         """
         queue, limiter = self.queue, self.queue.limiter
         wait = partial(queue.wait, settling=settling)
+        # Bought faster than looked into, clips would only pile up.
+        if not await wait(self.context.clips.until_room()):
+            return False
         while await wait(queue.until_resumed()):
             if not self._slot:
                 self._slot = await wait(limiter.enter())

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.domain import Record
-from pipeline.media.posters import write_poster
+from pipeline.media.video import probe_with_poster
 from pipeline.report.html import poster_path, to_html
 from pipeline.report.summary import summarise
 from tests.browser.chromium import FOUND, Page, chromium
@@ -92,7 +92,7 @@ def _filmed(root: Path, row: str, cell: str, **changes: str) -> Record:
 def _posters(root: Path, records: list[Record]) -> set[str]:
     filmed = [record for record in records if record.path]
     for record in filmed:
-        write_poster(root / str(record.path), root / "report" / poster_path(record.sha256))
+        probe_with_poster(root / str(record.path), root / "report" / poster_path(record.sha256))
     return {record.sha256 for record in filmed}
 
 

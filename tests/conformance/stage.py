@@ -44,6 +44,7 @@ from pipeline.run.runner import RunConfig, RunDependencies, run
 from pipeline.storage.blobs import Store
 from tests.sandboxes import Sandbox
 from tests.unit.providers.samples import item
+from tests.unit.run.shop import ProbedClips
 
 CAMPAIGN = "conformance"
 _HURRY = 200.0
@@ -150,7 +151,7 @@ class Stage:
                 dependencies = RunDependencies(
                     transport=transport,
                     store=Store(self.root),
-                    probe=probe,
+                    clips=ProbedClips(probe),
                     clock=clock,
                     observer=seen.append,
                 )

@@ -33,7 +33,7 @@ from pipeline.run.plan_sync import PlanSummary, sync_plan
 from pipeline.run.runner import RunConfig, RunDependencies, run
 from pipeline.storage.blobs import Store
 from tests.clocks import JumpingClock
-from tests.unit.run.shop import LANE, OFFER, Provider, Shop
+from tests.unit.run.shop import LANE, OFFER, ProbedClips, Provider, Shop
 
 PROVIDERS = ("runware", "inference", "unifically")
 SIZES = {"16:9": (1280, 720), "9:16": (720, 1280), "1:1": (960, 960)}
@@ -138,7 +138,7 @@ class House:
         dependencies = RunDependencies(
             transport=self.shop,
             store=Store(self.root),
-            probe=self._probe,
+            clips=ProbedClips(self._probe),
             clock=self.clock,
             chance=Random(7),  # noqa: S311 - the same jitter in each test
         )

@@ -63,6 +63,7 @@ UNDO: tuple[str, ...] = (
     "ALTER TABLE purchases DROP COLUMN seed; ALTER TABLE purchases DROP COLUMN nsfw;",
     "DROP TABLE price_quotes;",
     "ALTER TABLE items DROP COLUMN stale;",
+    "DROP TABLE task_durations; DROP TABLE lane_widths;",
 )
 """What undoes each migration, in the order of `tables.MIGRATIONS`."""
 
