@@ -24,6 +24,7 @@ from sqlalchemy import (
 
 from pipeline.domain.states import REPLANNED, UNSETTLED
 from pipeline.ledger.budgets import campaign_scope
+from pipeline.ledger.migrations import sum_up_budgets
 from pipeline.ledger.sql_schema import (
     budgets,
     campaigns,
@@ -40,7 +41,6 @@ from pipeline.ledger.sql_schema import (
     price_quotes,
     purchases,
     set_aside,
-    sum_up_budgets,
     task_durations,
 )
 

@@ -67,6 +67,7 @@ from pipeline.ledger.loss_detection import (
     read_traces,
     refuse_lost,
 )
+from pipeline.ledger.migrations import VERSION, Foreign, Newer, migrate, version
 from pipeline.ledger.outputs import Clip, View
 from pipeline.ledger.paid_elsewhere import AbsentClip
 from pipeline.ledger.paid_tasks import PaidTask, paid_tasks
@@ -92,7 +93,7 @@ from pipeline.ledger.root_identity import (
 from pipeline.ledger.root_lock import LEDGER, RootLock, explain, keep_strays, prepare, touch
 from pipeline.ledger.run_ledger import RunLedger
 from pipeline.ledger.run_list import list_runs
-from pipeline.ledger.sql_schema import VERSION, Foreign, Newer, losses, migrate, set_aside, version
+from pipeline.ledger.sql_schema import losses, set_aside
 from pipeline.storage.fs import STATE_FOLDER
 
 T = TypeVar("T")

@@ -17,9 +17,9 @@ import pytest
 
 from pipeline.cli.command_line import invoke
 from pipeline.errors import RootRefused
+from pipeline.ledger.migrations import MIGRATIONS
 from pipeline.ledger.repository import Ledger
 from pipeline.ledger.root_identity import RootKind
-from pipeline.ledger.sql_schema import MIGRATIONS
 from tests.machine.campaign import ITEMS, KEY, Campaign, environment
 from tests.machine.conftest import Callsheet
 from tests.pairs import pairs

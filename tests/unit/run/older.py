@@ -6,8 +6,8 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
+from pipeline.ledger.migrations import VERSION
 from pipeline.ledger.root_lock import LEDGER
-from pipeline.ledger.sql_schema import VERSION
 from pipeline.storage.fs import STATE_FOLDER
 
 _SCOPES_OF_CAMPAIGNS = """

@@ -19,8 +19,8 @@ import pytest
 from pipeline.domain import Event, Media, Policy
 from pipeline.domain.states import State
 from pipeline.errors import MediaFault
+from pipeline.ledger.migrations import MIGRATIONS
 from pipeline.ledger.repository import Ledger
-from pipeline.ledger.sql_schema import MIGRATIONS
 from pipeline.net.client import Download
 from pipeline.net.lane import Lane
 from pipeline.providers.base import Request
