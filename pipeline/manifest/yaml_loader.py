@@ -138,8 +138,7 @@ class _Composer:
         text, self._paired = mask_pairs(origin.text)
         self._events: Iterator[_Event] = _parse(text)
         self._anchors: dict[str, Node | None] = {}
-        self._doubtful_anchors: dict[str, list[Span]] = {}
-        """Anchors before unquoted texts, until an alias names them."""
+        self._unused_anchors: dict[str, Span] = {}  # before unquoted texts
         self._nodes = 0
         self._aliased = 0
 
@@ -168,19 +167,11 @@ class _Composer:
                 case yaml.DocumentStartEvent():
                     root = self._node(next(self._events), 0)
         if root is not None:
-            # A text that begins with '&' has lost its first word; nothing says so, but that no
-            # alias names it.
-            self.findings += [
-                Finding(
-                    slug="cut-by-anchor",
-                    message=f"'&{name}' names the text for '*{name}', and is no part of it",
-                    span=span,
-                    hint="put the text in quotes if the '&' belongs to it; nothing uses the name",
-                    severity=Severity.WARNING,
-                )
-                for name, spans in self._doubtful_anchors.items()
-                for span in spans
-            ]
+            # A text that begins with '&' has lost its first word.
+            for name, span in self._unused_anchors.items():
+                message = f"'&{name}' names the text for '*{name}', and is no part of it"
+                hint = "put the text in quotes if the '&' belongs to it; nothing uses the name"
+                self._warn("cut-by-anchor", message, span, hint)
             return root
         message = "the file says nothing"
         place = Span(file=self.source.shown)
@@ -219,12 +210,12 @@ class _Composer:
         if anchor:
             self._anchors[anchor] = node
             if isinstance(node.value, str) and not node.style:
-                self._doubtful_anchors.setdefault(anchor, []).append(node.span)
+                self._unused_anchors[anchor] = node.span
         return node
 
     def _alias(self, event: _Event) -> Node:
         node = self._anchors.get(event.anchor)
-        self._doubtful_anchors.pop(event.anchor, None)
+        self._unused_anchors.pop(event.anchor, None)
         if node is None and event.anchor in self._anchors:
             raise self._refusal("bad-alias", f"'*{event.anchor}' repeats itself", event)
         if node is None:
@@ -315,15 +306,15 @@ class _Composer:
             return
         found = _CUTTING.match(self.source.text, node.extent[1])
         if found and (key in _SENT or " " in node.value):
-            self.findings.append(
-                Finding(
-                    slug="cut-by-comment",
-                    message="the rest of the line is a comment, and no part of this text",
-                    span=self.source.span(found.end() - 1, found.end()),
-                    hint="put the text in quotes if the '#' belongs to it",
-                    severity=Severity.WARNING,
-                )
-            )
+            message = "the rest of the line is a comment, and no part of this text"
+            hint = "put the text in quotes if the '#' belongs to it"
+            place = self.source.span(found.end() - 1, found.end())
+            self._warn("cut-by-comment", message, place, hint)
+
+    def _warn(self, slug: str, message: str, span: Span, hint: str) -> None:
+        self.findings.append(
+            Finding(slug=slug, message=message, span=span, hint=hint, severity=Severity.WARNING)
+        )
 
     def _span(self, start: _Event, end: _Event | None = None) -> Span:
         first, last = start.start_mark, (end or start).end_mark
