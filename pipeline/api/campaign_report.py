@@ -151,7 +151,7 @@ def reviewed_records(
 ) -> Iterator[Record]:
     """Return the records of a campaign with what was decided of them."""
     decisions = load_decisions(campaign.request, campaign.name)
-    return decisions.with_reviews(ledger.records(campaign.name, selected=selected))
+    return ledger.records(campaign.name, selected=selected, review=decisions.verdict)
 
 
 def write_report(

@@ -318,12 +318,19 @@ class Ledger:
             found |= self._read(partial(jobs.states, keys=wanted[start : start + _KEYS_AT_ONCE]))
         return found
 
-    def records(self, campaign: str, *, selected: bool = False) -> Iterator[Record]:
+    def records(
+        self,
+        campaign: str,
+        *,
+        selected: bool = False,
+        review: record_pages.Judge | None = None,
+    ) -> Iterator[Record]:
         """Return the campaign's items in plan order, as they stand, read page by page.
 
-        `selected` leaves out those that the last admission did not select.
+        `selected` leaves out those that the last admission did not select; `review` is asked what
+        was decided of a clip.
         """
-        pages = partial(record_pages.page, campaign=campaign, selected=selected)
+        pages = partial(record_pages.page, campaign=campaign, selected=selected, review=review)
         return iter_pages(lambda after: self._read(partial(pages, after=after)), before=-1)
 
     def item_changes(self, campaign: str, *, address: str = "") -> Iterator[ItemChange]:
