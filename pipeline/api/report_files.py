@@ -43,6 +43,18 @@ def write_files(report: Report, campaign: LoadedCampaign, records: Records) -> N
                 for line in lines(report, records):
                     file.write(line if isinstance(line, bytes) else line.encode())
             part.replace(folder / name)
+    if posters:
+        # Pillow is slow to load: only where there is a picture.
+        from pipeline.media.contact_sheets import write_contact_sheets  # noqa: PLC0415 - see above
+
+        clips = (
+            (record.shot, record.address, folder / poster_path(record.sha256))
+            for record in records()
+            if record.sha256 in posters
+        )
+        # Like a poster it is beside what was made: for want of a picture no run fails.
+        with suppress(OSError):
+            write_contact_sheets(folder, clips)
 
 
 def has_report(campaign: LoadedCampaign) -> bool:
