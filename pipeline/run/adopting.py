@@ -118,11 +118,12 @@ class Adoption:
             return refuse(why=_NOT_NOW.get(item.state, _IN_FLIGHT))
         if file_sha256(clip.path) != clip.sha256:
             return refuse(why="it is damaged: its bytes are not its name")
-        why = self._mismatch(clip.path, clip.sha256, item)
-        if why:
+        why, media = self._judge(clip.path, clip.sha256, item)
+        if media is None or why:
             return refuse(why=why)
         extension = clip.path.suffix.lstrip(".")
-        return self._book(item, clip.sha256, extension, shown=str(clip.path), placed=None)
+        shown = str(clip.path)
+        return self._book(item, clip.sha256, extension, media=media, shown=shown, placed=None)
 
     def items_named(self, address: str) -> list[Adopter]:
         """Return the plan's items of an address, whose take may be left out."""
@@ -153,14 +154,14 @@ class Adoption:
             with (self._store.root / view.path).open("rb") as reading, writing(part):
                 part.unlink(missing_ok=True)
                 sha256 = copy_bytes(reading, part)
-            why, extension = self._mismatch(part, sha256, item), clip_extension(part)
+            (why, media), extension = self._judge(part, sha256, item), clip_extension(part)
             named = view.path.rpartition(".")[2]
             if not why and named != extension:
                 # The plan would look for it elsewhere.
                 why = f"it is a {extension} file, and is named .{named}"
             if not why and files.stat(view.path) != found.stat:
                 why = "it was written to while it was read: try again"
-            if why:
+            if media is None or why:
                 return refuse(why=why)
             self._store.adopt(part, sha256, extension)
         except OSError as fault:
@@ -168,23 +169,32 @@ class Adoption:
         finally:
             part.unlink(missing_ok=True)
         placed = PlacedFile(path=view.path, signature=found.stat.signature, mode=found.stat.mode)
-        return self._book(item, sha256, extension, shown=shown, placed=placed)
+        return self._book(item, sha256, extension, media=media, shown=shown, placed=placed)
 
-    def _mismatch(self, file: Path, sha256: str, item: Adopter) -> str:
-        """Return why a file is not the clip that an item wants; empty if it is."""
+    def _judge(self, file: Path, sha256: str, item: Adopter) -> tuple[str, Media | None]:
+        """Return why a file is not the clip that an item wants, and what it measures.
+
+        The first is empty if it is that clip, whose still is in the store then; the second is
+        None if it was not decoded, or does not play.
+        """
         if sha256 in self._taken:
-            return f"it is the same file as the clip of {self._taken[sha256]}"
+            return f"it is the same file as the clip of {self._taken[sha256]}", None
         try:
-            media = self._probe(file)
+            media = self._poster_probe(file, self._store.poster(sha256))
         except MediaFault as fault:
-            return f"it does not play: {fault.message}"
-        return judge(payload.load_item(item.payload).spec, media)
+            return f"it does not play: {fault.message}", None
+        return judge(payload.load_item(item.payload).spec, media), media
 
     def _book(
-        self, item: Adopter, sha256: str, extension: str, *, shown: str, placed: PlacedFile | None
+        self,
+        item: Adopter,
+        sha256: str,
+        extension: str,
+        *,
+        media: Media,
+        shown: str,
+        placed: PlacedFile | None,
     ) -> Adopted:
-        place = self._store.path(sha256, extension)
-        media = self._poster_probe(place, self._store.poster(sha256))
         clip = Clip(
             sha256=sha256,
             extension=extension,
