@@ -18,7 +18,8 @@ from multiprocessing.context import ForkServerContext, ForkServerProcess
 from pathlib import Path
 from subprocess import CompletedProcess
 from tempfile import TemporaryDirectory
-from unittest.mock import patch
+
+import pytest
 
 from pipeline.clock import RealClock
 from tests.clocks import brief_sleep
@@ -27,6 +28,7 @@ Main = Callable[[Sequence[str]], int]
 _PATIENCE_S = 170
 _IMPORTED = (
     "__main__",
+    "tests.processes",
     "tests.crash.child",
     "pipeline.cli",
     "pipeline.cli.watching",
@@ -117,7 +119,8 @@ def command_line(words: Sequence[str]) -> int:
 
 def _brief_command_line(words: Sequence[str]) -> int:
     """Run a command whose waits take a tenth of their time."""
-    with patch.object(RealClock, "sleep", brief_sleep):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(RealClock, "sleep", brief_sleep)
         return command_line(words)
 
 
