@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 from shutil import rmtree
 
 import pytest
 
+from tests.processes import run_callsheet
 from tests.sandboxes import Sandbox
 
 KEY = "key-of-the-listed-runs"
@@ -37,15 +35,9 @@ def folder(tmp_path: Path) -> Path:
 
 
 def _callsheet(folder: Path, *words: str, columns: int = 80) -> str:
-    done = subprocess.run(
-        [sys.executable, "-m", "pipeline", words[0], "mugs.yaml", "--root", "out", *words[1:]],
-        env={**os.environ, "RUNWARE_API_KEY": KEY, "COLUMNS": str(columns)},
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=120,
-    )
+    variables = {"RUNWARE_API_KEY": KEY, "COLUMNS": str(columns)}
+    command = [words[0], "mugs.yaml", "--root", "out", *words[1:]]
+    done = run_callsheet(command, variables, folder=folder)
     assert 0 == done.returncode, done.stdout + done.stderr
     return done.stdout
 

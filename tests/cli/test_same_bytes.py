@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -24,6 +26,18 @@ MACHINES: tuple[dict[str, str], ...] = (
     {"PYTHONHASHSEED": "4711", "TZ": "America/St_Johns", "LC_ALL": "tr_TR.UTF-8"},
 )
 
+_ALL = """
+import json, os, sys
+from pipeline.cli.command_line import invoke
+from pipeline.cli.console import open_standard_streams
+open_standard_streams()
+for words in json.loads(sys.argv[1]):
+    assert invoke(words) == 0, words
+    sys.stdout.flush()
+    os.write(1, bytes(1))
+"""
+"""Every command in one process, with a zero byte behind what each prints."""
+
 
 @pytest.fixture(scope="module")
 def edited(finished: Path, tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
@@ -41,20 +55,29 @@ def edited(finished: Path, tmp_path_factory: pytest.TempPathFactory) -> list[Pat
     return [folder, other]
 
 
-@pytest.mark.parametrize("words", WORDS, ids=" ".join)
-def test_the_same_bytes_everywhere(words: tuple[str, ...], edited: list[Path]) -> None:
-    """Hash seed, time zone, locale, folder: a plan and its reasons are the same to the byte."""
-    printed = {
+@pytest.fixture(scope="module")
+def printed(edited: list[Path]) -> list[Mapping[tuple[str, ...], bytes]]:
+    """Return what each of the machines prints, by the command."""
+    told = [
         subprocess.run(
-            [sys.executable, "-m", "pipeline", *words],
+            [sys.executable, "-c", _ALL, json.dumps(WORDS)],
             env={**os.environ, **machine},
             cwd=folder,
             capture_output=True,
             check=True,
-            timeout=60,
-        ).stdout
+            timeout=120,
+        ).stdout.split(b"\0")
         for machine, folder in zip(MACHINES, [*edited, edited[0]], strict=True)
-    }
+    ]
+    return [dict(zip(WORDS, each, strict=False)) for each in told]
 
-    assert 1 == len(printed)
-    assert b"[A]#1" in printed.pop()
+
+@pytest.mark.parametrize("words", WORDS, ids=" ".join)
+def test_the_same_bytes_everywhere(
+    words: tuple[str, ...], printed: list[Mapping[tuple[str, ...], bytes]]
+) -> None:
+    """Hash seed, time zone, locale, folder: a plan and its reasons are the same to the byte."""
+    told = {each[words] for each in printed}
+
+    assert 1 == len(told)
+    assert b"[A]#1" in told.pop()

@@ -24,7 +24,7 @@ from pipeline.plan.lock.lock_changes import merge_locks
 from pipeline.plan.lock.lock_text import read_lock, write_lock
 from tests.machine.campaign import ITEMS, MANIFEST, TABLE, Campaign, environment
 from tests.machine.conftest import Callsheet
-from tests.sandboxes import Sandbox
+from tests.sandboxes import Sandbox, plain
 
 PRICE = Decimal("0.42")
 
@@ -117,6 +117,7 @@ def test_a_rehearsal_s_lock_file_lives_in_its_root(
 ) -> None:
     """Nothing of a rehearsal is beside the manifest."""
     words = ["run", *campaign.words()[1:4], "--rehearse", "--quiet"]
+    words += ["--scenario", str(plain(campaign.folder))]
 
     assert 0 == callsheet(*words)[0]
 

@@ -20,7 +20,7 @@ import pytest
 from tests.machine.campaign import ITEMS, TRACE, Campaign, environment
 from tests.machine.conftest import Callsheet
 from tests.pairs import some
-from tests.sandboxes import Sandbox
+from tests.sandboxes import Sandbox, plain
 
 BUG = "this is a bug"
 PATIENCE_S = 120
@@ -82,11 +82,11 @@ def test_trial_21_a_reader_that_goes_away(tmp_path: Path) -> None:
     prompt = "A mug turns slowly, no text."
     shot = f'shots:\n  - {{id: a, prompt: "{prompt}", takes: 10}}\n'
     (tmp_path / "ten.yaml").write_text(f"callsheet: 1\nname: ten\n{shot}", "utf-8")
-    callsheet = f"{sys.executable} -m pipeline"
+    callsheet, plays = f"{sys.executable} -m pipeline", plain(tmp_path)
     ends = "echo ${PIPESTATUS[0]}"
 
     made = subprocess.run(
-        ["bash", "-c", f"{callsheet} run ten.yaml --rehearse | head -1; {ends}"],
+        ["bash", "-c", f"{callsheet} run ten.yaml --rehearse --scenario {plays} | head -1; {ends}"],
         cwd=tmp_path,
         env={**os.environ, **environment()},
         capture_output=True,
