@@ -10,11 +10,12 @@ from __future__ import annotations
 import ast
 from collections import defaultdict
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
 
-from tests.architecture.source import PACKAGE, modules
+from tests.architecture.source import PACKAGE, modules, nodes
 
 LIST = Path(__file__).with_name("names_still_wrong.txt")
 PARTICIPLES = frozenset(
@@ -113,7 +114,7 @@ def _definitions() -> Iterator[tuple[str, str, ast.AST]]:
     """Yield module, name and node of every class and function."""
     for module in modules():
         place = str(module.relative_to(PACKAGE))
-        for node in ast.walk(ast.parse(module.read_text("utf-8"))):
+        for node in nodes(module):
             if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
                 yield place, node.name, node
 
@@ -163,8 +164,9 @@ def _metaphors() -> Iterator[str]:
 FOUND: tuple[Callable[[], Iterator[str]], ...] = (_classes, _files, _participles, _metaphors)
 
 
-def _wrong() -> set[str]:
-    return {line for find in FOUND for line in find()}
+@cache
+def _wrong() -> frozenset[str]:
+    return frozenset(line for find in FOUND for line in find())
 
 
 def _listed() -> set[str]:
