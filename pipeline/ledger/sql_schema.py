@@ -30,6 +30,7 @@ from sqlalchemy import (
 )
 
 from pipeline.domain.states import UNSETTLED
+from pipeline.ledger.fast_sql import create_tables
 
 _METADATA = MetaData()
 # SQLite gives its row ids to "INTEGER PRIMARY KEY" alone; PostgreSQL wants room to grow.
@@ -566,7 +567,7 @@ def migrate(connection: Connection) -> None:
     """Create the tables, or bring those of an older version up to date."""
     found = version(connection)
     if not found:
-        _METADATA.create_all(connection)
+        create_tables(connection, _METADATA)
         connection.execute(insert(_versions).values(version=VERSION))
         return
     for older in range(found, VERSION):
