@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from sqlalchemy import Connection, insert, inspect, select, text
 
+from pipeline.ledger.fast_sql import create_tables
 from pipeline.ledger.history_tables import add_history_tables
 from pipeline.ledger.sql_schema import (
     METADATA,
@@ -239,7 +240,7 @@ def migrate(connection: Connection) -> None:
     """Create the tables, or bring those of an older version up to date."""
     found = version(connection)
     if not found:
-        METADATA.create_all(connection)
+        create_tables(connection, METADATA)
         connection.execute(insert(versions).values(version=VERSION))
         return
     for older in range(found, VERSION):
