@@ -10,7 +10,7 @@ import pytest
 from tests.manifests.examination import examined
 from tests.manifests.hostile import CASES
 
-MOST_CHECKS = 200
+MOST_CHECKS = 100
 """Of a plain campaign: the slowest of these takes as long as 50."""
 MOST_MB = 500
 
