@@ -30,6 +30,7 @@ _IMPORTED = (
     "__main__",
     "tests.processes",
     "tests.crash.child",
+    "tests.manifests.examination",
     "pipeline.cli",
     "pipeline.cli.watching",
     *(f"pipeline.cli.commands.{name}" for name in ("ledger", "lock", "plan", "reconcile", "run")),

@@ -10,7 +10,7 @@ from shutil import copyfile
 
 from pipeline.api.loaded_campaign import LoadedCampaign
 from pipeline.domain import Record, Table
-from pipeline.report.formats import encode_for_spreadsheets, to_csv, to_json
+from pipeline.report.formats import encode_for_spreadsheets, label_posters, to_csv, to_json
 from pipeline.report.html import poster_path, to_html
 from pipeline.report.junit import to_junit
 from pipeline.report.markdown import to_markdown
@@ -47,11 +47,7 @@ def write_files(report: Report, campaign: LoadedCampaign, records: Records) -> N
         # Pillow is slow to load: only where there is a picture.
         from pipeline.media.contact_sheets import write_contact_sheets  # noqa: PLC0415 - see above
 
-        clips = (
-            (record.shot, record.address, folder / poster_path(record.sha256))
-            for record in records()
-            if record.sha256 in posters
-        )
+        clips = label_posters(records(), posters, lambda sha256: folder / poster_path(sha256))
         # Like a poster it is beside what was made: for want of a picture no run fails.
         with suppress(OSError):
             write_contact_sheets(folder, clips)

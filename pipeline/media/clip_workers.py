@@ -94,7 +94,17 @@ class ClipWorkers:
 
     async def _ask(self, job: Mapping[str, str]) -> dict[str, Any]:
         for _ in range(_ATTEMPTS):
-            worker = self._idle.pop() if self._idle else await _start()
+            if self._idle:
+                worker = self._idle.pop()
+            else:
+                # In a session of its own: Ctrl-C is for the run, which ends its workers.
+                worker = await asyncio.create_subprocess_exec(
+                    *(sys.executable, "-m", "pipeline.media.clip_worker"),
+                    stdin=asyncio.subprocess.PIPE,
+                    stdout=asyncio.subprocess.PIPE,
+                    stderr=asyncio.subprocess.DEVNULL,
+                    start_new_session=True,
+                )
             answer: dict[str, Any] | None = None
             try:
                 answer = await _exchange(worker, job)
@@ -109,17 +119,6 @@ class ClipWorkers:
         raise WorkerLost(
             f"the process that looks into clips ended {_ATTEMPTS} times at {Path(job['path']).name}"
         )
-
-
-async def _start() -> asyncio.subprocess.Process:
-    # In a session of its own: Ctrl-C is for the run, which ends its workers.
-    return await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "pipeline.media.clip_worker"),
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.DEVNULL,
-        start_new_session=True,
-    )
 
 
 async def _exchange(
