@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
+from urllib.parse import quote
 
 from pipeline.api.loaded_campaign import LoadedCampaign
-from pipeline.domain import Record, Table
+from pipeline.domain import Manifest, Record, Table
 from pipeline.errors import MediaFault
+from pipeline.manifest.used_cells import used_columns
 from pipeline.report.formats import encode_for_spreadsheets, to_csv, to_json
 from pipeline.report.html import poster_path, to_html
 from pipeline.report.junit import to_junit
 from pipeline.report.markdown import to_markdown
+from pipeline.report.page_data import PageSource
 from pipeline.report.summary import Report
 from pipeline.report.table_results import to_results
 from pipeline.storage.fs import writing
@@ -66,11 +70,7 @@ def _part(file: Path) -> Path:
 def _files(campaign: LoadedCampaign, posters: frozenset[str] = frozenset()) -> Mapping[str, Lines]:
     """Return how each file of the report is written, by its name."""
     manifest = campaign.manifest
-    tables = {
-        shot.id: manifest.tables[shot.table]
-        for shot in manifest.shots
-        if shot.table is not None and shot.table in manifest.tables
-    }
+    tables = tables_of(manifest)
     shots_of: dict[str, set[str]] = {}
     for shot, table in tables.items():
         shots_of.setdefault(table.name, set()).add(shot)
@@ -79,7 +79,7 @@ def _files(campaign: LoadedCampaign, posters: frozenset[str] = frozenset()) -> M
     delimiter = marks.pop() if len(marks) == 1 else ","
     return {
         "index.html": lambda report, records: iter(
-            (to_html(report, records(), posters=posters, tables=tables),)
+            (to_html(report, records(), page_source(campaign, posters)),)
         ),
         "report.json": lambda report, records: to_json(report, records()),
         "report.csv": partial(_csv, delimiter),
@@ -90,6 +90,34 @@ def _files(campaign: LoadedCampaign, posters: frozenset[str] = frozenset()) -> M
             for name, shots in shots_of.items()
         },
     }
+
+
+def tables_of(manifest: Manifest) -> Mapping[str, Table]:
+    """Return the table of each shot that has one, by the shot."""
+    return {
+        shot.id: manifest.tables[shot.table]
+        for shot in manifest.shots
+        if shot.table is not None and shot.table in manifest.tables
+    }
+
+
+def page_source(campaign: LoadedCampaign, posters: frozenset[str]) -> PageSource:
+    """Return what the page in the report's folder shows beside the records."""
+    manifest, tables = campaign.manifest, tables_of(campaign.manifest)
+    used: dict[str, set[str]] = {}
+    for shot in manifest.shots:
+        if shot.id in tables:
+            table = tables[shot.id]
+            used.setdefault(table.name, set()).update(used_columns(shot, table))
+    folder = folder_of(campaign)
+    return PageSource(
+        posters=posters,
+        tables=tables,
+        used=used,
+        # From the page on, so that project and root may be moved together.
+        href=lambda path: quote(os.path.relpath(path, folder)),
+        limit_usd=manifest.budget.limit_usd,
+    )
 
 
 def _results(table: Table, shots: set[str], _: Report, records: Records) -> Iterator[bytes]:
