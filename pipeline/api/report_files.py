@@ -39,7 +39,7 @@ def write_files(report: Report, campaign: LoadedCampaign, records: Records) -> N
     folder = folder_of(campaign)
     with writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
-    posters = _posters(folder, records())
+    posters = write_posters(folder, records())
     for name, lines in _files(campaign, posters).items():
         part = _part(folder / name)
         with writing(folder / name):
@@ -128,7 +128,7 @@ def _csv(delimiter: str, _: Report, records: Records) -> Iterator[bytes]:
     yield from encode_for_spreadsheets(to_csv(records(), delimiter))
 
 
-def _posters(folder: Path, records: Iterable[Record]) -> frozenset[str]:
+def write_posters(folder: Path, records: Iterable[Record]) -> frozenset[str]:
     """Make the posters that are missing; return the content hashes of all clips that have one."""
     clips = {
         record.sha256: folder.parent / record.path

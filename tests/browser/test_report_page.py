@@ -78,6 +78,7 @@ def _filmed(root: Path, row: str, cell: str, take: int, **changes: object) -> Re
         axes={"mood": cell},
         path=path,
         sha256=hashlib.sha256(content).hexdigest(),
+        key=hashlib.sha256(path.encode()).hexdigest(),
         **changes,
     )
 
@@ -268,8 +269,8 @@ def test_decisions_are_unsaved_until_they_are_exported(page: Page, tmp_path: Pat
     (exported,) = tmp_path.glob("*.json")
     document = json.loads(exported.read_text("utf-8"))
     assert ("spring", 1) == (document["campaign"], len(document["decisions"]))
-    assert ("approve", "spin[SKU-1,calm]#1") == (
-        document["decisions"][0]["decision"],
+    assert ("approved", "spin[SKU-1,calm]#1") == (
+        document["decisions"][0]["verdict"],
         document["decisions"][0]["address"],
     )
     page.dialogs.clear()

@@ -28,7 +28,7 @@ const Comparison = (() => {
 
   async function decide(n) {
     if (!clips[n]) return;
-    await Decisions.record(clips[n], "approve");
+    await Decisions.record(clips[n], "approved");
     at("side-by-side").querySelectorAll(".word").forEach((word, k) => {
       word.textContent = `${Decisions.wordOf(clips[k])} · ${clips[k].provider} · ${moneyText(clips[k])}`;
       word.className = `word ${Decisions.wordOf(clips[k]).replace(" ", "-")}`;

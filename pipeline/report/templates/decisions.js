@@ -1,7 +1,6 @@
 // What was decided of each clip: saved by the server, or kept in the browser until it is exported.
 const Decisions = (() => {
-  const WORDS = { approve: "approved", reject: "rejected", later: "later" };
-  const storage = `callsheet decisions ${Data.root} ${Data.made_for || Data.name}`;
+  const storage = `callsheet decisions ${Data.root} ${Data.name}`;
   const current = new Map();
   const listeners = [];
   let history = [];
@@ -9,23 +8,22 @@ const Decisions = (() => {
   let fault = "";
 
   const isFinished = (clip) => Boolean(clip.sha256 && clip.path);
-  const isFor = (entry, clip) => clip !== undefined && entry.sha256 === clip.sha256;
+  // What is judged is a clip as the work that it was made for: who shares both shares the decision.
+  const judged = ({ key, sha256 }) => `${key} ${sha256}`;
+  const here = new Set(Data.clips.filter(isFinished).map(judged));
 
   function accept(entry) {
-    const clip = Data.byAddress.get(entry.address);
-    // A decision whose clip is not there now is history, and decides nothing.
-    if (!isFor(entry, clip)) return;
-    if (entry.decision === "reopen") current.delete(entry.address);
-    else current.set(entry.address, entry);
+    if (entry.verdict === "reopened") current.delete(judged(entry));
+    else current.set(judged(entry), entry);
   }
 
-  const of = (clip) => current.get(clip.address);
+  const of = (clip) => current.get(judged(clip));
 
   function wordOf(clip) {
-    const entry = of(clip);
-    if (entry) return WORDS[entry.decision] || entry.decision;
     if (!isFinished(clip)) return "no clip";
-    return clip.place.clips.some((other) => of(other)?.decision === "approve") ? "not needed" : "waiting";
+    const entry = of(clip);
+    if (entry) return entry.verdict;
+    return clip.place.clips.some((other) => of(other)?.verdict === "approved") ? "not needed" : "waiting";
   }
 
   function keep() {
@@ -49,7 +47,9 @@ const Decisions = (() => {
 
   // In the order in which they were made: the server writes each to the disk before it answers.
   let sending = Promise.resolve();
+  let underWay = 0;
   function flush() {
+    underWay += 1;
     sending = sending.then(async () => {
       while (unsaved.length) {
         const [entry] = unsaved;
@@ -59,21 +59,23 @@ const Decisions = (() => {
         } catch (error) {
           const isRefused = error instanceof Refusal;
           fault = isRefused ? `Not saved: ${error.message}` : "The server does not answer: decisions wait here until it does. Export them before you leave.";
+          // It may have been written before the answer was lost: the server looks.
+          entry.again = true;
           if (!isRefused) return false;
-          current.delete(entry.address);
+          current.delete(judged(entry));
         }
         unsaved.shift();
       }
       return true;
-    });
+    }).finally(() => { underWay -= 1; });
     return sending;
   }
 
   class Refusal extends Error {}
 
   // Returns once the decision is durable: true, or false where it is only kept in the page.
-  async function record(clip, decision, { reason = "", note = "" } = {}) {
-    const entry = { address: clip.address, take: clip.take, key: clip.key, sha256: clip.sha256, decision, reason, note, at: new Date().toISOString() };
+  async function record(clip, verdict, { reason = "", note = "" } = {}) {
+    const entry = { address: clip.address, take: clip.take, key: clip.key, sha256: clip.sha256, verdict, reason, note, at: new Date().toISOString().replace(/\.\d+/, "") };
     history.push({ clip, before: of(clip) });
     unsaved.push(entry);
     accept(entry);
@@ -88,14 +90,14 @@ const Decisions = (() => {
     if (!last) return null;
     const { clip, before } = last;
     const entry = unsaved.at(-1);
-    if (!Data.served && entry && entry.address === clip.address && !entry.exported) {
+    if (!Data.served && entry && judged(entry) === judged(clip) && !entry.exported) {
       unsaved.pop();
-      current.delete(clip.address);
+      current.delete(judged(clip));
       if (before) accept(before);
       keep();
       tell(clip);
     } else {
-      await record(clip, before ? before.decision : "reopen", before || {});
+      await record(clip, before ? before.verdict : "reopened", before || {});
       history.pop();
     }
     return clip;
@@ -104,7 +106,7 @@ const Decisions = (() => {
   const waiting = () => unsaved.filter((entry) => !entry.exported);
 
   function exported() {
-    const document = { callsheet_decisions: 1, campaign: Data.name, profile: Data.profile, exported_at: new Date().toISOString(), decisions: unsaved.map(({ exported: _, ...entry }) => entry) };
+    const document = { callsheet_decisions: 1, campaign: Data.name, profile: Data.profile, exported_at: new Date().toISOString(), decisions: unsaved.map(({ exported: _, again: __, ...entry }) => entry) };
     unsaved = unsaved.map((entry) => ({ ...entry, exported: true }));
     keep();
     tell();
@@ -119,12 +121,13 @@ const Decisions = (() => {
     const found = { taken: 0, same: 0, conflicts: [], gone: 0 };
     for (const entry of document.decisions) {
       const clip = Data.byAddress.get(entry.address);
-      if (!isFor(entry, clip)) found.gone += 1;
-      else if (of(clip)?.decision === entry.decision) found.same += 1;
-      else if (of(clip)) found.conflicts.push(`${entry.address}: here ${of(clip).decision}, in the file ${entry.decision}`);
+      // A decision whose clip is not there now is history, and decides nothing.
+      if (!clip || judged(clip) !== judged(entry)) found.gone += 1;
+      else if ((of(clip)?.verdict || "reopened") === entry.verdict) found.same += 1;
+      else if (of(clip)) found.conflicts.push(`${entry.address}: here ${of(clip).verdict}, in the file ${entry.verdict}`);
       else {
         found.taken += 1;
-        await record(clip, entry.decision, entry);
+        await record(clip, entry.verdict, entry);
       }
     }
     return found;
@@ -134,8 +137,8 @@ const Decisions = (() => {
   if (!Data.served) {
     try {
       const left = JSON.parse(localStorage.getItem(storage) || "[]");
-      const saved = (entry) => Data.decisions.some((known) => known.address === entry.address && known.sha256 === entry.sha256 && known.decision === entry.decision);
-      unsaved = left.filter((entry) => isFor(entry, Data.byAddress.get(entry.address)) && !saved(entry));
+      const saved = (entry) => Data.decisions.some((known) => judged(known) === judged(entry) && known.verdict === entry.verdict);
+      unsaved = left.filter((entry) => here.has(judged(entry)) && !saved(entry));
       unsaved.forEach(accept);
     } catch {
       fault = "This browser keeps nothing for a page from a folder: export before you leave.";
@@ -145,5 +148,5 @@ const Decisions = (() => {
     if (waiting().length) event.preventDefault();
   });
 
-  return { of, wordOf, record, undo, merge, exported, flush, isFinished, unsavedCount: () => waiting().length, faultText: () => fault, onChange: (listener) => listeners.push(listener) };
+  return { of, wordOf, record, undo, merge, exported, flush, isFinished, isSettled: () => underWay === 0, unsavedCount: () => waiting().length, faultText: () => fault, onChange: (listener) => listeners.push(listener) };
 })();

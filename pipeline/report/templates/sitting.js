@@ -94,19 +94,25 @@ const Sitting = (() => {
     at("reasons").hidden = !isChoosing;
     if (!isChoosing) return;
     at("reasons").replaceChildren(make("span", {}, "Reject because of:"), ...Data.reasons.slice(0, 9).map((reason, n) =>
-      button(`${n + 1} ${reason}`, () => decide("reject", { reason, note: at("remark").value.trim() }))));
+      button(`${n + 1} ${reason}`, () => decide("rejected", { reason, note: at("remark").value.trim() }))));
   }
 
-  async function decide(decision, more) {
+  async function decide(verdict, more) {
     if (!clip || isBusy) return;
     isBusy = true;
+    let isDurable = false;
     const decided = clip;
     const note = at("remark").value.trim();
     try {
       // The next clip is shown once this decision is durable.
-      await Decisions.record(decided, decision, { note, ...more });
+      isDurable = await Decisions.record(decided, verdict, { note, ...more });
     } finally {
       isBusy = false;
+    }
+    if (!isDurable) {
+      describe();
+      announce("The decision is not saved.");
+      return;
     }
     at("remark").value = "";
     const next = nextWaiting(decided);
@@ -152,7 +158,7 @@ const Sitting = (() => {
   }
 
   const KEYS = {
-    a: () => decide("approve"),
+    a: () => decide("approved"),
     r: askReason,
     l: () => decide("later"),
     u: undo,
@@ -169,7 +175,7 @@ const Sitting = (() => {
   function press(event) {
     if (!clip && event.key !== "u") return false;
     const reason = isChoosing && Data.reasons[Number(event.key) - 1];
-    if (reason) decide("reject", { reason });
+    if (reason) decide("rejected", { reason });
     else if (event.key === "Escape" && isChoosing) askReason();
     else if (event.target.closest("#seek") && event.key.startsWith("Arrow")) return false;
     else if (event.key === " " && event.target.closest("button, a, summary")) return false;
