@@ -21,10 +21,12 @@ def decide(
     reason: str = "",
     note: str = "",
     who: str = "",
+    clip: tuple[str, str] | None = None,
 ) -> Sequence[TakeDecision]:
     """Write what a person says of the take at an address, as the latest run left it.
 
-    InvalidInput where there is no clip to judge.
+    `clip` is the key and the SHA-256 of what was looked at. InvalidInput where there is no clip to
+    judge, or another one by now.
     """
     ledger = Ledger.reader(campaign.request.home, kind=campaign.request.kind)
     if ledger is None:
@@ -39,6 +41,8 @@ def decide(
     if verdict is Verdict.REROLL:
         # Asked for at one place, whoever shares the clip.
         made = [take for take in made if take.address == address]
+    if clip is not None and all((take.key, take.sha256) != clip for take in made):
+        raise usage(f"there is another clip at {address} by now: load the page again")
     judgement = Judgement(
         verdict=verdict,
         who=who or getpass.getuser(),

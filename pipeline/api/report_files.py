@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from shutil import copyfile
+from urllib.parse import quote
 
 from pipeline.api.loaded_campaign import LoadedCampaign
-from pipeline.domain import Record, Table
+from pipeline.domain import Manifest, Record, Table
+from pipeline.manifest.used_cells import used_columns
 from pipeline.report.formats import encode_for_spreadsheets, label_posters, to_csv, to_json
 from pipeline.report.html import poster_path, to_html
 from pipeline.report.junit import to_junit
 from pipeline.report.markdown import to_markdown
+from pipeline.report.page_data import PageSource
 from pipeline.report.summary import Report
 from pipeline.report.table_results import to_results
 from pipeline.storage.blobs import Store
@@ -34,7 +38,7 @@ def write_files(report: Report, campaign: LoadedCampaign, records: Records) -> N
     folder = folder_of(campaign)
     with writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
-    posters = _posters(campaign, records())
+    posters = write_posters(campaign, records())
     for name, lines in _files(campaign, posters).items():
         part = _part(folder / name)
         with writing(folder / name):
@@ -73,11 +77,7 @@ def _part(file: Path) -> Path:
 def _files(campaign: LoadedCampaign, posters: frozenset[str] = frozenset()) -> Mapping[str, Lines]:
     """Return how each file of the report is written, by its name."""
     manifest = campaign.manifest
-    tables = {
-        shot.id: manifest.tables[shot.table]
-        for shot in manifest.shots
-        if shot.table is not None and shot.table in manifest.tables
-    }
+    tables = tables_of(manifest)
     shots_of: dict[str, set[str]] = {}
     for shot, table in tables.items():
         shots_of.setdefault(table.name, set()).add(shot)
@@ -86,7 +86,7 @@ def _files(campaign: LoadedCampaign, posters: frozenset[str] = frozenset()) -> M
     delimiter = marks.pop() if len(marks) == 1 else ","
     return {
         "index.html": lambda report, records: iter(
-            (to_html(report, records(), posters=posters, tables=tables),)
+            (to_html(report, records(), page_source(campaign, posters)),)
         ),
         "report.json": lambda report, records: to_json(report, records()),
         "report.csv": partial(_csv, delimiter),
@@ -99,6 +99,34 @@ def _files(campaign: LoadedCampaign, posters: frozenset[str] = frozenset()) -> M
     }
 
 
+def tables_of(manifest: Manifest) -> Mapping[str, Table]:
+    """Return the table of each shot that has one, by the shot."""
+    return {
+        shot.id: manifest.tables[shot.table]
+        for shot in manifest.shots
+        if shot.table is not None and shot.table in manifest.tables
+    }
+
+
+def page_source(campaign: LoadedCampaign, posters: frozenset[str]) -> PageSource:
+    """Return what the page in the report's folder shows beside the records."""
+    manifest, tables = campaign.manifest, tables_of(campaign.manifest)
+    used: dict[str, set[str]] = {}
+    for shot in manifest.shots:
+        if shot.id in tables:
+            table = tables[shot.id]
+            used.setdefault(table.name, set()).update(used_columns(shot, table))
+    folder = folder_of(campaign)
+    return PageSource(
+        posters=posters,
+        tables=tables,
+        used=used,
+        # From the page on, so that project and root may be moved together.
+        href=lambda path: quote(os.path.relpath(path, folder)),
+        limit_usd=manifest.budget.limit_usd,
+    )
+
+
 def _results(table: Table, shots: set[str], _: Report, records: Records) -> Iterator[bytes]:
     yield from encode_for_spreadsheets(to_results(table, records(), shots), table.encoding)
 
@@ -107,7 +135,7 @@ def _csv(delimiter: str, _: Report, records: Records) -> Iterator[bytes]:
     yield from encode_for_spreadsheets(to_csv(records(), delimiter))
 
 
-def _posters(campaign: LoadedCampaign, records: Iterable[Record]) -> frozenset[str]:
+def write_posters(campaign: LoadedCampaign, records: Iterable[Record]) -> frozenset[str]:
     """Put the posters of the clips beside the page; return the digests of those that have one.
 
     They were made when the clips were verified: nothing is decoded here. What lies beside the page

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, TypeVar
@@ -144,6 +144,7 @@ def _record(
         **_money([] if shared else own),
         shared_with=shared,
         **_try(paid),
+        references=tuple(map(_reference, payload["assets"])),
         origin_shot=_span(payload["origin"]["shot"]),
         origin_row=_span(payload["origin"]["row"]) if payload["origin"]["row"] else None,
         passed_over=tuple((name, why) for name, why in payload["passed_over"]),
@@ -204,8 +205,16 @@ def _try(paid: Sequence[RowMapping]) -> dict[str, Any]:
         "seed": last["seed"],
         "nsfw": None if last["nsfw"] is None else bool(last["nsfw"]),
         "submitted_at": _time(last["intent_at"]),
+        "accepted_at": _time(last["accepted_at"]),
         "finished_at": _time(last["ended_at"]),
     }
+
+
+def _reference(asset: Mapping[str, Any]) -> tuple[str, str]:
+    name = str(asset.get("made_from") or asset["source"])
+    is_picture = asset["local"] and asset["media_type"] == "image"
+    # Of an address all is its name: it tells what was meant, and nothing is loaded from it.
+    return (asset["source"], name.rpartition("/")[2]) if is_picture else ("", name)
 
 
 def _time(unix: float | None) -> datetime | None:
