@@ -10,6 +10,7 @@ import hashlib
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from pipeline.errors import Unusable
 
@@ -34,6 +35,9 @@ class SharedStore:
         except ImportError:
             message = "shared stores need obstore: pip install 'callsheet[store]'"
             raise Unusable(message) from None
+        # It is shown, logged, and kept by shells.
+        if "@" in urlsplit(address).netloc:
+            raise Unusable("a store's address has no user and no password: set them as variables")
         self._address = address
         self._store: ObjectStore
         try:
