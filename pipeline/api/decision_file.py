@@ -13,12 +13,15 @@ from pathlib import Path
 from pipeline.api.campaign_request import CampaignRequest, usage
 from pipeline.api.lock_file import lock_path
 from pipeline.domain import Alternative, PricedItem, Record
+from pipeline.domain.item import EMPTY
+from pipeline.domain.lock import NOTHING_REMEMBERED, LockMemory
 from pipeline.domain.review import (
     Judgement,
     Review,
     TakeDecision,
     Verdict,
     decisions_in_force,
+    decisions_on_clips,
     is_contradicted,
     is_locked,
     merge_decisions,
@@ -70,11 +73,17 @@ class DecisionIndex:
         self.places = places
         # Clips that are shared by one key share what was decided.
         every = (decision for decisions in places.values() for decision in decisions)
-        self._in_force = decisions_in_force(every)
+        self._of_work = decisions_in_force(every)
+        self._at_place = {place: decisions_on_clips(places[place]) for place in places}
 
-    def in_force(self, key: str, sha256: str) -> Sequence[TakeDecision]:
-        """Return what holds of a clip: nothing, one decision, or several that differ."""
-        return self._in_force.get((key, sha256), ())
+    def in_force(self, address: str, key: str, sha256: str) -> Sequence[TakeDecision]:
+        """Return what holds of the clip at an address: nothing, one decision, or several.
+
+        That is what was decided of the clip under this key, wherever that was, and of the same
+        clip at this place under another.
+        """
+        here = self._at_place.get(place_of(address), EMPTY).get(sha256, ())
+        return merge_decisions(self._of_work.get((key, sha256), ()), here)
 
     def review(self, record: Record) -> str:
         """Return a word of `Review`; empty while there is no clip to look at."""
@@ -82,7 +91,7 @@ class DecisionIndex:
             return ""
         if record.stale:
             return Review.STALE
-        return _REVIEW_OF[verdict_of(self.in_force(record.key, record.sha256))]
+        return _REVIEW_OF[verdict_of(self.in_force(record.address, record.key, record.sha256))]
 
     def with_reviews(self, records: Iterable[Record]) -> Iterator[Record]:
         """Yield the records with what was decided of them."""
@@ -90,8 +99,8 @@ class DecisionIndex:
 
     def conflicts(self) -> Iterator[str]:
         """Yield the addresses of takes about which two people's words differ."""
-        for place, decisions in sorted(self.places.items()):
-            for in_force in decisions_in_force(decisions).values():
+        for place, clips in sorted(self._at_place.items()):
+            for in_force in clips.values():
                 if is_contradicted(in_force):
                     yield f"{place}#{in_force[-1].take}"
 
@@ -105,13 +114,32 @@ class DecisionIndex:
         )
         return dict(asked)
 
-    def approved_clips(self) -> dict[str, tuple[str, str]]:
-        """Return key and clip of each address whose take is approved: it is not made anew."""
+    def approved_clips(
+        self, memory: LockMemory = NOTHING_REMEMBERED
+    ) -> dict[str, list[tuple[str, str]]]:
+        """Return keys and clips that are approved at each address, and are not made anew.
+
+        The one that was approved last is first. Where the lock file has a clip, its address and
+        its job's key are those that the lock file gives it.
+        """
+        locked: dict[tuple[str, str], list[tuple[str, str]]] = {}
+        for address, known in memory.at.items():
+            clip = (place_of(address), known.clip.sha256)
+            locked.setdefault(clip, []).append((address, known.job_key))
+        found: dict[str, list[tuple[TakeDecision, str]]] = {}
+        for place, clips in self._at_place.items():
+            for sha256, in_force in clips.items():
+                if is_locked(in_force):
+                    # The oldest is first, by what is the same on every machine.
+                    last = [each for each in in_force if each.verdict is Verdict.APPROVED][-1]
+                    own = [(f"{place}#{last.take}", last.key)]
+                    for address, key in locked.get((place, sha256), own):
+                        found.setdefault(address, []).append((last, key))
+        for approved in found.values():
+            approved.sort(key=lambda each: (each[0].at, each[0].id), reverse=True)
         return {
-            f"{place}#{in_force[-1].take}": clip
-            for place, decisions in self.places.items()
-            for clip, in_force in decisions_in_force(decisions).items()
-            if is_locked(in_force)
+            address: [(key, last.sha256) for last, key in approved]
+            for address, approved in found.items()
         }
 
 
@@ -127,20 +155,24 @@ def load_decisions(request: CampaignRequest, campaign: str) -> DecisionIndex:
 
 
 def keep_approved(
-    entries: Iterable[PricedItem | Finding], index: DecisionIndex, ledger: Ledger
+    entries: Iterable[PricedItem | Finding],
+    index: DecisionIndex,
+    memory: LockMemory,
+    ledger: Ledger,
 ) -> Iterator[PricedItem | Finding]:
     """Yield a plan in which an approved take keeps its clip, whatever the manifest asks for now.
 
-    A decision whose clip is not what the ledger has is history.
+    A decision whose clip is not what the ledger has, here or paid elsewhere, is history.
     """
-    approved = index.approved_clips()
-    there = ledger.clips_of(key for key, _ in approved.values())
+    approved = index.approved_clips(memory)
+    there = ledger.clips_of(key for clips in approved.values() for key, _ in clips)
     for entry in entries:
         if isinstance(entry, PricedItem) and entry.item.address in approved:
-            key, sha256 = approved[entry.item.address]
             known = entry.item.key
             same_work = {known.digest, *(other.digest for other in known.alternatives)}
-            if there.get(key) == sha256 and key not in same_work:
+            clips = approved[entry.item.address]
+            key = next((key for key, sha256 in clips if there.get(key) == sha256), None)
+            if key is not None and key not in same_work:
                 kept = Alternative(digest=key, exclusive=False, approved=True)
                 changed = replace(known, alternatives=(kept, *known.alternatives))
                 yield replace(entry, item=replace(entry.item, key=changed))
@@ -221,7 +253,7 @@ def _replaces(index: DecisionIndex, take: MadeTake, verdict: Verdict) -> tuple[s
     """Return the ids of what held of a clip until now; a further take says nothing of it."""
     if verdict is Verdict.REROLL:
         return ()
-    return tuple(sorted({each.id for each in index.in_force(take.key, take.sha256)}))
+    return tuple(sorted({each.id for each in index.in_force(take.address, take.key, take.sha256)}))
 
 
 def _ids(places: dict[str, tuple[TakeDecision, ...]]) -> set[str]:

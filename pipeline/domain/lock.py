@@ -69,6 +69,8 @@ class LockMemory:
     """Those of the campaign's own lock file."""
     others: frozenset[str] = frozenset()
     """Digests of clips in the other lock files of the project: none of them is lost."""
+    at: Mapping[str, RememberedClip] = field(default_factory=lambda: EMPTY)
+    """The clip that stands under each address."""
     moved: Mapping[str, RememberedClip] = field(default_factory=lambda: EMPTY)
     """Clips that stand under the address of another take than they were bought for."""
 
