@@ -240,15 +240,15 @@ class Campaign:
         """Write what a person says of a take: approved, rejected, later, or reopened.
 
         The file beside the manifest has it, durably, on return; each place that shares the clip
-        gets a line. `who` is the user's name unless it is said. InvalidInput where there is no
-        clip to judge.
+        gets a line. What the same person said already is not written again. `who` is the user's
+        name unless it is said. InvalidInput where there is no clip to judge.
 
             campaign.decide("spin[SKU-1001,calm]#1", "rejected", reason="wrong colour")
         """
         from pipeline.api.judgements import decide  # noqa: PLC0415 - seldom needed
 
         said = Verdict(verdict)
-        return decide(self._loaded, address, said, reason=reason, note=note, who=who)
+        return decide(self._loaded, [address], said, reason=reason, note=note, who=who)[address]
 
     def decisions(self) -> DecisionIndex:
         """Return what was decided of the campaign's takes; InvalidInput if its file is damaged."""

@@ -180,23 +180,33 @@ def keep_approved(
         yield entry
 
 
-def decide_take(
+def judge_takes(
     request: CampaignRequest,
     campaign: str,
-    made: Sequence[MadeTake],
+    made: Iterable[MadeTake],
     judgement: Judgement,
-) -> tuple[TakeDecision, ...]:
-    """Write a decision on a clip into the line of each place that shares it; durable on return."""
+) -> dict[str, TakeDecision]:
+    """Write a decision on clips into the line of each place that has one; durable on return.
+
+    All of it at once, or nothing. Return what holds of each address now: where the same was said
+    already by the same person, that stands as it is.
+    """
     path = decisions_path(request, campaign)
-    written: list[TakeDecision] = []
+    decided: dict[str, TakeDecision] = {}
+    # Two addresses may share a clip, and each brings all of its places.
+    takes = {take.address: take for take in made}.values()
 
     def change(text: str) -> str:
-        written.clear()
+        decided.clear()
         # Read under the file's lock: a colleague's word of a moment ago is what is replaced.
         places = _parse(text, path, request)
         index = DecisionIndex(places)
-        for take in made:
+        for take in takes:
             place = place_of(take.address)
+            said = _said_already(index, take, judgement)
+            if said is not None:
+                decided[take.address] = said
+                continue
             decision = TakeDecision(
                 take=take_of(take.address),
                 key=take.key,
@@ -213,11 +223,11 @@ def decide_take(
             if len(places[place]) == len(known):
                 raise usage(f"{place}: the same was decided in this very second; wait for the next")
             text = splice_decisions(text, place, places[place])
-            written.append(decision)
+            decided[take.address] = decision
         return text
 
     change_file(path, change)
-    return tuple(written)
+    return decided
 
 
 def merge_decision_file(
@@ -247,6 +257,20 @@ def merge_decision_file(
         added=len(_ids(merged) - before),
         conflicts=tuple(index.conflicts()),
     )
+
+
+def _said_already(
+    index: DecisionIndex, take: MadeTake, judgement: Judgement
+) -> TakeDecision | None:
+    """Return the decision that says the same of a take, in its place's own line; None if none."""
+    in_force = index.in_force(take.address, take.key, take.sha256)
+    if len(in_force) != 1 or in_force[0] not in index.places.get(place_of(take.address), ()):
+        return None
+    same = all(
+        getattr(in_force[0], name) == getattr(judgement, name)
+        for name in ("verdict", "who", "reason", "note")
+    )
+    return in_force[0] if same else None
 
 
 def _replaces(index: DecisionIndex, take: MadeTake, verdict: Verdict) -> tuple[str, ...]:

@@ -116,6 +116,34 @@ def test_a_decision_of_another_clip_is_history(
     assert 1 == len(sandbox.tasks("runware"))
 
 
+def test_many_takes_are_decided_together_or_not_at_all(
+    finished: Campaign, callsheet: Callsheet
+) -> None:
+    """An address without a clip leaves the others undecided; each such address is told."""
+    wrong = ("still[A]#1", "still[B]#1", "still[C]#1", "still[A]#9")
+
+    code, said = callsheet(*finished.words("approve", *wrong))
+
+    assert (3, 2) == (code, said.count("there is no clip at still")), said
+    assert not decisions_of(finished).exists()
+    assert "still[B]#1: approved" in decide(callsheet, finished, "approve", *wrong[:2], *ANN)
+    assert ["still[A]#1", "still[B]#1"] == reviewed(callsheet, finished, "approved")
+
+
+def test_saying_the_same_again_writes_nothing(finished: Campaign, callsheet: Callsheet) -> None:
+    """Unless somebody else says it, or a note comes to it."""
+    decide(callsheet, finished, "approve", "still[A]#1", *ANN)
+    before = decisions_of(finished).stat()
+
+    assert "approved" in decide(callsheet, finished, "approve", "still[A]#1", *ANN)
+
+    after = decisions_of(finished).stat()
+    assert (before.st_ino, before.st_mtime_ns) == (after.st_ino, after.st_mtime_ns)
+    for words in (BEN, (*BEN, "--note", "all right")):
+        decide(callsheet, finished, "approve", "still[A]#1", *words)
+    assert 3 == decisions_of(finished).read_text("utf-8").count('"verdict": "approved"')
+
+
 def another_machine(campaign: Campaign, folder: Path) -> Campaign:
     """Return the campaign as a colleague has it out of Git: no store, and no ledger."""
     folder.mkdir()
