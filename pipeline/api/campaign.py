@@ -30,6 +30,7 @@ if TYPE_CHECKING:  # what follows is slow to load
     from pipeline.api.shared_clips import SharedClips
     from pipeline.api.verification import Verification
     from pipeline.report.summary import Report
+    from pipeline.run.adopting import Adopted
     from pipeline.run.manual import Sent
     from pipeline.run.quoting import Quoted
 
@@ -227,6 +228,17 @@ class Campaign:
         from pipeline.api.verification import verify_campaign  # noqa: PLC0415 - seldom needed
 
         return verify_campaign(self._loaded, restore=restore)
+
+    def import_clip(self, file: Path, address: str, cost_usd: Decimal = Decimal(0)) -> Adopted:
+        """Take in a clip that was made elsewhere as the take at an address, at what it has cost.
+
+        InvalidInput, and nothing is taken in, where it is not what the item wants.
+
+            campaign.import_clip(Path("cut.mp4"), "spin[SKU-1001,calm]#2", Decimal("30"))
+        """
+        from pipeline.api.clip_adoption import import_clip  # noqa: PLC0415 - slow to load
+
+        return import_clip(self._loaded, file, address, cost_usd=cost_usd)
 
     def decide(
         self,

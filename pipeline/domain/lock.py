@@ -39,7 +39,8 @@ class LockedClip:
     fps: float | None = None
     price_usd: Decimal
     price_source: str
-    """As `Record.charge_source`: "reported", "estimated", "paid earlier" or "unknown"."""
+    """As `Record.charge_source`: "reported", "estimated", "paid earlier", "imported", or
+    "unknown"."""
     paid_at: datetime
     off_spec: bool = False
     """It plays, and is not what was asked for: it is not bought again either."""

@@ -6,6 +6,7 @@ import hashlib
 import shutil
 import subprocess
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from functools import partial
 from itertools import permutations
 from pathlib import Path
@@ -16,9 +17,11 @@ from pipeline.api.decision_file import DecisionIndex
 from pipeline.api.project import Project
 from pipeline.domain.review import TakeDecision, Verdict
 from pipeline.errors import InvalidInput
+from pipeline.ledger.repository import Ledger
 from tests.machine.campaign import MANIFEST, TABLE, Campaign
 from tests.machine.conftest import Callsheet
 from tests.sandboxes import Sandbox
+from tests.unit.media.clips import write_clip
 
 ANN, BEN = ("--who", "ann"), ("--who", "ben")
 
@@ -281,6 +284,45 @@ def test_of_two_approved_clips_of_a_take_the_last_is_kept() -> None:
     for order in permutations((early, late, same)):
         approved = DecisionIndex({"still[A]": order}).approved_clips()
         assert {"still[A]#1": [each.clip for each in (late, *by_id)]} == approved
+
+
+def test_a_clip_that_was_made_elsewhere_becomes_a_take(
+    finished: Campaign, tmp_path: Path, callsheet: Callsheet, sandbox: Sandbox
+) -> None:
+    """Held against the spec, booked at what it has cost, laid out by the next run, never bought."""
+    cut, wrong = tmp_path / "cut.mp4", tmp_path / "wrong.mp4"
+    first = next(clip for clip in finished.clips if "A" in clip.parts)
+    # The same film in another file: players pass over a box named `free`.
+    cut.write_bytes(first.read_bytes() + b"\0\0\0\x08free")
+    write_clip(wrong, size=(160, 96), seconds=0.5)
+
+    def take_in(file: Path, *more: str) -> tuple[int, str]:
+        words = finished.words("import", str(file), "still[A]#2", *more)
+        return callsheet(*words)
+
+    refused = finished.words("import", str(cut), "still[A]#1")
+    for code, told in (callsheet(*refused), take_in(cut)):
+        assert (3, True) == (code, "callsheet reroll" in told or "no item" in told), told
+    decide(callsheet, finished, "reroll", "still[A]#1")
+    for file, fault in ((wrong, "not a ratio of"), (tmp_path / "none.mp4", "cannot be read")):
+        code, told = take_in(file)
+        assert (3, True) == (code, fault in told), told
+    code, told = take_in(first)
+    assert (3, True) == (code, "the clip of another item" in told), told
+
+    code, told = take_in(cut, "--cost", "3.50")
+
+    assert (0, True) == (code, "3.50 USD" in told), told
+    assert 0 == callsheet(*finished.words())[0]
+    assert not sandbox.tasks("runware")
+    assert digest(cut) in {digest(clip) for clip in finished.clips}
+    ledger = Ledger.reader(finished.root)
+    assert ledger is not None
+    with ledger:
+        assert Decimal("4.34") == ledger.committed_usd("cups")
+    assert '"price_usd": "3.5"' in (finished.folder / "cups.lock.yaml").read_text("utf-8")
+    assert ["still[A]#1", "still[A]#2", "still[B]#1"] == reviewed(callsheet, finished, "waiting")
+    assert [] == finished.damage()
 
 
 def test_a_library_decides_and_takes_in_a_file(finished: Campaign, tmp_path: Path) -> None:
