@@ -30,6 +30,7 @@ if TYPE_CHECKING:  # what follows is slow to load
     from pipeline.api.shared_clips import SharedClips
     from pipeline.api.verification import Verification
     from pipeline.report.summary import Report
+    from pipeline.run.adopting import Adopted
     from pipeline.run.manual import Sent
     from pipeline.run.quoting import Quoted
 
@@ -228,6 +229,17 @@ class Campaign:
 
         return verify_campaign(self._loaded, restore=restore)
 
+    def import_clip(self, file: Path, address: str, cost_usd: Decimal = Decimal(0)) -> Adopted:
+        """Take in a clip that was made elsewhere as the take at an address, at what it has cost.
+
+        InvalidInput, and nothing is taken in, where it is not what the item wants.
+
+            campaign.import_clip(Path("cut.mp4"), "spin[SKU-1001,calm]#2", Decimal("30"))
+        """
+        from pipeline.api.clip_adoption import import_clip  # noqa: PLC0415 - slow to load
+
+        return import_clip(self._loaded, file, address, cost_usd=cost_usd)
+
     def decide(
         self,
         address: str,
@@ -240,15 +252,15 @@ class Campaign:
         """Write what a person says of a take: approved, rejected, later, or reopened.
 
         The file beside the manifest has it, durably, on return; each place that shares the clip
-        gets a line. `who` is the user's name unless it is said. InvalidInput where there is no
-        clip to judge.
+        gets a line. What the same person said already is not written again. `who` is the user's
+        name unless it is said. InvalidInput where there is no clip to judge.
 
             campaign.decide("spin[SKU-1001,calm]#1", "rejected", reason="wrong colour")
         """
         from pipeline.api.judgements import decide  # noqa: PLC0415 - seldom needed
 
         said = Verdict(verdict)
-        return decide(self._loaded, address, said, reason=reason, note=note, who=who)
+        return decide(self._loaded, [address], said, reason=reason, note=note, who=who)[address]
 
     def decisions(self) -> DecisionIndex:
         """Return what was decided of the campaign's takes; InvalidInput if its file is damaged."""

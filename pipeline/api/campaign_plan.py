@@ -252,7 +252,7 @@ def sync_campaign(
     decisions = load_decisions(campaign.request, name)
     entries = offer_moved(entries, memory) if memory.moved else entries
     summary = sync_plan(
-        keep_approved(entries, decisions, ledger) if decisions.places else entries,
+        keep_approved(entries, decisions, memory, ledger) if decisions.places else entries,
         ledger,
         campaign=name,
         budget=campaign.manifest.budget,

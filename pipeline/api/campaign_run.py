@@ -157,7 +157,7 @@ class Run:
         require_admitted(summary, campaign)
         if campaign.request.locked:
             require_locked(campaign, summary, ledger)
-        require_consent(settings, summary, ledger)
+        summary = require_consent(campaign, settings, summary, ledger)
         self._settings, faults = settings_with_keys(settings, campaign, summary)
         spends = bool(summary.to_make.items) and not campaign.request.rehearse
         if spends and not settings.spending.is_agreed(campaign.manifest.budget):

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from decimal import Decimal
+from pathlib import Path
 
 from pipeline.api.campaign_plan import loss_of, require_admitted, sync_campaign
 from pipeline.api.campaign_report import write_report
@@ -81,6 +83,38 @@ def adopt_clips(
             next_plan=refresh_summary(summary, ledger),
             loss=loss_of(ledger, campaign.request, campaign.name),
         )
+
+
+def import_clip(
+    campaign: LoadedCampaign,
+    file: Path,
+    address: str,
+    *,
+    cost_usd: Decimal = Decimal(0),
+    notify: Callable[[str], None] = lambda _: None,
+) -> Adopted:
+    """Take in a clip that was made elsewhere as the take at an address; the next run lays it out.
+
+    It is booked at what it has cost, and is held against the item's spec. InvalidInput where it is
+    not what the item wants, or the item has its clip: then nothing is taken in.
+    """
+    with open_for_work(campaign.request, notify=notify) as ledger:
+        summary = sync_campaign(campaign, ledger, files=False)
+        require_admitted(summary, campaign)
+        store = Store(campaign.request.home)
+        adoption = Adoption(
+            ledger,
+            store,
+            campaign=campaign.name,
+            probe=probe,
+            poster_probe=probe_with_poster,
+            now=datetime.now(UTC),
+        )
+        result = adoption.import_file(file, _item(address, adoption), cost_usd)
+        if not isinstance(result, Adopted):
+            raise usage(f"{file} is not taken in as {result.address}: {result.why}")
+        write_report(ledger, campaign)
+        return result
 
 
 def _parse_names(words: Sequence[str], adoption: Adoption) -> list[tuple[StoredClip, Adopter]]:

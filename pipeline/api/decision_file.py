@@ -13,12 +13,15 @@ from pathlib import Path
 from pipeline.api.campaign_request import CampaignRequest, usage
 from pipeline.api.lock_file import lock_path
 from pipeline.domain import Alternative, PricedItem, Record
+from pipeline.domain.item import EMPTY
+from pipeline.domain.lock import NOTHING_REMEMBERED, LockMemory
 from pipeline.domain.review import (
     Judgement,
     Review,
     TakeDecision,
     Verdict,
     decisions_in_force,
+    decisions_on_clips,
     is_contradicted,
     is_locked,
     merge_decisions,
@@ -70,26 +73,34 @@ class DecisionIndex:
         self.places = places
         # Clips that are shared by one key share what was decided.
         every = (decision for decisions in places.values() for decision in decisions)
-        self._in_force = decisions_in_force(every)
+        self._of_work = decisions_in_force(every)
+        self._at_place = {place: decisions_on_clips(places[place]) for place in places}
 
-    def in_force(self, key: str, sha256: str) -> Sequence[TakeDecision]:
-        """Return what holds of a clip: nothing, one decision, or several that differ."""
-        return self._in_force.get((key, sha256), ())
+    def in_force(self, address: str, key: str, sha256: str) -> Sequence[TakeDecision]:
+        """Return what holds of the clip at an address: nothing, one decision, or several.
+
+        That is what was decided of the clip under this key, wherever that was, and of the same
+        clip at this place under another.
+        """
+        here = self._at_place.get(place_of(address), EMPTY).get(sha256, ())
+        return merge_decisions(self._of_work.get((key, sha256), ()), here)
 
     def review(self, record: Record) -> str:
         """Return a word of `Review`; empty while there is no clip to look at."""
         if not record.sha256:
             return ""
-        return Review.STALE if record.stale else self.verdict(record.key, record.sha256)
+        if record.stale:
+            return Review.STALE
+        return self.verdict(record.address, record.key, record.sha256)
 
-    def verdict(self, key: str, sha256: str) -> str:
+    def verdict(self, address: str, key: str, sha256: str) -> str:
         """Return a word of `Review` for a clip that is there."""
-        return _REVIEW_OF[verdict_of(self.in_force(key, sha256))]
+        return _REVIEW_OF[verdict_of(self.in_force(address, key, sha256))]
 
     def conflicts(self) -> Iterator[str]:
         """Yield the addresses of takes about which two people's words differ."""
-        for place, decisions in sorted(self.places.items()):
-            for in_force in decisions_in_force(decisions).values():
+        for place, clips in sorted(self._at_place.items()):
+            for in_force in clips.values():
                 if is_contradicted(in_force):
                     yield f"{place}#{in_force[-1].take}"
 
@@ -103,13 +114,32 @@ class DecisionIndex:
         )
         return dict(asked)
 
-    def approved_clips(self) -> dict[str, tuple[str, str]]:
-        """Return key and clip of each address whose take is approved: it is not made anew."""
+    def approved_clips(
+        self, memory: LockMemory = NOTHING_REMEMBERED
+    ) -> dict[str, list[tuple[str, str]]]:
+        """Return keys and clips that are approved at each address, and are not made anew.
+
+        The one that was approved last is first. Where the lock file has a clip, its address and
+        its job's key are those that the lock file gives it.
+        """
+        locked: dict[tuple[str, str], list[tuple[str, str]]] = {}
+        for address, known in memory.at.items():
+            clip = (place_of(address), known.clip.sha256)
+            locked.setdefault(clip, []).append((address, known.job_key))
+        found: dict[str, list[tuple[TakeDecision, str]]] = {}
+        for place, clips in self._at_place.items():
+            for sha256, in_force in clips.items():
+                if is_locked(in_force):
+                    # The oldest is first, by what is the same on every machine.
+                    last = [each for each in in_force if each.verdict is Verdict.APPROVED][-1]
+                    own = [(f"{place}#{last.take}", last.key)]
+                    for address, key in locked.get((place, sha256), own):
+                        found.setdefault(address, []).append((last, key))
+        for approved in found.values():
+            approved.sort(key=lambda each: (each[0].at, each[0].id), reverse=True)
         return {
-            f"{place}#{in_force[-1].take}": clip
-            for place, decisions in self.places.items()
-            for clip, in_force in decisions_in_force(decisions).items()
-            if is_locked(in_force)
+            address: [(key, last.sha256) for last, key in approved]
+            for address, approved in found.items()
         }
 
 
@@ -125,20 +155,24 @@ def load_decisions(request: CampaignRequest, campaign: str) -> DecisionIndex:
 
 
 def keep_approved(
-    entries: Iterable[PricedItem | Finding], index: DecisionIndex, ledger: Ledger
+    entries: Iterable[PricedItem | Finding],
+    index: DecisionIndex,
+    memory: LockMemory,
+    ledger: Ledger,
 ) -> Iterator[PricedItem | Finding]:
     """Yield a plan in which an approved take keeps its clip, whatever the manifest asks for now.
 
-    A decision whose clip is not what the ledger has is history.
+    A decision whose clip is not what the ledger has, here or paid elsewhere, is history.
     """
-    approved = index.approved_clips()
-    there = ledger.clips_of(key for key, _ in approved.values())
+    approved = index.approved_clips(memory)
+    there = ledger.clips_of(key for clips in approved.values() for key, _ in clips)
     for entry in entries:
         if isinstance(entry, PricedItem) and entry.item.address in approved:
-            key, sha256 = approved[entry.item.address]
             known = entry.item.key
             same_work = {known.digest, *(other.digest for other in known.alternatives)}
-            if there.get(key) == sha256 and key not in same_work:
+            clips = approved[entry.item.address]
+            key = next((key for key, sha256 in clips if there.get(key) == sha256), None)
+            if key is not None and key not in same_work:
                 kept = Alternative(digest=key, exclusive=False, approved=True)
                 changed = replace(known, alternatives=(kept, *known.alternatives))
                 yield replace(entry, item=replace(entry.item, key=changed))
@@ -146,23 +180,33 @@ def keep_approved(
         yield entry
 
 
-def decide_take(
+def judge_takes(
     request: CampaignRequest,
     campaign: str,
-    made: Sequence[MadeTake],
+    made: Iterable[MadeTake],
     judgement: Judgement,
-) -> tuple[TakeDecision, ...]:
-    """Write a decision on a clip into the line of each place that shares it; durable on return."""
+) -> dict[str, TakeDecision]:
+    """Write a decision on clips into the line of each place that has one; durable on return.
+
+    All of it at once, or nothing. Return what holds of each address now: where the same was said
+    already by the same person, that stands as it is.
+    """
     path = decisions_path(request, campaign)
-    written: list[TakeDecision] = []
+    decided: dict[str, TakeDecision] = {}
+    # Two addresses may share a clip, and each brings all of its places.
+    takes = {take.address: take for take in made}.values()
 
     def change(text: str) -> str:
-        written.clear()
+        decided.clear()
         # Read under the file's lock: a colleague's word of a moment ago is what is replaced.
         places = _parse(text, path, request)
         index = DecisionIndex(places)
-        for take in made:
+        for take in takes:
             place = place_of(take.address)
+            said = _said_already(index, take, judgement)
+            if said is not None:
+                decided[take.address] = said
+                continue
             decision = TakeDecision(
                 take=take_of(take.address),
                 key=take.key,
@@ -179,11 +223,11 @@ def decide_take(
             if len(places[place]) == len(known):
                 raise usage(f"{place}: the same was decided in this very second; wait for the next")
             text = splice_decisions(text, place, places[place])
-            written.append(decision)
+            decided[take.address] = decision
         return text
 
     change_file(path, change)
-    return tuple(written)
+    return decided
 
 
 def merge_decision_file(
@@ -215,11 +259,25 @@ def merge_decision_file(
     )
 
 
+def _said_already(
+    index: DecisionIndex, take: MadeTake, judgement: Judgement
+) -> TakeDecision | None:
+    """Return the decision that says the same of a take, in its place's own line; None if none."""
+    in_force = index.in_force(take.address, take.key, take.sha256)
+    if len(in_force) != 1 or in_force[0] not in index.places.get(place_of(take.address), ()):
+        return None
+    same = all(
+        getattr(in_force[0], name) == getattr(judgement, name)
+        for name in ("verdict", "who", "reason", "note")
+    )
+    return in_force[0] if same else None
+
+
 def _replaces(index: DecisionIndex, take: MadeTake, verdict: Verdict) -> tuple[str, ...]:
     """Return the ids of what held of a clip until now; a further take says nothing of it."""
     if verdict is Verdict.REROLL:
         return ()
-    return tuple(sorted({each.id for each in index.in_force(take.key, take.sha256)}))
+    return tuple(sorted({each.id for each in index.in_force(take.address, take.key, take.sha256)}))
 
 
 def _ids(places: dict[str, tuple[TakeDecision, ...]]) -> set[str]:

@@ -5,44 +5,54 @@ from __future__ import annotations
 import getpass
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from itertools import chain
 
 from pipeline.api.campaign_request import usage
-from pipeline.api.decision_file import decide_take
+from pipeline.api.decision_file import judge_takes
 from pipeline.api.loaded_campaign import LoadedCampaign
 from pipeline.domain.review import Judgement, TakeDecision, Verdict
+from pipeline.errors import InvalidInput
 from pipeline.ledger.repository import Ledger
 
 
 def decide(
     campaign: LoadedCampaign,
-    address: str,
+    addresses: Sequence[str],
     verdict: Verdict,
     *,
     reason: str = "",
     note: str = "",
     who: str = "",
     clip: tuple[str, str] | None = None,
-) -> Sequence[TakeDecision]:
-    """Write what a person says of the take at an address, as the latest run left it.
+) -> dict[str, tuple[TakeDecision, ...]]:
+    """Write what a person says of the takes at these addresses, as the latest run left them.
 
-    `clip` is the key and the SHA-256 of what was looked at. InvalidInput where there is no clip to
-    judge, or another one by now.
+    Return by address what holds of it, and of each that shares its clip. `clip` is the key and the
+    SHA-256 of what was looked at. InvalidInput, and nothing is written, where one of them has no
+    clip to judge, or another one by now.
     """
     ledger = Ledger.reader(campaign.request.home, kind=campaign.request.kind)
     if ledger is None:
         raise usage(f"nothing of '{campaign.name}' was made yet: callsheet run makes it")
     with ledger:
-        made = ledger.made_takes(campaign.name, address)
-    if not made:
-        raise usage(
+        made = {each: ledger.made_takes(campaign.name, each) for each in addresses}
+    faults = [
+        fault
+        for address in made
+        if not made[address]
+        for fault in usage(
             f"there is no clip at {address} to decide on:"
             f" {campaign.request.command('ls')} tells what there is"
-        )
+        ).findings
+    ]
+    if faults:
+        raise InvalidInput(faults)
     if verdict is Verdict.REROLL:
         # Asked for at one place, whoever shares the clip.
-        made = [take for take in made if take.address == address]
-    if clip is not None and all((take.key, take.sha256) != clip for take in made):
-        raise usage(f"there is another clip at {address} by now: load the page again")
+        made = {a: [take for take in takes if take.address == a] for a, takes in made.items()}
+    for address, takes in made.items():
+        if clip is not None and all((take.key, take.sha256) != clip for take in takes):
+            raise usage(f"there is another clip at {address} by now: load the page again")
     judgement = Judgement(
         verdict=verdict,
         who=who or getpass.getuser(),
@@ -50,4 +60,6 @@ def decide(
         reason=reason,
         note=note,
     )
-    return decide_take(campaign.request, campaign.name, made, judgement)
+    every = chain.from_iterable(made.values())
+    decided = judge_takes(campaign.request, campaign.name, every, judgement)
+    return {a: tuple(decided[take.address] for take in takes) for a, takes in made.items()}

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pipeline.api.campaign_request import CampaignRequest, usage
@@ -73,7 +73,7 @@ def with_other_locks(memory: LockMemory, request: CampaignRequest) -> LockMemory
     digests = {
         clip.sha256 for path in _locks_below(request.project.folder) for clip in _clips_of(path)
     }
-    return LockMemory(clips=memory.clips, moved=memory.moved, others=frozenset(digests))
+    return replace(memory, others=frozenset(digests))
 
 
 def write_lock_file(ledger: Ledger, request: CampaignRequest, campaign: str) -> bool:

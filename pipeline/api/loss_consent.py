@@ -17,6 +17,7 @@ from pipeline.api.campaign_plan import (
     find_loss,
     loss_of,
     require_admitted,
+    sync_campaign,
 )
 from pipeline.api.campaign_request import RunSettings
 from pipeline.api.loaded_campaign import LoadedCampaign
@@ -103,19 +104,27 @@ def open_for_purchases(
         yield ledger, None
 
 
-def require_consent(settings: RunSettings, summary: PlanSummary, ledger: Ledger) -> None:
+def require_consent(
+    campaign: LoadedCampaign, settings: RunSettings, summary: PlanSummary, ledger: Ledger
+) -> PlanSummary:
     """Raise PurchasesRefused where what would be bought was paid for elsewhere.
 
     Unless a person named the sum that was shown, that of all that would be bought: then the lock
-    file is asked about it no more.
+    file is asked about it no more. Return the plan that was agreed to.
     """
-    if not summary.absent:
-        return
     given_usd = settings.spending.buy_again_usd
-    # The same sum, not one that is large enough: who agreed has seen this plan, and no other.
-    if given_usd != summary.to_make.high_usd:
-        raise PurchasesRefused(None, summary, given_usd)
-    ledger.set_aside(summary.absent)
+    while summary.absent:
+        # The same sum, not one that is large enough: who agreed has seen this plan, and no other.
+        if given_usd != summary.to_make.high_usd:
+            raise PurchasesRefused(None, summary, given_usd)
+        ledger.set_aside(summary.absent)
+        if not any(each.stale for each in summary.absent):
+            break
+        # An approved clip that nobody waits for any more keeps nothing: its item is bought as the
+        # manifest asks for it, and not under the key of the work that was approved.
+        summary = sync_campaign(campaign, ledger, retried=settings.retry)
+        require_admitted(summary, campaign)
+    return summary
 
 
 def _require_consent_in_advance(campaign: LoadedCampaign, settings: RunSettings) -> None:

@@ -202,14 +202,15 @@ def campaign_page(campaign: LoadedCampaign) -> ReviewPage:
 
     def save(said: Plain) -> Plain:
         # What was looked at is what is judged: a run may have made another clip meanwhile.
-        (written, *_) = decide(
+        decided = decide(
             campaign,
-            said["address"],
+            [said["address"]],
             Verdict(said["verdict"]),
             reason=said["reason"],
             note=said["note"],
             clip=(said["key"], said["sha256"]),
         )
+        (written, *_) = decided[said["address"]]
         return {**said, "who": written.who, "at": plain_decision(written)["at"]}
 
     def read() -> Sequence[Plain]:

@@ -106,6 +106,7 @@ COMMANDS: Mapping[str, CommandEntry] = MappingProxyType(
         "reroll": CommandEntry(
             about="Ask for one take more of an item, beside those of the manifest."
         ),
+        "import": CommandEntry(about="Take in a clip that was made elsewhere as a take."),
         "diff": CommandEntry(
             about="Tell what differs between two lock files, plans or revisions: new, changed,"
             " removed, money."

@@ -33,10 +33,10 @@ def decide_takes(
     note: str = "",
     who: str = "",
 ) -> None:
-    """Decide on each take, and print which places have it now."""
+    """Decide on all takes, or on none, and print which places have it now."""
     campaign = open_for_status(request_of(options))
-    for address in addresses:
-        written = decide(campaign, address, verdict, reason=reason, note=note, who=who)
+    decided = decide(campaign, addresses, verdict, reason=reason, note=note, who=who)
+    for address, written in decided.items():
         shared = len(written) - 1
         others = f", and for {shared} that share its clip" if shared else ""
         print_text(printable_line(f"{address}: {verdict.value}{others}"))

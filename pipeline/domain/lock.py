@@ -39,7 +39,8 @@ class LockedClip:
     fps: float | None = None
     price_usd: Decimal
     price_source: str
-    """As `Record.charge_source`: "reported", "estimated", "paid earlier" or "unknown"."""
+    """As `Record.charge_source`: "reported", "estimated", "paid earlier", "imported", or
+    "unknown"."""
     paid_at: datetime
     off_spec: bool = False
     """It plays, and is not what was asked for: it is not bought again either."""
@@ -69,6 +70,8 @@ class LockMemory:
     """Those of the campaign's own lock file."""
     others: frozenset[str] = frozenset()
     """Digests of clips in the other lock files of the project: none of them is lost."""
+    at: Mapping[str, RememberedClip] = field(default_factory=lambda: EMPTY)
+    """The clip that stands under each address."""
     moved: Mapping[str, RememberedClip] = field(default_factory=lambda: EMPTY)
     """Clips that stand under the address of another take than they were bought for."""
 

@@ -74,7 +74,8 @@ class Record:
     native_unit: str = ""
     charge_source: str = ""
     """"reported" by the provider, "estimated" where it reports nothing, "paid earlier" (at its
-    estimate) where a clip was adopted, "paid elsewhere" where a lock file says so, or "unknown"."""
+    estimate) where a clip was adopted, "imported" where a person says what it has cost, "paid
+    elsewhere" where a lock file says so, or "unknown"."""
     shared_with: str = ""
     """Address of the item whose purchase this one shares; its money is counted there alone."""
     task: str = ""

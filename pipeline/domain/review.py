@@ -132,6 +132,19 @@ def decisions_in_force(
     return found
 
 
+def decisions_on_clips(
+    decisions: Iterable[TakeDecision],
+) -> dict[str, tuple[TakeDecision, ...]]:
+    """Return what nobody replaced of one place's decisions, by clip, under whichever key.
+
+    Merging two lock files gives a clip that it moves to another take a key of its own.
+    """
+    found: dict[str, tuple[TakeDecision, ...]] = {}
+    for (_, sha256), in_force in decisions_in_force(decisions).items():
+        found[sha256] = merge_decisions(found.get(sha256, ()), in_force)
+    return found
+
+
 def verdict_of(in_force: Iterable[TakeDecision]) -> Verdict | None:
     """Return what holds of a clip; None where nobody decided, or two people's words differ."""
     verdicts = {each.verdict for each in in_force}

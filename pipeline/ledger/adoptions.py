@@ -20,7 +20,7 @@ from pipeline.ledger.outputs import Clip
 from pipeline.ledger.paid_elsewhere import find_elsewhere
 from pipeline.ledger.payload import take_snapshot
 from pipeline.ledger.plan_totals import current
-from pipeline.ledger.purchases import PAID_EARLIER, UNKNOWN
+from pipeline.ledger.purchases import IMPORTED, PAID_EARLIER, UNKNOWN
 from pipeline.ledger.sql_schema import campaigns, items, jobs, payloads, purchases
 
 
@@ -71,10 +71,13 @@ def adopt_clip(
     placed: PlacedFile | None,
     client_id: str,
     at: float,
+    told_microusd: int | None = None,
 ) -> None:
     """Book a purchase that was paid earlier, and write that its clip is this one.
 
     `placed` is the file at the item's output path, where the clip lies there; `at` is unix seconds.
+    `told_microusd` is what a person says that a clip made elsewhere has cost; without it the
+    item's estimate is booked.
     """
     # Only from planned does the table lead to done without a submit.
     if item.state is not State.PLANNED:
@@ -83,18 +86,22 @@ def adopt_clip(
     purchase_id = find_elsewhere(connection, key=item.key, sha256=clip.sha256)
     if purchase_id is None:
         (purchase_id,) = connection.execute(
-            insert(purchases).values(_purchase(item, client_id=client_id, at=at))
+            insert(purchases).values(
+                _purchase(item, client_id=client_id, at=at, told_microusd=told_microusd)
+            )
         ).inserted_primary_key or (0,)
         # No run ordered it, so it counts against the limit of none: 0 is no run's id.
         payer = Payer(manifest=item.manifest, run_id=0, row_key=item.row_key, key=item.key)
-        budgets.adjust_all(connection, payer, item.expected_microusd or 0)
+        paid = item.expected_microusd if told_microusd is None else told_microusd
+        budgets.adjust_all(connection, payer, paid or 0)
     move(connection, key=item.key, before=State.PLANNED, after=State.DONE)
     connection.execute(
         update(jobs).where(jobs.c.key == item.key).values(purchase_id=purchase_id, free=0)
     )
     outputs.keep(connection, key=item.key, clip=clip)
-    # The purchase counts by itself from now on: written off as well, it would count twice.
-    loss_detection.count_found(connection, campaign_id=item.campaign_id, at=at)
+    if told_microusd is None:
+        # The purchase counts by itself from now on: written off as well, it would count twice.
+        loss_detection.count_found(connection, campaign_id=item.campaign_id, at=at)
     if placed is not None:
         outputs.place(
             connection,
@@ -106,8 +113,13 @@ def adopt_clip(
         )
 
 
-def _purchase(item: Adopter, *, client_id: str, at: float) -> dict[str, object]:
-    known = item.expected_microusd is not None
+def _purchase(
+    item: Adopter, *, client_id: str, at: float, told_microusd: int | None
+) -> dict[str, object]:
+    paid, source = told_microusd, IMPORTED
+    if paid is None:
+        paid = item.expected_microusd
+        source = UNKNOWN if paid is None else PAID_EARLIER
     return {
         "key": item.key,
         "provider": item.provider,
@@ -118,9 +130,9 @@ def _purchase(item: Adopter, *, client_id: str, at: float) -> dict[str, object]:
         "request": orjson.dumps({"item": take_snapshot(orjson.loads(item.payload))}),
         "body_sha256": "",
         "reserved_microusd": 0,
-        "estimate_microusd": item.expected_microusd,
-        "charged_microusd": item.expected_microusd or 0,
-        "charge_source": PAID_EARLIER if known else UNKNOWN,
+        "estimate_microusd": paid,
+        "charged_microusd": paid or 0,
+        "charge_source": source,
         "intent_at": at,
         "ended_at": at,
         "outcome": CHARGED,

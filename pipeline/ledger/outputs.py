@@ -22,6 +22,7 @@ from pipeline.domain.states import FINISHED, FaultKind, State
 from pipeline.ledger.connection import upsert
 from pipeline.ledger.fast_sql import execute
 from pipeline.ledger.jobs import Job, move
+from pipeline.ledger.paid_elsewhere import promised_clips
 from pipeline.ledger.payload import apply_snapshot, is_other_take
 from pipeline.ledger.plan_totals import current
 from pipeline.ledger.sql_schema import (
@@ -286,11 +287,17 @@ def made_takes(connection: Connection, *, campaign: str, address: str) -> list[M
 
 
 def clips_of(connection: Connection, *, keys: Sequence[str]) -> dict[str, str]:
-    """Return the SHA-256 of the clip of each of these keys that has one."""
-    query = select(jobs.c.key, jobs.c.sha256).where(
-        jobs.c.key.in_(keys), jobs.c.state.in_(FINISHED)
-    )
-    return {row.key: row.sha256 for row in connection.execute(query)}
+    """Return the SHA-256 of the clip of each of these keys that has one, here or elsewhere.
+
+    A draft has the jobs of its own items alone, so the ledger's own table is asked as well.
+    """
+    found: dict[str, str] = {}
+    for every in (_EVERY_JOB, jobs):
+        finished = (every.c.key.in_(keys), every.c.state.in_(FINISHED))
+        rows = connection.execute(select(every.c.key, every.c.sha256).where(*finished))
+        found |= {row.key: row.sha256 for row in rows}
+    # What was paid elsewhere and is not here has no finished job, and is a clip all the same.
+    return promised_clips(connection, keys=[key for key in keys if key not in found]) | found
 
 
 def known_clips(connection: Connection, *, digests: Sequence[str]) -> frozenset[str]:
@@ -353,6 +360,7 @@ _KNOWN_CLIP = union(
     *(select(t.c.sha256).where(t.c.sha256 == bindparam("b_sha256")) for t in (clips, set_aside))
 )
 _EVERY_OUTPUT = table("outputs", column("sha256"), column("path"), schema="main")
+_EVERY_JOB = table("jobs", column("key"), column("state"), column("sha256"), schema="main")
 _NEW_CLIP = upsert(clips).values({own.name: bindparam(own.name) for own in clips.c})
 # The same bytes measure the same; only the file in the store may be another one.
 _KEEP = _NEW_CLIP.on_conflict_do_update(

@@ -50,6 +50,8 @@ class AbsentClip:
     provider: str
     paid_at: datetime
     price_usd: Decimal
+    stale: bool
+    """Whether it is there for being approved, and the manifest asks for something else now."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,7 +134,7 @@ def take_in(connection: Connection, *, campaign: str, unsettled: Iterable[Unsett
 def find_absent(connection: Connection, *, campaign: str) -> list[AbsentClip]:
     """Return the selected items that were paid for elsewhere and whose clip is not here."""
     query = (
-        select(items.c.address, items.c.key, *_TOLD)
+        select(items.c.address, items.c.key, items.c.stale, *_TOLD)
         .join_from(items, jobs, jobs.c.key == items.c.key)
         .join(purchases, purchases.c.key == items.c.key)
         .where(current(connection, campaign), items.c.selected == 1)
@@ -147,6 +149,7 @@ def find_absent(connection: Connection, *, campaign: str) -> list[AbsentClip]:
             provider=row.provider,
             paid_at=datetime.fromtimestamp(row.intent_at, UTC),
             price_usd=usd(row.charged_microusd),
+            stale=bool(row.stale),
         )
         found.setdefault(row.key, absent)
     return list(found.values())
@@ -179,6 +182,16 @@ def find_elsewhere(connection: Connection, *, key: str, sha256: str) -> int | No
     query = select(purchases.c.id, purchases.c.request).where(purchases.c.key == key, *_STANDING)
     rows = connection.execute(query).all()
     return next((row.id for row in rows if find_line(row.request)["sha256"] == sha256), None)
+
+
+def promised_clips(connection: Connection, *, keys: Sequence[str]) -> dict[str, str]:
+    """Return the SHA-256 of the clip that was paid elsewhere under each of these keys.
+
+    None of those that a person agreed to go on without.
+    """
+    query = select(purchases.c.key, purchases.c.request).where(purchases.c.key.in_(keys))
+    rows = connection.execute(query.where(*_STANDING).order_by(purchases.c.id))
+    return {row.key: find_line(row.request)["sha256"] for row in rows}
 
 
 def find_line(request: bytes) -> Any:

@@ -9,7 +9,7 @@ from decimal import Decimal
 from sqlalchemy import Connection, select
 
 from pipeline.ledger.jobs import CHARGED
-from pipeline.ledger.purchases import NOT_ACCEPTED, PAID_EARLIER, REFUSED
+from pipeline.ledger.purchases import IMPORTED, NOT_ACCEPTED, PAID_EARLIER, REFUSED
 from pipeline.ledger.sql_schema import purchases, usd
 
 
@@ -46,11 +46,11 @@ class PaidTask:
 def paid_tasks(connection: Connection) -> list[PaidTask]:
     """Return what was sent and not turned away, oldest first.
 
-    Clips that were adopted are not among them: nobody knows as which task they were bought.
+    Clips that were adopted or imported are not: nobody knows as which task they were bought.
     """
     query = select(purchases).where(
         purchases.c.outcome.not_in([NOT_ACCEPTED, REFUSED]),
-        purchases.c.charge_source != PAID_EARLIER,
+        purchases.c.charge_source.not_in([PAID_EARLIER, IMPORTED]),
     )
     return [
         PaidTask(

@@ -30,8 +30,8 @@ from pipeline.ledger.sql_schema import (
 
 T = TypeVar("T")
 After = TypeVar("After", int, str)
-Judge = Callable[[str, str], str]
-"""Returns a word of `Review` for the key and the SHA-256 of a clip."""
+Judge = Callable[[str, str, str], str]
+"""Returns a word of `Review` for an item's address, and the key and the SHA-256 of its clip."""
 _PAGE = 500
 _MEASURES = ("sha256", "bytes", "seconds", "width", "height", "fps")
 _SAME = ("address", "shot", "row_key", "key")
@@ -152,7 +152,7 @@ def _record(
 
 
 def _review(row: RowMapping, review: Judge) -> str:
-    return Review.STALE if row["stale"] else review(row["key"], row["sha256"])
+    return Review.STALE if row["stale"] else review(row["address"], row["key"], row["sha256"])
 
 
 def _prices(row: RowMapping, paid: Sequence[RowMapping]) -> dict[str, Any]:

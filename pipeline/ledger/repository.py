@@ -474,11 +474,18 @@ class Ledger:
         return self._read(partial(adoptions.adopters, campaign=campaign, address=address))
 
     def adopt_clip(
-        self, item: Adopter, clip: Clip, *, placed: PlacedFile | None, client_id: str, at: float
+        self,
+        item: Adopter,
+        clip: Clip,
+        *,
+        placed: PlacedFile | None,
+        client_id: str,
+        at: float,
+        told_microusd: int | None = None,
     ) -> None:
         """Book a purchase that was paid earlier, and write that its clip is this one."""
         book = partial(adoptions.adopt_clip, item=item, clip=clip, placed=placed)
-        self._write_now(partial(book, client_id=client_id, at=at))
+        self._write_now(partial(book, client_id=client_id, at=at, told_microusd=told_microusd))
 
     def locked_clips(self, campaign: str, *, selected: bool = True) -> Iterator[LockedClip]:
         """Return the finished items of the plan as lines of a lock file, read page by page."""

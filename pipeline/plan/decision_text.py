@@ -5,6 +5,7 @@ A *place* is an item without its take. Only the line of the place that is decide
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -17,7 +18,6 @@ from pipeline.domain.review import (
 from pipeline.plan.address_lines import (
     LineFormat,
     format_line,
-    number_lines,
     parse_line,
     read_address_lines,
 )
@@ -29,6 +29,8 @@ DECISIONS_FORMAT = LineFormat(
     restore="take the line from Git's history: only `callsheet` writes this file",
 )
 
+_MARK = "\ufeff"
+"""Of the byte order, which an editor may have put before the text."""
 PlaceDecisions = Mapping[str, Sequence[TakeDecision]]
 """The decisions of each place, by its address without a take; the oldest first."""
 
@@ -57,23 +59,32 @@ def merge_places(*sides: PlaceDecisions) -> dict[str, tuple[TakeDecision, ...]]:
 
 
 def splice_decisions(text: str, place: str, decisions: Sequence[TakeDecision]) -> str:
-    """Return a text with the line of one place in it, every other line as it was.
+    """Return a text with the line of one place in it, every other byte as it was.
 
-    A new line stands before the first one that sorts behind it.
+    A new line stands before the first one that sorts behind it, and ends as the first line does.
     """
     new = format_line(place, _plain(decisions))
-    lines = [line for _, line in number_lines(text or f"{DECISIONS_FORMAT.header}\n")]
-    # The text ends with the end of a line.
-    lines = lines[:-1] if lines[-1] == "" else lines
+    content = text.removeprefix(_MARK) or f"{DECISIONS_FORMAT.header}\n"
+    # With their ends. Not `splitlines`: an address may hold what that takes for the end of a line.
+    lines = re.findall(r"[^\n]*\n|[^\n]+", content)
+    end = _end_of(lines[0]) or "\n"
     for number, line in enumerate(lines):
         parsed = parse_line(line)
         if parsed is None or parsed[0] < place:
             continue
-        lines[number : number + (parsed[0] == place)] = [new]
+        if parsed[0] == place:
+            lines[number] = f"{new}{_end_of(line)}"
+        else:
+            lines.insert(number, f"{new}{end}")
         break
     else:
-        lines.append(new)
-    return "".join(f"{line}\n" for line in lines)
+        # The last line may have been left without its end.
+        lines += ["" if _end_of(lines[-1]) else end, f"{new}{end}"]
+    return "".join((_MARK if text.startswith(_MARK) else "", *lines))
+
+
+def _end_of(line: str) -> str:
+    return line[len(line.rstrip("\r\n")) :]
 
 
 def _plain(decisions: Sequence[TakeDecision]) -> dict[str, Any]:

@@ -26,7 +26,7 @@ from pipeline.ledger import payload
 from pipeline.ledger.adoptions import Adopter, PlacedFile
 from pipeline.ledger.outputs import Clip
 from pipeline.ledger.repository import Ledger
-from pipeline.ledger.sql_schema import usd
+from pipeline.ledger.sql_schema import micro, usd
 from pipeline.run.fetch import judge
 from pipeline.run.output_check import Found, OutputStatus, RealFiles, inspect
 from pipeline.storage.blobs import Store
@@ -34,11 +34,13 @@ from pipeline.storage.fs import copy_bytes, writing
 
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 _KNOWN_AT_ONCE = 500
+_MOVE = "move the file away"
+_MORE = "ask for one more take with `callsheet reroll`, and name that"
 _NOT_NOW = MappingProxyType(
     {
         State.IN_DOUBT: "its item is in doubt: settle it first, with `callsheet reconcile`",
-        State.DONE: "its item has its clip already: move the file away",
-        State.OFF_SPEC: "its item has its clip already: move the file away",
+        State.DONE: f"its item has its clip already: {_MOVE}",
+        State.OFF_SPEC: f"its item has its clip already: {_MOVE}",
         State.ABANDONED: "its item was given up by a person's word",
     }
 )
@@ -125,6 +127,37 @@ class Adoption:
         shown = str(clip.path)
         return self._book(item, clip.sha256, extension, media=media, shown=shown, placed=None)
 
+    def import_file(self, file: Path, item: Adopter, price_usd: Decimal) -> Adopted | NotAdopted:
+        """Take in a file that was made elsewhere, for that price; it stays where it is."""
+        refuse = partial(NotAdopted, address=item.address, path=str(file))
+        if item.state not in ADOPTABLE:
+            return refuse(why=_NOT_NOW.get(item.state, _IN_FLIGHT).replace(_MOVE, _MORE))
+        part = self._store.part(f"import-{item.key}")
+        try:
+            with file.open("rb") as reading, writing(part):
+                part.unlink(missing_ok=True)
+                sha256 = copy_bytes(reading, part)
+            why, media = self._judge(part, sha256, item)
+            if not why and self._has_purchase(sha256):
+                why = "it is the clip of another item, or take, already"
+            if media is None or why:
+                return refuse(why=why)
+            extension = clip_extension(part)
+            self._store.adopt(part, sha256, extension)
+        except OSError as fault:
+            return refuse(why=f"it cannot be read: {fault.strerror}")
+        finally:
+            part.unlink(missing_ok=True)
+        return self._book(
+            item,
+            sha256,
+            extension,
+            media=media,
+            shown=str(file),
+            placed=None,
+            price_usd=price_usd,
+        )
+
     def items_named(self, address: str) -> list[Adopter]:
         """Return the plan's items of an address, whose take may be left out."""
         return self._ledger.adopters(self._campaign, address)
@@ -194,6 +227,7 @@ class Adoption:
         media: Media,
         shown: str,
         placed: PlacedFile | None,
+        price_usd: Decimal | None = None,
     ) -> Adopted:
         clip = Clip(
             sha256=sha256,
@@ -206,10 +240,13 @@ class Adoption:
             signature=self._store.signature(sha256, extension),
         )
         client_id, at = f"adopted-{uuid4()}", self._now.timestamp()
-        self._ledger.adopt_clip(item, clip, placed=placed, client_id=client_id, at=at)
+        told = None if price_usd is None else micro(price_usd)
+        self._ledger.adopt_clip(
+            item, clip, placed=placed, client_id=client_id, at=at, told_microusd=told
+        )
         self._taken[sha256] = item.address
-        expected = item.expected_microusd
-        booked_usd = None if expected is None else usd(expected)
+        booked = item.expected_microusd if told is None else told
+        booked_usd = None if booked is None else usd(booked)
         return Adopted(address=item.address, path=shown, sha256=sha256, booked_usd=booked_usd)
 
     def _has_purchase(self, sha256: str) -> bool:

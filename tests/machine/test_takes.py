@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
+import hashlib
+import shutil
 import subprocess
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from functools import partial
+from itertools import permutations
 from pathlib import Path
 
 import pytest
 
+from pipeline.api.decision_file import DecisionIndex
 from pipeline.api.project import Project
+from pipeline.domain.review import TakeDecision, Verdict
 from pipeline.errors import InvalidInput
-from tests.machine.campaign import TABLE, Campaign
+from pipeline.ledger.repository import Ledger
+from tests.machine.campaign import MANIFEST, TABLE, Campaign
 from tests.machine.conftest import Callsheet
 from tests.sandboxes import Sandbox
+from tests.unit.media.clips import write_clip
 
 ANN, BEN = ("--who", "ann"), ("--who", "ben")
 
@@ -28,6 +38,13 @@ def decide(callsheet: Callsheet, campaign: Campaign, *words: str) -> str:
     code, printed = callsheet(command, *place, address, *more)
     assert 0 == code, printed
     return printed
+
+
+def git_in(folder: Path, *words: str) -> int:
+    """Call Git in a folder; return its exit code."""
+    identity = ("-c", "user.name=t", "-c", "user.email=t@example.org")
+    command = ("git", *identity, "-c", "init.defaultBranch=main", *words)
+    return subprocess.run(command, cwd=folder, capture_output=True, check=False).returncode
 
 
 def reviewed(callsheet: Callsheet, campaign: Campaign, review: str) -> list[str]:
@@ -102,17 +119,85 @@ def test_a_decision_of_another_clip_is_history(
     assert 1 == len(sandbox.tasks("runware"))
 
 
+def test_many_takes_are_decided_together_or_not_at_all(
+    finished: Campaign, callsheet: Callsheet
+) -> None:
+    """An address without a clip leaves the others undecided; each such address is told."""
+    wrong = ("still[A]#1", "still[B]#1", "still[C]#1", "still[A]#9")
+
+    code, said = callsheet(*finished.words("approve", *wrong))
+
+    assert (3, 2) == (code, said.count("there is no clip at still")), said
+    assert not decisions_of(finished).exists()
+    assert "still[B]#1: approved" in decide(callsheet, finished, "approve", *wrong[:2], *ANN)
+    assert ["still[A]#1", "still[B]#1"] == reviewed(callsheet, finished, "approved")
+
+
+def test_saying_the_same_again_writes_nothing(finished: Campaign, callsheet: Callsheet) -> None:
+    """Unless somebody else says it, or a note comes to it."""
+    decide(callsheet, finished, "approve", "still[A]#1", *ANN)
+    before = decisions_of(finished).stat()
+
+    assert "approved" in decide(callsheet, finished, "approve", "still[A]#1", *ANN)
+
+    after = decisions_of(finished).stat()
+    assert (before.st_ino, before.st_mtime_ns) == (after.st_ino, after.st_mtime_ns)
+    for words in (BEN, (*BEN, "--note", "all right")):
+        decide(callsheet, finished, "approve", "still[A]#1", *words)
+    assert 3 == decisions_of(finished).read_text("utf-8").count('"verdict": "approved"')
+
+
+def another_machine(campaign: Campaign, folder: Path) -> Campaign:
+    """Return the campaign as a colleague has it out of Git: no store, and no ledger."""
+    folder.mkdir()
+    for file in campaign.folder.glob("cups.*"):
+        shutil.copy(file, folder)
+    return Campaign(folder, campaign.address)
+
+
+def copy_store(source: Campaign, target: Campaign) -> None:
+    """Copy the clips of one root to another."""
+    store = Path(".callsheet", "store")
+    shutil.copytree(source.root / store, target.root / store, dirs_exist_ok=True)
+
+
+@pytest.mark.parametrize("way", ["store pulled", "bought again"])
+def test_an_approved_take_that_is_elsewhere_is_not_made_anew(
+    way: str, finished: Campaign, tmp_path: Path, callsheet: Callsheet, sandbox: Sandbox
+) -> None:
+    """On another machine, after an edit: exit 12 until its clip is here, or is given up."""
+    decide(callsheet, finished, "approve", "still[A]#1")
+    there = another_machine(finished, tmp_path / "there")
+    (there.folder / "cups.csv").write_text(TABLE.replace("Alba", "Aura"), "utf-8")
+
+    for words in (there.words(), there.words("plan")):
+        code, said = callsheet(*words)
+        assert (12, True) == (code, "still[A]#1  paid" in said), said
+        assert "--buy-again 0.84" in said
+    assert not sandbox.tasks("runware")
+
+    if way == "store pulled":
+        copy_store(finished, there)
+        assert 0 == callsheet(*there.words())[0]
+        assert ["still[A]#1"] == reviewed(callsheet, there, "stale")
+        assert not sandbox.tasks("runware")
+        return
+    code, said = callsheet(*there.words("run", "--buy-again", "0.84"))
+    assert 0 == code, said
+    sent = [str(task) for task in sandbox.tasks("runware")]
+    assert (2, 1) == (len(sent), sum("Aura" in each for each in sent))
+    code, said = callsheet(*there.words())
+    assert (0, True) == (code, "no request was sent" in said), said
+    assert not reviewed(callsheet, there, "stale")
+    assert [] == there.damage()
+
+
 def test_two_peoples_files_merge_and_a_conflict_is_named(
     finished: Campaign, callsheet: Callsheet
 ) -> None:
     """After `git merge` with a conflict `lock merge` has both sides; a new word settles it."""
     folder, file = finished.folder, decisions_of(finished)
-
-    def git(*words: str) -> int:
-        identity = ("-c", "user.name=t", "-c", "user.email=t@example.org")
-        command = ("git", *identity, "-c", "init.defaultBranch=main", *words)
-        return subprocess.run(command, cwd=folder, capture_output=True, check=False).returncode
-
+    git = partial(git_in, folder)
     git("init")
     git("add", "cups.yaml", "cups.csv", "cups.lock.yaml")
     git("commit", "-m", "begun")
@@ -136,6 +221,108 @@ def test_two_peoples_files_merge_and_a_conflict_is_named(
     assert ["still[B]#1"] == reviewed(callsheet, finished, "approved")
     decide(callsheet, finished, "approve", "still[A]#1", *BEN)
     assert ["still[A]#1", "still[B]#1"] == reviewed(callsheet, finished, "approved")
+
+
+def test_two_branches_that_bought_the_same_keep_what_each_approved(
+    campaign: Campaign, tmp_path: Path, callsheet: Callsheet, sandbox: Sandbox
+) -> None:
+    """After `git merge` and `lock merge`: a line for each clip, and nothing is bought again.
+
+    Also after an edit, for what either of them approved: the clip that is another take now too.
+    """
+    ours, theirs = partial(git_in, campaign.folder), partial(git_in, tmp_path / "ben")
+    ours("init")
+    ours("add", "cups.yaml", "cups.csv")
+    ours("commit", "-m", "begun")
+    ours("clone", ".", str(tmp_path / "ben"))
+    ben = Campaign(tmp_path / "ben", campaign.address)
+    for each, git, who in ((campaign, ours, ANN), (ben, theirs, BEN)):
+        assert 0 == callsheet(*each.words())[0]
+        decide(callsheet, each, "approve", "still[A]#1", *who)
+        git("add", "cups.lock.yaml", "cups.decisions.yaml")
+        assert 0 == git("commit", "-m", "made")
+    assert 4 == len(sandbox.tasks("runware"))
+    clips = {digest(clip) for each in (campaign, ben) for clip in each.clips}
+    assert 0 == ours("fetch", str(ben.folder), "HEAD")
+    assert 0 != ours("merge", "FETCH_HEAD")
+
+    merged, said = callsheet("lock", *campaign.words("merge"))
+
+    assert (0, 2) == (merged, said.count("the next take now: still[")), said
+    locked = (campaign.folder / "cups.lock.yaml").read_text("utf-8")
+    assert [1] * 4 == [locked.count(f'"sha256": "{sha256}"') for sha256 in clips]
+    copy_store(ben, campaign)
+    assert 0 == callsheet(*campaign.words())[0]
+    (campaign.folder / "cups.yaml").write_text(f"{MANIFEST}overrides: {{takes: 2}}\n", "utf-8")
+    (campaign.folder / "cups.csv").write_text(TABLE.replace("Alba", "Aura"), "utf-8")
+    code, said = callsheet(*campaign.words())
+    assert 0 == code, said
+    assert 4 == len(sandbox.tasks("runware"))
+    assert clips == {digest(clip) for clip in campaign.clips}
+    assert ["still[A]#1", "still[A]#2"] == reviewed(callsheet, campaign, "stale")
+    assert [] == campaign.damage()
+    decide(callsheet, campaign, "reopen", "still[A]#2")
+    assert ["still[A]#1"] == reviewed(callsheet, campaign, "stale")
+
+
+def digest(clip: Path) -> str:
+    """Return the SHA-256 of a file."""
+    return hashlib.sha256(clip.read_bytes()).hexdigest()
+
+
+def test_of_two_approved_clips_of_a_take_the_last_is_kept() -> None:
+    """Whichever line came first; of one second, by what is the same on every machine."""
+    day = datetime(2026, 6, 3, tzinfo=UTC)
+    early, late, same = (
+        TakeDecision(
+            take=1, key=each * 64, sha256=each * 64, verdict=Verdict.APPROVED, who="ann", at=at
+        )
+        for each, at in (("a", day), ("b", day + timedelta(seconds=1)), ("c", day))
+    )
+    by_id = sorted((early, same), key=lambda each: each.id, reverse=True)
+
+    for order in permutations((early, late, same)):
+        approved = DecisionIndex({"still[A]": order}).approved_clips()
+        assert {"still[A]#1": [each.clip for each in (late, *by_id)]} == approved
+
+
+def test_a_clip_that_was_made_elsewhere_becomes_a_take(
+    finished: Campaign, tmp_path: Path, callsheet: Callsheet, sandbox: Sandbox
+) -> None:
+    """Held against the spec, booked at what it has cost, laid out by the next run, never bought."""
+    cut, wrong = tmp_path / "cut.mp4", tmp_path / "wrong.mp4"
+    first = next(clip for clip in finished.clips if "A" in clip.parts)
+    # The same film in another file: players pass over a box named `free`.
+    cut.write_bytes(first.read_bytes() + b"\0\0\0\x08free")
+    write_clip(wrong, size=(160, 96), seconds=0.5)
+
+    def take_in(file: Path, *more: str) -> tuple[int, str]:
+        words = finished.words("import", str(file), "still[A]#2", *more)
+        return callsheet(*words)
+
+    refused = finished.words("import", str(cut), "still[A]#1")
+    for code, told in (callsheet(*refused), take_in(cut)):
+        assert (3, True) == (code, "callsheet reroll" in told or "no item" in told), told
+    decide(callsheet, finished, "reroll", "still[A]#1")
+    for file, fault in ((wrong, "not a ratio of"), (tmp_path / "none.mp4", "cannot be read")):
+        code, told = take_in(file)
+        assert (3, True) == (code, fault in told), told
+    code, told = take_in(first)
+    assert (3, True) == (code, "the clip of another item" in told), told
+
+    code, told = take_in(cut, "--cost", "3.50")
+
+    assert (0, True) == (code, "3.50 USD" in told), told
+    assert 0 == callsheet(*finished.words())[0]
+    assert not sandbox.tasks("runware")
+    assert digest(cut) in {digest(clip) for clip in finished.clips}
+    ledger = Ledger.reader(finished.root)
+    assert ledger is not None
+    with ledger:
+        assert Decimal("4.34") == ledger.committed_usd("cups")
+    assert '"price_usd": "3.5"' in (finished.folder / "cups.lock.yaml").read_text("utf-8")
+    assert ["still[A]#1", "still[A]#2", "still[B]#1"] == reviewed(callsheet, finished, "waiting")
+    assert [] == finished.damage()
 
 
 def test_a_library_decides_and_takes_in_a_file(finished: Campaign, tmp_path: Path) -> None:

@@ -178,7 +178,7 @@ def _plan_and_make(
     require_admitted(summary, campaign)
     if campaign.request.locked:
         require_locked(campaign, summary, ledger)
-    require_consent(settings, summary, ledger)
+    summary = require_consent(campaign, settings, summary, ledger)
     asking = _asking(settings, campaign.request, summary, form)
     # What a person is asked about is seen, however quiet the run is to be.
     print_plan(summary, campaign, asking or console, settings.spending)

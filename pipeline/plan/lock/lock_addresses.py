@@ -79,6 +79,7 @@ def remember(lock: Lock, here: frozenset[str], others: frozenset[str] = frozense
     return LockMemory(
         clips=tuple(unique.values()),
         others=others,
+        at=found,
         moved={address: each for address, each in found.items() if is_moved(each.clip)},
     )
 

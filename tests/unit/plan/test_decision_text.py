@@ -98,3 +98,24 @@ def test_a_damaged_line_is_told_by_its_number(old: str, new: str, told: str) -> 
     assert "bad-decisions" == finding.slug
     assert told in finding.message
     assert finding.span.line == (1 if "decisions 2" in text else 2)
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+@pytest.mark.parametrize("mark", ["", "\ufeff"])
+@pytest.mark.parametrize("last", ["", "# no end of this line"])
+def test_what_an_editor_did_to_the_other_lines_stays(end: str, mark: str, last: str) -> None:
+    """Ends of lines, a byte order mark, a last line without its end: the text is what it was."""
+    lines = write_decisions({each: (decision(),) for each in ("spin[A]", "spin[C]")}).split("\n")
+    text = mark + end.join([*lines[:-1], last])
+
+    for place in ("spin[A]", "spin[B]", "spin[D]"):
+        spliced = splice_decisions(text, place, (decision(2),))
+
+        assert (decision(2),) == read_decisions(spliced, "x")[place]
+        own = next(line for line in spliced.split("\n") if line.startswith(f'"{place}"'))
+        assert own.endswith(end.removesuffix("\n"))
+        old = [line for line in text.splitlines() if not line.startswith(f'"{place}"')]
+        left = [line for line in spliced.splitlines() if not line.startswith(f'"{place}"')]
+        assert old == left
+        assert spliced.count("\n") == spliced.count(end)
+        assert spliced.startswith(mark)
