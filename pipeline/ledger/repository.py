@@ -312,11 +312,7 @@ class Ledger:
 
     def states(self, keys: Iterable[str]) -> Mapping[str, State]:
         """Return the state of each of these keys that the ledger knows."""
-        wanted = list(dict.fromkeys(keys))
-        found: dict[str, State] = {}
-        for start in range(0, len(wanted), _KEYS_AT_ONCE):
-            found |= self._read(partial(jobs.states, keys=wanted[start : start + _KEYS_AT_ONCE]))
-        return found
+        return self._by_key(jobs.states, keys)
 
     def records(
         self,
@@ -449,12 +445,14 @@ class Ledger:
 
     def clips_of(self, keys: Iterable[str]) -> Mapping[str, str]:
         """Return the SHA-256 of the clip of each of these keys that has one."""
+        return self._by_key(outputs.clips_of, keys)
+
+    def _by_key(self, read: Callable[..., Mapping[str, T]], keys: Iterable[str]) -> dict[str, T]:
+        """Return what an operation reads of some keys, so many at once as SQLite takes."""
         wanted = list(dict.fromkeys(keys))
-        found: dict[str, str] = {}
+        found: dict[str, T] = {}
         for start in range(0, len(wanted), _KEYS_AT_ONCE):
-            found |= self._read(
-                partial(outputs.clips_of, keys=wanted[start : start + _KEYS_AT_ONCE])
-            )
+            found |= self._read(partial(read, keys=wanted[start : start + _KEYS_AT_ONCE]))
         return found
 
     def is_known_clip(self, sha256: str) -> bool:
