@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -17,6 +18,7 @@ from tests.cli import edits
 WORDS = (
     ("plan", "shop.yaml"),
     ("plan", "shop.yaml", "--format", "json"),
+    ("ls", "shop.yaml"),
     ("why", "shop.yaml", "tag[A]#1"),
     ("why", "shop.yaml", "spin[A]#1", "--format", "json"),
 )
@@ -81,3 +83,26 @@ def test_the_same_bytes_everywhere(
 
     assert 1 == len(told)
     assert b"[A]#1" in told.pop()
+
+
+def test_the_same_decisions_are_the_same_file_everywhere(edited: list[Path]) -> None:
+    """But for when they were made, to the second."""
+    takes = ("tag[B]#1", "spin[A]#1", "tag[A]#1")
+    written = set()
+    for machine, folder in zip(MACHINES, [*edited, edited[0]], strict=True):
+        file = folder / "shop.decisions.yaml"
+        words = ("approve", "shop.yaml", *takes, "--who", "Åse", "--note", "schön, 好")
+        printed = subprocess.run(
+            [sys.executable, "-m", "pipeline", *words],
+            env={**os.environ, **machine},
+            cwd=folder,
+            capture_output=True,
+            check=True,
+            timeout=60,
+        ).stdout
+        assert b"tag[B]#1: approved" in printed
+        written.add(re.sub(rb'"at": "[^"]*"', b"", file.read_bytes()))
+        file.unlink()
+
+    assert 1 == len(written)
+    assert "schön, 好" in written.pop().decode("utf-8")
