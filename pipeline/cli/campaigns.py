@@ -11,8 +11,7 @@ from pipeline.api.loaded_campaign import LoadedCampaign, load_campaign
 from pipeline.api.project_file import project_of
 from pipeline.api.roots import TwoRoots, refuse_two_roots
 from pipeline.api.steering import steer_run
-from pipeline.cli.console import person_is_there, print_error, print_text
-from pipeline.cli.interrupts import confirm
+from pipeline.cli.console import confirm, person_is_there, print_error, print_text
 from pipeline.cli.options import CampaignOptions
 from pipeline.ledger.root_identity import refusal_of_work
 

@@ -33,8 +33,8 @@ from pipeline.api.loss_consent import (
 from pipeline.api.money_text import item_count, price_text
 from pipeline.api.report_files import has_report, report_paths
 from pipeline.cli.campaigns import open_campaign, request_of
-from pipeline.cli.console import person_is_there, print_error
-from pipeline.cli.interrupts import confirm, stopping_in_order
+from pipeline.cli.console import confirm, person_is_there, print_error
+from pipeline.cli.interrupts import stopping_in_order
 from pipeline.cli.loss_text import print_absent, print_loss
 from pipeline.cli.options import (
     AccessOptions,
