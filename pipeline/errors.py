@@ -10,6 +10,7 @@ CallsheetError
 ├── LockRefused         the lock file has not got what is asked for, or another clip of it
 ├── RootRefused         the root is a copy, or a rehearsal's where a real one is meant
 ├── Unusable            the machine does not allow it: disk full, read-only root
+├── WorkerLost          a process that looks into clips ended several times without an answer
 ├── Undecidable         what a person decided does not fit how the item stands
 └── TransportFault
     ├── NotSent         proven: no byte of the request left this machine
@@ -87,6 +88,10 @@ class LockRefused(CallsheetError):  # noqa: N818
 
 class Unusable(CallsheetError):  # noqa: N818
     """The machine does not allow it (disk, rights, clock); the text says what to do."""
+
+
+class WorkerLost(CallsheetError):  # noqa: N818
+    """A worker process ended without an answer, and so did those started in its place."""
 
 
 class Undecidable(CallsheetError):  # noqa: N818

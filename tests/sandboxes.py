@@ -12,10 +12,18 @@ from typing import Any, Self
 
 import httpx
 
-PLAIN: Mapping[str, Any] = {"render": "plain", "timing": {"accept_s": 0, "run_s": 0}}
-"""Solid colours of the right size and length, at once."""
+PLAIN: Mapping[str, Any] = {"render": "plain", "fps": 2, "timing": {"accept_s": 0, "run_s": 0}}
+"""Solid colours of the right size and length, at once, in so few pictures that all are cheap."""
+_REHEARSED: Mapping[str, Any] = {**PLAIN, "timing": {"accept_s": 0, "run_s": 0.2}}
 _START_S = 30
 _STOP_S = 10
+
+
+def plain(folder: Path) -> Path:
+    """Write the scenario of a rehearsal in which nobody looks at the clips, and return its file."""
+    path = folder / "plain.json"
+    path.write_text(json.dumps(_REHEARSED), "utf-8")
+    return path
 
 
 class Sandbox:

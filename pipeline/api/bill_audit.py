@@ -374,7 +374,8 @@ class _BillReader:
     def _amount(self, text: str, line: int) -> Decimal:
         found = _AMOUNT.fullmatch(text)
         if found is None:
-            self._note_cell("amount", line, f"{text!r} is no amount in dollars")
+            hint = "write it with a point and no other sign, such as 1234.50 or $0.42"
+            self._note_cell("amount", line, f"{text!r} is no amount in dollars", hint)
             return Decimal(0)
         return Decimal(f"{found[1]}{found[2]}")
 

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from pipeline.api.campaign_plan import find_loss
 from pipeline.api.campaign_request import CampaignRequest, usage
+from pipeline.api.decision_file import load_decisions
 from pipeline.api.loaded_campaign import LoadedCampaign, load_campaign
 from pipeline.api.price_notes import price_lines
 from pipeline.api.report_files import write_files
@@ -142,7 +143,15 @@ def select_records(ledger: Ledger, campaign: LoadedCampaign) -> Iterator[Record]
     matcher = campaign.matcher()
     if matcher and matcher.needs_rows and has_errors(campaign.findings):
         raise InvalidInput(campaign.findings, campaign.sources)
-    return matching_records(ledger.records(campaign.name), matcher, campaign.sources)
+    return matching_records(reviewed_records(ledger, campaign), matcher, campaign.sources)
+
+
+def reviewed_records(
+    ledger: Ledger, campaign: LoadedCampaign, *, selected: bool = False
+) -> Iterator[Record]:
+    """Return the records of a campaign with what was decided of them."""
+    decisions = load_decisions(campaign.request, campaign.name)
+    return ledger.records(campaign.name, selected=selected, review=decisions.verdict)
 
 
 def write_report(
@@ -158,11 +167,13 @@ def write_report(
     clips that are named are those that came `since` then, where that is given.
     """
     whole = replace(campaign, request=campaign.request.without_selection())
-    made = campaign_report(ledger.records(campaign.name), whole, ledger, elapsed_s, since=since)
-    write_files(made, campaign, lambda: ledger.records(campaign.name))
+    made = campaign_report(
+        reviewed_records(ledger, campaign), whole, ledger, elapsed_s, since=since
+    )
+    write_files(made, campaign, lambda: reviewed_records(ledger, campaign))
     if not campaign.request.selects:
         return made
-    asked = ledger.records(campaign.name, selected=True)
+    asked = reviewed_records(ledger, campaign, selected=True)
     return campaign_report(asked, campaign, ledger, elapsed_s, since=since)
 
 

@@ -28,7 +28,7 @@ from pipeline.api.provider_access import (
 from pipeline.domain import Event
 from pipeline.errors import InvalidInput
 from pipeline.ledger.repository import Ledger
-from pipeline.media.video import probe
+from pipeline.media.clip_workers import ClipWorkers
 from pipeline.net.client import Transport
 from pipeline.providers import PROVIDERS
 from pipeline.run.outcome import Outcome
@@ -203,11 +203,11 @@ class Run:
             lanes = opened.enter_context(
                 open_lanes(settings, campaign, scope.providers, self._notify, standby=standby)
             )
-            async with Transport() as transport:
+            async with Transport() as transport, ClipWorkers() as clips:
                 dependencies = RunDependencies(
                     transport=transport,
                     store=Store(campaign.request.home),
-                    probe=probe,
+                    clips=clips,
                     clock=settings.clock,
                     observer=self._events.put_nowait,
                     checkpoint=settings.checkpoint,

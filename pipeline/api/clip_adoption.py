@@ -17,7 +17,7 @@ from pipeline.domain.states import State
 from pipeline.findings import Finding
 from pipeline.ledger.adoptions import Adopter
 from pipeline.ledger.loss_detection import Loss
-from pipeline.media.video import probe
+from pipeline.media.video import probe, probe_with_poster
 from pipeline.run.adopting import Adopted, Adoption, NotAdopted, StoredClip
 from pipeline.run.manual import list_sent
 from pipeline.run.plan_sync import PlanSummary, refresh_summary
@@ -59,7 +59,12 @@ def adopt_clips(
         summary = sync_campaign(campaign, ledger, files=False)
         require_admitted(summary, campaign)
         adoption = Adoption(
-            ledger, Store(home), campaign=campaign.name, probe=probe, now=datetime.now(UTC)
+            ledger,
+            Store(home),
+            campaign=campaign.name,
+            probe=probe,
+            poster_probe=probe_with_poster,
+            now=datetime.now(UTC),
         )
         clips = _parse_names(named, adoption)
         results = [adoption.adopt_stored(clip, item) for clip, item in clips]
@@ -98,7 +103,12 @@ def import_clip(
         require_admitted(summary, campaign)
         store = Store(campaign.request.home)
         adoption = Adoption(
-            ledger, store, campaign=campaign.name, probe=probe, now=datetime.now(UTC)
+            ledger,
+            store,
+            campaign=campaign.name,
+            probe=probe,
+            poster_probe=probe_with_poster,
+            now=datetime.now(UTC),
         )
         result = adoption.import_file(file, _item(address, adoption), cost_usd)
         if not isinstance(result, Adopted):

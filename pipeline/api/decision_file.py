@@ -91,11 +91,11 @@ class DecisionIndex:
             return ""
         if record.stale:
             return Review.STALE
-        return _REVIEW_OF[verdict_of(self.in_force(record.address, record.key, record.sha256))]
+        return self.verdict(record.address, record.key, record.sha256)
 
-    def with_reviews(self, records: Iterable[Record]) -> Iterator[Record]:
-        """Yield the records with what was decided of them."""
-        return (replace(each, review=self.review(each)) for each in records)
+    def verdict(self, address: str, key: str, sha256: str) -> str:
+        """Return a word of `Review` for a clip that is there."""
+        return _REVIEW_OF[verdict_of(self.in_force(address, key, sha256))]
 
     def conflicts(self) -> Iterator[str]:
         """Yield the addresses of takes about which two people's words differ."""

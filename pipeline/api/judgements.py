@@ -23,11 +23,13 @@ def decide(
     reason: str = "",
     note: str = "",
     who: str = "",
+    clip: tuple[str, str] | None = None,
 ) -> dict[str, tuple[TakeDecision, ...]]:
     """Write what a person says of the takes at these addresses, as the latest run left them.
 
-    Return by address what holds of it, and of each that shares its clip. InvalidInput, and nothing
-    is written, where one of them has no clip to judge.
+    Return by address what holds of it, and of each that shares its clip. `clip` is the key and the
+    SHA-256 of what was looked at. InvalidInput, and nothing is written, where one of them has no
+    clip to judge, or another one by now.
     """
     ledger = Ledger.reader(campaign.request.home, kind=campaign.request.kind)
     if ledger is None:
@@ -48,6 +50,9 @@ def decide(
     if verdict is Verdict.REROLL:
         # Asked for at one place, whoever shares the clip.
         made = {a: [take for take in takes if take.address == a] for a, takes in made.items()}
+    for address, takes in made.items():
+        if clip is not None and all((take.key, take.sha256) != clip for take in takes):
+            raise usage(f"there is another clip at {address} by now: load the page again")
     judgement = Judgement(
         verdict=verdict,
         who=who or getpass.getuser(),

@@ -21,10 +21,11 @@ from pipeline.api.campaign_plan import (
 )
 from pipeline.api.campaign_request import RunSettings
 from pipeline.api.loaded_campaign import LoadedCampaign
+from pipeline.api.lock_file import memory_of
 from pipeline.api.roots import open_for_work
 from pipeline.domain.money import exact_usd
 from pipeline.errors import CallsheetError, LedgerLost
-from pipeline.ledger.loss_detection import Loss
+from pipeline.ledger.loss_detection import Loss, is_missing
 from pipeline.ledger.repository import Ledger
 from pipeline.run.plan_sync import PlanSummary
 
@@ -65,6 +66,8 @@ def open_for_purchases(
     request, given_usd = campaign.request, settings.spending.buy_again_usd
     agreed: tuple[Loss, bool] | None = None
     try:
+        if not request.locked and is_missing(request.home):
+            _require_consent_in_advance(campaign, settings)
         opened = open_for_work(request, clock=settings.clock, notify=notify)
     except LedgerLost:
         loss = find_loss(request, campaign.name)
@@ -122,6 +125,21 @@ def require_consent(
         summary = sync_campaign(campaign, ledger, retried=settings.retry)
         require_admitted(summary, campaign)
     return summary
+
+
+def _require_consent_in_advance(campaign: LoadedCampaign, settings: RunSettings) -> None:
+    """Raise PurchasesRefused as `require_consent` would, while there is no ledger yet.
+
+    Whoever does not agree finds everything as it was: nothing paid elsewhere is booked in a root
+    that was named by a slip.
+    """
+    # Without a lock file there is nothing to ask about, and the campaign is planned once.
+    if not memory_of(campaign.request, campaign.name).clips:
+        return
+    summary = _dry_summary(campaign, settings)
+    given_usd = settings.spending.buy_again_usd
+    if summary.absent and given_usd != summary.to_make.high_usd:
+        raise PurchasesRefused(None, summary, given_usd)
 
 
 def _require_agreement(

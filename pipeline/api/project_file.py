@@ -27,8 +27,9 @@ from pipeline.schemas import schema
 FILE = "callsheet.toml"
 OUTPUTS = "outputs"
 """The root's name below the project folder, where nothing else is said."""
-_LATER = frozenset({"ledger", "store", "on"})
+_LATER = frozenset({"ledger", "store"})
 """Keys of later versions: to run as if they were not there would spend in the wrong place."""
+_HOOKS = "on"
 _AT = re.compile(r"\s*\(at (?:line (\d+), column (\d+)|end of document)\)$")
 _KEY = re.compile(r"""^[ \t]*\[{0,2}[ \t]*["']?([A-Za-z0-9_-]+)["']?[ \t]*[=.\]]""", re.MULTILINE)
 
@@ -46,6 +47,8 @@ class ProjectFile:
     env_file: Path | None = None
     """The one file that provider keys come from."""
     profile: str = ""
+    hooks: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: EMPTY)
+    """The team's command for each end of a run: a program and its words."""
     places: Mapping[str, Span] = field(default_factory=lambda: EMPTY)
     """Where each key stands in the file."""
     sources: Mapping[str, str] = field(default_factory=lambda: EMPTY)
@@ -95,6 +98,13 @@ def _read(folder: Path) -> ProjectFile:
     places = {key: _place(text, name, key) for key in data}
     sources = {name: _without_secrets(text)}
     findings = [fault for key in data for fault in _faults(key, data, places[key])]
+    hooks = data.get(_HOOKS, {})
+    if not findings:
+        findings = [
+            fault
+            for event, words in hooks.items()
+            for fault in _hook_faults(event, words, _place(text, name, event))
+        ]
     if findings:
         raise InvalidInput(findings, sources)
     env_file = data.get("env_file")
@@ -104,6 +114,7 @@ def _read(folder: Path) -> ProjectFile:
         root=_below(folder, data.get("root", OUTPUTS)),
         env_file=None if env_file is None else _below(folder, env_file),
         profile=data.get("profile", ""),
+        hooks={event: tuple(words) for event, words in hooks.items()},
         places=places,
         sources=sources,
     )
@@ -157,13 +168,29 @@ def _faults(key: str, data: Mapping[str, Any], place: Span) -> Iterator[Finding]
         )
         return
     value, title = data[key], rules[key]["title"]
-    if not isinstance(value, str):
+    if key == _HOOKS:
+        if not isinstance(value, Mapping):
+            message, hint = f"'{key}' is {title}", 'as in [on] and below it done = ["./tell-us"]'
+            yield Finding(slug="wrong-type", message=message, span=place, hint=hint)
+    elif not isinstance(value, str):
         message, hint = f"'{key}' is {title}, written as a text", f'as in {key} = "…"'
         yield Finding(slug="wrong-type", message=message, span=place, hint=hint)
     elif not jsonschema_rs.is_valid(rules[key], value):
         tilde = value.startswith("~")
         hint = "write the path in full: ~ is the shell's" if tilde else "write one, or take it out"
         yield Finding(slug="bad-value", message=f"'{key}' is not {title}", span=place, hint=hint)
+
+
+def _hook_faults(event: str, words: Any, place: Span) -> Iterator[Finding]:
+    rules = schema("callsheet")["properties"][_HOOKS]["properties"]
+    if event not in rules:
+        message = f"[{_HOOKS}] has no '{event}'"
+        hint = did_you_mean(event, rules)
+        yield Finding(slug="unknown-key", message=message, span=place, hint=hint)
+    elif not jsonschema_rs.is_valid(rules[event], words):
+        message = f"'{event}' is a command, written as a list of a program and its words"
+        hint = f'as in {event} = ["./tell-us"]; for a shell, ["sh", "-c", "…"]'
+        yield Finding(slug="wrong-type", message=message, span=place, hint=hint)
 
 
 def _place(text: str, name: str, key: str) -> Span:

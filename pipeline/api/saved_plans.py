@@ -26,7 +26,7 @@ from pipeline.api.project_file import project_of
 from pipeline.domain import EMPTY, Budget
 from pipeline.domain.changes import ChangeClass, ItemChange, KeyContent, PartChange
 from pipeline.domain.money import exact_usd
-from pipeline.errors import CallsheetError
+from pipeline.errors import CallsheetError, InvalidInput
 from pipeline.findings import plain_finding
 from pipeline.ledger.item_changes import changed_parts
 from pipeline.schemas import schema
@@ -60,7 +60,18 @@ def iter_document(plan: Plan, items: Iterable[ItemChange]) -> Iterator[str]:
 
 
 def write_document(plan: Plan, items: Iterable[ItemChange], file: Path) -> None:
-    """Write a plan's document, whole or not at all."""
+    """Write a plan's document, whole or not at all; in the place of nothing but another plan."""
+    if not file.name or file.is_dir():
+        raise usage(f"{file} is a folder", "name the file that the plan is to be written to")
+    if file.exists():
+        # By a slip a manifest or a device may be named.
+        try:
+            written = file.is_file() and "callsheet_plan" in _read_header(file)
+        except InvalidInput:
+            written = False
+        if not written:
+            hint = "name another file, or move it away"
+            raise usage(f"{file} is there, and is no saved plan", hint)
     part = file.with_name(f"{file.name}.part")
     try:
         with part.open("w", encoding="utf-8", newline="\n") as writing:
@@ -278,7 +289,7 @@ def require_fresh(
 def _differences(saved: SavedPlan, plan: Plan, items: Iterator[ItemChange]) -> Iterator[StaleItem]:
     was, now = saved.header["terms"], _terms(plan)
     terms = tuple(
-        PartChange(part=f"budget.{name}", old=was[name], new=now[name])
+        PartChange(part=_TERMS[name], old=was[name], new=now[name])
         for name in now
         if was[name] != now[name]
     )
@@ -322,7 +333,8 @@ def _item_differences(
         return ()
     found: list[PartChange] = []
     if old is None or new is None or was != now:
-        found.append(PartChange(part="what is done", old=was, new=now))
+        old_words, new_words = (each.replace("_", " ") for each in (was, now))
+        found.append(PartChange(part="what is done", old=old_words, new=new_words))
     if old is None or new is None:
         return tuple(found)
     if new.change in _BUYS and old["key"] != new.key:
@@ -350,5 +362,16 @@ def _changed_key(
     return changed_parts(before, new.content, places)
 
 
+_TERMS: Mapping[str, str] = {
+    "limit_usd": "budget.limit in USD",
+    "per_run_usd": "budget.per_run in USD",
+    "per_row_usd": "budget.per_row in USD",
+    "per_item_usd": "budget.per_item in USD",
+    "assume_usd": "budget.unpriced.assume in USD",
+    "over_usd": "what the budget has no room for, in USD",
+    "purchases": "policy.purchases",
+    "fallback": "policy.fallback",
+}
+"""A plan's terms, by the key of the manifest that says them."""
 _COMPARED = ("provider", "model", "path", *_SUMS)
 """What a run depends on beside the key, where an item is bought."""

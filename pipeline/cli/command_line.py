@@ -69,6 +69,10 @@ COMMANDS: Mapping[str, CommandEntry] = MappingProxyType(
             " run would."
         ),
         "report": CommandEntry(about="Write the report of a campaign again, from the ledger."),
+        "review": CommandEntry(
+            about="Serve the page of a campaign on this machine, to look at clips and decide;"
+            " Ctrl-C ends it."
+        ),
         "verify": CommandEntry(
             about="Read every clip of a campaign, and hold it against ledger and lock file; exit 15"
             " on damage."

@@ -28,9 +28,9 @@ _IN_ASCII: Mapping[str, str] = MappingProxyType(
 """What stands for our own signs where a terminal has none of them."""
 
 
-def print_text(text: str, *, end: str = "\n") -> None:
-    """Print text to standard output."""
-    print(printable(text), end=end)
+def print_text(text: str, *, end: str = "\n", flush: bool = False) -> None:
+    """Print text to standard output; `flush` it where somebody waits for the line."""
+    print(printable(text), end=end, flush=flush)
 
 
 def print_error(text: str) -> None:

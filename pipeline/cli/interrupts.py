@@ -7,12 +7,15 @@ again it leaves at once. Both lose nothing: what was sent is in the ledger.
 from __future__ import annotations
 
 import os
+import select
 import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 from typing import Any, Protocol
+
+import typer
 
 from pipeline.cli.console import print_error_from_signal
 from pipeline.domain.states import Exit
@@ -58,6 +61,51 @@ def leave_on_signals() -> None:
 def leave_quietly_on_signals() -> None:
     """End the process at once at a signal: its work is done, or has not begun."""
     _install(lambda number, _: os._exit(exit_of(number)))
+
+
+def confirm(question: str, *, default: bool, to_stderr: bool) -> bool:
+    """Return what a person answers; a signal ends the waiting, whenever it comes.
+
+    typer.Abort where there is no answer to come.
+    """
+    choices = "[Y/n]" if default else "[y/N]"
+    while True:
+        typer.echo(f"{question} {choices}: ", nl=False, err=to_stderr)
+        _wait_for_input()
+        line = sys.stdin.readline()
+        if not line:
+            raise typer.Abort
+        answer = {"y": True, "yes": True, "n": False, "no": False, "": default}.get(
+            line.strip().lower()
+        )
+        if answer is not None:
+            return answer
+        typer.echo("Error: invalid input", err=to_stderr)
+
+
+def _wait_for_input() -> None:
+    """Return once standard input has something, or a signal was taken.
+
+    `read` alone would not do: a signal that comes after the interpreter has looked for one, and
+    before the system call, is not seen until a line was typed.
+    """
+    woken, waking = os.pipe()
+    os.set_blocking(waking, False)
+    try:
+        before = signal.set_wakeup_fd(waking)
+    except ValueError:
+        # Not in the main thread, which alone is told of signals.
+        before = None
+    try:
+        select.select([sys.stdin, woken], [], [])
+    except (OSError, ValueError):
+        # Standard input is no file, as where it was replaced: there is nothing to wait for.
+        pass
+    finally:
+        if before is not None:
+            signal.set_wakeup_fd(before)
+        os.close(woken)
+        os.close(waking)
 
 
 class Steered(Protocol):

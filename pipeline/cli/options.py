@@ -169,6 +169,18 @@ class ListForm(StrEnum):
     """One object a line."""
 
 
+class RunForm(StrEnum):
+    """How a run tells what happens."""
+
+    TEXT = "text"
+    NDJSON = "ndjson"
+    """One object a line, an event each; words go to standard error."""
+
+
+Telling = Annotated[
+    RunForm,
+    typer.Option("--format", help="How to tell events; ndjson is an object a line, for programs."),
+]
 Listing = Annotated[
     ListForm, typer.Option("--format", help="How to print; json is an object a line.")
 ]

@@ -25,6 +25,9 @@ from pipeline.domain.states import State, Status
 from pipeline.run.output_check import DamagedClip
 from pipeline.run.plan_sync import ChangedOutput, PlanLine, PlanSummary
 
+_MINUTES_SAID = 90
+"""From here on hours are said."""
+
 
 def print_plan(
     summary: PlanSummary,
@@ -64,6 +67,8 @@ def plan_notes(
         yield f"paid elsewhere: {spent} USD, as {lock} says; they count against the limit"
     yield from shortfalls(summary, campaign.manifest.budget, spending)
     yield from price_lines(summary.prices)
+    if summary.expected_s is not None:
+        yield f"time: {duration_text(summary.expected_s)}, as long as clips took in earlier runs"
     # With a provider of the command line the warnings have told it already.
     if not campaign.request.provider:
         yield from campaign.reassignments.lines({line.shot for line in summary.lines})
@@ -71,6 +76,18 @@ def plan_notes(
     yield from change_lines(summary.changed_outputs)
     if summary.orphaned:
         yield orphan_line(summary.orphaned)
+
+
+def duration_text(seconds: float) -> str:
+    """Return a length of time as a person says it, to about a tenth.
+
+    >>> duration_text(40), duration_text(700), duration_text(9000)
+    ('about 1 minute', 'about 12 minutes', 'about 2.5 hours')
+    """
+    minutes = max(1, round(seconds / 60))
+    if minutes < _MINUTES_SAID:
+        return f"about {minutes} minute{'s' if minutes > 1 else ''}"
+    return f"about {minutes / 60:.2g} hours"
 
 
 def orphan_line(addresses: Sequence[str]) -> str:

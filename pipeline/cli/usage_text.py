@@ -17,6 +17,7 @@ OTHER_COMMANDS: Mapping[str, str] = MappingProxyType(
         "ls": "list items",
         "status": "info state progress watch",
         "report": "results summary export",
+        "review": "gallery serve view",
         "stop": "cancel abort kill",
         "explain": "error errors",
         "providers": "models prices pricing price-list",

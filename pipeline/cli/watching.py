@@ -1,37 +1,34 @@
 """A run on the command line: its events drawn as they happen, its process's signals minded.
 
-What a person sees is a live panel, or one line per event.
+What a person sees is a live panel, or one line per event; a program reads one object per event.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from datetime import datetime
-from decimal import Decimal
-from itertools import accumulate
+from datetime import datetime, tzinfo
+from threading import Lock
 
 import typer
-from rich.cells import cell_len
-from rich.console import Console, ConsoleOptions, RenderableType
+from rich.console import Console, ConsoleOptions, Group
 from rich.live import Live
-from rich.measure import Measurement
-from rich.table import Table
-from rich.text import Text
 
 from pipeline.api.campaign_request import RunSettings
 from pipeline.api.campaign_run import NOTICE, Run, RunScope
 from pipeline.api.loaded_campaign import LoadedCampaign
 from pipeline.cli.interrupts import StopRequest
+from pipeline.cli.options import RunForm
+from pipeline.cli.run_text import heartbeat_text, print_event
 from pipeline.cli.terminal_console import TerminalConsole
-from pipeline.clock import Clock
+from pipeline.clock import Clock, RealClock
 from pipeline.domain import Event
-from pipeline.domain.money import exact_usd
-from pipeline.domain.states import AT_REST, AT_WORK, BUSY, FINISHED, State
+from pipeline.domain.states import BUSY
 from pipeline.foreign_text import printable_line
+from pipeline.report.event_lines import heartbeat_event, outcome_event, start_event
+from pipeline.report.progress_panel import draw_progress
+from pipeline.report.run_progress import PROGRESS, RunStart, RunTally
 from pipeline.run.outcome import Outcome
 
 TOLD = frozenset({NOTICE, "reassigned", "account_missing"})
@@ -40,6 +37,7 @@ TOLD = frozenset({NOTICE, "reassigned", "account_missing"})
 HEARTBEAT_S = 60
 _QUIET = frozenset(
     {"polled", "uploaded", "staging", "submitting", "waiting", "fetching", "done", "widened"}
+    | {PROGRESS}
 )
 """Steps on the way, and what the next line says better: a clip that is done is shown."""
 
@@ -51,25 +49,27 @@ async def watch_run(
     campaign: LoadedCampaign,
     settings: RunSettings,
     scope: RunScope,
+    *,
+    start: RunStart,
     console: TerminalConsole,
     stops: StopRequest,
+    form: RunForm = RunForm.TEXT,
 ) -> Outcome:
     """Run and return the outcome; the first signal stops in order, the second leaves at once."""
-    run = Run(campaign, settings, scope)
+    run, clock = Run(campaign, settings, scope), settings.clock
     try:
-        with _open_watcher(console) as watcher:
-            beating = asyncio.create_task(tell_each_minute(watcher, settings.clock))
+        with _open_watcher(console, RunTally(start), clock, form) as watcher:
+            beating = asyncio.create_task(tell_each_minute(watcher, clock))
             try:
                 async with run:
                     with stops.steering(run):
                         async for event in run.iter_events():
-                            if event.name in TOLD:
-                                console.print_line(event.detail["message"])
-                            else:
-                                watcher(event)
+                            watcher(event)
             finally:
                 beating.cancel()
-            return await run.wait()
+            outcome = await run.wait()
+            watcher.end(outcome, clock.now())
+            return outcome
     except asyncio.CancelledError:
         # A second signal. What is in flight stays in the ledger, for the next run to collect.
         raise typer.Exit(stops.exit) from None
@@ -83,26 +83,40 @@ async def tell_each_minute(watcher: Watcher, clock: Clock) -> None:
 
 
 @contextmanager
-def _open_watcher(console: Console) -> Iterator[Watcher]:
+def _open_watcher(
+    console: TerminalConsole, tally: RunTally, clock: Clock, form: RunForm
+) -> Iterator[Watcher]:
     """Yield an observer of events that draws them until the run ends."""
-    if console.quiet:
-        yield Watcher()
+    if form is RunForm.NDJSON:
+        print_event(start_event(tally.start))
+        yield EventObjects(tally)
+    elif console.quiet:
+        yield Watcher(console, tally)
     elif console.is_terminal:
-        panel = Panel()
+        panel = Panel(console, tally, clock)
         with Live(panel, console=console, refresh_per_second=4, transient=True):
             yield panel
     else:
-        yield Lines(console)
+        yield Lines(console, tally)
 
 
 class Watcher:
-    """Sees every event of a run; this one keeps silent."""
+    """Sees every event of a run; this one tells what a person must know, and keeps silent."""
+
+    def __init__(self, console: Console, tally: RunTally) -> None:
+        self._console, self._tally = console, tally
 
     def __call__(self, event: Event) -> None:
         """Take one event."""
+        self._tally.take(event)
+        if event.name in TOLD:
+            self._console.print(event.detail["message"], markup=False, soft_wrap=True)
 
     def beat(self, now: datetime) -> None:
         """Show that the run is at work: a minute has passed."""
+
+    def end(self, outcome: Outcome, now: datetime) -> None:
+        """Take what the run came to."""
 
 
 class Lines(Watcher):
@@ -111,14 +125,11 @@ class Lines(Watcher):
     The log of a run of which nothing has come back yet would be silent for minutes.
     """
 
-    def __init__(self, console: Console) -> None:
-        self._console = console
-        self._all = _Lane()
-
     def __call__(self, event: Event) -> None:
         """Print the event unless it is chatter."""
-        self._all.take(event)
-        if event.name in _QUIET or (event.name == "planned" and event.detail.get("cause") in _BUSY):
+        super().__call__(event)
+        is_told = event.name in TOLD or event.name in _QUIET
+        if is_told or (event.name == "planned" and event.detail.get("cause") in _BUSY):
             return
         told = ((name, value) for name, value in event.detail.items() if value not in {"", None})
         detail = " ".join(f"{name}={value}" for name, value in told)
@@ -128,88 +139,55 @@ class Lines(Watcher):
 
     def beat(self, now: datetime) -> None:
         """Print where the run stands."""
-        in_flight, done, failed, charged = self._all.figures()
-        told = f"{in_flight} in flight, {done} done, {failed} failed, {charged} charged"
+        told = heartbeat_text(self._tally.snapshot(now))
         self._console.print(f"{now:%H:%M:%S} at work: {told}", markup=False, soft_wrap=True)
 
 
-class Panel(Watcher):
-    """A table of lanes that redraws itself."""
+class EventObjects(Watcher):
+    """One JSON object per event and line, for programs (`callsheet schema event`)."""
 
-    def __init__(self) -> None:
-        self._lanes: dict[str, _Lane] = {}
+    def __init__(self, tally: RunTally) -> None:
+        self._tally = tally
+
+    def __call__(self, event: Event) -> None:
+        """Print the event, whatever it is."""
+        self._tally.take(event)
+        print_event(event)
+
+    def beat(self, now: datetime) -> None:
+        """Print where the run stands."""
+        print_event(heartbeat_event(self._tally.snapshot(now)))
+
+    def end(self, outcome: Outcome, now: datetime) -> None:
+        """Print what the run came to."""
+        print_event(outcome_event(outcome.counts, outcome.spent_usd, outcome.committed_usd, now))
+
+
+class Panel(Watcher):
+    """How the run stands, drawn anew four times a second."""
+
+    def __init__(
+        self,
+        console: Console,
+        tally: RunTally,
+        clock: Clock | None = None,
+        zone: tzinfo | None = None,
+    ) -> None:
+        super().__init__(console, tally)
+        self._clock, self._zone = clock or RealClock(), zone
+        # It is drawn in a thread of rich's, while events come in another.
+        self._lock = Lock()
 
     def __call__(self, event: Event) -> None:
         """Count the event."""
-        if event.provider:
-            self._lanes.setdefault(event.provider, _Lane()).take(event)
+        with self._lock:
+            self._tally.take(event)
+        if event.name in TOLD:
+            self._console.print(event.detail["message"], markup=False, soft_wrap=True)
 
-    def __rich__(self) -> Table:
-        """Draw the lanes."""
-        table = Table(box=None, padding=(0, 2))
-        for title in ("provider", "in flight", "done", "failed", "charged", "latest"):
-            table.add_column(title, justify="left" if title in {"provider", "latest"} else "right")
-        for name, lane in sorted(self._lanes.items()):
-            table.add_row(_ForeignLine(name), *lane.cells())
-        return table
-
-
-@dataclass(slots=True)
-class _Lane:
-    """What one lane has done since the run began."""
-
-    counts: Counter[str] = field(default_factory=Counter)
-    in_flight: set[str] = field(default_factory=set)
-    charged_usd: Decimal = Decimal(0)
-    latest: str = ""
-
-    def take(self, event: Event) -> None:
-        """Count the event; an item is in flight from its intent until it comes to rest."""
-        self.counts[event.name] += 1
-        if event.name in AT_WORK:
-            self.in_flight.add(event.address)
-        elif event.name in AT_REST:
-            self.in_flight.discard(event.address)
-        self.charged_usd += event.detail.get("charged_usd", 0)
-        self.latest = f"{event.name} {event.address}"
-
-    def figures(self) -> tuple[str, str, str, str]:
-        """Return how many are in flight, done and failed, and what was charged."""
-        done = sum(self.counts[state] for state in FINISHED)
-        failed = self.counts[State.FAILED] + self.counts[State.IN_DOUBT]
-        charged = f"{exact_usd(self.charged_usd)} USD"
-        return str(len(self.in_flight)), str(done), str(failed), charged
-
-    def cells(self) -> tuple[RenderableType, ...]:
-        """Return the lane as it is drawn."""
-        return (*self.figures(), _ForeignLine(self.latest))
-
-
-class _ForeignLine:
-    r"""Text from outside as one line of a table.
-
-    Where there is no room for all of it, it is cut between its characters: half of an escape, such
-    as `\u20` of `\u202e`, would be another text.
-    """
-
-    def __init__(self, text: str) -> None:
-        self._signs = tuple(map(printable_line, text))
-        self._width = sum(map(cell_len, self._signs))
-
-    def __rich_measure__(self, console: Console, options: ConsoleOptions) -> Measurement:
-        """Return how narrow the line can be, and how wide it would be."""
-        del console, options
-        return Measurement(min(1, self._width), self._width)
-
-    def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[Text]:
-        """Yield as much of the line as there is room for."""
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[Group]:
+        """Draw how the run stands."""
         del console
-        text, room = "".join(self._signs), options.max_width
-        if self._width > room:
-            widths = accumulate(map(cell_len, self._signs))
-            # One column is kept for the sign that stands for the rest.
-            text = "".join(
-                sign for sign, end in zip(self._signs, widths, strict=True) if end < room
-            )
-            text += "…"
-        yield Text(text, no_wrap=True)
+        with self._lock:
+            progress = self._tally.snapshot(self._clock.now())
+        yield draw_progress(progress, options.max_width, self._zone)

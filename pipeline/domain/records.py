@@ -82,7 +82,11 @@ class Record:
     client_id: str = ""
     tries: int = 0
     submitted_at: datetime | None = None
+    accepted_at: datetime | None = None
+    """When the provider took it; None where it did not say so."""
     finished_at: datetime | None = None
+    references: tuple[tuple[str, str], ...] = ()
+    """Path and name of each reference; of one that is no picture on this disk no path."""
     origin_shot: Span
     origin_row: Span | None = None
     passed_over: tuple[tuple[str, str], ...] = ()

@@ -30,14 +30,7 @@ from pipeline.domain import Budget
 from pipeline.domain.money import exact_usd
 from pipeline.ledger.connection import upsert
 from pipeline.ledger.fast_sql import execute, execute_many
-from pipeline.ledger.sql_schema import (
-    budgets,
-    campaigns,
-    manifest_of,
-    micro,
-    purchases,
-    usd,
-)
+from pipeline.ledger.sql_schema import budgets, campaigns, manifest_of, micro, purchases, usd
 
 BUDGET = "budget"
 """The cause of a job that is held for want of money: the campaign's is used up."""

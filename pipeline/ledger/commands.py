@@ -18,8 +18,9 @@ from sqlalchemy import Connection, insert, select, update
 
 from pipeline.errors import LedgerDamaged
 from pipeline.ledger.connection import connect, translate_errors
+from pipeline.ledger.migrations import VERSION, version
 from pipeline.ledger.root_lock import LEDGER
-from pipeline.ledger.sql_schema import VERSION, commands, version
+from pipeline.ledger.sql_schema import commands
 from pipeline.storage.fs import STATE_FOLDER
 
 TOO_LATE = "no run was there to obey it"

@@ -18,14 +18,7 @@ from sqlalchemy import Connection, RowMapping, bindparam, or_, select, update
 from pipeline.domain.states import UNBOUGHT, State
 from pipeline.ledger.fast_sql import execute_many
 from pipeline.ledger.jobs import free_again
-from pipeline.ledger.sql_schema import (
-    FALLBACK_COLUMNS,
-    campaigns,
-    fallbacks,
-    items,
-    jobs,
-    payloads,
-)
+from pipeline.ledger.sql_schema import FALLBACK_COLUMNS, campaigns, fallbacks, items, jobs, payloads
 
 _AT_ONCE = 500
 """Items moved in one transaction: others have something to write meanwhile."""

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Any
 
-from sqlalchemy import Connection, Dialect, Executable
+from sqlalchemy import Connection, Dialect, Executable, MetaData
 from sqlalchemy.engine.interfaces import DBAPICursor
+from sqlalchemy.schema import CreateIndex, CreateTable, ExecutableDDLElement
 
 Values = Mapping[str, Any]
 
@@ -55,6 +56,26 @@ def execute_many(connection: Connection, statement: Executable, rows: Iterable[V
         cursor.executemany(compiled.text, [compiled.arguments(values) for values in rows])
     except connection.dialect.loaded_dbapi.IntegrityError as clash:
         raise Clashed(str(clash)) from clash
+
+
+def create_tables(connection: Connection, declared: MetaData) -> None:
+    """Create all tables with their indexes in an empty database.
+
+    Measured: `MetaData.create_all` compiles anew each time and asks for each table whether it is
+    there, which was half of what it took to open a new ledger.
+    """
+    for definition in _definitions(declared, connection.dialect):
+        connection.exec_driver_sql(definition)
+
+
+@cache
+def _definitions(declared: MetaData, dialect: Dialect) -> tuple[str, ...]:
+    tables = declared.sorted_tables
+    indexes = sorted(
+        (each for table in tables for each in table.indexes), key=lambda i: str(i.name)
+    )
+    statements: list[ExecutableDDLElement] = [*map(CreateTable, tables), *map(CreateIndex, indexes)]
+    return tuple(str(statement.compile(dialect=dialect)) for statement in statements)
 
 
 @lru_cache(maxsize=256)

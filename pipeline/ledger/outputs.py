@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from sqlalchemy import (
     Connection,
@@ -24,7 +25,16 @@ from pipeline.ledger.jobs import Job, move
 from pipeline.ledger.paid_elsewhere import promised_clips
 from pipeline.ledger.payload import apply_snapshot, is_other_take
 from pipeline.ledger.plan_totals import current
-from pipeline.ledger.sql_schema import clips, items, jobs, outputs, payloads, purchases, set_aside
+from pipeline.ledger.sql_schema import (
+    campaigns,
+    clips,
+    items,
+    jobs,
+    outputs,
+    payloads,
+    purchases,
+    set_aside,
+)
 
 CLIP = "clip"
 """The role of an item's own file; a poster, and what is derived from it, will have others."""
@@ -127,7 +137,7 @@ def _twin(connection: Connection, job: Job, clip: Clip) -> _Twin | None:
 
     Most clips are new: that is known without looking through the jobs.
     """
-    if not known_clips(connection, digests=[clip.sha256]):
+    if execute(connection, _KNOWN_CLIP, {"b_sha256": clip.sha256}).fetchone() is None:
         return None
     query = (
         select(jobs.c.key, purchases.c.address, purchases.c.request, payloads.c.data)
@@ -174,39 +184,22 @@ def views(
     campaign: str,
     after: int = -1,
     limit: int = 1000,
-    key: str | None = None,
     landed: bool = False,
 ) -> list[View]:
     """Return the plan's output paths in order from after a position on.
 
-    `key` gives those of one key alone, `landed` only those that have a clip.
+    `landed` gives only those that have a clip.
     """
-    query = (
-        select(
-            items.c.id,
-            items.c.position,
-            items.c.address,
-            items.c.output,
-            items.c.selected,
-            items.c.extension.label("expected"),
-            *clips.c,
-            outputs.c.path,
-            outputs.c.sha256.label("placed"),
-            outputs.c.signature.label("placed_signature"),
-            outputs.c.mode,
-        )
-        .join_from(items, jobs, jobs.c.key == items.c.key)
-        .outerjoin(clips, clips.c.sha256 == jobs.c.sha256)
-        .outerjoin(outputs, (outputs.c.item_id == items.c.id) & (outputs.c.role == CLIP))
-        .where(current(connection, campaign), items.c.position > after)
-        .order_by(items.c.position)
-        .limit(limit)
-    )
-    if key is not None:
-        query = query.where(items.c.key == key)
+    query = _VIEWS.where(current(connection, campaign), items.c.position > after).limit(limit)
     if landed:
         query = query.where(clips.c.sha256.is_not(None))
     return [_view(campaign, row) for row in connection.execute(query).mappings()]
+
+
+def views_of(connection: Connection, *, campaign: str, key: str) -> list[View]:
+    """Return the output paths in the campaign's plan of one key alone."""
+    rows = execute(connection, _VIEWS_OF_KEY, {"b_campaign": campaign, "b_key": key}).fetchall()
+    return [_view(campaign, dict(zip(_VIEW_COLUMNS, row, strict=True))) for row in rows]
 
 
 def place(
@@ -318,7 +311,7 @@ def bought_clips(connection: Connection, *, digests: Sequence[str]) -> frozenset
     return frozenset(connection.scalars(select(clips.c.sha256).where(clips.c.sha256.in_(digests))))
 
 
-def _view(campaign: str, row: RowMapping) -> View:
+def _view(campaign: str, row: RowMapping | Mapping[str, Any]) -> View:
     measured = {name: row[name] for name in Clip.__dataclass_fields__}
     clip = Clip(**measured) if row["sha256"] else None
     extension = clip.extension if clip else row["expected"]
@@ -337,6 +330,35 @@ def _view(campaign: str, row: RowMapping) -> View:
     )
 
 
+_VIEWS = (
+    select(
+        items.c.id,
+        items.c.position,
+        items.c.address,
+        items.c.output,
+        items.c.selected,
+        items.c.extension.label("expected"),
+        *clips.c,
+        outputs.c.path,
+        outputs.c.sha256.label("placed"),
+        outputs.c.signature.label("placed_signature"),
+        outputs.c.mode,
+    )
+    .join_from(items, jobs, jobs.c.key == items.c.key)
+    .outerjoin(clips, clips.c.sha256 == jobs.c.sha256)
+    .outerjoin(outputs, (outputs.c.item_id == items.c.id) & (outputs.c.role == CLIP))
+    .order_by(items.c.position)
+)
+_VIEW_COLUMNS = tuple(_VIEWS.selected_columns.keys())
+_VIEWS_OF_KEY = (
+    _VIEWS.join(campaigns, campaigns.c.id == items.c.campaign_id)
+    .where(campaigns.c.name == bindparam("b_campaign"), items.c.key == bindparam("b_key"))
+    .where(items.c.generation == campaigns.c.generation)
+)
+"""For each clip that lands: compiled once."""
+_KNOWN_CLIP = union(
+    *(select(t.c.sha256).where(t.c.sha256 == bindparam("b_sha256")) for t in (clips, set_aside))
+)
 _EVERY_OUTPUT = table("outputs", column("sha256"), column("path"), schema="main")
 _EVERY_JOB = table("jobs", column("key"), column("state"), column("sha256"), schema="main")
 _NEW_CLIP = upsert(clips).values({own.name: bindparam(own.name) for own in clips.c})

@@ -24,6 +24,7 @@ from sqlalchemy import (
 
 from pipeline.domain.states import REPLANNED, UNSETTLED
 from pipeline.ledger.budgets import campaign_scope
+from pipeline.ledger.migrations import sum_up_budgets
 from pipeline.ledger.sql_schema import (
     budgets,
     campaigns,
@@ -31,6 +32,7 @@ from pipeline.ledger.sql_schema import (
     fallbacks,
     items,
     jobs,
+    lane_widths,
     losses,
     manifest_of,
     outputs,
@@ -39,7 +41,7 @@ from pipeline.ledger.sql_schema import (
     price_quotes,
     purchases,
     set_aside,
-    sum_up_budgets,
+    task_durations,
 )
 
 _DRAFTED: tuple[Table, ...] = (campaigns, budgets, items, payloads, fallbacks, jobs, outputs)
@@ -200,7 +202,7 @@ def _merge(
 
 _COPIED: tuple[Table, ...] = (
     *(campaigns, items, payloads, jobs, purchases, budgets, clips, outputs),
-    *(losses, set_aside, price_confirmations, price_quotes),
+    *(losses, set_aside, price_confirmations, price_quotes, task_durations, lane_widths),
 )
 
 

@@ -13,6 +13,7 @@ from sqlalchemy import ColumnElement, Connection, Label, and_, case, func, selec
 from pipeline.domain.states import FINISHED, UNSETTLED, State
 from pipeline.ledger.budgets import sum_committed
 from pipeline.ledger.jobs import free_again
+from pipeline.ledger.lane_history import lane_history
 from pipeline.ledger.price_confirmations import PriceStanding, standings
 from pipeline.ledger.sql_schema import campaigns, fallbacks, items, jobs, payloads
 
@@ -59,17 +60,21 @@ class PlanTotals:
     prices: tuple[PriceStanding, ...]
     fallbacks: frozenset[str]
     """Providers to whom selected items may go when their own provider's lane stops."""
+    expected_s: float | None
+    """How long a run takes, by what earlier ones learnt; None where that is too little."""
 
 
 def totals(connection: Connection, *, campaign: str) -> PlanTotals:
     """Return what a campaign's latest plan comes to."""
+    prices = tuple(standings(connection, campaign=campaign))
     return PlanTotals(
         lines=lines(connection, campaign=campaign),
         orphaned=tuple(orphans(connection, campaign=campaign)),
         left_behind=tuple(find_left_behind(connection, campaign=campaign)),
         committed_usd=sum_committed(connection, campaign=campaign),
-        prices=tuple(standings(connection, campaign=campaign)),
+        prices=prices,
         fallbacks=fallback_providers(connection, campaign=campaign),
+        expected_s=lane_history(connection).estimate_s(prices),
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, TypeVar
@@ -11,6 +11,7 @@ import orjson
 from sqlalchemy import Connection, RowMapping, select
 
 from pipeline.domain import DEFAULT_MODEL, Record
+from pipeline.domain.review import Review
 from pipeline.domain.states import REPLANNED, UNBOUGHT, State, status_of
 from pipeline.findings import Span
 from pipeline.ledger.outputs import CLIP, EXTENSION
@@ -29,6 +30,8 @@ from pipeline.ledger.sql_schema import (
 
 T = TypeVar("T")
 After = TypeVar("After", int, str)
+Judge = Callable[[str, str, str], str]
+"""Returns a word of `Review` for an item's address, and the key and the SHA-256 of its clip."""
 _PAGE = 500
 _MEASURES = ("sha256", "bytes", "seconds", "width", "height", "fps")
 _SAME = ("address", "shot", "row_key", "key")
@@ -37,11 +40,17 @@ _TOLD = ("cell", "take", "axes", "kind", "mode", "prompt", "sent_prompt", "setti
 
 
 def page(
-    connection: Connection, *, campaign: str, after: int, selected: bool = False
+    connection: Connection,
+    *,
+    campaign: str,
+    after: int,
+    selected: bool = False,
+    review: Judge | None = None,
 ) -> tuple[list[Record], int | None]:
     """Return the next records from after a position on, and where to go on; None at the end.
 
-    `selected` leaves out what the last admission did not select.
+    `selected` leaves out what the last admission did not select; `review` is asked what was decided
+    of a clip.
     """
     first = items.alias("first")
     query = (
@@ -72,7 +81,7 @@ def page(
         query = query.where(items.c.selected == 1)
     rows = connection.execute(query).mappings().all()
     paid = _purchases_of(connection, [row["key"] for row in rows])
-    found = [_record(campaign, row, paid.get(row["key"], [])) for row in rows]
+    found = [_record(campaign, row, paid.get(row["key"], []), review) for row in rows]
     return found, rows[-1]["position"] if len(rows) == _PAGE else None
 
 
@@ -99,7 +108,9 @@ def _purchases_of(connection: Connection, keys: Sequence[str]) -> dict[str, list
     return found
 
 
-def _record(campaign: str, row: RowMapping, paid: Sequence[RowMapping]) -> Record:
+def _record(
+    campaign: str, row: RowMapping, paid: Sequence[RowMapping], review: Judge | None
+) -> Record:
     payload = orjson.loads(row["data"])
     own = [purchase for purchase in paid if purchase["campaign"] == campaign]
     elsewhere = f"{paid[0]['campaign']}: {paid[0]['address']}" if paid and not own else ""
@@ -121,6 +132,7 @@ def _record(campaign: str, row: RowMapping, paid: Sequence[RowMapping]) -> Recor
         ),
         earlier_rule=bool(row["earlier_rule"]),
         stale=bool(row["stale"]),
+        review=_review(row, review) if review and row["sha256"] else "",
         unwanted=bool(row["unwanted"]),
         cause=row["cause"],
         message=row["message"],
@@ -132,10 +144,15 @@ def _record(campaign: str, row: RowMapping, paid: Sequence[RowMapping]) -> Recor
         **_money([] if shared else own),
         shared_with=shared,
         **_try(paid),
+        references=tuple(map(_reference, payload["assets"])),
         origin_shot=_span(payload["origin"]["shot"]),
         origin_row=_span(payload["origin"]["row"]) if payload["origin"]["row"] else None,
         passed_over=tuple((name, why) for name, why in payload["passed_over"]),
     )
+
+
+def _review(row: RowMapping, review: Judge) -> str:
+    return Review.STALE if row["stale"] else review(row["address"], row["key"], row["sha256"])
 
 
 def _prices(row: RowMapping, paid: Sequence[RowMapping]) -> dict[str, Any]:
@@ -188,8 +205,16 @@ def _try(paid: Sequence[RowMapping]) -> dict[str, Any]:
         "seed": last["seed"],
         "nsfw": None if last["nsfw"] is None else bool(last["nsfw"]),
         "submitted_at": _time(last["intent_at"]),
+        "accepted_at": _time(last["accepted_at"]),
         "finished_at": _time(last["ended_at"]),
     }
+
+
+def _reference(asset: Mapping[str, Any]) -> tuple[str, str]:
+    name = str(asset.get("made_from") or asset["source"])
+    is_picture = asset["local"] and asset["media_type"] == "image"
+    # Of an address all is its name: it tells what was meant, and nothing is loaded from it.
+    return (asset["source"], name.rpartition("/")[2]) if is_picture else ("", name)
 
 
 def _time(unix: float | None) -> datetime | None:

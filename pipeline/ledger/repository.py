@@ -67,6 +67,7 @@ from pipeline.ledger.loss_detection import (
     read_traces,
     refuse_lost,
 )
+from pipeline.ledger.migrations import VERSION, Foreign, Newer, migrate, version
 from pipeline.ledger.outputs import Clip, View
 from pipeline.ledger.paid_elsewhere import AbsentClip
 from pipeline.ledger.paid_tasks import PaidTask, paid_tasks
@@ -92,7 +93,7 @@ from pipeline.ledger.root_identity import (
 from pipeline.ledger.root_lock import LEDGER, RootLock, explain, keep_strays, prepare, touch
 from pipeline.ledger.run_ledger import RunLedger
 from pipeline.ledger.run_list import list_runs
-from pipeline.ledger.sql_schema import VERSION, Foreign, Newer, losses, migrate, set_aside, version
+from pipeline.ledger.sql_schema import losses, set_aside
 from pipeline.storage.fs import STATE_FOLDER
 
 T = TypeVar("T")
@@ -311,18 +312,21 @@ class Ledger:
 
     def states(self, keys: Iterable[str]) -> Mapping[str, State]:
         """Return the state of each of these keys that the ledger knows."""
-        wanted = list(dict.fromkeys(keys))
-        found: dict[str, State] = {}
-        for start in range(0, len(wanted), _KEYS_AT_ONCE):
-            found |= self._read(partial(jobs.states, keys=wanted[start : start + _KEYS_AT_ONCE]))
-        return found
+        return self._by_key(jobs.states, keys)
 
-    def records(self, campaign: str, *, selected: bool = False) -> Iterator[Record]:
+    def records(
+        self,
+        campaign: str,
+        *,
+        selected: bool = False,
+        review: record_pages.Judge | None = None,
+    ) -> Iterator[Record]:
         """Return the campaign's items in plan order, as they stand, read page by page.
 
-        `selected` leaves out those that the last admission did not select.
+        `selected` leaves out those that the last admission did not select; `review` is asked what
+        was decided of a clip.
         """
-        pages = partial(record_pages.page, campaign=campaign, selected=selected)
+        pages = partial(record_pages.page, campaign=campaign, selected=selected, review=review)
         return iter_pages(lambda after: self._read(partial(pages, after=after)), before=-1)
 
     def item_changes(self, campaign: str, *, address: str = "") -> Iterator[ItemChange]:
@@ -413,6 +417,10 @@ class Ledger:
         """Return the plan's output paths (`outputs.views`)."""
         return self._read(partial(outputs.views, **where))
 
+    def views_of(self, key: str, *, campaign: str) -> list[View]:
+        """Return the output paths of the campaign's plan that want a key's clip."""
+        return self._read(partial(outputs.views_of, campaign=campaign, key=key))
+
     def place(self, view: View, *, signature: str, mode: int) -> None:
         """Write that an item's clip stands at its output path now."""
         placing = partial(outputs.place, item_id=view.item_id, path=view.path, mode=mode)
@@ -437,12 +445,14 @@ class Ledger:
 
     def clips_of(self, keys: Iterable[str]) -> Mapping[str, str]:
         """Return the SHA-256 of the clip of each of these keys that has one."""
+        return self._by_key(outputs.clips_of, keys)
+
+    def _by_key(self, read: Callable[..., Mapping[str, T]], keys: Iterable[str]) -> dict[str, T]:
+        """Return what an operation reads of some keys, so many at once as SQLite takes."""
         wanted = list(dict.fromkeys(keys))
-        found: dict[str, str] = {}
+        found: dict[str, T] = {}
         for start in range(0, len(wanted), _KEYS_AT_ONCE):
-            found |= self._read(
-                partial(outputs.clips_of, keys=wanted[start : start + _KEYS_AT_ONCE])
-            )
+            found |= self._read(partial(read, keys=wanted[start : start + _KEYS_AT_ONCE]))
         return found
 
     def is_known_clip(self, sha256: str) -> bool:

@@ -36,6 +36,7 @@ from pipeline.ledger.connection import translate_errors
 from pipeline.ledger.fallbacks import Leaving
 from pipeline.ledger.group_commit import Operation
 from pipeline.ledger.jobs import Job, Purchase, WantedItem
+from pipeline.ledger.lane_history import LaneHistory, lane_history, record_history
 from pipeline.ledger.outputs import Clip, Landing, View
 from pipeline.ledger.price_confirmations import PriceClass, SeenPrice, seen_prices
 from pipeline.ledger.purchases import Booking
@@ -95,6 +96,14 @@ class RunLedger:
     async def run_totals(self, *, campaign: str, run_id: int) -> RunTotals:
         """Return where the campaign's jobs stand, and what the run has bound."""
         return await self._read(partial(_run_totals, campaign=campaign, run_id=run_id))
+
+    async def lane_history(self) -> LaneHistory:
+        """Return what earlier runs learnt of the providers."""
+        return await self._read(lane_history)
+
+    async def record_history(self, learnt: LaneHistory, *, at: float) -> None:
+        """Remember what this run has learnt of the providers."""
+        await self._write(partial(record_history, learnt=learnt, at=at))
 
     async def recover(self) -> None:
         """Put every job that a worker held where the end of its process leaves it."""
@@ -202,10 +211,6 @@ class RunLedger:
         return await self._write(partial(landing, cause=cause, message=message))
 
     # Files.
-
-    async def views_of(self, key: str, *, campaign: str) -> list[View]:
-        """Return the output paths of the campaign's plan that want a key's clip."""
-        return await self._read(partial(outputs.views, campaign=campaign, key=key))
 
     async def place(self, view: View, *, signature: str = "", mode: int | None = None) -> None:
         """Write that an item's clip stands at its output path now."""

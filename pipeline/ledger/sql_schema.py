@@ -1,4 +1,4 @@
-"""The ledger's tables, and the append-only list of changes that brings an old ledger up to date.
+"""The ledger's tables; what changed in them since the first version is in `migrations`.
 
 Money is whole micro-USD, times are seconds since 1970 UTC, digests are hex. Nothing that was
 paid for is ever deleted.
@@ -6,14 +6,12 @@ paid for is ever deleted.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from decimal import ROUND_CEILING, ROUND_HALF_EVEN, Decimal
 
 from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
-    Connection,
     Float,
     ForeignKey,
     Index,
@@ -23,15 +21,13 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
-    insert,
-    inspect,
-    select,
     text,
 )
 
 from pipeline.domain.states import UNSETTLED
+from pipeline.ledger.history_tables import history_tables
 
-_METADATA = MetaData()
+METADATA = MetaData()
 # SQLite gives its row ids to "INTEGER PRIMARY KEY" alone; PostgreSQL wants room to grow.
 _ID = BigInteger().with_variant(Integer, "sqlite")
 _MICRO = Decimal(1_000_000)
@@ -48,7 +44,7 @@ def _mandatory_texts(*names: str) -> list[Column[str]]:
 
 campaigns = Table(
     "campaigns",
-    _METADATA,
+    METADATA,
     Column("id", _ID, primary_key=True),
     Column("name", Text, nullable=False, unique=True),
     Column("generation", BigInteger, nullable=False, server_default="0"),
@@ -63,7 +59,7 @@ the profile: the limits of a budget are one for all profiles.
 
 items = Table(
     "items",
-    _METADATA,
+    METADATA,
     Column("id", _ID, primary_key=True),
     Column("campaign_id", _ID, ForeignKey("campaigns.id"), nullable=False),
     Column("generation", BigInteger, nullable=False),
@@ -99,7 +95,7 @@ Index("items_by_key", items.c.key, items.c.campaign_id, items.c.generation, item
 
 payloads = Table(
     "payloads",
-    _METADATA,
+    METADATA,
     Column("item_id", _ID, ForeignKey("items.id"), primary_key=True, autoincrement=False),
     Column("data", LargeBinary, nullable=False),
 )
@@ -113,7 +109,7 @@ FALLBACK_COLUMNS = (
 
 fallbacks = Table(
     "fallbacks",
-    _METADATA,
+    METADATA,
     Column("item_id", _ID, ForeignKey("items.id"), primary_key=True, autoincrement=False),
     Column("rank", Integer, primary_key=True, autoincrement=False),
     *(
@@ -129,7 +125,7 @@ fallbacks = Table(
 
 jobs = Table(
     "jobs",
-    _METADATA,
+    METADATA,
     Column("key", Text, primary_key=True),
     Column("item_id", _ID, nullable=False),
     *_mandatory_texts("provider", "state"),
@@ -148,20 +144,20 @@ collected all the same, for it is paid for.
 """
 
 Index("jobs_by_state", jobs.c.state, jobs.c.provider)
-_UNSETTLED = ", ".join(f"'{state.value}'" for state in UNSETTLED)
-still_unsettled = text(f"jobs.state IN ({_UNSETTLED})")
+UNSETTLED_TEXTS = ", ".join(f"'{state.value}'" for state in UNSETTLED)
+still_unsettled = text(f"jobs.state IN ({UNSETTLED_TEXTS})")
 """The condition of the index below: a query finds it by these very words."""
 Index(
     "jobs_unsettled",
     jobs.c.provider,
     jobs.c.purchase_id,
-    sqlite_where=text(f"state IN ({_UNSETTLED})"),
-    postgresql_where=text(f"state IN ({_UNSETTLED})"),
+    sqlite_where=text(f"state IN ({UNSETTLED_TEXTS})"),
+    postgresql_where=text(f"state IN ({UNSETTLED_TEXTS})"),
 )
 
 purchases = Table(
     "purchases",
-    _METADATA,
+    METADATA,
     Column("id", _ID, primary_key=True),
     Column("key", Text, nullable=False, index=True),
     Column("provider", Text, nullable=False),
@@ -200,7 +196,7 @@ name. The frozen request has the key's fingerprint.
 
 budgets = Table(
     "budgets",
-    _METADATA,
+    METADATA,
     Column("scope", Text, primary_key=True),
     Column("committed_microusd", BigInteger, nullable=False, server_default="0"),
     Column("closed", Integer, nullable=False, server_default="0"),
@@ -209,7 +205,7 @@ budgets = Table(
 
 price_confirmations = Table(
     "price_confirmations",
-    _METADATA,
+    METADATA,
     Column("provider", Text, primary_key=True),
     Column("model", Text, primary_key=True),
     Column("mode", Text, primary_key=True),
@@ -228,7 +224,7 @@ price_confirmations = Table(
 
 price_quotes = Table(
     "price_quotes",
-    _METADATA,
+    METADATA,
     *(Column(name, Text, primary_key=True) for name in ("provider", "model", "kind", "mode")),
     Column("seconds", Float, primary_key=True),
     Column("microusd", BigInteger, nullable=False),
@@ -238,7 +234,7 @@ price_quotes = Table(
 
 runs = Table(
     "runs",
-    _METADATA,
+    METADATA,
     Column("id", _ID, primary_key=True),
     Column("campaign_id", _ID, nullable=False),
     Column("started_at", Float, nullable=False),
@@ -248,7 +244,7 @@ runs = Table(
 
 uploads = Table(
     "uploads",
-    _METADATA,
+    METADATA,
     Column("digest", Text, primary_key=True),
     Column("provider", Text, primary_key=True),
     Column("account", Text, primary_key=True),
@@ -258,7 +254,7 @@ uploads = Table(
 
 clips = Table(
     "clips",
-    _METADATA,
+    METADATA,
     Column("sha256", Text, primary_key=True),
     Column("extension", Text, nullable=False),
     Column("bytes", BigInteger, nullable=False),
@@ -273,7 +269,7 @@ clips = Table(
 
 outputs = Table(
     "outputs",
-    _METADATA,
+    METADATA,
     Column("item_id", _ID, primary_key=True, autoincrement=False),
     Column("role", Text, primary_key=True, server_default="clip"),
     *_mandatory_texts("path", "sha256"),
@@ -289,7 +285,7 @@ An item has one file in each `role`: the clip, and later on what is made from it
 
 events = Table(
     "events",
-    _METADATA,
+    METADATA,
     Column("id", _ID, primary_key=True),
     Column("at", Float, nullable=False),
     *_mandatory_texts("name", "provider", "address"),
@@ -298,7 +294,7 @@ events = Table(
 
 commands = Table(
     "commands",
-    _METADATA,
+    METADATA,
     Column("id", _ID, primary_key=True),
     *_mandatory_texts("campaign", "name"),
     Column("arguments", LargeBinary, nullable=False),
@@ -310,7 +306,7 @@ commands = Table(
 
 losses = Table(
     "losses",
-    _METADATA,
+    METADATA,
     Column("id", _ID, primary_key=True),
     Column("campaign", Text, nullable=False),
     Column("at", Float, nullable=False),
@@ -327,7 +323,7 @@ to be lost before that line. `partly`: for some of its items only, so that the l
 
 set_aside = Table(
     "set_aside",
-    _METADATA,
+    METADATA,
     Column("sha256", Text, primary_key=True),
     Column("extension", Text, nullable=False),
     Column("partly", Boolean, nullable=False, default=False),
@@ -337,249 +333,23 @@ set_aside = Table(
 `partly`: for some items only. It may be replaced where it lies, and is lost all the same.
 """
 
-_purchases_by_campaign = Index("purchases_by_campaign", purchases.c.campaign_id)
+purchases_by_campaign = Index("purchases_by_campaign", purchases.c.campaign_id)
 root_identity = Table(
     "root_identity",
-    _METADATA,
+    METADATA,
     Column("nonce", Text, primary_key=True),
     Column("kind", Text, nullable=False),
     Column("path", LargeBinary, nullable=False),
 )
 """One line: whose ledger this is; the path as the file system's own bytes."""
 
-_versions = Table("versions", _METADATA, Column("version", Integer, primary_key=True))
-
-Migration = Callable[[Connection], None]
-
-
-def _add_selected(connection: Connection) -> None:
-    added = "ALTER TABLE items ADD COLUMN selected INTEGER NOT NULL DEFAULT 1"
-    connection.exec_driver_sql(added)
-
-
-def _ask_again_for_what_does_not_play(connection: Connection) -> None:
-    """Make overdue what was final although it does not play: the whole clip may still be had.
-
-    Only such a clip has no width. Its row stays: its bytes are in the store, and at output paths.
-    """
-    message = "the file that came does not play: it is fetched again"
-    connection.exec_driver_sql(
-        "UPDATE jobs SET state = 'overdue', cause = 'damaged', message = ?, sha256 = ''"
-        " WHERE state = 'off_spec' AND sha256 IN (SELECT sha256 FROM clips WHERE width = 0)",
-        (message,),
-    )
-
-
-def _add_losses(connection: Connection) -> None:
-    for added in (losses, set_aside, _purchases_by_campaign):
-        added.create(connection, checkfirst=True)
-
-
-def _add_own_key(connection: Connection) -> None:
-    for added in (
-        "ALTER TABLE items ADD COLUMN own_key TEXT NOT NULL DEFAULT ''",
-        "ALTER TABLE items ADD COLUMN earlier_rule INTEGER NOT NULL DEFAULT 0",
-        "ALTER TABLE campaigns ADD COLUMN purchases INTEGER NOT NULL DEFAULT 2",
-    ):
-        connection.exec_driver_sql(added)
-
-
-def _add_root_identity(connection: Connection) -> None:
-    root_identity.create(connection)
-
-
-def _share_budgets(connection: Connection) -> None:
-    """Let the profiles of a manifest have one budget: each was a campaign of its own before."""
-    added = "ALTER TABLE campaigns ADD COLUMN manifest TEXT NOT NULL DEFAULT ''"
-    connection.exec_driver_sql(added)
-    connection.exec_driver_sql("CREATE INDEX ix_campaigns_manifest ON campaigns (manifest)")
-    sum_up_budgets(connection)
-
-
-def sum_up_budgets(connection: Connection) -> None:
-    """Name each campaign's manifest, and count the budgets of manifests afresh."""
-    for name in connection.execute(text("SELECT name FROM campaigns")).scalars().all():
-        named = {"manifest": manifest_of(name), "name": name}
-        connection.execute(
-            text("UPDATE campaigns SET manifest = :manifest WHERE name = :name"), named
-        )
-    # Those of rows and items are summed up when they are needed.
-    for kind in ("campaign", "row", "item"):
-        connection.execute(
-            text("DELETE FROM budgets WHERE scope LIKE :kind"), {"kind": f"{kind}:%"}
-        )
-    connection.execute(
-        text(
-            "INSERT INTO budgets (scope, committed_microusd)"
-            " SELECT 'campaign:' || campaigns.manifest, coalesce(sum(purchases.charged_microusd"
-            " + purchases.reserved_microusd + purchases.possible_microusd), 0)"
-            " FROM campaigns LEFT JOIN purchases ON purchases.campaign_id = campaigns.id"
-            " GROUP BY campaigns.manifest"
-        )
-    )
+task_durations, lane_widths = history_tables(METADATA)
+versions = Table("versions", METADATA, Column("version", Integer, primary_key=True))
 
 
 def manifest_of(campaign: str) -> str:
     """Return the name of the manifest of a campaign: `spring` of `spring@draft`."""
     return campaign.partition("@")[0]
-
-
-def _confirm_prices(connection: Connection) -> None:
-    for table in ("items", "purchases"):
-        for column in ("model", "mode", "kind"):
-            added = f"ALTER TABLE {table} ADD COLUMN {column} TEXT NOT NULL DEFAULT ''"
-            connection.exec_driver_sql(added)
-        connection.exec_driver_sql(f"ALTER TABLE {table} ADD COLUMN seconds FLOAT")
-    connection.exec_driver_sql(
-        "CREATE TABLE price_confirmations (provider TEXT NOT NULL, model TEXT NOT NULL,"
-        " mode TEXT NOT NULL, kind TEXT NOT NULL, source TEXT DEFAULT '' NOT NULL, seconds FLOAT,"
-        " native TEXT DEFAULT '' NOT NULL, native_unit TEXT DEFAULT '' NOT NULL,"
-        " native_seconds FLOAT, charged_microusd BIGINT DEFAULT '0' NOT NULL,"
-        " charged_seconds FLOAT, estimate_microusd BIGINT DEFAULT '0' NOT NULL,"
-        " task TEXT DEFAULT '' NOT NULL, at FLOAT NOT NULL,"
-        " PRIMARY KEY (provider, model, mode, kind))"
-    )
-
-
-def _add_sends(connection: Connection) -> None:
-    added = "ALTER TABLE purchases ADD COLUMN sends INTEGER NOT NULL DEFAULT 1"
-    connection.exec_driver_sql(added)
-
-
-def _add_file_signatures(connection: Connection) -> None:
-    for table in ("clips", "outputs"):
-        added = f"ALTER TABLE {table} ADD COLUMN signature TEXT NOT NULL DEFAULT ''"
-        connection.exec_driver_sql(added)
-    connection.exec_driver_sql("ALTER TABLE outputs ADD COLUMN mode INTEGER")
-
-
-_WIDER_OUTPUTS = """
-CREATE TABLE wider (item_id INTEGER NOT NULL, role TEXT DEFAULT 'clip' NOT NULL,
-  path TEXT NOT NULL, sha256 TEXT NOT NULL, signature TEXT DEFAULT '' NOT NULL, mode INTEGER,
-  PRIMARY KEY (item_id, role))
-"""
-_COMMANDS = """
-CREATE TABLE commands (id INTEGER NOT NULL PRIMARY KEY, campaign TEXT NOT NULL,
-  name TEXT NOT NULL, arguments BLOB NOT NULL, sent_at FLOAT NOT NULL, answer TEXT,
-  answered_at FLOAT)
-"""
-_UNSETTLED_IN_ORDER = f"""
-CREATE INDEX jobs_unsettled ON jobs (provider, purchase_id) WHERE state IN ({_UNSETTLED})
-"""
-
-
-def _let_runs_be_steered(connection: Connection) -> None:
-    """Prepare for more than one worker, and more than one file of an item; add commands."""
-    for added in (
-        "ALTER TABLE jobs ADD COLUMN owner TEXT NOT NULL DEFAULT ''",
-        "ALTER TABLE jobs ADD COLUMN epoch BIGINT NOT NULL DEFAULT 0",
-        "ALTER TABLE jobs ADD COLUMN unwanted INTEGER NOT NULL DEFAULT 0",
-        "ALTER TABLE purchases ADD COLUMN account TEXT NOT NULL DEFAULT ''",
-        # SQLite cannot widen a primary key.
-        _WIDER_OUTPUTS,
-        "INSERT INTO wider SELECT item_id, 'clip', path, sha256, signature, mode FROM outputs",
-        "DROP TABLE outputs",
-        "ALTER TABLE wider RENAME TO outputs",
-        _COMMANDS,
-        _UNSETTLED_IN_ORDER,
-    ):
-        connection.exec_driver_sql(added)
-
-
-_FALLBACKS = """
-CREATE TABLE fallbacks (item_id INTEGER NOT NULL REFERENCES items (id), rank INTEGER NOT NULL,
-  provider TEXT NOT NULL, model TEXT DEFAULT '' NOT NULL, mode TEXT DEFAULT '' NOT NULL,
-  kind TEXT DEFAULT '' NOT NULL, seconds FLOAT, low_microusd BIGINT, expected_microusd BIGINT,
-  high_microusd BIGINT, payload_digest TEXT NOT NULL, data BLOB NOT NULL,
-  PRIMARY KEY (item_id, rank))
-"""
-
-
-def _add_fallbacks(connection: Connection) -> None:
-    connection.exec_driver_sql(_FALLBACKS)
-
-
-def _name_accounts(connection: Connection) -> None:
-    """Let the column hold an account's name: the key's fingerprint is in the request as well."""
-    connection.exec_driver_sql("UPDATE purchases SET account = ''")
-
-
-def _keep_what_is_told_of_results(connection: Connection) -> None:
-    for added in (
-        "ALTER TABLE purchases ADD COLUMN seed TEXT NOT NULL DEFAULT ''",
-        "ALTER TABLE purchases ADD COLUMN nsfw INTEGER",
-    ):
-        connection.exec_driver_sql(added)
-
-
-_PRICE_QUOTES = """
-CREATE TABLE price_quotes (provider TEXT NOT NULL, model TEXT NOT NULL, kind TEXT NOT NULL,
-  mode TEXT NOT NULL, seconds FLOAT NOT NULL, microusd BIGINT NOT NULL, at FLOAT NOT NULL,
-  PRIMARY KEY (provider, model, kind, mode, seconds))
-"""
-
-
-def _add_price_quotes(connection: Connection) -> None:
-    connection.exec_driver_sql(_PRICE_QUOTES)
-
-
-def _add_stale(connection: Connection) -> None:
-    added = "ALTER TABLE items ADD COLUMN stale INTEGER NOT NULL DEFAULT 0"
-    connection.exec_driver_sql(added)
-
-
-MIGRATIONS: tuple[Migration, ...] = (
-    _add_selected,
-    _ask_again_for_what_does_not_play,
-    _add_losses,
-    _add_own_key,
-    _add_root_identity,
-    _share_budgets,
-    _confirm_prices,
-    _add_sends,
-    _add_file_signatures,
-    _let_runs_be_steered,
-    _add_fallbacks,
-    _name_accounts,
-    _keep_what_is_told_of_results,
-    _add_price_quotes,
-    _add_stale,
-)
-"""What changed since version 1, in order; only ever appended to."""
-VERSION = 1 + len(MIGRATIONS)
-
-
-class Newer(Exception):  # noqa: N818 - said in the ledger's own words by its caller
-    """The ledger was written by a later version than this one."""
-
-
-class Foreign(Exception):  # noqa: N818 - the same
-    """The database has tables, but it is not a ledger."""
-
-
-def version(connection: Connection) -> int:
-    """Return the version of a ledger, 0 for an empty database; raise Newer or Foreign."""
-    names = inspect(connection).get_table_names()
-    if not names:
-        return 0
-    if _versions.name not in names:
-        raise Foreign
-    found = connection.scalar(select(_versions.c.version).order_by(_versions.c.version.desc()))
-    if found is None or found > VERSION:
-        raise Newer
-    return int(found)
-
-
-def migrate(connection: Connection) -> None:
-    """Create the tables, or bring those of an older version up to date."""
-    found = version(connection)
-    if not found:
-        _METADATA.create_all(connection)
-        connection.execute(insert(_versions).values(version=VERSION))
-        return
-    for older in range(found, VERSION):
-        MIGRATIONS[older - 1](connection)
-        connection.execute(insert(_versions).values(version=older + 1))
 
 
 def micro(usd: Decimal) -> int:

@@ -28,17 +28,26 @@ def formula_errors(
         table = tables.get(shot.table or "")
         # Most files have no such text anywhere: their cells are not gone through.
         if table is not None and table.suspect:
-            columns = used.setdefault(table.name, {*table.key})
-            values = [*shot.settings.values(), *common]
-            for bundle in shot.bundles:
-                values += bundle.values()
-            templates = [value.data for value in values if isinstance(value.data, Template)]
-            for template in (shot.prompt, shot.output, *templates):
-                for root, _, column in (name.partition(".") for name in template.names):
-                    # An empty name is the row as a whole.
-                    columns.update([column] if root in {"row", table.alias} else ())
+            used.setdefault(table.name, {*table.key}).update(used_columns(shot, table, common))
     for name, columns in used.items():
         yield from _faults(tables[name], columns)
+
+
+def used_columns(shot: Shot, table: Table, settings: Iterable[Value] = ()) -> set[str]:
+    """Return the columns that a shot's templates read; an empty name is the row as a whole.
+
+    `settings` are values of all shots that are looked at as well.
+    """
+    values = [*shot.settings.values(), *settings]
+    for bundle in shot.bundles:
+        values += bundle.values()
+    templates = [value.data for value in values if isinstance(value.data, Template)]
+    return {
+        column
+        for template in (shot.prompt, shot.output, *templates)
+        for root, _, column in (name.partition(".") for name in template.names)
+        if root in {"row", table.alias}
+    }
 
 
 def _faults(table: Table, columns: set[str]) -> Iterator[Finding]:

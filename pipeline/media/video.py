@@ -6,8 +6,8 @@ is looked at on each run, is walked packet by packet and decoded at its key fram
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from fractions import Fraction
 from math import ceil
@@ -17,11 +17,13 @@ from typing import Literal
 import av
 from av.container import InputContainer
 from av.stream import Stream
+from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from pipeline.domain import Media
 from pipeline.errors import MediaFault
 from pipeline.file_content import VIDEO_FORMATS, file_format, file_sha256, format_title
+from pipeline.media.posters import PosterChoice
 from pipeline.media.sniff import declared_s, require_bytes, require_whole
 
 # `explode` turns a broken macroblock into an error; without it FFmpeg paints over the hole.
@@ -51,20 +53,39 @@ class _Frame:
     height: int
 
 
-def probe(path: Path, *, digest: str = "") -> Media:
+Look = Callable[[VideoFrame, float], None]
+"""Is shown each frame that is decoded, and the clip's length in seconds."""
+
+
+def probe(path: Path, *, digest: str = "", look: Look = lambda _frame, _length_s: None) -> Media:
     """Return what the clip measures; raise MediaFault `damaged` unless every frame decodes.
 
     `digest` saves hashing the file again where its SHA-256 is known already.
     """
-    return _measure(path, digest, thorough=True)
+    return _measure(path, digest, look=look, thorough=True)
+
+
+def probe_with_poster(path: Path, poster: Path, *, digest: str = "") -> Media:
+    """Return what the clip measures like `probe`; its still is at `poster` then, if it can be.
+
+    The still comes out of the same frames: a clip is decoded once. One that is there already stays,
+    and a disk that does not take it is no fault of the clip.
+    """
+    choice = None if poster.exists() else PosterChoice()
+    if choice is None:
+        return probe(path, digest=digest)
+    media = probe(path, digest=digest, look=choice.look)
+    with suppress(OSError):
+        choice.write(poster)
+    return media
 
 
 def measure(path: Path, *, digest: str = "") -> Media:
     """Return what a reference video measures, decoding only its key frames."""
-    return _measure(path, digest, thorough=False)
+    return _measure(path, digest, look=lambda _frame, _length_s: None, thorough=False)
 
 
-def _measure(path: Path, digest: str, *, thorough: bool) -> Media:
+def _measure(path: Path, digest: str, *, look: Look, thorough: bool) -> Media:
     try:
         size = path.stat().st_size
         kind = file_format(path) if size else ""
@@ -80,7 +101,9 @@ def _measure(path: Path, digest: str, *, thorough: bool) -> Media:
     require_whole(path, kind)
     try:
         packets, stated_s = _packets(path)
-        frames = _frames(path, "DEFAULT" if thorough else "NONKEY")
+        length_s = max(stated_s, float(max(packet.end for packet in packets)))
+        skip: Literal["DEFAULT", "NONKEY"] = "DEFAULT" if thorough else "NONKEY"
+        frames = _frames(path, skip, lambda frame: look(frame, length_s))
     except (av.FFmpegError, ValueError) as error:
         said = str(error)
         if isinstance(error, av.FFmpegError):
@@ -161,8 +184,10 @@ def _packets(path: Path) -> tuple[list[_Packet], float]:
     return found, stated_s
 
 
-def _frames(path: Path, skip: Literal["DEFAULT", "NONKEY"]) -> list[_Frame]:
-    """Decode the picture, but for the frames to skip (FFmpeg's `skip_frame`)."""
+def _frames(
+    path: Path, skip: Literal["DEFAULT", "NONKEY"], look: Callable[[VideoFrame], None]
+) -> list[_Frame]:
+    """Decode the picture, but for the frames to skip (FFmpeg's `skip_frame`); show each."""
     with _open(path) as (container, stream):
         stream.codec_context.skip_frame = skip
         found = []
@@ -173,6 +198,7 @@ def _frames(path: Path, skip: Literal["DEFAULT", "NONKEY"]) -> list[_Frame]:
             if (frame.rotation // _QUARTER_TURN) % 2:
                 width, height = height, width
             found.append(_Frame(frame.pts * _base(stream), width, height))
+            look(frame)
     if not found:
         raise ValueError("no frame of it can be decoded")
     return found

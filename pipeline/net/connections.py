@@ -6,9 +6,11 @@ which scales. The proxies of the environment are honoured, except for this machi
 
 from __future__ import annotations
 
+import os
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 from urllib.request import getproxies_environment
 
@@ -21,6 +23,8 @@ from yarl import URL
 from pipeline.net.public_addresses import PublicResolver
 from pipeline.web_addresses import is_loopback
 
+_TRUSTED = ("SSL_CERT_FILE", "SSL_CERT_DIR")
+"""The variables in which httpx is told of other certificates."""
 _HEADER_BYTES = 65_536
 """Signed links in `Location` may be longer than aiohttp's 8,190."""
 
@@ -63,7 +67,7 @@ class Connections:
     ) -> None:
         self._limits = limits
         self._proxies = dict(getproxies_environment() if proxies is None else proxies)
-        self._tls = tls or httpx.create_ssl_context()
+        self._tls = tls or _public_trust(*map(os.environ.get, _TRUSTED))
         self._pools: dict[tuple[str, bool | None], ExactTransport] = {}
 
     def one_shot(self, url: httpx.URL) -> httpx.AsyncHTTPTransport:
@@ -112,6 +116,12 @@ class Connections:
         ):
             return ""
         return self._proxies.get(url.scheme) or self._proxies.get("all", "")
+
+
+@cache
+def _public_trust(*_named: str | None) -> ssl.SSLContext:
+    """Return the trust in public certificates, read once: it takes as long as a short command."""
+    return httpx.create_ssl_context()
 
 
 class ExactTransport(AiohttpTransport):

@@ -65,6 +65,11 @@ class Lane:
         return bool(self.hosts) and all(is_loopback(httpx.URL(b).host) for b in self.hosts.values())
 
     @property
+    def finds_width(self) -> bool:
+        """Tell whether how many at once is left for the run to find out."""
+        return (self.most or 0) > self.concurrency
+
+    @property
     def name(self) -> str:
         """Return what a person calls it: `runware`, or `runware.b`."""
         return f"{self.provider}.{self.account}" if self.account else self.provider

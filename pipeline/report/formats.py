@@ -10,10 +10,11 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import asdict
 from datetime import datetime
 from decimal import Decimal
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
@@ -202,7 +203,7 @@ def _share(share: Share) -> dict[str, Any]:
 
 _APART = frozenset(
     {"campaign", "origin_shot", "origin_row", "passed_over", "status", "output", "high_usd"}
-    | {"adopted_usd", "elsewhere_usd"}
+    | {"adopted_usd", "elsewhere_usd", "accepted_at", "references"}
 )
 _FIELDS = tuple(name for name in Record.__dataclass_fields__ if name not in _APART)
 
@@ -229,3 +230,12 @@ def _time(moment: datetime | None) -> str | None:
 
 def _span(span: Span | None) -> str:
     return f"{span.file}:{span.line}:{span.column}" if span else ""
+
+
+def label_posters(
+    records: Iterable[Record], posters: Collection[str], place: Callable[[str], Path]
+) -> Iterator[tuple[str, str, Path]]:
+    """Yield shot, address and poster of each clip among the digests that have one."""
+    for record in records:
+        if record.sha256 in posters:
+            yield record.shot, record.address, place(record.sha256)

@@ -1,41 +1,38 @@
 """A Report and its records become index.html: one page that works from a folder, without a server.
 
-Everything from the campaign is text: the head is escaped by Jinja, the grid is built from JSON by
-a script that only ever sets text, and a content security policy allows no other script.
+Everything from the campaign is text: the head is escaped by Jinja, the rest is built from JSON by
+scripts that only ever set text, and a content security policy allows no other script. The scripts
+are classic and inline, as modules do not load from a folder.
 """
 
 from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable
 from importlib.resources import files
 from itertools import islice
 from types import MappingProxyType
-from typing import Any
-from urllib.parse import quote
 
 import orjson
 from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
-from pipeline.domain import EMPTY, Record, Table
+from pipeline.domain import Record
 from pipeline.domain.money import exact_usd
 from pipeline.foreign_text import printable
 from pipeline.report.advice import DONE, MARKS, NO_MARK, in_words
 from pipeline.report.figures import charge_text, earlier, estimate, native
-from pipeline.report.formats import UNKNOWN
-from pipeline.report.summary import Report, Share, origin
-from pipeline.report.table_results import cell_text
+from pipeline.report.page_data import PageSource, page_data
+from pipeline.report.summary import Report, Share
 
 PAGE_CLIPS = 20_000
 """More clips than this make a page too heavy to open; report.csv has them all."""
-_SHORT = 200
-_FIELDS = (
-    *("address", "shot", "row", "cell", "take", "state", "cause", "message", "path", "src"),
-    *("poster", "provider", "kind", "mode", "seconds", "width", "height", "estimate", "charged"),
-    *("reserved", "possible", "shared", "unwanted", "prompt", "axes", "tags", "origin"),
+_SCRIPTS = (
+    *("page_data.js", "elements.js", "decisions.js", "filters.js", "grid.js"),
+    *("sitting.js", "comparison.js", "charts.js", "page.js"),
 )
+"""In the order in which they need each other."""
 _ESCAPES = (("<", "\\u003c"), (">", "\\u003e"), ("&", "\\u0026"))
 _FILTERS = MappingProxyType(
     {
@@ -49,24 +46,16 @@ _FILTERS = MappingProxyType(
         "usd": exact_usd,
     }
 )
+_SERVER = MappingProxyType({True: "'self'", False: "'none'"})
+"""Whom the page may talk to, by whether it is served."""
+_NOTHING = PageSource()
 
 
-def to_html(
-    report: Report,
-    records: Iterable[Record],
-    *,
-    posters: Collection[str] = (),
-    tables: Mapping[str, Table] = EMPTY,
-) -> str:
-    """Return index.html, to be written into `report/` beside `posters/`.
-
-    `posters` holds the SHA-256 of every clip whose poster exists, at `poster_path`; `tables` maps
-    a shot to the table it is made for, whose columns the page then shows and filters by.
-    """
-    data = _data(report, islice(records, PAGE_CLIPS), posters, tables)
-    script = _asset("page.js")
+def to_html(report: Report, records: Iterable[Record], source: PageSource = _NOTHING) -> str:
+    """Return index.html, to be written into `report/` beside `posters/`, or to be served."""
+    script = "\n".join(map(_asset, _SCRIPTS))
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
-    embedded = orjson.dumps(data).decode()
+    embedded = orjson.dumps(page_data(report, islice(records, PAGE_CLIPS), source)).decode()
     # A cell that says `</script>` would end the element that holds the data.
     for plain, escaped in _ESCAPES:
         embedded = embedded.replace(plain, escaped)
@@ -88,8 +77,9 @@ def to_html(
         ),
         omitted=max(0, report.items - PAGE_CLIPS),
         policy=(
-            "default-src 'none'; img-src 'self' file:; media-src 'self' file:; "
-            f"style-src 'unsafe-inline'; script-src 'sha256-{digest}'; base-uri 'none'"
+            "default-src 'none'; img-src 'self' file: data:; media-src 'self' file:; "
+            f"style-src 'unsafe-inline'; script-src 'sha256-{digest}'; base-uri 'none'; "
+            f"form-action 'none'; connect-src {_SERVER[source.is_served]}"
         ),
         style=Markup(_asset("page.css")),  # noqa: S704 - our own file
         script=Markup(script),  # noqa: S704 - our own file
@@ -102,69 +92,6 @@ def to_html(
 def poster_path(sha256: str) -> str:
     """Return where a clip's poster lies, relative to `report/`."""
     return f"posters/{sha256}.jpg"
-
-
-def _data(
-    report: Report,
-    records: Iterable[Record],
-    posters: Collection[str],
-    tables: Mapping[str, Table],
-) -> dict[str, Any]:
-    prompts: dict[str, int] = {}
-    rows: dict[str, dict[str, Any]] = {}
-    axes: dict[str, None] = {}
-    clips = []
-    # Long cells are cut: the page only shows them.
-    known = {
-        table.name: {
-            row.key: [cell_text(row.values.get(name))[:_SHORT] for name in table.columns]
-            for row in table.rows
-        }
-        for table in tables.values()
-    }
-    for record in records:
-        name = tables[record.shot].name if record.shot in tables else ""
-        row = f"{name}/{record.row_key}"
-        values = known.get(name, {}).get(record.row_key, [])
-        rows.setdefault(row, {"table": name, "key": record.row_key, "values": values})
-        axes.update(dict.fromkeys(record.axes))
-        # Prompts and rows stand in the page once: thousands of clips share them.
-        clips.append(_clip(record, row, prompts.setdefault(record.prompt, len(prompts)), posters))
-    for clip in clips:
-        # Only now: which axes there are shows when every clip was seen.
-        clip["axes"] = [clip["axes"].get(axis, "") for axis in axes]
-    return {
-        "root": report.root,
-        # As keys, orjson takes plain words alone.
-        "marks": {str(state): mark for state, mark in MARKS.items()},
-        "takes": any(clip["take"] > 1 for clip in clips),
-        "tables": {table.name: list(table.columns) for table in tables.values()},
-        "rows": rows,
-        "axes": list(axes),
-        "prompts": list(prompts),
-        "fields": _FIELDS,
-        "clips": [[clip[name] for name in _FIELDS] for clip in clips],
-    }
-
-
-def _clip(record: Record, row: str, prompt: int, posters: Collection[str]) -> dict[str, Any]:
-    same = ("address", "shot", "cell", "take", "state", "cause", "message", "path")
-    more = ("provider", "kind", "mode", "seconds", "width", "height")
-    return {name: getattr(record, name) for name in (*same, *more)} | {
-        "row": row,
-        "src": f"../{quote(record.path)}" if record.path else None,
-        "poster": poster_path(record.sha256) if record.sha256 in posters else None,
-        "estimate": None if record.estimate_usd is None else exact_usd(record.estimate_usd),
-        "charged": UNKNOWN if record.charge_source == UNKNOWN else exact_usd(record.charged_usd),
-        "reserved": exact_usd(record.reserved_usd),
-        "possible": exact_usd(record.possible_usd),
-        "shared": record.shared_with,
-        "unwanted": record.unwanted,
-        "prompt": prompt,
-        "axes": dict(record.axes),
-        "tags": list(record.tags),
-        "origin": origin(record),
-    }
 
 
 def _asset(name: str) -> str:

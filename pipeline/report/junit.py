@@ -1,6 +1,7 @@
 """Records become junit.xml: one test case per item, so that any CI shows what is not done.
 
-Failed and off-spec clips are failures, open outcomes are errors, what was not made is skipped.
+Failed and off-spec clips are failures, open outcomes are errors; what was not made, or is still
+under way, is skipped and says why.
 """
 
 from __future__ import annotations
@@ -21,9 +22,6 @@ _ELEMENTS: Mapping[str, str] = MappingProxyType(
         State.OFF_SPEC: "failure",
         State.IN_DOUBT: "error",
         State.OVERDUE: "error",
-        State.SUBMITTING: "error",
-        State.WAITING: "error",
-        State.FETCHING: "error",
     }
 )
 _SKIPPED = "skipped"

@@ -48,6 +48,8 @@ _NOT_NOW = MappingProxyType(
 _IN_FLIGHT = "its item is being made: `callsheet run` collects it"
 
 Probe = Callable[[Path], Media]
+PosterProbe = Callable[[Path, Path], Media]
+"""The same with a still of the clip at the second path then."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,12 +86,20 @@ class Adoption:
     """Takes clips in for the latest plan of a campaign, which must have been admitted."""
 
     def __init__(
-        self, ledger: Ledger, store: Store, *, campaign: str, probe: Probe, now: datetime
+        self,
+        ledger: Ledger,
+        store: Store,
+        *,
+        campaign: str,
+        probe: Probe,
+        poster_probe: PosterProbe,
+        now: datetime,
     ) -> None:
         self._ledger = ledger
         self._store = store
         self._campaign = campaign
         self._probe = probe
+        self._poster_probe = poster_probe
         self._now = now
         self._taken: dict[str, str] = {}
         """Clips that were taken in just now, and for which item."""
@@ -110,11 +120,12 @@ class Adoption:
             return refuse(why=_NOT_NOW.get(item.state, _IN_FLIGHT))
         if file_sha256(clip.path) != clip.sha256:
             return refuse(why="it is damaged: its bytes are not its name")
-        why = self._mismatch(clip.path, clip.sha256, item)
-        if why:
+        why, media = self._judge(clip.path, clip.sha256, item)
+        if media is None or why:
             return refuse(why=why)
         extension = clip.path.suffix.lstrip(".")
-        return self._book(item, clip.sha256, extension, shown=str(clip.path), placed=None)
+        shown = str(clip.path)
+        return self._book(item, clip.sha256, extension, media=media, shown=shown, placed=None)
 
     def import_file(self, file: Path, item: Adopter, price_usd: Decimal) -> Adopted | NotAdopted:
         """Take in a file that was made elsewhere, for that price; it stays where it is."""
@@ -126,10 +137,10 @@ class Adoption:
             with file.open("rb") as reading, writing(part):
                 part.unlink(missing_ok=True)
                 sha256 = copy_bytes(reading, part)
-            why = self._mismatch(part, sha256, item)
+            why, media = self._judge(part, sha256, item)
             if not why and self._has_purchase(sha256):
                 why = "it is the clip of another item, or take, already"
-            if why:
+            if media is None or why:
                 return refuse(why=why)
             extension = clip_extension(part)
             self._store.adopt(part, sha256, extension)
@@ -138,7 +149,13 @@ class Adoption:
         finally:
             part.unlink(missing_ok=True)
         return self._book(
-            item, sha256, extension, shown=str(file), placed=None, price_usd=price_usd
+            item,
+            sha256,
+            extension,
+            media=media,
+            shown=str(file),
+            placed=None,
+            price_usd=price_usd,
         )
 
     def items_named(self, address: str) -> list[Adopter]:
@@ -170,14 +187,14 @@ class Adoption:
             with (self._store.root / view.path).open("rb") as reading, writing(part):
                 part.unlink(missing_ok=True)
                 sha256 = copy_bytes(reading, part)
-            why, extension = self._mismatch(part, sha256, item), clip_extension(part)
+            (why, media), extension = self._judge(part, sha256, item), clip_extension(part)
             named = view.path.rpartition(".")[2]
             if not why and named != extension:
                 # The plan would look for it elsewhere.
                 why = f"it is a {extension} file, and is named .{named}"
             if not why and files.stat(view.path) != found.stat:
                 why = "it was written to while it was read: try again"
-            if why:
+            if media is None or why:
                 return refuse(why=why)
             self._store.adopt(part, sha256, extension)
         except OSError as fault:
@@ -185,17 +202,21 @@ class Adoption:
         finally:
             part.unlink(missing_ok=True)
         placed = PlacedFile(path=view.path, signature=found.stat.signature, mode=found.stat.mode)
-        return self._book(item, sha256, extension, shown=shown, placed=placed)
+        return self._book(item, sha256, extension, media=media, shown=shown, placed=placed)
 
-    def _mismatch(self, file: Path, sha256: str, item: Adopter) -> str:
-        """Return why a file is not the clip that an item wants; empty if it is."""
+    def _judge(self, file: Path, sha256: str, item: Adopter) -> tuple[str, Media | None]:
+        """Return why a file is not the clip that an item wants, and what it measures.
+
+        The first is empty if it is that clip, whose still is in the store then; the second is
+        None if it was not decoded, or does not play.
+        """
         if sha256 in self._taken:
-            return f"it is the same file as the clip of {self._taken[sha256]}"
+            return f"it is the same file as the clip of {self._taken[sha256]}", None
         try:
-            media = self._probe(file)
+            media = self._poster_probe(file, self._store.poster(sha256))
         except MediaFault as fault:
-            return f"it does not play: {fault.message}"
-        return judge(payload.load_item(item.payload).spec, media)
+            return f"it does not play: {fault.message}", None
+        return judge(payload.load_item(item.payload).spec, media), media
 
     def _book(
         self,
@@ -203,11 +224,11 @@ class Adoption:
         sha256: str,
         extension: str,
         *,
+        media: Media,
         shown: str,
         placed: PlacedFile | None,
         price_usd: Decimal | None = None,
     ) -> Adopted:
-        media = self._probe(self._store.path(sha256, extension))
         clip = Clip(
             sha256=sha256,
             extension=extension,

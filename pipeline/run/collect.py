@@ -6,8 +6,10 @@ what is finished is fetched even when nothing more is bought.
 
 from __future__ import annotations
 
-import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import replace
+from functools import partial
 
 from pipeline.domain import Feature
 from pipeline.domain.states import POLICY, TRANSIENT, FaultKind, Phase, State
@@ -15,7 +17,7 @@ from pipeline.ledger import payload
 from pipeline.ledger.jobs import CHARGED
 from pipeline.ledger.outputs import Clip
 from pipeline.ledger.purchases import Booking
-from pipeline.providers.base import Done, Failed, Fault, TaskRef, Unknown
+from pipeline.providers.base import Done, Failed, Fault, Pending, TaskRef, Unknown
 from pipeline.run.charges import book_charge, read_charge
 from pipeline.run.fetch import ExpectedClip, Fetched, fetch, find_received, forget_download
 from pipeline.run.job import ActiveJob
@@ -24,25 +26,32 @@ from pipeline.run.publish import show
 FRESH_LINKS = 3
 """How often another link is asked for before a paid clip is left for the next run."""
 _SPREAD = 0.1
-_GROWTH = 1.5
 
 
 async def handle_waiting(active: ActiveJob) -> None:
-    """Ask for the task, in growing steps, until it has ended or its deadline has passed."""
+    """Ask for the task, as its like took before, until it has ended or its deadline has passed."""
     active.count_in()
-    clock, cadence = active.context.clock, active.queue.provider.offer.cadence
+    clock, durations = active.context.clock, active.context.durations
+    bought = active.purchase
+    alike = (bought.provider, bought.model, bought.kind, bought.mode, bought.seconds)
+    pace = durations.pace(alike, active.queue.provider.offer.cadence)
     # Its age is known by the wall clock alone, which survives a restart; the wait itself goes by
     # the clock that nobody sets.
-    age_s = active.now() - (active.purchase.accepted_at or 0.0)
-    until = clock.monotonic() + max(0.0, active.context.policy.deadline_s - max(0.0, age_s))
+    age_s = max(0.0, active.now() - (bought.accepted_at or 0.0))
+    accepted_at = clock.monotonic() - age_s
+    until = clock.monotonic() + max(0.0, active.context.policy.deadline_s - age_s)
     # For a fresh link there is nothing to wait for: the task has ended.
-    pause_s = 0.0 if active.fresh_links else max(0.0, cadence.first_s - max(0.0, age_s))
-    gap_s = cadence.every_s
+    pause_s = 0.0 if active.fresh_links else max(0.0, pace.first_s - age_s)
+    gap_s, asked_before = pace.gap_s, None
     while True:
         spread = active.context.chance.uniform(1 - _SPREAD, 1 + _SPREAD)
         await clock.sleep(max(0.0, min(pause_s * spread, until - clock.monotonic())))
         asked_at = clock.monotonic()
         pause_s = await _poll(active, gap_s)
+        # What an earlier run sent may have ended long ago, and a fresh link says nothing.
+        if active.job.state is State.FETCHING and active.intended_at and not active.fresh_links:
+            since_s = None if asked_before is None else asked_at - asked_before
+            durations.learn(alike, asked_at - accepted_at, since_s)
         if active.job.state is not State.WAITING or active.suspended:
             return
         # An answer from before the deadline does not count: the machine may have slept since.
@@ -50,7 +59,7 @@ async def handle_waiting(active: ActiveJob) -> None:
             await active.move(State.OVERDUE, message="not finished by its deadline")
             active.suspended = True
             return
-        gap_s = min(gap_s * _GROWTH, cadence.max_s)
+        asked_before, gap_s = asked_at, pace.next_gap(gap_s, asked_at - accepted_at)
 
 
 async def handle_overdue(active: ActiveJob) -> None:
@@ -71,7 +80,7 @@ async def handle_fetching(active: ActiveJob) -> None:
         # An earlier process learned that it had finished. Its link is in no ledger; its clip may be
         # in the store already.
         kept = await find_received(
-            active.context.store, expected=_expected_clip(active), probe=active.context.probe
+            active.context.store, expected=_expected_clip(active), clips=active.context.clips
         )
         if kept is not None:
             await _land(active, kept)
@@ -120,6 +129,10 @@ async def _poll(active: ActiveJob, gap_s: float) -> float:
         case Unknown(word=word) if word not in active.words:
             active.words.add(word)
             active.emit("unknown_word", word=word)
+        case Pending(progress=float(told)) if told != active.told:
+            # For who watches, and for nobody else: a provider's percentage decides nothing.
+            active.told = told
+            active.emit("progress", progress=told)
     active.tries[Phase.POLLING] = 0
     return gap_s
 
@@ -168,21 +181,29 @@ async def _close_failed(active: ActiveJob, failed: Failed) -> None:
 
 async def _fetch_clip(active: ActiveJob, done: Done) -> Fetched | Fault:
     context = active.context
+    return await fetch(
+        context.transport,
+        active.queue.lane,
+        done,
+        store=context.store,
+        expected=_expected_clip(active),
+        clips=context.clips,
+        turn=_download_turn(active),
+        clock=context.clock,
+        checkpoint=context.checkpoint,
+    )
+
+
+@asynccontextmanager
+async def _download_turn(active: ActiveJob) -> AsyncIterator[None]:
+    """Wait until it may download from its provider; the time it takes then is counted."""
+    clock = active.context.clock
     async with active.queue.downloads:
-        began = context.clock.monotonic()
+        began = clock.monotonic()
         try:
-            return await fetch(
-                context.transport,
-                active.queue.lane,
-                done,
-                store=context.store,
-                expected=_expected_clip(active),
-                probe=context.probe,
-                clock=context.clock,
-                checkpoint=context.checkpoint,
-            )
+            yield
         finally:
-            active.downloading_s += context.clock.monotonic() - began
+            active.downloading_s += clock.monotonic() - began
 
 
 def _expected_clip(active: ActiveJob) -> ExpectedClip:
@@ -208,7 +229,7 @@ async def _land(active: ActiveJob, fetched: Fetched) -> None:
         width=media.width,
         height=media.height,
         fps=media.fps,
-        signature=context.store.signature(fetched.sha256, fetched.ext),
+        signature=fetched.signature,
     )
     after = State.OFF_SPEC if fetched.off_spec else State.DONE
     cause = FaultKind.OFF_SPEC.value if fetched.off_spec else ""
@@ -220,7 +241,7 @@ async def _land(active: ActiveJob, fetched: Fetched) -> None:
     if landed.twin:
         active.emit("same_content", message=f"the very same file as {landed.twin} received")
     # Not earlier: until the ledger knew, the receipt was all that led from the task to its clip.
-    await asyncio.to_thread(forget_download, context.store, active.purchase.client_id)
+    forget = partial(forget_download, context.store, active.purchase.client_id)
     # Last, and no part of the commit: if this is cut off, the next run finds the path empty and
     # puts the clip there.
-    await show(context, active.job.key)
+    await show(context, active.job.key, first=forget)

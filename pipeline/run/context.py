@@ -5,23 +5,24 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Collection, Coroutine, Iterable, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from random import Random
 from typing import Any
 
 import orjson
 
 from pipeline.clock import Clock
-from pipeline.domain import Event, Media, Policy
+from pipeline.domain import Event, Policy
 from pipeline.ledger.budgets import BudgetLimits, Denied
 from pipeline.ledger.jobs import Purchase
 from pipeline.ledger.run_ledger import RunLedger
 from pipeline.net.client import Transport
 from pipeline.net.lane import find_account
 from pipeline.run.circuit_breaker import CircuitBreaker
+from pipeline.run.fetch import ClipVerifier
 from pipeline.run.first_purchases import FirstPurchases
 from pipeline.run.limiter import ConcurrencyLimiter
 from pipeline.run.provider_client import ProviderClient
+from pipeline.run.task_durations import TaskDurations
 from pipeline.run.uploads import Uploader
 from pipeline.storage.blobs import Store
 
@@ -324,7 +325,7 @@ class RunContext:
     run_id: int
     policy: Policy
     limits: BudgetLimits
-    probe: Callable[[Path], Media]
+    clips: ClipVerifier
     observer: Callable[[Event], None]
     checkpoint: Callable[[str], None]
     stop: asyncio.Event
@@ -342,3 +343,4 @@ class RunContext:
     settle_only: bool = False
     """Whether nothing is bought: what was sent is collected and settled."""
     budget_guard: BudgetGuard = field(default_factory=BudgetGuard)
+    durations: TaskDurations = field(default_factory=TaskDurations)

@@ -10,15 +10,16 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
-from contextlib import suppress
+from contextlib import AbstractAsyncContextManager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 from pipeline.clock import Clock
 from pipeline.domain import Media, Spec
 from pipeline.domain.clip_spec import has_ratio
 from pipeline.domain.states import FaultKind
-from pipeline.errors import Forbidden, MediaFault, TooSlow, TransportFault
+from pipeline.errors import Forbidden, MediaFault, TooSlow, TransportFault, WorkerLost
 from pipeline.file_content import clip_extension, file_sha256
 from pipeline.net.client import Download, Lane, Transport
 from pipeline.providers.base import Done, Fault, Request, retry_after_s
@@ -49,7 +50,24 @@ class Fetched:
     ext: str
     bytes: int
     media: Media
+    signature: str
+    """Of its file in the store."""
     off_spec: str = ""
+
+
+class ClipVerifier(Protocol):
+    """Looks into clips: every frame is decoded, once."""
+
+    async def verify(self, path: Path, *, sha256: str, poster: Path) -> Media:
+        """Return what a clip of this digest measures, with its still written.
+
+        MediaFault if it does not play; WorkerLost if it could not be looked into.
+        """
+        ...
+
+    async def until_room(self) -> None:
+        """Wait until no more clips are in line than can be looked into soon."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,41 +89,57 @@ async def fetch(  # noqa: PLR0913 - all that it acts with is handed in
     *,
     store: Store,
     expected: ExpectedClip,
-    probe: Callable[[Path], Media],
+    clips: ClipVerifier,
+    turn: AbstractAsyncContextManager[object],
     clock: Clock,
     checkpoint: Callable[[str], None] = lambda _: None,
 ) -> Fetched | Fault:
     """Return the clip that a finished task links to, in the store, or what is wrong.
 
-    EXPIRED: the link is dead or refused, or may not be followed: ask for another. UNAVAILABLE: try
-    again later, what was had is kept; so is what comes too slowly. DAMAGED: it ends early every
-    time, or does not play to its end; nothing of it is kept. Raises Unusable if the disk does not
-    allow it. Call `forget` when the ledger knows the clip.
+    Bytes come while it is its `turn`; a whole clip stands in no other's way while it is looked
+    into. EXPIRED: the link is dead or refused, or may not be followed: ask for another.
+    UNAVAILABLE: try again later, what was had is kept; so is what comes too slowly. DAMAGED: it
+    ends early every time, or does not play to its end; nothing of it is kept. Raises Unusable if
+    the disk does not allow it. Call `forget` when the ledger knows the clip.
     """
-    fetched = await find_received(store, expected=expected, probe=probe)
-    if fetched is not None:
-        return fetched
     part = PartialDownload(store.part(expected.name))
-    checkpoint("downloading")
-    pace = _Pace(clock, expected.until)
-    for last in reversed(range(_TRIES)):
-        fault = await _attempt(transport, lane, done.output, part, pace=pace)
-        if fault is None:
-            break
-        if fault.kind is not FaultKind.DAMAGED or not last:
-            return fault
+    received = await asyncio.to_thread(_find_receipt, store, part, resume=True)
+    if received is not None:
+        fetched = await _verify_received(store, received, expected=expected, clips=clips)
+        if fetched is not None:
+            return fetched
+        await asyncio.to_thread(part.resume)
+    async with turn:
+        checkpoint("downloading")
+        fault = await _download(transport, lane, done, part, pace=_Pace(clock, expected.until))
+    if fault is not None:
+        return fault
     checkpoint("downloaded")
+    try:
+        poster = store.poster(part.sha256)
+        media = await clips.verify(part.path, sha256=part.sha256, poster=poster)
+    except MediaFault as exc:
+        coded = f" (it was sent as {part.coding})" if part.coding else ""
+        await asyncio.to_thread(part.drop)
+        return Fault(kind=FaultKind.DAMAGED, message=f"{exc.message}{coded}")
+    except WorkerLost as exc:
+        # It says nothing of the clip, whose bytes stay.
+        return Fault(kind=FaultKind.UNAVAILABLE, message=str(exc))
+    off_spec = judge(expected.spec, media)
     return await asyncio.to_thread(
-        _adopt, store, part, expected=expected, probe=probe, checkpoint=checkpoint
+        _adopt, store, part, media=media, off_spec=off_spec, checkpoint=checkpoint
     )
 
 
 async def find_received(
-    store: Store, *, expected: ExpectedClip, probe: Callable[[Path], Media]
+    store: Store, *, expected: ExpectedClip, clips: ClipVerifier
 ) -> Fetched | None:
     """Return the clip that an earlier process put into the store, but could not write down."""
     part = PartialDownload(store.part(expected.name))
-    return await asyncio.to_thread(_find_received, store, part, expected=expected, probe=probe)
+    received = await asyncio.to_thread(_find_receipt, store, part)
+    if received is None:
+        return None
+    return await _verify_received(store, received, expected=expected, clips=clips)
 
 
 def forget_download(store: Store, name: str) -> None:
@@ -157,19 +191,32 @@ class _Pace:
             raise TooSlow("the result did not come to its end in the time that it has")
 
 
-async def _attempt(
-    transport: Transport, lane: Lane, output: Request, part: PartialDownload, *, pace: _Pace
+async def _download(
+    transport: Transport, lane: Lane, done: Done, part: PartialDownload, *, pace: _Pace
 ) -> Fault | None:
-    offset = await asyncio.to_thread(part.resume)
-    # An earlier try had the last byte and ended before the clip was adopted.
-    if part.whole:
-        return None
+    """Have the rest of a part that was looked at; what breaks off is taken up at once."""
+    for last in reversed(range(_TRIES)):
+        # An earlier try may have had the last byte, and ended before the clip was adopted.
+        fault = (
+            None
+            if part.whole
+            else await _attempt(transport, lane, done.output, part=part, pace=pace)
+        )
+        if fault is None or fault.kind is not FaultKind.DAMAGED or not last:
+            return fault
+        await asyncio.to_thread(part.resume)
+    return None
+
+
+async def _attempt(
+    transport: Transport, lane: Lane, output: Request, *, part: PartialDownload, pace: _Pace
+) -> Fault | None:
     # Until the reply's head is here nothing is cut, and the link is tried again later; a reply that
     # ends early is taken up at once.
     broken = FaultKind.UNAVAILABLE
     try:
         async with transport.download(
-            lane, output, offset=offset, if_range=part.validator
+            lane, output, offset=part.size, if_range=part.validator
         ) as download:
             broken = FaultKind.DAMAGED
             return await _take(download, part, pace)
@@ -215,18 +262,29 @@ def result_fault(status: int, headers: Mapping[str, str]) -> Fault | None:
     return Fault(kind=FaultKind.EXPIRED, message=message, code=str(status))
 
 
-def _find_received(
-    store: Store, part: PartialDownload, *, expected: ExpectedClip, probe: Callable[[Path], Media]
-) -> Fetched | None:
+def _find_receipt(
+    store: Store, part: PartialDownload, *, resume: bool = False
+) -> tuple[str, str] | None:
+    """Return digest and extension of the clip in the store that a part became; else resume it."""
     receipt = part.receipt()
-    if receipt is None:
-        return None
-    # The receipt is written before the clip is moved: a crash in between leaves one without a clip.
-    place = store.path(*receipt)
-    if not place.is_file() or file_sha256(place) != receipt[0]:
-        return None
-    with suppress(MediaFault):  # an earlier version kept what did not play
-        return _measure(place, receipt, expected=expected, probe=probe)
+    if receipt is not None:
+        # It is written before the clip is moved: a crash in between leaves one without a clip.
+        place = store.path(*receipt)
+        if place.is_file() and file_sha256(place) == receipt[0]:
+            return receipt
+    if resume:
+        part.resume()
+    return None
+
+
+async def _verify_received(
+    store: Store, known: tuple[str, str], *, expected: ExpectedClip, clips: ClipVerifier
+) -> Fetched | None:
+    sha256, place = known[0], store.path(*known)
+    # An earlier version kept what did not play.
+    with suppress(MediaFault, WorkerLost):
+        media = await clips.verify(place, sha256=sha256, poster=store.poster(sha256))
+        return _describe(store, known, media, judge(expected.spec, media))
     return None
 
 
@@ -234,34 +292,26 @@ def _adopt(
     store: Store,
     part: PartialDownload,
     *,
-    expected: ExpectedClip,
-    probe: Callable[[Path], Media],
+    media: Media,
+    off_spec: str,
     checkpoint: Callable[[str], None],
-) -> Fetched | Fault:
+) -> Fetched:
     known = (part.sha256, clip_extension(part.path))
-    try:
-        fetched = _measure(part.path, known, expected=expected, probe=probe)
-    except MediaFault as exc:
-        coded = f" (it was sent as {part.coding})" if part.coding else ""
-        part.drop()
-        return Fault(kind=FaultKind.DAMAGED, message=f"{exc.message}{coded}")
     # First the receipt: a clip in the store without one would pass for another ledger's.
     part.sign(*known)
     checkpoint("renaming")
     store.adopt(part.path, *known)
     checkpoint("renamed")
-    return fetched
+    return _describe(store, known, media, off_spec)
 
 
-def _measure(
-    path: Path, known: tuple[str, str], *, expected: ExpectedClip, probe: Callable[[Path], Media]
-) -> Fetched:
-    media = probe(path)
+def _describe(store: Store, known: tuple[str, str], media: Media, off_spec: str) -> Fetched:
     sha256, ext = known
     return Fetched(
         sha256=sha256,
         ext=ext,
-        bytes=path.stat().st_size,
+        bytes=store.path(*known).stat().st_size,
         media=media,
-        off_spec=judge(expected.spec, media),
+        signature=store.signature(*known),
+        off_spec=off_spec,
     )

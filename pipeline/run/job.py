@@ -48,6 +48,8 @@ class ActiveJob:
     """The brake knows of its doubt already, before it has ended."""
     words: set[str] = field(default_factory=set)
     """Status words that nobody documented."""
+    told: float | None = None
+    """How far its provider said last that it is, from 0 to 1."""
     _slot: bool = False
 
     @property
@@ -117,6 +119,9 @@ class ActiveJob:
         """
         queue, limiter = self.queue, self.queue.limiter
         wait = partial(queue.wait, settling=settling)
+        # Bought faster than looked into, clips would only pile up.
+        if not await wait(self.context.clips.until_room()):
+            return False
         while await wait(queue.until_resumed()):
             if not self._slot:
                 self._slot = await wait(limiter.enter())

@@ -1,7 +1,8 @@
 """How many clips of a lane at once, and how often one more: the provider's replies set it.
 
-A lane's width grows by about one for each width
-of successes, up to a most, and is halved by a 429 or a full queue.
+Until its provider says no for the first time, a lane's width grows by one for each success: two or
+three at once become sixteen within as many submits. A 429 or a full queue halves it, and from then
+on it grows by about one for each width of successes. It never exceeds a most.
 """
 
 from __future__ import annotations
@@ -41,6 +42,13 @@ class ConcurrencyLimiter:
         self, *, concurrency: int, per_s: float, clock: Clock, most: int | None = None
     ) -> None:
         self.in_flight = 0
+        self._slow_start = True
+        """Nothing was refused yet (the name is TCP's: RFC 5681, 3.1)."""
+        self._peak = 0
+        """The most that were in flight."""
+        self._accepted = False
+        self._steered = False
+        """A person said how many."""
         self._width = float(max(1, concurrency))
         self._most = max(self.width, most or 0)
         self._widest = self.width
@@ -88,7 +96,26 @@ class ConcurrencyLimiter:
     def resize(self, most: int) -> None:
         """Have so many in flight from now on, and never more."""
         self._width, self._most, self._widest = float(most), most, most
+        self._steered = True
         self._admit()
+
+    def recall(self, width: int, *, refused: bool) -> None:
+        """Begin with what an earlier run had; `refused`: where its provider said no to more."""
+        # What nobody refused is at least what the lane begins with anyway.
+        least = 1 if refused else self.width
+        self._width = float(min(self._most, max(least, width)))
+        self._widest, self._slow_start = self.width, not refused
+
+    @property
+    def learnt(self) -> tuple[int, bool] | None:
+        """Return the width to begin with in the next run, and whether more was refused.
+
+        None where nothing was learnt, or a person said how many. A width that nobody used is no
+        knowledge, unless a refusal led to it.
+        """
+        if not self._accepted or self._steered:
+            return None
+        return (min(self.width, self._peak), False) if self._slow_start else (self.width, True)
 
     async def turn(self) -> None:
         """Wait until the next submit is due."""
@@ -106,6 +133,7 @@ class ConcurrencyLimiter:
         A provider that lets one through per wait refuses hundreds of times, and says one thing.
         """
         now = self._clock.monotonic()
+        self._slow_start = False
         if now - self._cut_at >= _ONE_EVENT_S:
             self._width, self._cut_at = halve(self._width), now
         # Refusals of one event may each name a time: the latest counts, and none shortens the wait.
@@ -119,8 +147,12 @@ class ConcurrencyLimiter:
         return news
 
     def speed_up(self) -> bool:
-        """Let the width grow a little; tell whether it is wider than it ever was."""
-        self._width = grow(self._width, self._most)
+        """Let the width grow after a success; tell whether it is wider than it ever was."""
+        self._accepted = True
+        if self._slow_start:
+            self._width = min(float(self._most), self._width + 1.0)
+        else:
+            self._width = grow(self._width, self._most)
         self._admit()
         wider, self._widest = self.width > self._widest, max(self.width, self._widest)
         return wider
@@ -131,4 +163,5 @@ class ConcurrencyLimiter:
             # Who was cancelled in the line still stands in it, and takes no place.
             if not place.done():
                 self.in_flight += 1
+                self._peak = max(self._peak, self.in_flight)
                 place.set_result(None)

@@ -138,6 +138,8 @@ class PlanSummary:
     """How the prices of its items stand: confirmed by what was bought, or not."""
     fallbacks: frozenset[str] = frozenset()
     """Providers to whom selected items may go when their own provider's lane stops."""
+    expected_s: float | None = None
+    """How long a run takes, by what earlier runs learnt; None where that is too little."""
     changes: tuple[ChangeGroup, ...] = ()
     """What is made again, and what is laid out again, by shot and reason."""
     absent: tuple[AbsentClip, ...] = ()
@@ -272,6 +274,7 @@ def _summary(
         committed_usd=totals.committed_usd,
         prices=totals.prices,
         fallbacks=totals.fallbacks,
+        expected_s=totals.expected_s,
     )
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import dataclass
 from functools import partial
 from itertools import islice
 from typing import TypeVar
@@ -26,10 +27,28 @@ T = TypeVar("T")
 _AT_ONCE = 100
 
 
-async def show(context: RunContext, key: str) -> None:
-    """Put the clip of a key at each output path that wants it in this campaign."""
-    for view in await context.ledger.views_of(key, campaign=context.campaign):
-        await place(context, view)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Copied:
+    """What became of a copy: the file's signature and mode, or why there is none."""
+
+    signature: str = ""
+    mode: int | None = None
+    fault: MediaFault | Unusable | None = None
+
+
+async def show(context: RunContext, key: str, *, first: Callable[[], None] = lambda: None) -> None:
+    """Put the clip of a key at each output path that wants it in this campaign.
+
+    `first` is done before, in the same thread: each change of thread costs more than it does.
+    """
+
+    def copy_all() -> list[tuple[View, _Copied]]:
+        first()
+        views = context.ledger.in_threads.views_of(key, campaign=context.campaign)
+        return [(view, _copy_out(context, view)) for view in views if view.clip is not None]
+
+    for view, copied in await asyncio.to_thread(copy_all):
+        await _record(context, view, copied)
 
 
 async def restore(context: RunContext) -> int:
@@ -59,29 +78,42 @@ async def _in_thread(found: Iterator[T]) -> AsyncIterator[T]:
 
 async def place(context: RunContext, view: View) -> bool:
     """Put a clip at an output path and write that it stands there; tell if it cannot be done."""
-    clip, target = view.clip, context.store.root / view.path
-    if clip is None:
+    if view.clip is None:
         return False
-    copy_out = partial(context.store.copy_out, known=context.ledger.in_threads.is_known_clip)
+    return await _record(context, view, await asyncio.to_thread(_copy_out, context, view))
+
+
+def _copy_out(context: RunContext, view: View) -> _Copied:
+    """Copy a clip to its output path; in a thread of its own."""
+    clip, store = view.clip, context.store
+    assert clip is not None  # noqa: S101 - the callers see to it
+    known = context.ledger.in_threads.is_known_clip
     try:
-        await asyncio.to_thread(copy_out, clip.sha256, clip.extension, target)
-    except MediaFault as fault:
+        store.copy_out(clip.sha256, clip.extension, store.root / view.path, known=known)
+    except (MediaFault, Unusable) as fault:
+        return _Copied(fault=fault)
+    # Looked at after the copy: a later look that finds the same signature need not read the file.
+    there = RealFiles(store.root).stat(view.path)
+    return _Copied() if there is None else _Copied(signature=there.signature, mode=there.mode)
+
+
+async def _record(context: RunContext, view: View, copied: _Copied) -> bool:
+    """Write and tell what became of a copy; tell whether the clip is there."""
+    fault = copied.fault
+    if isinstance(fault, MediaFault):
         # A file of ours that somebody changed is theirs now: it stays, and nothing has failed.
         kept = fault.slug == "foreign-file" and view.placed
         name = "left_alone" if kept else _EVENTS.get(fault.slug, "not_shown")
         _tell(context, view.address, name, message=fault.message, slug=fault.slug)
         return False
-    except Unusable as fault:
+    if fault is not None:
         # A full disk ends the run; a path that this disk does not take concerns one clip alone,
         # and that one is in the store.
         if not (isinstance(fault.__cause__, OSError) and is_the_path(fault.__cause__)):
-            raise
+            raise fault
         _tell(context, view.address, "not_shown", message=str(fault), slug="path-too-long")
         return False
-    # Looked at after the copy: a later look that finds the same signature need not read the file.
-    there = RealFiles(context.store.root).stat(view.path)
-    signature, mode = ("", None) if there is None else (there.signature, there.mode)
-    await context.ledger.place(view, signature=signature, mode=mode)
+    await context.ledger.place(view, signature=copied.signature, mode=copied.mode)
     context.checkpoint("linked")
     _tell(context, view.address, "shown", path=view.path)
     return True

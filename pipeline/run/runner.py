@@ -9,23 +9,24 @@ import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from random import Random
 from typing import Self
 from uuid import uuid4
 
 from pipeline.clock import Clock, RealClock
-from pipeline.domain import Budget, Event, Media, Policy
+from pipeline.domain import Budget, Event, Policy
 from pipeline.domain.accounts import DEFAULT
 from pipeline.ledger import event_log
 from pipeline.ledger.budgets import limits
 from pipeline.ledger.commands import Command
+from pipeline.ledger.lane_history import LaneHistory, LaneWidth
 from pipeline.ledger.price_confirmations import PriceClass, SeenPrice
 from pipeline.ledger.repository import Ledger
 from pipeline.net.client import Transport
 from pipeline.net.lane import Lane
 from pipeline.providers.base import Provider
 from pipeline.run.context import ChangeSignal, Fallback, ProviderLanes, ProviderQueue, RunContext
+from pipeline.run.fetch import ClipVerifier
 from pipeline.run.first_purchases import FirstPurchases
 from pipeline.run.lane_worker import LaneWorker
 from pipeline.run.outcome import Outcome
@@ -56,7 +57,7 @@ class RunDependencies:
 
     transport: Transport
     store: Store
-    probe: Callable[[Path], Media]
+    clips: ClipVerifier
     clock: Clock = field(default_factory=RealClock)
     observer: Callable[[Event], None] = lambda _: None
     checkpoint: Callable[[str], None] = lambda _: None
@@ -260,6 +261,7 @@ class RunHandle:
         ledger, config, dependencies = self._ledger, self._config, self._dependencies
         run_id = await ledger.begin_run(campaign=config.campaign, at=_unix(dependencies))
         context = self._context(run_id, prices=await ledger.seen_prices())
+        self._recall(context, await ledger.lane_history())
         if not config.settle_only:
             await ledger.revive(
                 campaign=config.campaign,
@@ -276,6 +278,7 @@ class RunHandle:
             # After all that still waits to be written: what a cancelled worker learned last is
             # kept.
             await asyncio.shield(ledger.recover())
+            await self._remember(context)
             for events in self._listeners:
                 events.put_nowait(None)
         outcome = await self._outcome(context, restored=restored)
@@ -376,6 +379,25 @@ class RunHandle:
             settle_only=config.settle_only,
         )
 
+    def _recall(self, context: RunContext, history: LaneHistory) -> None:
+        """Begin with what earlier runs learnt, but where a person says how many at once."""
+        context.durations.recall(history.durations)
+        for queue in self._queues.values():
+            known = history.widths.get((queue.lane.provider, queue.lane.account))
+            if known is not None and queue.lane.finds_width:
+                queue.limiter.recall(known.width, refused=known.refused)
+
+    async def _remember(self, context: RunContext) -> None:
+        """Write what this run has learnt, for the next one."""
+        widths = {
+            (queue.lane.provider, queue.lane.account): LaneWidth(width=found[0], refused=found[1])
+            for queue in self._queues.values()
+            if queue.lane.finds_width and (found := queue.limiter.learnt) is not None
+        }
+        learnt = LaneHistory(durations=context.durations.learnt, widths=widths)
+        if learnt.durations or learnt.widths:
+            await self._ledger.record_history(learnt, at=_unix(self._dependencies))
+
     async def _outcome(self, context: RunContext, *, restored: int) -> Outcome:
         campaign = self._config.campaign
         totals = await self._ledger.run_totals(campaign=campaign, run_id=context.run_id)
@@ -440,7 +462,7 @@ _HANDED_ON = (
     "transport",
     "store",
     "clock",
-    "probe",
+    "clips",
     "checkpoint",
     "stop",
     "chance",

@@ -26,6 +26,7 @@ from pipeline.ledger.purchases import (
     REFUSED,
     Booking,
 )
+from pipeline.ledger.sql_schema import usd
 from pipeline.net.encoding import encode_body, fill_placeholders
 from pipeline.providers.base import (
     CLIENT_ID,
@@ -297,7 +298,8 @@ async def _intend(active: ActiveJob, purchase: Purchase) -> None:
         return
     active.intended_at = context.clock.monotonic()
     context.checkpoint("intended")
-    active.set_state(State.SUBMITTING, purchase=written, cause="", message="")
+    sums = {"reserved_usd": usd(written.reserved_microusd)}
+    active.set_state(State.SUBMITTING, sums=sums, purchase=written, cause="", message="")
 
 
 async def _stage(active: ActiveJob, kept: payload.Kept) -> Mapping[str, str] | Fault:

@@ -76,6 +76,8 @@ class Scenario:
     accept_s: tuple[float, float] = (0.0, 0.05)
     run_s: tuple[float, float] = (0.2, 1.0)
     render: str = "full"
+    fps: int = 24
+    """Pictures of a clip a second, as Kling's have; with few, clips are quick to make and check."""
     clip_bytes: int = 0
     """Plain clips are padded up to this size."""
     bill: str = "accept"
@@ -116,7 +118,7 @@ def parse_scenario(document: Mapping[str, Any]) -> Scenario:
     values = {
         name: value
         for name, value in given.items()
-        if name in {"render", "clip_bytes", "bill", "failed_tasks", "link_ttl_s"}
+        if name in {"render", "fps", "clip_bytes", "bill", "failed_tasks", "link_ttl_s"}
     }
     for name, seconds in given.get("timing", {}).items():
         low, high = seconds if isinstance(seconds, list) else (seconds, seconds)

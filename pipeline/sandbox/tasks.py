@@ -20,10 +20,9 @@ from pipeline.sandbox.database import Database, Link, Task
 from pipeline.sandbox.faults import Effect, InjectedFault, Subject
 from pipeline.sandbox.media_store import MediaStore, NamedMedium
 from pipeline.sandbox.render_pool import NotRendered, RenderPool
-from pipeline.sandbox.scenario import Account, FaultInjector, Pricing
+from pipeline.sandbox.scenario import Account, FaultInjector, Pricing, Scenario
 
 MICRO = 1_000_000
-_FPS = 24
 _TITLE_CHARACTERS = 200
 _QUEUED_SHARE = 0.2
 _FATE = frozenset({Effect.FATE})
@@ -223,7 +222,7 @@ class TaskService:
 
     def _task(self, order: Order, fault: InjectedFault | None, now: float) -> Task:
         scenario = self.injector.scenario
-        spec = clip_spec(order, style=scenario.render, fault=fault)
+        spec = clip_spec(order, scenario, fault=fault)
         name = "" if fault is None else fault.name
         options = {} if fault is None else fault.options
         pricing = scenario.prices.get(order.subject.provider, Pricing())
@@ -295,8 +294,8 @@ def clip_texts(task: str, prompt: str) -> dict[str, str]:
     return {"comment": f"callsheet-task:{task}", "title": prompt[:_TITLE_CHARACTERS]}
 
 
-def clip_spec(order: Order, *, style: str, fault: InjectedFault | None) -> dict[str, Any]:
-    """Return what the clip of an order shows, in this style, after what a fault does to it."""
+def clip_spec(order: Order, scenario: Scenario, *, fault: InjectedFault | None) -> dict[str, Any]:
+    """Return what the clip of an order shows, in a scenario's style, after what a fault does."""
     (width, height), seconds = order.size, order.seconds
     # Half of it is an even number again: the encoders take no other (4:2:0).
     if fault is not None and fault.name == "wrong-pixels":
@@ -305,16 +304,16 @@ def clip_spec(order: Order, *, style: str, fault: InjectedFault | None) -> dict[
     if fault is not None and fault.name == "wrong-seconds":
         seconds = fault.options["seconds"] or seconds + 2
     spec = {
-        "style": style,
+        "style": scenario.render,
         "width": width,
         "height": height,
         "seconds": seconds,
-        "fps": _FPS,
+        "fps": scenario.fps,
         "format": order.format,
     }
     if order.format == "webm":  # its texts are part of the rendering; media_host tags the others
         spec["told"] = clip_texts(order.task, order.subject.prompt)
-    if style == "plain":
+    if scenario.render == "plain":
         return spec
     return spec | {
         "prompt": order.subject.prompt,

@@ -1,6 +1,7 @@
 """Clips and references by content, below `<root>/.callsheet`, and the output paths that show them.
 
     store/<2>/<sha256>.<ext>    clips, read-only; nothing here is ever changed or deleted
+    posters/<2>/<sha256>.jpg    a still of each clip; may be deleted, and is then missing in reports
     assets/<sha256>             local references, as they were when they were used
     parts/<name>.part, .json    downloads that are not whole yet, and what is known of them
 
@@ -51,6 +52,10 @@ class Store:
             return signature(self.path(sha256, ext).stat())
         except OSError:
             return ""
+
+    def poster(self, sha256: str) -> Path:
+        """Return where a clip's still is, or would be."""
+        return self._folder / "posters" / sha256[:2] / f"{sha256}.jpg"
 
     def clips(self) -> Iterator[Path]:
         """Yield every file where clips are kept, whoever put it there."""

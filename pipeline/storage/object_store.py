@@ -9,7 +9,8 @@ from __future__ import annotations
 import hashlib
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from pipeline.errors import Unusable
 
@@ -28,8 +29,24 @@ class SharedStore:
 
     def __init__(self, address: str, *, make: bool = False) -> None:
         """`make` makes a folder that is not there yet; a bucket has to exist."""
+        try:
+            from obstore.exceptions import BaseError  # noqa: PLC0415 - an extra
+            from obstore.store import LocalStore, from_url  # noqa: PLC0415 - the same
+        except ImportError:
+            message = "shared stores need obstore: pip install 'callsheet[store]'"
+            raise Unusable(message) from None
+        # It is shown, logged, and kept by shells.
+        if "@" in urlsplit(address).netloc:
+            raise Unusable("a store's address has no user and no password: set them as variables")
         self._address = address
-        self._store: ObjectStore = _open(address, make=make)
+        self._store: ObjectStore
+        try:
+            if _SCHEME.match(address):
+                self._store = from_url(address)
+            else:
+                self._store = LocalStore(Path(address), mkdir=make)
+        except (BaseError, ValueError, OSError) as fault:
+            raise self._failure(fault) from fault
 
     def push(self, clip: Path, sha256: str) -> bool:
         """Create the object of a clip; False where it was there already, whole.
@@ -86,18 +103,3 @@ class SharedStore:
 
 def _name(sha256: str, suffix: str) -> str:
     return f"{sha256[:2]}/{sha256}{suffix}"
-
-
-def _open(address: str, *, make: bool) -> Any:
-    try:
-        from obstore.exceptions import BaseError  # noqa: PLC0415 - an extra
-        from obstore.store import LocalStore, from_url  # noqa: PLC0415 - the same
-    except ImportError:
-        raise Unusable("shared stores need obstore: pip install 'callsheet[store]'") from None
-    try:
-        if _SCHEME.match(address):
-            return from_url(address)
-        return LocalStore(Path(address), mkdir=make)
-    except (BaseError, ValueError, OSError) as fault:
-        (reason, *_) = str(fault).splitlines()
-        raise Unusable(f"{address} is no store that can be used: {reason}") from fault

@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator, Mapping
 from functools import cache
 
-from tests.architecture.source import PACKAGE, modules
+from tests.architecture.source import PACKAGE, modules, syntax_tree
 
 _KEBAB = re.compile(r"[a-z]+(?:-[a-z0-9]+)+")
 _FINDERS = ("manifest", "plan", "models", "media", "run", "ledger", "net", "storage", "api", "cli")
@@ -32,11 +32,11 @@ Takers = Mapping[str, int]
 def used_slugs() -> Mapping[str, str]:
     """Return every slug in the package's source, with the file it was first seen in."""
     trees = {
-        module: ast.parse(module.read_text("utf-8"))
+        module: syntax_tree(module)
         for module in modules()
         if module in _FINDING_MODULES or module.relative_to(PACKAGE).parts[0] in _FINDERS
     }
-    errors = ast.parse((PACKAGE / "errors.py").read_text("utf-8"))
+    errors = syntax_tree(PACKAGE / "errors.py")
     everywhere = {
         name: place
         for tree in (errors, *trees.values())

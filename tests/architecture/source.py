@@ -4,15 +4,29 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 PACKAGE = REPOSITORY / "pipeline"
 
 
-def modules() -> list[Path]:
+@cache
+def modules() -> tuple[Path, ...]:
     """Return every module of the package, sorted."""
-    return sorted(PACKAGE.rglob("*.py"))
+    return tuple(sorted(PACKAGE.rglob("*.py")))
+
+
+@cache
+def syntax_tree(module: Path) -> ast.Module:
+    """Return a module's syntax tree, parsed once for all who look at it: it is not to change."""
+    return ast.parse(module.read_text("utf-8"))
+
+
+@cache
+def nodes(module: Path) -> tuple[ast.AST, ...]:
+    """Return every node of a module's syntax tree, as `ast.walk` yields them."""
+    return tuple(ast.walk(syntax_tree(module)))
 
 
 def dotted(module: Path) -> str:
@@ -23,7 +37,7 @@ def dotted(module: Path) -> str:
 
 def imports(module: Path) -> Iterator[tuple[str, int]]:
     """Yield every imported name with its line, those inside functions included."""
-    for node in ast.walk(ast.parse(module.read_text("utf-8"))):
+    for node in nodes(module):
         match node:
             case ast.Import(names=names):
                 yield from ((alias.name, node.lineno) for alias in names)

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.architecture.source import PACKAGE, dotted, modules
+from tests.architecture.source import PACKAGE, dotted, modules, syntax_tree
 
 PRIVATE_ONCE = 0.16
 ANY_ONCE = 0.30
@@ -72,7 +72,7 @@ def _methods(tree: ast.AST) -> Iterator[tuple[ast.ClassDef, Function]]:
 @cache
 def helpers() -> tuple[_Helper, ...]:
     """Return every function of the source, dunders aside."""
-    trees = {module: ast.parse(module.read_text("utf-8")) for module in modules()}
+    trees = {module: syntax_tree(module) for module in modules()}
     uses = {module: _uses(tree) for module, tree in trees.items()}
     used, called = Counter[str](), Counter[str]()
     for own_used, own_called in uses.values():

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from tests.architecture.source import PACKAGE, modules
+from tests.architecture.source import PACKAGE, modules, nodes
 
 PARTICIPLES = frozenset(
     [
@@ -106,7 +106,7 @@ def _definitions() -> Iterator[tuple[str, str, ast.AST]]:
     """Yield module, name and node of every class and function."""
     for module in modules():
         place = str(module.relative_to(PACKAGE))
-        for node in ast.walk(ast.parse(module.read_text("utf-8"))):
+        for node in nodes(module):
             if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
                 yield place, node.name, node
 

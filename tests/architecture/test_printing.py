@@ -6,7 +6,7 @@ import ast
 from collections.abc import Iterator
 from pathlib import Path
 
-from tests.architecture.source import PACKAGE, dotted, modules
+from tests.architecture.source import PACKAGE, dotted, modules, nodes, syntax_tree
 
 PRINTER = PACKAGE / "cli" / "console.py"
 OTHERS = {
@@ -44,7 +44,7 @@ def test_only_the_console_prints() -> None:
         f"{dotted(module)}:{call.lineno}"
         for module in modules()
         if _own(module)
-        for call in _prints(ast.parse(module.read_text("utf-8")))
+        for call in _prints(syntax_tree(module))
     ]
 
     assert [] == found
@@ -55,7 +55,7 @@ def test_nothing_is_printed_as_markup() -> None:
     found = [
         f"{dotted(module)}:{keyword.value.lineno}"
         for module in modules()
-        for keyword in ast.walk(ast.parse(module.read_text("utf-8")))
+        for keyword in nodes(module)
         if isinstance(keyword, ast.keyword)
         and keyword.arg in {"markup", "emoji", "rich_markup_mode"}
         and getattr(keyword.value, "value", None) not in {False, None}

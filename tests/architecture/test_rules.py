@@ -48,7 +48,7 @@ RULES = (
         name="sets of states",
         pattern=r"[\"']off_spec[\"']|frozenset\(\s*\{\s*State\.",
         home="domain/states.py",
-        left=("ledger/sql_schema.py",),
+        left=("ledger/migrations.py",),
     ),
     Rule(
         name="exit codes",
@@ -79,7 +79,7 @@ RULES = (
         name="names of budget scopes",
         pattern=r"[\"'](?:campaign|run|row|item):(?!/)",
         home="ledger/budgets.py",
-        left=("ledger/sql_schema.py",),
+        left=("ledger/migrations.py",),
     ),
     Rule(
         name="what is this machine",

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.architecture.source import dotted, imports, modules
+from tests.architecture.source import dotted, imports, modules, nodes
 
 DESERIALISERS = ("pickle", "cPickle", "dill", "cloudpickle", "marshal", "shelve", "joblib")
 CALLS = frozenset({"eval", "exec", "compile", "__import__", "breakpoint", "input"})
@@ -23,7 +23,7 @@ UNSAFE_LOADERS = {"Loader", "CLoader", "FullLoader", "CFullLoader", "UnsafeLoade
 
 def _calls() -> Iterator[tuple[str, ast.Call]]:
     for module in modules():
-        for node in ast.walk(ast.parse(module.read_text("utf-8"))):
+        for node in nodes(module):
             if isinstance(node, ast.Call):
                 yield f"{dotted(module)}:{node.lineno}", node
 

@@ -7,7 +7,7 @@ import importlib
 
 import pytest
 
-from tests.architecture.source import PACKAGE, dotted, modules
+from tests.architecture.source import PACKAGE, dotted, modules, nodes, syntax_tree
 
 FUNCTION_LINES = 60
 MODULE_LINES = 600
@@ -27,7 +27,7 @@ def test_functions_are_short() -> None:
     long = [
         f"{dotted(module)}.{node.name}: {_length(node)}"
         for module in modules()
-        for node in ast.walk(ast.parse(module.read_text("utf-8")))
+        for node in nodes(module)
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
         and _length(node) > FUNCTION_LINES
     ]
@@ -49,11 +49,7 @@ def test_modules_have_domain_names() -> None:
 
 def test_modules_say_what_they_are_for() -> None:
     """Every module begins with a docstring."""
-    silent = [
-        dotted(module)
-        for module in modules()
-        if not ast.get_docstring(ast.parse(module.read_text("utf-8")))
-    ]
+    silent = [dotted(module) for module in modules() if not ast.get_docstring(syntax_tree(module))]
 
     assert [] == silent
 

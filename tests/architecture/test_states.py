@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.domain.states import State, Status
-from tests.architecture.source import PACKAGE, dotted
+from tests.architecture.source import PACKAGE, dotted, nodes, syntax_tree
 
 PACKAGES = ("run", "ledger", "net", "storage")
 """The packages that hold to it; those of the plan and the command line follow."""
@@ -41,7 +41,7 @@ def test_every_set_of_states_has_its_name(module: Path) -> None:
     """A set, list or tuple of several states stands in `domain/states.py`, with its meaning."""
     sets = [
         node.lineno
-        for node in ast.walk(ast.parse(module.read_text("utf-8")))
+        for node in nodes(module)
         if isinstance(node, ast.Set | ast.List | ast.Tuple)
         and isinstance(getattr(node, "ctx", ast.Load()), ast.Load)
         and sum(map(_is_state, node.elts)) > 1
@@ -55,7 +55,7 @@ def test_no_state_is_written_as_text(module: Path) -> None:
     """Outside of `domain/states.py` a state is `State.X`, never its word."""
     if dotted(module) in NOT_STATES:
         return
-    tree = ast.parse(module.read_text("utf-8"))
+    tree = syntax_tree(module)
     written = [
         (node.lineno, node.value)
         for node in ast.walk(tree)

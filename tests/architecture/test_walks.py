@@ -40,8 +40,9 @@ def test_a_value_goes_through_few_modules(
     """The way is as written down, and no longer than allowed; JSON is not made over and over."""
     (tmp_path / "words.csv").write_text("word\npalm\n", "utf-8")
     (tmp_path / "walk.yaml").write_text(MANIFEST, "utf-8")
+    (tmp_path / "plain.yaml").write_text("{render: plain}", "utf-8")
     words = ["run", str(tmp_path / "walk.yaml"), "--rehearse", "--root", str(tmp_path / "out")]
-    words += OPTIONS[walk]
+    words += ["--scenario", str(tmp_path / "plain.yaml"), *OPTIONS[walk]]
 
     traced = subprocess.run(
         [sys.executable, "-m", "tests.architecture.walk", walk, *words, "--quiet", "--yes"],

@@ -11,6 +11,7 @@ import json
 import sys
 import threading
 from collections.abc import Callable, Mapping
+from functools import cache
 from types import FrameType
 from typing import Any
 
@@ -24,6 +25,7 @@ _APART = "sandbox"
 """A provider's stand-in is not on the way, though it runs the same package."""
 _ASIDE = "write_lock_file"
 """The lock file is written from the ledger beside the report: it is no step on the way to it."""
+_STEPS = frozenset({"call", "return"})
 _MOST = 50
 """Members of a list that are looked at."""
 
@@ -66,17 +68,14 @@ class Walk:
         """Hear of a function of the package that returns; for those who start or end a walk."""
 
     def _follow(self, frame: FrameType, event: str, arg: Any) -> None:
-        if frame.f_code.co_name == _ASIDE and event in {"call", "return"}:
+        if self.over or event not in _STEPS:
+            return
+        module = _module(frame.f_code.co_filename)
+        if not module or getattr(self._busy, "at_it", False):
+            return
+        if frame.f_code.co_name == _ASIDE:
             self._busy.aside = event == "call"
-        if event not in {"call", "return"} or self.over or getattr(self._busy, "at_it", False):
-            return
         if getattr(self._busy, "aside", False):
-            return
-        file = frame.f_code.co_filename
-        if not file.startswith(f"{PACKAGE}/"):
-            return
-        module = file.removeprefix(f"{PACKAGE}/")
-        if module.startswith(_APART):
             return
         self._busy.at_it = True
         try:
@@ -87,6 +86,13 @@ class Walk:
                 self.met(frame, arg)
         finally:
             self._busy.at_it = False
+
+
+@cache
+def _module(file: str) -> str:
+    """Return a file's path in the package; empty for one that is not on the way."""
+    inside = file.removeprefix(f"{PACKAGE}/")
+    return "" if inside == file or inside.startswith(_APART) else inside
 
 
 def _has(value: Any, text: str) -> bool:

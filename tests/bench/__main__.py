@@ -5,9 +5,13 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Mapping, Sequence
 
-from tests.bench import startup
+from tests.bench import clips, lanes, startup
 
-MEASUREMENTS: Mapping[str, Callable[[Sequence[str]], int]] = {"startup": startup.main}
+MEASUREMENTS: Mapping[str, Callable[[Sequence[str]], int]] = {
+    "clips": clips.main,
+    "lanes": lanes.main,
+    "startup": startup.main,
+}
 
 
 def main() -> int:

@@ -21,7 +21,19 @@ _FLAGS = (
     "--no-first-run",
     "--autoplay-policy=no-user-gesture-required",
     "--remote-debugging-pipe",
+    # Nothing but this machine is found, also where a page is served.
+    "--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1",
 )
+_CODES = {
+    " ": 32,
+    "Enter": 13,
+    "Tab": 9,
+    "Escape": 27,
+    "ArrowLeft": 37,
+    "ArrowUp": 38,
+    "ArrowRight": 39,
+    "ArrowDown": 40,
+}
 
 
 class Page:
@@ -32,6 +44,8 @@ class Page:
         self._count, self._session = 0, ""
         self.complaints: list[str] = []
         """Everything the console got: errors, failed loads, policy violations."""
+        self.dialogs: list[str] = []
+        """The kinds of dialogs that were shown; each was agreed to."""
 
     def attach(self) -> None:
         """Open a tab, with the network off."""
@@ -40,18 +54,29 @@ class Page:
         self._session = found["sessionId"]
         for domain in ("Runtime", "Log", "Page", "Network"):
             self._call(f"{domain}.enable")
-        offline = {"offline": True, "latency": 0, "downloadThroughput": 0, "uploadThroughput": 0}
-        self._call("Network.emulateNetworkConditions", **offline)
 
     def open(
-        self, file: Path, *, width: int = 1280, height: int = 2400, dark: bool = False
+        self, target: Path | str, *, width: int = 1280, height: int = 2400, dark: bool = False
     ) -> None:
-        """Load a local file, and wait until all of it is there."""
+        """Load a local file, or an address of this machine, and wait until all of it is there.
+
+        Of a local file the network is off.
+        """
+        address = target.as_uri() if isinstance(target, Path) else target
+        self._call(
+            "Network.emulateNetworkConditions",
+            offline=address.startswith("file:"),
+            latency=0,
+            downloadThroughput=-1,
+            uploadThroughput=-1,
+        )
+        # Of the same page with another place in it nothing would be loaded anew.
+        self._call("Page.navigate", url="about:blank")
         size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
         self._call("Emulation.setDeviceMetricsOverride", **size)
         scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
         self._call("Emulation.setEmulatedMedia", features=[scheme])
-        self._call("Page.navigate", url=file.as_uri())
+        self._call("Page.navigate", url=address)
         self.value(
             "new Promise(done => document.readyState === 'complete' "
             "? done() : addEventListener('load', () => done()))"
@@ -64,23 +89,54 @@ class Page:
         assert "exceptionDetails" not in answer, answer
         return answer["result"].get("value")
 
+    def until(self, condition: str) -> None:
+        """Wait until a condition holds, looked at whenever the page is drawn."""
+        self.value(
+            "new Promise((done, fail) => { const end = performance.now() + 20000;"
+            f" const look = () => ({condition}) ? done() : performance.now() > end"
+            f" ? fail(new Error({json.dumps(condition)})) : setTimeout(look, 20); look(); }})"
+        )
+
+    def press(self, *keys: str) -> None:
+        """Press keys one after the other, as a person does: `a`, `ArrowDown`, `Enter`."""
+        for key in keys:
+            text = {"Enter": "\r"}.get(key, key if len(key) == 1 else "")
+            code = _CODES.get(key, ord(key.upper()[0]))
+            down = {"key": key, "windowsVirtualKeyCode": code, "text": text}
+            self._call("Input.dispatchKeyEvent", type="keyDown", **down)
+            self._call("Input.dispatchKeyEvent", type="keyUp", key=key, windowsVirtualKeyCode=code)
+
+    def choose_file(self, selector: str, file: Path) -> None:
+        """Choose a file in an input, as in its dialog."""
+        root = self._call("DOM.getDocument")["root"]["nodeId"]
+        node = self._call("DOM.querySelector", nodeId=root, selector=selector)["nodeId"]
+        self._call("DOM.setFileInputFiles", nodeId=node, files=[str(file)])
+
+    def download_to(self, folder: Path) -> None:
+        """Have what the page downloads arrive in a folder, without asking."""
+        self._call("Page.setDownloadBehavior", behavior="allow", downloadPath=str(folder))
+
     def screenshot(self, target: Path) -> None:
         """Save what is to be seen as PNG."""
         target.write_bytes(base64.b64decode(self._call("Page.captureScreenshot")["data"]))
 
     def _call(self, method: str, **parameters: Any) -> Any:
+        number = self._send(method, **parameters)
+        while True:
+            answer = json.loads(self._read())
+            self._note(answer)
+            if answer.get("id") == number:
+                assert "error" not in answer, answer
+                return answer["result"]
+
+    def _send(self, method: str, **parameters: Any) -> int:
         self._count += 1
         message = {"id": self._count, "method": method, "params": parameters}
         if self._session:
             message["sessionId"] = self._session
         self._to.write(json.dumps(message).encode() + b"\0")
         self._to.flush()
-        while True:
-            answer = json.loads(self._read())
-            self._note(answer)
-            if answer.get("id") == self._count:
-                assert "error" not in answer, answer
-                return answer["result"]
+        return self._count
 
     def _read(self) -> bytes:
         read = bytearray()
@@ -96,6 +152,9 @@ class Page:
                     self.complaints.append(text)
             case {"method": "Runtime.exceptionThrown", "params": {"exceptionDetails": details}}:
                 self.complaints.append(json.dumps(details))
+            case {"method": "Page.javascriptDialogOpening", "params": {"type": kind}}:
+                self.dialogs.append(kind)
+                self._send("Page.handleJavaScriptDialog", accept=True)
             case {"method": "Runtime.consoleAPICalled", "params": {"type": kind, "args": args}}:
                 self.complaints.append(f"{kind}: {args}")
             case _:

@@ -1,18 +1,23 @@
-"""The report page as a producer meets it: opened from a folder, without a network."""
+"""The page as a team meets it: opened from a folder by a double click, without a network."""
 
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Iterator
+from dataclasses import replace
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
 from pipeline.domain import Record
-from pipeline.media.posters import write_poster
+from pipeline.media.video import probe_with_poster
 from pipeline.report.html import poster_path, to_html
+from pipeline.report.page_data import PageSource
 from pipeline.report.summary import summarise
 from tests.browser.chromium import FOUND, Page, chromium
+from tests.browser.page_checks import CLIPPED, LOADED, PALE, VIEWS, accessibility_faults, show
 from tests.unit.media.clips import write_clip
 from tests.unit.report.records import NOON, done, failed, held
 from tests.unit.report.tables import table
@@ -21,79 +26,61 @@ pytestmark = pytest.mark.skipif(FOUND is None, reason="no Chromium on this machi
 
 MARKUP = "</script><img src=x onerror=\"document.title='broken'\"><b>bold</b>"
 LONG = "a-very-long-name-without-any-space-" * 3
-# Every piece of text against the colour behind it (WCAG 2.2, 1.4.3).
-PALE = """
-(() => {
-  const parse = (c) => c.match(/[\\d.]+/g).map(Number);
-  const light = ([r, g, b]) => [r, g, b].map((v) => v / 255)
-    .map((v) => v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4)
-    .reduce((sum, v, n) => sum + v * [0.2126, 0.7152, 0.0722][n], 0);
-  const behind = (e) => {
-    for (; e; e = e.parentElement) {
-      const c = parse(getComputedStyle(e).backgroundColor);
-      if (c.length < 4 || c[3] > 0) return c;
-    }
-    return [255, 255, 255];
-  };
-  const pale = [];
-  for (const e of document.body.querySelectorAll('*')) {
-    const own = [...e.childNodes].some((n) => n.nodeType === 3 && n.data.trim());
-    if (!own || !e.getClientRects().length || e.closest('script, option')) continue;
-    const [a, b] = [light(parse(getComputedStyle(e).color)), light(behind(e))];
-    const ratio = (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
-    if (ratio < 4.5) pale.push(e.textContent.trim().slice(0, 40) + ' ' + ratio.toFixed(2));
-  }
-  return pale;
-})()
-"""
-CLIPPED = """
-[...document.body.querySelectorAll('*')]
-  .filter((e) => e.getClientRects().length && !e.closest('script, select, .frame, .bar'))
-  .filter((e) => getComputedStyle(e).overflow !== 'visible')
-  .filter((e) => e.scrollWidth > e.clientWidth + 1 || e.scrollHeight > e.clientHeight + 1)
-  .map((e) => e.outerHTML.slice(0, 120))
-"""
+FILMED = 4
+WORDS = "Data.clips.map((clip) => Decisions.wordOf(clip))"
 
 
 @pytest.fixture(scope="module")
 def page_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Make a report of real clips and posters, one of each outcome."""
+    """Make a page of real clips and posters, one of each outcome, foreign text in each field."""
     root = tmp_path_factory.mktemp("campaign")
+    first = _filmed(root, "SKU-1", "calm", 1)
     records = [
-        _filmed(root, "SKU-1", "calm"),
-        _filmed(root, "SKU-1", "bold", message="it lasts 1.0 s, not 5 s", state="off_spec"),
-        failed(address="spin[SKU-2,calm]", row_key="SKU-2", message=MARKUP, prompt=MARKUP),
-        held(address="spin[SKU-2,bold]", row_key="SKU-2", cell="bold"),
-        failed(address=f"spin[{LONG},calm]", row_key=LONG, state="in_doubt", cause="unavailable"),
+        first,
+        _filmed(root, "SKU-1", "calm", 2, sent_prompt="@front turns quickly."),
+        _filmed(root, "SKU-1", "bold", 1, message="it lasts 1.0 s, not 5 s", state="off_spec"),
+        _filmed(root, "SKU-2", "calm", 1, references=(("", MARKUP),), model=MARKUP, tags=(MARKUP,)),
+        failed(address="spin[SKU-2,bold]#1", row_key="SKU-2", cell="bold", message=MARKUP),
+        held(address=f"spin[{MARKUP},calm]#1", row_key=MARKUP, cell="calm", sent_prompt=MARKUP),
+        failed(address=f"spin[{LONG},calm]#1", row_key=LONG, state="in_doubt", cause=MARKUP),
     ]
+    return write_page(root, records)
+
+
+def write_page(root: Path, records: list[Record]) -> Path:
+    """Write the page of these records, with a poster of each clip."""
+    filmed = {record.sha256: record for record in records if record.path}
+    for record in filmed.values():
+        probe_with_poster(root / str(record.path), root / "report" / poster_path(record.sha256))
     report = summarise(records, campaign="spring", now=NOON, command="callsheet run m.yaml")
-    known = table({"sku": "SKU-1", "name": "Runner"}, {"sku": "SKU-2", "name": LONG})
-    page = to_html(report, records, posters=_posters(root, records), tables={"spin": known})
-    (root / "report" / "index.html").write_text(page, "utf-8")
+    known = table({"sku": "SKU-1", "name": "Runner"}, {"sku": "SKU-2", "name": MARKUP})
+    source = PageSource(
+        posters=set(filmed),
+        tables={"spin": known},
+        used={"products": {"name"}},
+        limit_usd=Decimal(20),
+    )
+    (root / "report" / "index.html").write_text(to_html(report, records, source), "utf-8")
     return root / "report" / "index.html"
 
 
-def _filmed(root: Path, row: str, cell: str, **changes: str) -> Record:
-    path = f"spin/{row}/{cell}_t1.mp4"
+def _filmed(root: Path, row: str, cell: str, take: int, **changes: object) -> Record:
+    path = f"spin/{row}/{cell}_t{take}.mp4"
     (root / path).parent.mkdir(parents=True, exist_ok=True)
-    seconds = 1.0 if cell == "calm" else 1.25
+    # Clips of different lengths are different files.
+    seconds = 1.0 + take / 4 + len(row + cell) / 8 + (row == "SKU-2") / 2
     content = write_clip(root / path, seconds=seconds).read_bytes()
     return done(
-        address=f"spin[{row},{cell}]",
+        address=f"spin[{row},{cell}]#{take}",
         row_key=row,
         cell=cell,
+        take=take,
         axes={"mood": cell},
         path=path,
         sha256=hashlib.sha256(content).hexdigest(),
+        key=hashlib.sha256(path.encode()).hexdigest(),
         **changes,
     )
-
-
-def _posters(root: Path, records: list[Record]) -> set[str]:
-    filmed = [record for record in records if record.path]
-    for record in filmed:
-        write_poster(root / str(record.path), root / "report" / poster_path(record.sha256))
-    return {record.sha256 for record in filmed}
 
 
 @pytest.fixture(scope="module")
@@ -105,87 +92,258 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
 
 @pytest.fixture
 def page(browser: Page, page_file: Path) -> Page:
-    """Open the page anew."""
-    browser.complaints.clear()
+    """Open the page anew, with nothing decided."""
     browser.open(page_file)
+    browser.value("localStorage.clear()")
+    browser.open(page_file, height=900)
+    browser.complaints.clear()
+    browser.dialogs.clear()
     return browser
 
 
-def test_it_opens_without_a_complaint(page: Page) -> None:
-    """No error, no warning, nothing missing, nothing that the policy stopped."""
-    assert 5 == page.value("document.querySelectorAll('.tile').length")
-    assert [] == page.complaints
+def test_the_first_screen_tells_how_it_stands(page: Page) -> None:
+    """State, money, failures with cause and command, and what waits: without scrolling."""
+    said = page.value("document.getElementById('overview').innerText")
 
-
-def test_every_clip_has_its_poster(page: Page) -> None:
-    """Each finished cell shows a picture that was really loaded."""
-    shown = "[...document.querySelectorAll('.tile img')].map((i) => i.complete && i.naturalWidth)"
-
-    assert [96, 96] == page.value(shown)
-
-
-def test_markup_stays_text(page: Page) -> None:
-    """A prompt with HTML in it is read, not run."""
-    said = "[...document.querySelectorAll('.cause blockquote')].map((e) => e.textContent)"
-
-    assert MARKUP in page.value(said)
-    assert 0 == page.value("document.querySelectorAll('img[src=x], blockquote b').length")
-    assert "spring · Callsheet report" == page.value("document.title")
+    for expected in ("7 clips", "1.68 USD", f"{FILMED} waiting for a decision", "0 of 6 places"):
+        assert expected in said, expected
+    assert "callsheet run m.yaml --retry refused" in said
+    heights = "['#waits', '#open-ends'].map((e) => document.querySelector(e).offsetTop)"
+    assert max(page.value(heights)) < 900
 
 
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
-@pytest.mark.parametrize("width", [1280, 420])
-def test_everything_can_be_read(browser: Page, page_file: Path, *, dark: bool, width: int) -> None:
-    """Contrast is AA and no text is cut off, by day and night, on a desk and on a phone."""
-    browser.open(page_file, dark=dark, width=width)
+def test_every_view_can_be_used_by_everybody(browser: Page, page_file: Path, *, dark: bool) -> None:
+    """No view has a complaint in the console or a violation that axe-core finds; text is AA."""
+    browser.complaints.clear()
+    browser.open(page_file, dark=dark, height=900)
+    found = {}
+    for view in VIEWS:
+        show(browser, view)
+        found[view] = accessibility_faults(browser) + browser.value(PALE)
+    browser.value("document.getElementById('help').showModal()")
+    found["help"] = accessibility_faults(browser)
 
-    assert [] == browser.value(PALE)
-    assert [] == [cut for cut in browser.value(CLIPPED) if 'class="sheet"' not in cut]
-    assert browser.value("document.documentElement.scrollWidth") <= width
+    assert {} == {view: faults for view, faults in found.items() if faults}
+    assert [] == browser.complaints
 
 
-def test_no_name_is_broken_to_fit(browser: Page, page_file: Path) -> None:
-    """On a small screen the cost table is scrolled; names of shots and providers stay whole."""
-    browser.open(page_file, width=420)
+@pytest.mark.parametrize("width", [390, 1440, 2560])
+def test_nothing_is_cut_off(browser: Page, page_file: Path, width: int) -> None:
+    """On a phone, a desk and a wall every view fits, and each finished cell has its poster."""
+    browser.open(page_file, width=width, height=900)
+    browser.value("localStorage.clear()")
+    for view in VIEWS:
+        show(browser, view)
 
-    heights = browser.value(
-        "[...document.querySelectorAll('.tables th:first-child')].map(each => each.offsetHeight)"
-    )
-    assert heights
-    assert max(heights) < 2 * min(heights)
+        assert [] == browser.value(CLIPPED), view
+        assert browser.value("document.documentElement.scrollWidth") <= width, view
+        if view == "clips":
+            browser.until(LOADED)
+            assert browser.value("document.querySelectorAll('.tile img').length") >= FILMED - 1
+
+
+def test_markup_stays_text(page: Page) -> None:
+    """Foreign text with HTML in it is read, not run, in every view."""
+    for view in VIEWS:
+        show(page, view)
+        assert 0 == page.value("document.querySelectorAll('img[src=x], main b b').length"), view
+    said = "[...document.querySelectorAll('.cause blockquote')].map((e) => e.textContent)"
+
+    assert MARKUP in page.value(said)
+    assert "spring · Callsheet report" == page.value("document.title")
 
 
 def test_filters_leave_what_they_name(page: Page) -> None:
-    """A choice by a table's column and a word in the search both narrow the grid."""
-    count = "document.querySelectorAll('.tile').length"
-    choose = """(() => {{ const e = document.querySelector('{}'); e.value = '{}';
-        e.dispatchEvent(new Event('input', {{bubbles: true}})); return {}; }})()"""
+    """Chips and words narrow the grid; the address bar has them, and leads there again."""
+    show(page, "clips")
+    tiles = "document.querySelectorAll('.tile').length"
+    page.value("document.querySelector('[data-dimension=cell]').click()")
+    page.until("document.querySelector('.values:popover-open input')")
+    page.value("[...document.querySelectorAll('.values:popover-open label')].find((e) =>"
+               " e.textContent.startsWith('bold')).click()")  # fmt: skip
 
-    assert 2 == page.value(choose.format("select[name=name]", "Runner", count))
-    assert 1 == page.value(choose.format("#search", "bold", count))
-    assert "1 of 5 shown" == page.value("document.getElementById('shown').textContent")
+    assert 2 == page.value(tiles)
+    page.press("Escape")
+    page.until("!document.querySelector(':popover-open')")
+    page.press("/", *"runner")
+    page.until(f"{tiles} === 1")
+    assert "1 of 7 clips" == page.value("document.getElementById('shown').textContent")
+    address = page.value("location.href")
+    assert address.endswith("#view=clips&q=runner&by.cell=bold")
+    page.open(address)
+    assert 1 == page.value(tiles)
+    page.value("document.getElementById('show-all').click()")
+    assert "7 clips" == page.value("document.getElementById('shown').textContent")
 
 
 def test_a_clip_plays_under_the_pointer(page: Page) -> None:
-    """Hovering plays it silently; leaving takes it away."""
+    """Hovering plays it silently; leaving gives its player back."""
+    show(page, "clips")
     hover = """(async () => {
-      const tile = document.querySelector('.tile');
+      const tile = document.querySelectorAll('.tile')[1];
       tile.dispatchEvent(new Event('pointerenter'));
       const video = tile.querySelector('video');
       await new Promise((done) => video.addEventListener('timeupdate', done, {once: true}));
       const playing = !video.paused && video.muted;
       tile.dispatchEvent(new Event('pointerleave'));
-      return [playing, tile.querySelectorAll('video').length];
+      return [playing, tile.querySelectorAll('video').length, video.hasAttribute('src')];
     })()"""
 
-    assert [True, 0] == page.value(hover)
+    assert [True, 0, False] == page.value(hover)
 
 
-def test_a_click_shows_all_about_a_clip(page: Page) -> None:
-    """The dialog has the clip with controls, its prompt, its path and its manifest line."""
-    page.value("document.querySelector('.tile').click()")
+def test_one_key_decides_and_the_next_clip_plays(page: Page) -> None:
+    """a, r and a digit, l and u; the arrows, frames and takes; all from the keyboard."""
+    page.value("document.getElementById('begin').focus()")
+    page.press("Enter")
+    playing = (
+        "[...document.querySelectorAll('#stage video')].some((v) => v.currentTime && !v.paused)"
+    )
+    title = "document.getElementById('sitting-title').textContent"
+    page.until(playing)
 
-    said = page.value("document.getElementById('viewed').textContent")
-    assert page.value("document.getElementById('viewer').open")
-    for expected in ("@front turns slowly.", "spin/SKU-1/calm_t1.mp4", "campaign.yaml:61"):
-        assert expected in said
+    assert "spin[SKU-1,calm]#1" == page.value(title)
+    page.press("ArrowDown")
+    assert "spin[SKU-1,calm]#2" == page.value(title)
+    page.press("a")
+    page.until(f"{title} === 'spin[SKU-1,bold]#1'")
+    page.until(playing)
+    page.press("r")
+    assert page.value("!document.getElementById('reasons').hidden")
+    page.press("2")
+    page.until(f"{title} === 'spin[SKU-2,calm]#1'")
+    page.press("l")
+    assert ["not needed", "approved", "rejected", "later"] == page.value(WORDS)[:FILMED]
+    assert "motion" == page.value("Decisions.of(Data.clips[2]).reason")
+    page.press("u", "u")
+    page.until(f"{title} === 'spin[SKU-1,bold]#1'")
+    assert ["not needed", "approved", "waiting", "waiting"] == page.value(WORDS)[:FILMED]
+    page.until(playing)
+    page.press(" ")
+    page.value("(() => { document.querySelector('#stage video').currentTime = 0.5; })()")
+    page.press(".", ".", ",")
+    time = page.value("document.querySelector('#stage video').currentTime")
+    assert 0.5 < time < 0.6
+    page.press("Escape")
+    assert "clips" == page.value("document.body.dataset.view")
+
+
+def test_takes_are_compared_in_step(page: Page) -> None:
+    """Two takes run on one timeline, and what differs in their prompts is marked."""
+    show(page, "sitting")
+    page.press("c")
+    videos = "[...document.querySelectorAll('#side-by-side video')]"
+    page.until(f"{videos}.length === 2 && {videos}.every((v) => v.currentTime > 0.2)")
+
+    apart = page.value(f"(() => {{ const [a, b] = {videos};"
+                       " return Math.abs(a.currentTime - b.currentTime); })()")  # fmt: skip
+    assert apart < 0.2
+    page.press(" ")
+    page.until(f"{videos}.every((v) => v.paused && !v.seeking)")
+    assert page.value(f"new Set({videos}.map((v) => v.currentTime.toFixed(2))).size") == 1
+    marks = page.value("[...document.querySelectorAll('#side-by-side mark')]"
+                       ".map((e) => e.textContent)")  # fmt: skip
+    assert "quickly." in marks
+    page.press("2")
+    page.until(f"{WORDS}[1] === 'approved'")
+
+
+def test_decisions_are_unsaved_until_they_are_exported(page: Page, tmp_path: Path) -> None:
+    """They stay in the browser, leaving warns, and the file brings them to another browser."""
+    page.download_to(tmp_path)
+    show(page, "sitting")
+    page.press("a")
+    page.until("document.getElementById('sitting-title').textContent === 'spin[SKU-1,bold]#1'")
+    assert "1 decision not saved yet" in page.value(
+        "document.getElementById('unsaved').textContent"
+    )
+
+    page.open(page.value("location.href"))
+    assert ["beforeunload"] == page.dialogs
+    assert "approved" == page.value(WORDS)[0]
+
+    page.value("document.getElementById('export').click()")
+    page.until("document.getElementById('unsaved').hidden")
+    page.value("new Promise((done) => setTimeout(done, 300))")
+    (exported,) = tmp_path.glob("*.json")
+    document = json.loads(exported.read_text("utf-8"))
+    assert ("spring", 1) == (document["campaign"], len(document["decisions"]))
+    assert ("approved", "spin[SKU-1,calm]#1") == (
+        document["decisions"][0]["verdict"],
+        document["decisions"][0]["address"],
+    )
+    page.dialogs.clear()
+    page.value("localStorage.clear()")
+    page.open(page.value("location.href"))
+    assert [] == page.dialogs
+    assert "waiting" == page.value(WORDS)[0]
+    page.choose_file("#import", exported)
+    page.until(f"{WORDS}[0] === 'approved'")
+    assert "1 decision taken" in page.value("document.getElementById('import-result').textContent")
+
+
+def test_the_grid_is_walked_by_keyboard(page: Page) -> None:
+    """Tab reaches the views, arrows the cells, c and Enter do the rest."""
+    page.press("Tab", "Tab", "Enter")
+    focus = "document.activeElement.dataset.address"
+
+    assert "clips" == page.value("document.body.dataset.view")
+    assert "spin[SKU-1,calm]#1" == page.value(focus)
+    page.press("ArrowRight")
+    assert "spin[SKU-1,bold]#1" == page.value(focus)
+    page.press("c", "ArrowDown")
+    assert "spin[SKU-2,bold]#1" == page.value(focus)
+    page.press("ArrowLeft", "c")
+    assert "Compare 2" == page.value("document.getElementById('compare-chosen').textContent")
+    page.press("ArrowUp", "t")
+    assert "spin[SKU-1,calm]#2" == page.value(focus)
+    page.press("Enter")
+    assert "spin[SKU-1,calm]#2" == page.value(
+        "document.getElementById('sitting-title').textContent"
+    )
+
+
+def test_thousands_of_clips_cost_what_is_in_sight(
+    browser: Page, page_file: Path, tmp_path: Path
+) -> None:
+    """However long the grid is, few tiles and at most twelve players are in the page."""
+    root = page_file.parent.parent
+    template = done(path="spin/SKU-1/calm_t1.mp4", seconds=1.0)
+    content = (root / str(template.path)).read_bytes()
+    template = replace(template, sha256=hashlib.sha256(content).hexdigest())
+    records = [
+        replace(template, address=f"spin[S-{n},{cell}]#1", row_key=f"S-{n}", cell=cell)
+        for n in range(1000)
+        for cell in ("calm", "bold")
+    ]
+    (tmp_path / "spin/SKU-1").mkdir(parents=True)
+    (tmp_path / str(template.path)).write_bytes(content)
+    browser.open(write_page(tmp_path, records), height=900)
+    show(browser, "clips")
+    most = browser.value("""(async () => {
+      let [tiles, players] = [0, 0];
+      const frame = () => new Promise((done) => requestAnimationFrame(() => setTimeout(done)));
+      for (let n = 0; n <= 40; n += 1) {
+        const grid = document.getElementById('grid');
+        grid.scrollTop = (grid.scrollHeight * n) / 40;
+        await frame();
+        for (const tile of document.querySelectorAll('.tile')) {
+          tile.dispatchEvent(new Event('pointerenter'));
+        }
+        tiles = Math.max(tiles, document.querySelectorAll('.tile').length);
+        players = Math.max(players, document.querySelectorAll('video').length);
+      }
+      return [tiles, players];
+    })()""")
+    show(browser, "sitting")
+    for _ in range(15):
+        browser.press("ArrowRight")
+    most[1] = max(most[1], browser.value("document.querySelectorAll('video').length"))
+
+    assert most[0] < 100
+    assert most[1] <= 12
+    assert "16 of 2000" in browser.value("document.getElementById('sitting-place').textContent")
+    browser.press("Escape")
+    browser.press("End")
+    assert "spin[S-999,bold]#1" == browser.value("document.activeElement.dataset.address")

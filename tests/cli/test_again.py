@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
+from tests.processes import run_callsheet
 from tests.sandboxes import Sandbox
 
 KEY = "key-of-the-second-run"
@@ -39,15 +37,9 @@ def folder(tmp_path: Path) -> Path:
 
 
 def _run(folder: Path, address: str) -> str:
-    command = [sys.executable, "-m", "pipeline", "run", str(folder / "again.yaml"), "--yes"]
-    done = subprocess.run(
-        [*command, "--root", str(folder / "root"), "--base-url", f"runware={address}"],
-        env={**os.environ, "RUNWARE_API_KEY": KEY, "COLUMNS": "100"},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-    )
+    words = ["run", str(folder / "again.yaml"), "--yes", "--root", str(folder / "root")]
+    url = f"--base-url=runware={address}"
+    done = run_callsheet([*words, url], {"RUNWARE_API_KEY": KEY, "COLUMNS": "100"})
     assert 0 == done.returncode, done.stdout + done.stderr
     return done.stdout
 

@@ -145,6 +145,7 @@ async def test_what_has_no_known_task_is_counted(
         ("tsk=Task,amount=Cost", ["Task,Cost", "t1,1"], "did you mean 'task'?"),
         ("task=Tsk,amount=Cost", ["Task,Cost", "t1,1"], "did you mean 'Task'?"),
         ("task=Task,amount=Cost", ["Task,Cost", "t1,1.2.3"], "'1.2.3' is no amount in dollars"),
+        ("task=Task,amount=Cost", ["Task;Cost", "t1;0,56"], "with a point and no other sign"),
         ("date=Day,amount=Cost", ["Day,Cost", "1.3.26,1"], "'1.3.26' is no date"),
         ("task=Task,amount=Cost", ["Task,Cost", "t1,1,2"], "bill.csv:2"),
     ],

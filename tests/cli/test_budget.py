@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from decimal import Decimal
 from pathlib import Path
+from subprocess import CompletedProcess
 
+from tests.processes import run_callsheet
 from tests.sandboxes import Sandbox
 
 ROWS = 60
@@ -31,19 +30,12 @@ budget: {limit: %s USD}
 """
 
 
-def _run(folder: Path, sandbox: Sandbox, limit: str) -> subprocess.CompletedProcess[str]:
+def _run(folder: Path, sandbox: Sandbox, limit: str) -> CompletedProcess[str]:
     manifest = folder / "capped.yaml"
     manifest.write_text(MANIFEST % limit, "utf-8")
     base_url = f"runware={sandbox.base_urls['runware']}"
-    command = [sys.executable, "-m", "pipeline", "run", str(manifest), "--yes"]
-    return subprocess.run(
-        [*command, "--root", str(folder / "root"), "--base-url", base_url],
-        env={**os.environ, "RUNWARE_API_KEY": KEY, "COLUMNS": "100"},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=120,
-    )
+    words = ["run", str(manifest), "--yes", "--root", str(folder / "root"), "--base-url", base_url]
+    return run_callsheet(words, {"RUNWARE_API_KEY": KEY, "COLUMNS": "100"})
 
 
 def _billed(sandbox: Sandbox) -> Decimal:

@@ -6,16 +6,18 @@ import os
 import pty
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image
 
 from pipeline.providers import OFFERS
 from tests.crash.kit import addressed
+from tests.processes import run_callsheet
 from tests.sandboxes import Sandbox
 
 KEY = "key-of-the-consent-test"
@@ -44,22 +46,32 @@ def _run(
     sandbox: Sandbox,
     *words: str,
     closed: bool = False,
-    stdin: int = subprocess.DEVNULL,
+    terminal: int | None = None,
     keyed: tuple[str, ...] = KEYED,
 ) -> tuple[int, str]:
-    command = [sys.executable, "-m", "pipeline", "run", str(folder / "m.yaml")]
     urls = addressed(sandbox, KEYED)
-    done = subprocess.run(
-        [*command, "--root", str(folder / "root"), *urls, *words],
-        env={**os.environ, **{OFFERS[name].key_env: KEY for name in keyed}, "COLUMNS": "100"},
-        stdin=stdin,
-        preexec_fn=partial(os.close, 0) if closed else None,
+    words = ("run", str(folder / "m.yaml"), "--root", str(folder / "root"), *urls, *words)
+    variables = {OFFERS[name].key_env: KEY for name in keyed} | {"COLUMNS": "100"}
+    if closed:
+        done = _begun(words, variables, preexec_fn=partial(os.close, 0))
+    else:
+        done = run_callsheet(words, variables, terminal=terminal)
+    return done.returncode, done.stdout + done.stderr
+
+
+def _begun(
+    words: Sequence[str], variables: Mapping[str, str], **more: Any
+) -> subprocess.CompletedProcess[str]:
+    """Run a command in a process that is started anew: its descriptors are the subject."""
+    return subprocess.run(
+        [sys.executable, "-m", "pipeline", *words],
+        env={**os.environ, **variables},
         capture_output=True,
         text=True,
         check=False,
         timeout=60,
+        **more,
     )
-    return done.returncode, done.stdout + done.stderr
 
 
 def test_a_failure_is_not_bought_again_unasked(sandbox: Sandbox, folder: Path) -> None:
@@ -143,7 +155,7 @@ def test_what_a_person_agreed_to_is_what_may_be_spent(sandbox: Sandbox, folder: 
     ours, theirs = pty.openpty()
     os.write(ours, b"y\n")
 
-    code, said = _run(folder, sandbox, stdin=theirs)
+    code, said = _run(folder, sandbox, terminal=theirs)
 
     os.close(ours)
     os.close(theirs)
@@ -168,7 +180,7 @@ def test_what_is_asked_about_is_shown_however_quiet(sandbox: Sandbox, folder: Pa
     """`-q` with a question: the table, the sum and what a limit lacks; nothing afterwards."""
     (folder / "m.yaml").write_text(f"{MANIFEST}budget: {{limit: 0.30 USD}}\n", "utf-8")
     with _answering(b"n\n") as terminal:
-        code, said = _run(folder, sandbox, "-q", "--max-cost", "0.20", stdin=terminal)
+        code, said = _run(folder, sandbox, "-q", "--max-cost", "0.20", terminal=terminal)
 
     assert 12 == code, said
     assert "1 item, 1 to make; 0.42 USD" in said, said
@@ -178,7 +190,7 @@ def test_what_is_asked_about_is_shown_however_quiet(sandbox: Sandbox, folder: Pa
     assert "This spends real money: 0.42 USD" in said, said
     with _answering(b"y\n") as terminal:
         (folder / "m.yaml").write_text(MANIFEST, "utf-8")
-        code, said = _run(folder, sandbox, "-q", stdin=terminal)
+        code, said = _run(folder, sandbox, "-q", terminal=terminal)
     assert (0, True) == (code, "Make it?" in said), said
     assert "done" not in said, said
 
@@ -190,7 +202,7 @@ def test_what_is_missing_is_told_before_anybody_agrees(sandbox: Sandbox, folder:
     (folder / "m.yaml").write_text(two, "utf-8")
     with _answering(b"y\n") as terminal:
         url = ("--base-url", "runware=http://example.com")
-        code, said = _run(folder, sandbox, *url, stdin=terminal, keyed=())
+        code, said = _run(folder, sandbox, *url, terminal=terminal, keyed=())
 
     assert (3, False) == (code, "Make it?" in said), said
     assert "Runware needs a key" in said, said
@@ -198,13 +210,13 @@ def test_what_is_missing_is_told_before_anybody_agrees(sandbox: Sandbox, folder:
     assert "http://example.com must be https" in said, said
     keys = folder / "no.env"
     with _answering(b"y\n") as terminal:
-        code, said = _run(folder, sandbox, "--env-file", str(keys), stdin=terminal)
+        code, said = _run(folder, sandbox, "--env-file", str(keys), terminal=terminal)
     assert (3, False) == (code, "Make it?" in said), said
     assert f"cannot read {keys}" in said, said
     spare = MANIFEST.replace("provider: runware", "provider: [runware, apimart]")
     (folder / "m.yaml").write_text(f"{spare}policy: {{fallback: same_model}}\n", "utf-8")
     with _answering(b"n\n") as terminal:
-        code, said = _run(folder, sandbox, stdin=terminal, keyed=("runware",))
+        code, said = _run(folder, sandbox, terminal=terminal, keyed=("runware",))
     assert 12 == code, said
     before, _, _ = said.partition("Make it?")
     assert "nothing would go to apimart instead: APIMart needs a key" in before, said
@@ -215,17 +227,10 @@ def test_keys_may_come_through_a_pipe(sandbox: Sandbox, folder: Path) -> None:
     reading, writing = os.pipe()
     os.write(writing, f"RUNWARE_API_KEY={KEY}\n".encode())
     os.close(writing)
-    command = [sys.executable, "-m", "pipeline", "run", str(folder / "m.yaml"), "--yes"]
-    words = ["--max-cost", "1", "--root", str(folder / "root"), *addressed(sandbox, ["runware"])]
-    done = subprocess.run(
-        [*command, *words, "--env-file", f"/dev/fd/{reading}"],
-        env={**os.environ, "COLUMNS": "100"},
-        pass_fds=[reading],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-    )
+    words = ["run", str(folder / "m.yaml"), "--yes", "--max-cost", "1"]
+    words += ["--root", str(folder / "root"), *addressed(sandbox, ["runware"])]
+    words += ["--env-file", f"/dev/fd/{reading}"]
+    done = _begun(words, {"COLUMNS": "100"}, pass_fds=[reading])
     os.close(reading)
 
     assert 0 == done.returncode, done.stdout + done.stderr

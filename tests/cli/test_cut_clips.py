@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -12,6 +9,7 @@ import pytest
 from pipeline.media.video import probe
 from pipeline.providers import OFFERS
 from tests.crash.kit import addressed
+from tests.processes import run_callsheet
 from tests.sandboxes import Sandbox
 
 KEY = "key-of-the-cut-clips"
@@ -37,15 +35,9 @@ def folder(tmp_path: Path) -> Path:
 
 
 def _callsheet(folder: Path, sandbox: Sandbox, verb: str, *words: str) -> tuple[int, str]:
-    command = [sys.executable, "-m", "pipeline", verb, str(folder / "m.yaml"), *words]
-    done = subprocess.run(
-        [*command, "--root", str(folder / "root"), *addressed(sandbox, ["runware"])],
-        env={**os.environ, OFFERS["runware"].key_env: KEY, "COLUMNS": "200"},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=120,
-    )
+    command = [verb, str(folder / "m.yaml"), *words, "--root", str(folder / "root")]
+    variables = {OFFERS["runware"].key_env: KEY, "COLUMNS": "200"}
+    done = run_callsheet([*command, *addressed(sandbox, ["runware"])], variables)
     return done.returncode, done.stdout + done.stderr
 
 

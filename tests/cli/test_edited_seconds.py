@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from decimal import Decimal
 from fractions import Fraction
 from pathlib import Path
 
+from tests.processes import run_callsheet
 from tests.sandboxes import Sandbox
 from tests.unit.media.clips import write_clip
 
@@ -40,18 +38,9 @@ def test_a_clip_whose_length_is_no_round_number_is_no_overcharge(
         tmp_path / "street.mp4", size=(1280, 720), fps=FILM_RATE, seconds=LENGTH_S, black_s=9
     )
 
-    ran = subprocess.run(
-        [
-            *(sys.executable, "-m", "pipeline", "run", "m.yaml", "--yes"),
-            f"--base-url=runware={sandbox.base_urls['runware']}",
-        ],
-        env={**os.environ, "RUNWARE_API_KEY": KEY, "COLUMNS": "200"},
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=100,
-    )
+    url = f"--base-url=runware={sandbox.base_urls['runware']}"
+    variables = {"RUNWARE_API_KEY": KEY, "COLUMNS": "200"}
+    ran = run_callsheet(["run", "m.yaml", "--yes", url], variables, folder=tmp_path)
 
     assert 0 == ran.returncode, ran.stdout + ran.stderr
     report = json.loads((tmp_path / "outputs/edits/report/report.json").read_text("utf-8"))

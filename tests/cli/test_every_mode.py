@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -13,6 +10,8 @@ import pytest
 from pipeline.media.video import probe
 from pipeline.providers import OFFERS
 from tests.architecture.source import REPOSITORY
+from tests.processes import run_callsheet
+from tests.sandboxes import plain
 
 CAMPAIGN = REPOSITORY / "manifests" / "every-mode" / "campaign.yaml"
 SHOTS = {
@@ -39,15 +38,8 @@ PRO = 1080
 @pytest.mark.parametrize("provider", list(OFFERS))
 def test_it_makes_what_it_can_and_names_the_rest_first(provider: str, tmp_path: Path) -> None:
     """Every item it can express is made in spec; the others are listed with who could make them."""
-    command = [sys.executable, "-m", "pipeline", "run", str(CAMPAIGN), "--rehearse"]
-    ran = subprocess.run(
-        [*command, "--provider", provider, "--root", str(tmp_path)],
-        env={**os.environ, "COLUMNS": "120"},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=170,
-    )
+    words = ["run", str(CAMPAIGN), "--rehearse", "--provider", provider, "--root", str(tmp_path)]
+    ran = run_callsheet([*words, "--scenario", str(plain(tmp_path))], {"COLUMNS": "120"})
 
     assert 0 == ran.returncode, ran.stdout + ran.stderr
     folder = tmp_path / "rehearsal" / "every-mode"

@@ -8,15 +8,22 @@ of a run). What its limit has left: `budgets.committed` (plan's shortfall, repor
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import re
+from collections import Counter
 from collections.abc import Callable
+from decimal import Decimal
 from pathlib import Path
+from xml.etree import ElementTree as ET
 
 import pytest
 from PIL import Image
 
 from pipeline.cli.command_line import invoke
+from pipeline.ledger.repository import Ledger
+from pipeline.ledger.root_identity import RootKind
 from pipeline.providers import OFFERS
 from tests.crash.kit import addressed
 from tests.sandboxes import Sandbox
@@ -150,3 +157,63 @@ def test_what_was_made_keeps_the_price_of_who_made_it(callsheet: Callsheet, tmp_
     assert before["price_usd"] == report["items"][0]["estimate_usd"]
     shares = {share["name"]: share["money"]["estimate_usd"] for share in report["by_provider"]}
     assert before["price_usd"] == shares["runware"]
+
+
+_IN_MARKDOWN = ("estimate_usd", "charged_usd", "reserved_usd", "possible_usd")
+NASTY = ('=HYPERLINK("http://x.example")', "<img src=x onerror=alert(1)>")
+
+
+def _table(file: Path) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(file.read_text("utf-8-sig"), newline="")))
+
+
+def test_every_format_has_the_figures_of_the_ledger(
+    callsheet: Callsheet, sandbox: Sandbox, tmp_path: Path
+) -> None:
+    """Done, refused, overdue, unmade and shared, with hostile names: each file agrees, harmless."""
+    formula, tag = NASTY
+    names = ["Alba", formula, tag, "Duna", "Elba", "Fara", "Fara"]
+    with (tmp_path / "cups.csv").open("w", encoding="utf-8", newline="") as file:
+        csv.writer(file).writerows([("sku", "name"), *zip("ABCDEFG", names, strict=True)])
+    _mixed(callsheet, sandbox)
+    callsheet("report")
+    folder = tmp_path / "root/figures/report"
+    ledger = Ledger.reader(tmp_path / "root", kind=RootKind.REAL)
+    assert ledger is not None
+    with ledger:
+        records = list(ledger.records("figures"))
+        committed_usd = ledger.committed_usd("figures")
+
+    own = [record for record in records if not record.shared_with]
+    sums = {
+        name: sum((getattr(record, name) or Decimal(0) for record in own), Decimal(0))
+        for name in ("estimate_usd", "reserved_usd", "charged_usd", "possible_usd")
+    }
+    assert (7, 6) == (len(records), len(own))
+    bound_usd = sums["reserved_usd"] + sums["charged_usd"] + sums["possible_usd"]
+    assert committed_usd == bound_usd > sums["charged_usd"] > 0
+    report = json.loads((folder / "report.json").read_text("utf-8"))
+    assert sums == {name: Decimal(str(report["money"][name])) for name in sums}
+    lines, results = _table(folder / "report.csv"), _table(folder / "results.cups.csv")
+    for name, sum_ in sums.items():
+        rows = [line for line in lines if not line["shared_with"]]
+        assert sum_ == sum(Decimal(line[name]) for line in rows), name
+    costs = [row["still cost_usd"] for row in results]
+    paid = sum((Decimal(cost) for cost in costs if cost not in {"", "shared"}), Decimal(0))
+    assert sums["charged_usd"] == paid
+    states = Counter(record.state for record in records)
+    assert states == report["counts"] == Counter(line["state"] for line in lines)
+    suite = ET.parse(folder / "junit.xml").getroot()  # noqa: S314 - our own file
+    told = {name: int(suite.attrib[name]) for name in ("tests", "failures", "errors", "skipped")}
+    assert {"tests": 7, "failures": 1, "errors": 1, "skipped": states["planned"]} == told
+    assert all(each.attrib["message"] for each in suite.iter("skipped"))
+    figures = [f"{sums[name]:.2f}" for name in _IN_MARKDOWN]
+    assert f"| still | 7 | 2 | {' | '.join(figures)} |" in (folder / "report.md").read_text("utf-8")
+    with Image.open(folder / "contact-sheet.still.jpg") as sheet:
+        assert "JPEG" == sheet.format
+
+    cells = [cell for row in (*lines, *results) for cell in row.values()]
+    assert f"'{formula}" in cells
+    assert [] == [cell for cell in cells if cell.startswith("=")]
+    for name in ("index.html", "report.md", "junit.xml"):
+        assert "<img src=x" not in (folder / name).read_text("utf-8"), name

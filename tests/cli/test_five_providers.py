@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from decimal import Decimal
 from pathlib import Path
 
 from pipeline.providers import OFFERS
+from tests.processes import run_callsheet
+from tests.sandboxes import plain
 
 ROWS = 2
 MANIFEST = """\
@@ -38,15 +37,8 @@ def test_costs_are_split_by_provider(tmp_path: Path) -> None:
     (tmp_path / "five.yaml").write_text(MANIFEST, "utf-8")
     (tmp_path / "looks.csv").write_text("look,words\na,a canal\nb,a forest path\n", "utf-8")
 
-    command = [sys.executable, "-m", "pipeline", "run"]
-    ran = subprocess.run(
-        [*command, str(tmp_path / "five.yaml"), "--rehearse", "--root", str(tmp_path / "root")],
-        env={**os.environ, "COLUMNS": "120"},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=170,
-    )
+    words = ["run", str(tmp_path / "five.yaml"), "--rehearse", "--root", str(tmp_path / "root")]
+    ran = run_callsheet([*words, "--scenario", str(plain(tmp_path))], {"COLUMNS": "120"})
 
     assert 0 == ran.returncode, ran.stdout + ran.stderr
     text = (tmp_path / "root/rehearsal/five/report/report.json").read_text("utf-8")

@@ -20,7 +20,7 @@ from pipeline.cli.console import print_text
 from pipeline.cli.finding_text import findings_text
 from pipeline.cli.plan_text import plan_table
 from pipeline.cli.terminal_console import TerminalConsole
-from pipeline.cli.watching import Lines, Panel
+from pipeline.cli.watching import EventObjects, Lines, Panel
 from pipeline.domain import Event, Record
 from pipeline.domain.states import Status
 from pipeline.findings import Finding, Span
@@ -29,6 +29,7 @@ from pipeline.report.formats import to_csv, to_json
 from pipeline.report.html import to_html
 from pipeline.report.junit import to_junit
 from pipeline.report.markdown import to_markdown
+from pipeline.report.run_progress import RunStart, RunTally
 from pipeline.report.summary import Report, summarise
 from pipeline.report.terminal import show_summary
 from pipeline.run.plan_sync import PlanLine, PlanSummary
@@ -66,16 +67,26 @@ def _events(text: str) -> Iterator[Event]:
     yield Event(name=text, at=NOW, provider=text, address=text, detail=detail)
 
 
+def _tally(text: str) -> RunTally:
+    return RunTally(RunStart(campaign=text, profile=text, at=NOW, items=2, left=2))
+
+
 def _lines(text: str) -> None:
     for event in _events(text):
-        Lines(TerminalConsole())(event)
+        Lines(TerminalConsole(), _tally(text))(event)
 
 
 def _panel(text: str) -> None:
-    panel = Panel()
-    with Live(panel, console=TerminalConsole(), auto_refresh=False):
+    console = TerminalConsole()
+    panel = Panel(console, _tally(text))
+    with Live(panel, console=console, auto_refresh=False):
         for event in _events(text):
             panel(event)
+
+
+def _objects(text: str) -> None:
+    for event in _events(text):
+        EventObjects(_tally(text))(event)
 
 
 def _record(text: str) -> Record:
@@ -107,7 +118,7 @@ def _finding(text: str) -> None:
     print_text(findings_text([found, replace(found, row="", column="")], {text: text}))
 
 
-@pytest.mark.parametrize("show", [_plan, _lines, _panel, _summary, _finding, print_text])
+@pytest.mark.parametrize("show", [_plan, _lines, _panel, _objects, _summary, _finding, print_text])
 @settings(deadline=None)
 @given(text=HOSTILE)
 def test_no_text_controls_the_terminal(show: Callable[[str], None], text: str) -> None:

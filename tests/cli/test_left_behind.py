@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 
+from tests.processes import run_callsheet
 from tests.sandboxes import Sandbox
 
 KEY = "key-of-what-is-left-behind"
@@ -28,15 +26,8 @@ AN_HOUR_S = 3600
 
 
 def _callsheet(verb: str, folder: Path, *words: str, key: str = KEY) -> tuple[int, str]:
-    command = [sys.executable, "-m", "pipeline", verb, str(folder / "left.yaml")]
-    done = subprocess.run(
-        [*command, "--root", str(folder / "root"), *words],
-        env={**os.environ, "RUNWARE_API_KEY": key, "COLUMNS": "100"},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-    )
+    command = [verb, str(folder / "left.yaml"), "--root", str(folder / "root"), *words]
+    done = run_callsheet(command, {"RUNWARE_API_KEY": key, "COLUMNS": "100"})
     return done.returncode, done.stdout + done.stderr
 
 

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
+from tests.processes import run_callsheet
 from tests.sandboxes import Sandbox
 
 KEY = "key-of-the-limits-test"
@@ -38,18 +36,9 @@ def folder(tmp_path: Path) -> Path:
 
 
 def _run(folder: Path, sandbox: Sandbox, *words: str) -> tuple[int, str]:
-    done = subprocess.run(
-        [
-            *(sys.executable, "-m", "pipeline", "run", str(folder / "cups.yaml"), "--yes"),
-            *("--root", str(folder / "root"), "--base-url"),
-            *(f"runware={sandbox.base_urls['runware']}", *words),
-        ],
-        env={**os.environ, "RUNWARE_API_KEY": KEY, "COLUMNS": "300"},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-    )
+    url = f"--base-url=runware={sandbox.base_urls['runware']}"
+    command = ["run", str(folder / "cups.yaml"), "--yes", "--root", str(folder / "root"), url]
+    done = run_callsheet([*command, *words], {"RUNWARE_API_KEY": KEY, "COLUMNS": "300"})
     return done.returncode, done.stdout + done.stderr
 
 

@@ -8,7 +8,7 @@ purchase that went alone; where nothing is told, plan and report say that the pr
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
@@ -26,7 +26,7 @@ from pipeline.api.project_file import project_of
 from pipeline.api.provider_access import providers_at_work
 from pipeline.ledger.repository import Ledger
 from tests.clocks import HastyClock
-from tests.sandboxes import PLAIN, Sandbox
+from tests.sandboxes import Sandbox
 
 LENGTHS = (10, 5, 5, 5)
 _KEY = "key-of-the-odd-prices"
@@ -96,15 +96,8 @@ _HAVE_BALANCE = frozenset({"runware", "evolink", "unifically"})
 """Who can be asked what the account has left; of the others no page says how."""
 
 
-@pytest.fixture(scope="module")
-def market(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
-    """Yield a sandbox for all of these tests."""
-    with Sandbox(tmp_path_factory.mktemp("market"), PLAIN) as sandbox:
-        yield sandbox
-
-
 def _make(
-    folder: Path, market: Sandbox, provider: str, odd: Odd, budget: str
+    folder: Path, sandbox: Sandbox, provider: str, odd: Odd, budget: str
 ) -> tuple[int, list[Decimal], Sequence[str]]:
     """Run a campaign; return its code, what each task was billed, and what is said of prices."""
     mode, references = PROVIDERS[provider]
@@ -115,9 +108,9 @@ def _make(
     lines = "\n".join(f"w{n},{length}" for n, length in enumerate(LENGTHS))
     (folder / "lines.csv").write_text(f"word,_duration\n{lines}\n", "utf-8")
     Image.new("RGB", (720, 1280), (180, 120, 60)).save(folder / "frame.png")
-    market.reset()
-    market.set(prices={provider: dict(odd.pricing)})
-    addresses = market.addresses[provider]
+    sandbox.reset()
+    sandbox.set(prices={provider: dict(odd.pricing)})
+    addresses = sandbox.addresses[provider]
     asked = CampaignRequest(
         manifest=folder / "odd.yaml",
         project=project_of(folder / "odd.yaml"),
@@ -137,7 +130,7 @@ def _make(
             _outcome(Run(campaign, settings, RunScope(ledger=ledger, providers=names)))
         )
         report = campaign_report(ledger.records(campaign.name), campaign, ledger)
-    return code, [Decimal(task["usd"]) for task in market.tasks(provider)], report.prices
+    return code, [Decimal(task["usd"]) for task in sandbox.tasks(provider)], report.prices
 
 
 async def _outcome(run: Run) -> int:
@@ -145,8 +138,8 @@ async def _outcome(run: Run) -> int:
         return (await run.wait()).exit_code
 
 
-def _judge(folder: Path, market: Sandbox, provider: str, odd: Odd, budget: str) -> None:
-    code, billed, prices = _make(folder, market, provider, odd, budget)
+def _judge(folder: Path, sandbox: Sandbox, provider: str, odd: Odd, budget: str) -> None:
+    code, billed, prices = _make(folder, sandbox, provider, odd, budget)
     (_, limit_usd), most = BUDGETS[budget], max(billed, default=Decimal(0))
     said = (provider, odd.name, budget, code, billed, prices)
 
@@ -162,24 +155,24 @@ def _judge(folder: Path, market: Sandbox, provider: str, odd: Odd, budget: str) 
 @pytest.mark.parametrize("provider", PROVIDERS)
 @pytest.mark.parametrize("odd", ODD_PRICES, ids=lambda odd: odd.name)
 def test_an_odd_price_takes_no_more_than_one_purchase_beyond_the_limit(
-    odd: Odd, provider: str, market: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    odd: Odd, provider: str, sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Each price at each provider, under one of the budgets; all of them are a drill."""
     monkeypatch.setenv(f"{provider.upper()}_API_KEY", _KEY)
     turn = ODD_PRICES.index(odd) + list(PROVIDERS).index(provider)
     budget = list(BUDGETS)[turn % len(BUDGETS)]
 
-    _judge(tmp_path, market, provider, odd, budget)
+    _judge(tmp_path, sandbox, provider, odd, budget)
 
 
 @pytest.mark.drill
 @pytest.mark.timeout(1200)
 @pytest.mark.parametrize("provider", PROVIDERS)
 def test_every_odd_price_under_every_budget(
-    provider: str, market: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    provider: str, sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The whole table of a provider."""
     monkeypatch.setenv(f"{provider.upper()}_API_KEY", _KEY)
     for number, odd in enumerate(ODD_PRICES):
         for budget in BUDGETS:
-            _judge(tmp_path / f"{number}-{budget}", market, provider, odd, budget)
+            _judge(tmp_path / f"{number}-{budget}", sandbox, provider, odd, budget)

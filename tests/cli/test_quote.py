@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
+from subprocess import CompletedProcess
 
 from PIL import Image
 
+from tests.processes import run_callsheet
 from tests.sandboxes import Sandbox
 
 KEYS = {
@@ -44,21 +43,15 @@ budget: {limit: 9 USD}
 
 def callsheet(
     sandbox: Sandbox, folder: Path, *words: str, keys: dict[str, str] | None = None
-) -> subprocess.CompletedProcess[str]:
+) -> CompletedProcess[str]:
     """Run a command with the providers' addresses at the sandbox."""
     urls = []
     for name in ("evolink", "runware", "unifically"):
         told = sandbox.addresses[name]
         urls.append(f"--base-url={name}={told['base_url']}")
         urls += [f"--base-url={name}.upload={told['upload_url']}"] if "upload_url" in told else []
-    return subprocess.run(
-        [sys.executable, "-m", "pipeline", *words, "--root", str(folder / "root"), *urls],
-        env={**os.environ, **(KEYS if keys is None else keys), "COLUMNS": "120"},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=120,
-    )
+    variables = {**(KEYS if keys is None else keys), "COLUMNS": "120"}
+    return run_callsheet([*words, "--root", str(folder / "root"), *urls], variables)
 
 
 def test_a_quote_is_the_estimate_and_what_is_set_aside(sandbox: Sandbox, tmp_path: Path) -> None:

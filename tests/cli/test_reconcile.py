@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -13,6 +10,7 @@ from PIL import Image
 
 from pipeline.providers import OFFERS
 from tests.crash.kit import addressed
+from tests.processes import run_callsheet
 from tests.sandboxes import Sandbox
 
 KEY = "key-of-the-reconcile-test"
@@ -42,15 +40,9 @@ def folder(tmp_path: Path) -> Path:
 def _callsheet(
     folder: Path, sandbox: Sandbox, verb: str, *words: str, provider: str = "runware"
 ) -> tuple[int, str]:
-    command = [sys.executable, "-m", "pipeline", verb, str(folder / "m.yaml"), *words]
-    done = subprocess.run(
-        [*command, "--root", str(folder / "root"), *addressed(sandbox, [provider])],
-        env={**os.environ, OFFERS[provider].key_env: KEY, "COLUMNS": "100"},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-    )
+    command = [verb, str(folder / "m.yaml"), *words, "--root", str(folder / "root")]
+    variables = {OFFERS[provider].key_env: KEY, "COLUMNS": "100"}
+    done = run_callsheet([*command, *addressed(sandbox, [provider])], variables)
     return done.returncode, done.stdout + done.stderr
 
 

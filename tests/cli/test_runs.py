@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
+from shutil import rmtree
 
 import pytest
 
+from tests.processes import run_callsheet
 from tests.sandboxes import Sandbox
 
 KEY = "key-of-the-listed-runs"
@@ -36,15 +35,9 @@ def folder(tmp_path: Path) -> Path:
 
 
 def _callsheet(folder: Path, *words: str, columns: int = 80) -> str:
-    done = subprocess.run(
-        [sys.executable, "-m", "pipeline", words[0], "mugs.yaml", "--root", "out", *words[1:]],
-        env={**os.environ, "RUNWARE_API_KEY": KEY, "COLUMNS": str(columns)},
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=120,
-    )
+    variables = {"RUNWARE_API_KEY": KEY, "COLUMNS": str(columns)}
+    command = [words[0], "mugs.yaml", "--root", "out", *words[1:]]
+    done = run_callsheet(command, variables, folder=folder)
     assert 0 == done.returncode, done.stdout + done.stderr
     return done.stdout
 
@@ -122,3 +115,33 @@ def test_paths_are_never_broken(folder: Path, sandbox: Sandbox, columns: int) ->
 
     assert "out/mugs/report/index.html" in told
     assert "out/mugs/report/{report.json,report.csv,report.md,junit.xml}" in told
+
+
+def test_a_report_shows_what_was_seen_when_the_clip_was_verified(
+    folder: Path, sandbox: Sandbox
+) -> None:
+    """The poster is made with the check of the clip, once; a report decodes nothing."""
+    _run(folder, sandbox)
+    campaign = folder / "out" / "mugs"
+    (kept,) = (folder / "out" / ".callsheet" / "posters").glob("*/*.jpg")
+    (clip,) = campaign.rglob("*.mp4")
+    clip.write_bytes(b"not a clip")
+    rmtree(campaign / "report")
+
+    _callsheet(folder, "report")
+
+    (poster,) = (campaign / "report" / "posters").iterdir()
+    assert kept.name == poster.name
+    assert kept.read_bytes() == poster.read_bytes()
+
+
+def test_a_plan_says_how_long_clips_took_before(folder: Path, sandbox: Sandbox) -> None:
+    """An estimate of time comes from earlier runs alone: the first plan has none."""
+    first = _callsheet(folder, "plan")
+    _run(folder, sandbox)
+    _edit(folder, "budget:", f"{FURTHER}budget:")
+
+    assert "time:" not in first
+    assert "time: about 1 minute, as long as clips took in earlier runs" in _callsheet(
+        folder, "plan"
+    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from dataclasses import replace
 from decimal import Decimal
@@ -122,9 +123,13 @@ STALE: dict[str, tuple[edits.Act, tuple[str, ...]]] = {
         edits.swap("[runware]", "[inference, runware]"),
         ('tag[A]#1: provider: "runware" → "inference"',),
     ),
+    "purchases": (
+        edits.swap("shots:\n", "policy: {purchases: 3}\nshots:\n"),
+        ("changed: policy.purchases: 2 → 3",),
+    ),
     "limit": (
         edits.swap("40 USD", "30 USD"),
-        ('budget.limit_usd: "40.00" → "30.00"',),
+        ('budget.limit in USD: "40.00" → "30.00"',),
     ),
 }
 
@@ -193,6 +198,24 @@ def test_a_ledger_that_moved_on_makes_a_plan_stale(
     ]
 
 
+def test_what_a_person_reads_has_no_names_of_the_file(
+    shop: Path, apply: Callsheet, sandbox: Sandbox, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What is done and what may be spent are told in words, and by the manifest's own keys."""
+    url = f"--base-url=runware={sandbox.base_urls['runware']}"
+    assert Exit.OK == invoke(["run", "shop.yaml", "--yes", url])
+    assert Exit.OK == invoke(["plan", "shop.yaml", "--out", "plan.json"])
+    edits.both(edits.swap("turns slowly", "turns quickly"), edits.swap("40 USD", "3 USD"))(shop)
+    capsys.readouterr()
+
+    assert Exit.STALE == apply()
+
+    told = capsys.readouterr().err
+    assert 'spin[A]#1: what is done: "nothing" → "buys again"' in told
+    assert "what the budget has no room for, in USD: " in told
+    assert [] == [word for word in ("buys_again", "over_usd", "limit_usd") if word in told]
+
+
 def test_still_valid_leaves_out_what_changed(
     shop: Path, apply: Callsheet, sandbox: Sandbox
 ) -> None:
@@ -230,6 +253,33 @@ def test_what_is_no_plan_is_refused(
 
     assert Exit.INVALID == apply()
     assert "plan.json is no saved plan" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("file", "message"),
+    [
+        (".", ". is a folder"),
+        ("photos", "photos is a folder"),
+        ("shop.yaml", "shop.yaml is there, and is no saved plan"),
+        ("cups.csv", "cups.csv is there, and is no saved plan"),
+        ("photos/A.jpg", "A.jpg is there, and is no saved plan"),
+        ("pipe", "pipe is there, and is no saved plan"),
+        ("nowhere/plan.json", "plan.json cannot be written: No such file"),
+    ],
+)
+def test_a_plan_takes_the_place_of_a_plan_alone(
+    shop: Path, file: str, message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A slip behind --out costs no manifest, no table, no photo and no device."""
+    os.mkfifo(shop / "pipe")
+    before = {path: path.read_bytes() for path in shop.rglob("*") if path.is_file()}
+
+    assert Exit.INVALID == invoke(["plan", "shop.yaml", "--out", file])
+
+    assert message in capsys.readouterr().err
+    assert before == {path: path.read_bytes() for path in shop.rglob("*") if path.is_file()}
+    assert (shop / "pipe").is_fifo()
+    assert Exit.OK == invoke(["plan", "shop.yaml", "--out", "plan.json"])
 
 
 def test_a_plan_is_what_its_schema_says(shop: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
+from subprocess import CompletedProcess
 
 import pytest
 
+from tests.processes import run_callsheet
 from tests.sandboxes import Sandbox
 
 KEY = "key-of-the-selected"
@@ -40,17 +41,10 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def _callsheet(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
+def _callsheet(folder: Path, *words: str) -> CompletedProcess[str]:
     verb, *more = words
-    command = [sys.executable, "-m", "pipeline", verb, str(folder / "chosen.yaml"), *more]
-    return subprocess.run(
-        [*command, "--root", str(folder / "root")],
-        env={**os.environ, "RUNWARE_API_KEY": KEY, "COLUMNS": "100"},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-    )
+    command = [verb, str(folder / "chosen.yaml"), *more, "--root", str(folder / "root")]
+    return run_callsheet(command, {"RUNWARE_API_KEY": KEY, "COLUMNS": "100"})
 
 
 def _run(folder: Path, sandbox: Sandbox, *more: str) -> str:

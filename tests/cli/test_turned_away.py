@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from decimal import Decimal
 from pathlib import Path
+from subprocess import CompletedProcess
 from typing import Any
 
 import pytest
 
 from tests.pairs import pairs
+from tests.processes import run_callsheet
 from tests.sandboxes import Sandbox
 
 KEYS = {
@@ -38,19 +37,12 @@ ITEMS = 4
 TURNED_AWAY = {"throttled": 429, "no-credit": 402, "bad-key": 403}
 
 
-def _run(folder: Path, sandbox: Sandbox) -> subprocess.CompletedProcess[str]:
+def _run(folder: Path, sandbox: Sandbox) -> CompletedProcess[str]:
     told = {name: sandbox.addresses[name] for name in ("runware", "apimart", "unifically")}
     urls = [f"--base-url={name}={each['base_url']}" for name, each in told.items()]
     urls.append(f"--base-url=unifically.upload={told['unifically']['upload_url']}")
-    return subprocess.run(
-        [sys.executable, "-m", "pipeline", "run", "m.yaml", "--yes", *urls],
-        env={**os.environ, **KEYS, "COLUMNS": "200"},
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=170,
-    )
+    words = ["run", "m.yaml", "--yes", *urls]
+    return run_callsheet(words, {**KEYS, "COLUMNS": "200"}, folder=folder)
 
 
 def _write(folder: Path, provider: str, policy: str = "") -> None:

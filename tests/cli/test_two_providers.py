@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
+from subprocess import CompletedProcess
 from typing import Any
 
 import pytest
 
 from tests.architecture.source import REPOSITORY
+from tests.processes import run_callsheet
 from tests.sandboxes import Sandbox
 
 SNEAKERS = REPOSITORY / "manifests" / "spring-sneakers" / "campaign.yaml"
@@ -41,20 +41,14 @@ budget: {limit: 20 USD, unpriced: {assume: 1 USD}}
 """
 
 
-def _callsheet(*words: str, sandbox: Sandbox) -> subprocess.CompletedProcess[str]:
+def _callsheet(*words: str, sandbox: Sandbox) -> CompletedProcess[str]:
     urls: list[str] = []
     for name in ("runware", "unifically"):
         told = sandbox.addresses[name]
         urls.append(f"{name}={told['base_url']}")
         urls += [f"{name}.upload={told['upload_url']}"] if "upload_url" in told else []
-    return subprocess.run(
-        [sys.executable, "-m", "pipeline", *words, *(f"--base-url={url}" for url in urls)],
-        env={**os.environ, **KEYS, "COLUMNS": "120"},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=170,
-    )
+    at_the_sandbox = [f"--base-url={url}" for url in urls]
+    return run_callsheet([*words, *at_the_sandbox], {**KEYS, "COLUMNS": "120"})
 
 
 def _items(root: Path, campaign: str) -> list[Mapping[str, Any]]:
@@ -67,9 +61,12 @@ def test_each_item_lands_where_it_can_be_made(sandbox: Sandbox, tmp_path: Path) 
     """The plan says who, and why not the first; the run keeps both lanes at work."""
     settings = [word for text in BOTH for word in ("--set", text)]
     root = ["--root", str(tmp_path / "root")]
+    # A run writes a lock file beside its manifest: the example keeps none.
+    shutil.copytree(SNEAKERS.parent, tmp_path / "sneakers")
+    manifest = str(tmp_path / "sneakers" / SNEAKERS.name)
 
-    planned = _callsheet("plan", str(SNEAKERS), *settings, *root, sandbox=sandbox)
-    ran = _callsheet("run", str(SNEAKERS), *settings, *root, "--yes", sandbox=sandbox)
+    planned = _callsheet("plan", manifest, *settings, *root, sandbox=sandbox)
+    ran = _callsheet("run", manifest, *settings, *root, "--yes", sandbox=sandbox)
 
     assert 0 == planned.returncode, planned.stderr
     assert "spin: 6 items at unifically, because" in planned.stdout

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from functools import cache
 from io import BytesIO
 from typing import Any
 
@@ -52,14 +53,16 @@ def without(told: dict[str, Any], *names: str) -> dict[str, Any]:
     return {name: value for name, value in told.items() if name not in names}
 
 
-def measured(url: str) -> tuple[int, int, int]:
-    """Return width, height and number of frames of the clip at an address."""
+def measured(url: str) -> tuple[int, int, float]:
+    """Return width and height of the clip at an address, and its seconds by its pictures."""
     content = httpx.get(url, trust_env=False).raise_for_status().content
     with av.open(BytesIO(content), "r") as container:
         stream = container.streams.video[0]
-        return stream.width, stream.height, sum(1 for _ in container.decode(stream))
+        pictures = sum(1 for _ in container.decode(stream))
+        return stream.width, stream.height, float(pictures / (stream.average_rate or 1))
 
 
+@cache
 def picture(width: int = 320, height: int = 480, form: str = "PNG") -> bytes:
     """Return an image."""
     content = BytesIO()
@@ -67,6 +70,7 @@ def picture(width: int = 320, height: int = 480, form: str = "PNG") -> bytes:
     return content.getvalue()
 
 
+@cache
 def movie(width: int = 720, height: int = 720, seconds: int = 4) -> bytes:
     """Return an MP4."""
     content = BytesIO()

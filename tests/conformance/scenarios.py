@@ -23,9 +23,9 @@ from tests.conformance.stage import (
 )
 
 Scenario = Callable[[Stage], Awaitable[None]]
-# Time is hurried: half a day leaves a slow machine minutes to render, an hour is over in seconds.
+# Time is hurried: half a day leaves a slow machine minutes to render, five minutes are two seconds.
 _ONCE_MORE = Policy(purchases=1, stop=False, deadline_s=43_200)
-_SOON_S = 1800
+_SOON_S = 300
 _TOLERANCE = 16
 """How far the colours of an encoded picture may be from its original's."""
 _LOOK_UPS = frozenset({Feature.FIND, Feature.LISTING})

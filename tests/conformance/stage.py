@@ -9,6 +9,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from functools import cache
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +46,7 @@ from pipeline.run.runner import RunConfig, RunDependencies, run
 from pipeline.storage.blobs import Store
 from tests.sandboxes import Sandbox
 from tests.unit.providers.samples import item
+from tests.unit.run.shop import ProbedClips
 
 CAMPAIGN = "conformance"
 _HURRY = 200.0
@@ -150,7 +153,7 @@ class Stage:
                 dependencies = RunDependencies(
                     transport=transport,
                     store=Store(self.root),
-                    probe=probe,
+                    clips=ProbedClips(probe),
                     clock=clock,
                     observer=seen.append,
                 )
@@ -250,8 +253,7 @@ class Stage:
             return probe(path) if takes else self._published(medium, path)
         path = path.with_suffix(".png")
         if not path.exists():
-            colour = hashlib.sha256(path.name.encode()).digest()[:3]
-            Image.new("RGB", (720, 1280), tuple(colour)).save(path)
+            path.write_bytes(_picture(path.name))
         content = path.read_bytes()
         return replace(
             medium,
@@ -271,9 +273,23 @@ class Stage:
         return replace(medium, source=url, local=False, digest=digest, format="")
 
 
+@cache
+def _picture(name: str) -> bytes:
+    """Return a PNG of 720 by 1280 in one colour, by its name."""
+    content, shade = BytesIO(), hashlib.sha256(name.encode()).digest()[:3]
+    Image.new("RGB", (720, 1280), tuple(shade)).save(content, "PNG")
+    return content.getvalue()
+
+
 def film(path: Path, *, seconds: int = FILM_S) -> None:
     """Write a plain clip of 720 by 1280 at 24 frames a second."""
-    with av.open(str(path), "w") as container:
+    path.write_bytes(_film(seconds))
+
+
+@cache
+def _film(seconds: int) -> bytes:
+    content = BytesIO()
+    with av.open(content, "w", format="mp4") as container:
         stream = container.add_stream("libx264", rate=24, options={"preset": "ultrafast"})
         stream.width, stream.height, stream.pix_fmt = 720, 1280, "yuv420p"
         picture = np.full((1280, 720, 3), (40, 90, 160), dtype=np.uint8)
@@ -281,6 +297,7 @@ def film(path: Path, *, seconds: int = FILM_S) -> None:
         for _ in range(24 * seconds):
             container.mux(stream.encode(frame))
         container.mux(stream.encode())
+    return content.getvalue()
 
 
 def task_of(clip: Path) -> str:

@@ -132,7 +132,7 @@ def test_a_task_goes_its_way(sandbox: Sandbox, evolink: EvoLink) -> None:
 
     over = {"progress": 100, "status": "completed", "task_info": {"can_cancel": False}}
     assert task | over | {"results": told["results"]} == told
-    assert (1080, 1920, 120) == measured(told["results"][0])
+    assert (1080, 1920, 5) == measured(told["results"][0])
     (booked,) = sandbox.tasks("evolink", KEY)
     assert (body["id"], "0.56", "done") == (booked["task"], booked["usd"], booked["status"])
 
@@ -536,7 +536,7 @@ def test_an_edit_has_the_length_and_ratio_of_its_video(evolink: EvoLink) -> None
 
     told = evolink.finished(evolink.bought(edit(video_urls=[video])))
 
-    assert (1080, 1080, 72) == measured(told["results"][0])
+    assert (1080, 1080, 3) == measured(told["results"][0])
 
 
 def test_an_edit_with_a_reference_keeps_its_videos_shape(evolink: EvoLink) -> None:
@@ -545,7 +545,7 @@ def test_an_edit_with_a_reference_keeps_its_videos_shape(evolink: EvoLink) -> No
 
     task = evolink.bought(edit(video_urls=[video], image_urls=[image]))
 
-    assert (1080, 1080, 72) == measured(evolink.finished(task)["results"][0])
+    assert (1080, 1080, 3) == measured(evolink.finished(task)["results"][0])
 
 
 def test_a_task_says_when_it_was_created(evolink: EvoLink) -> None:

@@ -146,7 +146,7 @@ def test_a_run_goes_its_way(sandbox: Sandbox, inference: Inference) -> None:
     task = inference.finished(told["data"]["id"])
     assert (10, "completed") == (task["status"], task["status_text"])
     assert order()["input"] == task["input"]
-    assert (1280, 720, 120) == measured(task["output"]["video"])
+    assert (1280, 720, 5) == measured(task["output"]["video"])
     (usage,) = task["usage_events"]
     assert {"type", "model", "quantity", "unit", "tier"} == usage.keys()
     assert ("0.42", "") == (
@@ -188,7 +188,7 @@ def test_sizes_are_computed_not_measured(inference: Inference) -> None:
 
     (meta,) = task["output"]["output_meta"]["outputs"]
     assert (1280, 720, "720p") == (meta["width"], meta["height"], meta["resolution"])
-    assert (720, 1280, 120) == measured(task["output"]["video"])
+    assert (720, 1280, 5) == measured(task["output"]["video"])
 
 
 @pytest.mark.parametrize(
@@ -662,8 +662,8 @@ def test_a_video_that_is_edited_leads(sandbox: Sandbox, inference: Inference) ->
         for given in (edit, guide)
     )
 
-    assert (720, 720, 96) == measured(edited)
-    assert (720, 1280, 120) == measured(guided)
+    assert (720, 720, 4) == measured(edited)
+    assert (720, 1280, 5) == measured(guided)
     assert ["0.504", "0.63"] == sorted(task["usd"] for task in sandbox.tasks("inference"))
 
 
@@ -674,7 +674,7 @@ def test_an_edit_with_a_reference_keeps_its_videos_shape(inference: Inference) -
 
     task = inference.finished(inference.bought(order(**edit)))
 
-    assert (720, 720, 72) == measured(task["output"]["video"])
+    assert (720, 720, 3) == measured(task["output"]["video"])
 
 
 # --- Faults in its words

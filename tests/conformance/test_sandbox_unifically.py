@@ -124,7 +124,7 @@ def test_a_task_goes_its_way(sandbox: Sandbox, unifically: Unifically) -> None:
     url = body["data"]["output"]["video_url"]
     told = {"task_id": task, "status": "completed", "cost": 0.24, "output": {"video_url": url}}
     assert (200, {"code": 200, "success": True, "data": told}) == (status, body)
-    assert (720, 1280, 120) == measured(url)
+    assert (720, 1280, 5) == measured(url)
     (booked,) = sandbox.tasks("unifically", KEY)
     assert (task, "0.24", "done") == (booked["task"], booked["usd"], booked["status"])
 
@@ -479,7 +479,7 @@ def test_an_edit_has_the_length_and_ratio_of_its_video(
 
     _, body = unifically.finished(unifically.bought(**edit["input"]))
 
-    assert (720, 720, 96) == measured(body["data"]["output"]["video_url"])
+    assert (720, 720, 4) == measured(body["data"]["output"]["video_url"])
     assert 0.192 == body["data"]["cost"]
     assert "0.192" == sandbox.ledger()["billed_usd"]
 
@@ -491,7 +491,7 @@ def test_an_edit_with_a_reference_keeps_its_videos_shape(unifically: Unifically)
 
     _, body = unifically.finished(unifically.bought(**edit))
 
-    assert (720, 720, 72) == measured(body["data"]["output"]["video_url"])
+    assert (720, 720, 3) == measured(body["data"]["output"]["video_url"])
 
 
 def edited(**given: Any) -> dict[str, Any]:
@@ -504,15 +504,15 @@ def edited(**given: Any) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(
-    ("mode", "ratio", "pixels"),
+    ("mode", "ratio", "size"),
     [
-        ("transform", None, (720, 720, 96)),
-        ("reference", None, (960, 960, 96)),
-        ("reference", "9:16", (720, 1280, 96)),
+        ("transform", None, (720, 720, 4)),
+        ("reference", None, (960, 960, 4)),
+        ("reference", "9:16", (720, 1280, 4)),
     ],
 )
 def test_the_second_model_makes_what_is_as_long_as_its_video(
-    unifically: Unifically, mode: str, ratio: str | None, pixels: tuple[int, int, int]
+    unifically: Unifically, mode: str, ratio: str | None, size: tuple[int, int, int]
 ) -> None:
     """In both of its modes; a transformed video keeps its shape (the other's is ours)."""
     video = unifically.stored(movie(seconds=4))
@@ -523,7 +523,7 @@ def test_the_second_model_makes_what_is_as_long_as_its_video(
     assert 200 == status, body
     _, body = unifically.finished(body["data"]["task_id"])
 
-    assert pixels == measured(body["data"]["output"]["video_url"])
+    assert size == measured(body["data"]["output"]["video_url"])
     assert 0.192 == body["data"]["cost"]
 
 

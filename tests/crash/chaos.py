@@ -22,7 +22,8 @@ from pipeline.domain import Feature, Record
 from pipeline.ledger.repository import Ledger
 from pipeline.providers import OFFERS
 from tests.conformance.stage import plays, task_of
-from tests.crash.kit import addressed, callsheet, campaign_run, started
+from tests.crash.kit import addressed, campaign_run
+from tests.processes import command_line, started
 from tests.sandboxes import PLAIN, Sandbox
 
 KEY = "key-of-the-chaos-test"
@@ -168,7 +169,7 @@ class Player:
     def _start(self) -> ForkServerProcess:
         words = [str(self.folder / "chaos.yaml"), str(self.folder / "root"), "--quiet"]
         words += ["--hurry", str(HURRY), str(self.began), *self._addresses()]
-        return started(campaign_run, words, _keys(), self._log)
+        return started(campaign_run, words, _keys(), streams=(self._log, self._log))
 
     @property
     def _log(self) -> Path:
@@ -223,7 +224,7 @@ class Player:
             words += [] if task else ["--resubmit", record.address]
         words += ["--root", str(self.folder / "root"), "--quiet", *self._addresses()]
         command = ["reconcile", str(self.folder / "chaos.yaml"), *words]
-        started(callsheet, command, _keys(), self._log).join()
+        started(command_line, command, _keys(), streams=(self._log, self._log)).join()
 
     def _records(self) -> list[Record]:
         ledger = Ledger.reader(self.folder / "root")

@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import multiprocessing
-import os
 import shutil
-import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
-from functools import cache
 from importlib import import_module
-from multiprocessing.context import ForkServerContext, ForkServerProcess
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -23,6 +18,7 @@ from pipeline.domain import Feature, Kind, Record
 from pipeline.ledger.repository import Ledger
 from pipeline.providers import OFFERS
 from tests.conformance.stage import plays, task_of
+from tests.processes import command_line, process
 from tests.sandboxes import Sandbox
 
 HERE = Path(__file__).parent
@@ -32,7 +28,6 @@ IN_DOUBT_EXIT = 13
 _COLOURS = {"red": "BOX-1", "green": "BOX-2", "blue": "BOX-3"}
 _NOISE = (300, 533)
 """Pixels of a picture too large to be sent inside a request: it is uploaded."""
-Main = Callable[[Sequence[str]], int]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -172,7 +167,7 @@ class Trial:
         ]
         command = ["reconcile", str(self._manifest), "--root", str(self.root), "--quiet"]
         words = [*command, *self._addresses(), *words]
-        assert 0 == process(callsheet, words, self._environment())
+        assert 0 == process(command_line, words, self._environment())
 
     def _all_right(self) -> None:
         """One task an item, each clip its own, and what was billed is what the ledger holds."""
@@ -211,49 +206,6 @@ def address_of(task: Mapping[str, Any]) -> str:
     return f"{shot}[{_COLOURS[colour]}]#1"
 
 
-def started(
-    main: Main, words: Sequence[str], environment: Mapping[str, str], log: Path | None = None
-) -> ForkServerProcess:
-    """Call `main` in a fresh process, what it says appended to `log`, and return the process."""
-    child = _server().Process(target=_enter, args=(main, list(words), dict(environment), log))
-    child.start()
-    return child
-
-
-def process(main: Main, words: Sequence[str], environment: Mapping[str, str]) -> int:
-    """Call `main` in a fresh process and return its exit code, negative for a signal."""
-    child = started(main, words, environment)
-    child.join()
-    assert child.exitcode is not None
-    return child.exitcode
-
-
 def campaign_run(words: Sequence[str]) -> int:
     """Run a campaign as `tests.crash.child` does."""
     return int(import_module("tests.crash.child").main(words))
-
-
-def callsheet(words: Sequence[str]) -> int:
-    """Run a command of Callsheet."""
-    return int(import_module("pipeline.cli").invoke(list(words)))
-
-
-@cache
-def _server() -> ForkServerContext:
-    """Return what forks processes that have everything imported, and nothing else in common."""
-    server = multiprocessing.get_context("forkserver")
-    server.set_forkserver_preload(
-        ["__main__", "tests.crash.child", "pipeline.cli", "pipeline.cli.watching"]
-    )
-    return server
-
-
-def _enter(
-    main: Main, words: Sequence[str], environment: Mapping[str, str], log: Path | None
-) -> None:
-    os.environ.update(environment)
-    if log is not None:
-        with log.open("ab") as file:
-            os.dup2(file.fileno(), 1)
-            os.dup2(file.fileno(), 2)
-    sys.exit(main(words))

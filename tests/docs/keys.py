@@ -8,7 +8,7 @@ a list.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
@@ -126,7 +126,7 @@ def tables() -> Iterator[str]:
 
 def project_keys() -> Iterator[str]:
     """Yield the keys of `callsheet.toml` as lines of a table."""
-    rows = [_told(row) for row in _rows("", schema("callsheet"))]
+    rows = [_told(row, _toml) for row in _rows("", schema("callsheet"))]
     yield "\n".join(f"| {' | '.join(cells)} |" for cells in rows) + "\n"
 
 
@@ -183,12 +183,17 @@ def _followed(about: Rule) -> Rule:
     return {} if name in _LINKED else {**_rule(name), **about}
 
 
-def _told(row: Row) -> tuple[str, ...]:
+def _told(row: Row, spell: Callable[[Any], str] | None = None) -> tuple[str, ...]:
     rule = {**_followed(row.rule), **row.rule}
     default = "required" if row.needed else _code(rule["default"]) if "default" in rule else ""
-    example = _code(rule["examples"][0])
+    example = (spell or _code)(rule["examples"][0])
     cells = (f"`{row.path}`", _type(row.rule), default, rule["description"], example)
     return tuple(cell.replace("|", r"\|") for cell in cells)
+
+
+def _toml(value: Any) -> str:
+    """Return a value as `callsheet.toml` has it; words alone are as they are for a manifest."""
+    return f"`{json.dumps(value)}`" if isinstance(value, list) else _code(value)
 
 
 def _code(value: Any) -> str:

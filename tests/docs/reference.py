@@ -44,6 +44,31 @@ A command without a manifest takes `--root`, else the nearest file at or above t
 
 | key | type | default | meaning | example |
 | --- | --- | --- | --- | --- |"""
+_HOOKS = """\
+A run calls one command of `[on]`, last of all: after its report and its lock file are written.
+One that found nothing to do, was refused before it began, or was left at once (a second Ctrl-C)
+calls none; a rehearsal does.
+What goes wrong with the command is told on standard error, and the exit code stays what it is.
+Its environment is that of `callsheet`, without the keys of providers, and with these:
+
+| variable | what it says |
+| --- | --- |
+| `CALLSHEET_EVENT` | `waiting`, `done` or `stopped` |
+| `CALLSHEET_EXIT_CODE` | the exit code of the run |
+| `CALLSHEET_SUMMARY` | one line for a chat: `mugs: 20 of 24 clips done, 4 failed; 8.40 USD …` |
+| `CALLSHEET_CAMPAIGN` | the campaign's name |
+| `CALLSHEET_PROFILE` | the profile's name; empty without one |
+| `CALLSHEET_REHEARSAL` | `1` for a rehearsal, else empty |
+| `CALLSHEET_MANIFEST` | the absolute path of the manifest |
+| `CALLSHEET_REPORT` | the absolute path of the report's page |
+| `CALLSHEET_ITEMS` | how many clips were asked for |
+| `CALLSHEET_DONE` | how many of them are done |
+| `CALLSHEET_FAILED` | how many of them failed |
+| `CALLSHEET_CHARGED_USD` | charged in this run |
+| `CALLSHEET_COMMITTED_USD` | charged, reserved and possible over the manifest's life |
+| `CALLSHEET_STOPPED` | providers that were stopped, and why |
+
+"""
 _TEMPLATES = """\
 ## Templates
 
@@ -94,7 +119,16 @@ Where several hold at once, 15 comes before 13, 12, 11 and 10.
 
 def page() -> str:
     """Return the whole page."""
-    parts = [_HEAD, *tables(), _PROJECT, *project_keys(), _TEMPLATES, *_filters(), _SELECTIONS]
+    parts = [
+        _HEAD,
+        *tables(),
+        _PROJECT,
+        *project_keys(),
+        _HOOKS,
+        _TEMPLATES,
+        *_filters(),
+        _SELECTIONS,
+    ]
     parts += [_COMMANDS, *commands(), _EXITS, *exit_codes()]
     return "\n".join(parts) + "\n"
 

@@ -49,7 +49,7 @@ def test_a_run_can_be_stopped_and_gone_on_with(starter: Path) -> None:
 
     async def make(*, stop: bool) -> tuple[Any, list[str]]:
         names = []
-        async with campaign.run() as run:
+        async with campaign.run(scenario=plain) as run:
             async for event in run.iter_events():
                 names.append(event.name)
                 if stop and event.name == "submitting":
@@ -57,6 +57,8 @@ def test_a_run_can_be_stopped_and_gone_on_with(starter: Path) -> None:
         return await run.wait(), names
 
     manifest = starter / "campaign.yaml"
+    plain = starter / "plain.yaml"
+    plain.write_text("{render: plain}", "utf-8")
     campaign = Project(rehearse=True).open(manifest)
     items = campaign.plan().to_make.items
 

@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 
 from pipeline.cli.command_line import invoke
+from pipeline.clock import RealClock
+from tests.clocks import brief_sleep
 from tests.machine.campaign import Campaign, environment
 from tests.sandboxes import Sandbox
 
@@ -50,6 +52,8 @@ def callsheet(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str
     """Return a function that runs a command line here: its exit code, and all it printed."""
     for name, value in environment().items():
         monkeypatch.setenv(name, value)
+    # What a command waits for takes a tenth of its time.
+    monkeypatch.setattr(RealClock, "sleep", brief_sleep)
 
     def call(*words: str) -> tuple[int, str]:
         code = invoke([str(word) for word in words])

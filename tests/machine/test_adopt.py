@@ -11,10 +11,11 @@ from pathlib import Path
 import pytest
 
 from pipeline.ledger.repository import Ledger
-from tests.crash.kit import campaign_run, process
+from tests.crash.kit import campaign_run
 from tests.crash.points import DIED
 from tests.machine.campaign import ITEMS, Campaign, environment
 from tests.machine.conftest import Callsheet
+from tests.processes import process
 from tests.sandboxes import Sandbox
 from tests.unit.media.clips import write_clip
 
@@ -192,15 +193,15 @@ def _text(path: Path) -> None:
 
 
 def _wide(path: Path) -> None:
-    write_clip(path, size=(1280, 720), seconds=5)
+    write_clip(path, size=(1280, 720), seconds=5, fps=4)
 
 
 def _short(path: Path) -> None:
-    write_clip(path, size=(720, 1280), seconds=2)
+    write_clip(path, size=(720, 1280), seconds=2, fps=4)
 
 
 def _cut(path: Path) -> None:
-    write_clip(path, size=(720, 1280), seconds=5)
+    write_clip(path, size=(720, 1280), seconds=5, fps=4)
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
 
 
@@ -209,7 +210,7 @@ def _folder(path: Path) -> None:
 
 
 def _symlink(path: Path) -> None:
-    write_clip(path.with_name("elsewhere.mp4"), size=(720, 1280), seconds=5)
+    write_clip(path.with_name("elsewhere.mp4"), size=(720, 1280), seconds=5, fps=4)
     path.symlink_to(path.with_name("elsewhere.mp4"))
 
 

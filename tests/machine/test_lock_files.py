@@ -24,7 +24,7 @@ from pipeline.plan.lock.lock_changes import merge_locks
 from pipeline.plan.lock.lock_text import read_lock, write_lock
 from tests.machine.campaign import ITEMS, MANIFEST, TABLE, Campaign, environment
 from tests.machine.conftest import Callsheet
-from tests.sandboxes import Sandbox
+from tests.sandboxes import Sandbox, plain
 
 PRICE = Decimal("0.42")
 
@@ -117,6 +117,7 @@ def test_a_rehearsal_s_lock_file_lives_in_its_root(
 ) -> None:
     """Nothing of a rehearsal is beside the manifest."""
     words = ["run", *campaign.words()[1:4], "--rehearse", "--quiet"]
+    words += ["--scenario", str(plain(campaign.folder))]
 
     assert 0 == callsheet(*words)[0]
 
@@ -199,6 +200,19 @@ def test_what_is_not_here_is_not_bought(
     assert (PRICE * ITEMS * 2, PRICE * ITEMS) == money(machine_b)
     assert [] == machine_b.damage()
     assert (0, ITEMS) == (callsheet(*machine_b.words())[0], len(sandbox.tasks("runware")))
+
+
+def test_a_first_run_that_is_refused_leaves_no_ledger(
+    finished: Campaign, machine_b: Campaign, callsheet: Callsheet, sandbox: Sandbox
+) -> None:
+    """Nobody agreed: what was paid elsewhere is booked in no root that was named by a slip."""
+    del finished
+    for words in (machine_b.words(), machine_b.words("run", "--buy-again", "0.83")):
+        assert 12 == callsheet(*words)[0]
+        assert not (machine_b.root / ".callsheet" / "ledger.db").exists()
+
+    assert 3 == callsheet("status", *locked_words(machine_b)[1:4])[0]
+    assert [] == sandbox.tasks("runware")
 
 
 def test_what_comes_later_is_restored(

@@ -18,12 +18,13 @@ import pytest
 from pipeline.ledger.backup import back_up
 from pipeline.ledger.intent_counter import COUNTER, read_counter
 from pipeline.ledger.repository import Ledger
-from tests.crash.kit import campaign_run, process
+from tests.crash.kit import campaign_run
 from tests.crash.points import DIED
 from tests.machine.campaign import ITEMS, TRACE, Campaign, environment
 from tests.machine.conftest import Callsheet
 from tests.pairs import pairs
-from tests.sandboxes import Sandbox
+from tests.processes import process
+from tests.sandboxes import Sandbox, plain
 
 PRICE = Decimal("0.42")
 NOTHING_KNOWN = "ledger.db: it is gone or empty, but there was one"
@@ -340,6 +341,7 @@ def test_a_rehearsal_s_ledger_is_not_restored_in_a_real_root(
     """The root would be unusable: it stays as it is."""
     before = finished.ledger.read_bytes()
     words = [finished.words()[1], "--root", str(finished.root), "--rehearse", "--quiet"]
+    words += ["--scenario", str(plain(finished.folder))]
     assert 0 == callsheet("run", *words)[0]
     play = finished.root / "rehearsal" / ".callsheet" / "ledger.db"
 

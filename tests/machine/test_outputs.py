@@ -7,17 +7,17 @@ import os
 import shutil
 import signal
 import sqlite3
-import subprocess
-import sys
 from collections.abc import Callable, Mapping
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 
+from tests.crash.kit import campaign_run
 from tests.machine.campaign import ITEMS, Campaign, environment
 from tests.machine.conftest import Callsheet
 from tests.pairs import some
+from tests.processes import process
 from tests.sandboxes import Sandbox
 from tests.unit.run.older import make_older
 
@@ -160,17 +160,9 @@ def test_a_clip_that_was_changed_while_a_run_was_killed_stays_changed(
     name: str, campaign: Campaign, callsheet: Callsheet, sandbox: Sandbox
 ) -> None:
     """Delivered, the run killed, changed: the next run collects the rest and leaves it alone."""
-    killed = subprocess.run(
-        [
-            *(sys.executable, "-m", "tests.crash.child"),
-            *(str(campaign.folder / "cups.yaml"), str(campaign.root), "--bomb", "linked", "1"),
-            *("--base-url", f"runware={campaign.address}", "--quiet"),
-        ],
-        env={**os.environ, **environment()},
-        check=False,
-        timeout=60,
-    )
-    assert -signal.SIGKILL == killed.returncode
+    words = [str(campaign.folder / "cups.yaml"), str(campaign.root), "--bomb", "linked", "1"]
+    words += ["--base-url", f"runware={campaign.address}", "--quiet"]
+    assert -signal.SIGKILL == process(campaign_run, words, environment())
     # Another clip may have been copied, but not written down yet.
     with closing(sqlite3.connect(campaign.ledger)) as connection:
         (path,) = connection.execute("SELECT path FROM outputs").fetchone()

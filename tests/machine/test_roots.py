@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import pty
 import shutil
+import signal
 import sqlite3
-import subprocess
 import sys
 import tarfile
 from collections.abc import Callable, Iterator, Mapping
@@ -17,13 +17,15 @@ import pytest
 
 from pipeline.cli.command_line import invoke
 from pipeline.errors import RootRefused
+from pipeline.ledger.migrations import MIGRATIONS
 from pipeline.ledger.repository import Ledger
 from pipeline.ledger.root_identity import RootKind
-from pipeline.ledger.sql_schema import MIGRATIONS
+from tests.crash.kit import campaign_run
 from tests.machine.campaign import ITEMS, KEY, Campaign, environment
 from tests.machine.conftest import Callsheet
 from tests.pairs import pairs
-from tests.sandboxes import Sandbox
+from tests.processes import process, run_callsheet
+from tests.sandboxes import Sandbox, plain
 from tests.unit.run.older import make_older
 
 MOMENTS: Mapping[str, str] = {"in flight": "polled", "landed": "linked", "ended": ""}
@@ -39,15 +41,8 @@ def run_until(campaign: Campaign, checkpoint: str) -> None:
         assert 0 == campaign.run().returncode
         return
     words = [str(campaign.folder / "cups.yaml"), str(campaign.root), "--bomb", checkpoint, "1"]
-    killed = subprocess.run(
-        [sys.executable, "-m", "tests.crash.child", *words, "--base-url", _url(campaign)],
-        env={**os.environ, **environment()},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-    )
-    assert -9 == killed.returncode, killed.stdout + killed.stderr
+    words += ["--base-url", _url(campaign), "--quiet"]
+    assert -signal.SIGKILL == process(campaign_run, words, environment())
 
 
 def _url(campaign: Campaign) -> str:
@@ -255,10 +250,9 @@ def rehearsed(tmp_path_factory: pytest.TempPathFactory) -> Campaign:
     """Return the campaign after a rehearsal, in a folder that is only read."""
     made = Campaign.new(tmp_path_factory.mktemp("rehearsed") / "campaign", "")
     words = [*made.words("plan")[1:], "--rehearse", "--quiet"]
-    done = subprocess.run(
-        [sys.executable, "-m", "pipeline", "run", *words], check=False, timeout=120
-    )
-    assert 0 == done.returncode
+    words += ["--scenario", str(plain(made.folder))]
+    done = run_callsheet(["run", *words])
+    assert 0 == done.returncode, done.stdout + done.stderr
     return made
 
 

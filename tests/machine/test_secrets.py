@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import base64
 import json
-import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from subprocess import CompletedProcess
 from threading import Thread
 from urllib.parse import quote
 
 from tests.machine.campaign import ITEMS, Campaign
+from tests.processes import run_callsheet
 from tests.sandboxes import Sandbox
 from tests.unit.run.rawserver import closed_port
 
@@ -42,19 +41,13 @@ def _left_behind(folder: Path) -> dict[str, bytes]:
     return files | {f"the name of {path}": str(path).encode() for path in folder.rglob("*")}
 
 
-def _run(campaign: Campaign, *more: str, debug: bool = False) -> subprocess.CompletedProcess[bytes]:
+def _run(campaign: Campaign, *more: str, debug: bool = False) -> CompletedProcess[str]:
     words = [*campaign.words("run", *more), *(["--debug"] if debug else [])]
-    return subprocess.run(
-        [sys.executable, "-m", "pipeline", *words],
-        env={**os.environ, "RUNWARE_API_KEY": KEY, "COLUMNS": "400"},
-        capture_output=True,
-        check=False,
-        timeout=60,
-    )
+    return run_callsheet(words, {"RUNWARE_API_KEY": KEY, "COLUMNS": "400"})
 
 
-def _said(done: subprocess.CompletedProcess[bytes]) -> dict[str, bytes]:
-    return {"stdout": done.stdout, "stderr": done.stderr}
+def _said(done: CompletedProcess[str]) -> dict[str, bytes]:
+    return {"stdout": done.stdout.encode(), "stderr": done.stderr.encode()}
 
 
 def test_a_run_leaves_no_trace_of_the_key(campaign: Campaign, sandbox: Sandbox) -> None:
@@ -73,7 +66,7 @@ def test_a_forced_failure_shows_no_key(campaign: Campaign) -> None:
     """With --debug too: a root that is a file, an unusable key, a provider that is not there."""
     (campaign.folder / "root").write_text("in the way", "utf-8")
     blocked = _run(campaign, debug=True)
-    assert (12, True) == (blocked.returncode, b"Traceback" in blocked.stderr)
+    assert (12, True) == (blocked.returncode, "Traceback" in blocked.stderr)
     (campaign.folder / "root").unlink()
     nowhere = replace(campaign, address=f"http://127.0.0.1:{closed_port()}")
     unreachable = _run(nowhere, debug=True)
@@ -89,7 +82,7 @@ def test_a_provider_that_quotes_the_key_is_not_quoted(campaign: Campaign) -> Non
         done = _run(replace(campaign, address=address))
 
     assert 12 == done.returncode
-    assert b"[key]" in done.stdout
+    assert "[key]" in done.stdout
     assert [] == _found(_left_behind(campaign.folder) | _said(done))
 
 

@@ -143,6 +143,14 @@ def test_what_is_wrong_is_named(finished: Campaign, callsheet: Callsheet, tmp_pa
     assert not list((third.root / ".callsheet" / "store").glob("*/*"))
 
 
+def test_an_address_with_a_password_is_refused(finished: Campaign, callsheet: Callsheet) -> None:
+    """It would stand in logs and in the shell's history; what is said does not quote it."""
+    code, printed = callsheet("store", "push", *place(finished), "s3://ann:secret@campaigns/spring")
+
+    assert (12, True) == (code, "no user and no password" in printed)
+    assert "secret" not in printed
+
+
 def test_a_rehearsal_is_never_shared(
     campaign: Campaign, callsheet: Callsheet, tmp_path: Path
 ) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pty
+import re
 import signal
 import subprocess
 import sys
@@ -19,7 +20,7 @@ import pytest
 from tests.machine.campaign import ITEMS, TRACE, Campaign, environment
 from tests.machine.conftest import Callsheet
 from tests.pairs import some
-from tests.sandboxes import Sandbox
+from tests.sandboxes import Sandbox, plain
 
 BUG = "this is a bug"
 PATIENCE_S = 120
@@ -81,11 +82,11 @@ def test_trial_21_a_reader_that_goes_away(tmp_path: Path) -> None:
     prompt = "A mug turns slowly, no text."
     shot = f'shots:\n  - {{id: a, prompt: "{prompt}", takes: 10}}\n'
     (tmp_path / "ten.yaml").write_text(f"callsheet: 1\nname: ten\n{shot}", "utf-8")
-    callsheet = f"{sys.executable} -m pipeline"
+    callsheet, plays = f"{sys.executable} -m pipeline", plain(tmp_path)
     ends = "echo ${PIPESTATUS[0]}"
 
     made = subprocess.run(
-        ["bash", "-c", f"{callsheet} run ten.yaml --rehearse | head -1; {ends}"],
+        ["bash", "-c", f"{callsheet} run ten.yaml --rehearse --scenario {plays} | head -1; {ends}"],
         cwd=tmp_path,
         env={**os.environ, **environment()},
         capture_output=True,
@@ -249,7 +250,8 @@ def _all_of(terminal: int) -> str:
 
 
 def test_a_row_s_key_is_no_markup_in_the_panel(campaign: Campaign, sandbox: Sandbox) -> None:
-    """`/products/mug` and `[/x]` are drawn while they are made, and everything ends well."""
+    """Of `/products/mug` and `[/x]` the one that is refused is drawn, and nothing breaks by it."""
+    sandbox.play("refused")
     table = "sku,name\n/products/mug,Mug\n[/x],X\n[bold]\u202e,Y\n"
     (campaign.folder / "cups.csv").write_text(table, "utf-8")
     with _terminal() as (ours, theirs):
@@ -258,10 +260,10 @@ def test_a_row_s_key_is_no_markup_in_the_panel(campaign: Campaign, sandbox: Sand
         shown = _all_of(ours)
         code, _ = _ended(process)
 
-    assert 0 == code, shown
+    assert 10 == code, shown
     assert 3 == len(sandbox.tasks("runware"))
     assert TRACE not in shown
-    assert "/products/mug" in shown
+    assert re.search(r"last [\d:]{8} runware \S*/products/mug\S* failed", shown), shown
     assert "\u202e" not in shown
 
 

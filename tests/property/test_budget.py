@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from pipeline.domain import Budget
 from pipeline.ledger.root_lock import LEDGER
 from pipeline.storage.fs import STATE_FOLDER
+from tests.examples import examples
 from tests.unit.run.campaign import Studio, entry
 
 CENTS = st.integers(1, 300).map(lambda cents: Decimal(cents) / 100)
@@ -40,9 +41,17 @@ class Auditor:
         self.seen.append(Decimal(bound) / 1_000_000)
 
 
-@settings(
-    max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow], database=None
-)
+@examples(8, 100)
+def test_the_limit_is_kept_at_every_commit(examples: int) -> None:
+    """Charged + reserved + possible stays within the limits as long as no charge exceeds them."""
+    settings(
+        max_examples=examples,
+        deadline=None,
+        suppress_health_check=[HealthCheck.too_slow],
+        database=None,
+    )(_the_limit_is_kept)()
+
+
 @given(
     prices=st.lists(CENTS, min_size=1, max_size=6),
     limit=CENTS,
@@ -50,14 +59,13 @@ class Auditor:
     concurrency=st.integers(1, 6),
     endings=st.lists(ENDINGS, max_size=6),
 )
-def test_the_limit_is_kept_at_every_commit(
+def _the_limit_is_kept(
     prices: list[Decimal],
     limit: Decimal,
     per_run: Decimal,
     concurrency: int,
     endings: list[str],
 ) -> None:
-    """Charged + reserved + possible stays within the limits as long as no charge exceeds them."""
     with tempfile.TemporaryDirectory() as folder:
         budget = Budget(limit_usd=limit, per_run_usd=per_run)
         studio = Studio(Path(folder), budget=budget, concurrency=concurrency)

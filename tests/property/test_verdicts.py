@@ -33,7 +33,8 @@ from pipeline.run.plan_sync import PlanSummary, sync_plan
 from pipeline.run.runner import RunConfig, RunDependencies, run
 from pipeline.storage.blobs import Store
 from tests.clocks import JumpingClock
-from tests.unit.run.shop import LANE, OFFER, Provider, Shop
+from tests.examples import examples
+from tests.unit.run.shop import LANE, OFFER, ProbedClips, Provider, Shop
 
 PROVIDERS = ("runware", "inference", "unifically")
 SIZES = {"16:9": (1280, 720), "9:16": (720, 1280), "1:1": (960, 960)}
@@ -138,7 +139,7 @@ class House:
         dependencies = RunDependencies(
             transport=self.shop,
             store=Store(self.root),
-            probe=self._probe,
+            clips=ProbedClips(self._probe),
             clock=self.clock,
             chance=Random(7),  # noqa: S311 - the same jitter in each test
         )
@@ -186,10 +187,14 @@ def counted(admission: PlanSummary) -> Counter[tuple[str, str]]:
     return found
 
 
-@given(st.lists(STEPS, min_size=2, max_size=4))
-@settings(deadline=None, max_examples=15)
-def test_what_plan_ls_and_show_say_is_what_run_buys(steps: list[dict[str, Any]]) -> None:
+@examples(6, 60)
+def test_what_plan_ls_and_show_say_is_what_run_buys(examples: int) -> None:
     """A list shows the plan's statuses, and exactly what they say is to make is bought."""
+    settings(deadline=None, max_examples=examples)(_what_is_said_is_bought)()
+
+
+@given(st.lists(STEPS, min_size=2, max_size=4))
+def _what_is_said_is_bought(steps: list[dict[str, Any]]) -> None:
     with tempfile.TemporaryDirectory() as folder:
         house = House(Path(folder))
         for step in steps:
@@ -211,12 +216,14 @@ def test_what_plan_ls_and_show_say_is_what_run_buys(steps: list[dict[str, Any]])
             assert all(bought.count(address) <= 2 for address in bought)
 
 
-@given(STEPS, st.lists(STEPS.map(lambda step: step["provider"]), min_size=1, max_size=3))
-@settings(deadline=None, max_examples=25)
-def test_whoever_is_asked_nothing_unpinned_is_bought_twice(
-    step: dict[str, Any], asked: list[str]
-) -> None:
+@examples(8, 100)
+def test_whoever_is_asked_nothing_unpinned_is_bought_twice(examples: int) -> None:
     """Made once, it is there, however the providers are turned round or one is chosen."""
+    settings(deadline=None, max_examples=examples)(_nothing_unpinned_is_bought_twice)()
+
+
+@given(STEPS, st.lists(STEPS.map(lambda step: step["provider"]), min_size=1, max_size=3))
+def _nothing_unpinned_is_bought_twice(step: dict[str, Any], asked: list[str]) -> None:
     plain = [{**shot, "pin_provider": False} for shot in step["shots"]]
     turned = [{**shot, "provider": shot["provider"][::-1]} for shot in plain]
     with tempfile.TemporaryDirectory() as folder:

@@ -7,28 +7,31 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from tests.trials.commands import callsheet, rehearse, sent_files
+from tests.sandboxes import Sandbox
+from tests.trials.commands import callsheet, make, sent_files
 
 DEEP = """\
 callsheet: 1
 name: deep
 bundles: {opening: {frames: {first: deep.png, fit: pad}}}
 shots: [{id: a, use: [opening], aspect_ratio: "9:16", prompt: "@first begins to move, no text."}]
+budget: {limit: 40 USD}
 """
 EMPTY = """\
 callsheet: 1
 name: empty
 bundles: {photos: {images: {view: layer.png}}}
 shots: [{id: a, use: [photos], aspect_ratio: auto, prompt: "@view turns slowly, no text."}]
+budget: {limit: 40 USD}
 """
 
 
-def test_a_padded_frame_of_sixteen_bits_has_its_own_grey(tmp_path: Path) -> None:
+def test_a_padded_frame_of_sixteen_bits_has_its_own_grey(tmp_path: Path, sandbox: Sandbox) -> None:
     """30,069 of 65,535 is 117 of 255, all over."""
     Image.fromarray(np.full((700, 700), 117 * 257, np.uint16)).save(tmp_path / "deep.png")
     (tmp_path / "m.yaml").write_text(DEEP, "utf-8")
 
-    (item,) = rehearse(tmp_path, "m.yaml")
+    (item,) = make(tmp_path, sandbox, "m.yaml")
 
     assert "done" == item["state"]
     (sent,) = sent_files(tmp_path)

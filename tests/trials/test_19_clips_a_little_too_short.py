@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.trials.commands import callsheet, rehearse
+from tests.sandboxes import Sandbox
+from tests.trials.commands import callsheet, make
 from tests.unit.media.clips import write_clip
 
 MANIFEST = """\
@@ -15,18 +16,21 @@ callsheet: 1
 name: short
 bundles: {walk: {video: {file: walk.mp4, role: edit}}}
 shots: [{id: a, use: [walk], prompt: "@video becomes a drawing, no text."}]
+budget: {limit: 40 USD}
 """
 
 
 @pytest.mark.parametrize("rate", [24_000, 30_000, 60_000])
-def test_the_rates_of_film_and_television_are_taken(tmp_path: Path, rate: int) -> None:
+def test_the_rates_of_film_and_television_are_taken(
+    tmp_path: Path, sandbox: Sandbox, rate: int
+) -> None:
     """23.976, 29.97 and 59.94 are what people mean by 24, 30 and 60."""
     fps = Fraction(rate, 1001)
     write_clip(tmp_path / "walk.mp4", size=(1280, 720), fps=fps, seconds=3.1, black_s=9)
     (tmp_path / "m.yaml").write_text(MANIFEST, "utf-8")
 
     assert "no findings" in callsheet(tmp_path, "check", "m.yaml").stdout
-    assert ["done"] == [item["state"] for item in rehearse(tmp_path, "m.yaml")]
+    assert ["done"] == [item["state"] for item in make(tmp_path, sandbox, "m.yaml")]
 
 
 def test_a_clip_that_is_a_frame_too_short_is_a_finding(tmp_path: Path) -> None:

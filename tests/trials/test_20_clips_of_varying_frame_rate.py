@@ -9,7 +9,8 @@ from pathlib import Path
 import av
 import numpy as np
 
-from tests.trials.commands import rehearse
+from tests.sandboxes import Sandbox
+from tests.trials.commands import make
 
 MANIFEST = """\
 callsheet: 1
@@ -41,12 +42,14 @@ def _write_screen(path: Path) -> None:
         container.mux(stream.encode())
 
 
-def test_what_is_reserved_is_never_less_than_the_same_length_costs(tmp_path: Path) -> None:
+def test_what_is_reserved_is_never_less_than_the_same_length_costs(
+    tmp_path: Path, sandbox: Sandbox
+) -> None:
     """Nothing is overcharged: estimate and charge count every digit of the file's length."""
     _write_screen(tmp_path / "screen.mp4")
     (tmp_path / "m.yaml").write_text(MANIFEST, "utf-8")
 
-    (item,) = rehearse(tmp_path, "m.yaml")
+    (item,) = make(tmp_path, sandbox, "m.yaml")
 
     charged, estimate = (Decimal(str(item[n])) for n in ("charged_usd", "estimate_usd"))
     assert "done" == item["state"]

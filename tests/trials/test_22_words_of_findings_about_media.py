@@ -50,7 +50,7 @@ def test_a_video_that_nobody_takes_is_called_a_video(
 ) -> None:
     """What a file is called by is its content, in the words that people use."""
     ending = {"matroska": "mkv"}.get(form, form)
-    made = write_clip(tmp_path / f"clip.{ending}", size=(720, 720), seconds=3, codec=codec)
+    made = write_clip(tmp_path / f"clip.{ending}", codec=codec)
     made.rename(tmp_path / "clip.mp4")
     (tmp_path / "m.yaml").write_text(CLIP, "utf-8")
 

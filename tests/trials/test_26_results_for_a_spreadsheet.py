@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.trials.commands import rehearse
+from tests.sandboxes import Sandbox
+from tests.trials.commands import make
 
 MANIFEST = """\
 callsheet: 1
@@ -16,21 +17,22 @@ tables:
   goods: {file: goods.csv, key: sku, as: g, encoding: %s}
 shots:
   - {id: turn, for: goods, prompt: "{{ g.name }} turns slowly, no text."}
+budget: {limit: 40 USD}
 """
 TABLE = "sku;name;price\nA;Größe S;12,50\nB;Crème;8,00\n"
 
 
-def _report(folder: Path, encoding: str) -> Path:
+def _report(folder: Path, sandbox: Sandbox, encoding: str) -> Path:
     (folder / "m.yaml").write_text(MANIFEST % encoding, "utf-8")
-    rehearse(folder, "m.yaml")
-    return folder / "outputs" / "rehearsal" / "results" / "report"
+    make(folder, sandbox, "m.yaml")
+    return folder / "outputs" / "results" / "report"
 
 
-def test_umlauts_and_columns_are_right(tmp_path: Path) -> None:
+def test_umlauts_and_columns_are_right(tmp_path: Path, sandbox: Sandbox) -> None:
     """Both files begin with a byte order mark, and have the table's delimiter."""
     (tmp_path / "goods.csv").write_text(TABLE, "utf-8")
 
-    report = _report(tmp_path, "utf-8")
+    report = _report(tmp_path, sandbox, "utf-8")
 
     results = (report / "results.goods.csv").read_bytes()
     assert results.startswith("\ufeffsku;name;price;turn status;".encode())
@@ -45,12 +47,12 @@ def test_umlauts_and_columns_are_right(tmp_path: Path) -> None:
     [("windows-1252", "cp1252", b""), ("utf-16", "utf-16-le", b"\xff\xfe")],
 )
 def test_the_encoding_is_that_of_the_table(
-    tmp_path: Path, written: str, codec: str, mark: bytes
+    tmp_path: Path, sandbox: Sandbox, written: str, codec: str, mark: bytes
 ) -> None:
     """What could be opened before can be opened after."""
     (tmp_path / "goods.csv").write_bytes(mark + TABLE.encode(codec))
 
-    results = (_report(tmp_path, written) / "results.goods.csv").read_bytes()
+    results = (_report(tmp_path, sandbox, written) / "results.goods.csv").read_bytes()
 
     assert results.startswith(mark)
     assert "A;Größe S;12,50;done;" in results.removeprefix(mark).decode(codec)

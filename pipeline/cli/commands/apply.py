@@ -19,7 +19,9 @@ from pipeline.cli.console import person_is_there, print_error
 from pipeline.cli.options import (
     AccessOptions,
     Quiet,
+    RunForm,
     SpendOptions,
+    Telling,
     WorkOptions,
     command_app,
     with_options,
@@ -42,6 +44,7 @@ def apply(
         bool, typer.Option("--still-valid", help="Leave out what changed since, and run the rest.")
     ] = False,
     quiet: Quiet = False,
+    form: Telling = RunForm.TEXT,
 ) -> None:
     """Run a saved plan exactly; where it does not hold any more, say what changed: exit 14."""
     saved = read_saved_plan(file)
@@ -64,7 +67,7 @@ def apply(
         return fresh
 
     try:
-        code = run_campaign(request, settings, quiet=quiet, admit=admit)
+        code = run_campaign(request, settings, quiet=quiet, form=form, admit=admit)
     except StalePlan as stale:
         for line in _stale_lines(stale.differences):
             print_error(line)

@@ -29,6 +29,7 @@ from pipeline.api.reconciliation import (
     word_for_many,
 )
 from pipeline.api.roots import open_for_work
+from pipeline.api.run_start import settling_start
 from pipeline.cli.campaigns import open_campaign, request_of
 from pipeline.cli.console import person_is_there, print_error
 from pipeline.cli.interrupts import stopping_in_order
@@ -164,7 +165,11 @@ def reconcile(
         if asked:
             scope = RunScope(ledger=ledger, providers=asked, buys=False)
             with stopping_in_order() as stops:
-                asyncio.run(watch_run(campaign, settings, scope, console, stops))
+                start = settling_start(campaign, settings, ledger, asked)
+                watching = watch_run(
+                    campaign, settings, scope, start=start, console=console, stops=stops
+                )
+                asyncio.run(watching)
                 write_report(ledger, campaign)
         if many is not None:
             # After the providers were asked: what they know of is not for a person to decide.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
 import time
 from collections.abc import Callable
@@ -33,7 +34,7 @@ from pipeline.api.money_text import item_count, price_text
 from pipeline.api.report_files import has_report, report_paths
 from pipeline.cli.campaigns import open_campaign, request_of
 from pipeline.cli.console import person_is_there, print_error
-from pipeline.cli.interrupts import stopping_in_order
+from pipeline.cli.interrupts import confirm, stopping_in_order
 from pipeline.cli.loss_text import print_absent, print_loss
 from pipeline.cli.options import (
     AccessOptions,
@@ -41,20 +42,23 @@ from pipeline.cli.options import (
     Chaos,
     ProviderOptions,
     Quiet,
+    RunForm,
     Scenario,
     SelectionOptions,
     SpendOptions,
+    Telling,
     WorkOptions,
     command_app,
     with_options,
 )
 from pipeline.cli.plan_text import leftover_lines, plan_table, print_plan, same_clip_lines
-from pipeline.cli.run_text import run_sentence
+from pipeline.cli.run_text import print_event, run_sentence
 from pipeline.cli.terminal_console import TerminalConsole
 from pipeline.domain.money import exact_usd
 from pipeline.domain.states import Exit, Status
 from pipeline.errors import InvalidInput
 from pipeline.ledger.repository import Ledger
+from pipeline.report.event_lines import end_event
 from pipeline.report.terminal import show_summary
 from pipeline.run.plan_sync import PlanSummary
 
@@ -75,6 +79,7 @@ def run(
     scenario: Scenario = None,
     chaos: Chaos = 0.0,
     quiet: Quiet = False,
+    form: Telling = RunForm.TEXT,
     locked: Annotated[
         bool,
         typer.Option(
@@ -96,7 +101,7 @@ def run(
     settings = RunSettings(
         spending=spend.spending, retry=spend.causes, scenario=scenario, chaos=chaos
     )
-    raise typer.Exit(run_campaign(request, settings, quiet=quiet))
+    raise typer.Exit(run_campaign(request, settings, quiet=quiet, form=form))
 
 
 Admit = Callable[[LoadedCampaign], LoadedCampaign]
@@ -108,19 +113,39 @@ def run_campaign(
     settings: RunSettings,
     *,
     quiet: bool = False,
+    form: RunForm = RunForm.TEXT,
     admit: Admit = lambda campaign: campaign,
 ) -> Exit:
-    """Run one campaign from manifest to report, and return the exit code."""
-    console = TerminalConsole(quiet=quiet)
+    """Run one campaign from manifest to report, and return the exit code.
+
+    As ndjson only events go to standard output, the last of them the exit code; words go to
+    standard error.
+    """
+    if form is RunForm.TEXT:
+        return _run_in_words(request, settings, quiet=quiet, form=form, admit=admit)
+    try:
+        code = _run_in_words(request, settings, quiet=quiet, form=form, admit=admit)
+    except typer.Exit as left:
+        print_event(end_event(left.exit_code, settings.clock.now()))
+        raise
+    print_event(end_event(code, settings.clock.now()))
+    return code
+
+
+def _run_in_words(
+    request: CampaignRequest, settings: RunSettings, *, quiet: bool, form: RunForm, admit: Admit
+) -> Exit:
+    aside = form is RunForm.NDJSON
+    console = TerminalConsole(quiet=quiet, stderr=aside)
     campaign = open_campaign(request)
     try:
         with open_for_purchases(campaign, settings, notify=print_error) as (ledger, loss):
             if loss is not None:
                 print_loss(loss, campaign.request)
-            return _plan_and_make(admit(campaign), settings, ledger, console)
+            return _plan_and_make(admit(campaign), settings, ledger, console, form)
     except PurchasesRefused as refused:
         # What was paid, and what it would cost to buy it again, is told however quiet the run is.
-        console, buys = TerminalConsole(), refused.summary.to_make
+        console, buys = TerminalConsole(stderr=aside), refused.summary.to_make
         if buys.items:
             console.print(plan_table(refused.summary))
         if refused.given_usd is not None:
@@ -132,12 +157,16 @@ def run_campaign(
             print_loss(refused.loss, campaign.request, buys)
         return Exit.STOPPED
     except NothingLost as nothing:
-        TerminalConsole().print_line(str(nothing))
+        TerminalConsole(stderr=aside).print_line(str(nothing))
         return Exit.STOPPED
 
 
 def _plan_and_make(
-    campaign: LoadedCampaign, settings: RunSettings, ledger: Ledger, console: TerminalConsole
+    campaign: LoadedCampaign,
+    settings: RunSettings,
+    ledger: Ledger,
+    console: TerminalConsole,
+    form: RunForm,
 ) -> Exit:
     summary = sync_campaign(campaign, ledger, retried=settings.retry)
     if not campaign.request.rehearse and lacks_prices(summary):
@@ -150,7 +179,7 @@ def _plan_and_make(
     if campaign.request.locked:
         require_locked(campaign, summary, ledger)
     summary = require_consent(campaign, settings, summary, ledger)
-    asking = _asking(settings, campaign.request, summary)
+    asking = _asking(settings, campaign.request, summary, form)
     # What a person is asked about is seen, however quiet the run is to be.
     print_plan(summary, campaign, asking or console, settings.spending)
     # The lock file is written also then: it may have been deleted since the last run.
@@ -161,20 +190,45 @@ def _plan_and_make(
         return _print_nothing_to_do(summary, campaign.request, console)
     settings = _with_keys(settings, summary, campaign, asking)
     agreed = _agree(settings, campaign, summary, asking)
-    settings = agreed or settings
+    return _make_and_report(
+        campaign,
+        agreed or settings,
+        ledger,
+        summary,
+        console=console,
+        form=form,
+        buys=agreed is not None,
+    )
 
+
+def _make_and_report(
+    campaign: LoadedCampaign,
+    settings: RunSettings,
+    ledger: Ledger,
+    summary: PlanSummary,
+    *,
+    console: TerminalConsole,
+    form: RunForm,
+    buys: bool,
+) -> Exit:
+    """Make what was agreed to, watched; report it, and tell the team; return the exit code."""
     from pipeline.api.campaign_run import RunScope  # noqa: PLC0415 - slow to load, seldom needed
     from pipeline.api.provider_access import providers_at_work  # noqa: PLC0415 - the same
+    from pipeline.api.run_start import run_start  # noqa: PLC0415 - the same
     from pipeline.cli.watching import watch_run  # noqa: PLC0415 - the same
 
     began, since = time.monotonic(), settings.clock.now()
     names = providers_at_work(settings, campaign, summary)
     standby = summary.fallbacks - names
-    scope = RunScope(ledger=ledger, providers=names, standby=standby, buys=agreed is not None)
+    scope = RunScope(ledger=ledger, providers=names, standby=standby, buys=buys)
     # Until here nothing was bought, and a signal ended the process: now it stops in order.
     with stopping_in_order() as stops:
         try:
-            outcome = asyncio.run(watch_run(campaign, settings, scope, console, stops))
+            start = run_start(campaign, settings, ledger, summary)
+            watching = watch_run(
+                campaign, settings, scope, start=start, console=console, stops=stops, form=form
+            )
+            outcome = asyncio.run(watching)
         finally:
             # Also what a run that was interrupted has made was paid for.
             write_lock_file(ledger, campaign.request, campaign.name)
@@ -188,9 +242,16 @@ def _plan_and_make(
         console.print_lines(same_clip_lines(ledger.same_clips(campaign.name)))
         settle = campaign.request.command("reconcile")
         console.print_lines(leftover_lines(ledger.find_left_behind(campaign.name), settle))
-    code = Exit(outcome.exit_code)
-    # A run knows only that it was interrupted; SIGTERM and SIGHUP have a code of their own.
-    return stops.exit if code is Exit.INTERRUPTED else code
+        code = Exit(outcome.exit_code)
+        # A run knows only that it was interrupted; SIGTERM and SIGHUP have a code of their own.
+        code = stops.exit if code is Exit.INTERRUPTED else code
+        if campaign.request.project.hooks:
+            from pipeline.api.hooks import call_hook, hook_facts  # noqa: PLC0415 - seldom needed
+
+            facts = hook_facts(campaign, report, outcome, code)
+            if fault := call_hook(campaign, facts, os.environ):
+                print_error(fault)
+    return code
 
 
 def _print_nothing_to_do(
@@ -212,7 +273,7 @@ def _print_nothing_to_do(
 
 
 def _asking(
-    settings: RunSettings, request: CampaignRequest, summary: PlanSummary
+    settings: RunSettings, request: CampaignRequest, summary: PlanSummary, form: RunForm
 ) -> TerminalConsole | None:
     """Return where a person is asked who is there; None where nobody is to be asked."""
     consented = settings.spending.yes or settings.spending.buy_again_usd is not None
@@ -220,7 +281,8 @@ def _asking(
     if unasked or not person_is_there():
         return None
     # With its output in a file, a person sees what goes to standard error.
-    return TerminalConsole(stderr=not sys.stdout.isatty() and sys.stderr.isatty())
+    seen = sys.stdout.isatty() and form is RunForm.TEXT
+    return TerminalConsole(stderr=not seen and sys.stderr.isatty())
 
 
 def _with_keys(
@@ -277,7 +339,7 @@ def _agree(
     if asking is None or not buys.items:
         return None
     asking.print(f"This spends real money: {price_text(buys)}.")
-    if not typer.confirm("Make it?", default=False, err=asking.stderr):
+    if not confirm("Make it?", default=False, to_stderr=asking.stderr):
         raise typer.Exit(Exit.STOPPED)
     # What has no price is not in the sum, which is then not all that was agreed to.
     return settings if buys.unpriced else _cap(settings, buys.high_usd)

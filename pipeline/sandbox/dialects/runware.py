@@ -127,12 +127,20 @@ class _Connection:
         await self._socket.accept()
         try:
             while True:
-                message = await self._socket.receive_text()
+                message = await self._receive()
                 self._key = self._key or _key_in(_tasks_in(message))
                 # On, even if the client leaves: what was sent has been ordered.
-                self._service.run_in_background(self._answer(message.encode(), self._key))
+                self._service.run_in_background(self._answer(message, self._key))
         except WebSocketDisconnect:
             self._lost.set()
+
+    async def _receive(self) -> bytes:
+        """Return the next message, whether it came as text or as bytes."""
+        frame = await self._socket.receive()
+        if frame["type"] == "websocket.disconnect":
+            raise WebSocketDisconnect(frame["code"])
+        text = frame.get("text")
+        return (frame.get("bytes") or b"") if text is None else text.encode()
 
     async def _answer(self, message: bytes, key: str) -> None:
         """Send what a POST of this message would be answered with; faults hang up as there."""

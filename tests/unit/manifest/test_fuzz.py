@@ -105,7 +105,7 @@ def as_yaml(tree: object) -> bytes:
     return json.dumps(tree, ensure_ascii=False).encode()
 
 
-@settings(deadline=5000, max_examples=60)
+@settings(deadline=None, max_examples=60)
 @given(st.binary(max_size=200))
 def test_any_bytes_are_findings_or_a_manifest(data: bytes) -> None:
     """Bytes that are no manifest give at least one finding."""
@@ -114,7 +114,7 @@ def test_any_bytes_are_findings_or_a_manifest(data: bytes) -> None:
     assert result.findings
 
 
-@settings(deadline=5000, max_examples=60)
+@settings(deadline=None, max_examples=60)
 @given(st.text(max_size=200))
 def test_any_text_as_yaml_never_raises(text: str) -> None:
     """A text is a node or a finding; and every place lies inside the text."""
@@ -133,7 +133,7 @@ def test_any_text_as_yaml_never_raises(text: str) -> None:
         assert finding.span.column >= 1
 
 
-@settings(deadline=5000, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
+@settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
 @given(DOCUMENTS)
 def test_any_tree_of_known_keys_never_raises(tree: object) -> None:
     """Keys of the language in any order, with any values, end in findings or a manifest."""
@@ -142,7 +142,7 @@ def test_any_tree_of_known_keys_never_raises(tree: object) -> None:
     assert result.manifest is not None or result.findings
 
 
-@settings(deadline=5000, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
+@settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
 @given(DOCUMENTS)
 def test_any_shot_never_raises(tree: object) -> None:
     """A manifest that is right but for one shot is read as far as it goes."""
@@ -154,7 +154,7 @@ def test_any_shot_never_raises(tree: object) -> None:
     assert "good" == result.manifest.shots[-1].id
 
 
-@settings(deadline=5000, max_examples=120)
+@settings(deadline=None, max_examples=120)
 @given(st.lists(PIECES, max_size=14))
 def test_any_template_is_refused_or_renders(pieces: list[str]) -> None:
     """A template of any pieces is findings, or renders, or raises a TemplateFault."""
@@ -174,7 +174,7 @@ def test_any_template_is_refused_or_renders(pieces: list[str]) -> None:
             template.render({"row": row, "product": row, "variant": {}, "vars": {}, "take": 1})
 
 
-@settings(deadline=5000, max_examples=60)
+@settings(deadline=None, max_examples=60)
 @given(st.lists(PIECES, max_size=10))
 def test_any_condition_is_refused_or_gives_a_boolean(pieces: list[str]) -> None:
     """A condition of any pieces is findings, or gives true or false, or raises a TemplateFault."""

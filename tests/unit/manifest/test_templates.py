@@ -411,6 +411,8 @@ def test_a_template_tells_what_it_reads() -> None:
         ("{{ row.x }}", "watermark", True, True),
         ("{{ row.x }}", "watermark", "false", False),
         ("{{ row.x }}", "mode", "pro", "pro"),
+        ("{% if row.x > 100 %}pro{% else %}std{% endif %}", "mode", 150, "pro"),
+        ("{% if row.x > 100 %}pro{% else %}std{% endif %}", "mode", 50, "std"),
         ("{{ row.x }}:{{ 16 }}", "aspect_ratio", 9, "9:16"),
         ("{{ row.x }}", "provider", "runware", "runware"),
     ],

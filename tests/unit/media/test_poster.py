@@ -8,7 +8,7 @@ import pytest
 from PIL import Image, ImageStat
 
 from pipeline.errors import MediaFault
-from pipeline.media.posters import write_poster
+from pipeline.media.video import probe_with_poster
 from tests.unit.media.clips import write_clip
 
 
@@ -17,7 +17,7 @@ def test_a_poster_is_small_and_keeps_the_shape(tmp_path: Path, name: str, kind: 
     """At most 480 pixels on the long side, in the format its name says."""
     clip = write_clip(tmp_path / "a.mp4", size=(360, 640))
 
-    write_poster(clip, tmp_path / "posters" / name)
+    probe_with_poster(clip, tmp_path / "posters" / name)
 
     with Image.open(tmp_path / "posters" / name) as picture:
         assert (kind, (270, 480)) == (picture.format, picture.size)
@@ -25,7 +25,7 @@ def test_a_poster_is_small_and_keeps_the_shape(tmp_path: Path, name: str, kind: 
 
 def test_a_small_clip_is_not_blown_up(tmp_path: Path) -> None:
     """Pixels are not invented."""
-    write_poster(write_clip(tmp_path / "a.mp4"), tmp_path / "a.jpg")
+    probe_with_poster(write_clip(tmp_path / "a.mp4"), tmp_path / "a.jpg")
 
     with Image.open(tmp_path / "a.jpg") as picture:
         assert (96, 160) == picture.size
@@ -33,7 +33,7 @@ def test_a_small_clip_is_not_blown_up(tmp_path: Path) -> None:
 
 def test_a_black_opening_is_passed_over(tmp_path: Path) -> None:
     """A fade from black that lasts half the clip is not what stands for it."""
-    write_poster(write_clip(tmp_path / "a.mp4", seconds=2, black_s=1), tmp_path / "a.jpg")
+    probe_with_poster(write_clip(tmp_path / "a.mp4", seconds=2, black_s=1), tmp_path / "a.jpg")
 
     with Image.open(tmp_path / "a.jpg") as picture:
         assert ImageStat.Stat(picture.convert("L")).stddev[0] > 20
@@ -41,7 +41,7 @@ def test_a_black_opening_is_passed_over(tmp_path: Path) -> None:
 
 def test_a_clip_that_is_black_throughout_has_a_poster(tmp_path: Path) -> None:
     """Where there is nothing to see, the first choice is taken."""
-    write_poster(write_clip(tmp_path / "a.mp4", black_s=9), tmp_path / "a.jpg")
+    probe_with_poster(write_clip(tmp_path / "a.mp4", black_s=9), tmp_path / "a.jpg")
 
     assert (tmp_path / "a.jpg").is_file()
 
@@ -51,6 +51,6 @@ def test_a_clip_that_does_not_play_leaves_no_poster(tmp_path: Path) -> None:
     (tmp_path / "a.mp4").write_bytes(b"no clip")
 
     with pytest.raises(MediaFault):
-        write_poster(tmp_path / "a.mp4", tmp_path / "a.jpg")
+        probe_with_poster(tmp_path / "a.mp4", tmp_path / "a.jpg")
 
     assert not (tmp_path / "a.jpg").exists()

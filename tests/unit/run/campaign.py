@@ -42,7 +42,7 @@ from pipeline.run.plan_sync import Choice, PlanSummary, sync_plan
 from pipeline.run.runner import RunConfig, RunDependencies, run
 from pipeline.storage.blobs import Store
 from tests.clocks import JumpingClock
-from tests.unit.run.shop import LANE, OFFER, Provider, Shop, probe
+from tests.unit.run.shop import LANE, OFFER, ProbedClips, Provider, Shop, probe
 
 CAMPAIGN = "spring"
 SPEC = Spec(seconds=5.0, ratio=9 / 16, short_side=720)
@@ -193,7 +193,7 @@ class Studio:
         dependencies = RunDependencies(
             transport=self.shop,
             store=Store(self.root),
-            probe=self.probe,
+            clips=ProbedClips(self.probe),
             clock=self.clock,
             observer=self.events.append,
             checkpoint=checkpoint or self.checkpoints.append,

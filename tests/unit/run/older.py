@@ -6,8 +6,8 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
+from pipeline.ledger.migrations import VERSION
 from pipeline.ledger.root_lock import LEDGER
-from pipeline.ledger.sql_schema import VERSION
 from pipeline.storage.fs import STATE_FOLDER
 
 _SCOPES_OF_CAMPAIGNS = """
@@ -63,6 +63,7 @@ UNDO: tuple[str, ...] = (
     "ALTER TABLE purchases DROP COLUMN seed; ALTER TABLE purchases DROP COLUMN nsfw;",
     "DROP TABLE price_quotes;",
     "ALTER TABLE items DROP COLUMN stale;",
+    "DROP TABLE task_durations; DROP TABLE lane_widths;",
 )
 """What undoes each migration, in the order of `tables.MIGRATIONS`."""
 

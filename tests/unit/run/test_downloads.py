@@ -17,9 +17,10 @@ import httpx
 import pytest
 
 from pipeline.domain import Event, Media, Policy
+from pipeline.domain.states import State
 from pipeline.errors import MediaFault
+from pipeline.ledger.migrations import MIGRATIONS
 from pipeline.ledger.repository import Ledger
-from pipeline.ledger.sql_schema import MIGRATIONS
 from pipeline.net.client import Download
 from pipeline.net.lane import Lane
 from pipeline.providers.base import Request
@@ -27,7 +28,7 @@ from pipeline.run.runner import RunConfig, RunDependencies, run
 from pipeline.storage.blobs import Store
 from tests.unit.run.campaign import CAMPAIGN, Studio, abandon_item, entry
 from tests.unit.run.raw_ledger import write_now
-from tests.unit.run.shop import LANE, OFFER, Provider, Shop, probe
+from tests.unit.run.shop import LANE, OFFER, ProbedClips, Provider, Shop, probe
 
 
 def _cut(path: Path) -> Media:
@@ -227,7 +228,11 @@ async def test_a_slow_result_host_stops_nobody_elses_clips(studio: Studio) -> No
         for name, rate in {"slow": 1000.0, "shop": 1.0}.items()
     }
     dependencies = RunDependencies(
-        transport=shop, store=Store(studio.root), probe=probe, clock=studio.clock, observer=watch
+        transport=shop,
+        store=Store(studio.root),
+        clips=ProbedClips(),
+        clock=studio.clock,
+        observer=watch,
     )
     with Ledger.open(studio.root) as ledger:
         running = asyncio.create_task(
@@ -247,3 +252,27 @@ async def test_a_slow_result_host_stops_nobody_elses_clips(studio: Studio) -> No
 
     assert done.is_set()
     assert DOWNLOADS_AT_ONCE == shop.hanging
+
+
+async def test_nothing_more_is_bought_than_can_be_looked_into(studio: Studio) -> None:
+    """While clips stand in line to be decoded, those that are not bought yet wait."""
+    asked, room = asyncio.Event(), asyncio.Event()
+
+    class Busy(ProbedClips):
+        async def until_room(self) -> None:
+            asked.set()
+            await room.wait()
+
+    assert studio.admit([entry("a")]).ok
+    config, parts = studio.parts()
+    parts["dependencies"] = replace(parts["dependencies"], clips=Busy())
+    with Ledger.open(studio.root) as ledger:
+        running = asyncio.create_task(run(ledger, config, **parts))
+        await asked.wait()
+        before, states = studio.shop.submits, [event.name for event in studio.events]
+        room.set()
+        await running
+
+    assert (0, 1) == (before, studio.shop.submits)
+    assert State.SUBMITTING.value not in states
+    assert ["done"] == studio.states()

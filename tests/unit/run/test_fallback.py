@@ -12,7 +12,6 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -22,6 +21,7 @@ from pipeline.net.lane import Lane
 from pipeline.providers.base import Request, Response
 from pipeline.run.outcome import Outcome
 from pipeline.run.runner import RunHandle, run
+from tests.examples import examples
 from tests.unit.run.campaign import Studio, entry
 from tests.unit.run.shop import LANE, OFFER, Provider, Shop
 
@@ -174,18 +174,19 @@ async def test_nothing_moves_where_the_manifest_does_not_say_so(tmp_path: Path) 
 LISTS = st.lists(
     st.permutations(NAMES).flatmap(lambda names: st.sampled_from([names[:n] for n in (1, 2, 3)])),
     min_size=1,
-    max_size=8,
+    max_size=6,
 )
 CREDITS = st.fixed_dictionaries({name: st.integers(0, 4) for name in NAMES})
 
 
-@pytest.mark.parametrize("free_failures", [0, 2])
-@settings(deadline=None, max_examples=40)
-@given(lists=LISTS, credit=CREDITS)
-def test_whoever_can_pay_makes_each_item_once(
-    free_failures: int, lists: list[list[str]], credit: dict[str, int]
-) -> None:
+@examples(15, 200)
+def test_whoever_can_pay_makes_each_item_once(examples: int) -> None:
     """Whichever lanes stop when: each is made once by one of its list, or all of those stopped."""
+    settings(deadline=None, max_examples=examples)(_each_is_made_once)()
+
+
+@given(lists=LISTS, credit=CREDITS, free_failures=st.sampled_from([0, 2]))
+def _each_is_made_once(lists: list[list[str]], credit: dict[str, int], free_failures: int) -> None:
     with tempfile.TemporaryDirectory() as folder:
         studio, shop = market(Path(folder), credit)
         shop.endings.extend(["failed_free"] * free_failures)

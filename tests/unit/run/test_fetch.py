@@ -8,6 +8,7 @@ import hashlib
 import json
 import resource
 from collections.abc import AsyncIterator, Callable
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,7 +16,7 @@ import pytest
 
 from pipeline.domain import Media, Spec
 from pipeline.domain.states import FaultKind
-from pipeline.errors import MediaFault, Unusable
+from pipeline.errors import MediaFault, Unusable, WorkerLost
 from pipeline.file_content import clip_extension
 from pipeline.net.client import Lane, Limits, Transport
 from pipeline.providers.base import Done, Fault, Request
@@ -34,6 +35,7 @@ from tests.unit.run.rawserver import (
     raw_server,
     reset_at_once,
 )
+from tests.unit.run.shop import ProbedClips
 
 CLIP = b"\x00\x00\x00\x18ftypisom" + bytes(range(256)) * 40
 SHA = hashlib.sha256(CLIP).hexdigest()
@@ -68,6 +70,7 @@ class Kit:
         self.checkpoints: list[str] = []
         self.checkpoint: Callable[[str], None] = self.checkpoints.append
         self.clock = JumpingClock()
+        self.probe: Callable[[Path], Media] = probe
 
     async def fetch(self, url: str, spec: Spec = SPEC, *, until: float = 1800.0) -> Fetched | Fault:
         """Fetch what a link leads to."""
@@ -77,7 +80,8 @@ class Kit:
             Done(output=Request(method="GET", path=url, host="")),
             store=self.store,
             expected=ExpectedClip(name="task-1", spec=spec, until=until),
-            probe=probe,
+            clips=ProbedClips(self.probe),
+            turn=nullcontext(),
             clock=self.clock,
             checkpoint=self.checkpoint,
         )
@@ -556,6 +560,24 @@ async def test_a_crash_before_the_rename_costs_no_second_download(kit: Kit) -> N
         kit.checkpoint = kit.checkpoints.append
         fetched = await kit.fetch(server.url)
 
+    assert isinstance(fetched, Fetched)
+    assert 1 == len(server.seen)
+
+
+async def test_a_clip_that_nobody_could_look_into_is_kept_and_looked_into_later(kit: Kit) -> None:
+    """That worker processes die says nothing of the clip: what was downloaded is had already."""
+
+    def lost(_: Path) -> Media:
+        raise WorkerLost("the process that looks into clips ended 3 times")
+
+    async with raw_server(cdn()) as server:
+        kit.probe = lost
+        fault = await kit.fetch(server.url)
+        kit.probe = probe
+        fetched = await kit.fetch(server.url)
+
+    assert isinstance(fault, Fault)
+    assert FaultKind.UNAVAILABLE == fault.kind
     assert isinstance(fetched, Fetched)
     assert 1 == len(server.seen)
 

@@ -12,14 +12,14 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, inspect, text
 
 from pipeline.domain.states import State
 from pipeline.errors import LedgerDamaged, LedgerInUse, Unusable
 from pipeline.ledger import budgets, jobs, purchases
 from pipeline.ledger.repository import Ledger
 from pipeline.ledger.root_lock import LEDGER
-from pipeline.ledger.sql_schema import micro, micro_exact, usd
+from pipeline.ledger.sql_schema import items, micro, micro_exact, usd
 from pipeline.storage.fs import STATE_FOLDER
 from tests.unit.run.campaign import CAMPAIGN, Studio, entry
 from tests.unit.run.raw_ledger import read, write, write_now
@@ -33,6 +33,28 @@ def test_its_files_are_for_the_owner_alone(tmp_path: Path) -> None:
     folder = tmp_path / STATE_FOLDER
     assert 0o700 == stat.S_IMODE(folder.stat().st_mode)
     assert 0o600 == stat.S_IMODE((folder / LEDGER).stat().st_mode)
+
+
+def test_a_new_one_has_every_table_column_and_index(tmp_path: Path) -> None:
+    """What is declared is there: a query finds its index, and an upsert its constraint."""
+
+    def look(connection: Connection) -> dict[str, tuple[set[str], set[str]]]:
+        found = inspect(connection)
+        return {
+            name: (
+                {each["name"] for each in found.get_columns(name)},
+                {str(each["name"]) for each in found.get_indexes(name)},
+            )
+            for name in found.get_table_names()
+        }
+
+    with Ledger.open(tmp_path) as ledger:
+        made = read(ledger, look)
+
+    assert made == {
+        table.name: ({each.name for each in table.columns}, {str(i.name) for i in table.indexes})
+        for table in items.metadata.tables.values()
+    }
 
 
 def test_its_folder_says_what_deleting_it_costs(tmp_path: Path) -> None:

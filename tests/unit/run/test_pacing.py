@@ -145,17 +145,62 @@ async def test_after_a_refusal_fewer_get_in() -> None:
 
 
 async def test_a_lane_grows_until_it_is_refused_and_then_recovers() -> None:
-    """From three it grows by one for each width of successes, to its most; it tells each step."""
-    gate = ConcurrencyLimiter(concurrency=3, per_s=0, clock=JumpingClock(), most=5)
+    """From three by one for each success, to its most; after a refusal by one for each width."""
+    gate = ConcurrencyLimiter(concurrency=3, per_s=0, clock=JumpingClock(), most=8)
 
-    told = [gate.width for _ in range(20) if gate.speed_up()]
+    told = [gate.width for _ in range(9) if gate.speed_up()]
     gate.slow_down()
     cut = gate.width
-    again = [gate.width for _ in range(40) if gate.speed_up()]
+    again = []
+    while gate.width < 8:
+        gate.speed_up()
+        again.append(gate.width)
 
-    assert [4, 5] == told
-    assert 2 == cut
-    assert ([], 5) == (again, gate.width)
+    assert [4, 5, 6, 7, 8] == told
+    assert 4 == cut
+    assert 4 + 5 + 6 + 7 <= len(again) + 4
+    assert not gate.speed_up()
+
+
+@pytest.mark.parametrize(
+    ("width", "refused", "begins", "grown"),
+    [
+        (12, False, 12, 13),
+        (12, True, 12, 12),
+        (1, False, 3, 4),
+        (1, True, 1, 2),
+        (40, False, 16, 16),
+    ],
+)
+async def test_a_lane_begins_with_what_an_earlier_run_had(
+    width: int,
+    refused: bool,  # noqa: FBT001 - a parameter of the cases
+    begins: int,
+    grown: int,
+) -> None:
+    """It never exceeds its most; what nobody refused is no reason to begin with less than ever."""
+    gate = ConcurrencyLimiter(concurrency=3, per_s=0, clock=JumpingClock(), most=16)
+    gate.recall(width, refused=refused)
+
+    before = gate.width
+    gate.speed_up()
+
+    assert (begins, grown) == (before, gate.width)
+
+
+async def test_a_lane_learns_what_was_used_or_refused_and_nothing_of_a_persons_word() -> None:
+    """A width that nobody filled says nothing; one that a refusal led to does."""
+    gate = ConcurrencyLimiter(concurrency=3, per_s=0, clock=JumpingClock(), most=16)
+    at_first = gate.learnt
+    for _ in range(2):
+        await gate.enter()
+        gate.speed_up()
+    unused = gate.learnt
+    gate.slow_down()
+    refused = gate.learnt
+    gate.resize(9)
+
+    assert (None, (2, False), (2, True), None) == (at_first, unused, refused, gate.learnt)
 
 
 async def test_refusals_of_one_moment_are_one_event() -> None:

@@ -25,6 +25,7 @@ def test_every_part_of_a_scenario_is_read() -> None:
             "accounts": {"K": "bad", "L": {"balance_usd": 1.5}},
             "timing": {"accept_s": 0, "run_s": [1, 2]},
             "render": "plain",
+            "fps": 5,
             "chaos": 0.2,
             "seed": 7,
             "faults": ["drop", {"fault": "throttled", "retry_after": 3, "times": "always"}],
@@ -34,6 +35,7 @@ def test_every_part_of_a_scenario_is_read() -> None:
     assert found.accounts["K"].bad
     assert Decimal("1.5") == found.accounts["L"].balance_usd
     assert ((0.0, 0.0), (1.0, 2.0)) == (found.accept_s, found.run_s)
+    assert ("plain", 5) == (found.render, found.fps)
     assert found.chaos is not None
     assert (0.2, 7) == (found.chaos.rate, found.chaos.seed)
     assert ["drop", "throttled"] == [fault.name for fault in found.faults]
@@ -48,6 +50,8 @@ def test_every_part_of_a_scenario_is_read() -> None:
         ({"accounts": {"K": {"balance_usd": "much"}}}, "accounts.K"),
         ({"timing": {"run_s": "long"}}, "timing.run_s"),
         ({"render": "nice"}, "nice"),
+        ({"fps": 0}, "fps: must be a whole number from 1 to 60"),
+        ({"fps": 24.5}, "fps: must be a whole number from 1 to 60"),
         ({"bill": "never"}, "never"),
         ({"chaos": 2}, "chaos: must be a share"),
         ({"chaos": {"rate": 0.1, "faults": ["dropp"]}}, "dropp"),

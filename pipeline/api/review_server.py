@@ -1,0 +1,296 @@
+"""A campaign's page, served on loopback: as in the report's folder, and decisions are durable.
+
+The address has a random token in it, so that no other user and no other page of the browser can
+guess it; a request that names another host, or comes from another origin, is turned away. Only the
+page, its posters, the references it shows and the campaign's clips are given out.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import secrets
+import signal
+import socket
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import orjson
+import uvicorn
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import FileResponse, HTMLResponse, PlainTextResponse, Response
+from starlette.routing import Route
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from pipeline.api.campaign_report import campaign_report, open_to_read
+from pipeline.api.decision_file import load_decisions
+from pipeline.api.judgements import decide
+from pipeline.api.loaded_campaign import LoadedCampaign
+from pipeline.api.report_files import folder_of, page_source, write_posters
+from pipeline.domain.review import Verdict, decisions_in_force, plain_decision, verdict_of
+from pipeline.errors import CallsheetError, Unusable
+from pipeline.file_content import VIDEO_FORMATS, file_format
+from pipeline.report.html import poster_path, to_html
+
+Plain = Mapping[str, Any]
+_HOST = "127.0.0.1"
+_LARGEST_BODY = 64 * 1024
+# A person who ends it does not wait for a clip that is still being loaded.
+_GRACE_S = 1
+_FIELDS: Mapping[str, type] = MappingProxyType(
+    {"address": str, "take": int, "key": str, "sha256": str}
+    | {"verdict": str, "reason": str, "note": str}
+)
+"""What the page sends of a decision; who decides, and when, the server knows."""
+_SAME = ("key", "sha256", "verdict", "reason", "note")
+"""By these a decision that is sent again is the one that was saved."""
+_HEADERS: Mapping[str, str] = MappingProxyType(
+    {
+        "x-content-type-options": "nosniff",
+        "referrer-policy": "no-referrer",
+        "cross-origin-resource-policy": "same-origin",
+        "x-frame-options": "DENY",
+    }
+)
+
+
+@dataclass(slots=True)
+class ReviewPage:
+    """What is served of one campaign."""
+
+    campaign: LoadedCampaign
+    decide: Callable[[Plain], Plain] | None = None
+    """Makes one decision durable and returns it as the page shows it; CallsheetError if refused.
+
+    None: the browser keeps decisions until they are exported, as for a page from a folder.
+    """
+    read_decisions: Callable[[], Sequence[Plain]] = tuple
+    """Returns the decisions that hold, in the fields that the page sends."""
+    reasons: Sequence[str] = ()
+    _references: dict[str, str] = field(default_factory=dict)
+    """Path of each reference that was shown, by its name in the address."""
+    _writing: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    def routes(self, token: str) -> list[Route]:
+        """Return where things are, below the token."""
+        return [
+            Route(f"/{token}/report/", self.show_page),
+            Route(f"/{token}/report/posters/{{name}}", self.show_poster),
+            Route(f"/{token}/references/{{name}}", self.show_reference),
+            Route(f"/{token}/decisions", self.take_decision, methods=["POST"]),
+            Route(f"/{token}/{{path:path}}", self.show_clip),
+        ]
+
+    def show_page(self, _: Request) -> Response:
+        """Return the page as the ledger has the campaign now."""
+        campaign = self.campaign
+        with open_to_read(campaign, "review") as ledger:
+            report = campaign_report(ledger.records(campaign.name), campaign, ledger)
+            posters = write_posters(campaign, ledger.records(campaign.name))
+            source = page_source(campaign, posters)
+            served = replace(
+                source,
+                href=self._address_of,
+                decisions=self.read_decisions(),
+                reasons=self.reasons or source.reasons,
+                is_served=self.decide is not None,
+            )
+            page = to_html(report, ledger.records(campaign.name), served)
+        return HTMLResponse(page, headers={"cache-control": "no-store"})
+
+    def _address_of(self, reference: str) -> str:
+        name = hashlib.sha256(reference.encode()).hexdigest()
+        self._references[name] = reference
+        return f"../references/{name}"
+
+    def show_poster(self, request: Request) -> Response:
+        """Return a clip's poster."""
+        name = str(request.path_params["name"]).removesuffix(".jpg")
+        path = folder_of(self.campaign) / poster_path(name)
+        return _file(path, "image/jpeg") if name.isalnum() else _nothing()
+
+    def show_reference(self, request: Request) -> Response:
+        """Return a reference picture that the page shows."""
+        path = self._references.get(str(request.path_params["name"]))
+        if path is None or not Path(path).is_file():
+            return _nothing()
+        return _file(Path(path), f"image/{file_format(Path(path))}")
+
+    def show_clip(self, request: Request) -> Response:
+        """Return a clip, or the part of it that the player asks for."""
+        folder = self.campaign.folder.resolve()
+        path = (folder / str(request.path_params["path"])).resolve()
+        if not path.is_relative_to(folder) or path.suffix[1:] not in VIDEO_FORMATS:
+            return _nothing()
+        return _file(path, None)
+
+    async def take_decision(self, request: Request) -> Response:
+        """Make a decision durable, then say so; 409 and the reason where it is none."""
+        try:
+            given = orjson.loads(await request.body())
+            decision = {name: given[name] for name in _FIELDS}
+        except (orjson.JSONDecodeError, TypeError, KeyError):
+            return _json({"error": f"a decision is a JSON object of {', '.join(_FIELDS)}"}, 400)
+        if self.decide is None or any(type(decision[n]) is not kind for n, kind in _FIELDS.items()):
+            return _json({"error": "this is no decision that can be saved here"}, 400)
+        async with self._writing:
+            try:
+                # Of one whose answer was lost the page does not know whether it was written.
+                known = (
+                    await run_in_threadpool(self._find, decision) if given.get("again") else None
+                )
+                saved = known or await run_in_threadpool(self.decide, decision)
+            except CallsheetError as refused:
+                return _json({"error": str(refused)}, 409)
+        return _json({"decision": saved}, 200)
+
+    def _find(self, decision: Plain) -> Plain | None:
+        return next(
+            (
+                saved
+                for saved in self.read_decisions()
+                if all(saved.get(name, "") == decision[name] for name in _SAME)
+            ),
+            None,
+        )
+
+
+class OwnPageOnly:
+    """Turns away what names another host, comes from another page, or sends too much."""
+
+    def __init__(self, app: ASGIApp, port: int) -> None:
+        self._app = app
+        self._host = f"{_HOST}:{port}"
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Hand on what the page itself asks for."""
+
+        async def send_closed(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                added = [(name.encode(), value.encode()) for name, value in _HEADERS.items()]
+                message = {**message, "headers": [*message["headers"], *added]}
+            await send(message)
+
+        fault = self._fault(Request(scope))
+        app = PlainTextResponse(fault, 403) if fault else self._app
+        await app(scope, receive, send_closed)
+
+    def _fault(self, request: Request) -> str:
+        headers = request.headers
+        # A name that another site gave to this address would bring that site's scripts here.
+        if headers.get("host") != self._host:
+            return "this address is not served"
+        if request.method != "POST":
+            return ""
+        if headers.get("origin") != f"http://{self._host}":
+            return "only the page itself decides"
+        if headers.get("content-type", "").partition(";")[0] != "application/json":
+            return "a decision is application/json"
+        length = headers.get("content-length", "")
+        return "" if length.isdecimal() and int(length) <= _LARGEST_BODY else "too much at once"
+
+
+def campaign_page(campaign: LoadedCampaign) -> ReviewPage:
+    """Return the page of a campaign, whose decisions go to the file beside the manifest."""
+
+    def save(said: Plain) -> Plain:
+        # What was looked at is what is judged: a run may have made another clip meanwhile.
+        decided = decide(
+            campaign,
+            [said["address"]],
+            Verdict(said["verdict"]),
+            reason=said["reason"],
+            note=said["note"],
+            clip=(said["key"], said["sha256"]),
+        )
+        (written, *_) = decided[said["address"]]
+        return {**said, "who": written.who, "at": plain_decision(written)["at"]}
+
+    def read() -> Sequence[Plain]:
+        index = load_decisions(campaign.request, campaign.name)
+        return [
+            {"address": f"{place}#{each.take}", "reason": "", "note": "", **plain_decision(each)}
+            for place, decisions in sorted(index.places.items())
+            for in_force in decisions_in_force(decisions).values()
+            # Where two people differ the clip waits, as if nobody had decided.
+            if verdict_of(in_force) is not None
+            for each in in_force[-1:]
+        ]
+
+    return ReviewPage(campaign, decide=save, read_decisions=read)
+
+
+def serve_page(page: ReviewPage, port: int, announce: Callable[[str], None]) -> None:
+    """Serve until SIGINT or SIGTERM; `announce` is told the address. Port 0 takes a free one.
+
+    Unusable where the port cannot be had; InvalidInput where the campaign was never run.
+    """
+    open_to_read(page.campaign, "review").close()
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind((_HOST, port))
+        except OSError as error:
+            raise Unusable(f"the page cannot be served at {_HOST}:{port}: {error}") from error
+        listener.listen()
+        asyncio.run(_serve(page, listener, announce))
+
+
+async def _serve(
+    page: ReviewPage, listener: socket.socket, announce: Callable[[str], None]
+) -> None:
+    port, token = listener.getsockname()[1], secrets.token_urlsafe(24)
+    app = Starlette(routes=page.routes(token), middleware=[Middleware(OwnPageOnly, port=port)])
+    server = _PageServer(
+        uvicorn.Config(
+            app,
+            lifespan="off",
+            ws="none",
+            log_level="error",
+            access_log=False,
+            server_header=False,
+            timeout_graceful_shutdown=_GRACE_S,
+        )
+    )
+    server.announce = lambda: announce(f"http://{_HOST}:{port}/{token}/report/")
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, server.stop)
+    await server.serve(sockets=[listener])
+
+
+class _PageServer(uvicorn.Server):
+    """Uvicorn, but for its own signals, and with a word once it listens."""
+
+    announce: Callable[[], None]
+
+    def stop(self) -> None:
+        self.should_exit = True
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        # A signal is the way to end it: nothing is raised again after it.
+        yield
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self.announce()
+
+
+def _file(path: Path, media_type: str | None) -> Response:
+    return FileResponse(path, media_type=media_type) if path.is_file() else _nothing()
+
+
+def _nothing() -> Response:
+    return PlainTextResponse("nothing is here", 404)
+
+
+def _json(value: Plain, status: int) -> Response:
+    return Response(orjson.dumps(value), status, media_type="application/json")

@@ -1,0 +1,178 @@
+"""What the page knows of a campaign, as one compact JSON object.
+
+Columns, not objects: what many clips share (a shot, a prompt's sentence, a row of the table) stands
+once, and the clips hold indexes. So a page of 20,000 clips stays below 1 kB a clip before its first
+paint; posters and clips are loaded when they come into view.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from types import MappingProxyType
+from typing import Any
+from urllib.parse import quote
+
+from pipeline.domain import EMPTY, Record, Table
+from pipeline.domain.money import exact_usd
+from pipeline.report.advice import MARKS
+from pipeline.report.formats import UNKNOWN
+from pipeline.report.summary import Report, origin
+from pipeline.report.table_results import cell_text
+
+Href = Callable[[str], str]
+"""Where a reference picture is for the page, by its path."""
+_SHORT = 200
+_SENTENCE = re.compile(r"(?<=[.!?\n])(?=\s)|(?<=\n)")
+"""Prompts of one template share most of their sentences: each is written once."""
+REASONS = ("product", "motion", "anatomy", "text", "artefact", "framing", "look", "other")
+"""Why a clip is rejected, where a team has no list of its own; the digit after `r` chooses."""
+
+_COLUMNS: Mapping[str, Callable[[Record], Any]] = MappingProxyType(
+    {
+        "address": lambda r: r.address,
+        "shot": lambda r: r.shot,
+        "cell": lambda r: r.cell,
+        "take": lambda r: r.take,
+        "state": lambda r: r.state,
+        "cause": lambda r: r.cause,
+        "message": lambda r: r.message,
+        "path": lambda r: r.path,
+        "provider": lambda r: r.provider,
+        "model": lambda r: r.model,
+        "kind": lambda r: r.kind,
+        "mode": lambda r: r.mode,
+        "seconds": lambda r: r.seconds,
+        "fps": lambda r: r.fps,
+        "width": lambda r: r.width,
+        "height": lambda r: r.height,
+        "estimate": lambda r: None if r.estimate_usd is None else exact_usd(r.estimate_usd),
+        "charged": lambda r: UNKNOWN if r.charge_source == UNKNOWN else exact_usd(r.charged_usd),
+        "reserved": lambda r: exact_usd(r.reserved_usd),
+        "possible": lambda r: exact_usd(r.possible_usd),
+        "shared": lambda r: r.shared_with,
+        "unwanted": lambda r: r.unwanted,
+        "tags": lambda r: list(r.tags),
+        "origin": origin,
+        "sha256": lambda r: r.sha256,
+        "key": lambda r: r.key,
+        "submitted": lambda r: _unix(r.submitted_at),
+        "accepted": lambda r: _unix(r.accepted_at),
+        "finished": lambda r: _unix(r.finished_at),
+    }
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PageSource:
+    """What the page shows beside the report and its records."""
+
+    posters: Collection[str] = ()
+    """SHA-256 of every clip whose poster exists, at `poster_path`."""
+    tables: Mapping[str, Table] = field(default_factory=lambda: EMPTY)
+    """The table each shot is made for, whose columns the page shows and filters by."""
+    used: Mapping[str, Collection[str]] = field(default_factory=lambda: EMPTY)
+    """The columns that templates read, by table: filters that are offered first."""
+    href: Href = quote
+    limit_usd: Decimal | None = None
+    """The budget, for the chart of what was spent."""
+    decisions: Sequence[Mapping[str, Any]] = ()
+    """Decisions that are saved, the latest of each clip, as plain data."""
+    reasons: Sequence[str] = REASONS
+    is_served: bool = False
+    """A server saves decisions; else the browser keeps them until they are exported."""
+
+
+def page_data(report: Report, records: Iterable[Record], source: PageSource) -> dict[str, Any]:
+    """Return the page's data, to be written as JSON."""
+    held = list(records)
+    sentences: dict[str, int] = {}
+    prompts = [
+        [sentences.setdefault(each, len(sentences)) for each in _SENTENCE.split(r.sent_prompt)]
+        for r in held
+    ]
+    pictures: dict[tuple[str, str], int] = {}
+    references = [
+        [pictures.setdefault(pair, len(pictures)) for pair in record.references] for record in held
+    ]
+    axes = list(dict.fromkeys(axis for record in held for axis in record.axes))
+    rows = _rows(held, source.tables)
+    places = {name: n for n, name in enumerate(rows)}
+    columns = {name: pack([read(r) for r in held]) for name, read in _COLUMNS.items()}
+    return {
+        "name": report.campaign,
+        "profile": report.profile,
+        "root": report.root,
+        "made_at": report.made_at.isoformat(timespec="seconds"),
+        "served": source.is_served,
+        "limit": None if source.limit_usd is None else exact_usd(source.limit_usd),
+        "spent": {name: exact_usd(getattr(report.money, f"{name}_usd")) for name in _FIGURES},
+        "charges_unknown": report.money.charges_unknown,
+        # As keys, orjson takes plain words alone.
+        "marks": {str(state): mark for state, mark in MARKS.items()},
+        "tables": {
+            table.name: {
+                "columns": list(table.columns),
+                "used": [n for n in table.columns if n in source.used.get(table.name, ())],
+            }
+            for table in source.tables.values()
+        },
+        "rows": list(rows.values()),
+        "axes": axes,
+        "sentences": list(sentences),
+        "pictures": [
+            {"name": name, "href": source.href(path) if path else ""} for path, name in pictures
+        ],
+        "reasons": list(source.reasons),
+        "decisions": list(source.decisions),
+        "clips": {
+            **columns,
+            "row": [places[_row_name(record, source.tables)] for record in held],
+            "prompt": pack(prompts),
+            "references": pack(references),
+            "axes": pack([[record.axes.get(axis, "") for axis in axes] for record in held]),
+            "poster": pack([record.sha256 in source.posters for record in held]),
+        },
+    }
+
+
+_FIGURES = ("estimate", "charged", "reserved", "possible")
+
+
+def pack(values: Sequence[Any]) -> Any:
+    """Return a column of a value per clip; with the distinct ones apart where many are equal."""
+    seen: dict[str, int] = {}
+    distinct: list[Any] = []
+    index = []
+    for value in values:
+        # Equal to Python are 1, 1.0 and True: as text they are told apart, and lists can be keys.
+        name = repr(value)
+        if name not in seen:
+            seen[name] = len(distinct)
+            distinct.append(value)
+        index.append(seen[name])
+    return {"of": distinct, "at": index} if len(distinct) * 2 <= len(values) else list(values)
+
+
+def _row_name(record: Record, tables: Mapping[str, Table]) -> tuple[str, str]:
+    return (tables[record.shot].name if record.shot in tables else "", record.row_key)
+
+
+def _rows(records: Iterable[Record], tables: Mapping[str, Table]) -> dict[tuple[str, str], Any]:
+    # Long cells are cut: the page only shows them.
+    known = {
+        (table.name, row.key): [cell_text(row.values.get(name))[:_SHORT] for name in table.columns]
+        for table in tables.values()
+        for row in table.rows
+    }
+    names = dict.fromkeys(_row_name(record, tables) for record in records)
+    return {
+        name: {"table": name[0], "key": name[1], "values": known.get(name, [])} for name in names
+    }
+
+
+def _unix(moment: datetime | None) -> int | None:
+    return None if moment is None else round(moment.timestamp())

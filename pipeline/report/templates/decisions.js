@@ -1,0 +1,152 @@
+// What was decided of each clip: saved by the server, or kept in the browser until it is exported.
+const Decisions = (() => {
+  const storage = `callsheet decisions ${Data.root} ${Data.name}`;
+  const current = new Map();
+  const listeners = [];
+  let history = [];
+  let unsaved = [];
+  let fault = "";
+
+  const isFinished = (clip) => Boolean(clip.sha256 && clip.path);
+  // What is judged is a clip as the work that it was made for: who shares both shares the decision.
+  const judged = ({ key, sha256 }) => `${key} ${sha256}`;
+  const here = new Set(Data.clips.filter(isFinished).map(judged));
+
+  function accept(entry) {
+    if (entry.verdict === "reopened") current.delete(judged(entry));
+    else current.set(judged(entry), entry);
+  }
+
+  const of = (clip) => current.get(judged(clip));
+
+  function wordOf(clip) {
+    if (!isFinished(clip)) return "no clip";
+    const entry = of(clip);
+    if (entry) return entry.verdict;
+    return clip.place.clips.some((other) => of(other)?.verdict === "approved") ? "not needed" : "waiting";
+  }
+
+  function keep() {
+    if (Data.served) return;
+    try {
+      localStorage.setItem(storage, JSON.stringify(unsaved));
+      fault = "";
+    } catch {
+      fault = "This browser keeps nothing for a page from a folder: export before you leave.";
+    }
+  }
+
+  const tell = (clip) => listeners.forEach((listener) => listener(clip));
+
+  async function send(entry) {
+    const answer = await fetch("../decisions", { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(entry) });
+    const said = await answer.json();
+    if (!answer.ok) throw new Refusal(said.error);
+    return said.decision;
+  }
+
+  // In the order in which they were made: the server writes each to the disk before it answers.
+  let sending = Promise.resolve();
+  let underWay = 0;
+  function flush() {
+    underWay += 1;
+    sending = sending.then(async () => {
+      while (unsaved.length) {
+        const [entry] = unsaved;
+        try {
+          accept(await send(entry));
+          fault = "";
+        } catch (error) {
+          const isRefused = error instanceof Refusal;
+          fault = isRefused ? `Not saved: ${error.message}` : "The server does not answer: decisions wait here until it does. Export them before you leave.";
+          // It may have been written before the answer was lost: the server looks.
+          entry.again = true;
+          if (!isRefused) return false;
+          current.delete(judged(entry));
+        }
+        unsaved.shift();
+      }
+      return true;
+    }).finally(() => { underWay -= 1; });
+    return sending;
+  }
+
+  class Refusal extends Error {}
+
+  // Returns once the decision is durable: true, or false where it is only kept in the page.
+  async function record(clip, verdict, { reason = "", note = "" } = {}) {
+    const entry = { address: clip.address, take: clip.take, key: clip.key, sha256: clip.sha256, verdict, reason, note, at: new Date().toISOString().replace(/\.\d+/, "") };
+    history.push({ clip, before: of(clip) });
+    unsaved.push(entry);
+    accept(entry);
+    keep();
+    const isDurable = Data.served ? await flush() : true;
+    tell(clip);
+    return isDurable;
+  }
+
+  async function undo() {
+    const last = history.pop();
+    if (!last) return null;
+    const { clip, before } = last;
+    const entry = unsaved.at(-1);
+    if (!Data.served && entry && judged(entry) === judged(clip) && !entry.exported) {
+      unsaved.pop();
+      current.delete(judged(clip));
+      if (before) accept(before);
+      keep();
+      tell(clip);
+    } else {
+      await record(clip, before ? before.verdict : "reopened", before || {});
+      history.pop();
+    }
+    return clip;
+  }
+
+  const waiting = () => unsaved.filter((entry) => !entry.exported);
+
+  function exported() {
+    const document = { callsheet_decisions: 1, campaign: Data.name, profile: Data.profile, exported_at: new Date().toISOString(), decisions: unsaved.map(({ exported: _, again: __, ...entry }) => entry) };
+    unsaved = unsaved.map((entry) => ({ ...entry, exported: true }));
+    keep();
+    tell();
+    return JSON.stringify(document, null, 1) + "\n";
+  }
+
+  // Takes in what another page exported; says what became of it.
+  async function merge(text) {
+    const document = JSON.parse(text);
+    if (document.callsheet_decisions !== 1 || !Array.isArray(document.decisions)) throw new Error("this file was not exported by a page like this one");
+    if (document.campaign !== Data.name) throw new Error(`these are decisions of “${document.campaign}”, and this is “${Data.name}”`);
+    const found = { taken: 0, same: 0, conflicts: [], gone: 0 };
+    for (const entry of document.decisions) {
+      const clip = Data.byAddress.get(entry.address);
+      // A decision whose clip is not there now is history, and decides nothing.
+      if (!clip || judged(clip) !== judged(entry)) found.gone += 1;
+      else if ((of(clip)?.verdict || "reopened") === entry.verdict) found.same += 1;
+      else if (of(clip)) found.conflicts.push(`${entry.address}: here ${of(clip).verdict}, in the file ${entry.verdict}`);
+      else {
+        found.taken += 1;
+        await record(clip, entry.verdict, entry);
+      }
+    }
+    return found;
+  }
+
+  Data.decisions.forEach(accept);
+  if (!Data.served) {
+    try {
+      const left = JSON.parse(localStorage.getItem(storage) || "[]");
+      const saved = (entry) => Data.decisions.some((known) => judged(known) === judged(entry) && known.verdict === entry.verdict);
+      unsaved = left.filter((entry) => here.has(judged(entry)) && !saved(entry));
+      unsaved.forEach(accept);
+    } catch {
+      fault = "This browser keeps nothing for a page from a folder: export before you leave.";
+    }
+  }
+  addEventListener("beforeunload", (event) => {
+    if (waiting().length) event.preventDefault();
+  });
+
+  return { of, wordOf, record, undo, merge, exported, flush, isFinished, isSettled: () => underWay === 0, unsavedCount: () => waiting().length, faultText: () => fault, onChange: (listener) => listeners.push(listener) };
+})();

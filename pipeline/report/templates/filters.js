@@ -1,0 +1,166 @@
+// Which clips are shown: chips with counts, a search, and both in the address bar.
+const Filters = (() => {
+  const MOST_VALUES = 100;
+  const chosen = new Map();
+  const listeners = [];
+  let words = [];
+  let texts = null;
+
+  const valuesOf = (read) => Data.clips.map(read);
+  const cellsOf = (table, n) => valuesOf((clip) => (clip.row.table === table ? clip.row.values[n] || "" : ""));
+
+  // In the order in which a team asks; the decision is apart, as it changes while one looks.
+  const first = [["shot", (clip) => clip.shot], ["cell", (clip) => clip.cell], ["provider", (clip) => clip.provider], ["model", (clip) => clip.model], ["status", (clip) => spoken(clip.state)], ["tag", (clip) => clip.tags]];
+  const later = [["cause", (clip) => spoken(clip.cause)], ["kind", (clip) => spoken(clip.kind)], ["mode", (clip) => clip.mode], ["take", (clip) => String(clip.take)]];
+  const dimensions = [];
+  // What tells single rows apart is found by searching; as a filter it comes last.
+  const rowsWith = (values) => new Set(Data.clips.filter((clip) => values[clip.n] !== "").map((clip) => clip.row)).size;
+  const offer = (name, values, isMore) => {
+    const found = new Set(values.flat());
+    found.delete("");
+    if (found.size > 1 && found.size <= MOST_VALUES && !dimensions.some((other) => other.name === name)) {
+      dimensions.push({ name, values, isMore, sorted: [...found].sort((a, b) => a.localeCompare(b, "en", { numeric: true })) });
+    }
+  };
+  first.forEach(([name, read]) => offer(name, valuesOf(read), false));
+  Data.axes.forEach((axis, n) => offer(axis, valuesOf((clip) => clip.axes[n]), false));
+  for (const isMore of [false, true]) {
+    for (const [table, { columns, used }] of Object.entries(Data.tables)) {
+      columns.forEach((name, n) => {
+        const values = cellsOf(table, n);
+        const isLast = !used.includes(name) || new Set(values.filter(Boolean)).size === rowsWith(values);
+        if (isLast === isMore) offer(name, values, isMore);
+      });
+    }
+  }
+  later.forEach(([name, read]) => offer(name, valuesOf(read), true));
+
+  const has = (value, wanted) => (Array.isArray(value) ? value.some((one) => wanted.has(one)) : wanted.has(value));
+  const decisionOf = (clip) => Decisions.wordOf(clip);
+
+  function text(clip) {
+    return [clip.address, clip.path, clip.message, Data.promptOf(clip), clip.provider, spoken(clip.state), ...clip.tags, ...clip.axes, ...clip.row.values]
+      .filter(Boolean).join("\n").toLocaleLowerCase();
+  }
+
+  function matching(except) {
+    const wanted = dimensions.filter(({ name }) => name !== except && chosen.get(name)?.size).map(({ name, values }) => [values, chosen.get(name)]);
+    const decisions = except === "decision" ? null : chosen.get("decision");
+    if (words.length && !texts) texts = Data.clips.map(text);
+    return Data.clips.filter((clip) =>
+      wanted.every(([values, set]) => has(values[clip.n], set)) &&
+      words.every((word) => texts[clip.n].includes(word)) &&
+      (!decisions?.size || decisions.has(decisionOf(clip))));
+  }
+
+  function tally(clips, read) {
+    const found = new Map();
+    for (const clip of clips) for (const value of [read(clip)].flat()) found.set(value, (found.get(value) || 0) + 1);
+    return found;
+  }
+
+  function toggle(name, value) {
+    if (!chosen.has(name)) chosen.set(name, new Set());
+    const values = chosen.get(name);
+    if (!values.delete(value)) values.add(value);
+    changed();
+  }
+
+  function changed() {
+    showDecisions();
+    showChips();
+    listeners.forEach((listener) => listener());
+  }
+
+  function showDecisions() {
+    const found = tally(matching("decision"), decisionOf);
+    for (const chip of at("decisions").children) {
+      const { value } = chip.dataset;
+      const isOn = Boolean(chosen.get("decision")?.has(value));
+      chip.setAttribute("aria-pressed", isOn);
+      chip.lastChild.textContent = (found.get(value) || 0).toLocaleString("en");
+      chip.hidden = !found.get(value) && !isOn;
+    }
+  }
+
+  function showChips() {
+    for (const chip of at("chips").querySelectorAll("[data-dimension]")) {
+      const values = [...(chosen.get(chip.dataset.dimension) || [])];
+      chip.classList.toggle("on", values.length > 0);
+      chip.lastChild.textContent = values.length > 1 ? `${values.length} of them` : values[0] || "";
+    }
+    at("show-all").hidden = !words.length && ![...chosen.values()].some((values) => values.size);
+  }
+
+  function fill(panel, { name, values, sorted }) {
+    const found = tally(matching(name), (clip) => values[clip.n]);
+    panel.replaceChildren(...sorted.map((value) => {
+      const box = make("input", { type: "checkbox", checked: Boolean(chosen.get(name)?.has(value)) });
+      box.addEventListener("change", () => toggle(name, value));
+      return make("label", {}, box, make("span", {}, value), make("span", { class: "quiet" }, (found.get(value) || 0).toLocaleString("en")));
+    }));
+  }
+
+  function offerChips() {
+    for (const value of ["waiting", "approved", "rejected", "later", "not needed", "no clip"]) {
+      at("decisions").append(button("", () => toggle("decision", value), { class: `chip ${value.replace(" ", "-")}`, "data-value": value, "aria-pressed": "false" }));
+      at("decisions").lastChild.append(make("span", {}, value + " "), make("b", {}));
+    }
+    dimensions.forEach((dimension, n) => {
+      const panel = make("div", { id: `values-${n}`, class: "values", popover: "auto", role: "group", "aria-label": dimension.name });
+      const chip = make("button", { type: "button", class: "chip", popovertarget: panel.id, "data-dimension": dimension.name }, make("span", {}, dimension.name + " "), make("b", {}));
+      panel.addEventListener("beforetoggle", ({ newState }) => {
+        if (newState !== "open") return;
+        fill(panel, dimension);
+        const { left, bottom } = chip.getBoundingClientRect();
+        panel.style.left = `${Math.max(8, Math.min(left, innerWidth - 288))}px`;
+        panel.style.top = `${bottom + 4}px`;
+        panel.style.maxHeight = `${innerHeight - bottom - 16}px`;
+      });
+      panel.addEventListener("toggle", ({ newState }) => newState === "open" && panel.querySelector("input")?.focus());
+      (dimension.isMore ? at("more") : at("chips")).append(chip);
+      document.body.append(panel);
+    });
+    at("more-button").hidden = !at("more").children.length;
+  }
+
+  function readAddress(address) {
+    at("search").value = address.get("q") || "";
+    words = at("search").value.toLocaleLowerCase().split(/\s+/).filter(Boolean);
+    chosen.clear();
+    for (const [name, value] of address) {
+      if (!name.startsWith("by.")) continue;
+      if (!chosen.has(name.slice(3))) chosen.set(name.slice(3), new Set());
+      chosen.get(name.slice(3)).add(value);
+    }
+    changed();
+  }
+
+  function writeAddress(address) {
+    if (words.length) address.set("q", at("search").value.trim());
+    for (const [name, values] of chosen) for (const value of values) address.append("by." + name, value);
+  }
+
+  function clear() {
+    at("search").value = "";
+    words = [];
+    chosen.clear();
+    changed();
+  }
+
+  function search() {
+    words = at("search").value.toLocaleLowerCase().split(/\s+/).filter(Boolean);
+    changed();
+  }
+
+  offerChips();
+  at("search").addEventListener("input", search);
+  at("show-all").addEventListener("click", clear);
+  at("more-button").addEventListener("click", () => {
+    const isOpen = at("more").hidden;
+    at("more").hidden = !isOpen;
+    at("more-button").setAttribute("aria-expanded", isOpen);
+  });
+  Decisions.onChange(showDecisions);
+  return { matching, readAddress, writeAddress, clear, search, only: (name, value) => { clear(); toggle(name, value); }, onChange: (listener) => listeners.push(listener) };
+})();

@@ -1,0 +1,186 @@
+"""`callsheet review`: the page on loopback, for nobody else; no decision is lost with it."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.architecture.source import REPOSITORY
+from tests.browser.chromium import FOUND, Page, chromium
+from tests.browser.decision_journal import REFUSED, Journal
+from tests.browser.page_checks import CLIPPED, LOADED, VIEWS, accessibility_faults, show
+
+needs_browser = pytest.mark.skipif(FOUND is None, reason="no Chromium on this machine")
+CLIPS = 6
+WORDS = "Data.clips.map((clip) => Decisions.wordOf(clip))"
+SENT = {"address": "tag[A]#1", "take": 1, "key": "a", "sha256": "b", "verdict": "approved"}
+
+
+@contextmanager
+def _serving(*words: str, folder: Path) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    command = [sys.executable, "-m", *words]
+    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY), "PYTHONUNBUFFERED": "1"}
+    with subprocess.Popen(
+        command, cwd=folder, env=environment, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        address = process.stdout.readline().strip()
+        assert address.startswith("http://127.0.0.1:"), address
+        try:
+            yield process, address
+        finally:
+            process.kill()
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
+    """Start one browser for all tests."""
+    with chromium(tmp_path_factory.mktemp("profile")) as page:
+        yield page
+
+
+def test_nobody_else_is_served(finished: Path, tmp_path: Path) -> None:
+    """Without the token, for another host, from another page or beside the clips is nothing."""
+    words = ("tests.browser.decision_journal", "shop.yaml", str(tmp_path / "journal"))
+    with _serving(*words, folder=finished) as (_, address), httpx.Client(trust_env=False) as client:
+        origin = address[: address.index("/", 8)]
+        base = address.removesuffix("report/")
+        own = {"Origin": origin}
+        fine = {**SENT, "reason": "", "note": ""}
+
+        assert 404 == client.get(origin + "/").status_code
+        assert 404 == client.get(f"{origin}/{'x' * 32}/report/").status_code
+        assert 403 == client.get(address, headers={"Host": "evil.example"}).status_code
+        for path in ("%2e%2e/.callsheet/ledger.db", "report/report.json", ".intents"):
+            assert 404 == client.get(base + path).status_code, path
+        assert 404 == client.get(f"{base}references/{'0' * 64}").status_code
+        for headers in ({}, {"Origin": "null"}, {"Origin": "http://evil.example"}):
+            assert 403 == client.post(f"{base}decisions", json=fine, headers=headers).status_code
+        plain = {**own, "Content-Type": "text/plain"}
+        assert 403 == client.post(f"{base}decisions", content="{}", headers=plain).status_code
+        large = {**fine, "note": "n" * 70_000}
+        assert 403 == client.post(f"{base}decisions", json=large, headers=own).status_code
+        wrongs: tuple[object, ...] = ([], {}, {**fine, "take": "1"})
+        for wrong in wrongs:
+            assert 400 == client.post(f"{base}decisions", json=wrong, headers=own).status_code
+        assert [] == Journal(tmp_path / "journal").lines()
+
+        page = client.get(address)
+        assert ("nosniff", "no-referrer") == (
+            page.headers["x-content-type-options"],
+            page.headers["referrer-policy"],
+        )
+        # What is sent again, as its answer was lost, stands once.
+        for again in ({}, {"again": True}, {"again": True}):
+            answer = client.post(f"{base}decisions", json={**fine, **again}, headers=own)
+            assert "ada" == answer.json()["decision"]["who"]
+        assert 1 == len(Journal(tmp_path / "journal").lines())
+
+
+@needs_browser
+def test_the_page_is_the_one_of_the_folder(finished: Path, browser: Page) -> None:
+    """It opens without a complaint, shows posters, references and clips, and ends with SIGTERM."""
+    with _serving("pipeline", "review", "shop.yaml", folder=finished) as (process, address):
+        browser.complaints.clear()
+        browser.open(address)
+        for view in VIEWS:
+            show(browser, view)
+            assert [] == browser.value(CLIPPED), view
+            if view == "clips":
+                browser.until(LOADED)
+                assert browser.value("document.querySelectorAll('.tile img').length") == CLIPS
+        browser.value("Pages.look(Data.byAddress.get('spin[A]#1'))")
+        browser.until("[...document.querySelectorAll('#references img')].some(i => i.naturalWidth)")
+        browser.until("document.querySelector('#stage video').currentTime > 0.1")
+        assert [] == accessibility_faults(browser)
+        browser.press("a")
+        browser.until("!document.getElementById('unsaved').hidden")
+
+        assert [] == browser.complaints
+        browser.value("localStorage.clear()")
+        process.send_signal(signal.SIGTERM)
+        assert 0 == process.wait(20)
+
+
+@needs_browser
+def test_a_decision_that_is_refused_is_not_shown_as_one(
+    finished: Path, browser: Page, tmp_path: Path
+) -> None:
+    """What cannot be saved is said with its reason, and the clip waits as before."""
+    words = ("tests.browser.decision_journal", "shop.yaml", str(tmp_path / "journal"))
+    with _serving(*words, folder=finished) as (_, address):
+        browser.open(f"{address}#view=sitting")
+        browser.value(f"document.getElementById('remark').value = {REFUSED!r}")
+        browser.press("a")
+        browser.until("!document.getElementById('unsaved').hidden")
+
+        assert REFUSED in browser.value("document.getElementById('unsaved-text').textContent")
+        assert ["waiting"] * CLIPS == browser.value(WORDS)
+
+
+@needs_browser
+@pytest.mark.parametrize("kills", [3, pytest.param(200, marks=pytest.mark.drill)])
+@pytest.mark.timeout(1800)
+def test_no_decision_is_lost_with_the_server(
+    finished: Path, browser: Page, tmp_path: Path, kills: int
+) -> None:
+    """Killed at any instant: what was answered is there, the rest is exported; none is twice."""
+    chance = random.Random(15)  # noqa: S311 - the same instants in each run
+    journal = Journal(tmp_path / "journal")
+    browser.download_to(tmp_path)
+    expected, unanswered = 0, 0
+    exported: Path | None = None
+    for number in range(kills + 1):
+        words = ("tests.browser.decision_journal", "shop.yaml", str(tmp_path / "journal"))
+        with _serving(*words, folder=finished) as (process, address):
+            browser.open(f"{address}#view=overview")
+            if exported is not None:
+                browser.choose_file("#import", exported)
+                browser.until("!document.getElementById('import-result').hidden")
+                exported.unlink()
+                exported = None
+            assert expected == sum(word != "waiting" for word in browser.value(WORDS))
+            assert [1] * expected == _times(journal)
+            if number == kills:
+                break
+            if expected == CLIPS:
+                # All are decided: a new journal, so that there is always a clip that waits.
+                (tmp_path / "journal").unlink()
+                expected = 0
+                browser.open(f"{address}#view=overview")
+            show(browser, "sitting")
+            browser.value(f"document.getElementById('remark').value = 'number {number}'")
+            killer = threading.Timer(chance.uniform(0, 0.03), process.kill)
+            killer.start()
+            browser.press("a")
+            killer.join()
+            process.wait()
+            browser.until("Decisions.isSettled()")
+            expected += 1
+            if browser.value("Decisions.unsavedCount()"):
+                unanswered += 1
+                browser.value("document.getElementById('export').click()")
+                exported = _downloaded(browser, tmp_path)
+    print(f"{kills} kills, {unanswered} of them before the answer")  # noqa: T201 - a drill's figure
+
+
+def _times(journal: Journal) -> list[int]:
+    notes = [each["note"] for each in journal.lines()]
+    return [notes.count(note) for note in dict.fromkeys(notes)]
+
+
+def _downloaded(browser: Page, folder: Path) -> Path:
+    """Wait until a file has arrived whole."""
+    while not (found := list(folder.glob("*.json"))):
+        browser.value("new Promise((done) => setTimeout(done, 20))")
+    return found[0]
