@@ -7,7 +7,7 @@ settles what a crash left behind; nothing is sent by that.
 from __future__ import annotations
 
 from asyncio import Future
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from datetime import datetime
@@ -323,8 +323,7 @@ class Ledger:
     ) -> Iterator[Record]:
         """Return the campaign's items in plan order, as they stand, read page by page.
 
-        `selected` leaves out those that the last admission did not select; `review` is asked what
-        was decided of a clip.
+        `selected`: those that the last admission selected; `review` is asked of each clip.
         """
         pages = partial(record_pages.page, campaign=campaign, selected=selected, review=review)
         return iter_pages(lambda after: self._read(partial(pages, after=after)), before=-1)
