@@ -13,7 +13,6 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import count
 from pathlib import Path
 
 from pipeline.api.campaign_plan import dry_run, require_admitted
@@ -24,9 +23,8 @@ from pipeline.api.roots import open_for_work
 from pipeline.file_content import VIDEO_FORMATS, clip_extension, file_sha256
 from pipeline.ledger.repository import Ledger
 from pipeline.storage.blobs import Store
-from pipeline.storage.fs import STATE_FOLDER, writing
+from pipeline.storage.fs import STATE_FOLDER, remove_empty, writing
 
-_CLEANED = "cleaned"
 _PAGE = 1000
 
 
@@ -89,44 +87,25 @@ def clean_campaign(
     No run can be at work meanwhile, and each file is looked at once more. Killed half-way, some
     files are moved and the others are not. LedgerInUse while another process works in the root.
     """
-    root = campaign.request.home
+    root, store = campaign.request.home, Store(campaign.request.home)
     moved, kept, folder = [], [], None
-    with open_for_work(campaign.request, notify=notify) as ledger:
+    with open_for_work(campaign.request, notify=notify):
         owned = _owned_paths(campaign)
         for orphan in orphans:
-            file = root / orphan.path
-            if _fold(orphan.path) in owned or not _is_safe_in_store(file, orphan, ledger, root):
+            file, safe = root / orphan.path, False
+            with suppress(FileNotFoundError):
+                safe = _fold(orphan.path) not in owned and store.secure(file, orphan.sha256)
+            if not safe:
                 kept.append(orphan)
                 continue
-            folder = folder or _make_folder(root, now)
+            folder = folder or store.make_cleaned_folder(now)
             target = folder / orphan.path
             with writing(target):
                 target.parent.mkdir(parents=True, exist_ok=True)
                 file.rename(target)
             moved.append(orphan)
-            _remove_empty(file.parent, campaign.folder)
+            remove_empty(file.parent, campaign.folder)
     return CleanResult(folder=folder, moved=tuple(moved), kept=tuple(kept))
-
-
-def _is_safe_in_store(file: Path, orphan: OrphanFile, ledger: Ledger, root: Path) -> bool:
-    """Tell whether a file is what was listed, and see to it that the store has its bytes.
-
-    A file that goes away from its output path may be the last whole copy of what was paid for.
-    """
-    store = Store(root)
-    try:
-        if file.is_symlink() or file_sha256(file) != orphan.sha256:
-            return False
-        extension = clip_extension(file)
-        stored = store.path(orphan.sha256, extension)
-        if stored.is_file() and file_sha256(stored) == orphan.sha256:
-            return True
-        if not store.keep_clip(file, orphan.sha256, extension):
-            return False
-    except FileNotFoundError:
-        return False
-    ledger.sign(orphan.sha256, store.signature(orphan.sha256, extension))
-    return True
 
 
 def _owned_paths(campaign: LoadedCampaign) -> frozenset[str]:
@@ -150,37 +129,13 @@ def _clip_files(campaign: LoadedCampaign) -> Iterator[Path]:
         if Path(place) == report or STATE_FOLDER in folders:
             folders.clear()
             continue
-        for name in names:
-            file = Path(place, name)
-            if not file.is_symlink() and file.is_file() and _is_video(file):
+        for file in (Path(place, name) for name in names):
+            known = ""
+            # What cannot be read is not known to be ours.
+            with suppress(OSError):
+                known = clip_extension(file) if file.is_file() and not file.is_symlink() else ""
+            if known in VIDEO_FORMATS:
                 yield file
-
-
-def _is_video(file: Path) -> bool:
-    """Tell whether a file may be a clip; what cannot be read is not known to be ours."""
-    try:
-        return clip_extension(file) in VIDEO_FORMATS
-    except OSError:
-        return False
-
-
-def _make_folder(root: Path, now: datetime) -> Path:
-    """Make the folder of one cleaning: a second one on the same day overwrites nothing."""
-    parent = root / STATE_FOLDER / _CLEANED
-    with writing(parent):
-        parent.mkdir(exist_ok=True)
-        names = (f"{now:%Y-%m-%d}{f'-{n}' if n > 1 else ''}" for n in count(1))
-        folder = next(parent / name for name in names if not (parent / name).exists())
-        folder.mkdir()
-    return folder
-
-
-def _remove_empty(folder: Path, top: Path) -> None:
-    """Remove a folder and those above it that are empty by now, below the campaign's own."""
-    with suppress(OSError):
-        while folder != top:
-            folder.rmdir()
-            folder = folder.parent
 
 
 def _fold(path: str) -> str:
