@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,6 +27,7 @@ if TYPE_CHECKING:  # what follows is slow to load
     from pipeline.api.decision_file import DecisionIndex, MergedDecisions
     from pipeline.api.explanations import Explanation
     from pipeline.api.lock_file import ChangedLock
+    from pipeline.api.orphan_files import CleanResult, OrphanFile
     from pipeline.api.reconciliation import Decisions
     from pipeline.api.shared_clips import SharedClips
     from pipeline.api.verification import Verification
@@ -239,6 +241,26 @@ class Campaign:
         from pipeline.api.clip_adoption import import_clip  # noqa: PLC0415 - slow to load
 
         return import_clip(self._loaded, file, address, cost_usd=cost_usd)
+
+    def find_orphans(self) -> Sequence[OrphanFile]:
+        """Return the clips below the campaign's folder that no item of the manifest owns any more.
+
+        for orphan in campaign.find_orphans():
+            print(orphan.path, orphan.bytes)
+        """
+        from pipeline.api.orphan_files import find_orphans  # noqa: PLC0415 - seldom needed
+
+        return find_orphans(self._loaded)
+
+    def clean(self, orphans: Sequence[OrphanFile]) -> CleanResult:
+        """Move orphans to `.callsheet/cleaned/<date>` in the root; nothing is deleted.
+
+        cleaned = campaign.clean(campaign.find_orphans())
+        print(cleaned.folder, len(cleaned.moved))
+        """
+        from pipeline.api.orphan_files import clean_campaign  # noqa: PLC0415 - seldom needed
+
+        return clean_campaign(self._loaded, orphans, now=datetime.now(UTC))
 
     def decide(
         self,

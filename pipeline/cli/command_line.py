@@ -77,6 +77,10 @@ COMMANDS: Mapping[str, CommandEntry] = MappingProxyType(
             about="Read every clip of a campaign, and hold it against ledger and lock file; exit 15"
             " on damage."
         ),
+        "clean": CommandEntry(
+            about="Move clips that no item owns any more out of the campaign's folder, once you say"
+            " yes."
+        ),
         "reconcile": CommandEntry(
             about="Settle doubts and overdue clips with the provider, and collect what is finished."
         ),

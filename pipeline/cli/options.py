@@ -199,6 +199,8 @@ LaneOrAll = Annotated[
 Quiet = Annotated[
     bool, typer.Option("--quiet", "-q", help="Say only what went wrong, and what is asked.")
 ]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
+"""The option of the commands that ask before they move or delete files."""
 Scenario = Annotated[
     Path | None, typer.Option("--scenario", help="How the sandbox is to misbehave (YAML).")
 ]
