@@ -34,7 +34,7 @@ from pipeline.api.decision_file import load_decisions
 from pipeline.api.judgements import decide
 from pipeline.api.loaded_campaign import LoadedCampaign
 from pipeline.api.report_files import folder_of, page_source, write_posters
-from pipeline.domain.review import Verdict, decisions_in_force, plain_decision, verdict_of
+from pipeline.domain.review import Verdict, plain_decision
 from pipeline.errors import CallsheetError, Unusable
 from pipeline.file_content import VIDEO_FORMATS, file_format
 from pipeline.report.html import poster_path, to_html
@@ -49,7 +49,8 @@ _FIELDS: Mapping[str, type] = MappingProxyType(
     | {"verdict": str, "reason": str, "note": str}
 )
 """What the page sends of a decision; who decides, and when, the server knows."""
-_SAME = ("key", "sha256", "verdict", "reason", "note")
+_CLIP = ("key", "sha256")
+_SAME = ("verdict", "reason", "note")
 """By these a decision that is sent again is the one that was saved."""
 _HEADERS: Mapping[str, str] = MappingProxyType(
     {
@@ -72,7 +73,10 @@ class ReviewPage:
     None: the browser keeps decisions until they are exported, as for a page from a folder.
     """
     read_decisions: Callable[[], Sequence[Plain]] = tuple
-    """Returns the decisions that hold, in the fields that the page sends."""
+    """Returns the decisions that hold, in the fields that the page sends.
+
+    Several of one clip are what several people said of it, perhaps differently.
+    """
     reasons: Sequence[str] = ()
     _references: dict[str, str] = field(default_factory=dict)
     """Path of each reference that was shown, by its name in the address."""
@@ -152,14 +156,16 @@ class ReviewPage:
         return _json({"decision": saved}, 200)
 
     def _find(self, decision: Plain) -> Plain | None:
-        return next(
-            (
-                saved
-                for saved in self.read_decisions()
-                if all(saved.get(name, "") == decision[name] for name in _SAME)
-            ),
-            None,
-        )
+        hold = [
+            saved
+            for saved in self.read_decisions()
+            if all(saved[name] == decision[name] for name in _CLIP)
+        ]
+        # Where people differ, one of their words is not what ends it.
+        if len({saved["verdict"] for saved in hold}) != 1:
+            return None
+        same = (saved for saved in hold if all(saved.get(n, "") == decision[n] for n in _SAME))
+        return next(same, None)
 
 
 class OwnPageOnly:
@@ -211,18 +217,25 @@ def campaign_page(campaign: LoadedCampaign) -> ReviewPage:
             clip=(said["key"], said["sha256"]),
         )
         (written, *_) = decided[said["address"]]
-        return {**said, "who": written.who, "at": plain_decision(written)["at"]}
+        at = plain_decision(written)["at"]
+        return {**said, "who": written.who, "at": at, "id": written.id}
 
     def read() -> Sequence[Plain]:
         index = load_decisions(campaign.request, campaign.name)
-        return [
-            {"address": f"{place}#{each.take}", "reason": "", "note": "", **plain_decision(each)}
-            for place, decisions in sorted(index.places.items())
-            for in_force in decisions_in_force(decisions).values()
-            # Where two people differ the clip waits, as if nobody had decided.
-            if verdict_of(in_force) is not None
-            for each in in_force[-1:]
-        ]
+        with open_to_read(campaign, "review") as ledger:
+            return [
+                {
+                    "reason": "",
+                    "note": "",
+                    **plain_decision(each),
+                    "id": each.id,
+                    # The clip as the page has it: after merging lock files its key may be another.
+                    **{name: getattr(record, name) for name in ("address", "take", "key")},
+                }
+                for record in ledger.records(campaign.name)
+                if record.sha256
+                for each in index.in_force(record.address, record.key, record.sha256)
+            ]
 
     return ReviewPage(campaign, decide=save, read_decisions=read)
 

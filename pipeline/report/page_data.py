@@ -80,7 +80,7 @@ class PageSource:
     limit_usd: Decimal | None = None
     """The budget, for the chart of what was spent."""
     decisions: Sequence[Mapping[str, Any]] = ()
-    """Decisions that are saved, the latest of each clip, as plain data."""
+    """Decisions that are saved and hold, as plain data; of one clip several may differ."""
     reasons: Sequence[str] = REASONS
     is_served: bool = False
     """A server saves decisions; else the browser keeps them until they are exported."""

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
 import threading
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +17,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from pipeline.plan.decision_text import read_decisions
 from tests.architecture.source import REPOSITORY
 from tests.browser.chromium import FOUND, Page, chromium
 from tests.browser.decision_journal import REFUSED, Journal
@@ -23,6 +26,8 @@ from tests.browser.page_checks import CLIPPED, LOADED, VIEWS, accessibility_faul
 needs_browser = pytest.mark.skipif(FOUND is None, reason="no Chromium on this machine")
 CLIPS = 6
 WORDS = "Data.clips.map((clip) => Decisions.wordOf(clip))"
+SAID = "document.getElementById('sitting-word').textContent"
+FILE = "shop.decisions.yaml"
 SENT = {"address": "tag[A]#1", "take": 1, "key": "a", "sha256": "b", "verdict": "approved"}
 
 
@@ -87,10 +92,16 @@ def test_nobody_else_is_served(finished: Path, tmp_path: Path) -> None:
         assert 1 == len(Journal(tmp_path / "journal").lines())
 
 
+@pytest.fixture
+def shop(finished: Path, tmp_path: Path) -> Path:
+    """Return a copy of the finished campaign, to decide in."""
+    return Path(shutil.copytree(finished, tmp_path / "shop"))
+
+
 @needs_browser
-def test_the_page_is_the_one_of_the_folder(finished: Path, browser: Page) -> None:
-    """It opens without a complaint, shows posters, references and clips, and ends with SIGTERM."""
-    with _serving("pipeline", "review", "shop.yaml", folder=finished) as (process, address):
+def test_the_page_is_the_one_of_the_folder(shop: Path, browser: Page) -> None:
+    """It opens without a complaint and shows all; what is decided is in the file beside M."""
+    with _serving("pipeline", "review", "shop.yaml", folder=shop) as (process, address):
         browser.complaints.clear()
         browser.open(address)
         for view in VIEWS:
@@ -104,10 +115,19 @@ def test_the_page_is_the_one_of_the_folder(finished: Path, browser: Page) -> Non
         browser.until("document.querySelector('#stage video').currentTime > 0.1")
         assert [] == accessibility_faults(browser)
         browser.press("a")
-        browser.until("!document.getElementById('unsaved').hidden")
+        browser.until("Decisions.isSettled()")
 
+        places = read_decisions((shop / FILE).read_text("utf-8"), FILE)
+        assert {"spin[A]": ["approved"]} == {
+            place: [str(each.verdict) for each in decisions] for place, decisions in places.items()
+        }
+        assert browser.value("document.getElementById('unsaved').hidden")
+        assert "saved" in browser.value("document.getElementById('announcement').textContent")
+        browser.open(address)
+        browser.value("Pages.look(Data.byAddress.get('spin[A]#1'))")
+        (decision,) = places["spin[A]"]
+        assert f"approved · saved by {decision.who}" == browser.value(SAID)
         assert [] == browser.complaints
-        browser.value("localStorage.clear()")
         process.send_signal(signal.SIGTERM)
         assert 0 == process.wait(20)
 
@@ -132,30 +152,29 @@ def test_a_decision_that_is_refused_is_not_shown_as_one(
 @pytest.mark.parametrize("kills", [3, pytest.param(200, marks=pytest.mark.drill)])
 @pytest.mark.timeout(1800)
 def test_no_decision_is_lost_with_the_server(
-    finished: Path, browser: Page, tmp_path: Path, kills: int
+    shop: Path, browser: Page, tmp_path: Path, kills: int
 ) -> None:
     """Killed at any instant: what was answered is there, the rest is exported; none is twice."""
     chance = random.Random(15)  # noqa: S311 - the same instants in each run
-    journal = Journal(tmp_path / "journal")
     browser.download_to(tmp_path)
-    expected, unanswered = 0, 0
+    expected, unanswered, written = 0, 0, 0
     exported: Path | None = None
     for number in range(kills + 1):
-        words = ("tests.browser.decision_journal", "shop.yaml", str(tmp_path / "journal"))
-        with _serving(*words, folder=finished) as (process, address):
+        with _serving("pipeline", "review", "shop.yaml", folder=shop) as (process, address):
             browser.open(f"{address}#view=overview")
             if exported is not None:
+                written += expected == sum(_times(shop).values())
                 browser.choose_file("#import", exported)
                 browser.until("!document.getElementById('import-result').hidden")
                 exported.unlink()
                 exported = None
             assert expected == sum(word != "waiting" for word in browser.value(WORDS))
-            assert [1] * expected == _times(journal)
+            assert [1] * expected == list(_times(shop).values())
             if number == kills:
                 break
             if expected == CLIPS:
-                # All are decided: a new journal, so that there is always a clip that waits.
-                (tmp_path / "journal").unlink()
+                # All are decided: a new file, so that there is always a clip that waits.
+                (shop / FILE).unlink()
                 expected = 0
                 browser.open(f"{address}#view=overview")
             show(browser, "sitting")
@@ -171,12 +190,18 @@ def test_no_decision_is_lost_with_the_server(
                 unanswered += 1
                 browser.value("document.getElementById('export').click()")
                 exported = _downloaded(browser, tmp_path)
-    print(f"{kills} kills, {unanswered} of them before the answer")  # noqa: T201 - a drill's figure
+    print(  # noqa: T201 - a drill's figure
+        f"{kills} kills, {unanswered} of them before the answer, {written} of these when the"
+        " decision was in the file already"
+    )
 
 
-def _times(journal: Journal) -> list[int]:
-    notes = [each["note"] for each in journal.lines()]
-    return [notes.count(note) for note in dict.fromkeys(notes)]
+def _times(folder: Path) -> Counter[str]:
+    """Return how often each note is in the decisions file, replaced or not."""
+    path = folder / FILE
+    text = path.read_text("utf-8") if path.exists() else ""
+    every = read_decisions(text, FILE).values()
+    return Counter(each.note for decisions in every for each in decisions)
 
 
 def _downloaded(browser: Page, folder: Path) -> Path:

@@ -28,12 +28,12 @@ const Comparison = (() => {
 
   async function decide(n) {
     if (!clips[n]) return;
-    await Decisions.record(clips[n], "approved");
+    const isDurable = await Decisions.record(clips[n], "approved");
     at("side-by-side").querySelectorAll(".word").forEach((word, k) => {
       word.textContent = `${Decisions.wordOf(clips[k])} · ${clips[k].provider} · ${moneyText(clips[k])}`;
       word.className = `word ${Decisions.wordOf(clips[k]).replace(" ", "-")}`;
     });
-    announce(`${clips[n].address}: ${Decisions.wordOf(clips[n])}`);
+    announce(isDurable ? `${clips[n].address}: ${Decisions.wordOf(clips[n])}` : `The decision is not saved. ${Decisions.faultText()}`);
   }
 
   const length = () => Math.max(...films.map((video) => video.duration || 0));

@@ -1,10 +1,13 @@
 // What was decided of each clip: saved by the server, or kept in the browser until it is exported.
 const Decisions = (() => {
   const storage = `callsheet decisions ${Data.root} ${Data.name}`;
-  const current = new Map();
+  // What is saved of each clip, several words where people differ; and its latest word that is not.
+  const saved = new Map();
+  const pending = new Map();
   const listeners = [];
   let history = [];
   let unsaved = [];
+  const refused = new WeakSet();
   let fault = "";
 
   const isFinished = (clip) => Boolean(clip.sha256 && clip.path);
@@ -12,18 +15,36 @@ const Decisions = (() => {
   const judged = ({ key, sha256 }) => `${key} ${sha256}`;
   const here = new Set(Data.clips.filter(isFinished).map(judged));
 
-  function accept(entry) {
-    if (entry.verdict === "reopened") current.delete(judged(entry));
-    else current.set(judged(entry), entry);
+  function holds(clip) {
+    const entry = pending.get(judged(clip));
+    return entry ? [entry] : saved.get(judged(clip)) || [];
   }
 
-  const of = (clip) => current.get(judged(clip));
+  function differing(clip) {
+    const words = holds(clip);
+    return new Set(words.map((entry) => entry.verdict)).size > 1 ? words : [];
+  }
+
+  function of(clip) {
+    const entry = differing(clip).length ? null : holds(clip).at(-1);
+    return entry && entry.verdict !== "reopened" ? entry : undefined;
+  }
 
   function wordOf(clip) {
     if (!isFinished(clip)) return "no clip";
     const entry = of(clip);
     if (entry) return entry.verdict;
     return clip.place.clips.some((other) => of(other)?.verdict === "approved") ? "not needed" : "waiting";
+  }
+
+  const told = ({ verdict, reason, note, who }) => [verdict === "reopened" ? "waiting" : verdict, reason, note, who && `saved by ${who}`].filter(Boolean).join(" · ");
+
+  // All that is to be known of a clip's decision; of a conflict what each person said.
+  function textOf(clip) {
+    const words = differing(clip);
+    if (words.length) return `waiting, decided differently: ${[...new Set(words.map(told))].join("; ")}`;
+    const entry = of(clip);
+    return entry ? told(entry) : wordOf(clip);
   }
 
   function keep() {
@@ -54,17 +75,20 @@ const Decisions = (() => {
       while (unsaved.length) {
         const [entry] = unsaved;
         try {
-          accept(await send(entry));
+          const decision = await send(entry);
+          saved.set(judged(entry), [decision]);
           fault = "";
         } catch (error) {
           const isRefused = error instanceof Refusal;
-          fault = isRefused ? `Not saved: ${error.message}` : "The server does not answer: decisions wait here until it does. Export them before you leave.";
+          fault = isRefused ? `Not saved of ${entry.address}: ${error.message}` : "The server does not answer: decisions wait here until it does. Export them before you leave.";
           // It may have been written before the answer was lost: the server looks.
           entry.again = true;
           if (!isRefused) return false;
-          current.delete(judged(entry));
+          refused.add(entry);
+          history = history.filter((each) => each.entry !== entry);
         }
         unsaved.shift();
+        if (pending.get(judged(entry)) === entry) pending.delete(judged(entry));
       }
       return true;
     }).finally(() => { underWay -= 1; });
@@ -74,13 +98,15 @@ const Decisions = (() => {
   class Refusal extends Error {}
 
   // Returns once the decision is durable: true, or false where it is only kept in the page.
-  async function record(clip, verdict, { reason = "", note = "" } = {}) {
-    const entry = { address: clip.address, take: clip.take, key: clip.key, sha256: clip.sha256, verdict, reason, note, at: new Date().toISOString().replace(/\.\d+/, "") };
-    history.push({ clip, before: of(clip) });
+  async function record(clip, verdict, { reason = "", note = "" } = {}, isUndone = false) {
+    // Whoever imports it elsewhere can tell what this person has seen of others' words.
+    const replaces = holds(clip).map((each) => each.id).filter(Boolean);
+    const entry = { address: clip.address, take: clip.take, key: clip.key, sha256: clip.sha256, verdict, reason, note, at: new Date().toISOString().replace(/\.\d+/, ""), replaces };
+    if (!isUndone) history.push({ clip, entry, before: of(clip) });
     unsaved.push(entry);
-    accept(entry);
+    pending.set(judged(entry), entry);
     keep();
-    const isDurable = Data.served ? await flush() : true;
+    const isDurable = Data.served ? (await flush()) && !refused.has(entry) : true;
     tell(clip);
     return isDurable;
   }
@@ -92,13 +118,13 @@ const Decisions = (() => {
     const entry = unsaved.at(-1);
     if (!Data.served && entry && judged(entry) === judged(clip) && !entry.exported) {
       unsaved.pop();
-      current.delete(judged(clip));
-      if (before) accept(before);
+      const earlier = unsaved.findLast((each) => judged(each) === judged(clip));
+      if (earlier) pending.set(judged(clip), earlier);
+      else pending.delete(judged(clip));
       keep();
       tell(clip);
     } else {
-      await record(clip, before ? before.verdict : "reopened", before || {});
-      history.pop();
+      await record(clip, before ? before.verdict : "reopened", before || {}, true);
     }
     return clip;
   }
@@ -107,7 +133,7 @@ const Decisions = (() => {
 
   function exported() {
     const document = { callsheet_decisions: 1, campaign: Data.name, profile: Data.profile, exported_at: new Date().toISOString(), decisions: unsaved.map(({ exported: _, again: __, ...entry }) => entry) };
-    unsaved = unsaved.map((entry) => ({ ...entry, exported: true }));
+    unsaved.forEach((entry) => { entry.exported = true; });
     keep();
     tell();
     return JSON.stringify(document, null, 1) + "\n";
@@ -123,6 +149,7 @@ const Decisions = (() => {
       const clip = Data.byAddress.get(entry.address);
       // A decision whose clip is not there now is history, and decides nothing.
       if (!clip || judged(clip) !== judged(entry)) found.gone += 1;
+      else if (differing(clip).length) found.conflicts.push(`${entry.address}: here ${textOf(clip)}, in the file ${entry.verdict}`);
       else if ((of(clip)?.verdict || "reopened") === entry.verdict) found.same += 1;
       else if (of(clip)) found.conflicts.push(`${entry.address}: here ${of(clip).verdict}, in the file ${entry.verdict}`);
       else {
@@ -133,13 +160,13 @@ const Decisions = (() => {
     return found;
   }
 
-  Data.decisions.forEach(accept);
+  for (const entry of Data.decisions) saved.set(judged(entry), [...(saved.get(judged(entry)) || []), entry]);
   if (!Data.served) {
     try {
       const left = JSON.parse(localStorage.getItem(storage) || "[]");
-      const saved = (entry) => Data.decisions.some((known) => judged(known) === judged(entry) && known.verdict === entry.verdict);
-      unsaved = left.filter((entry) => here.has(judged(entry)) && !saved(entry));
-      unsaved.forEach(accept);
+      const isSaved = (entry) => Data.decisions.some((known) => judged(known) === judged(entry) && known.verdict === entry.verdict);
+      unsaved = left.filter((entry) => here.has(judged(entry)) && !isSaved(entry));
+      unsaved.forEach((entry) => pending.set(judged(entry), entry));
     } catch {
       fault = "This browser keeps nothing for a page from a folder: export before you leave.";
     }
@@ -148,5 +175,5 @@ const Decisions = (() => {
     if (waiting().length) event.preventDefault();
   });
 
-  return { of, wordOf, record, undo, merge, exported, flush, isFinished, isSettled: () => underWay === 0, unsavedCount: () => waiting().length, faultText: () => fault, onChange: (listener) => listeners.push(listener) };
+  return { of, wordOf, textOf, differing, record, undo, merge, exported, flush, isFinished, isSettled: () => underWay === 0, unsavedCount: () => waiting().length, faultText: () => fault, onChange: (listener) => listeners.push(listener) };
 })();

@@ -152,7 +152,8 @@ const Grid = (() => {
     const clip = clipOf(cell);
     const word = Decisions.wordOf(clip);
     const frame = make("span", { class: "frame", style: `height:${where.layout.frame}px` }, still(clip));
-    const title = Decisions.isFinished(clip) ? word : stateText(clip);
+    const said = Decisions.differing(clip).length ? "decided differently" : word;
+    const title = Decisions.isFinished(clip) ? said : stateText(clip);
     const about = make("span", { class: "about" },
       make("span", { class: "unseen" }, clip.address + ": "),
       make("span", { class: "state" }, Decisions.isFinished(clip) && clip.state !== "done" ? `${title}, ${spoken(clip.state)}` : title),

@@ -85,6 +85,9 @@ const Pages = (() => {
     // Of an unknown charge there is no average.
     const perApproved = approved.length && !Data.charges_unknown ? Number(Data.spent.charged) / approved.length : null;
     at("per-approved").textContent = perApproved === null ? "–" : dollars(perApproved);
+    const differing = Data.clips.filter((clip) => Decisions.differing(clip).length);
+    at("differing").hidden = !differing.length;
+    at("differing").replaceChildren(`${counted(differing.length, "clip")} decided differently by several people: `, ...differing.slice(0, 12).map((clip) => button(clip.address, () => go("sitting", { clip }))));
     at("begin").hidden = !waiting.length;
     at("waiting-strip").replaceChildren(...waiting.slice(0, 12).map((clip) => {
       const chosen = button("", () => go("sitting", { clip }), { "aria-label": `look at ${clip.address}` });

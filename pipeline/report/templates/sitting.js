@@ -62,9 +62,7 @@ const Sitting = (() => {
     const left = queue.filter(isWaiting).length;
     at("sitting-place").textContent = `${queue.indexOf(clip) + 1} of ${queue.length}, ${left} waiting`;
     at("sitting-title").textContent = clip.address;
-    const entry = Decisions.of(clip);
-    const said = entry ? [Decisions.wordOf(clip), entry.reason, entry.note, entry.who].filter(Boolean).join(" · ") : Decisions.wordOf(clip);
-    at("sitting-word").textContent = said;
+    at("sitting-word").textContent = Decisions.textOf(clip);
     at("sitting-word").className = `word ${Decisions.wordOf(clip).replace(" ", "-")}`;
     showReasons();
     at("take-strip").replaceChildren(...(siblings(clip).length > 1 ? siblings(clip).map((other) => {
@@ -111,12 +109,12 @@ const Sitting = (() => {
     }
     if (!isDurable) {
       describe();
-      announce("The decision is not saved.");
+      announce(`The decision is not saved. ${Decisions.faultText()}`);
       return;
     }
     at("remark").value = "";
     const next = nextWaiting(decided);
-    announce(`${decided.address}: ${Decisions.wordOf(decided)}`);
+    announce(`${decided.address}: ${Decisions.wordOf(decided)}${Data.served ? ", saved" : ""}`);
     if (next) show(next);
     else {
       show(decided);
