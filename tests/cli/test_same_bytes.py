@@ -19,6 +19,7 @@ WORDS = (
     ("plan", "shop.yaml"),
     ("plan", "shop.yaml", "--format", "json"),
     ("ls", "shop.yaml"),
+    ("diff", "shop.lock.yaml", "shop.yaml"),
     ("why", "shop.yaml", "tag[A]#1"),
     ("why", "shop.yaml", "spin[A]#1", "--format", "json"),
     # Last, for it changes what the others say.
