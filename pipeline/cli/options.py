@@ -189,6 +189,14 @@ Root = Annotated[
     Path | None, get_args(get_type_hints(CampaignOptions, include_extras=True)["root"])[1]
 ]
 """The option of the commands that have a root and no manifest."""
+Rehearse = Annotated[
+    bool, get_args(get_type_hints(CampaignOptions, include_extras=True)["rehearse"])[1]
+]
+MaybeManifest = Annotated[
+    Path | None,
+    typer.Argument(metavar="[M]", help="A manifest, which tells the root and the project."),
+]
+"""The argument of the commands on a root, which a manifest may name."""
 Profile = Annotated[
     str | None, get_args(get_type_hints(CampaignOptions, include_extras=True)["profile"])[1]
 ]

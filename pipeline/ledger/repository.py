@@ -462,6 +462,10 @@ class Ledger:
         """Return which of these digests are clips of a purchase that the ledger knows."""
         return self._read(partial(outputs.bought_clips, digests=digests))
 
+    def clip_purchases(self) -> list[outputs.ClipPurchase]:
+        """Return the purchase of each clip, of all campaigns, by digest."""
+        return self._read(outputs.clip_purchases)
+
     def adopter(self, item_id: int) -> Adopter:
         """Return what is known of an item and its job."""
         return self._read(partial(adoptions.adopter, item_id=item_id))

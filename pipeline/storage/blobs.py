@@ -1,6 +1,6 @@
 """Clips and references by content, below `<root>/.callsheet`, and the output paths that show them.
 
-    store/<2>/<sha256>.<ext>    clips, read-only; nothing here is ever changed or deleted
+    store/<2>/<sha256>.<ext>    clips, read-only and never changed; `store gc` deletes some
     posters/<2>/<sha256>.jpg    a still of each clip; may be deleted, and is then missing in reports
     assets/<sha256>             local references, as they were when they were used
     parts/<name>.part, .json    downloads that are not whole yet, and what is known of them
@@ -21,7 +21,7 @@ from itertools import count
 from pathlib import Path
 
 from pipeline.domain import Media
-from pipeline.errors import MediaFault
+from pipeline.errors import MediaFault, Unusable
 from pipeline.file_content import clip_extension, file_sha256
 from pipeline.storage.fs import (
     READ_ONLY,
@@ -119,6 +119,20 @@ class Store:
         ext = clip_extension(file)
         whole = self.has(sha256, ext) and file_sha256(self.path(sha256, ext)) == sha256
         return whole or self.keep_clip(file, sha256, ext)
+
+    def delete(self, clip: Path) -> None:
+        """Delete a clip of the store and its still; who calls knows that nobody paid for it.
+
+        Unusable where the store is a link: other roots may keep their clips in it.
+        """
+        if not clip.parent.resolve().is_relative_to(self._folder.resolve()):
+            raise Unusable(
+                f"{self._folder / 'store'} leads out of its root, where clips may be"
+                " those of other roots: nothing is deleted"
+            )
+        with writing(clip):
+            clip.unlink(missing_ok=True)
+            self.poster(clip.stem).unlink(missing_ok=True)
 
     def make_cleaned_folder(self, now: datetime) -> Path:
         """Make the folder of one cleaning: a second one on the same day overwrites nothing."""
