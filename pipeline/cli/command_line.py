@@ -39,6 +39,9 @@ COMMANDS: Mapping[str, CommandEntry] = MappingProxyType(
         "check": CommandEntry(
             about="Tell every finding of a manifest; exit 3 if any is an error. Needs no network."
         ),
+        "doctor": CommandEntry(
+            about="Tell whether this machine is ready for a run, and what to do; exit 12 if not."
+        ),
         "plan": CommandEntry(
             about="Tell what would be made, reused and restored, and what it would cost."
         ),

@@ -50,6 +50,16 @@ class CampaignOptions:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class OptionalCampaign(CampaignOptions):
+    """The same, of a command that needs no manifest; without one its path is empty."""
+
+    manifest: Annotated[
+        Path,
+        typer.Argument(metavar="M", help="The manifest, a YAML file.", show_default=False),
+    ] = Path()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SelectionOptions:
     """Which items: options of every command that can do with a part of a campaign."""
 
