@@ -26,7 +26,6 @@ from pipeline.domain.changes import EarlierWork, ItemChange
 from pipeline.domain.item import Alike
 from pipeline.domain.lock import NOTHING_REMEMBERED, LockedClip, LockMemory
 from pipeline.domain.states import State
-from pipeline.errors import LedgerDamaged
 from pipeline.ledger import (
     adoptions,
     budgets,
@@ -46,7 +45,6 @@ from pipeline.ledger import (
 )
 from pipeline.ledger.adoptions import Adopter, PlacedFile
 from pipeline.ledger.connection import (
-    RESTORE,
     allow_temporary,
     be_patient,
     checkpoint,
@@ -67,7 +65,7 @@ from pipeline.ledger.loss_detection import (
     read_traces,
     refuse_lost,
 )
-from pipeline.ledger.migrations import VERSION, Foreign, Newer, migrate, version
+from pipeline.ledger.migrations import VERSION, migrate, read_version
 from pipeline.ledger.outputs import Clip, View
 from pipeline.ledger.paid_elsewhere import AbsentClip
 from pipeline.ledger.paid_tasks import PaidTask, paid_tasks
@@ -588,17 +586,3 @@ def _record_gone(root: Path, connection: Connection, left: tuple[str, ...], at: 
     if left:
         counters = read_counters(root)
         loss_detection.record_gone(connection, left=left, counters=counters, at=at.timestamp())
-
-
-def read_version(path: Path, connection: Connection) -> int:
-    """Return the version of a ledger, 0 for an empty one; LedgerDamaged if it is none of ours."""
-    try:
-        return version(connection)
-    except Newer as newer:
-        raise LedgerDamaged(
-            f"{path}: it was written by a newer Callsheet: update Callsheet, then run again"
-        ) from newer
-    except Foreign as foreign:
-        raise LedgerDamaged(
-            f"{path}: it is another program's database, and is left as it is: {RESTORE}"
-        ) from foreign
