@@ -204,7 +204,7 @@ Rehearse = Annotated[
 ]
 MaybeManifest = Annotated[
     Path | None,
-    typer.Argument(metavar="[M]", help="A manifest, which tells the root and the project."),
+    typer.Argument(metavar="M", help="A manifest, which tells the root and the project."),
 ]
 """The argument of the commands on a root, which a manifest may name."""
 Profile = Annotated[

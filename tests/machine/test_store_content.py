@@ -66,6 +66,8 @@ def test_each_clip_is_listed_with_its_cost_and_its_item(
     assert f"{DIGEST[:12]}  {len(STRAY)} bytes  of no purchase" in printed
     assert f"{ITEMS + 1} clips" in printed
     assert before == finished.ledger.read_bytes()
+    code, printed = callsheet(*store(finished, "ls", "--rehearse"))
+    assert (3, True) == (code, f"no ledger in {finished.root / 'rehearsal'}" in printed), printed
 
     stray.unlink()
     (finished.folder / "cups.csv").write_text(TABLE.replace("B,Brera\n", ""), "utf-8")
