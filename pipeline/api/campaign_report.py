@@ -20,6 +20,7 @@ from pipeline.api.price_notes import price_lines
 from pipeline.api.report_files import write_files
 from pipeline.api.roots import RootChoice, knows, refuse_two_roots
 from pipeline.api.selection import matching_records
+from pipeline.api.sidecars import write_sidecars
 from pipeline.domain import Record, RunRecord
 from pipeline.domain.states import Exit, State, exit_code_for
 from pipeline.errors import InvalidInput, RootRefused
@@ -105,6 +106,7 @@ def report_selection(campaign: LoadedCampaign, *, write: bool) -> Report:
         made = campaign_report(select_records(ledger, campaign), campaign, ledger)
         if write:
             write_files(made, campaign, lambda: select_records(ledger, campaign))
+            write_sidecars(campaign, ledger.records(campaign.name, works=True))
     return made
 
 
@@ -171,6 +173,7 @@ def write_report(
         reviewed_records(ledger, campaign), whole, ledger, elapsed_s, since=since
     )
     write_files(made, campaign, lambda: reviewed_records(ledger, campaign))
+    write_sidecars(campaign, ledger.records(campaign.name, works=True))
     if not campaign.request.selects:
         return made
     asked = reviewed_records(ledger, campaign, selected=True)

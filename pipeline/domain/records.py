@@ -97,6 +97,9 @@ class Record:
     """Whether the provider called the result unsafe; None where it does not say."""
     unwanted: bool = False
     """A person left it out of a run after it was submitted: it was collected all the same."""
+    work: Mapping[str, Any] = field(default_factory=lambda: EMPTY)
+    """What its purchase asked for (`prompt` as sent, `settings`, `references`), where that was read
+    too; a prompt or references that nobody wrote down are None."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

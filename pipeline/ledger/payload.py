@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from pathlib import PurePath
 from typing import Any
 
 import orjson
@@ -130,6 +131,42 @@ def apply_snapshot(payload: bytes, purchase: bytes) -> bytes:
     """Return an item's payload with what it was when this purchase was made."""
     kept = orjson.loads(purchase).get("item") or {}
     return orjson.dumps({**orjson.loads(payload), **kept}) if kept else payload
+
+
+def bought_work(data: Mapping[str, Any], purchase: bytes, *, as_planned: bool) -> Mapping[str, Any]:
+    """Return what a purchase asked for: its prompt as sent, its settings, its references.
+
+    What the purchase does not keep (it was paid elsewhere, or by an earlier version) is as planned,
+    for the same key is the same work. A provider's own words of it are only its own: without
+    `as_planned`, where another one is planned now, the prompt is None. References that nobody kept
+    are None.
+    """
+    kept = orjson.loads(purchase).get("item") or {}
+    values = kept.get("values") or data.get("values") or {}
+    return {
+        "prompt": kept.get("sent_prompt") or (data["sent_prompt"] if as_planned else None),
+        "settings": kept.get("settings") or data["settings"],
+        "references": _references(values, data["assets"]) if "references" in values else None,
+    }
+
+
+def _references(
+    values: Mapping[str, Any], assets: Sequence[Mapping[str, Any]]
+) -> list[dict[str, Any]]:
+    """Return the references among the values of a key, each medium with its whole digest."""
+    told = []
+    for reference in values["references"]:
+        media = []
+        for each in reference["media"]:
+            # A key's values have the first digits only, which nobody compares with a file's.
+            whole = {asset.get("source_digest") or asset["digest"]: asset for asset in assets}
+            sha256 = next((d for d in whole if d.startswith(each["digest"])), each["digest"])
+            made_from = whole.get(sha256, {}).get("made_from", "")
+            file = each.get("file") or PurePath(made_from).name
+            media.append({"file": file, "sha256": sha256, "done": list(each.get("done", ()))})
+        named = {name: reference.get(name, "") for name in ("name", "role", "ordinal", "say")}
+        told.append({**named, "media": media})
+    return told
 
 
 def is_other_take(payload: bytes, other: bytes) -> bool:

@@ -10,11 +10,12 @@ from typing import Any, TypeVar
 import orjson
 from sqlalchemy import Connection, RowMapping, select
 
-from pipeline.domain import DEFAULT_MODEL, Record
+from pipeline.domain import DEFAULT_MODEL, EMPTY, Record
 from pipeline.domain.review import Review
 from pipeline.domain.states import REPLANNED, UNBOUGHT, State, status_of
 from pipeline.findings import Span
 from pipeline.ledger.outputs import CLIP, EXTENSION
+from pipeline.ledger.payload import bought_work
 from pipeline.ledger.plan_totals import current, stands
 from pipeline.ledger.purchases import PAID_EARLIER, PAID_ELSEWHERE, UNKNOWN
 from pipeline.ledger.sql_schema import (
@@ -46,11 +47,12 @@ def page(
     after: int,
     selected: bool = False,
     review: Judge | None = None,
+    works: bool = False,
 ) -> tuple[list[Record], int | None]:
     """Return the next records from after a position on, and where to go on; None at the end.
 
     `selected` leaves out what the last admission did not select; `review` is asked what was decided
-    of a clip.
+    of a clip; with `works` records tell what their purchases asked for.
     """
     first = items.alias("first")
     query = (
@@ -81,7 +83,7 @@ def page(
         query = query.where(items.c.selected == 1)
     rows = connection.execute(query).mappings().all()
     paid = _purchases_of(connection, [row["key"] for row in rows])
-    found = [_record(campaign, row, paid.get(row["key"], []), review) for row in rows]
+    found = [_record(campaign, row, paid.get(row["key"], []), review, works=works) for row in rows]
     return found, rows[-1]["position"] if len(rows) == _PAGE else None
 
 
@@ -109,7 +111,12 @@ def _purchases_of(connection: Connection, keys: Sequence[str]) -> dict[str, list
 
 
 def _record(
-    campaign: str, row: RowMapping, paid: Sequence[RowMapping], review: Judge | None
+    campaign: str,
+    row: RowMapping,
+    paid: Sequence[RowMapping],
+    review: Judge | None,
+    *,
+    works: bool,
 ) -> Record:
     payload = orjson.loads(row["data"])
     own = [purchase for purchase in paid if purchase["campaign"] == campaign]
@@ -148,6 +155,11 @@ def _record(
         origin_shot=_span(payload["origin"]["shot"]),
         origin_row=_span(payload["origin"]["row"]) if payload["origin"]["row"] else None,
         passed_over=tuple((name, why) for name, why in payload["passed_over"]),
+        work=(
+            bought_work(payload, paid[-1]["request"], as_planned=row["provider"] == row["maker"])
+            if works and paid
+            else EMPTY
+        ),
     )
 
 

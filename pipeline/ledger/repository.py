@@ -318,12 +318,16 @@ class Ledger:
         *,
         selected: bool = False,
         review: record_pages.Judge | None = None,
+        works: bool = False,
     ) -> Iterator[Record]:
         """Return the campaign's items in plan order, as they stand, read page by page.
 
-        `selected`: those that the last admission selected; `review` is asked of each clip.
+        `selected`: those that the last admission selected; `review` is asked of each clip; with
+        `works` they tell what their purchases asked for.
         """
-        pages = partial(record_pages.page, campaign=campaign, selected=selected, review=review)
+        pages = partial(
+            record_pages.page, campaign=campaign, selected=selected, review=review, works=works
+        )
         return iter_pages(lambda after: self._read(partial(pages, after=after)), before=-1)
 
     def item_changes(self, campaign: str, *, address: str = "") -> Iterator[ItemChange]:

@@ -23,8 +23,8 @@ from tests.architecture.source import PACKAGE
 
 _APART = "sandbox"
 """A provider's stand-in is not on the way, though it runs the same package."""
-_ASIDE = "write_lock_file"
-"""The lock file is written from the ledger beside the report: it is no step on the way to it."""
+_ASIDE = frozenset({"write_lock_file", "write_sidecars"})
+"""These files are written from the ledger beside the report: they are no step on the way to it."""
 _STEPS = frozenset({"call", "return"})
 _MOST = 50
 """Members of a list that are looked at."""
@@ -73,7 +73,7 @@ class Walk:
         module = _module(frame.f_code.co_filename)
         if not module or getattr(self._busy, "at_it", False):
             return
-        if frame.f_code.co_name == _ASIDE:
+        if frame.f_code.co_name in _ASIDE:
             self._busy.aside = event == "call"
         if getattr(self._busy, "aside", False):
             return
