@@ -7,7 +7,6 @@ import inspect
 import textwrap
 from collections.abc import Iterator
 from enum import Enum
-from pathlib import Path
 from typing import Any
 
 from pipeline.cli.command_line import callsheet
@@ -88,5 +87,5 @@ def _default(option: Any) -> str:
     if option.required:
         return "required"
     value = option.default.value if isinstance(option.default, Enum) else option.default
-    unsaid = value is None or value is False or value in {"", Path()}
+    unsaid = option.show_default is False or value is None or value is False or value == ""
     return "" if unsaid else f"`{value}`"
