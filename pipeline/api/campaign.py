@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,8 +28,10 @@ if TYPE_CHECKING:  # what follows is slow to load
     from pipeline.api.decision_import import ImportedDecisions
     from pipeline.api.explanations import Explanation
     from pipeline.api.lock_file import ChangedLock
+    from pipeline.api.orphan_files import CleanResult, OrphanFile
     from pipeline.api.reconciliation import Decisions
     from pipeline.api.shared_clips import SharedClips
+    from pipeline.api.store_content import StoreEntry, StorePlace
     from pipeline.api.verification import Verification
     from pipeline.report.summary import Report
     from pipeline.run.adopting import Adopted
@@ -241,6 +244,53 @@ class Campaign:
 
         return import_clip(self._loaded, file, address, cost_usd=cost_usd)
 
+    def find_orphans(self) -> Sequence[OrphanFile]:
+        """Return the clips below the campaign's folder that no item of the manifest owns any more.
+
+        for orphan in campaign.find_orphans():
+            print(orphan.path, orphan.bytes)
+        """
+        from pipeline.api.orphan_files import find_orphans  # noqa: PLC0415 - seldom needed
+
+        return find_orphans(self._loaded)
+
+    def clean(self, orphans: Sequence[OrphanFile]) -> CleanResult:
+        """Move orphans to `.callsheet/cleaned/<date>` in the root; nothing is deleted.
+
+        cleaned = campaign.clean(campaign.find_orphans())
+        print(cleaned.folder, len(cleaned.moved))
+        """
+        from pipeline.api.orphan_files import clean_campaign  # noqa: PLC0415 - seldom needed
+
+        return clean_campaign(self._loaded, orphans, now=datetime.now(UTC))
+
+    def list_store(self) -> Sequence[StoreEntry]:
+        """Return every clip in the store of the campaign's root, whichever campaign it is of.
+
+        for clip in campaign.list_store():
+            print(clip.sha256, clip.bytes, clip.owner, clip.charged_usd)
+        """
+        from pipeline.api.store_content import list_store  # noqa: PLC0415 - seldom needed
+
+        return list_store(self._store_place())
+
+    def find_garbage(self) -> Sequence[StoreEntry]:
+        """Return the clips of that store that no ledger, lock file or decisions file knows."""
+        from pipeline.api.store_content import find_garbage  # noqa: PLC0415 - seldom needed
+
+        return find_garbage(self._store_place())
+
+    def delete_garbage(self, entries: Sequence[StoreEntry]) -> Sequence[StoreEntry]:
+        """Delete clips that nobody paid for, for good; return those that are gone.
+
+        campaign.delete_garbage(campaign.find_garbage())
+        """
+        from pipeline.api.store_content import delete_garbage  # noqa: PLC0415 - seldom needed
+
+        return delete_garbage(
+            self._store_place(), entries, adopt_root=self._loaded.request.adopt_root
+        )
+
     def decide(
         self,
         address: str,
@@ -302,6 +352,12 @@ class Campaign:
         from pipeline.api.lock_pruning import prune_orphans  # noqa: PLC0415 - seldom needed
 
         return prune_orphans(self._loaded)
+
+    def _store_place(self) -> StorePlace:
+        from pipeline.api.store_content import store_place  # noqa: PLC0415 - seldom needed
+
+        request = self._loaded.request
+        return store_place(request.manifest, request.root, rehearse=request.rehearse)
 
     def _with(self, **changes: Any) -> LoadedCampaign:
         loaded = self._loaded

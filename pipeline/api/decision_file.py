@@ -42,7 +42,7 @@ from pipeline.plan.decision_text import (
 from pipeline.plan.lock.lock_addresses import place_of, take_of
 from pipeline.storage.shared_file import change_file
 
-_SUFFIX = ".decisions.yaml"
+SUFFIX = ".decisions.yaml"
 _REVIEW_OF = {
     Verdict.APPROVED: Review.APPROVED,
     Verdict.REJECTED: Review.REJECTED,
@@ -156,7 +156,7 @@ class DecisionIndex:
 
 def decisions_path(request: CampaignRequest, campaign: str) -> Path:
     """Return where the decisions of a campaign are: `<stem>[.<profile>].decisions.yaml`."""
-    return lock_path(request, campaign, _SUFFIX)
+    return lock_path(request, campaign, SUFFIX)
 
 
 def load_decisions(request: CampaignRequest, campaign: str) -> DecisionIndex:

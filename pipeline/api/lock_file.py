@@ -6,7 +6,8 @@ A rehearsal's lives in its root, like everything that a rehearsal leaves.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+import re
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -25,6 +26,7 @@ from pipeline.storage.shared_file import change_file
 
 SUFFIX = ".lock.yaml"
 _PRUNED = ".lock.old"
+_DIGEST = re.compile(r"(?<![0-9a-f])[0-9a-f]{64}(?![0-9a-f])")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,9 +73,21 @@ def locked_takes(request: CampaignRequest, campaign: str) -> dict[str, list[int]
 def with_other_locks(memory: LockMemory, request: CampaignRequest) -> LockMemory:
     """Return a memory with the clips of every lock file in the project: none of them is lost."""
     digests = {
-        clip.sha256 for path in _locks_below(request.project.folder) for clip in _clips_of(path)
+        clip.sha256
+        for path in _files_below(request.project.folder, (SUFFIX,))
+        for clip in _clips_of(path)
     }
     return replace(memory, others=frozenset(digests))
+
+
+def digests_named(folder: Path, endings: Collection[str]) -> frozenset[str]:
+    """Return every SHA-256 that stands in a file of these endings in a project, or in a lock file.
+
+    A file of which nothing else can be understood, such as one with Git's conflict marks, is good
+    for that. InvalidInput where one cannot be read.
+    """
+    files = _files_below(folder, (SUFFIX, _PRUNED, *endings))
+    return frozenset(digest for file in files for digest in _DIGEST.findall(_read(file)))
 
 
 def write_lock_file(ledger: Ledger, request: CampaignRequest, campaign: str) -> bool:
@@ -161,10 +175,10 @@ def _parse(text: str, path: Path, request: CampaignRequest | None) -> dict[str, 
     return read_lock(text, str(path), advice)
 
 
-def _locks_below(folder: Path) -> Iterator[Path]:
+def _files_below(folder: Path, endings: tuple[str, ...]) -> Iterator[Path]:
     for place, folders, names in os.walk(folder):
         folders[:] = [each for each in folders if not each.startswith(".")]
-        yield from (Path(place, name) for name in names if name.endswith(SUFFIX))
+        yield from (Path(place, name) for name in names if name.endswith(endings))
 
 
 def _clips_of(path: Path) -> Iterator[LockedClip]:

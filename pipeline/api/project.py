@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pipeline.api.campaign import Campaign
 from pipeline.api.campaign_plan import Plan, plan_campaign
 from pipeline.api.campaign_request import CampaignRequest
 from pipeline.api.loaded_campaign import load_campaign
 from pipeline.api.project_file import project_of
+
+if TYPE_CHECKING:  # what follows is slow to load
+    from pipeline.api.health_checks import HealthCheck
 
 _Path = str | os.PathLike[str]
 
@@ -51,20 +56,28 @@ class Project:
         InvalidInput if nothing can be made of it; RootRefused if the campaign was run in another
         root and none is named here.
         """
-        path = Path(manifest)
-        request = CampaignRequest(
-            manifest=path,
-            project=project_of(path),
-            profile=profile,
-            overrides=tuple(overrides),
-            provider=provider,
-            root=self._root,
-            adopt_root=self._adopt_root,
-            rehearse=self._rehearse,
-            env_file=self._env_file,
-            base_urls=self._base_urls,
-        )
+        request = self._request(manifest, profile)
+        request = replace(request, overrides=tuple(overrides), provider=provider)
         return Campaign(load_campaign(request))
+
+    def check_health(
+        self,
+        manifest: _Path | None = None,
+        *,
+        profile: str | None = None,
+        offline: bool = False,
+    ) -> Sequence[HealthCheck]:
+        """Return how this machine stands for a run of a manifest, or of any: `callsheet doctor`.
+
+        Providers are asked what the accounts have left, unless `offline`; nothing is bought. What
+        is wrong with the manifest is counted, and no exception.
+
+            for check in project.check_health("campaign.yaml"):
+                print(check.status, check.name, check.found, check.remedy)
+        """
+        from pipeline.api.health_checks import check_health  # noqa: PLC0415 - seldom needed
+
+        return list(check_health(self._request(manifest or Path(), profile), offline=offline))
 
     def load_plan(self, file: _Path, *, still_valid: bool = False) -> Plan:
         """Return a saved plan, to be run: of the manifest and the root that it names.
@@ -82,3 +95,16 @@ class Project:
         )
         fresh, _ = require_fresh(saved, load_campaign(request), still_valid=still_valid)
         return plan_campaign(fresh)
+
+    def _request(self, manifest: _Path, profile: str | None) -> CampaignRequest:
+        path = Path(manifest)
+        return CampaignRequest(
+            manifest=path,
+            project=project_of(path),
+            profile=profile,
+            root=self._root,
+            adopt_root=self._adopt_root,
+            rehearse=self._rehearse,
+            env_file=self._env_file,
+            base_urls=self._base_urls,
+        )

@@ -141,7 +141,13 @@ def open_lanes(
             open_own = partial(_rehearsal_lanes, campaign, addresses)
         else:
             variables = variables_of(settings, campaign.request)
-            open_own = partial(_account_lanes, campaign, variables, notify)
+            open_own = partial(
+                account_lanes,
+                request=campaign.request,
+                written=campaign.manifest.providers,
+                variables=variables,
+                notify=notify,
+            )
         lanes = {lane.name: lane for name in sorted(names) for lane in open_own(OFFERS[name])}
         for name in sorted(standby - names):
             try:
@@ -167,19 +173,25 @@ def _rehearsal_lanes(
         yield _lane(offer, settings, hosts, account=account, key=key)
 
 
-def _account_lanes(
-    campaign: LoadedCampaign,
+def account_lanes(
+    offer: Offer,
+    *,
+    request: CampaignRequest,
+    written: Mapping[str, ProviderSettings],
     variables: Mapping[str, str],
     notify: Callable[[str], None],
-    offer: Offer,
 ) -> Iterator[Lane]:
-    settings = campaign.manifest.providers.get(offer.provider)
-    keys = keys_of(offer, settings, variables, campaign.request)
-    given = base_urls(campaign.request.base_urls).get(offer.provider, {})
+    """Yield a lane for each account of a provider that has a key; `written` is the manifest's word.
+
+    InvalidInput where there is no key, or an address that may not be used.
+    """
+    settings = written.get(offer.provider)
+    keys = keys_of(offer, settings, variables, request)
+    given = base_urls(request.base_urls).get(offer.provider, {})
     hosts, foreign = hosts_of(offer, settings, variables, given)
     for line in foreign:
         notify(f"address from outside the manifest: {line}")
-    without = keyless_accounts(offer, settings, variables, campaign.request)
+    without = keyless_accounts(offer, settings, variables, request)
     for account, variable in without.items():
         notify(f"account {account} of {offer.provider} has no key of its own: set {variable}")
     if len(keys) > 1:

@@ -5,15 +5,13 @@ from __future__ import annotations
 from dataclasses import fields
 from typing import Any
 
-import typer
-
 from pipeline.api.campaign_report import load_for_status
 from pipeline.api.campaign_request import CampaignRequest
 from pipeline.api.loaded_campaign import LoadedCampaign, load_campaign
 from pipeline.api.project_file import project_of
 from pipeline.api.roots import TwoRoots, refuse_two_roots
 from pipeline.api.steering import steer_run
-from pipeline.cli.console import person_is_there, print_error, print_text
+from pipeline.cli.console import confirm, person_is_there, print_error, print_text
 from pipeline.cli.options import CampaignOptions
 from pipeline.ledger.root_identity import refusal_of_work
 
@@ -58,5 +56,5 @@ def _ask_for_root(found: TwoRoots) -> CampaignRequest:
         return refuse_two_roots(found)
     print_error(found.message)
     # On standard error, as standard output may go to a file or a program.
-    use = typer.confirm(f"Go on in {found.known.home}?", default=True, err=True)
+    use = confirm(f"Go on in {found.known.home}?", default=True, to_stderr=True)
     return found.known if use else found.own

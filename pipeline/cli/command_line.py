@@ -39,6 +39,9 @@ COMMANDS: Mapping[str, CommandEntry] = MappingProxyType(
         "check": CommandEntry(
             about="Tell every finding of a manifest; exit 3 if any is an error. Needs no network."
         ),
+        "doctor": CommandEntry(
+            about="Tell whether this machine is ready for a run, and what to do; exit 12 if not."
+        ),
         "plan": CommandEntry(
             about="Tell what would be made, reused and restored, and what it would cost."
         ),
@@ -76,6 +79,10 @@ COMMANDS: Mapping[str, CommandEntry] = MappingProxyType(
         "verify": CommandEntry(
             about="Read every clip of a campaign, and hold it against ledger and lock file; exit 15"
             " on damage."
+        ),
+        "clean": CommandEntry(
+            about="Move clips that no item owns any more out of the campaign's folder, once you say"
+            " yes."
         ),
         "reconcile": CommandEntry(
             about="Settle doubts and overdue clips with the provider, and collect what is finished."

@@ -11,11 +11,14 @@ import errno
 import io
 import os
 import select
+import signal
 import stat
 import sys
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, TextIO
+
+import typer
 
 from pipeline.foreign_text import escape, printable
 
@@ -45,6 +48,52 @@ def print_error_from_signal(text: str) -> None:
         os.write(_STDERR, f"{printable(text)}\n".encode())
     except OSError:
         return
+
+
+def confirm(question: str, *, default: bool, to_stderr: bool) -> bool:
+    """Return what a person answers; a signal ends the waiting, whenever it comes.
+
+    typer.Abort where there is no answer to come.
+    """
+    choices = "[Y/n]" if default else "[y/N]"
+    while True:
+        stream = sys.stderr if to_stderr else sys.stdout
+        print(printable(f"{question} {choices}: "), end="", file=stream, flush=True)
+        _wait_for_input()
+        line = sys.stdin.readline()
+        if not line:
+            raise typer.Abort
+        answer = {"y": True, "yes": True, "n": False, "no": False, "": default}.get(
+            line.strip().lower()
+        )
+        if answer is not None:
+            return answer
+        print("answer y or n", file=stream)
+
+
+def _wait_for_input() -> None:
+    """Return once standard input has something, or a signal was taken.
+
+    `read` alone would not do: a signal that comes after the interpreter has looked for one, and
+    before the system call, is not seen until a line was typed.
+    """
+    woken, waking = os.pipe()
+    os.set_blocking(waking, False)
+    try:
+        before = signal.set_wakeup_fd(waking)
+    except ValueError:
+        # Not in the main thread, which alone is told of signals.
+        before = None
+    try:
+        select.select([sys.stdin, woken], [], [])
+    except (OSError, ValueError):
+        # Standard input is no file, as where it was replaced: there is nothing to wait for.
+        pass
+    finally:
+        if before is not None:
+            signal.set_wakeup_fd(before)
+        os.close(woken)
+        os.close(waking)
 
 
 class ResilientOutput(io.FileIO):

@@ -50,6 +50,16 @@ class CampaignOptions:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class OptionalCampaign(CampaignOptions):
+    """The same, of a command that needs no manifest; without one its path is empty."""
+
+    manifest: Annotated[
+        Path,
+        typer.Argument(metavar="M", help="The manifest, a YAML file.", show_default=False),
+    ] = Path()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SelectionOptions:
     """Which items: options of every command that can do with a part of a campaign."""
 
@@ -189,6 +199,14 @@ Root = Annotated[
     Path | None, get_args(get_type_hints(CampaignOptions, include_extras=True)["root"])[1]
 ]
 """The option of the commands that have a root and no manifest."""
+Rehearse = Annotated[
+    bool, get_args(get_type_hints(CampaignOptions, include_extras=True)["rehearse"])[1]
+]
+MaybeManifest = Annotated[
+    Path | None,
+    typer.Argument(metavar="M", help="A manifest, which tells the root and the project."),
+]
+"""The argument of the commands on a root, which a manifest may name."""
 Profile = Annotated[
     str | None, get_args(get_type_hints(CampaignOptions, include_extras=True)["profile"])[1]
 ]
@@ -199,6 +217,8 @@ LaneOrAll = Annotated[
 Quiet = Annotated[
     bool, typer.Option("--quiet", "-q", help="Say only what went wrong, and what is asked.")
 ]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
+"""The option of the commands that ask before they move or delete files."""
 Scenario = Annotated[
     Path | None, typer.Option("--scenario", help="How the sandbox is to misbehave (YAML).")
 ]

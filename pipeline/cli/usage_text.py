@@ -11,7 +11,7 @@ from types import MappingProxyType
 
 OTHER_COMMANDS: Mapping[str, str] = MappingProxyType(
     {
-        "check": "validate lint test doctor",
+        "check": "validate lint test",
         "plan": "estimate cost costs price preview dry-run dryrun",
         "run": "start render generate make build execute go create",
         "ls": "list items",

@@ -359,7 +359,7 @@ class Exit(IntEnum):
     """Some items are held by the budget."""
     STOPPED = 12
     """Stopped: no credit, a bad key, the brake, a disk that is full, another run at work, a root
-    that is a copy or a rehearsal's, or a person who said no."""
+    that is a copy or a rehearsal's, a person who said no, or something that `doctor` found."""
     UNKNOWN = 13
     """The outcome of some items is unknown, or overdue."""
     STALE = 14

@@ -13,7 +13,7 @@ from pathlib import Path
 from pipeline.errors import LedgerDamaged, RootRefused
 from pipeline.ledger.connection import connect, copy, translate_errors
 from pipeline.ledger.loss_detection import is_missing
-from pipeline.ledger.repository import read_version
+from pipeline.ledger.migrations import read_version
 from pipeline.ledger.root_identity import find_kind, kind_of
 from pipeline.ledger.root_lock import LEDGER, RootLock, explain, keep_replaced, prepare
 from pipeline.storage.fs import STATE_FOLDER, beside, sync, writing

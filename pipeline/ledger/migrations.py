@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 from sqlalchemy import Connection, insert, inspect, select, text
 
+from pipeline.errors import LedgerDamaged
+from pipeline.ledger.connection import RESTORE
 from pipeline.ledger.fast_sql import create_tables
 from pipeline.ledger.history_tables import add_history_tables
 from pipeline.ledger.sql_schema import (
@@ -234,6 +237,20 @@ def version(connection: Connection) -> int:
     if found is None or found > VERSION:
         raise Newer
     return int(found)
+
+
+def read_version(path: Path, connection: Connection) -> int:
+    """Return the version of a ledger, 0 for an empty one; LedgerDamaged if it is none of ours."""
+    try:
+        return version(connection)
+    except Newer as newer:
+        raise LedgerDamaged(
+            f"{path}: it was written by a newer Callsheet: update Callsheet, then run again"
+        ) from newer
+    except Foreign as foreign:
+        raise LedgerDamaged(
+            f"{path}: it is another program's database, and is left as it is: {RESTORE}"
+        ) from foreign
 
 
 def migrate(connection: Connection) -> None:

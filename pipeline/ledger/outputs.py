@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from decimal import Decimal
 from typing import Any
 
 from sqlalchemy import (
@@ -25,6 +26,7 @@ from pipeline.ledger.jobs import Job, move
 from pipeline.ledger.paid_elsewhere import promised_clips
 from pipeline.ledger.payload import apply_snapshot, is_other_take
 from pipeline.ledger.plan_totals import current
+from pipeline.ledger.purchases import UNKNOWN
 from pipeline.ledger.sql_schema import (
     campaigns,
     clips,
@@ -34,6 +36,7 @@ from pipeline.ledger.sql_schema import (
     payloads,
     purchases,
     set_aside,
+    usd,
 )
 
 CLIP = "clip"
@@ -55,6 +58,20 @@ class Clip:
     fps: float | None = None
     signature: str = ""
     """Of its file in the store, when its bytes were last known to be right (`disk.signature`)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClipPurchase:
+    """What a clip was bought for, and what uses it now; several purchases may have one clip."""
+
+    sha256: str
+    campaign: str
+    """What it was bought for, and the address below."""
+    address: str
+    charged_usd: Decimal | None
+    """What it cost, with what it may have cost; None where nobody knows."""
+    used_by: list[tuple[str, str]] = field(default_factory=list)
+    """Campaign and address of each item of a latest plan that has it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -300,6 +317,39 @@ def clips_of(connection: Connection, *, keys: Sequence[str]) -> dict[str, str]:
     return promised_clips(connection, keys=[key for key in keys if key not in found]) | found
 
 
+def clip_purchases(connection: Connection) -> list[ClipPurchase]:
+    """Return the purchase of each clip that a job has, with the items that it is used by now."""
+    query = (
+        select(
+            *(jobs.c.sha256, jobs.c.purchase_id, purchases.c.address, campaigns.c.name),
+            *(purchases.c.charged_microusd, purchases.c.possible_microusd),
+            purchases.c.charge_source,
+        )
+        .add_columns(_USER.c.name.label("user"), items.c.address.label("used_at"))
+        .join_from(jobs, purchases, purchases.c.id == jobs.c.purchase_id)
+        .join(campaigns, campaigns.c.id == purchases.c.campaign_id)
+        .outerjoin(items, items.c.key == jobs.c.key)
+        .outerjoin(
+            _USER, (_USER.c.id == items.c.campaign_id) & (_USER.c.generation == items.c.generation)
+        )
+        .where(jobs.c.sha256 != "")
+        .order_by(jobs.c.sha256, jobs.c.purchase_id, _USER.c.name, items.c.position)
+    )
+    found: dict[tuple[str, int], ClipPurchase] = {}
+    for row in connection.execute(query):
+        spent = row.charged_microusd + row.possible_microusd
+        purchase = ClipPurchase(
+            sha256=row.sha256,
+            campaign=row.name,
+            address=row.address,
+            charged_usd=None if row.charge_source == UNKNOWN else usd(spent),
+        )
+        purchase = found.setdefault((row.sha256, row.purchase_id), purchase)
+        if row.user is not None:
+            purchase.used_by.append((row.user, row.used_at))
+    return list(found.values())
+
+
 def known_clips(connection: Connection, *, digests: Sequence[str]) -> frozenset[str]:
     """Return which of these digests are clips of this ledger, set aside or not."""
     known = union(*(select(t.c.sha256).where(t.c.sha256.in_(digests)) for t in (clips, set_aside)))
@@ -330,6 +380,7 @@ def _view(campaign: str, row: RowMapping | Mapping[str, Any]) -> View:
     )
 
 
+_USER = campaigns.alias("user")
 _VIEWS = (
     select(
         items.c.id,

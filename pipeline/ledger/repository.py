@@ -7,7 +7,7 @@ settles what a crash left behind; nothing is sent by that.
 from __future__ import annotations
 
 from asyncio import Future
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from datetime import datetime
@@ -26,7 +26,6 @@ from pipeline.domain.changes import EarlierWork, ItemChange
 from pipeline.domain.item import Alike
 from pipeline.domain.lock import NOTHING_REMEMBERED, LockedClip, LockMemory
 from pipeline.domain.states import State
-from pipeline.errors import LedgerDamaged
 from pipeline.ledger import (
     adoptions,
     budgets,
@@ -46,7 +45,6 @@ from pipeline.ledger import (
 )
 from pipeline.ledger.adoptions import Adopter, PlacedFile
 from pipeline.ledger.connection import (
-    RESTORE,
     allow_temporary,
     be_patient,
     checkpoint,
@@ -67,7 +65,7 @@ from pipeline.ledger.loss_detection import (
     read_traces,
     refuse_lost,
 )
-from pipeline.ledger.migrations import VERSION, Foreign, Newer, migrate, version
+from pipeline.ledger.migrations import VERSION, migrate, read_version
 from pipeline.ledger.outputs import Clip, View
 from pipeline.ledger.paid_elsewhere import AbsentClip
 from pipeline.ledger.paid_tasks import PaidTask, paid_tasks
@@ -312,11 +310,7 @@ class Ledger:
 
     def states(self, keys: Iterable[str]) -> Mapping[str, State]:
         """Return the state of each of these keys that the ledger knows."""
-        wanted = list(dict.fromkeys(keys))
-        found: dict[str, State] = {}
-        for start in range(0, len(wanted), _KEYS_AT_ONCE):
-            found |= self._read(partial(jobs.states, keys=wanted[start : start + _KEYS_AT_ONCE]))
-        return found
+        return self._by_key(jobs.states, keys)
 
     def records(
         self,
@@ -327,8 +321,7 @@ class Ledger:
     ) -> Iterator[Record]:
         """Return the campaign's items in plan order, as they stand, read page by page.
 
-        `selected` leaves out those that the last admission did not select; `review` is asked what
-        was decided of a clip.
+        `selected`: those that the last admission selected; `review` is asked of each clip.
         """
         pages = partial(record_pages.page, campaign=campaign, selected=selected, review=review)
         return iter_pages(lambda after: self._read(partial(pages, after=after)), before=-1)
@@ -449,12 +442,14 @@ class Ledger:
 
     def clips_of(self, keys: Iterable[str]) -> Mapping[str, str]:
         """Return the SHA-256 of the clip of each of these keys that has one."""
+        return self._by_key(outputs.clips_of, keys)
+
+    def _by_key(self, read: Callable[..., Mapping[str, T]], keys: Iterable[str]) -> dict[str, T]:
+        """Return what an operation reads of some keys, so many at once as SQLite takes."""
         wanted = list(dict.fromkeys(keys))
-        found: dict[str, str] = {}
+        found: dict[str, T] = {}
         for start in range(0, len(wanted), _KEYS_AT_ONCE):
-            found |= self._read(
-                partial(outputs.clips_of, keys=wanted[start : start + _KEYS_AT_ONCE])
-            )
+            found |= self._read(partial(read, keys=wanted[start : start + _KEYS_AT_ONCE]))
         return found
 
     def is_known_clip(self, sha256: str) -> bool:
@@ -464,6 +459,10 @@ class Ledger:
     def bought_clips(self, digests: Sequence[str]) -> frozenset[str]:
         """Return which of these digests are clips of a purchase that the ledger knows."""
         return self._read(partial(outputs.bought_clips, digests=digests))
+
+    def clip_purchases(self) -> list[outputs.ClipPurchase]:
+        """Return the purchase of each clip, of all campaigns, by digest."""
+        return self._read(outputs.clip_purchases)
 
     def adopter(self, item_id: int) -> Adopter:
         """Return what is known of an item and its job."""
@@ -587,17 +586,3 @@ def _record_gone(root: Path, connection: Connection, left: tuple[str, ...], at: 
     if left:
         counters = read_counters(root)
         loss_detection.record_gone(connection, left=left, counters=counters, at=at.timestamp())
-
-
-def read_version(path: Path, connection: Connection) -> int:
-    """Return the version of a ledger, 0 for an empty one; LedgerDamaged if it is none of ours."""
-    try:
-        return version(connection)
-    except Newer as newer:
-        raise LedgerDamaged(
-            f"{path}: it was written by a newer Callsheet: update Callsheet, then run again"
-        ) from newer
-    except Foreign as foreign:
-        raise LedgerDamaged(
-            f"{path}: it is another program's database, and is left as it is: {RESTORE}"
-        ) from foreign

@@ -157,6 +157,19 @@ class RootLock:
         self._file.flush()
 
 
+def find_occupant(root: Path) -> str:
+    """Return which process works in a root, in words; empty where none does. Nothing is written."""
+    path = root / STATE_FOLDER / _LOCK
+    with suppress(FileNotFoundError, NotADirectoryError), path.open("rb") as file:
+        # One that was released is empty: it is not even tried, so that nobody is turned away.
+        if os.fstat(file.fileno()).st_size:
+            try:
+                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return _holder(path)
+    return ""
+
+
 def _holder(path: Path) -> str:
     try:
         claim = json.loads(path.read_bytes())

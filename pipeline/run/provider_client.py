@@ -143,8 +143,10 @@ class ProviderClient:
             return reply
         return self._ask("read_quote", partial(quotes.read_quote, reply), (Quote, Fault))
 
-    async def balance(self) -> Charge | Fault:
-        """Ask for what the account has left."""
+    async def balance(
+        self, *, arrived: Callable[[Response], None] = lambda _: None
+    ) -> Charge | Fault:
+        """Ask for what the account has left; `arrived` is called with the reply, unread."""
         balances = cast("Balances", self.provider)
         ids = {CLIENT_ID: str(uuid4())}
         reply = await self._exchange(
@@ -152,6 +154,7 @@ class ProviderClient:
         )
         if isinstance(reply, Fault):
             return reply
+        arrived(reply)
         return self._ask("read_balance", partial(balances.read_balance, reply), (Charge, Fault))
 
     async def _exchange(self, name: str, ask: Callable[[], Request]) -> Response | Fault:

@@ -114,7 +114,6 @@ async def _run(
         log_level="error",
         access_log=False,
         server_header=False,
-        date_header=False,
         backlog=_BACKLOG,
         timeout_keep_alive=75,
         timeout_graceful_shutdown=_GRACE_S,

@@ -1,9 +1,10 @@
 """Clips and references by content, below `<root>/.callsheet`, and the output paths that show them.
 
-    store/<2>/<sha256>.<ext>    clips, read-only; nothing here is ever changed or deleted
+    store/<2>/<sha256>.<ext>    clips, read-only and never changed; `store gc` deletes some
     posters/<2>/<sha256>.jpg    a still of each clip; may be deleted, and is then missing in reports
     assets/<sha256>             local references, as they were when they were used
     parts/<name>.part, .json    downloads that are not whole yet, and what is known of them
+    cleaned/<date>/<path>       clips that no item owned any more, where they stood below the root
 
 What stands at an output path is a copy, never a link into the store: people save over what they
 were given. All calls block; those on large files belong in a thread. A disk that does not allow
@@ -15,11 +16,13 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Callable, Iterator
+from datetime import datetime
+from itertools import count
 from pathlib import Path
 
 from pipeline.domain import Media
-from pipeline.errors import MediaFault
-from pipeline.file_content import file_sha256
+from pipeline.errors import MediaFault, Unusable
+from pipeline.file_content import clip_extension, file_sha256
 from pipeline.storage.fs import (
     READ_ONLY,
     STATE_FOLDER,
@@ -105,6 +108,38 @@ class Store:
                 return False
         self.adopt(part, sha256, ext)
         return True
+
+    def secure(self, file: Path, sha256: str) -> bool:
+        """See to it that the store has the whole clip that a file is; False if it is another.
+
+        It may be the last whole copy: what the store has is read. OSError if it cannot be.
+        """
+        if file.is_symlink() or file_sha256(file) != sha256:
+            return False
+        ext = clip_extension(file)
+        whole = self.has(sha256, ext) and file_sha256(self.path(sha256, ext)) == sha256
+        return whole or self.keep_clip(file, sha256, ext)
+
+    def delete(self, clip: Path) -> None:
+        """Delete a clip of the store and its still; who calls knows that nobody paid for it.
+
+        Unusable where the store is a link: other roots may keep their clips in it.
+        """
+        if not clip.parent.resolve().is_relative_to(self._folder.resolve()):
+            raise Unusable(
+                f"{self._folder / 'store'} leads out of its root, where clips may be"
+                " those of other roots: nothing is deleted"
+            )
+        with writing(clip):
+            clip.unlink(missing_ok=True)
+            self.poster(clip.stem).unlink(missing_ok=True)
+
+    def make_cleaned_folder(self, now: datetime) -> Path:
+        """Make the folder of one cleaning: a second one on the same day overwrites nothing."""
+        parent = self._make_folder(self._folder / "cleaned")
+        names = (f"{now:%Y-%m-%d}{f'-{n}' if n > 1 else ''}" for n in count(1))
+        folder = next(parent / name for name in names if not (parent / name).exists())
+        return self._make_folder(folder)
 
     def copy_out(
         self, sha256: str, ext: str, target: Path, *, known: Callable[[str], bool] | None = None

@@ -108,6 +108,14 @@ def beside(target: Path) -> Path:
     return new
 
 
+def remove_empty(folder: Path, top: Path) -> None:
+    """Remove a folder, and those above it up to `top`, which stays, as long as they are empty."""
+    with contextlib.suppress(OSError):
+        while folder != top:
+            folder.rmdir()
+            folder = folder.parent
+
+
 def signature(found: os.stat_result) -> str:
     """Return what tells that a file was not touched since: size, times and inode, as text.
 

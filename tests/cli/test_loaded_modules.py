@@ -59,6 +59,13 @@ def test_a_check_opens_no_network_and_draws_nothing(tmp_path: Path) -> None:
     assert [] == _among(_loaded(*words), (*_SENDS, *_WATCHES, "rich"))
 
 
+def test_a_doctor_who_asks_nobody_opens_no_network(tmp_path: Path) -> None:
+    """`doctor --offline` loads no HTTP: what sends is loaded where something is sent."""
+    loaded = _loaded("doctor", str(SMALL), "--offline", "--rehearse", "--root", str(tmp_path))
+
+    assert [] == _among(loaded, (*_SENDS, *_WATCHES, "rich"))
+
+
 @pytest.mark.timeout(400)
 def test_a_run_with_nothing_to_do_opens_no_network(tmp_path: Path) -> None:
     """A run that finds all clips there loads neither HTTP nor FFmpeg, nor the run itself."""

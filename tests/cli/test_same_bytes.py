@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -17,8 +18,12 @@ from tests.cli import edits
 WORDS = (
     ("plan", "shop.yaml"),
     ("plan", "shop.yaml", "--format", "json"),
+    ("ls", "shop.yaml"),
+    ("diff", "shop.lock.yaml", "shop.yaml"),
     ("why", "shop.yaml", "tag[A]#1"),
     ("why", "shop.yaml", "spin[A]#1", "--format", "json"),
+    # Last, for it changes what the others say.
+    ("approve", "shop.yaml", "tag[B]#1", "spin[A]#1", "tag[A]#1", "--who", "Åse", "--note", "好"),
 )
 MACHINES: tuple[dict[str, str], ...] = (
     {"PYTHONHASHSEED": "0", "TZ": "UTC", "LC_ALL": "C.UTF-8"},
@@ -41,7 +46,7 @@ for words in json.loads(sys.argv[1]):
 
 @pytest.fixture(scope="module")
 def edited(finished: Path, tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
-    """Return two copies of an edited campaign, in folders of other names and depths."""
+    """Return copies of an edited campaign, in folders of other names and depths."""
     folder = tmp_path_factory.mktemp("one") / "shop"
     shutil.copytree(finished, folder)
     edits.both(
@@ -51,8 +56,10 @@ def edited(finished: Path, tmp_path_factory: pytest.TempPathFactory) -> list[Pat
         edits.lay_out_at("x/"),
     )(folder)
     other = tmp_path_factory.mktemp("other") / "much" / "deeper" / "workshop"
-    shutil.copytree(folder, other)
-    return [folder, other]
+    third = folder.with_name("a shop")
+    for copy in (other, third):
+        shutil.copytree(folder, copy)
+    return [folder, other, third]
 
 
 @pytest.fixture(scope="module")
@@ -67,7 +74,7 @@ def printed(edited: list[Path]) -> list[Mapping[tuple[str, ...], bytes]]:
             check=True,
             timeout=120,
         ).stdout.split(b"\0")
-        for machine, folder in zip(MACHINES, [*edited, edited[0]], strict=True)
+        for machine, folder in zip(MACHINES, edited, strict=True)
     ]
     return [dict(zip(WORDS, each, strict=False)) for each in told]
 
@@ -81,3 +88,12 @@ def test_the_same_bytes_everywhere(
 
     assert 1 == len(told)
     assert b"[A]#1" in told.pop()
+
+
+@pytest.mark.usefixtures("printed")
+def test_the_same_decisions_are_the_same_file_everywhere(edited: list[Path]) -> None:
+    """But for when they were made, to the second."""
+    files = [(folder / "shop.decisions.yaml").read_text("utf-8") for folder in edited]
+    (written,) = {re.sub(r'"at": "[^"]*"', "", text) for text in files}
+
+    assert 3 == written.count('"who": "Åse"')

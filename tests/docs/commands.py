@@ -7,6 +7,7 @@ import inspect
 import textwrap
 from collections.abc import Iterator
 from enum import Enum
+from pathlib import Path
 from typing import Any
 
 from pipeline.cli.command_line import callsheet
@@ -87,4 +88,5 @@ def _default(option: Any) -> str:
     if option.required:
         return "required"
     value = option.default.value if isinstance(option.default, Enum) else option.default
-    return "" if value is None or value is False or value == "" else f"`{value}`"
+    unsaid = value is None or value is False or value in {"", Path()}
+    return "" if unsaid else f"`{value}`"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import shutil
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -57,10 +57,17 @@ def _client(endpoint: str) -> Any:
 
 def clone(campaign: Campaign, folder: Path) -> Campaign:
     """Return the campaign as a colleague has it out of Git: manifest, table and lock file."""
-    folder.mkdir()
-    for name in ("cups.yaml", "cups.csv", "cups.lock.yaml"):
-        shutil.copy(campaign.folder / name, folder / name)
+    if not (campaign.folder / ".git").is_dir():
+        _git(campaign.folder, "init")
+        _git(campaign.folder, "add", "cups.yaml", "cups.csv", "cups.lock.yaml")
+        _git(campaign.folder, "commit", "-m", "made in June")
+    _git(folder.parent, "clone", str(campaign.folder), folder.name)
     return Campaign(folder, campaign.address)
+
+
+def _git(folder: Path, *words: str) -> None:
+    identity = ("-c", "user.name=ann", "-c", "user.email=ann@example.org")
+    subprocess.run(["git", *identity, *words], cwd=folder, capture_output=True, check=True)
 
 
 def place(campaign: Campaign) -> tuple[str, ...]:
@@ -90,14 +97,25 @@ def test_the_s3_server_refuses_a_second_conditional_put(s3: str) -> None:
 
 
 def test_another_machine_has_the_same_bytes_for_nothing(
-    finished: Campaign, callsheet: Callsheet, sandbox: Sandbox, tmp_path: Path, shared: str
+    finished: Campaign,
+    callsheet: Callsheet,
+    sandbox: Sandbox,
+    tmp_path: Path,
+    shared: str,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """A pushes; B pulls and runs the lock: same digests, no request, and `verify` fails by name."""
+    """A pushes; B, with a home of its own and no key, pulls and runs the lock: the same digests.
+
+    No request is sent, and `verify` fails by name after one byte has changed.
+    """
     assert 0 == callsheet("store", "push", *place(finished), shared)[0]
     code, printed = callsheet("store", "push", *place(finished), shared)
     assert (0, True) == (code, "0 clips pushed, 2 there already" in printed)
     other = clone(finished, tmp_path / "b")
     before = sandbox.ledger()
+    for name in ("HOME", "XDG_CACHE_HOME", "XDG_CONFIG_HOME"):
+        monkeypatch.setenv(name, str(tmp_path / "home-of-ben"))
+    monkeypatch.delenv("RUNWARE_API_KEY")
 
     code, printed = callsheet("store", "pull", *place(other), shared)
     assert (0, True) == (code, "2 clips pulled" in printed), printed

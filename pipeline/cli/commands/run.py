@@ -33,7 +33,7 @@ from pipeline.api.loss_consent import (
 from pipeline.api.money_text import item_count, price_text
 from pipeline.api.report_files import has_report, report_paths
 from pipeline.cli.campaigns import open_campaign, request_of
-from pipeline.cli.console import person_is_there, print_error
+from pipeline.cli.console import confirm, person_is_there, print_error
 from pipeline.cli.interrupts import stopping_in_order
 from pipeline.cli.loss_text import print_absent, print_loss
 from pipeline.cli.options import (
@@ -339,7 +339,7 @@ def _agree(
     if asking is None or not buys.items:
         return None
     asking.print(f"This spends real money: {price_text(buys)}.")
-    if not typer.confirm("Make it?", default=False, err=asking.stderr):
+    if not confirm("Make it?", default=False, to_stderr=asking.stderr):
         raise typer.Exit(Exit.STOPPED)
     # What has no price is not in the sum, which is then not all that was agreed to.
     return settings if buys.unpriced else _cap(settings, buys.high_usd)

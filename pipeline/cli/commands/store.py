@@ -1,21 +1,43 @@
-"""`store adopt`, `store push`, `store pull`: clips that are there or elsewhere."""
+"""`store adopt`, `push`, `pull`, `ls`, `gc`: clips that are there, elsewhere, or nobody's."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
-from typing import Annotated
+from types import MappingProxyType
+from typing import Annotated, Any
 
 import typer
 
+from pipeline.api.campaign_request import usage
 from pipeline.api.clip_adoption import adopt_clips
 from pipeline.api.money_text import item_count
 from pipeline.api.shared_clips import SharedClips, pull_clips, push_clips
+from pipeline.api.store_content import (
+    ClipOwner,
+    StoreEntry,
+    delete_garbage,
+    find_garbage,
+    list_store,
+    store_place,
+)
 from pipeline.cli.campaigns import open_campaign, open_for_status, request_of
-from pipeline.cli.console import print_error, print_text
+from pipeline.cli.console import person_is_there, print_error, print_text
 from pipeline.cli.finding_text import findings_text
 from pipeline.cli.loss_text import print_loss
-from pipeline.cli.options import CampaignOptions, WorkOptions, command_app, with_options
+from pipeline.cli.options import (
+    CampaignOptions,
+    ListForm,
+    Listing,
+    MaybeManifest,
+    Rehearse,
+    Root,
+    WorkOptions,
+    Yes,
+    command_app,
+    with_options,
+)
 from pipeline.cli.plan_text import plan_sentence
 from pipeline.domain.money import exact_usd
 from pipeline.domain.states import Exit
@@ -24,6 +46,14 @@ from pipeline.run.adopting import Adopted, NotAdopted, StoredClip
 app = command_app("store", "Work with the clips that an output root keeps.")
 _SHOWN_DIGITS = 12
 _SHOWN = 20
+_OWNERS: Mapping[ClipOwner, str] = MappingProxyType(
+    {
+        ClipOwner.LEDGER: "of an earlier try, or set aside",
+        ClipOwner.FILE: "of no purchase here; a lock or decisions file names it",
+        ClipOwner.NOBODY: "of no purchase",
+    }
+)
+"""What stands for the items of a clip that none has."""
 
 
 @app.command(epilog="Example: callsheet store adopt campaign.yaml 3f9a='spin[SKU-1001,calm]#1'")
@@ -112,6 +142,64 @@ def pull(options: CampaignOptions, url: Where) -> None:
     print_text(f"to lay them out: {campaign.request.command()} --locked")
 
 
+@app.command(name="ls", epilog="Example: callsheet store ls --root outputs")
+def list_(
+    manifest: MaybeManifest = None,
+    root: Root = None,
+    rehearse: Rehearse = False,
+    form: Listing = ListForm.TEXT,
+) -> None:
+    """List the clips of a root's store: digest, bytes, what each cost, and what uses it.
+
+    A clip of no purchase was put there by somebody, or its ledger is lost: `store adopt` takes it
+    in, `store gc` deletes it. Nothing is written, and a run may go on meanwhile.
+    """
+    place = store_place(manifest, root, rehearse=rehearse)
+    entries = list_store(place)
+    for entry in entries:
+        print_text(_entry_text(entry) if form is ListForm.TEXT else json.dumps(_plain(entry)))
+    if form is ListForm.TEXT:
+        total = sum(entry.bytes for entry in entries)
+        spent = sum((entry.charged_usd or Decimal(0) for entry in entries), Decimal(0))
+        print_text(
+            f"{place.root}: {item_text(len(entries))}, {total:,} bytes, {exact_usd(spent)} USD"
+        )
+
+
+@app.command(epilog="Example: callsheet store gc campaign.yaml")
+@with_options
+def gc(
+    work: WorkOptions,
+    manifest: MaybeManifest = None,
+    root: Root = None,
+    rehearse: Rehearse = False,
+    yes: Yes = False,
+) -> None:
+    """Delete the clips of a root's store that nobody paid for, once you say yes.
+
+    Those are clips that neither the root's ledger nor any lock file or decisions file of the
+    project knows, whatever state the file is in; of branches that are not checked out nothing is
+    known. Where the ledger has lost purchases nothing is deleted: exit 12.
+    """
+    place = store_place(manifest, root, rehearse=rehearse)
+    entries = find_garbage(place)
+    if not entries:
+        print_text(f"every clip in the store of {place.root} was paid for: nothing to delete")
+        return
+    for entry in entries:
+        print_text(_entry_text(entry))
+    total = sum(entry.bytes for entry in entries)
+    print_text(f"{item_text(len(entries))} of no purchase and in no lock file, {total:,} bytes")
+    if not yes:
+        if not person_is_there():
+            raise usage("nobody is there to ask", "say --yes")
+        if not typer.confirm("Delete them for good?", default=False, err=True):
+            raise typer.Exit(Exit.STOPPED)
+    adopt = work.adopt_root or person_is_there()
+    gone = delete_garbage(place, entries, adopt_root=adopt, notify=print_error)
+    print_text(f"{item_text(len(gone))} deleted, {sum(entry.bytes for entry in gone):,} bytes")
+
+
 def item_text(clips: int) -> str:
     """Return a number of clips as a person reads it."""
     return "1 clip" if clips == 1 else f"{clips} clips"
@@ -145,6 +233,38 @@ def _print_results(results: Sequence[Adopted | NotAdopted]) -> None:
         )
     else:
         print_text("nothing was adopted")
+
+
+def _entry_text(entry: StoreEntry) -> str:
+    """Return a clip of the store as a line: what it is, what it cost, and whose it is."""
+    cost, whose = "", _OWNERS.get(entry.owner, "")
+    if entry.owner is ClipOwner.PURCHASE:
+        spent = entry.charged_usd
+        cost = "price unknown  " if spent is None else f"{exact_usd(spent)} USD  "
+        used = [f"{name} {address}" for each in entry.purchases for name, address in each.used_by]
+        bought = [f"{each.campaign} {each.address} (no item now)" for each in entry.purchases]
+        whose = ", ".join(dict.fromkeys(used or bought))
+    return f"{entry.sha256[:_SHOWN_DIGITS]}  {entry.bytes:,} bytes  {cost}{whose}"
+
+
+def _plain(entry: StoreEntry) -> Mapping[str, Any]:
+    """Return a clip of the store as plain data; sums are in USD, as text."""
+    spent = entry.charged_usd
+    return {
+        "sha256": entry.sha256,
+        "path": str(entry.path),
+        "bytes": entry.bytes,
+        "owner": entry.owner.value,
+        "charged_usd": None if spent is None else exact_usd(spent),
+        "bought_for": [
+            {"campaign": each.campaign, "address": each.address} for each in entry.purchases
+        ],
+        "used_by": [
+            {"campaign": name, "address": address}
+            for each in entry.purchases
+            for name, address in each.used_by
+        ],
+    }
 
 
 def _clip_text(clip: StoredClip) -> str:
