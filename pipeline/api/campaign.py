@@ -25,6 +25,7 @@ if TYPE_CHECKING:  # what follows is slow to load
     from pipeline.api.campaign_run import Run
     from pipeline.api.clip_adoption import AdoptedClips
     from pipeline.api.decision_file import DecisionIndex, MergedDecisions
+    from pipeline.api.decision_import import ImportedDecisions
     from pipeline.api.explanations import Explanation
     from pipeline.api.lock_file import ChangedLock
     from pipeline.api.orphan_files import CleanResult, OrphanFile
@@ -326,6 +327,19 @@ class Campaign:
         from pipeline.api.decision_file import merge_decision_file  # noqa: PLC0415 - seldom needed
 
         return merge_decision_file(self._loaded.request, self.name, theirs)
+
+    def import_decisions(self, exported: Path, *, who: str = "") -> ImportedDecisions:
+        """Take in what a page exported (`NAME.decisions.json`), each decision once.
+
+        `who` decided, where not the user. InvalidInput where the file is not one of this campaign;
+        decisions of clips that are not here are told in `left`.
+
+            found = campaign.import_decisions(Path("spring.decisions.json"), who="ben")
+            print(found.added, found.left, found.conflicts)
+        """
+        from pipeline.api.decision_import import import_decisions  # noqa: PLC0415 - seldom needed
+
+        return import_decisions(self._loaded, exported, who)
 
     def merge_lock(self) -> ChangedLock:
         """Merge what Git's conflict marks keep apart in the lock file; no clip is lost by it."""

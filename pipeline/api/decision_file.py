@@ -66,6 +66,17 @@ class MergedDecisions:
     """Addresses of takes about which two people's words differ."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JudgedTake:
+    """What a person's word for a take came to."""
+
+    take: MadeTake
+    decision: TakeDecision
+    """What is in the take's line."""
+    is_new: bool
+    """Whether it was not there before."""
+
+
 class DecisionIndex:
     """What a campaign's decisions say of its items."""
 
@@ -183,29 +194,28 @@ def keep_approved(
 def judge_takes(
     request: CampaignRequest,
     campaign: str,
-    made: Iterable[MadeTake],
-    judgement: Judgement,
-) -> dict[str, TakeDecision]:
-    """Write a decision on clips into the line of each place that has one; durable on return.
+    said: Iterable[tuple[MadeTake, Judgement]],
+) -> list[JudgedTake]:
+    """Write decisions on clips into the line of each place that has one; durable on return.
 
-    All of it at once, or nothing. Return what holds of each address now: where the same was said
-    already by the same person, that stands as it is.
+    All of them at once, or nothing. Return in their order what they came to: where the same was
+    said already by the same person, that stands as it is.
     """
     path = decisions_path(request, campaign)
-    decided: dict[str, TakeDecision] = {}
+    decided: list[JudgedTake] = []
     # Two addresses may share a clip, and each brings all of its places.
-    takes = {take.address: take for take in made}.values()
+    judgements = {(take.address, judgement): (take, judgement) for take, judgement in said}
 
     def change(text: str) -> str:
         decided.clear()
         # Read under the file's lock: a colleague's word of a moment ago is what is replaced.
         places = _parse(text, path, request)
         index = DecisionIndex(places)
-        for take in takes:
+        for take, judgement in judgements.values():
             place = place_of(take.address)
-            said = _said_already(index, take, judgement)
-            if said is not None:
-                decided[take.address] = said
+            same = _said_already(index, take, judgement)
+            if same is not None:
+                decided.append(JudgedTake(take=take, decision=same, is_new=False))
                 continue
             decision = TakeDecision(
                 take=take_of(take.address),
@@ -216,14 +226,16 @@ def judge_takes(
                 at=judgement.at.replace(microsecond=0),
                 reason=judgement.reason,
                 note=judgement.note,
-                replaces=_replaces(index, take, judgement.verdict),
+                replaces=_replaces(index, take, judgement),
             )
             known = places.get(place, ())
             places[place] = merge_decisions(known, [decision])
             if len(places[place]) == len(known):
                 raise usage(f"{place}: the same was decided in this very second; wait for the next")
             text = splice_decisions(text, place, places[place])
-            decided[take.address] = decision
+            decided.append(JudgedTake(take=take, decision=decision, is_new=True))
+            # What comes next in a list may be of the same clip.
+            index = DecisionIndex(places) if len(judgements) > 1 else index
         return text
 
     change_file(path, change)
@@ -263,21 +275,36 @@ def _said_already(
     index: DecisionIndex, take: MadeTake, judgement: Judgement
 ) -> TakeDecision | None:
     """Return the decision that says the same of a take, in its place's own line; None if none."""
+    here = index.places.get(place_of(take.address), ())
     in_force = index.in_force(take.address, take.key, take.sha256)
-    if len(in_force) != 1 or in_force[0] not in index.places.get(place_of(take.address), ()):
-        return None
-    same = all(
-        getattr(in_force[0], name) == getattr(judgement, name)
-        for name in ("verdict", "who", "reason", "note")
-    )
-    return in_force[0] if same else None
+    known = [each for each in in_force if len(in_force) == 1 and each.who == judgement.who]
+    if judgement.seen is not None:
+        # What is imported was perhaps imported before, by whomever, and has been replaced since.
+        clip, at = (take.key, take.sha256), judgement.at.replace(microsecond=0)
+        known += [each for each in here if (each.clip, each.at) == (clip, at)]
+    for each in known:
+        same = all(
+            getattr(each, name) == getattr(judgement, name)
+            for name in ("verdict", "reason", "note")
+        )
+        if same and each in here:
+            return each
+    return None
 
 
-def _replaces(index: DecisionIndex, take: MadeTake, verdict: Verdict) -> tuple[str, ...]:
+def _replaces(index: DecisionIndex, take: MadeTake, judgement: Judgement) -> tuple[str, ...]:
     """Return the ids of what held of a clip until now; a further take says nothing of it."""
-    if verdict is Verdict.REROLL:
+    if judgement.verdict is Verdict.REROLL:
         return ()
-    return tuple(sorted({each.id for each in index.in_force(take.address, take.key, take.sha256)}))
+    in_force = index.in_force(take.address, take.key, take.sha256)
+    if judgement.seen is not None:
+        # What others said and this person did not know of stands beside it.
+        in_force = [
+            each
+            for each in in_force
+            if each.id in judgement.seen or (each.who == judgement.who and each.at <= judgement.at)
+        ]
+    return tuple(sorted({each.id for each in in_force}))
 
 
 def _ids(places: dict[str, tuple[TakeDecision, ...]]) -> set[str]:

@@ -60,6 +60,7 @@ def decide(
         reason=reason,
         note=note,
     )
-    every = chain.from_iterable(made.values())
-    decided = judge_takes(campaign.request, campaign.name, every, judgement)
+    every = ((take, judgement) for take in chain.from_iterable(made.values()))
+    judged = judge_takes(campaign.request, campaign.name, every)
+    decided = {each.take.address: each.decision for each in judged}
     return {a: tuple(decided[take.address] for take in takes) for a, takes in made.items()}

@@ -35,7 +35,7 @@ from pipeline.api.judgements import decide
 from pipeline.api.loaded_campaign import LoadedCampaign
 from pipeline.api.report_files import folder_of, page_source, write_posters
 from pipeline.domain.review import Verdict, plain_decision
-from pipeline.errors import CallsheetError, Unusable
+from pipeline.errors import CallsheetError, InvalidInput, Unusable
 from pipeline.file_content import VIDEO_FORMATS, file_format
 from pipeline.report.html import poster_path, to_html
 
@@ -151,6 +151,9 @@ class ReviewPage:
                     await run_in_threadpool(self._find, decision) if given.get("again") else None
                 )
                 saved = known or await run_in_threadpool(self.decide, decision)
+            except InvalidInput as refused:
+                why = "; ".join(finding.message for finding in refused.findings)
+                return _json({"error": why}, 409)
             except CallsheetError as refused:
                 return _json({"error": str(refused)}, 409)
         return _json({"decision": saved}, 200)

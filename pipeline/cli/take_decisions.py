@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Annotated
 
 import typer
@@ -22,6 +23,12 @@ Reason = Annotated[
 ]
 Note = Annotated[str, typer.Option("--note", help="What else is to be known of it.")]
 Who = Annotated[str, typer.Option("--who", help="Who decides; else the name of the user.")]
+
+
+def print_conflicts(addresses: Iterable[str]) -> None:
+    """Tell which clips wait since two people's words for them differ."""
+    for address in addresses:
+        print_text(printable_line(f"decided differently by two people, and waiting: {address}"))
 
 
 def decide_takes(

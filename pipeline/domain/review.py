@@ -52,6 +52,8 @@ class Judgement:
     at: datetime
     reason: str = ""
     note: str = ""
+    seen: frozenset[str] | None = None
+    """Ids of others' decisions that the person knew, who was elsewhere; None: all that hold."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,12 +100,17 @@ def plain_decision(decision: TakeDecision) -> dict[str, Any]:
     }
 
 
+def decision_time(text: str) -> datetime:
+    """Return the moment that a decision's text names; ValueError: no such day."""
+    return datetime.strptime(text, _TIME).replace(tzinfo=UTC)
+
+
 def read_decision(data: Mapping[str, Any]) -> TakeDecision:
     """Return the decision that plain data tells, which fit the schema; ValueError: no such day."""
     return TakeDecision(
         **{name: data[name] for name in ("take", "key", "sha256", "who")},
         verdict=Verdict(data["verdict"]),
-        at=datetime.strptime(data["at"], _TIME).replace(tzinfo=UTC),
+        at=decision_time(data["at"]),
         reason=data.get("reason", ""),
         note=data.get("note", ""),
         replaces=tuple(data.get("replaces", ())),

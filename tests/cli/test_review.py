@@ -22,6 +22,10 @@ from tests.architecture.source import REPOSITORY
 from tests.browser.chromium import FOUND, Page, chromium
 from tests.browser.decision_journal import REFUSED, Journal
 from tests.browser.page_checks import CLIPPED, LOADED, VIEWS, accessibility_faults, show
+from tests.cli.conftest import SHOP_KEY
+from tests.cli.edits import swap
+from tests.processes import run_callsheet
+from tests.sandboxes import Sandbox
 
 needs_browser = pytest.mark.skipif(FOUND is None, reason="no Chromium on this machine")
 CLIPS = 6
@@ -146,6 +150,94 @@ def test_a_decision_that_is_refused_is_not_shown_as_one(
 
         assert REFUSED in browser.value("document.getElementById('unsaved-text').textContent")
         assert ["waiting"] * CLIPS == browser.value(WORDS)
+
+
+@needs_browser
+def test_a_conflict_is_shown_and_a_clip_made_anew_is_refused(
+    finished: Path, shop: Path, browser: Page, sandbox: Sandbox
+) -> None:
+    """Both words for a clip are shown until one more decides; what was replaced is not judged."""
+    for who, decision in (("ann", ("approve",)), ("ben", ("reject", "--reason", "colour"))):
+        command, *more = decision
+        words = [command, "shop.yaml", "tag[A]#1", "--who", who, *more]
+        assert 0 == run_callsheet(words, folder=shop).returncode
+        (shop / FILE).rename(shop / f"{who}.yaml")
+    for who in ("ann", "ben"):
+        merged = run_callsheet(["review", "shop.yaml", "--merge", f"{who}.yaml"], folder=shop)
+        assert 0 == merged.returncode, merged.stderr
+    assert "decided differently by two people, and waiting: tag[A]#1" in merged.stdout
+    with _serving("pipeline", "review", "shop.yaml", folder=shop) as (_, address):
+        browser.open(address)
+        assert "1 clip decided differently" in browser.value(
+            "document.getElementById('differing').innerText"
+        )
+        browser.value("document.querySelector('#differing button').click()")
+        both = ("approved · saved by ann", "rejected · colour · saved by ben")
+        assert all(word in browser.value(SAID) for word in both)
+        assert "waiting" == browser.value("Decisions.wordOf(Data.byAddress.get('tag[A]#1'))")
+        assert [] == accessibility_faults(browser)
+        browser.press("l")
+        browser.until("Decisions.isSettled()")
+        browser.value("Pages.look(Data.byAddress.get('tag[A]#1'))")
+        assert browser.value(SAID).startswith("later · saved by ")
+
+        swap("{{ cup.name }} for", "{{ cup.name }}, new, for")(shop)
+        url = f"--base-url=runware={sandbox.base_urls['runware']}"
+        again = ["run", "shop.yaml", "--yes", "--adopt-root", "--select", "tag[A]#1", url]
+        # A copy is worked in only where the original is gone.
+        original = finished / "outputs"
+        aside = original.rename(finished / "aside")
+        try:
+            made = run_callsheet(again, {"RUNWARE_API_KEY": SHOP_KEY}, folder=shop)
+        finally:
+            aside.rename(original)
+        assert 0 == made.returncode, made.stdout + made.stderr
+        before = (shop / FILE).read_bytes()
+        browser.press("a")
+        browser.until("Decisions.isSettled()")
+
+        why = "there is another clip at tag[A]#1 by now: load the page again"
+        assert why in browser.value("document.getElementById('unsaved-text').textContent")
+        assert why in browser.value("document.getElementById('announcement').textContent")
+        assert browser.value(SAID).startswith("later · saved by ")
+        assert before == (shop / FILE).read_bytes()
+        browser.open(f"{address}#view=overview")
+        assert "waiting" == browser.value("Decisions.wordOf(Data.byAddress.get('tag[A]#1'))")
+
+
+@needs_browser
+def test_what_a_page_exports_is_taken_in_once(shop: Path, browser: Page, tmp_path: Path) -> None:
+    """What was decided, and taken back, in the page of the folder is in the file after --import."""
+    browser.download_to(tmp_path)
+    (page,) = (shop / "outputs").rglob("report/index.html")
+    browser.open(page)
+    browser.value("localStorage.clear()")
+    browser.open(page)
+    browser.value("Pages.look(Data.byAddress.get('spin[A]#1'))")
+    browser.press("a")
+    browser.value("document.getElementById('export').click()")
+    _downloaded(browser, tmp_path).unlink()
+    browser.value("Pages.look(Data.byAddress.get('spin[A]#1'))")
+    browser.press("r", "1")
+    browser.value("Pages.look(Data.byAddress.get('tag[B]#1'))")
+    browser.press("l")
+    browser.value("document.getElementById('export').click()")
+    exported = _downloaded(browser, tmp_path)
+    browser.value("localStorage.clear()")
+
+    words = ["review", "shop.yaml", "--import", str(exported), "--who", "ann"]
+    first = run_callsheet(words, folder=shop)
+    file = (shop / FILE).read_bytes()
+    second = run_callsheet([*words[:-1], "ben"], folder=shop)
+
+    assert ("3 added, 0 known", 0) == (first.stdout.split(": ")[1][:16], first.returncode)
+    assert "0 added, 3 known" in second.stdout
+    assert file == (shop / FILE).read_bytes()
+    places = read_decisions(file.decode(), FILE)
+    # Perhaps both in one second: which came later is in what it replaces.
+    approved, rejected = sorted(places["spin[A]"], key=lambda each: each.verdict)
+    assert ((approved.id,), "product") == (rejected.replaces, rejected.reason)
+    assert ["later"] == [str(each.verdict) for each in places["tag[B]"]]
 
 
 @needs_browser
