@@ -86,6 +86,31 @@ def test_an_approved_take_stays_until_it_is_reopened(
     assert 2 == len(sandbox.tasks("runware"))
 
 
+def test_an_approved_take_stays_where_its_row_is_named_otherwise(
+    campaign: Campaign, callsheet: Callsheet, sandbox: Sandbox
+) -> None:
+    """The clip satisfies the row of another name, stays approved there, and is kept by an edit.
+
+    So does one at a row that shares it, where nobody said a word of that row.
+    """
+    assert 0 == callsheet(*campaign.words())[0]
+    decide(callsheet, campaign, "approve", "still[A]#1", *ANN)
+    table = campaign.folder / "cups.csv"
+    table.write_text(TABLE.replace("A,Alba", "X,Alba\nY,Alba"), "utf-8")
+    assert 0 == callsheet(*campaign.words())[0]
+    assert ["still[X]#1", "still[Y]#1"] == reviewed(callsheet, campaign, "approved")
+    table.write_text(TABLE.replace("A,Alba", "X,Aura\nY,Aula"), "utf-8")
+
+    assert 0 == callsheet(*campaign.words())[0]
+
+    assert 2 == len(sandbox.tasks("runware"))
+    assert ["still[X]#1", "still[Y]#1"] == reviewed(callsheet, campaign, "stale")
+    decide(callsheet, campaign, "reopen", "still[X]#1")
+    assert not reviewed(callsheet, campaign, "stale")
+    assert 0 == callsheet(*campaign.words())[0]
+    assert 4 == len(sandbox.tasks("runware"))
+
+
 def test_what_was_rejected_buys_nothing_and_a_reroll_buys_one(
     finished: Campaign, callsheet: Callsheet, sandbox: Sandbox
 ) -> None:
