@@ -88,8 +88,9 @@ class CampaignRequest:
         It is about the same plan: what was set for that is set again.
         """
         words = ["callsheet", *verb.split(), str(self.manifest)]
-        # Also an empty one: it turns the project's profile off.
-        words += ["--profile", self.profile] if self.profile is not None else []
+        # An empty one turns the project's profile off, where it has one.
+        told = self.profile is not None and bool(self.profile or self.project.profile)
+        words += ["--profile", self.profile_name] if told else []
         words += [word for text in self.overrides for word in ("--set", text)]
         words += ["--root", str(self.root)] if self.root is not None else []
         words += ["--rehearse"] if self.rehearse else []

@@ -131,27 +131,34 @@ class DecisionIndex:
         """Return keys and clips that are approved at each address, and are not made anew.
 
         The one that was approved last is first. Where the lock file has a clip, its address and
-        its job's key are those that the lock file gives it.
+        its job's key are those that the lock file gives it: a row or a cell may be named otherwise
+        since, and a clip that is shared is approved wherever it stands.
         """
-        locked: dict[tuple[str, str], list[tuple[str, str]]] = {}
-        for address, known in memory.at.items():
-            clip = (place_of(address), known.clip.sha256)
-            locked.setdefault(clip, []).append((address, known.job_key))
         found: dict[str, list[tuple[TakeDecision, str]]] = {}
+        in_lock: set[tuple[str, str]] = set()
+        for address, known in memory.at.items():
+            sha256 = known.clip.sha256
+            in_lock.add((place_of(address), sha256))
+            keys = {known.job_key, known.clip.key}
+            said = merge_decisions(*(self.in_force(address, key, sha256) for key in keys))
+            if is_locked(said):
+                found.setdefault(address, []).append((_last_approval(said), known.job_key))
         for place, clips in self._at_place.items():
             for sha256, in_force in clips.items():
-                if is_locked(in_force):
-                    # The oldest is first, by what is the same on every machine.
-                    last = [each for each in in_force if each.verdict is Verdict.APPROVED][-1]
-                    own = [(f"{place}#{last.take}", last.key)]
-                    for address, key in locked.get((place, sha256), own):
-                        found.setdefault(address, []).append((last, key))
+                if is_locked(in_force) and (place, sha256) not in in_lock:
+                    last = _last_approval(in_force)
+                    found.setdefault(f"{place}#{last.take}", []).append((last, last.key))
         for approved in found.values():
             approved.sort(key=lambda each: (each[0].at, each[0].id), reverse=True)
         return {
             address: [(key, last.sha256) for last, key in approved]
             for address, approved in found.items()
         }
+
+
+def _last_approval(in_force: Iterable[TakeDecision]) -> TakeDecision:
+    # The oldest is first, by what is the same on every machine.
+    return [each for each in in_force if each.verdict is Verdict.APPROVED][-1]
 
 
 def decisions_path(request: CampaignRequest, campaign: str) -> Path:

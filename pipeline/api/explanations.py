@@ -188,6 +188,7 @@ def _plain_work(work: EarlierWork | None) -> Mapping[str, Any] | None:
         "provider": work.provider,
         "at": purchase_time(work),
         "charged_usd": str(work.charged_usd),
+        "open_usd": str(work.open_usd),
     }
 
 

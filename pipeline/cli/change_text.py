@@ -64,7 +64,8 @@ def value_text(value: Any) -> str:
         said = json.dumps(value.get("say", ""), ensure_ascii=False)
         return f"{' + '.join(media)}{f', said to be {said}' if 'say' in value else ''}"
     if isinstance(value, Mapping) and value.keys() == {"digest"}:
-        return f"what an earlier version did not write down (digest {value['digest']})"
+        # Of an earlier version of Callsheet, or paid elsewhere: a lock file has digests alone.
+        return f"what is not written down here (digest {value['digest']})"
     if isinstance(value, str | bool | Mapping | list):
         return json.dumps(value, ensure_ascii=False, sort_keys=True)
     return str(value)

@@ -65,6 +65,8 @@ class EarlierWork:
     at: float
     """When the purchase was written down, in seconds since 1970 UTC."""
     charged_usd: Decimal
+    open_usd: Decimal = Decimal(0)
+    """What it may have cost beside that: reserved, or of a failure without a charge."""
     estimate_usd: Decimal | None = None
     """What it was expected to cost then."""
     content: KeyContent

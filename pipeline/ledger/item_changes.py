@@ -227,6 +227,7 @@ def _earlier(row: RowMapping) -> EarlierWork:
         provider=row["provider"],
         at=row["intent_at"],
         charged_usd=usd(row["charged_microusd"]),
+        open_usd=usd(row["reserved_microusd"] + row["possible_microusd"]),
         estimate_usd=_price(row["estimate_microusd"]),
         content=KeyContent(
             parts=kept.get("parts", {}),

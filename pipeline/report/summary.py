@@ -110,6 +110,7 @@ class Report:
     """How a campaign stands."""
 
     campaign: str
+    """Its name, with `@` and the profile where there is one."""
     made_at: datetime
     manifest: str
     root: str

@@ -58,7 +58,7 @@ def show_summary(
     Nothing is cropped: a command longer than the line is wrapped by the terminal, not by us.
     """
     title = Text(no_wrap=True, overflow="ignore")
-    title.append(report.campaign + (f"@{report.profile}" if report.profile else ""), "bold")
+    title.append(report.campaign, "bold")
     parts = [_REHEARSAL] if report.rehearsal else []
     parts.append(count_text(report.items, "clip"))
     parts += [] if report.elapsed_s is None else [duration(report.elapsed_s)]

@@ -86,6 +86,31 @@ def test_an_approved_take_stays_until_it_is_reopened(
     assert 2 == len(sandbox.tasks("runware"))
 
 
+def test_an_approved_take_stays_where_its_row_is_named_otherwise(
+    campaign: Campaign, callsheet: Callsheet, sandbox: Sandbox
+) -> None:
+    """The clip satisfies the row of another name, stays approved there, and is kept by an edit.
+
+    So does one at a row that shares it, where nobody said a word of that row.
+    """
+    assert 0 == callsheet(*campaign.words())[0]
+    decide(callsheet, campaign, "approve", "still[A]#1", *ANN)
+    table = campaign.folder / "cups.csv"
+    table.write_text(TABLE.replace("A,Alba", "X,Alba\nY,Alba"), "utf-8")
+    assert 0 == callsheet(*campaign.words())[0]
+    assert ["still[X]#1", "still[Y]#1"] == reviewed(callsheet, campaign, "approved")
+    table.write_text(TABLE.replace("A,Alba", "X,Aura\nY,Aula"), "utf-8")
+
+    assert 0 == callsheet(*campaign.words())[0]
+
+    assert 2 == len(sandbox.tasks("runware"))
+    assert ["still[X]#1", "still[Y]#1"] == reviewed(callsheet, campaign, "stale")
+    decide(callsheet, campaign, "reopen", "still[X]#1")
+    assert not reviewed(callsheet, campaign, "stale")
+    assert 0 == callsheet(*campaign.words())[0]
+    assert 4 == len(sandbox.tasks("runware"))
+
+
 def test_what_was_rejected_buys_nothing_and_a_reroll_buys_one(
     finished: Campaign, callsheet: Callsheet, sandbox: Sandbox
 ) -> None:
@@ -100,6 +125,27 @@ def test_what_was_rejected_buys_nothing_and_a_reroll_buys_one(
 
     assert 1 == len(sandbox.tasks("runware"))
     assert ["still[A]#2", "still[B]#1"] == reviewed(callsheet, finished, "waiting")
+
+
+def test_a_failed_edit_is_told_with_what_it_may_have_cost(
+    campaign: Campaign, callsheet: Callsheet, sandbox: Sandbox
+) -> None:
+    """And the clip of before satisfies its item again, once the edit is taken back."""
+    assert 0 == callsheet(*campaign.words())[0]
+    table = campaign.folder / "cups.csv"
+    table.write_text(TABLE.replace("Alba", "Aura"), "utf-8")
+    sandbox.play("refused")
+    assert 10 == callsheet(*campaign.words())[0]
+
+    code, said = callsheet(*campaign.words("why", "still[A]#1"))
+
+    assert (0, True) == (code, "for 0.00 USD, 0.42 USD open\n" in said), said
+    table.write_text(TABLE, "utf-8")
+    assert 0 == callsheet(*campaign.words())[0]
+    decide(callsheet, campaign, "approve", "still[A]#1")
+    table.write_text(TABLE.replace("Alba", "Aura"), "utf-8")
+    assert 0 == callsheet(*campaign.words("run", "--retry", "refused"))[0]
+    assert 3 == len(sandbox.tasks("runware"))
 
 
 def test_a_decision_of_another_clip_is_history(
@@ -180,6 +226,9 @@ def test_an_approved_take_that_is_elsewhere_is_not_made_anew(
         copy_store(finished, there)
         assert 0 == callsheet(*there.words())[0]
         assert ["still[A]#1"] == reviewed(callsheet, there, "stale")
+        assert (
+            "was  what is not written down here" in callsheet(*there.words("why", "still[A]#1"))[1]
+        )
         assert not sandbox.tasks("runware")
         return
     code, said = callsheet(*there.words("run", "--buy-again", "0.84"))
@@ -249,6 +298,7 @@ def test_two_branches_that_bought_the_same_keep_what_each_approved(
     merged, said = callsheet("lock", *campaign.words("merge"))
 
     assert (0, 2) == (merged, said.count("the next take now: still[")), said
+    assert "decisions on 1 place\n" in said
     locked = (campaign.folder / "cups.lock.yaml").read_text("utf-8")
     assert [1] * 4 == [locked.count(f'"sha256": "{sha256}"') for sha256 in clips]
     copy_store(ben, campaign)

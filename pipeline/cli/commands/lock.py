@@ -23,6 +23,7 @@ from pipeline.cli.campaigns import open_campaign, open_for_status, request_of
 from pipeline.cli.console import print_text
 from pipeline.cli.options import CampaignOptions, command_app, with_options
 from pipeline.cli.take_decisions import print_conflicts
+from pipeline.report.figures import count_text
 
 app = command_app("lock", "Keep the lock file of a campaign: what was paid for, in Git.")
 _SHOWN = 20
@@ -54,7 +55,7 @@ def merge(
         campaign = open_for_status(request_of(options))
         if decisions_path(campaign.request, campaign.name).exists():
             decisions = merge_decision_file(campaign.request, campaign.name)
-            print_text(f"{decisions.path}: decisions on {decisions.places} places")
+            print_text(f"{decisions.path}: decisions on {count_text(decisions.places, 'place')}")
             print_conflicts(decisions.conflicts)
             if not lock_path(campaign.request, campaign.name).exists():
                 return

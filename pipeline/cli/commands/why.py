@@ -94,4 +94,5 @@ def _verdict(found: Explanation) -> str:
 
 def _purchase(work: EarlierWork) -> str:
     charged = f"{exact_usd(work.charged_usd)} USD"
-    return f"{purchase_time(work)} at {work.provider} for {charged}"
+    open_usd = f", {exact_usd(work.open_usd)} USD open" if work.open_usd else ""
+    return f"{purchase_time(work)} at {work.provider} for {charged}{open_usd}"

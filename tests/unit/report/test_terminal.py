@@ -10,6 +10,7 @@ from rich.console import Console
 
 from pipeline.domain import Record
 from pipeline.report.figures import duration
+from pipeline.report.html import to_html
 from pipeline.report.summary import Report, summarise
 from pipeline.report.terminal import render_text, show_summary
 from tests.unit.report.records import NOON, done, failed, held
@@ -62,6 +63,15 @@ def test_what_was_paid_before_is_said_beside_the_sum() -> None:
 
     assert "and 1.58 USD before, for work that is not in this plan\n" in text
     assert "before, for work" not in render_text(_report(done()))
+
+
+def test_the_profile_is_named_once() -> None:
+    """A profile's campaign has it in its name, in the summary and on the page."""
+    report = summarise([done()], campaign="spring@draft", profile="draft", now=NOON)
+
+    for told in (render_text(report), to_html(report, [done()])):
+        assert "spring@draft" in told
+        assert "@draft@draft" not in told
 
 
 def test_a_failure_says_where_why_and_what_to_do() -> None:
