@@ -42,7 +42,8 @@ def decide(
         if not made[address]
         for fault in usage(
             f"there is no clip at {address} to decide on:"
-            f" {campaign.request.command('ls')} tells what there is"
+            f" {campaign.request.command('ls')} tells what there is. What the latest run left is"
+            " judged: after an edit, run first"
         ).findings
     ]
     if faults:
