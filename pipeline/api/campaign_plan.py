@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.api.campaign_request import CampaignRequest
-from pipeline.api.decision_file import keep_approved, load_decisions
+from pipeline.api.decision_file import keep_approved, load_decisions, unapproved_outputs
 from pipeline.api.loaded_campaign import LoadedCampaign
 from pipeline.api.lock_file import memory_of, with_other_locks
 from pipeline.domain import Record
@@ -65,7 +65,7 @@ class Plan:
 
     @property
     def has_work(self) -> bool:
-        """Tell whether a run would buy, collect or put back anything."""
+        """Tell whether a run would buy, collect, put back or take out anything."""
         return has_work(self.summary)
 
     def iter_items(self) -> Iterator[Record]:
@@ -136,7 +136,7 @@ def plain_item(record: Record, folder: Path) -> Mapping[str, Any]:
         "tags": list(record.tags),
         "price_usd": None if record.estimate_usd is None else float(record.estimate_usd),
         "shared_with": record.shared_with,
-        "path": str(folder / (record.path or record.output)),
+        "path": os.path.normpath(folder / (record.path or record.output)),
         "there": record.path is not None,
         "key": record.key,
         "earlier_rule": record.earlier_rule,
@@ -146,7 +146,7 @@ def plain_item(record: Record, folder: Path) -> Mapping[str, Any]:
 
 def has_work(summary: PlanSummary) -> bool:
     """Tell whether a run would buy, collect or put back anything."""
-    mends = summary.restore or summary.damaged_clips
+    mends = summary.restore or summary.hide or summary.damaged_clips
     return bool(summary.to_make.items or mends or summary.unsettled)
 
 
@@ -259,6 +259,7 @@ def sync_campaign(
         policy=campaign.manifest.policy,
         files=RealFiles(home) if files else None,
         choice=campaign.purchase_filter(),
+        hides=unapproved_outputs(campaign.manifest, decisions),
     )
     return replace(
         summary,

@@ -16,6 +16,7 @@ from typing import Self
 from pipeline.api.campaign_plan import require_admitted, sync_campaign
 from pipeline.api.campaign_report import write_report
 from pipeline.api.campaign_request import NO_LIMIT, RunSettings, usage
+from pipeline.api.decision_file import load_decisions, unapproved_outputs
 from pipeline.api.loaded_campaign import LoadedCampaign
 from pipeline.api.lock_file import write_lock_file
 from pipeline.api.locked_run import require_locked
@@ -188,6 +189,7 @@ class Run:
     async def _make(self, scope: RunScope) -> Outcome:
         """Open the lanes, and run to the end."""
         campaign, settings = self._campaign, self._settings
+        decisions = load_decisions(campaign.request, campaign.name)
         config = RunConfig(
             campaign=campaign.name,
             policy=campaign.manifest.policy,
@@ -195,6 +197,7 @@ class Run:
             retry=settings.retry,
             address_header=campaign.request.rehearse,
             settle_only=not scope.buys,
+            hides=unapproved_outputs(campaign.manifest, decisions),
         )
         # What buys nothing hands nothing on: nobody need stand by.
         standby = scope.standby if scope.buys else frozenset[str]()

@@ -6,13 +6,13 @@ A rehearsal's lives in its root, like everything that a rehearsal leaves.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pipeline.api.campaign_request import CampaignRequest, usage
 from pipeline.api.lock_file import lock_path
-from pipeline.domain import Alternative, PricedItem, Record
+from pipeline.domain import Alternative, Manifest, PricedItem, Record
 from pipeline.domain.item import EMPTY
 from pipeline.domain.lock import NOTHING_REMEMBERED, LockMemory
 from pipeline.domain.review import (
@@ -29,7 +29,7 @@ from pipeline.domain.review import (
 )
 from pipeline.errors import InvalidInput
 from pipeline.findings import Finding, Span
-from pipeline.ledger.outputs import MadeTake
+from pipeline.ledger.outputs import MadeTake, View
 from pipeline.ledger.repository import Ledger
 from pipeline.plan.address_lines import split_conflicts
 from pipeline.plan.decision_text import (
@@ -196,6 +196,23 @@ def keep_approved(
                 yield replace(entry, item=replace(entry.item, key=changed))
                 continue
         yield entry
+
+
+def unapproved_outputs(manifest: Manifest, index: DecisionIndex) -> Callable[[View], bool]:
+    """Return what tells whether a clip is kept from its output path: `output.show: approved`.
+
+    An approved take whose work changed is shown: it stays what it was until it is reopened.
+    """
+
+    def hides(view: View) -> bool:
+        if view.shot not in manifest.approved_only:
+            return False
+        clip = view.clip
+        if clip is None or view.stale:
+            return clip is None
+        return index.verdict(view.address, view.key, clip.sha256) != Review.APPROVED
+
+    return hides
 
 
 def judge_takes(

@@ -34,10 +34,13 @@ from pipeline.api.decision_file import load_decisions
 from pipeline.api.judgements import decide
 from pipeline.api.loaded_campaign import LoadedCampaign
 from pipeline.api.report_files import folder_of, page_source, write_posters
+from pipeline.domain import Record
+from pipeline.domain.records import IN_ROOT
 from pipeline.domain.review import Verdict, plain_decision
 from pipeline.errors import CallsheetError, InvalidInput, Unusable
 from pipeline.file_content import VIDEO_FORMATS, file_format
 from pipeline.report.html import poster_path, to_html
+from pipeline.storage.fs import STATE_FOLDER
 
 Plain = Mapping[str, Any]
 _HOST = "127.0.0.1"
@@ -80,6 +83,8 @@ class ReviewPage:
     reasons: Sequence[str] = ()
     _references: dict[str, str] = field(default_factory=dict)
     """Path of each reference that was shown, by its name in the address."""
+    _stored: dict[str, str] = field(default_factory=dict)
+    """Path of each clip of the store that was shown, by its name in the address."""
     _writing: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     def routes(self, token: str) -> list[Route]:
@@ -88,6 +93,7 @@ class ReviewPage:
             Route(f"/{token}/report/", self.show_page),
             Route(f"/{token}/report/posters/{{name}}", self.show_poster),
             Route(f"/{token}/references/{{name}}", self.show_reference),
+            Route(f"/{token}/{STATE_FOLDER}/{{name}}", self.show_stored_clip),
             Route(f"/{token}/decisions", self.take_decision, methods=["POST"]),
             Route(f"/{token}/{{path:path}}", self.show_clip),
         ]
@@ -106,13 +112,26 @@ class ReviewPage:
                 reasons=self.reasons or source.reasons,
                 is_served=self.decide is not None,
             )
-            page = to_html(report, ledger.records(campaign.name), served)
+            page = to_html(report, map(self._serve_stored, ledger.records(campaign.name)), served)
         return HTMLResponse(page, headers={"cache-control": "no-store"})
 
     def _address_of(self, reference: str) -> str:
         name = hashlib.sha256(reference.encode()).hexdigest()
         self._references[name] = reference
         return f"../references/{name}"
+
+    def _serve_stored(self, record: Record) -> Record:
+        """Return a record whose clip has an address below the token, also if it is not laid out."""
+        if not record.path or not record.path.startswith(IN_ROOT):
+            return record
+        name = record.path.rpartition("/")[2]
+        self._stored[name] = record.path
+        return replace(record, path=f"{STATE_FOLDER}/{name}")
+
+    def show_stored_clip(self, request: Request) -> Response:
+        """Return a clip that is in the store alone, and that the page shows."""
+        path = self._stored.get(str(request.path_params["name"]))
+        return _nothing() if path is None else _file(self.campaign.folder / path, None)
 
     def show_poster(self, request: Request) -> Response:
         """Return a clip's poster."""

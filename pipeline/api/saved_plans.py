@@ -117,6 +117,7 @@ def _header(plan: Plan) -> Document:
             for group in summary.changes
         ],
         "restore": summary.restore,
+        "hide": summary.hide,
         "orphaned": list(summary.orphaned),
         "left_behind": [
             {"address": address, "provider": provider, "state": state.value}

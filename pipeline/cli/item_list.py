@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Generator, Iterable, Iterator
 from itertools import chain, islice
 from pathlib import Path
@@ -62,7 +63,7 @@ _TITLES = ("address", "provider", "status", "USD", "path")
 def _cells(record: Record, folder: Path) -> tuple[str, str, str, str, str]:
     status = standing_text(record)
     price = "unknown" if record.estimate_usd is None else exact_usd(record.estimate_usd)
-    path = str(folder / (record.path or record.output))
+    path = os.path.normpath(folder / (record.path or record.output))
     # The usual model goes without saying.
     usual = record.model == DEFAULT_MODEL
     maker = record.provider if usual else f"{record.provider} {record.model}"

@@ -152,6 +152,7 @@ def plan_sentence(summary: PlanSummary) -> str:
     parts = [f"{others}{item_count(summary.items)}", f"{total.items} to make"]
     parts += [f"{ready} ready"] if ready else []
     parts += [f"{summary.restore} to restore from the store"] if summary.restore else []
+    parts += [f"{summary.hide} to take out of the output folder"] if summary.hide else []
     shared = summary.count(Status.SHARED)
     parts += [f"{shared} sharing another's clip"] if shared else []
     return f"{', '.join(parts)}; {price_text(total)}" if total.items else f"{', '.join(parts)}"

@@ -24,6 +24,10 @@ Reason = Annotated[
 Note = Annotated[str, typer.Option("--note", help="What else is to be known of it.")]
 Who = Annotated[str, typer.Option("--who", help="Who decides; else the name of the user.")]
 
+_AT_THE_NEXT_RUN = (
+    "output.show is approved: the next run lays out what is approved, and takes out what is not"
+)
+
 
 def print_conflicts(addresses: Iterable[str]) -> None:
     """Tell which clips wait since two people's words for them differ."""
@@ -48,3 +52,5 @@ def decide_takes(
         others = f", and for {shared} that share its clip" if shared else ""
         print_text(printable_line(f"{address}: {verdict.value}{others}"))
     print_text(f"written to {decisions_path(campaign.request, campaign.name)}")
+    if campaign.manifest.approved_only:
+        print_text(_AT_THE_NEXT_RUN)

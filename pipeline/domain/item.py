@@ -241,6 +241,8 @@ class Item:
     extra: Mapping[str, Any] = field(default_factory=lambda: EMPTY)
     output: str
     """Path below `<root>/<campaign>/`, with `{ext}` where the file's extension goes."""
+    shows_unapproved: bool = True
+    """Whether its clip lies there before a person approved it."""
     spec: Spec
     key: Key
     origin: Origin

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
+from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
@@ -206,6 +207,13 @@ class Variants:
     span: Span
 
 
+class TakesToShow(StrEnum):
+    """Which takes lie at their output paths (`output.show`); the others are in the store alone."""
+
+    ALL = "all"
+    APPROVED = "approved"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shot:
     """What is asked for, before rows, cells and takes."""
@@ -218,6 +226,7 @@ class Shot:
     """Only what the shot itself writes: provider, mode, duration, aspect_ratio, takes, …"""
     variants: Variants | None = None
     output: Template
+    show: TakesToShow = TakesToShow.ALL
     tags: tuple[str, ...] = ()
     extra: Mapping[str, Any] = field(default_factory=lambda: EMPTY)
     span: Span
@@ -288,6 +297,8 @@ class Manifest:
     vars: Mapping[str, Any]
     tables: Mapping[str, Table]
     shots: tuple[Shot, ...]
+    approved_only: frozenset[str] = frozenset()
+    """Shots whose takes are laid out once they are approved; also those of tables not read."""
     defaults: Mapping[str, Value]
     overrides: Mapping[str, Value]
     budget: Budget

@@ -14,6 +14,9 @@ from typing import Any
 from pipeline.domain.item import DEFAULT_MODEL, EMPTY
 from pipeline.findings import Span
 
+IN_ROOT = "../"
+"""How the path of a clip begins that is in the store alone: it leaves the campaign's folder."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Record:
@@ -50,7 +53,10 @@ class Record:
     """A word of `providers.base.FaultKind`, or of the hold (`budget`, `lane`)."""
     message: str = ""
     path: str | None = None
-    """The clip, relative to `<root>/<campaign>/`; None until it is there."""
+    """The clip, relative to `<root>/<campaign>/`; None until it is there.
+
+    That of the store (`../.callsheet/store/…`) where it is not laid out until it is approved.
+    """
     output: str = ""
     """Where the clip is to be, relative to the same folder."""
     sha256: str = ""

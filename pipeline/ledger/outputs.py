@@ -12,6 +12,7 @@ from sqlalchemy import (
     RowMapping,
     bindparam,
     column,
+    delete,
     func,
     select,
     table,
@@ -91,6 +92,10 @@ class View:
     signature: str = ""
     mode: int | None = None
     selected: bool = True
+    shot: str = ""
+    key: str = ""
+    stale: bool = False
+    """A person approved its clip, and the manifest asks for something else now."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -231,6 +236,12 @@ def place(
     """Write what stands at an item's output path now."""
     values = {"item_id": item_id, "role": CLIP, "path": path, "sha256": sha256}
     execute(connection, _PLACE, {**values, "signature": signature, "mode": mode})
+
+
+def vacate(connection: Connection, *, item_id: int) -> None:
+    """Write that nothing of ours stands at an item's output path any more."""
+    own = (outputs.c.item_id == item_id, outputs.c.role == CLIP)
+    connection.execute(delete(outputs).where(*own))
 
 
 def finished_clips(connection: Connection, *, campaign: str, after: str, limit: int) -> list[Clip]:
@@ -377,6 +388,9 @@ def _view(campaign: str, row: RowMapping | Mapping[str, Any]) -> View:
         signature=row["placed_signature"] if placed else "",
         mode=row["mode"] if placed else None,
         selected=bool(row["selected"]),
+        shot=row["shot"],
+        key=row["key"],
+        stale=bool(row["stale"]),
     )
 
 
@@ -388,6 +402,9 @@ _VIEWS = (
         items.c.address,
         items.c.output,
         items.c.selected,
+        items.c.shot,
+        items.c.key,
+        items.c.stale,
         items.c.extension.label("expected"),
         *clips.c,
         outputs.c.path,

@@ -25,6 +25,9 @@ from pipeline.domain.changes import same_but_take
 from pipeline.findings import Span
 from pipeline.providers.base import Part, Request
 
+UNAPPROVED_IN_STORE = "unapproved_in_store"
+"""Of an item whose clip is in the store alone until a person approved it."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kept:
@@ -61,6 +64,8 @@ def dump_item(entry: PricedItem) -> bytes:
         "settings": plain_settings(item.settings),
         "passed_over": item.passed_over,
         "price": _price(entry),
+        # Said only where it is so: the others stay what earlier versions kept of them.
+        **({} if item.shows_unapproved else {UNAPPROVED_IN_STORE: True}),
     }
     return orjson.dumps(kept, default=_plain)
 

@@ -11,11 +11,12 @@ import orjson
 from sqlalchemy import Connection, RowMapping, select
 
 from pipeline.domain import DEFAULT_MODEL, EMPTY, Record
+from pipeline.domain.records import IN_ROOT
 from pipeline.domain.review import Review
 from pipeline.domain.states import REPLANNED, UNBOUGHT, State, status_of
 from pipeline.findings import Span
 from pipeline.ledger.outputs import CLIP, EXTENSION
-from pipeline.ledger.payload import bought_work
+from pipeline.ledger.payload import UNAPPROVED_IN_STORE, bought_work
 from pipeline.ledger.plan_totals import current, stands
 from pipeline.ledger.purchases import PAID_EARLIER, PAID_ELSEWHERE, UNKNOWN
 from pipeline.ledger.sql_schema import (
@@ -28,6 +29,7 @@ from pipeline.ledger.sql_schema import (
     purchases,
     usd,
 )
+from pipeline.storage.blobs import clip_path
 
 T = TypeVar("T")
 After = TypeVar("After", int, str)
@@ -143,7 +145,7 @@ def _record(
         unwanted=bool(row["unwanted"]),
         cause=row["cause"],
         message=row["message"],
-        path=_path(campaign, row),
+        path=_path(campaign, row, in_store=UNAPPROVED_IN_STORE in payload),
         output=row["output"].replace(EXTENSION, row["received"] or row["extension"]),
         **({name: row[name] for name in _MEASURES} if row["sha256"] else {}),
         **_prices(row, paid),
@@ -180,9 +182,13 @@ def _price(microusd: int | None) -> Decimal | None:
     return None if microusd is None else usd(microusd)
 
 
-def _path(campaign: str, row: RowMapping) -> str | None:
-    standing = row["sha256"] and row["placed"] == row["sha256"]
-    return str(row["path"]).removeprefix(f"{campaign}/") if standing else None
+def _path(campaign: str, row: RowMapping, *, in_store: bool) -> str | None:
+    """Return where a clip is from the campaign's folder on: at its output path, or in the store."""
+    if row["sha256"] and row["placed"] == row["sha256"]:
+        return str(row["path"]).removeprefix(f"{campaign}/")
+    if row["sha256"] and in_store:
+        return f"{IN_ROOT}{clip_path(row['sha256'], row['received'])}"
+    return None
 
 
 def _money(paid: Sequence[RowMapping]) -> dict[str, Any]:

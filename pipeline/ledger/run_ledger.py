@@ -218,6 +218,10 @@ class RunLedger:
         sha256 = view.clip.sha256 if view.clip else ""
         await self._write(partial(placing, sha256=sha256, signature=signature, mode=mode))
 
+    async def vacate(self, view: View) -> None:
+        """Write that nothing of ours stands at an item's output path any more."""
+        await self._write(partial(outputs.vacate, item_id=view.item_id))
+
     async def sign(self, sha256: str, signature: str) -> None:
         """Write what a clip's file in the store is, its bytes being right."""
         await self._write(partial(outputs.sign, sha256=sha256, signature=signature))

@@ -13,6 +13,7 @@ from typing import Any
 
 from pipeline.allowed_paths import AllowedPaths
 from pipeline.domain import Loaded, Manifest, Shot, Template, Value
+from pipeline.domain.manifest import TakesToShow
 from pipeline.findings import Finding, Span, group_findings
 from pipeline.foreign_text import encodable, keys_in, names_a_key, redact
 from pipeline.manifest.bundles import bundle_faults, read_bundle
@@ -148,8 +149,7 @@ class _ManifestReader:
     def read(self) -> Manifest:
         variables, name = self._part("vars").as_written(), self.node.get("name")
         campaign = name.value if name else self.path.stem
-        own = {encodable(str(self.path)), SET}
-        allowed = folders_to_read(self.node.get("files"), own)
+        allowed = folders_to_read(self.node.get("files"), {encodable(str(self.path)), SET})
         # Tables come first: their columns are what the templates of shots may name.
         tables = TableLoader(
             specs=dict(self.node.entries("tables")),
@@ -164,7 +164,7 @@ class _ManifestReader:
             columns=tables.columns,
             aliases=tables.aliases,
             bundles=dict(self.node.entries("bundles")),
-            output=self._part("output").get("path"),
+            output=self._part("output"),
             # The names whose entries the schema took out; None for all of them.
             lost={
                 part: None if part in self.node.lost else self._part(part).lost
@@ -186,6 +186,7 @@ class _ManifestReader:
             vars=variables,
             tables={name: table for name, table in tables.tables.items() if table is not None},
             shots=tuple(shot for shot, whole in shots if whole),
+            approved_only=frozenset(s.id for s, _ in shots if s.show is TakesToShow.APPROVED),
             defaults=defaults,
             overrides=overrides,
             budget=budget,

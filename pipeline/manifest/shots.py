@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from pipeline.domain import EMPTY, Axis, Match, Shot, Table, Template, Value, Variants
+from pipeline.domain.manifest import TakesToShow
 from pipeline.findings import Finding, Span, did_you_mean, has_errors
 from pipeline.manifest.bundles import NamedBundle, read_bundle, references_of
 from pipeline.manifest.paths import DEFAULT_PATH, compile_path
@@ -35,7 +36,7 @@ class ShotContext:
     """Alias by table."""
     bundles: Mapping[str, Node]
     output: Node | None = None
-    """The manifest's own output path."""
+    """The manifest's own: what holds where a shot does not say it."""
     lost: Mapping[str, frozenset[str] | None] = field(default_factory=lambda: EMPTY)
     """Names of `tables` and `bundles` whose entries had findings and are gone; None for all."""
 
@@ -130,6 +131,7 @@ class _ShotReader:
             settings=settings,
             variants=read_variants(cells) if cells else None,
             output=output,
+            show=self._show(),
             bundles=specs,
             tags=tuple(str(tag.value) for tag in listed),
             extra=extra.plain() if extra else {},
@@ -216,9 +218,17 @@ class _ShotReader:
             render=_stand_in,
         )
 
+    def _output_key(self, key: str) -> Node | None:
+        """Return what the shot, or else the manifest, says of its output."""
+        own, common = self.node.get("output"), self.context.output
+        return (own.get(key) if own else None) or (common.get(key) if common else None)
+
+    def _show(self) -> TakesToShow:
+        node = self._output_key("show")
+        return TakesToShow(str(node.value)) if node else TakesToShow.ALL
+
     def _output(self, scope: Scope) -> Template:
-        own = self.node.get("output")
-        node = (own.get("path") if own else None) or self.context.output
+        node = self._output_key("path")
         inside = scope.extend(**dict.fromkeys(_PATH_NAMES, SCALAR))
         if node:
             template, findings = compile_path(node, inside)

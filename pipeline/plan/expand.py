@@ -27,6 +27,7 @@ from pipeline.domain import (
     Shot,
     Token,
 )
+from pipeline.domain.manifest import TakesToShow
 from pipeline.domain.offer_rules import offer_by_options
 from pipeline.errors import TemplateFault
 from pipeline.findings import Finding, FindingCollector, Severity
@@ -270,6 +271,7 @@ class ShotExpansion:
             pinned=draft.pinned,
             extra=maker.resolved.extra,
             output=output,
+            shows_unapproved=self._shot.show is TakesToShow.ALL,
             spec=maker.resolved.spec,
             # The maker's, and that of all fallbacks: whoever makes the item, it is the same work,
             # and it is not bought again when it moves on.

@@ -21,6 +21,7 @@ from pipeline.run.circuit_breaker import CircuitBreaker
 from pipeline.run.fetch import ClipVerifier
 from pipeline.run.first_purchases import FirstPurchases
 from pipeline.run.limiter import ConcurrencyLimiter
+from pipeline.run.output_check import Hides, hide_nothing
 from pipeline.run.provider_client import ProviderClient
 from pipeline.run.task_durations import TaskDurations
 from pipeline.run.uploads import Uploader
@@ -338,6 +339,8 @@ class RunContext:
     fallback: Fallback
     left_out: Collection[str]
     """Keys of what a person left out of this run before it was submitted."""
+    hides: Hides = hide_nothing
+    """Tells which clips are not laid out at their output paths for now."""
     address_header: bool = False
     """Whether a submit tells the item's address: to the sandbox only."""
     settle_only: bool = False

@@ -60,8 +60,19 @@ class OutputStatus(StrEnum):
     """The right clip, whose permissions somebody changed: left alone, and named."""
     FOREIGN = "foreign"
     """Somebody else's file: never touched."""
+    SURPLUS = "surplus"
+    """Our clip, and it is not to be shown any more: a run removes it, the store keeps it."""
     BLOCKED = "blocked"
     """Nothing can stand here: a file is where a folder is needed."""
+
+
+Hides = Callable[[View], bool]
+"""Tells whether what belongs at an output path is to be in the store alone."""
+
+
+def hide_nothing(_: View) -> bool:
+    """Lay out every clip."""
+    return False
 
 
 RESTORED = frozenset({OutputStatus.MISSING, OutputStatus.LINKED, OutputStatus.OUTDATED})
@@ -220,6 +231,7 @@ def inspect(
     campaign: str,
     files: Files,
     is_known: Callable[[str], bool] | None = None,
+    hides: Hides = hide_nothing,
 ) -> Iterator[Found]:
     """Yield the plan's output paths that are not as they should be, in plan order.
 
@@ -232,7 +244,8 @@ def inspect(
     while after is not None:
         page = known.views(campaign=campaign, after=after, limit=_PAGE, landed=landed)
         for view in page:
-            found = look(view, files, is_known or known.is_known_clip)
+            judge = look_hidden if hides(view) else look
+            found = judge(view, files, is_known or known.is_known_clip)
             if found is not None:
                 yield found
         after = page[-1].position if len(page) == _PAGE else None
@@ -247,6 +260,21 @@ def look(view: View, files: Files, known: Callable[[str], bool]) -> Found | None
         return Found(view=view, standing=OutputStatus.BLOCKED, stat=there)
     standing = _standing(view, there, files, known)
     return Found(view=view, standing=standing, stat=there) if standing else None
+
+
+def look_hidden(view: View, files: Files, known: Callable[[str], bool]) -> Found | None:
+    """Return what is wrong with a path at which no clip is to be laid out for now.
+
+    Only the very clip that was put there is surplus; what a person made of it is theirs. What is in
+    the way is told all the same: once the clip is approved, it is to stand there.
+    """
+    if not view.placed:
+        return look(replace(view, clip=None), files, known)
+    there = files.stat(view.path)
+    untouched = there is None or (there.regular and view.signature == there.signature)
+    if untouched or (there and there.regular and files.digest(view.path) == view.placed):
+        return Found(view=view, standing=OutputStatus.SURPLUS, stat=there)
+    return Found(view=view, standing=OutputStatus.CHANGED, stat=there)
 
 
 def _standing(

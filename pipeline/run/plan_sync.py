@@ -36,7 +36,9 @@ from pipeline.run.output_check import (
     DamagedClip,
     Files,
     Found,
+    Hides,
     OutputStatus,
+    hide_nothing,
     inspect,
     inspect_store,
 )
@@ -122,6 +124,8 @@ class PlanSummary:
     restore: int = 0
     """Finished items whose output path is empty, or is another clip's or a hard link into the
     store: put back from the store, without a request."""
+    hide: int = 0
+    """Clips at output paths that are not to be shown any more: the run removes these copies."""
     changed_outputs: tuple[ChangedOutput, ...] = ()
     """Selected clips that somebody changed where they were put: left alone."""
     damaged_clips: tuple[DamagedClip, ...] = ()
@@ -197,7 +201,7 @@ class PlanSummary:
         return sum(line.items for line in self.lines if line.status in statuses)
 
 
-def sync_plan(
+def sync_plan(  # noqa: PLR0913 - what is wanted, by which rules, and where it is looked at
     entries: Iterable[PricedItem | Finding],
     ledger: Ledger,
     *,
@@ -206,6 +210,7 @@ def sync_plan(
     policy: Policy | None = None,
     files: Files | None = None,
     choice: Choice | None = None,
+    hides: Hides = hide_nothing,
 ) -> PlanSummary:
     """Write a campaign's plan into the ledger; return findings and what the plan comes to.
 
@@ -230,7 +235,7 @@ def sync_plan(
         if choice is not None and not has_errors(findings):
             draft.choose(choice)
             findings += choice.findings()
-        disk = _Disk() if files is None else _inspect_files(draft, campaign, files)
+        disk = _Disk() if files is None else _inspect_files(draft, campaign, files, hides)
         findings += disk.foreign
         if has_errors(findings):
             draft.drop()
@@ -240,6 +245,7 @@ def sync_plan(
             changed=draft.changed,
             changes=group_changes(draft.iter_changes()),
             restore=disk.restore,
+            hide=disk.hide,
             changed_outputs=tuple(disk.changed),
             damaged_clips=tuple(disk.damaged),
         )
@@ -440,23 +446,24 @@ class _Disk:
     """What was found at the plan's output paths and in its store."""
 
     restore: int = 0
+    hide: int = 0
     foreign: Sequence[Finding] = ()
     changed: Sequence[ChangedOutput] = ()
     damaged: Sequence[DamagedClip] = ()
 
 
-def _inspect_files(draft: PlanDraft, campaign: str, files: Files) -> _Disk:
+def _inspect_files(draft: PlanDraft, campaign: str, files: Files, hides: Hides) -> _Disk:
     """Look at the plan's files; what was touched and is right is written down, to be known again.
 
     The store first: what may be a copy of it is only compared with what it should be.
     """
-    damaged, foreign, changed, restore = [], [], [], 0
+    damaged, foreign, changed, restore, hide = [], [], [], 0, 0
     for clip in inspect_store(draft, campaign=campaign, files=files):
         if isinstance(clip, DamagedClip):
             damaged.append(clip)
         else:
             draft.sign(clip.sha256, clip.signature)
-    for found in inspect(draft, campaign=campaign, files=files):
+    for found in inspect(draft, campaign=campaign, files=files, hides=hides):
         view, there = found.view, found.stat
         if found.standing in {OutputStatus.FOREIGN, OutputStatus.BLOCKED}:
             foreign.append(_foreign(found, files, _place(draft.payload_of(view.item_id))))
@@ -468,7 +475,8 @@ def _inspect_files(draft: PlanDraft, campaign: str, files: Files) -> _Disk:
         if found.standing in _CHANGES and view.selected:
             changed.append(_changed_output(found, files))
         restore += view.selected and found.standing in RESTORED
-    return _Disk(restore=restore, foreign=foreign, changed=changed, damaged=damaged)
+        hide += view.selected and found.standing is OutputStatus.SURPLUS
+    return _Disk(restore=restore, hide=hide, foreign=foreign, changed=changed, damaged=damaged)
 
 
 def _changed_output(found: Found, files: Files) -> ChangedOutput:

@@ -45,7 +45,8 @@ async def show(context: RunContext, key: str, *, first: Callable[[], None] = lam
     def copy_all() -> list[tuple[View, _Copied]]:
         first()
         views = context.ledger.in_threads.views_of(key, campaign=context.campaign)
-        return [(view, _copy_out(context, view)) for view in views if view.clip is not None]
+        wanted = [view for view in views if view.clip is not None and not context.hides(view)]
+        return [(view, _copy_out(context, view)) for view in wanted]
 
     for view, copied in await asyncio.to_thread(copy_all):
         await _record(context, view, copied)
@@ -61,11 +62,14 @@ async def restore(context: RunContext) -> int:
         if isinstance(found, DamagedClip):
             await _heal(context, found)
     restored = 0
-    async for output in _in_thread(inspect(known, campaign=context.campaign, files=files)):
+    outputs = inspect(known, campaign=context.campaign, files=files, hides=context.hides)
+    async for output in _in_thread(outputs):
         # Of an unrecorded file the bytes are right: placing it writes down that it is ours.
         missed = output.standing in RESTORED or output.standing is OutputStatus.UNRECORDED
         if missed and output.view.selected:
             restored += await place(context, output.view)
+        if output.standing is OutputStatus.SURPLUS and output.view.selected:
+            await _hide(context, output.view)
     return restored
 
 
@@ -117,6 +121,19 @@ async def _record(context: RunContext, view: View, copied: _Copied) -> bool:
     context.checkpoint("linked")
     _tell(context, view.address, "shown", path=view.path)
     return True
+
+
+async def _hide(context: RunContext, view: View) -> None:
+    """Take a clip out of its output path, and write that; a file of somebody else's stays."""
+    target = context.store.root / view.path
+    if not await asyncio.to_thread(context.store.take_out, target, view.placed):
+        message = f"{target} was changed since its clip was put there, and stays"
+        _tell(context, view.address, "left_alone", message=message, slug="foreign-file")
+        return
+    # After the file: a run that dies between finds nothing there, and writes it down then.
+    context.checkpoint("taken out")
+    await context.ledger.vacate(view)
+    _tell(context, view.address, "hidden", path=view.path)
 
 
 async def _heal(context: RunContext, damaged: DamagedClip) -> None:

@@ -30,6 +30,7 @@ from pipeline.run.fetch import ClipVerifier
 from pipeline.run.first_purchases import FirstPurchases
 from pipeline.run.lane_worker import LaneWorker
 from pipeline.run.outcome import Outcome
+from pipeline.run.output_check import Hides, hide_nothing
 from pipeline.run.provider_client import ProviderClient
 from pipeline.run.publish import restore
 from pipeline.run.uploads import Uploader
@@ -49,6 +50,8 @@ class RunConfig:
     """Tell each item's address with its submit: for a rehearsal's sandbox only."""
     settle_only: bool = False
     """Collect and settle what was sent; buy nothing."""
+    hides: Hides = hide_nothing
+    """Tells which clips are not laid out at their output paths for now."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -377,6 +380,7 @@ class RunHandle:
             left_out=self._left_out,
             address_header=config.address_header,
             settle_only=config.settle_only,
+            hides=config.hides,
         )
 
     def _recall(self, context: RunContext, history: LaneHistory) -> None:

@@ -170,6 +170,26 @@ class Store:
             finally:
                 new.unlink(missing_ok=True)
 
+    def take_out(self, target: Path, sha256: str) -> bool:
+        """Remove a copy of a clip from an output path; False if another file stands there.
+
+        The store has the whole clip before the copy goes. True also where nothing stands there.
+        Unusable where the folder of the copy cannot be written.
+        """
+        try:
+            before = signature(target.lstat())
+            ours = self.secure(target, sha256)
+            # Who saved over it while it was read keeps what is theirs.
+            if not ours or signature(target.lstat()) != before:
+                return False
+        except FileNotFoundError:
+            return True
+        except OSError:
+            return False
+        with writing(target):
+            target.unlink()
+        return True
+
     def asset(self, sha256: str) -> Path:
         """Return where a local reference is kept, or would be."""
         return self._folder / "assets" / sha256

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+import csv
 import hashlib
+import json
 import shutil
 import subprocess
 from datetime import UTC, datetime, timedelta
@@ -11,14 +14,22 @@ from functools import partial
 from itertools import permutations
 from pathlib import Path
 
+import httpx
 import pytest
+from starlette.applications import Starlette
 
+from pipeline.api.campaign_request import CampaignRequest
 from pipeline.api.decision_file import DecisionIndex
+from pipeline.api.loaded_campaign import load_campaign
 from pipeline.api.project import Project
+from pipeline.api.project_file import project_of
+from pipeline.api.review_server import campaign_page
 from pipeline.domain.review import TakeDecision, Verdict
 from pipeline.errors import InvalidInput
 from pipeline.ledger.repository import Ledger
-from tests.machine.campaign import MANIFEST, TABLE, Campaign
+from pipeline.storage.blobs import Store
+from pipeline.storage.fs import STATE_FOLDER
+from tests.machine.campaign import ITEMS, MANIFEST, TABLE, Campaign
 from tests.machine.conftest import Callsheet
 from tests.sandboxes import Sandbox
 from tests.unit.media.clips import write_clip
@@ -390,3 +401,106 @@ def test_a_library_decides_and_takes_in_a_file(finished: Campaign, tmp_path: Pat
     with pytest.raises(InvalidInput) as invalid:
         campaign.decide("still[C]#1", "approved")
     assert "no clip at still[C]#1" in invalid.value.findings[0].message
+
+
+def show_approved(campaign: Campaign) -> None:
+    """Let only approved takes be laid out."""
+    (campaign.folder / "cups.yaml").write_text(f"{MANIFEST}output: {{show: approved}}\n", "utf-8")
+
+
+def report_rows(campaign: Campaign) -> list[dict[str, str]]:
+    """Return the lines of the report's table."""
+    text = (campaign.root / "cups" / "report" / "report.csv").read_text("utf-8-sig")
+    return list(csv.DictReader(text.splitlines()))
+
+
+def run_and_verify(callsheet: Callsheet, campaign: Campaign) -> str:
+    """Run, and verify that every byte is there; return what the run printed."""
+    code, said = callsheet(*campaign.words())
+    assert 0 == code, said
+    verified, found = callsheet(*campaign.words("verify"))
+    assert (0, []) == (verified, campaign.damage()), found
+    return said
+
+
+async def serve(campaign: Campaign, *paths: str) -> list[httpx.Response]:
+    """Return what the review page's server answers, the page first."""
+    manifest = campaign.folder / "cups.yaml"
+    request = CampaignRequest(manifest=manifest, project=project_of(manifest), root=campaign.root)
+    app = Starlette(routes=campaign_page(load_campaign(request)).routes("t"))
+    transport = httpx.ASGITransport(app)
+    async with httpx.AsyncClient(transport=transport, base_url="http://here/t/") as client:
+        return [await client.get(path) for path in ("report/", *paths)]
+
+
+def test_only_approved_takes_are_laid_out(
+    campaign: Campaign, callsheet: Callsheet, sandbox: Sandbox
+) -> None:
+    """The others are in the store, where the report plays them; a reopened one leaves its path."""
+    show_approved(campaign)
+    run_and_verify(callsheet, campaign)
+    assert [] == campaign.clips
+    bought = len(sandbox.tasks("runware"))
+    report = campaign.root / "cups" / "report"
+    rows = report_rows(campaign)
+    assert [True, True] == [(report / row["file"]).is_file() for row in rows]
+    assert ".callsheet/store/" in (report / "index.html").read_text("utf-8")
+    _, said = callsheet(*campaign.words("ls", "--format", "json"))
+    listed = [json.loads(line) for line in said.splitlines()]
+    assert [(True, True)] * ITEMS == [
+        (each["there"], Path(each["path"]).is_file()) for each in listed
+    ]
+
+    stored = Path(rows[0]["path"])
+    paths = [f"{STATE_FOLDER}/{name}" for name in (stored.name, "ledger.db")]
+    page, clip, other = asyncio.run(serve(campaign, *paths))
+    assert (True, 404) == (paths[0] in page.text, other.status_code)
+    assert hashlib.sha256(clip.content).hexdigest() == stored.stem
+
+    assert "the next run lays out" in decide(callsheet, campaign, "approve", "still[A]#1")
+    assert "1 to restore from the store" in callsheet(*campaign.words("plan"))[1]
+    run_and_verify(callsheet, campaign)
+    (shown,) = campaign.clips
+    assert "A" in shown.parts
+    rows = report_rows(campaign)
+    assert [True, False] == [row["path"].startswith("still/") for row in rows]
+
+    # It stays while other work is asked for, and leaves once that is not so and it is reopened.
+    table = campaign.folder / "cups.csv"
+    table.write_text(TABLE.replace("Alba", "Aura"), "utf-8")
+    run_and_verify(callsheet, campaign)
+    assert [shown] == campaign.clips
+    table.write_text(TABLE, "utf-8")
+    decide(callsheet, campaign, "reopen", "still[A]#1")
+    assert "1 to take out of the output folder" in callsheet(*campaign.words("plan"))[1]
+    run_and_verify(callsheet, campaign)
+    assert [] == campaign.clips
+    assert "take out" not in callsheet(*campaign.words("plan"))[1]
+
+    # A run that died once the file was gone, and had not written that.
+    decide(callsheet, campaign, "approve", "still[A]#1")
+    run_and_verify(callsheet, campaign)
+    decide(callsheet, campaign, "reject", "still[A]#1", "--reason", "colour")
+    shown.unlink()
+    run_and_verify(callsheet, campaign)
+    assert [] == campaign.clips
+    assert bought == len(sandbox.tasks("runware"))
+
+
+def test_what_was_laid_out_leaves_only_as_it_was_put_there(
+    finished: Campaign, callsheet: Callsheet, sandbox: Sandbox
+) -> None:
+    """A clip that somebody saved over stays; a damaged store is whole before its copy goes."""
+    show_approved(finished)
+    first, second = finished.clips
+    first.write_bytes(b"cut anew")
+    sha256 = digest(second)
+    stored = Store(finished.root).path(sha256, "mp4")
+    stored.unlink()
+
+    code, said = callsheet(*finished.words())
+
+    assert (first, True) == (*finished.clips, code == 0 or "damaged" in said), said
+    assert b"cut anew" == first.read_bytes()
+    assert sha256 == digest(stored)
+    assert not sandbox.tasks("runware")

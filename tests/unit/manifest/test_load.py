@@ -513,3 +513,20 @@ def test_an_added_cells_values_have_places_of_their_own(tmp_path: Path) -> None:
     variants = loaded.manifest.shots[0].variants
     assert variants is not None
     assert {"mood": 73} == {name: span.column for name, span in variants.add[0].spans.items()}
+
+
+def test_what_a_shot_says_of_its_output_is_over_the_manifest(tmp_path: Path) -> None:
+    """Each key for itself; known also of a shot whose table cannot be read."""
+    text = """\
+callsheet: 1
+name: m
+tables: {gone: {file: gone.csv, key: sku}}
+output: {show: approved}
+shots:
+  - {id: a, for: gone, prompt: Steam., output: {path: "a/{{ row_key }}.{{ ext }}"}}
+  - {id: b, prompt: Steam., output: {show: all}}
+  - {id: c, prompt: Steam.}
+"""
+    manifest = load(tmp_path, text).manifest
+    assert manifest is not None
+    assert {"a", "c"} == manifest.approved_only

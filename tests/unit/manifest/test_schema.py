@@ -187,7 +187,10 @@ def findings(text: str) -> list[str]:
         ),
         (
             "output: {show: al}",
-            "m.yaml:4:16: bad-value: 'show' must be all, not 'al' | did you mean 'all'?",
+            (
+                "m.yaml:4:16: bad-value: 'show' must be all or approved, not 'al'"
+                " | did you mean 'all'?"
+            ),
         ),
         (
             "<<: {a: 1}",
