@@ -10,6 +10,7 @@ from pathlib import Path
 
 from pipeline.api.loaded_campaign import LoadedCampaign
 from pipeline.domain import Record
+from pipeline.domain.records import IN_ROOT
 from pipeline.findings import has_errors
 from pipeline.report.sidecar import SUFFIX, Origins, is_of, is_sidecar, to_sidecar
 from pipeline.storage.fs import beside
@@ -21,6 +22,7 @@ _MOST_BYTES = 1 << 20
 def write_sidecars(campaign: LoadedCampaign, records: Iterable[Record]) -> None:
     """Write the sidecar of each clip that has none, or has that of another clip.
 
+    A clip that is in the store alone has none: that of a clip that was taken out is removed.
     One that is there stays as it was when its clip was placed. A file of that name that is no
     sidecar of ours stays as well. `records` must have been read with their works.
     """
@@ -36,11 +38,16 @@ def write_sidecars(campaign: LoadedCampaign, records: Iterable[Record]) -> None:
         # An approved clip that stays is not what the manifest, and so the record, asks for now.
         if record.path is None or record.stale:
             continue
-        clip = campaign.folder / record.path
+        laid_out = not record.path.startswith(IN_ROOT)
+        clip = campaign.folder / (record.path if laid_out else record.output)
         # Like a poster it is beside what was made: for want of one no run fails.
         with suppress(OSError):
             target = clip.with_name(f"{clip.name}{SUFFIX}")
-            if _is_wanted(target, record) and clip.is_file():
+            if not laid_out:
+                # Its clip is in the store alone, or was taken out: so is what told of it.
+                if target.is_file() and is_of(target.read_bytes(), record):
+                    target.unlink()
+            elif _is_wanted(target, record) and clip.is_file():
                 _replace(target, to_sidecar(record, origins))
 
 

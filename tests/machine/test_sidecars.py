@@ -35,3 +35,19 @@ def test_a_clip_that_is_made_again_gets_a_new_sidecar(
         assert 0 == code, said
     assert "nothing to do: 2 items are there" in said
     assert [kept, new] == [place.read_bytes() for place in places]
+
+
+def test_a_clip_that_is_not_shown_has_no_sidecar(finished: Campaign, callsheet: Callsheet) -> None:
+    """Nothing is written into the store; what told of a clip that was taken out goes with it."""
+    manifest = finished.folder / "cups.yaml"
+    manifest.write_text(f"{manifest.read_text('utf-8')}output: {{show: approved}}\n", "utf-8")
+    place = (str(manifest), "--root", str(finished.root))
+    assert 0 == callsheet("approve", *place, "still[A]#1")[0]
+
+    code, said = callsheet(*finished.words())
+
+    assert 0 == code, said
+    told = [json.loads(file.read_bytes()) for file in finished.root.rglob("*.mp4.json")]
+    assert ["still[A]#1"] == [each["address"] for each in told]
+    store = finished.root / ".callsheet" / "store"
+    assert {".mp4"} == {file.suffix for file in store.rglob("*") if file.is_file()}
