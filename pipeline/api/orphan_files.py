@@ -20,6 +20,7 @@ from pipeline.api.campaign_request import usage
 from pipeline.api.loaded_campaign import LoadedCampaign
 from pipeline.api.report_files import folder_of
 from pipeline.api.roots import open_for_work
+from pipeline.api.sidecars import sidecar_of
 from pipeline.file_content import VIDEO_FORMATS, clip_extension, file_sha256
 from pipeline.ledger.repository import Ledger
 from pipeline.storage.blobs import Store
@@ -99,10 +100,14 @@ def clean_campaign(
                 kept.append(orphan)
                 continue
             folder = folder or store.make_cleaned_folder(now)
-            target = folder / orphan.path
-            with writing(target):
-                target.parent.mkdir(parents=True, exist_ok=True)
-                file.rename(target)
+            # Its sidecar goes with it, and first: without its clip nobody would look for it.
+            for each in (sidecar_of(file, orphan.sha256), file):
+                if each is None:
+                    continue
+                target = folder / each.relative_to(root)
+                with writing(target):
+                    target.parent.mkdir(parents=True, exist_ok=True)
+                    each.rename(target)
             moved.append(orphan)
             remove_empty(file.parent, campaign.folder)
     return CleanResult(folder=folder, moved=tuple(moved), kept=tuple(kept))

@@ -12,7 +12,7 @@ from pipeline.api.loaded_campaign import LoadedCampaign
 from pipeline.domain import Record
 from pipeline.domain.records import IN_ROOT
 from pipeline.findings import has_errors
-from pipeline.report.sidecar import SUFFIX, Origins, is_of, is_sidecar, to_sidecar
+from pipeline.report.sidecar import SUFFIX, Origins, clip_of, is_of, is_sidecar, to_sidecar
 from pipeline.storage.fs import beside
 
 _MOST_BYTES = 1 << 20
@@ -49,6 +49,16 @@ def write_sidecars(campaign: LoadedCampaign, records: Iterable[Record]) -> None:
                     target.unlink()
             elif _is_wanted(target, record) and clip.is_file():
                 _replace(target, to_sidecar(record, origins))
+
+
+def sidecar_of(clip: Path, sha256: str) -> Path | None:
+    """Return the sidecar beside a clip, if Callsheet wrote one there about these bytes."""
+    place = clip.with_name(f"{clip.name}{SUFFIX}")
+    with suppress(OSError):
+        found = place.lstat()
+        if stat.S_ISREG(found.st_mode) and found.st_size <= _MOST_BYTES:
+            return place if clip_of(place.read_bytes()) == sha256 else None
+    return None
 
 
 def _is_wanted(target: Path, record: Record) -> bool:

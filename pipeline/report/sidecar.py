@@ -83,6 +83,11 @@ def is_of(content: bytes, record: Record) -> bool:
     return (found.get("sha256"), found.get("key")) == (record.sha256, record.key)
 
 
+def clip_of(content: bytes) -> str:
+    """Return the SHA-256 of the clip that a sidecar of ours tells of; empty if it is none."""
+    return str((_parse(content) or {}).get("sha256", ""))
+
+
 def _parse(content: bytes) -> Mapping[str, Any] | None:
     try:
         found = orjson.loads(content)

@@ -45,9 +45,9 @@ def files_of(campaign: Campaign) -> set[str]:
 
 
 def cleaned(campaign: Campaign) -> list[Path]:
-    """Return what was moved away, in order."""
+    """Return which clips were moved away, in order."""
     folder = campaign.root / ".callsheet" / "cleaned"
-    return sorted(path for path in folder.rglob("*") if path.is_file())
+    return sorted(path for path in folder.rglob("*.mp4") if path.is_file())
 
 
 def paths_of(campaign: Campaign) -> set[str]:
@@ -89,7 +89,11 @@ def test_a_removed_products_clip_is_moved_and_nothing_else(
     assert 0 == code, printed
     own = {str(each.relative_to(finished.root / "cups")) for each in (clip, copied)}
     link = {"still/link.mp4"}
-    assert before - own - link == files_of(finished) - link
+    sidecar = f"{clip.relative_to(finished.root / 'cups')}.json"
+    assert sidecar in before
+    assert before - own - link - {sidecar} == files_of(finished) - link
+    moved_clip = next(path for path in cleaned(finished) if path.name == clip.name)
+    assert moved_clip.with_name(f"{clip.name}.json").is_file()
     assert not copied.parent.parent.exists()
     assert own == paths_of(finished)
     assert {content} == {path.read_bytes() for path in cleaned(finished)}
