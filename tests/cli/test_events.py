@@ -65,7 +65,9 @@ def test_every_line_is_an_event_of_the_schema(
     assert {"exit_code": 0} == events[-1]["detail"]
     counts = Counter(names)
     assert (3, 3, 3) == (counts["submitting"], counts["done"], counts["shown"])
-    charged = sum(event["detail"].get("charged_usd", 0) for event in events[:-2])
+    # A slow machine's run has a heartbeat, which sums up what the others told.
+    of_jobs = [event for event in events[:-2] if event["event"] != "heartbeat"]
+    charged = sum(event["detail"].get("charged_usd", 0) for event in of_jobs)
     report = json.loads((manifest.parent / "root/rehearsal/cups/report/report.json").read_text())
     assert charged == pytest.approx(report["money"]["charged_usd"])
     assert charged == pytest.approx(events[-2]["detail"]["charged_usd"])
