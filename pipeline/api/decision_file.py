@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pipeline.api.campaign_request import CampaignRequest, usage
-from pipeline.api.lock_file import lock_path
+from pipeline.api.lock_file import lock_path, read_beside
 from pipeline.domain import Alternative, Manifest, PricedItem, Record
 from pipeline.domain.item import EMPTY
 from pipeline.domain.lock import NOTHING_REMEMBERED, LockMemory
@@ -27,8 +27,7 @@ from pipeline.domain.review import (
     merge_decisions,
     verdict_of,
 )
-from pipeline.errors import InvalidInput
-from pipeline.findings import Finding, Span
+from pipeline.findings import Finding
 from pipeline.ledger.outputs import MadeTake, View
 from pipeline.ledger.repository import Ledger
 from pipeline.plan.address_lines import split_conflicts
@@ -169,7 +168,7 @@ def decisions_path(request: CampaignRequest, campaign: str) -> Path:
 def load_decisions(request: CampaignRequest, campaign: str) -> DecisionIndex:
     """Return what was decided of a campaign; InvalidInput if its file cannot be understood."""
     path = decisions_path(request, campaign)
-    return DecisionIndex(_parse(_read(path), path, request))
+    return DecisionIndex(_parse(read_beside(path, DECISIONS_FORMAT.slug), path, request))
 
 
 def keep_approved(
@@ -273,7 +272,9 @@ def merge_decision_file(
     path = decisions_path(request, campaign)
     if theirs is not None and not theirs.is_file():
         raise usage(f"there is no {theirs}")
-    other = {} if theirs is None else _parse(_read(theirs), theirs, None)
+    other = (
+        {} if theirs is None else _parse(read_beside(theirs, DECISIONS_FORMAT.slug), theirs, None)
+    )
     before: set[str] = set()
     merged: dict[str, tuple[TakeDecision, ...]] = {}
 
@@ -333,20 +334,6 @@ def _replaces(index: DecisionIndex, take: MadeTake, judgement: Judgement) -> tup
 
 def _ids(places: dict[str, tuple[TakeDecision, ...]]) -> set[str]:
     return {f"{place} {each.id}" for place, decisions in places.items() for each in decisions}
-
-
-def _read(path: Path) -> str:
-    try:
-        return path.read_bytes().decode("utf-8")
-    except FileNotFoundError:
-        return ""
-    except (OSError, UnicodeDecodeError) as fault:
-        reason = getattr(fault, "strerror", None) or "it is not UTF-8"
-        message = f"it cannot be read: {reason}"
-        span = Span(file=str(path))
-        raise InvalidInput(
-            [Finding(slug=DECISIONS_FORMAT.slug, message=message, span=span)]
-        ) from fault
 
 
 def _parse(

@@ -20,7 +20,7 @@ from pipeline.ledger.repository import Ledger
 from pipeline.plan.address_lines import split_conflicts
 from pipeline.plan.lock.lock_addresses import place_of, remember, take_of
 from pipeline.plan.lock.lock_changes import merge_locks, prune_lock, update_lock
-from pipeline.plan.lock.lock_text import Lock, append_lines, read_lock, write_lock
+from pipeline.plan.lock.lock_text import LOCK_FORMAT, Lock, append_lines, read_lock, write_lock
 from pipeline.storage.blobs import Store
 from pipeline.storage.shared_file import change_file
 
@@ -51,7 +51,7 @@ def lock_path(request: CampaignRequest, campaign: str, suffix: str = SUFFIX) -> 
 def load_lock(request: CampaignRequest, campaign: str) -> dict[str, LockedClip]:
     """Return the clips of a campaign's lock file; InvalidInput if it cannot be understood."""
     path = lock_path(request, campaign)
-    return _parse(_read(path), path, request)
+    return _parse(read_beside(path, LOCK_FORMAT.slug), path, request)
 
 
 def memory_of(request: CampaignRequest, campaign: str) -> LockMemory:
@@ -87,7 +87,9 @@ def digests_named(folder: Path, endings: Collection[str]) -> frozenset[str]:
     for that. InvalidInput where one cannot be read.
     """
     files = _files_below(folder, (SUFFIX, _PRUNED, *endings))
-    return frozenset(digest for file in files for digest in _DIGEST.findall(_read(file)))
+    return frozenset(
+        digest for file in files for digest in _DIGEST.findall(read_beside(file, LOCK_FORMAT.slug))
+    )
 
 
 def write_lock_file(ledger: Ledger, request: CampaignRequest, campaign: str) -> bool:
@@ -134,7 +136,7 @@ def merge_two_files(ours: Path, theirs: Path) -> ChangedLock:
     """Merge another lock file into ours, as a merge driver of Git does."""
     for path in (ours, theirs):
         _require(path)
-    other = _parse(_read(theirs), theirs, None)
+    other = _parse(read_beside(theirs, LOCK_FORMAT.slug), theirs, None)
     return _merge(ours, lambda text: [_parse(text, ours, None), other])
 
 
@@ -158,7 +160,11 @@ def _require(path: Path) -> None:
         raise usage(f"there is no {path}: `callsheet run` writes it")
 
 
-def _read(path: Path) -> str:
+def read_beside(path: Path, slug: str) -> str:
+    """Return the text of a file beside the manifest, empty where there is none.
+
+    InvalidInput with a finding of that slug where it cannot be read.
+    """
     try:
         return path.read_bytes().decode("utf-8")
     except FileNotFoundError:
@@ -166,7 +172,7 @@ def _read(path: Path) -> str:
     except (OSError, UnicodeDecodeError) as fault:
         reason = getattr(fault, "strerror", None) or "it is not UTF-8"
         span = Span(file=str(path))
-        finding = Finding(slug="bad-lock", message=f"it cannot be read: {reason}", span=span)
+        finding = Finding(slug=slug, message=f"it cannot be read: {reason}", span=span)
         raise InvalidInput([finding]) from fault
 
 
@@ -184,7 +190,7 @@ def _files_below(folder: Path, endings: tuple[str, ...]) -> Iterator[Path]:
 def _clips_of(path: Path) -> Iterator[LockedClip]:
     """Yield the clips of some lock file; of one that cannot be understood nothing is known."""
     try:
-        lock: Lock = read_lock(_read(path), str(display_path(path)))
+        lock: Lock = read_lock(read_beside(path, LOCK_FORMAT.slug), str(display_path(path)))
     except InvalidInput:
         return
     yield from lock.values()
