@@ -12,6 +12,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
+from pipeline.domain.acceptance import AcceptPolicy
 from pipeline.domain.item import EMPTY
 from pipeline.findings import Finding, Span
 
@@ -227,6 +228,8 @@ class Shot:
     variants: Variants | None = None
     output: Template
     show: TakesToShow = TakesToShow.ALL
+    accept: AcceptPolicy | None = None
+    """How its takes come about: in rounds, with decisions between them; None: by `takes`."""
     tags: tuple[str, ...] = ()
     extra: Mapping[str, Any] = field(default_factory=lambda: EMPTY)
     span: Span
@@ -243,6 +246,8 @@ class Budget:
     per_item_usd: Decimal | None = None
     assume_usd: Decimal | None = None
     """`unpriced: {assume: …}`; None means that unpriced items are refused."""
+    accepts: Mapping[str, AcceptPolicy] = field(default_factory=lambda: EMPTY)
+    """The loops of shots that have one, by the shot's name: each place has caps of its own."""
     span: Span | None = None
 
 

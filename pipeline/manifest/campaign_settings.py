@@ -1,4 +1,4 @@
-"""Budget, policy, provider settings, file rules → their records; amounts become numbers here.
+"""Budget, policy, acceptance, provider settings, file rules → their records, sums as numbers.
 
 Of the budget's limits, the lowest that any layer states holds: a layer further up may lower one and
 never lift it, neither with a higher sum nor with `~`. What a house or a client has set is not
@@ -14,9 +14,10 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from pipeline.domain import AccountSettings, Budget, Policy, ProviderSettings
+from pipeline.domain import AccountSettings, Budget, Manifest, Policy, ProviderSettings
+from pipeline.domain.acceptance import DEFAULT_ROUNDS, AcceptPolicy, Each
 from pipeline.domain.item import EMPTY
-from pipeline.findings import Finding, Severity
+from pipeline.findings import Finding, Severity, Span
 from pipeline.manifest.source_map import Node
 
 LIMITS = ("limit", "per_run", "per_row", "per_item")
@@ -157,6 +158,75 @@ def read_policy(node: Node | None) -> Policy:
         "fallback": data.get("fallback") == "same_model",
     }
     return Policy(**{key: value for key, value in said.items() if value is not None})
+
+
+def read_accept(own: Node | None, common: Node | None) -> AcceptPolicy | None:
+    """Return what a shot says of its loop, laid over what the manifest says; None without one.
+
+    Where `takes` is not said, it is what the rounds have together.
+    """
+    if own is not None and not own.entries():
+        # `off`, or a map that says nothing: then the manifest's own word holds.
+        return None if own.value == "off" else read_accept(None, common)
+    said: dict[str, Node] = {}
+    spans: dict[str, Span] = {}
+    for node in (common, own):
+        if node is None:
+            continue
+        said |= dict(node.entries())
+        spans |= {"": node.span, **{key: part.span for key, part in node.entries()}}
+    if not spans or (own is None and common is not None and common.value == "off"):
+        return None
+    rounds = tuple(each.value for each in said["rounds"].items()) if "rounds" in said else ()
+    rounds = rounds or DEFAULT_ROUNDS
+    spend = said.get("spend")
+    return AcceptPolicy(
+        each=Each(said["each"].value) if "each" in said else Each.PLACE,
+        approved=said["approved"].value if "approved" in said else 1,
+        takes=said["takes"].value if "takes" in said else sum(rounds),
+        spend_usd=None if spend is None else _sum_of(spend),
+        rounds=rounds,
+        spans=spans,
+    )
+
+
+def accept_faults(manifest: Manifest) -> Iterator[Finding]:
+    """Yield a finding for whatever says how many takes there are where the loop says it.
+
+    And for a loop that can never be done.
+    """
+    above = [value for name, value in manifest.overrides.items() if name == "takes"]
+    usual = [value for name, value in manifest.defaults.items() if name == "takes"]
+    told: set[Span] = set()
+    for shot in manifest.shots:
+        if (policy := shot.accept) is None:
+            continue
+        axes = (*shot.variants.matrix, *shot.variants.pairs) if shot.variants else ()
+        table = manifest.tables.get(shot.table or "")
+        steered = (row.steering.get("takes") for row in (table.rows if table else ()))
+        said = [*above, *usual, *(value for value in steered if value is not None)]
+        said += [value for axis in axes if axis.name == "takes" for value in axis.values]
+        said += [value for name, value in shot.settings.items() if name == "takes"]
+        for value in said:
+            if value.span in told:
+                continue
+            told.add(value.span)
+            yield Finding(
+                slug="takes-with-accept",
+                message=f"shot '{shot.id}' has `accept`, which says how many takes there are",
+                span=value.span,
+                hint="leave `takes` out, or write `accept: off` where the number is to hold",
+                related=(policy.spans[""],),
+            )
+        place = policy.spans.get("approved", policy.spans[""])
+        if policy.each is Each.PLACE and policy.approved > policy.takes and place not in told:
+            told.add(place)
+            yield Finding(
+                slug="accept-never-done",
+                message=f"{policy.approved} clips cannot be approved out of {policy.takes} takes",
+                span=place,
+                hint="raise `accept.takes`, or ask for fewer approved clips",
+            )
 
 
 def read_providers(node: Node | None) -> dict[str, ProviderSettings]:

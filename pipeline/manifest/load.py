@@ -18,6 +18,7 @@ from pipeline.findings import Finding, Span, group_findings
 from pipeline.foreign_text import encodable, keys_in, names_a_key, redact
 from pipeline.manifest.bundles import bundle_faults, read_bundle
 from pipeline.manifest.campaign_settings import (
+    accept_faults,
     folders_to_read,
     hold_lowest,
     read_budget,
@@ -165,6 +166,7 @@ class _ManifestReader:
             aliases=tables.aliases,
             bundles=dict(self.node.entries("bundles")),
             output=self._part("output"),
+            accept=self.node.get("accept"),
             # The names whose entries the schema took out; None for all of them.
             lost={
                 part: None if part in self.node.lost else self._part(part).lost
@@ -177,8 +179,8 @@ class _ManifestReader:
         defaults, overrides = (outside.settings(self._part(k)) for k in ("defaults", "overrides"))
         self._check_bundles(context, outside)
         budget, warnings = read_budget(self.node.get("budget"))
-        unread = not_templatable(self.node.get("vars"), "vars")
-        self.findings += [*tables.findings, *outside.findings, *warnings, *unread]
+        warnings += not_templatable(self.node.get("vars"), "vars")
+        self.findings += [*tables.findings, *outside.findings, *warnings]
         manifest = Manifest(
             path=self.path,
             folder=self.path.parent,
@@ -189,7 +191,7 @@ class _ManifestReader:
             approved_only=frozenset(s.id for s, _ in shots if s.show is TakesToShow.APPROVED),
             defaults=defaults,
             overrides=overrides,
-            budget=budget,
+            budget=replace(budget, accepts={s.id: s.accept for s, _ in shots if s.accept}),
             policy=read_policy(self.node.get("policy")),
             providers=read_providers(self.node.get("providers")),
             allow=allowed,
@@ -201,8 +203,7 @@ class _ManifestReader:
             var_spans={name: node.span for name, node in self._part("vars").entries()},
             span=self.node.span,
         )
-        common = (*defaults.values(), *overrides.values())
-        self.findings += formula_errors(manifest.shots, manifest.tables, common)
+        self.findings += [*accept_faults(manifest), *formula_errors(manifest)]
         self.findings += (faults := _take_faults((shot for shot, _ in shots), manifest)).values()
         # That the takes of such a shot clash is told once, here, not again for each item.
         return replace(manifest, shots=tuple(_number_takes(manifest.shots, faults)))
@@ -264,6 +265,10 @@ def _take_faults(shots: Iterable[Shot], manifest: Manifest) -> Mapping[Span, Fin
         wanted += [value for value in steering if value is not None]
         own = shot.settings.get("takes", manifest.defaults.get("takes"))
         wanted += [own] if own is not None else []
+        if shot.accept is not None:
+            # That `takes` is written beside it is a finding of its own.
+            span = shot.accept.spans.get("takes", shot.accept.spans[""])
+            wanted, above = [Value(data=shot.accept.takes, span=span)], None
         # A template's number is not known yet.
         several: Iterator[Any] = (
             value

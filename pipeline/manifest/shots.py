@@ -14,6 +14,7 @@ from pipeline.domain import EMPTY, Axis, Match, Shot, Table, Template, Value, Va
 from pipeline.domain.manifest import TakesToShow
 from pipeline.findings import Finding, Span, did_you_mean, has_errors
 from pipeline.manifest.bundles import NamedBundle, read_bundle, references_of
+from pipeline.manifest.campaign_settings import read_accept
 from pipeline.manifest.paths import DEFAULT_PATH, compile_path
 from pipeline.manifest.schema import setting_rules
 from pipeline.manifest.source_map import Node
@@ -37,6 +38,8 @@ class ShotContext:
     bundles: Mapping[str, Node]
     output: Node | None = None
     """The manifest's own: what holds where a shot does not say it."""
+    accept: Node | None = None
+    """The same of the loop of takes."""
     lost: Mapping[str, frozenset[str] | None] = field(default_factory=lambda: EMPTY)
     """Names of `tables` and `bundles` whose entries had findings and are gone; None for all."""
 
@@ -132,6 +135,7 @@ class _ShotReader:
             variants=read_variants(cells) if cells else None,
             output=output,
             show=self._show(),
+            accept=read_accept(node.get("accept"), self.context.accept),
             bundles=specs,
             tags=tuple(str(tag.value) for tag in listed),
             extra=extra.plain() if extra else {},

@@ -6,25 +6,22 @@ it would be paid for; so the cells that a template reads are looked at, and no o
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from typing import Any
 
-from pipeline.domain import Row, Shot, Table, Template, Value
+from pipeline.domain import Manifest, Row, Shot, Table, Template, Value
 from pipeline.findings import MAX_CAUSES, Finding, Span
 from pipeline.manifest.tables.column_types import FORMULA_HINT, is_formula_error
 from pipeline.manifest.tables.table_rows import ROWS
 
 
-def formula_errors(
-    shots: Iterable[Shot], tables: Mapping[str, Table], settings: Iterable[Value]
-) -> Iterator[Finding]:
-    """Yield a finding for each column in which a cell that is used is a spreadsheet's error.
-
-    `settings` are those of all shots, which may read a row as well.
-    """
+def formula_errors(manifest: Manifest) -> Iterator[Finding]:
+    """Yield a finding for each column in which a cell that is used is a spreadsheet's error."""
     used: dict[str, set[str]] = {}
-    common = tuple(settings)
-    for shot in shots:
+    # The settings of all shots may read a row as well.
+    common = (*manifest.defaults.values(), *manifest.overrides.values())
+    tables = manifest.tables
+    for shot in manifest.shots:
         table = tables.get(shot.table or "")
         # Most files have no such text anywhere: their cells are not gone through.
         if table is not None and table.suspect:

@@ -238,11 +238,13 @@ def _round_up(amount: Decimal) -> Decimal:
 
 
 def _budget_fault(item: Item, found: Price | None, budget: Budget) -> Finding | None:
-    """Return what the budget has against an item, if anything."""
+    """Return what the budget, or the cap of its place, has against an item, if anything."""
+    accept = budget.accepts.get(item.shot)
+    spend_usd = accept.spend_usd if accept else None
     if found is None:
         # No limit can be held over an unknown price; where there is none, nothing has to be held.
         limits = (budget.limit_usd, budget.per_run_usd, budget.per_row_usd, budget.per_item_usd)
-        if all(limit is None for limit in limits):
+        if all(limit is None for limit in (*limits, spend_usd)):
             return None
         return Finding(
             slug="unpriced",
@@ -255,6 +257,16 @@ def _budget_fault(item: Item, found: Price | None, budget: Budget) -> Finding | 
             related=(item.origin.shot,) if budget.span else (),
         )
     # The high figure, since that is what is reserved before the item is sent.
+    if accept and spend_usd is not None and found.high_usd > spend_usd:
+        most, allowed = exact_usd(found.high_usd), exact_usd(spend_usd)
+        return Finding(
+            slug="accept-below-price",
+            message=f"one take of shot '{item.shot}' may cost {most} USD; its place may spend"
+            f" {allowed} USD",
+            span=accept.spans.get("spend", item.origin.shot),
+            hint="raise `accept.spend`, make it shorter, or choose mode std",
+            related=(item.origin.shot,),
+        )
     if budget.per_item_usd is None or found.high_usd <= budget.per_item_usd:
         return None
     most, allowed = exact_usd(found.high_usd), exact_usd(budget.per_item_usd)

@@ -79,6 +79,13 @@ PARTS = (
         rule="variants",
         intro="`pairs` has the same keys as `matrix`.",
     ),
+    Part(
+        title="Acceptance",
+        path="accept",
+        rule="accept",
+        intro="A shot may have its own, which is laid over the manifest's; `off` is one without.\n"
+        "With it `takes` and a column `_takes` are findings.",
+    ),
     Part(title="Budget", path="budget", rule="budget", intro="Amounts are in US dollars."),
     Part(title="Output", path="output", rule="output", intro="A shot may have its own."),
     Part(

@@ -17,8 +17,8 @@ This page is made from the code: `pytest tests/docs --rewrite-cases` writes it.
 The [guide](guide.md) is the page to begin with.
 
 - [Keys](#keys): [the manifest](#the-manifest), [tables](#tables), [bundles](#bundles),
-  [settings](#settings), [shots](#shots), [variants](#variants), [budget](#budget),
-  [output](#output), [providers](#providers), [policy](#policy)
+  [settings](#settings), [shots](#shots), [variants](#variants), [acceptance](#acceptance),
+  [budget](#budget), [output](#output), [providers](#providers), [policy](#policy)
 - [The project file](#the-project-file)
 - [Templates](#templates)
 - [Selections](#selections)

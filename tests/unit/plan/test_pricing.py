@@ -237,7 +237,8 @@ def test_an_entry_has_its_request_its_price_and_the_prompt_as_sent() -> None:
 @pytest.mark.parametrize("limit", ["limit_usd", "per_run_usd", "per_row_usd", "per_item_usd"])
 def test_an_unpriced_item_under_a_cap_is_a_finding(limit: str) -> None:
     """A budget that cannot be held is no budget."""
-    capped = Budget(**{limit: Decimal(40)}, span=build.at(70))
+    limits: dict[str, Any] = {limit: Decimal(40)}
+    capped = Budget(**limits, span=build.at(70))
 
     found = admitted(capped)
 
