@@ -17,13 +17,15 @@ from pipeline.api.campaign_request import CampaignRequest
 from pipeline.api.decision_file import keep_approved, load_decisions, unapproved_outputs
 from pipeline.api.loaded_campaign import LoadedCampaign
 from pipeline.api.lock_file import memory_of, with_other_locks
-from pipeline.domain import Record
+from pipeline.api.places import loop_rule, read_places, total_places
+from pipeline.domain import EMPTY, Record
 from pipeline.domain.changes import ItemChange
+from pipeline.domain.lock import LockMemory
 from pipeline.errors import InvalidInput, LedgerLost
 from pipeline.findings import Finding, Severity, plain_finding
 from pipeline.ledger.loss_detection import Loss
 from pipeline.ledger.repository import Ledger
-from pipeline.plan.lock.lock_addresses import offer_moved
+from pipeline.plan.lock.lock_addresses import offer_moved, place_of, take_of
 from pipeline.run.output_check import RealFiles
 from pipeline.run.plan_sync import PlanLine, PlanSummary, Totals, sync_plan
 
@@ -237,19 +239,23 @@ def sync_campaign(
     retried: Sequence[str] = (),
     files: bool = True,
     dry: bool = False,
+    under_way: bool = False,
 ) -> PlanSummary:
     """Write the campaign's plan into a ledger, and return what it comes to.
 
     `files` says whether output paths are looked at; a `dry` plan makes no fitted frames.
-    Failures of the `retried` causes count among what is to be made.
+    Failures of the `retried` causes count among what is to be made. With a run `under_way` only
+    what is left of the rounds of takes that were begun is wanted (`sync_plan`).
     """
     home, name = campaign.request.home, campaign.name
     memory = memory_of(campaign.request, name)
     quotes = ledger.fresh_quotes(datetime.now(UTC))
-    entries = campaign.entries(None if dry else home / ".callsheet" / "assets", quotes)
+    decisions = load_decisions(campaign.request, name)
+    rule = loop_rule(campaign, decisions, retried=retried, begins=not under_way)
+    had = _last_takes(ledger, name, memory) if rule else EMPTY
+    entries = campaign.entries(None if dry else home / ".callsheet" / "assets", quotes, had)
     # Before the plan: what was paid elsewhere counts against its limits, and may finish items.
     ledger.remember(memory)
-    decisions = load_decisions(campaign.request, name)
     entries = offer_moved(entries, memory) if memory.moved else entries
     summary = sync_plan(
         keep_approved(entries, decisions, memory, ledger) if decisions.places else entries,
@@ -260,10 +266,22 @@ def sync_campaign(
         files=RealFiles(home) if files else None,
         choice=campaign.purchase_filter(),
         hides=unapproved_outputs(campaign.manifest, decisions),
+        rounds=rule,
+        under_way=under_way,
     )
+    places = read_places(campaign, ledger, retried=retried) if rule and summary.ok else None
     return replace(
         summary,
+        places=total_places(places, selected=True) if places is not None else None,
         retried=tuple(retried),
         absent=tuple(ledger.find_absent(name)) if summary.ok else (),
         elsewhere_usd=ledger.elsewhere_usd(name),
     )
+
+
+def _last_takes(ledger: Ledger, campaign: str, memory: LockMemory) -> Mapping[str, int]:
+    """Return the highest take that each place had, here or as the lock file knows it."""
+    found = ledger.last_takes(campaign)
+    for address in memory.at:
+        found[place_of(address)] = max(found.get(place_of(address), 0), take_of(address))
+    return found

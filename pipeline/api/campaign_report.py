@@ -16,12 +16,14 @@ from pipeline.api.campaign_plan import find_loss
 from pipeline.api.campaign_request import CampaignRequest, usage
 from pipeline.api.decision_file import load_decisions
 from pipeline.api.loaded_campaign import LoadedCampaign, load_campaign
+from pipeline.api.places import LoopPlace, read_places, total_places
 from pipeline.api.price_notes import price_lines
 from pipeline.api.report_files import write_files
 from pipeline.api.roots import RootChoice, knows, refuse_two_roots
 from pipeline.api.selection import matching_records
 from pipeline.api.sidecars import write_sidecars
 from pipeline.domain import Record, RunRecord
+from pipeline.domain.acceptance import Each
 from pipeline.domain.states import Exit, State, exit_code_for
 from pipeline.errors import InvalidInput, RootRefused
 from pipeline.findings import has_errors
@@ -48,6 +50,8 @@ class CampaignStatus:
     """Addresses of works that received one and the same file."""
     notable: Sequence[Notable] = ()
     """What was written down of lanes and limits."""
+    places: Sequence[LoopPlace] = ()
+    """The selected places of shots that have a loop of takes."""
 
     @property
     def exit_code(self) -> Exit:
@@ -57,7 +61,11 @@ class CampaignStatus:
         groups = self.report.groups
         counts = Counter({(State(group.state), group.cause): group.items for group in groups})
         counts.update((state, "") for _, _, state in self.left_behind)
-        return Exit(exit_code_for(counts))
+        totals = total_places(self.places)
+        # A take that failed is no failure of its place, which tells its own.
+        counts.subtract(totals.ended_badly)
+        gave_up, waits = bool(totals.gave_up), bool(totals.goes_on)
+        return Exit(exit_code_for(counts, gave_up=gave_up, waits=waits))
 
 
 def load_for_status(
@@ -65,7 +73,9 @@ def load_for_status(
 ) -> LoadedCampaign:
     """Read the manifest without its tables, unless the selection asks for what only they know."""
     campaign = load_campaign(request, read=_documents, choose_root=choose_root)
-    needs_rows = campaign.selection().needs_rows
+    # Which cells of a row are still to be tried is known with its table alone.
+    by_row = any(each.each is Each.ROW for each in campaign.manifest.budget.accepts.values())
+    needs_rows = by_row or campaign.selection().needs_rows
     return load_campaign(campaign.request) if needs_rows else campaign
 
 
@@ -91,7 +101,18 @@ def campaign_status(campaign: LoadedCampaign) -> CampaignStatus:
             left_behind=ledger.find_left_behind(campaign.name),
             same_clips=ledger.same_clips(campaign.name),
             notable=ledger.notable(campaign.name),
+            places=tuple(_selected_places(campaign, ledger)),
         )
+
+
+def _selected_places(campaign: LoadedCampaign, ledger: Ledger) -> Iterator[LoopPlace]:
+    """Yield the places of which anything is selected now."""
+    if not campaign.manifest.budget.accepts:
+        return
+    chosen = campaign.request.selects and {r.address for r in select_records(ledger, campaign)}
+    for place in read_places(campaign, ledger):
+        if not chosen or any(each.take.address in chosen for each in place.takes):
+            yield place
 
 
 def campaign_runs(campaign: LoadedCampaign) -> Sequence[RunRecord]:

@@ -147,6 +147,8 @@ class RunSettings:
     chaos: float = 0.0
     variables: Mapping[str, str] | None = None
     """The environment with what the --env-file adds, once it was read: it may be a pipe."""
+    replaces: bool = True
+    """Whether a take that is off spec is replaced in its round: a saved plan is run exactly."""
     checkpoint: Callable[[str], None] = lambda _: None
     clock: Clock = field(default_factory=RealClock)
 

@@ -21,12 +21,14 @@ from pipeline.api.loaded_campaign import LoadedCampaign
 from pipeline.api.lock_file import write_lock_file
 from pipeline.api.locked_run import require_locked
 from pipeline.api.loss_consent import open_for_purchases, require_consent
+from pipeline.api.places import read_places, total_places
 from pipeline.api.provider_access import (
     open_lanes,
     providers_at_work,
     settings_with_keys,
 )
 from pipeline.domain import Event
+from pipeline.domain.acceptance import PlaceTotals
 from pipeline.errors import InvalidInput
 from pipeline.ledger.repository import Ledger
 from pipeline.media.clip_workers import ClipWorkers
@@ -50,6 +52,36 @@ class RunScope:
     """Providers who make nothing unless another's lane stops."""
     buys: bool = True
     """Unless it buys, it collects what was sent, and puts back what the store has."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CampaignLoop:
+    """The loop of takes of a campaign's run, over its open ledger."""
+
+    campaign: LoadedCampaign
+    ledger: Ledger
+    replaces: bool
+
+    @classmethod
+    def of(cls, campaign: LoadedCampaign, settings: RunSettings, ledger: Ledger) -> Self | None:
+        """Return it; None where no shot has one."""
+        if not campaign.manifest.budget.accepts or campaign.request.locked:
+            return None
+        # Items that are selected by where they stand would be others by now.
+        lasting = not campaign.request.selects or campaign.selection().lasting
+        return cls(campaign=campaign, ledger=ledger, replaces=settings.replaces and lasting)
+
+    def plan_rest(self) -> bool:
+        """Plan what is left of the rounds; tell whether anything is to be made."""
+        if not self.replaces:
+            return False
+        # Output paths were looked at when the run began.
+        summary = sync_campaign(self.campaign, self.ledger, files=False, under_way=True)
+        return bool(summary.ok and summary.to_make.items)
+
+    def totals(self) -> PlaceTotals:
+        """Return where the places stand now."""
+        return total_places(read_places(self.campaign, self.ledger), selected=True)
 
 
 class Run:
@@ -198,6 +230,7 @@ class Run:
             address_header=campaign.request.rehearse,
             settle_only=not scope.buys,
             hides=unapproved_outputs(campaign.manifest, decisions),
+            loop=CampaignLoop.of(campaign, settings, scope.ledger),
         )
         # What buys nothing hands nothing on: nobody need stand by.
         standby = scope.standby if scope.buys else frozenset[str]()

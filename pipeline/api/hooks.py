@@ -17,6 +17,7 @@ from typing import IO
 
 from pipeline.api.loaded_campaign import LoadedCampaign
 from pipeline.api.report_files import report_paths
+from pipeline.domain.acceptance import PlaceState
 from pipeline.domain.accounts import holds_a_key
 from pipeline.domain.money import exact_usd
 from pipeline.domain.states import Exit, State
@@ -28,9 +29,8 @@ from pipeline.run.outcome import Outcome
 
 TIME_LIMIT_S = 30.0
 """A chat answers within a second; what hangs must not keep a scheduled job from ending."""
-_WAITING = 20
 _HOOKS: Mapping[int, str] = MappingProxyType(
-    {Exit.OK: "done", Exit.FAILURES: "done", _WAITING: "waiting"}
+    {Exit.OK: "done", Exit.FAILURES: "done", Exit.WAITING: "waiting"}
 )
 """Which hook an exit code calls; every other one is `stopped`: a person is needed to go on."""
 _SAID_BYTES = 2000
@@ -57,6 +57,8 @@ def hook_facts(
     manifest = os.path.abspath(campaign.request.manifest)  # noqa: PTH100 - the same
     summary = f"{campaign.name}: {done:,} of {count_text(report.items, 'clip')} done"
     summary += f", {failed:,} failed" if failed else ""
+    waiting = outcome.places.count(PlaceState.WAITING) if outcome.places else 0
+    summary += f", {count_text(waiting, 'place')} waiting for a decision" if waiting else ""
     facts = {
         "EVENT": hook_of(code),
         "EXIT_CODE": str(int(code)),
@@ -68,6 +70,7 @@ def hook_facts(
         "ITEMS": str(report.items),
         "DONE": str(done),
         "FAILED": str(failed),
+        "WAITING": str(waiting),
         "CHARGED_USD": spent,
         "COMMITTED_USD": committed,
         "STOPPED": "; ".join(f"{lane}: {why}" for lane, why in sorted(outcome.stopped.items())),

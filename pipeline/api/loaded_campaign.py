@@ -140,23 +140,40 @@ class LoadedCampaign:
         choice = ProviderFilter(provider, matcher) if provider else matcher
         return AddressFilter(self.left_out, choice) if self.left_out else choice
 
-    def _take_numbers(self) -> TakeNumbers | None:
-        """Return what tells the takes of a place: those of the lock file, or with the rerolls."""
+    def _take_numbers(self, last_takes: Mapping[str, int]) -> TakeNumbers | None:
+        """Return what tells the takes of a place: those of the lock file, or with the rerolls.
+
+        Where a shot has a loop they are all that its place had, and as many as it may want next.
+        """
+        accepts = self.manifest.budget.accepts
         if self.request.locked:
             locked = locked_takes(self.request, self.name)
-            return lambda place, count: locked.get(place, range(1, count + 1))
+            return lambda place, count: locked.get(
+                place, () if _shot_of(place) in accepts else range(1, count + 1)
+            )
         rerolls = load_decisions(self.request, self.name).rerolls()
-        return (
-            (lambda place, count: range(1, count + rerolls.get(place, 0) + 1)) if rerolls else None
-        )
+
+        def numbers(place: str, count: int) -> range:
+            more, policy = rerolls.get(place, 0), accepts.get(_shot_of(place))
+            if policy is None:
+                return range(1, count + more + 1)
+            had = last_takes.get(place, 0)
+            next_round = max(policy.rounds) + more if had else policy.rounds[0]
+            return range(1, max(had, min(policy.takes, had + next_round)) + 1)
+
+        return numbers if rerolls or accepts else None
 
     def entries(
-        self, assets: Path | None, quotes: Mapping[Alike, Decimal] | None = None
+        self,
+        assets: Path | None,
+        quotes: Mapping[Alike, Decimal] | None = None,
+        last_takes: Mapping[str, int] = EMPTY,
     ) -> Iterator[PricedItem | Finding]:
         """Yield what reading found, then the priced plan; fitted frames go to `assets`.
 
         Without a place for them, as in a dry run, only what they measure is worked out. `quotes`
-        are prices that providers named themselves.
+        are prices that providers named themselves. `last_takes` are the highest takes that places
+        had so far: where a shot has a loop, all that its next round may want are yielded.
         """
         manifest = self.manifest
         # First, and with the plan's own: one pass tells all, and one error admits nothing.
@@ -173,7 +190,7 @@ class LoadedCampaign:
             ),
             provider=self.request.provider,
             day=datetime.now(UTC).date(),
-            takes=self._take_numbers(),
+            takes=self._take_numbers(last_takes),
         )
         priced = price_items(
             plan,
@@ -185,6 +202,10 @@ class LoadedCampaign:
             quotes=quotes,
         )
         yield from self.reassignments.watching(priced)
+
+
+def _shot_of(place: str) -> str:
+    return place.partition("[")[0]
 
 
 def load_campaign(

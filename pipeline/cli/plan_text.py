@@ -18,6 +18,7 @@ from pipeline.cli.change_text import change_group_lines
 from pipeline.cli.console import print_error, print_text
 from pipeline.cli.finding_text import findings_text
 from pipeline.cli.item_list import standing_text
+from pipeline.cli.place_text import round_lines
 from pipeline.cli.terminal_console import TerminalConsole
 from pipeline.domain import Budget
 from pipeline.domain.money import exact_usd
@@ -65,6 +66,7 @@ def plan_notes(
         lock = lock_path(campaign.request, summary.campaign).name
         spent = exact_usd(summary.elsewhere_usd)
         yield f"paid elsewhere: {spent} USD, as {lock} says; they count against the limit"
+    yield from round_lines(summary.places) if summary.places else ()
     yield from shortfalls(summary, campaign.manifest.budget, spending)
     yield from price_lines(summary.prices)
     if summary.expected_s is not None:

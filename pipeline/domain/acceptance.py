@@ -168,6 +168,39 @@ GAVE_UP = frozenset({PlaceState.STUCK, PlaceState.HALTED})
 """Nothing goes on there without a person, and there is nothing to approve: a failure."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlaceTotals:
+    """Where the places of a campaign stand together: those of which anything is selected."""
+
+    states: Mapping[PlaceState, int]
+    waiting_clips: int = 0
+    """How many clips there are to decide on."""
+    buys: int = 0
+    """How many takes the next run buys."""
+    begun_anew: int = 0
+    """Places that had takes, all under an earlier prompt."""
+    takes_left: int = 0
+    """How many takes all open and waiting places may have beside those."""
+    left_usd: Decimal | None = None
+    """How much may be bound at them beside what is; None where one has no cap on money."""
+    ended_badly: Mapping[tuple[State, str], int] = field(default_factory=dict)
+    """Jobs that brought no clip in spec, by state and cause: at a place they are no failure."""
+
+    def count(self, *states: PlaceState) -> int:
+        """Count the places in these states."""
+        return sum(self.states.get(state, 0) for state in states)
+
+    @property
+    def gave_up(self) -> int:
+        """Count the places at which nothing goes on without a person."""
+        return self.count(*GAVE_UP)
+
+    @property
+    def goes_on(self) -> int:
+        """Count the places that wait for a decision, or for the next run."""
+        return self.count(PlaceState.WAITING, PlaceState.OPEN)
+
+
 class Cap(StrEnum):
     """What keeps a place from buying more."""
 

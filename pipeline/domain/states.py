@@ -143,7 +143,9 @@ DECIDED_TOGETHER: Mapping[State, frozenset[State]] = MappingProxyType(
 
 LANE = "lane"
 """The cause of a job that is held since its provider's lane stopped."""
-BUDGET_CAUSES = frozenset({"budget", "per_run", "per_row", "per_item", "overcharged"})
+BUDGET_CAUSES = frozenset(
+    {"budget", "per_run", "per_row", "per_item", "place_spend", "overcharged"}
+)
 """The causes of jobs that are held for the sake of money."""
 
 CRASHED: Mapping[State, State] = MappingProxyType(
@@ -342,7 +344,7 @@ def status_of(state: State, *, again: bool, shared: bool, changed: bool) -> Stat
 
 
 class Exit(IntEnum):
-    """Exit codes; where several hold at once: DAMAGED, UNKNOWN, STOPPED, HELD, FAILURES."""
+    """Exit codes; of several at once: DAMAGED, UNKNOWN, STOPPED, HELD, FAILURES, WAITING."""
 
     OK = 0
     """All that was asked for is done and in spec."""
@@ -367,6 +369,9 @@ class Exit(IntEnum):
     DAMAGED = 15
     """A clip of the store is gone or is not what was received, the ledger is damaged, or a bill and
     the ledger differ."""
+    WAITING = 20
+    """All that may be bought now is made, and decisions are waited for: `accept` goes on once clips
+    are approved or rejected, with the same command."""
     INTERRUPTED = 130
     """Interrupted with Ctrl-C. What was done is saved; run again to go on."""
     TERMINATED = 143
@@ -381,8 +386,14 @@ def exit_code_for(
     overcharged: bool = False,
     not_shown: bool = False,
     damaged: bool = False,
+    gave_up: bool = False,
+    waits: bool = False,
 ) -> Exit:
-    """Return the exit code of jobs that stand like this, counted by state and cause."""
+    """Return the exit code of jobs that stand like this, counted by state and cause.
+
+    `gave_up` and `waits` are of places that have a loop of takes: nothing goes on at some without a
+    person, or there are clips to decide on.
+    """
     held_by_budget = sum(counts.get((State.HELD, cause), 0) for cause in BUDGET_CAUSES)
     ranked = (
         (Exit.DAMAGED, damaged),
@@ -390,7 +401,8 @@ def exit_code_for(
         (Exit.STOPPED, stopped or count_states(counts, State.HELD) > held_by_budget),
         (Exit.STOPPED, count_states(counts, State.PLANNED, State.STAGING)),
         (Exit.HELD, held_by_budget or overcharged),
-        (Exit.FAILURES, count_states(counts, *ENDED_BADLY) or not_shown),
+        (Exit.FAILURES, count_states(counts, *ENDED_BADLY) or not_shown or gave_up),
+        (Exit.WAITING, waits),
     )
     return next((code for code, applies in ranked if applies), Exit.OK)
 

@@ -91,7 +91,14 @@ def adopt_clip(
             )
         ).inserted_primary_key or (0,)
         # No run ordered it, so it counts against the limit of none: 0 is no run's id.
-        payer = Payer(manifest=item.manifest, run_id=0, row_key=item.row_key, key=item.key)
+        payer = Payer(
+            manifest=item.manifest,
+            run_id=0,
+            row_key=item.row_key,
+            key=item.key,
+            campaign_id=item.campaign_id,
+            address=item.address,
+        )
         paid = item.expected_microusd if told_microusd is None else told_microusd
         budgets.adjust_all(connection, payer, paid or 0)
     move(connection, key=item.key, before=State.PLANNED, after=State.DONE)

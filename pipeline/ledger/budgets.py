@@ -8,8 +8,9 @@ conditional update, so no concurrency can leak past it.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from types import MappingProxyType
 
@@ -26,7 +27,7 @@ from sqlalchemy import (
     update,
 )
 
-from pipeline.domain import Budget
+from pipeline.domain import EMPTY, Budget
 from pipeline.domain.money import exact_usd
 from pipeline.ledger.connection import upsert
 from pipeline.ledger.fast_sql import execute, execute_many
@@ -34,8 +35,11 @@ from pipeline.ledger.sql_schema import budgets, campaigns, manifest_of, micro, p
 
 BUDGET = "budget"
 """The cause of a job that is held for want of money: the campaign's is used up."""
+PLACE_SPEND = "place_spend"
+"""The cause of a job that is held at its place's own cap, `accept.spend`."""
 _CAUSES: Mapping[str, str] = MappingProxyType(
     {"campaign": BUDGET, "run": "per_run", "row": "per_row", "item": "per_item"}
+    | {"place": PLACE_SPEND}
 )
 OVERCHARGED = "overcharged"
 """The cause of a job that is held since a clip cost more than was set aside for it."""
@@ -49,11 +53,14 @@ class BudgetLimits:
     run: int | None = None
     row: int | None = None
     item: int | None = None
+    places: Mapping[str, int] = field(default_factory=lambda: EMPTY)
+    """What a place of a shot may have, by the shot: `accept.spend`."""
 
     @property
     def any(self) -> bool:
         """Tell whether there is any limit."""
-        return any(limit is not None for limit in (self.campaign, self.run, self.row, self.item))
+        scopes = (self.campaign, self.run, self.row, self.item)
+        return bool(self.places) or any(limit is not None for limit in scopes)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,6 +81,8 @@ class Denied:
         if self.limit_usd is None:
             return "a charge was above its reservation: nothing more is bought in this run"
         limit = exact_usd(self.limit_usd)
+        if self.scope == "place":
+            return f"its place may spend {limit} USD: raise `accept.spend`, then run again"
         return f"over the budget of {limit} USD per {self.scope}: raise it, then run again"
 
 
@@ -89,33 +98,43 @@ class Payer:
     run_id: int
     row_key: str
     key: str
+    campaign_id: int
+    address: str
+    """Where it is bought: its place is of its campaign, profile and all, as decisions are."""
 
     def scope(self, name: str) -> str:
-        """Return the payer's scope of that name (campaign, run, row, item)."""
+        """Return the payer's scope of that name (campaign, run, row, item, place)."""
         own = {
             "campaign": campaign_scope(self.manifest),
             "run": run_scope(self.run_id),
             "row": f"row:{self.manifest}:{self.row_key}",
             "item": f"item:{self.manifest}:{self.key}",
+            "place": f"place:{self.campaign_id}:{self.address.rpartition('#')[0]}",
         }
         return own[name]
 
     def limit(self, name: str, limits: BudgetLimits) -> int | None:
         """Return the limit of that scope, if any; what has no row is no row together."""
+        if name == "place":
+            return limits.places.get(_SHOT_END.split(self.address, maxsplit=1)[0])
         limit: int | None = getattr(limits, name)
         return None if name == "row" and not self.row_key else limit
 
 
+_SHOT_END = re.compile(r"[\[#]")
+# A row's key has its `#` encoded: the first one begins the take.
+_PLACE = func.substr(purchases.c.address, 1, func.instr(purchases.c.address, "#") - 1)
 SCOPES_IN_SQL: Mapping[str, ColumnElement[str]] = MappingProxyType(
     {
         "campaign": literal("campaign:") + campaigns.c.manifest,
         "run": literal("run:") + cast(purchases.c.run_id, String),
         "row": literal("row:") + campaigns.c.manifest + ":" + purchases.c.row_key,
         "item": literal("item:") + campaigns.c.manifest + ":" + purchases.c.key,
+        "place": literal("place:") + cast(purchases.c.campaign_id, String) + ":" + _PLACE,
     }
 )
 """`Payer.scope` of a purchase joined with its campaign, by the same names."""
-_NAMES = ("campaign", "run", "row", "item")
+_NAMES = ("campaign", "run", "row", "item", "place")
 ALWAYS_KEPT = frozenset({"campaign", "run"})
 """Kept even without a limit: one may be set later. Rows and items are then summed up afresh."""
 
@@ -137,6 +156,11 @@ def limits(budget: Budget) -> BudgetLimits:
         run=_micro(budget.per_run_usd),
         row=_micro(budget.per_row_usd),
         item=_micro(budget.per_item_usd),
+        places={
+            shot: micro(accept.spend_usd)
+            for shot, accept in budget.accepts.items()
+            if accept.spend_usd is not None
+        },
     )
 
 
@@ -213,14 +237,19 @@ def _ensure(connection: Connection, payer: Payer, name: str) -> None:
     scope = payer.scope(name)
     if connection.scalar(select(budgets.c.scope).where(budgets.c.scope == scope)) is not None:
         return
-    own = {
-        "row": purchases.c.row_key == payer.row_key,
-        "item": purchases.c.key == payer.key,
-    }
     profiles = select(campaigns.c.id).where(campaigns.c.manifest == payer.manifest)
-    sofar = connection.scalar(
-        select(bound()).where(purchases.c.campaign_id.in_(profiles), own[name])
-    )
+    whole, place = purchases.c.campaign_id.in_(profiles), payer.address.rpartition("#")[0]
+    own = {
+        "row": (whole, purchases.c.row_key == payer.row_key),
+        "item": (whole, purchases.c.key == payer.key),
+        "place": (
+            purchases.c.campaign_id == payer.campaign_id,
+            # A range, so that the index serves: `$` comes next to `#`.
+            purchases.c.address > f"{place}#",
+            purchases.c.address < f"{place}$",
+        ),
+    }
+    sofar = connection.scalar(select(bound()).where(*own[name]))
     open_scope(connection, scope, sofar or 0)
 
 

@@ -11,6 +11,7 @@ import os
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 
 import orjson
@@ -199,12 +200,15 @@ def unknown_clips(connection: Connection, *, traces: Traces) -> Mapping[str, str
     return {sha256: traces.clips[sha256] for sha256 in sorted(unknown)}
 
 
-def record_gone(
-    connection: Connection, *, left: tuple[str, ...], counters: Mapping[str, int], at: float
-) -> None:
-    """Write down that this ledger was begun where there had been one."""
-    evidence = {"leftovers": left, "counters": dict(counters)}
-    _record(connection, campaign=_WHOLE_ROOT, at=at, intents=0, evidence=evidence)
+def record_gone(connection: Connection, *, root: Path, left: tuple[str, ...], at: datetime) -> None:
+    """Write down that this ledger was begun where there had been one, if anything is `left` of it.
+
+    The counters that lie in the root tell how much it had bought.
+    """
+    if not left:
+        return
+    evidence = {"leftovers": left, "counters": dict(read_counters(root))}
+    _record(connection, campaign=_WHOLE_ROOT, at=at.timestamp(), intents=0, evidence=evidence)
 
 
 def settle(connection: Connection, *, loss: Loss, at: float, partly: bool) -> None:

@@ -17,6 +17,7 @@ from pipeline.ledger.sql_schema import (
     losses,
     manifest_of,
     purchases_by_campaign,
+    purchases_by_place,
     root_identity,
     set_aside,
     versions,
@@ -196,6 +197,11 @@ def _add_stale(connection: Connection) -> None:
     connection.exec_driver_sql(added)
 
 
+def _sum_up_places(connection: Connection) -> None:
+    """Let what a place has cost be found by its address: `accept.spend` is a cap for ever."""
+    purchases_by_place.create(connection, checkfirst=True)
+
+
 MIGRATIONS: tuple[Migration, ...] = (
     _add_selected,
     _ask_again_for_what_does_not_play,
@@ -213,6 +219,7 @@ MIGRATIONS: tuple[Migration, ...] = (
     _add_price_quotes,
     _add_stale,
     add_history_tables,
+    _sum_up_places,
 )
 """What changed since version 1, in order; only ever appended to."""
 VERSION = 1 + len(MIGRATIONS)

@@ -127,6 +127,13 @@ def last_item_id(connection: Connection) -> int:
     return connection.exec_driver_sql("SELECT max(id) FROM main.items").scalar() or 0
 
 
+def any_in_plan(connection: Connection, *, item_ids: Sequence[int], generation: int) -> bool:
+    """Tell whether any of these items was in the published plan of that number."""
+    marks = ", ".join("?" * len(item_ids))
+    query = f"SELECT 1 FROM main.items WHERE generation = ? AND id IN ({marks}) LIMIT 1"
+    return connection.exec_driver_sql(query, (generation, *item_ids)).first() is not None
+
+
 def publish_draft(connection: Connection, *, campaign: str) -> None:
     """Write a draft into the ledger, whole, and drop it."""
     replanned = ", ".join(f"'{state.value}'" for state in sorted(REPLANNED))

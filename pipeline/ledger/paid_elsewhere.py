@@ -123,7 +123,14 @@ def take_in(connection: Connection, *, campaign: str, unsettled: Iterable[Unsett
     for each in unsettled:
         purchase_id = each.purchase_id
         # No run of this ledger ordered it and a lock file names no rows: campaign and item pay.
-        payer = Payer(manifest=manifest, run_id=0, row_key="", key=each.remembered.job_key)
+        payer = Payer(
+            manifest=manifest,
+            run_id=0,
+            row_key="",
+            key=each.remembered.job_key,
+            campaign_id=campaign_id or 0,
+            address=each.remembered.clip.address,
+        )
         if purchase_id is None:
             purchase_id = _book(connection, each.remembered, payer, campaign_id or 0)
         elif each.moves:
@@ -269,10 +276,19 @@ def _book(
 def _rename(connection: Connection, purchase_id: int, each: Unsettled, manifest: str) -> None:
     """Put a purchase under the key of the job that it has now, with what it binds."""
     mine = purchases.c.id == purchase_id
-    row = connection.execute(select(bound(), func.max(purchases.c.row_key)).where(mine)).one()
-    # Campaign and row get back what they give: only the item's scope is another one.
-    for key, amount in ((each.bought_as, -row[0]), (each.remembered.job_key, row[0])):
-        payer = Payer(manifest=manifest, run_id=0, row_key=row[1] or "", key=key)
+    whose = ("row_key", "campaign_id", "address")
+    told = (func.max(purchases.c[name]).label(name) for name in whose)
+    row = connection.execute(select(bound().label("bound"), *told).where(mine)).one()
+    # Campaign, row and place get back what they give: only the item's scope is another one.
+    for key, amount in ((each.bought_as, -row.bound), (each.remembered.job_key, row.bound)):
+        payer = Payer(
+            manifest=manifest,
+            run_id=0,
+            row_key=row.row_key or "",
+            key=key,
+            campaign_id=row.campaign_id or 0,
+            address=row.address or "",
+        )
         adjust_all(connection, payer, int(amount))
     renamed = update(purchases).where(mine).values(key=each.remembered.job_key)
     connection.execute(renamed)

@@ -32,12 +32,13 @@ from pipeline.domain import Alternative, Policy, Record
 from pipeline.domain.changes import ItemChange
 from pipeline.domain.lock import LockMemory
 from pipeline.domain.states import REPLANNED, State
-from pipeline.ledger import item_changes, plan_totals, record_pages
+from pipeline.ledger import item_changes, loop_takes, plan_totals, record_pages
 from pipeline.ledger import outputs as placed
 from pipeline.ledger.budgets import campaign_scope, open_scope
 from pipeline.ledger.connection import translate_errors, upsert
 from pipeline.ledger.fast_sql import Clashed, execute_many
 from pipeline.ledger.group_commit import Operation, Writer
+from pipeline.ledger.loop_takes import FindUnwanted
 from pipeline.ledger.outputs import Clip, View
 from pipeline.ledger.overlay import (
     begin_draft,
@@ -64,8 +65,7 @@ from pipeline.ledger.sql_schema import (
     purchases,
 )
 
-_AT_ONCE = 1000
-_KEYS_AT_ONCE = 500
+_AT_ONCE, _KEYS_AT_ONCE = 1000, 500
 T = TypeVar("T")
 
 
@@ -139,9 +139,12 @@ class _Plan:
         self.generation: int = row.generation
         self.changed = False
         """Whether it is another plan than the last one; told once it is finished."""
+        self._new = 0  # items that no earlier plan had
+        self.reworked = False
+        """Whether an item of the last plan asks for other work now."""
         open_scope(connection, campaign_scope(row.manifest))
         # The draft has the items of its campaign alone; a new id must be free in the whole ledger.
-        self._last_id = last_item_id(connection)
+        self._last_id = self._last_known = last_item_id(connection)
         self._current = and_(
             items.c.campaign_id == self.campaign_id, items.c.generation == self.generation
         )
@@ -174,7 +177,21 @@ class _Plan:
         self._connection.execute(delete(outputs).where(outputs.c.item_id.in_(gone)))
         # What left before the last plan is no change of this one.
         just_left = gone.where(items.c.generation == self.generation - 1).limit(1)
-        self.changed = self.changed or self._connection.scalar(just_left) is not None
+        left_now = self._connection.scalar(just_left) is not None
+        self.changed = bool(self.changed or self._new or left_now)
+
+    def withdraw(self, shots: Collection[str], find_unwanted: FindUnwanted) -> None:
+        """Take out what the loops of these shots turn out not to want, before it is finished."""
+        connection, campaign = self._connection, self._campaign
+        self._reuse.settle()
+        page = partial(loop_takes.page, connection, campaign=campaign, shots=shots)
+        takes = record_pages.iter_pages(lambda after: page(after=after), before=-1)
+        unwanted = find_unwanted(takes, loop_takes.place_costs(connection, campaign=campaign))
+        left = loop_takes.withdraw(
+            connection, list(unwanted), after=self._last_known, last_plan=self.generation - 1
+        )
+        self._new -= left.new
+        self.changed = self.changed or left.known_to_last_plan
 
     def choose(self, wanted: Callable[[Record], bool]) -> None:
         """Select only what is wanted; the rest stays as it is, in the plan and in the ledger.
@@ -279,7 +296,7 @@ class _Plan:
         for planned in batch:
             row, new = known.get(planned.address), self._row(planned, taken.get(planned.address))
             if row is None:
-                self.changed = True
+                self._new += 1
                 self._last_id += 1
                 rows[_INSERT].append({**new, "id": self._last_id})
                 rows[_INSERT_PAYLOAD].append({"item_id": self._last_id, "data": planned.payload})
@@ -290,6 +307,8 @@ class _Plan:
             if row.generation == self.generation or row.id in updated:
                 raise Clashed(planned.address)
             updated.add(row.id)
+            if row.generation == self.generation - 1 and row.own_key != planned.key:
+                self.reworked = True
             changing = _again(new, row, planned, bought)
             rows[_UPDATE].append(changing)
             if changing["b_previous_key"]:
@@ -423,9 +442,18 @@ class PlanDraft:
         """Tell whether it is another plan than the last one."""
         return self._plan.changed
 
+    @property
+    def reworked(self) -> bool:
+        """Tell whether an item of the last plan asks for other work now."""
+        return self._plan.reworked
+
     def add(self, batch: Sequence[Planned]) -> list[Clash]:
         """Write some items; return what clashes. The later one of a clash is left out."""
         return self._draft(lambda _: self._plan.add(batch))
+
+    def withdraw(self, shots: Collection[str], find_unwanted: FindUnwanted) -> None:
+        """Take out what the loops of these shots turn out not to want, before it is finished."""
+        self._draft(lambda _: self._plan.withdraw(shots, find_unwanted))
 
     def finish(self) -> None:
         """Let items of one key share one job, and plan the jobs that are not in the making."""

@@ -124,7 +124,14 @@ def intend(
     one that was not accepted: it is opened again.
     """
     check(job.state, State.SUBMITTING)
-    payer = Payer(manifest=job.manifest, run_id=run_id, row_key=job.row_key, key=job.key)
+    payer = Payer(
+        manifest=job.manifest,
+        run_id=run_id,
+        row_key=job.row_key,
+        key=job.key,
+        campaign_id=job.campaign_id,
+        address=job.address,
+    )
     denied = money.reserve(connection, payer, limits, purchase.reserved_microusd)
     if denied is not None:
         why = {"cause": denied.cause, "message": denied.message}
@@ -224,11 +231,11 @@ def _book(connection: Connection, purchase: Purchase, booking: Booking, *, run_i
     What a finished clip was charged stands, until the provider itself names another sum.
     """
     (known,) = execute(connection, _BOUND, {"b_id": purchase.id}).fetchall()
-    manifest, its_run, row_key, key, bound, estimate, charged, possible, outcome = known
+    *whose, bound, estimate, charged, possible, outcome = known
     if outcome == CHARGED and booking.source != REPORTED:
         kept = {"charged_microusd": charged, "possible_microusd": possible}
         booking = replace(booking, **kept, source="")
-    payer = Payer(manifest=manifest, run_id=its_run, row_key=row_key, key=key)
+    payer = Payer(**dict(zip(_WHOSE, whose, strict=True)))
     now = booking.charged_microusd + booking.possible_microusd
     money.adjust_all(connection, payer, now - bound)
     values = {
@@ -345,10 +352,11 @@ _ACCEPT = (
     )
 )
 _BOOKED = ("estimate_microusd", "charged_microusd", "possible_microusd", "outcome")
+_WHOSE = ("manifest", "run_id", "row_key", "key", "campaign_id", "address")
 _BOUND = (
     select(
         campaigns.c.manifest,
-        *(purchases.c[name] for name in ("run_id", "row_key", "key")),
+        *(purchases.c[name] for name in _WHOSE[1:]),
         purchases.c.charged_microusd
         + purchases.c.reserved_microusd
         + purchases.c.possible_microusd,

@@ -7,7 +7,7 @@ settles what a crash left behind; nothing is sent by that.
 from __future__ import annotations
 
 from asyncio import Future
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from datetime import datetime
@@ -34,6 +34,7 @@ from pipeline.ledger import (
     item_changes,
     jobs,
     lock_rows,
+    loop_takes,
     loss_detection,
     outputs,
     overlay,
@@ -54,8 +55,9 @@ from pipeline.ledger.connection import (
 )
 from pipeline.ledger.event_log import Notable
 from pipeline.ledger.group_commit import Operation, Writer
-from pipeline.ledger.intent_counter import IntentCounter, read_counters
+from pipeline.ledger.intent_counter import IntentCounter
 from pipeline.ledger.jobs import Job
+from pipeline.ledger.loop_takes import LoopTake, PlaceCost
 from pipeline.ledger.loss_detection import (
     Loss,
     Traces,
@@ -63,6 +65,7 @@ from pipeline.ledger.loss_detection import (
     is_missing,
     leftovers,
     read_traces,
+    record_gone,
     refuse_lost,
 )
 from pipeline.ledger.migrations import VERSION, migrate, read_version
@@ -172,7 +175,7 @@ class Ledger:
                     path, writing=writing, reading=reading, occupancy=occupancy, counter=counter
                 )
                 ledger.moved_from = moved_from
-                gone = None if known else partial(_record_gone, root, left=left, at=now)
+                gone = None if known else partial(record_gone, root=root, left=left, at=now)
                 ledger._write_now(partial(_begin, gone=gone, identity=identity))
             # Not earlier: the notice counts as proof that there was a ledger (`leftovers`).
             explain(path.parent)
@@ -206,7 +209,7 @@ class Ledger:
                     with source.begin():
                         older = partial(overlay.copy_older, source)
                         return cls._private(traces, older, dry=True)
-        gone = partial(_record_gone, root, left=left, at=RealClock().now())
+        gone = partial(record_gone, root=root, left=left, at=RealClock().now())
         return cls._private(traces, gone, dry=True)
 
     @classmethod
@@ -396,8 +399,7 @@ class Ledger:
 
     def record_quotes(self, quotes: Iterable[tuple[Alike, Decimal]], now: datetime) -> None:
         """Remember what providers' dry runs named."""
-        writing = partial(price_quotes.record_quotes, quotes=list(quotes), at=now.timestamp())
-        self._write_now(writing)
+        self._write_now(partial(price_quotes.record_quotes, quotes=[*quotes], at=now.timestamp()))
 
     def sent_jobs(self, campaign: str, address: str = "") -> list[Job]:
         """Return the campaign's jobs that were sent and have not ended, oldest first."""
@@ -439,6 +441,19 @@ class Ledger:
     def places(self, digests: Sequence[str]) -> dict[str, list[str]]:
         """Return the output paths where these clips were put, whichever campaign they are of."""
         return self._read(partial(outputs.places, digests=digests))
+
+    def loop_takes(self, campaign: str, shots: Collection[str]) -> Iterator[LoopTake]:
+        """Yield the takes of these shots in plan order, read page by page."""
+        pages = partial(loop_takes.page, campaign=campaign, shots=shots)
+        return iter_pages(lambda after: self._read(partial(pages, after=after)), before=-1)
+
+    def place_costs(self, campaign: str) -> Mapping[str, PlaceCost]:
+        """Return what was paid at each place of a campaign, by its address."""
+        return self._read(partial(loop_takes.place_costs, campaign=campaign))
+
+    def last_takes(self, campaign: str) -> dict[str, int]:
+        """Return the highest take that each place of a campaign ever had, by its address."""
+        return self._read(partial(loop_takes.last_takes, campaign=campaign))
 
     def made_takes(self, campaign: str, address: str) -> list[outputs.MadeTake]:
         """Return the clip of an item of the latest plan, for it and for each that shares it."""
@@ -506,8 +521,7 @@ class Ledger:
 
     def set_aside(self, absent: Iterable[AbsentClip]) -> None:
         """Write that a person agreed to buy again what was paid for elsewhere."""
-        keys = [each.key for each in absent]
-        self._write_now(partial(paid_elsewhere.set_aside, keys=keys))
+        self._write_now(partial(paid_elsewhere.set_aside, keys=[each.key for each in absent]))
 
     def elsewhere_usd(self, campaign: str) -> Decimal:
         """Return how much of what counts against the limits was paid elsewhere."""
@@ -584,9 +598,3 @@ def _begin(connection: Connection, *, gone: Operation[None] | None, identity: Ro
         gone(connection)
     jobs.recover(connection)
     be_patient(connection)
-
-
-def _record_gone(root: Path, connection: Connection, left: tuple[str, ...], at: datetime) -> None:
-    if left:
-        counters = read_counters(root)
-        loss_detection.record_gone(connection, left=left, counters=counters, at=at.timestamp())

@@ -99,7 +99,8 @@ class Reuse:
 
     def settle(self) -> None:
         """Give the others what is left: a clip that satisfies other work of the plan is no more."""
-        for address, (key, usable) in self._asking.items():
+        asking, self._asking = self._asking, {}
+        for address, (key, usable) in asking.items():
             left = next((other for other in usable if not self._is_taken(other.digest, key)), None)
             if left is not None:
                 self.connection.execute(

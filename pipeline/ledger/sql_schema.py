@@ -334,6 +334,7 @@ set_aside = Table(
 """
 
 purchases_by_campaign = Index("purchases_by_campaign", purchases.c.campaign_id)
+purchases_by_place = Index("purchases_by_place", purchases.c.campaign_id, purchases.c.address)
 root_identity = Table(
     "root_identity",
     METADATA,

@@ -163,8 +163,11 @@ def read_policy(node: Node | None) -> Policy:
 def read_accept(own: Node | None, common: Node | None) -> AcceptPolicy | None:
     """Return what a shot says of its loop, laid over what the manifest says; None without one.
 
-    Where `takes` is not said, it is what the rounds have together.
+    The manifest's own `off`, in a profile say, leaves no shot one. Where `takes` is not said, it is
+    what the rounds have together.
     """
+    if common is not None and common.value == "off":
+        return None
     if own is not None and not own.entries():
         # `off`, or a map that says nothing: then the manifest's own word holds.
         return None if own.value == "off" else read_accept(None, common)
@@ -175,7 +178,7 @@ def read_accept(own: Node | None, common: Node | None) -> AcceptPolicy | None:
             continue
         said |= dict(node.entries())
         spans |= {"": node.span, **{key: part.span for key, part in node.entries()}}
-    if not spans or (own is None and common is not None and common.value == "off"):
+    if not spans:
         return None
     rounds = tuple(each.value for each in said["rounds"].items()) if "rounds" in said else ()
     rounds = rounds or DEFAULT_ROUNDS

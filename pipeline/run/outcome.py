@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 
+from pipeline.domain.acceptance import PlaceTotals
 from pipeline.domain.states import UNFINISHED, Exit, State, count_states, exit_code_for
 
 
@@ -31,6 +32,8 @@ class Outcome:
     """Clips that exist, but could not be put at their output path."""
     damaged: int = 0
     """Clips of the store that were gone or were not what was received, healed or not."""
+    places: PlaceTotals | None = None
+    """Where places stand, if any shot has a loop of takes."""
     left_out: int = 0
     """Items that a person left out of this run; the next one makes them."""
     overcharged: bool = False
@@ -50,6 +53,9 @@ class Outcome:
         """Return the exit code: of several that apply, what matters most."""
         counts = Counter(self.counts)
         counts[State.PLANNED, ""] = max(0, counts[State.PLANNED, ""] - self.left_out)
+        if self.places is not None:
+            # A take that failed is no failure of its place, which tells its own.
+            counts.subtract(self.places.ended_badly)
         unfinished = count_states(counts, *UNFINISHED)
         if self.interrupted and unfinished:
             return Exit.INTERRUPTED
@@ -59,4 +65,6 @@ class Outcome:
             overcharged=self.overcharged,
             not_shown=bool(self.not_shown),
             damaged=bool(self.damaged),
+            gave_up=bool(self.places and self.places.gave_up),
+            waits=bool(self.places and self.places.goes_on),
         )

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import unicodedata
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from functools import partial
@@ -19,11 +19,13 @@ from typing import Any, Protocol
 import orjson
 
 from pipeline.domain import Budget, Policy, PricedItem, Record
+from pipeline.domain.acceptance import PlaceTotals
 from pipeline.domain.changes import ChangeGroup
 from pipeline.domain.money import exact_usd
 from pipeline.domain.states import MAKES, UNSETTLED_STATUSES, State, Status, status_of
 from pipeline.findings import Finding, Span, group_findings, has_errors
 from pipeline.ledger import outputs, payload
+from pipeline.ledger.loop_takes import LoopTake, PlaceCost
 from pipeline.ledger.paid_elsewhere import AbsentClip
 from pipeline.ledger.plan_totals import Line, PlanTotals
 from pipeline.ledger.plans import Clash, PlanDraft, Planned
@@ -63,6 +65,21 @@ class Choice(Protocol):
 
     def findings(self) -> Iterable[Finding]:
         """Return what is wrong with the choice, once every item was asked for."""
+        ...
+
+
+class Rounds(Protocol):
+    """The loops of a campaign's shots: which takes of a plan its places want now."""
+
+    @property
+    def shots(self) -> Collection[str]:
+        """Return the shots that have one."""
+        ...
+
+    def find_unwanted(
+        self, takes: Iterable[LoopTake], costs: Mapping[str, PlaceCost]
+    ) -> Iterator[int]:
+        """Yield the ids of the items that their places do not want, of takes in plan order."""
         ...
 
 
@@ -150,6 +167,8 @@ class PlanSummary:
     """Selected items that were paid for elsewhere, as the lock file says, and are not here."""
     elsewhere_usd: Decimal = Decimal(0)
     """How much of `committed_usd` was paid elsewhere."""
+    places: PlaceTotals | None = None
+    """Where places stand, if any shot has a loop of takes."""
 
     @property
     def ok(self) -> bool:
@@ -211,13 +230,17 @@ def sync_plan(  # noqa: PLR0913 - what is wanted, by which rules, and where it i
     files: Files | None = None,
     choice: Choice | None = None,
     hides: Hides = hide_nothing,
+    rounds: Rounds | None = None,
+    under_way: bool = False,
 ) -> PlanSummary:
     """Write a campaign's plan into the ledger; return findings and what the plan comes to.
 
     With an error among the findings nothing is written. `files` lets it see foreign files at
     output paths, finished clips that are missing or were changed there, and damage in the store.
     The whole plan is written, whatever the `choice` is: it says what the next run may buy; without
-    one that is everything.
+    one that is everything. `rounds` leave out of the plan the takes that are not wanted now.
+    With a run `under_way` nothing is written either, and the summary is empty, where a known item
+    is other work by now: a picture may have been replaced since somebody agreed to what is made.
     """
     findings: list[Finding] = []
     seen, paths, count = ledger.seen_prices(), _Paths(campaign, files), 0
@@ -227,6 +250,8 @@ def sync_plan(  # noqa: PLR0913 - what is wanted, by which rules, and where it i
         while batch := list(islice(rows, _BATCH)):
             findings += [_clash(clash) for clash in draft.add(batch)]
             count += len(batch)
+        if rounds is not None:
+            draft.withdraw(rounds.shots, rounds.find_unwanted)
         draft.finish()
         findings += paths.findings()
         findings += [_clash(clash) for clash in draft.folders(paths.file_like)]
@@ -237,7 +262,7 @@ def sync_plan(  # noqa: PLR0913 - what is wanted, by which rules, and where it i
             findings += choice.findings()
         disk = _Disk() if files is None else _inspect_files(draft, campaign, files, hides)
         findings += disk.foreign
-        if has_errors(findings):
+        if has_errors(findings) or (under_way and draft.reworked):
             draft.drop()
             return PlanSummary(campaign=campaign, findings=group_findings(findings))
         summary = replace(

@@ -7,15 +7,17 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from random import Random
-from typing import Self
+from typing import Protocol, Self
 from uuid import uuid4
 
 from pipeline.clock import Clock, RealClock
 from pipeline.domain import Budget, Event, Policy
+from pipeline.domain.acceptance import PlaceTotals
 from pipeline.domain.accounts import DEFAULT
+from pipeline.domain.states import State
 from pipeline.ledger import event_log
 from pipeline.ledger.budgets import limits
 from pipeline.ledger.commands import Command
@@ -37,6 +39,21 @@ from pipeline.run.uploads import Uploader
 from pipeline.storage.blobs import Store
 
 
+class TakeLoop(Protocol):
+    """The loop of takes of a run whose shots have one (`accept:`)."""
+
+    def plan_rest(self) -> bool:
+        """Plan what is left of the rounds that were begun; tell whether anything is to be made.
+
+        Called while nothing is at work. A clip that is off spec is replaced so, in its own round.
+        """
+        ...
+
+    def totals(self) -> PlaceTotals:
+        """Return where the places stand now."""
+        ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunConfig:
     """What is to be run: a campaign that was admitted, and under which rules."""
@@ -52,6 +69,8 @@ class RunConfig:
     """Collect and settle what was sent; buy nothing."""
     hides: Hides = hide_nothing
     """Tells which clips are not laid out at their output paths for now."""
+    loop: TakeLoop | None = None
+    """None where no shot has a loop of takes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -149,6 +168,7 @@ class RunHandle:
         self._seen: Counter[str] = Counter()
         self._listeners: list[asyncio.Queue[Event | None]] = []
         self._left_out: set[str] = set()
+        self._sent_before = 0
         self._task: asyncio.Task[Outcome] | None = None
 
     async def __aenter__(self) -> Self:
@@ -265,17 +285,16 @@ class RunHandle:
         run_id = await ledger.begin_run(campaign=config.campaign, at=_unix(dependencies))
         context = self._context(run_id, prices=await ledger.seen_prices())
         self._recall(context, await ledger.lane_history())
-        if not config.settle_only:
-            await ledger.revive(
-                campaign=config.campaign,
-                providers=sorted({queue.lane.provider for queue in self._queues.values()}),
-                purchases_allowed=config.policy.purchases,
-                causes=config.retry,
-            )
+        await self._revive(config.retry)
         obeying = asyncio.create_task(self._obey_commands())
         try:
             restored = await restore(context)
             await _work(context)
+            while await self._plan_rest(context):
+                context = self._context(run_id, prices=await ledger.seen_prices())
+                # What a person said to buy again was bought again once.
+                await self._revive(())
+                await _work(context)
         finally:
             obeying.cancel()
             # After all that still waits to be written: what a cancelled worker learned last is
@@ -287,6 +306,29 @@ class RunHandle:
         outcome = await self._outcome(context, restored=restored)
         await ledger.end_run(run_id=run_id, exit_code=outcome.exit_code, at=_unix(dependencies))
         return outcome
+
+    async def _revive(self, causes: Sequence[str]) -> None:
+        if not self._config.settle_only:
+            await self._ledger.revive(
+                campaign=self._config.campaign,
+                providers=sorted({queue.lane.provider for queue in self._queues.values()}),
+                purchases_allowed=self._config.policy.purchases,
+                causes=causes,
+            )
+
+    async def _plan_rest(self, context: RunContext) -> bool:
+        """Plan what is left of the rounds; tell whether this run is to make it."""
+        loop, sent = self._config.loop, self._seen[State.SUBMITTING]
+        idle = self._sent_before == sent
+        self._sent_before = sent
+        ended = context.stop.is_set() or context.budget_guard.closed or self._config.settle_only
+        stopped = any(lanes.stopped for lanes in context.lanes.values())
+        # Who sent nothing the last time would send nothing now: money or a lane keeps it.
+        if loop is None or idle or ended or stopped:
+            return False
+        # After all that still waits to be written: a plan is drafted on the same connection.
+        await self._ledger.recover()
+        return loop.plan_rest()
 
     def _select_lanes(self, lane: str) -> tuple[str, ...]:
         """Return the lanes of a name: `runware` is all its accounts, `runware.b` is one.
@@ -423,6 +465,7 @@ class RunHandle:
             restored=restored,
             not_shown=self._seen["not_shown"],
             damaged=self._seen["damaged_clip"],
+            places=self._config.loop.totals() if self._config.loop else None,
             left_out=len(self._left_out),
             overcharged=context.budget_guard.closed,
             interrupted=context.stop.is_set(),

@@ -64,6 +64,7 @@ Its environment is that of `callsheet`, without the keys of providers, and with 
 | `CALLSHEET_ITEMS` | how many clips were asked for |
 | `CALLSHEET_DONE` | how many of them are done |
 | `CALLSHEET_FAILED` | how many of them failed |
+| `CALLSHEET_WAITING` | at how many places clips wait for a decision (`accept`) |
 | `CALLSHEET_CHARGED_USD` | charged in this run |
 | `CALLSHEET_COMMITTED_USD` | charged, reserved and possible over the manifest's life |
 | `CALLSHEET_STOPPED` | providers that were stopped, and why |

@@ -57,7 +57,7 @@ def apply(
     to_make = saved.header["to_make"]
     most_usd = None if to_make["unpriced"] else Decimal(to_make["high_usd"])
     spending = replace(spend.spending, agreed_usd=most_usd)
-    settings = RunSettings(spending=spending, retry=spend.causes)
+    settings = RunSettings(spending=spending, retry=spend.causes, replaces=False)
 
     def admit(campaign: LoadedCampaign) -> LoadedCampaign:
         # Once the ledger is ours: before that, another run could still change what is there.

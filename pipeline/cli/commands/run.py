@@ -6,6 +6,7 @@ import asyncio
 import os
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from decimal import Decimal
@@ -31,6 +32,7 @@ from pipeline.api.loss_consent import (
     require_consent,
 )
 from pipeline.api.money_text import item_count, price_text
+from pipeline.api.places import read_places
 from pipeline.api.report_files import has_report, report_paths
 from pipeline.cli.campaigns import open_campaign, request_of
 from pipeline.cli.console import confirm, person_is_there, print_error
@@ -51,11 +53,12 @@ from pipeline.cli.options import (
     command_app,
     with_options,
 )
+from pipeline.cli.place_text import place_lines
 from pipeline.cli.plan_text import leftover_lines, plan_table, print_plan, same_clip_lines
 from pipeline.cli.run_text import print_event, run_sentence
 from pipeline.cli.terminal_console import TerminalConsole
 from pipeline.domain.money import exact_usd
-from pipeline.domain.states import Exit, Status
+from pipeline.domain.states import Exit, Status, exit_code_for
 from pipeline.errors import InvalidInput
 from pipeline.ledger.repository import Ledger
 from pipeline.report.event_lines import end_event
@@ -187,7 +190,11 @@ def _plan_and_make(
         write_lock_file(ledger, campaign.request, campaign.name)
         if summary.changed or not has_report(campaign):
             write_report(ledger, campaign)
-        return _print_nothing_to_do(summary, campaign.request, console)
+        code = _print_nothing_to_do(summary, campaign.request, console)
+        if summary.places:
+            places = read_places(campaign, ledger)
+            console.print_lines(place_lines(places, summary.places, campaign.request))
+        return code
     settings = _with_keys(settings, summary, campaign, asking)
     agreed = _agree(settings, campaign, summary, asking)
     return _make_and_report(
@@ -242,6 +249,9 @@ def _make_and_report(
         console.print_lines(same_clip_lines(ledger.same_clips(campaign.name)))
         settle = campaign.request.command("reconcile")
         console.print_lines(leftover_lines(ledger.find_left_behind(campaign.name), settle))
+        if outcome.places:
+            places = read_places(campaign, ledger)
+            console.print_lines(place_lines(places, outcome.places, campaign.request))
         code = Exit(outcome.exit_code)
         # A run knows only that it was interrupted; SIGTERM and SIGHUP have a code of their own.
         code = stops.exit if code is Exit.INTERRUPTED else code
@@ -258,8 +268,13 @@ def _print_nothing_to_do(
     summary: PlanSummary, request: CampaignRequest, console: TerminalConsole
 ) -> Exit:
     """Say so, and return the exit code: what failed before is no success for being old."""
+    places = summary.places
+    # Of places that have a loop, a take that failed is told as what it is: one of several.
+    looped = Counter[str]()
+    for (state, _), items in places.ended_badly.items() if places else ():
+        looped[state] += items
     left = {
-        status: sum(line.items for line in summary.lines if line.stands is status)
+        status: sum(line.items for line in summary.lines if line.stands is status) - looped[status]
         for status in _NOT_THERE
     }
     there = item_count(summary.selected - sum(left.values()))
@@ -267,7 +282,11 @@ def _print_nothing_to_do(
     others = "".join(f", {n} {status.replace('_', ' ')}" for status, n in left.items() if n)
     console.print(f"nothing to do: {there} {verb} there{others}; no request was sent")
     if not others:
-        return Exit.OK
+        return exit_code_for(
+            {},
+            gave_up=bool(places and places.gave_up),
+            waits=bool(places and places.goes_on),
+        )
     console.print_line(f"to see why: {request.command('status')}")
     return Exit.FAILURES
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 import typer
 
 from pipeline.api.campaign_report import campaign_status
+from pipeline.api.places import total_places
 from pipeline.cli.campaigns import open_for_status, print_root_notice, request_of
 from pipeline.cli.loss_text import print_loss
 from pipeline.cli.options import CampaignOptions, SelectionOptions, command_app, with_options
+from pipeline.cli.place_text import place_lines
 from pipeline.cli.plan_text import leftover_lines, same_clip_lines
 from pipeline.cli.terminal_console import TerminalConsole
 from pipeline.report.terminal import show_summary
@@ -35,6 +37,7 @@ def status(options: CampaignOptions, selection: SelectionOptions) -> None:
         console.print_lines(
             leftover_lines(found.left_behind, campaign.request.command("reconcile"))
         )
+        console.print_lines(place_lines(found.places, total_places(found.places), campaign.request))
         worth = [each for each in found.notable if each.name not in _GOOD_NEWS]
         console.print_lines([""] if worth else [])
         for each in worth:

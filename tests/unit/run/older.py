@@ -64,6 +64,7 @@ UNDO: tuple[str, ...] = (
     "DROP TABLE price_quotes;",
     "ALTER TABLE items DROP COLUMN stale;",
     "DROP TABLE task_durations; DROP TABLE lane_widths;",
+    "DROP INDEX purchases_by_place;",
 )
 """What undoes each migration, in the order of `tables.MIGRATIONS`."""
 

@@ -276,7 +276,9 @@ def test_money_survives_the_ledger() -> None:
 
 def test_the_budget_denies_and_undoes_in_every_scope(tmp_path: Path) -> None:
     """A purchase that one scope denies is reserved in none."""
-    payer = budgets.Payer(manifest="spring", run_id=1, row_key="r", key="a")
+    payer = budgets.Payer(
+        manifest="spring", run_id=1, row_key="r", key="a", campaign_id=1, address="spin[r]#1"
+    )
     limits = budgets.BudgetLimits(campaign=10, run=10, row=4, item=10)
     with Ledger.open(tmp_path) as ledger:
         for scope in ("campaign:spring", "run:1"):

@@ -1,0 +1,299 @@
+"""The places of shots that have a loop (`accept:`): where each stands, and what it wants next.
+
+What the ledger has of their takes and what people decided, put to the rule of
+`domain.acceptance`. A plan asks it which takes are wanted; reports and `status` read it.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+from itertools import groupby
+
+from pipeline.api.decision_file import DecisionIndex, load_decisions
+from pipeline.api.loaded_campaign import LoadedCampaign
+from pipeline.domain.acceptance import (
+    AcceptPolicy,
+    NextRound,
+    PlaceHistory,
+    PlaceState,
+    PlaceTake,
+    PlaceTotals,
+    TakeOutcome,
+    next_rounds,
+    outcome_of,
+)
+from pipeline.domain.review import TakeDecision, Verdict, verdict_of
+from pipeline.domain.states import ENDED_BADLY, State
+from pipeline.ledger.loop_takes import NO_COST, LoopTake, PlaceCost
+from pipeline.ledger.repository import Ledger
+from pipeline.plan.cells import cells
+from pipeline.plan.lock.lock_addresses import place_of, take_of
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReviewedTake:
+    """A take of a place, what became of it, and what people said of its clip."""
+
+    take: LoopTake
+    outcome: TakeOutcome | None
+    """None where nothing of it was begun."""
+    decisions: tuple[TakeDecision, ...] = ()
+    """What holds of its clip: nothing, one decision, or several that differ."""
+
+    @property
+    def number(self) -> int:
+        """Return its number at the place."""
+        return take_of(self.take.address)
+
+    @property
+    def verdict(self) -> Verdict | None:
+        """Return what holds of its clip; None while nobody decided, or two people differ."""
+        return verdict_of(self.decisions)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoopPlace:
+    """A place (shot, row and cell) of a shot that has a loop, as it stands.
+
+    `next` tells its state, what the next run buys, and what is left to its caps.
+    """
+
+    address: str
+    """Its name: an item's address without the take."""
+    shot: str
+    row_key: str
+    policy: AcceptPolicy
+    takes: tuple[ReviewedTake, ...]
+    """Those of the present prompt, in the order of their numbers; also what is only planned."""
+    cost: PlaceCost
+    """What was paid here, under earlier prompts too."""
+    next: NextRound
+
+    @property
+    def state(self) -> PlaceState:
+        """Return where it stands in the loop."""
+        return self.next.state
+
+    @property
+    def selected(self) -> bool:
+        """Tell whether the last plan selected anything of it."""
+        return any(each.take.selected for each in self.takes)
+
+    @property
+    def begun(self) -> tuple[ReviewedTake, ...]:
+        """Return the takes of which anything was begun."""
+        return tuple(each for each in self.takes if each.outcome is not None)
+
+    @property
+    def waiting(self) -> tuple[ReviewedTake, ...]:
+        """Return the takes that a person has to decide on."""
+        return tuple(
+            each
+            for each in self.takes
+            if each.outcome is TakeOutcome.MADE and each.verdict not in _DECIDED
+        )
+
+    @property
+    def approved(self) -> tuple[ReviewedTake, ...]:
+        """Return the takes whose clips were approved."""
+        return tuple(each for each in self.takes if each.verdict is Verdict.APPROVED)
+
+    @property
+    def causes(self) -> tuple[str, ...]:
+        """Return the causes of its failures that only `--retry CAUSE` buys again."""
+        failed = (each.take for each in self.takes if each.outcome is TakeOutcome.FAILED)
+        return tuple(dict.fromkeys(take.cause for take in failed))
+
+    @property
+    def earlier(self) -> int:
+        """Count the works that were bought here under earlier prompts."""
+        return len(self.cost.keys - {each.take.key for each in self.takes})
+
+    @property
+    def begins_anew(self) -> bool:
+        """Tell whether all its takes are of earlier prompts: rounds begin with the first."""
+        return bool(self.earlier) and not self.begun
+
+    @property
+    def price_usd(self) -> Decimal | None:
+        """Return what the next take would reserve; None where that is not known."""
+        return _price(self.takes)
+
+
+_DECIDED = frozenset({Verdict.APPROVED, Verdict.REJECTED})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoopRule:
+    """What a campaign's loops go by; as `run.plan_sync.Rounds` it tells a plan what is wanted."""
+
+    policies: Mapping[str, AcceptPolicy]
+    decisions: DecisionIndex
+    cells: Mapping[str, int] = field(default_factory=dict)
+    """How many cells a shot has, where that is known: a cell without items is one to try yet."""
+    retried: Collection[str] = ()
+    """Causes of failures that the next run is told to buy again."""
+    begins: bool = True
+    """Whether new rounds begin: not while a run goes on."""
+
+    @property
+    def shots(self) -> Collection[str]:
+        """Return the shots that have a loop."""
+        return self.policies.keys()
+
+    def places(
+        self, takes: Iterable[LoopTake], costs: Mapping[str, PlaceCost]
+    ) -> Iterator[LoopPlace]:
+        """Yield the places of takes that come in plan order, in their order."""
+        for (shot, _), of_row in groupby(takes, key=lambda take: (take.shot, take.row_key)):
+            found = [
+                (place, tuple(self._review(take) for take in of_place))
+                for place, of_place in groupby(of_row, key=lambda take: place_of(take.address))
+            ]
+            histories = [
+                self._history(place, reviewed, costs.get(place, NO_COST))
+                for place, reviewed in found
+            ]
+            price_usd = next(filter(None, (each.price_usd for each in histories)), None)
+            untried = max(0, self.cells.get(shot, 0) - len(found))
+            policy = self.policies[shot]
+            rounds = next_rounds(
+                policy,
+                [*histories, *[PlaceHistory(price_usd=price_usd)] * untried],
+                begins=self.begins,
+            )
+            for (place, reviewed), round_ in zip(found, rounds, strict=False):
+                yield LoopPlace(
+                    address=place,
+                    shot=shot,
+                    row_key=reviewed[0].take.row_key,
+                    policy=policy,
+                    takes=reviewed,
+                    cost=costs.get(place, NO_COST),
+                    next=round_,
+                )
+
+    def find_unwanted(
+        self, takes: Iterable[LoopTake], costs: Mapping[str, PlaceCost]
+    ) -> Iterator[int]:
+        """Yield the ids of items that would be bought, and that their places do not want now."""
+        for place in self.places(takes, costs):
+            for each in place.takes:
+                bought = each.outcome in {None, TakeOutcome.AGAIN}
+                if bought and each.number not in place.next.buys:
+                    yield each.take.item_id
+
+    def _review(self, take: LoopTake) -> ReviewedTake:
+        again = take.again or (take.state is State.FAILED and take.cause in self.retried)
+        outcome = (
+            TakeOutcome.MADE
+            if take.elsewhere
+            else outcome_of(take.state, free=take.free, again=again)
+        )
+        said = self.decisions.in_force(take.address, take.key, take.sha256) if take.sha256 else ()
+        return ReviewedTake(take=take, outcome=outcome, decisions=tuple(said))
+
+    def _history(
+        self, place: str, reviewed: Sequence[ReviewedTake], cost: PlaceCost
+    ) -> PlaceHistory:
+        keys = {each.take.key: each.number for each in reviewed}
+        asked = (
+            each
+            for each in self.decisions.places.get(place, ())
+            if each.verdict is Verdict.REROLL and each.key in keys
+        )
+        return PlaceHistory(
+            takes=tuple(
+                PlaceTake(number=each.number, outcome=each.outcome, verdict=each.verdict)
+                for each in sorted(reviewed, key=lambda one: one.number)
+                if each.outcome is not None
+            ),
+            bound_usd=cost.bound_usd,
+            price_usd=_price(reviewed),
+            rerolls=tuple(keys[each.key] for each in asked),
+        )
+
+
+def _price(reviewed: Iterable[ReviewedTake]) -> Decimal | None:
+    """Return the dearest price of a place's takes: what the next one may reserve."""
+    prices = [each.take.high_usd for each in reviewed]
+    known = [price for price in prices if price is not None]
+    return max(known) if known and len(known) == len(prices) else None
+
+
+def loop_rule(
+    campaign: LoadedCampaign,
+    decisions: DecisionIndex,
+    *,
+    retried: Collection[str] = (),
+    begins: bool = True,
+) -> LoopRule | None:
+    """Return what a campaign's loops go by; None where no shot has one, or the lock file rules."""
+    policies = campaign.manifest.budget.accepts
+    if not policies or campaign.request.locked:
+        return None
+    return LoopRule(
+        policies=policies,
+        decisions=decisions,
+        cells={shot.id: len(cells(shot.variants)[0]) for shot in campaign.manifest.shots},
+        retried=retried,
+        begins=begins,
+    )
+
+
+def read_places(
+    campaign: LoadedCampaign, ledger: Ledger, *, retried: Collection[str] = ()
+) -> Iterator[LoopPlace]:
+    """Yield every place that has a loop, as its latest plan and the decisions now have it.
+
+    In plan order; none where no shot has one. A cell of a row that was never tried is not told.
+
+        for place in read_places(campaign, ledger):
+            print(place.address, place.state, place.cost.charged_usd, place.next.buys)
+    """
+    rule = loop_rule(campaign, load_decisions(campaign.request, campaign.name), retried=retried)
+    if rule is not None:
+        takes = ledger.loop_takes(campaign.name, rule.shots)
+        yield from rule.places(takes, ledger.place_costs(campaign.name))
+
+
+def total_places(places: Iterable[LoopPlace], *, selected: bool = False) -> PlaceTotals:
+    """Return where places stand together; `selected`: what the last plan did not leave out."""
+    states: Counter[PlaceState] = Counter()
+    ended_badly: Counter[tuple[State, str]] = Counter()
+    clips = buys = anew = takes_left = 0
+    left_usd: Decimal | None = Decimal(0)
+    for place in places:
+        if selected and not place.selected:
+            continue
+        states[place.state] += 1
+        buys += len(place.next.buys)
+        anew += place.begins_anew
+        ended_badly.update(
+            (each.take.state, each.take.cause)
+            for each in place.takes
+            if each.take.state in ENDED_BADLY
+            and not (selected and (each.take.shared or not each.take.selected))
+        )
+        if place.state is PlaceState.WAITING:
+            clips += len(place.waiting)
+        if place.state not in {PlaceState.WAITING, PlaceState.OPEN}:
+            continue
+        takes_left += max(0, place.next.takes_left - len(place.next.buys))
+        if left_usd is not None and place.next.left_usd is not None:
+            price_usd = (place.price_usd or Decimal(0)) * len(place.next.buys)
+            left_usd += max(Decimal(0), place.next.left_usd - price_usd)
+        else:
+            left_usd = None
+    return PlaceTotals(
+        states=dict(states),
+        waiting_clips=clips,
+        buys=buys,
+        begun_anew=anew,
+        takes_left=takes_left,
+        left_usd=left_usd,
+        ended_badly=dict(ended_badly),
+    )
