@@ -29,6 +29,7 @@ if TYPE_CHECKING:  # what follows is slow to load
     from pipeline.api.explanations import Explanation
     from pipeline.api.lock_file import ChangedLock
     from pipeline.api.orphan_files import CleanResult, OrphanFile
+    from pipeline.api.places import LoopPlace
     from pipeline.api.reconciliation import Decisions
     from pipeline.api.shared_clips import SharedClips
     from pipeline.api.store_content import StoreEntry, StorePlace
@@ -164,6 +165,21 @@ class Campaign:
         from pipeline.api.campaign_report import campaign_status  # noqa: PLC0415 - slow to load
 
         return campaign_status(self._loaded)
+
+    def places(self) -> Sequence[LoopPlace]:
+        """Return each place (shot, row, cell) of shots with `accept`, as the latest plan has it.
+
+        With its state, its takes and what was said of them, its money and what the next run buys.
+        InvalidInput if the campaign was never run.
+
+        for place in campaign.places():
+            print(place.address, place.state, place.cost.charged_usd, place.next.buys)
+        """
+        from pipeline.api.campaign_report import open_to_read  # noqa: PLC0415 - slow to load
+        from pipeline.api.places import read_places  # noqa: PLC0415 - the same
+
+        with open_to_read(self._loaded, "status") as ledger:
+            return tuple(read_places(self._loaded, ledger))
 
     def runs(self) -> Sequence[RunRecord]:
         """Return the campaign's runs, the oldest first; InvalidInput if it was never run.

@@ -11,6 +11,7 @@ from pipeline.api.loaded_campaign import LoadedCampaign
 from pipeline.domain import Item, Media, PricedItem, Record, plain_settings
 from pipeline.errors import CallsheetError, InvalidInput
 from pipeline.findings import Finding, Span
+from pipeline.plan.lock.lock_addresses import place_of, take_of
 from pipeline.providers import OFFERS
 
 Plain = Mapping[str, Any]
@@ -49,7 +50,10 @@ class ItemAddress(Protocol):
 def plan_item(record: ItemAddress, campaign: LoadedCampaign, provider: str = "") -> PricedItem:
     """Return one item as the plan has it now, without planning any other shot or row."""
     findings: list[Finding] = []
-    for entry in _only_item(record, campaign, provider).entries(None):
+    # Else a shot with a loop would yield its first round alone.
+    known = {place_of(record.address): take_of(record.address)}
+    alone = _only_item(record, campaign, provider)
+    for entry in alone.entries(None, last_takes=known):
         if isinstance(entry, Finding):
             findings.append(entry)
         elif entry.item.address == record.address:

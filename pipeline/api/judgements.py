@@ -10,9 +10,12 @@ from itertools import chain
 from pipeline.api.campaign_request import usage
 from pipeline.api.decision_file import judge_takes
 from pipeline.api.loaded_campaign import LoadedCampaign
+from pipeline.api.places import read_places
+from pipeline.domain.acceptance import PlaceState
 from pipeline.domain.review import Judgement, TakeDecision, Verdict
 from pipeline.errors import InvalidInput
 from pipeline.ledger.repository import Ledger
+from pipeline.plan.lock.lock_addresses import place_of
 
 
 def decide(
@@ -36,6 +39,8 @@ def decide(
         raise usage(f"nothing of '{campaign.name}' was made yet: callsheet run makes it")
     with ledger:
         made = {each: ledger.made_takes(campaign.name, each) for each in addresses}
+        if verdict is Verdict.REROLL:
+            _refuse_at_approved(campaign, ledger, addresses)
     faults = [
         fault
         for address in made
@@ -65,3 +70,18 @@ def decide(
     judged = judge_takes(campaign.request, campaign.name, every)
     decided = {each.take.address: each.decision for each in judged}
     return {a: tuple(decided[take.address] for take in takes) for a, takes in made.items()}
+
+
+def _refuse_at_approved(campaign: LoadedCampaign, ledger: Ledger, addresses: Sequence[str]) -> None:
+    """Refuse one more take where the loop of a place is done: nothing would be bought there."""
+    done = {
+        place.address
+        for place in read_places(campaign, ledger)
+        if place.state in {PlaceState.APPROVED, PlaceState.SPARE}
+    }
+    for address in addresses:
+        if place_of(address) in done:
+            raise usage(
+                f"{place_of(address)} has what was asked for, so that nothing more is made there",
+                f"to have it made again: {campaign.request.command('reopen')} ADDRESS",
+            )

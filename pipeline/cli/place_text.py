@@ -43,8 +43,9 @@ def round_lines(places: PlaceTotals) -> Iterator[str]:
     if places.goes_on:
         left = [count_text(places.takes_left, "take")]
         left += [] if places.left_usd is None else [f"{exact_usd(places.left_usd)} USD"]
-        buys = count_text(places.buys, "take")
-        yield f"this round: {buys}; left to the caps of these places after it: {', '.join(left)}"
+        buys = f"this round: {count_text(places.buys, 'take')}; " if places.buys else ""
+        after = " after it" if buys else ""
+        yield f"{buys}left to the caps of these places{after}: {', '.join(left)}"
     if places.begun_anew:
         begin = "place begins" if places.begun_anew == 1 else "places begin"
         yield (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 
 import pytest
@@ -95,6 +96,8 @@ def test_two_rounds_to_approval(loop: Loop) -> None:
     assert Exit.OK == code, printed
     listed = re.findall(r"^still\S+", loop.call("ls")[1], re.MULTILINE)
     assert ["still[A]#1", "still[B]#1", "still[B]#2", "still[B]#3"] == listed
+    for command in ("show", "why"):
+        assert Exit.OK == loop.call(command, "still[B]#3")[0]
 
 
 def test_a_place_is_stuck_at_its_takes(loop: Loop) -> None:
@@ -228,6 +231,10 @@ def test_a_reroll_adds_one_inside_the_caps(loop: Loop) -> None:
     assert (Exit.WAITING, 1) == loop.run()[:2]
     loop.say("reroll", "still[A]#3")
     assert (Exit.WAITING, 0) == loop.run()[:2]
+    loop.say("approve", "still[A]#3")
+    code, printed = loop.call("reroll", "still[A]#3")
+    assert Exit.INVALID == code
+    assert "still[A] has what was asked for" in printed
 
 
 CELLS = """    variants: {matrix: {mood: [calm, bold, wild]}}
@@ -276,3 +283,51 @@ profiles: {draft: {accept: off, overrides: {takes: 1}}}
     # The first takes are the same work: what was bought is there, and nothing waits.
     code, bought, printed = loop.run("--profile", "draft")
     assert (Exit.OK, 0) == (code, bought), printed
+
+
+def test_a_saved_plan_is_one_round_exactly(loop: Loop, sandbox: Sandbox) -> None:
+    """What comes off spec waits for the next run; after it, the plan does not hold any more."""
+    loop.write("{rounds: [1], takes: 3}")
+    sandbox.play("wrong-seconds", prompt="Alba")
+    file = loop.campaign.folder / "plan.json"
+    assert 0 == loop.call("plan", "--out", str(file))[0]
+    apply = ("apply", str(file), "--yes", "--base-url", f"runware={loop.campaign.address}")
+
+    code, printed = loop.callsheet(*apply)
+
+    assert Exit.WAITING == code, printed
+    assert 2 == len(sandbox.tasks("runware"))
+    assert "1 place open: the next run makes more takes there" in printed
+    assert Exit.STALE == loop.callsheet(*apply)[0]
+    assert (Exit.WAITING, 1) == loop.run()[:2]
+
+
+def test_a_locked_run_wants_what_the_lock_file_has(loop: Loop) -> None:
+    """All takes of it, rejected ones too, and no place besides; nothing is bought."""
+    loop.write("{rounds: [2], takes: 3}")
+    assert (Exit.WAITING, 4) == loop.run()[:2]
+    for take in (1, 2):
+        loop.say("reject", f"still[A]#{take}", "--reason", "blurred")
+    loop.write("{rounds: [2], takes: 3}", table=TABLE + "C,Cara\n")
+
+    code, bought, printed = loop.run("--locked")
+
+    assert (Exit.OK, 0) == (code, bought), printed
+    assert (Exit.WAITING, 3) == loop.run()[:2]
+
+
+def test_the_hook_of_waiting_is_told_how_many(loop: Loop) -> None:
+    """A run that ends with clips to decide on calls `waiting`, with the number of places."""
+    loop.write("{rounds: [2], takes: 3}")
+    told = loop.campaign.folder / "told"
+    script = 'echo "$CALLSHEET_EVENT $CALLSHEET_WAITING" > told; echo "$CALLSHEET_SUMMARY" >> told'
+    words = ["sh", "-c", script]
+    (loop.campaign.folder / "callsheet.toml").write_text(
+        f"[on]\nwaiting = {json.dumps(words)}\n", "utf-8"
+    )
+
+    assert Exit.WAITING == loop.run()[0]
+
+    event, summary = told.read_text("utf-8").splitlines()
+    assert "waiting 2" == event
+    assert "cups: 4 of 4 clips done, 2 places waiting for a decision; " in summary

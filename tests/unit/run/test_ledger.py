@@ -316,3 +316,33 @@ def _stand(connection: Connection, *, address: str, state: State) -> None:
 def _commits(root: Path) -> int:
     """Return the pages in the write-ahead log: each commit adds at least one for each change."""
     return (root / STATE_FOLDER / f"{LEDGER}-wal").stat().st_size // 4096
+
+
+def test_a_place_has_its_own_budget_for_ever(tmp_path: Path) -> None:
+    """Takes of one place count together, whatever work they are; another place, or profile, not."""
+    limits = budgets.BudgetLimits(places={"spin": 7})
+
+    def payer(address: str, campaign_id: int = 1) -> budgets.Payer:
+        return budgets.Payer(
+            manifest="spring",
+            run_id=1,
+            row_key="r",
+            key=f"the work of {address}",
+            campaign_id=campaign_id,
+            address=address,
+        )
+
+    with Ledger.open(tmp_path) as ledger:
+        for scope in ("campaign:spring", "run:1"):
+            write_now(ledger, partial(budgets.open_scope, scope=scope))
+        reserve = partial(budgets.reserve, limits=limits, amount=3)
+
+        def bought(address: str, campaign_id: int = 1) -> bool:
+            whose = payer(address, campaign_id)
+            return write_now(ledger, partial(reserve, payer=whose)) is None
+
+        assert [bought(f"spin[r,wide]#{take}") for take in (1, 2, 3)] == [True, True, False]
+        assert bought("spin[r,wider]#1")
+        assert bought("spin[r,wide]#1", 2)
+        # A shot without a cap, and one whose name begins like it.
+        assert all(bought(f"spinning[r]#{take}") for take in (1, 2, 3))
