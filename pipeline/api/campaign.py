@@ -12,7 +12,13 @@ from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pipeline.api.campaign_plan import Plan, dry_run, dry_run_summary, plan_campaign
+from pipeline.api.campaign_plan import (
+    Plan,
+    dry_run,
+    dry_run_summary,
+    plan_campaign,
+    require_admitted,
+)
 from pipeline.api.campaign_request import RunSettings, SpendLimit, parse_causes, usage
 from pipeline.api.loaded_campaign import LoadedCampaign, Reassignments
 from pipeline.api.selection import selection_sources
@@ -27,6 +33,7 @@ if TYPE_CHECKING:  # what follows is slow to load
     from pipeline.api.decision_file import DecisionIndex, MergedDecisions
     from pipeline.api.decision_import import ImportedDecisions
     from pipeline.api.explanations import Explanation
+    from pipeline.api.forecasts import CampaignForecast
     from pipeline.api.lock_file import ChangedLock
     from pipeline.api.orphan_files import CleanResult, OrphanFile
     from pipeline.api.places import LoopPlace
@@ -87,6 +94,21 @@ class Campaign:
         return plan_campaign(
             self._with(select=selectors, exclude=excluded, first=first, provider=maker)
         )
+
+    def forecast(self) -> CampaignForecast | None:
+        """Return what the campaign will still cost until every place is approved or stuck.
+
+        None without `accept`, or with fewer than 30 decisions; InvalidInput where the manifest has
+        errors. It comes with the forecast that the last run began with, and how that holds.
+
+            if found := campaign.forecast():
+                print(found.forecast.money_usd, found.forecast.stuck, found.review)
+        """
+        from pipeline.api.forecasts import find_forecast  # noqa: PLC0415 - seldom needed
+
+        with dry_run(self._loaded) as (summary, ledger):
+            require_admitted(summary, self._loaded)
+            return find_forecast(self._loaded, ledger)
 
     def quote(self, notify: Callable[[str], None] = lambda _: None) -> Sequence[Quoted]:
         """Ask by dry run what each price is, where a provider has one; nothing is bought.

@@ -17,6 +17,7 @@ from pipeline.api.campaign_plan import require_admitted, sync_campaign
 from pipeline.api.campaign_report import write_report
 from pipeline.api.campaign_request import NO_LIMIT, RunSettings, usage
 from pipeline.api.decision_file import load_decisions, unapproved_outputs
+from pipeline.api.forecasts import find_forecast, record_forecast
 from pipeline.api.loaded_campaign import LoadedCampaign
 from pipeline.api.lock_file import write_lock_file
 from pipeline.api.locked_run import require_locked
@@ -188,6 +189,8 @@ class Run:
         ledger, _ = opened.enter_context(open_for_purchases(campaign, settings))
         summary = sync_campaign(campaign, ledger, retried=settings.retry)
         require_admitted(summary, campaign)
+        if forecast := find_forecast(campaign, ledger):
+            record_forecast(campaign, forecast, settings.clock.now())
         if campaign.request.locked:
             require_locked(campaign, summary, ledger)
         summary = require_consent(campaign, settings, summary, ledger)

@@ -93,7 +93,7 @@ class LoopPlace:
         return tuple(
             each
             for each in self.takes
-            if each.outcome is TakeOutcome.MADE and each.verdict not in _DECIDED
+            if each.outcome is TakeOutcome.MADE and each.verdict not in DECIDED
         )
 
     @property
@@ -123,7 +123,8 @@ class LoopPlace:
         return _price(self.takes)
 
 
-_DECIDED = frozenset({Verdict.APPROVED, Verdict.REJECTED})
+DECIDED = frozenset({Verdict.APPROVED, Verdict.REJECTED})
+"""What a person says of a clip that settles it; `later` does not."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,6 +7,9 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Generic, TypeVar
 
+LEAST_DECISIONS = 30
+"""With fewer there is no forecast: its intervals would say next to nothing."""
+
 Number = TypeVar("Number", int, float, Decimal)
 
 

@@ -12,24 +12,23 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_EVEN, Decimal
 
 import numpy as np
 
 from pipeline.domain.acceptance import (
     AcceptPolicy,
+    NextRound,
     PlaceHistory,
     PlaceState,
     TakeOutcome,
     next_round,
 )
-from pipeline.domain.forecast import Forecast, Interval
+from pipeline.domain.forecast import LEAST_DECISIONS, Forecast, Interval
 from pipeline.domain.review import Verdict
 from pipeline.plan.yield_model import Flags, Floats, Ints, Trials, YieldDraws, fit_yield
 
-LEAST_DECISIONS = 30
-"""With fewer there is no forecast: its intervals would say next to nothing."""
 OUTSIDE = 0.05
 """How much of what may come lies on either side of an interval."""
 
@@ -77,43 +76,50 @@ class PlaceProgress:
         return max(0, self.wanted - sum(verdict.approved for verdict in self.verdicts))
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CellHistory:
+    """What is known of one cell, as the rule of the loop has it."""
+
+    place: PlaceHistory
+    stands: NextRound
+    """What that rule says of it."""
+    decided_at: Mapping[int, float] = field(default_factory=dict)
+    """When its takes, by number, were decided on."""
+
+
 def place_progress(
     policy: AcceptPolicy,
-    cells: Sequence[PlaceHistory],
-    decided_at: Sequence[Mapping[int, float]],
+    cells: Sequence[CellHistory],
     *,
     shot: str,
     row_group: str = "",
 ) -> PlaceProgress:
     """Return what the forecast goes by of a place, as its only cell; or of a row, of all its cells.
 
-    `decided_at` tells of each cell when its takes, by number, were decided on. A place that is
-    halted is taken to be retried. The cells of a row are taken to cost what the first one does that
-    can still be tried.
+    A place that is halted is taken to be retried. The cells of a row are taken to cost what the
+    first one does that can still be tried.
     """
-    takes = [
-        (take, moments.get(take.number, 0))
-        for cell, moments in zip(cells, decided_at, strict=True)
-        for take in cell.takes
-    ]
     ahead = [_takes_ahead(policy, cell) for cell in cells]
     waiting = sum(waits for waits, _ in ahead)
     # What waits anywhere is looked at together, before anything else is bought.
-    rounds = [sum(rounds[0] for waits, rounds in ahead if waits)] if waiting else []
-    rounds += [size for waits, rounds in ahead for size in rounds[1 if waits else 0 :]]
-    prices = [cell.price_usd for cell, (_, left) in zip(cells, ahead, strict=True) if left]
+    rounds = [sum(sizes[0] for waits, sizes in ahead if waits)] if waiting else []
+    rounds += [size for waits, sizes in ahead for size in sizes[1 if waits else 0 :]]
+    prices = [cell.place.price_usd for cell, (_, left) in zip(cells, ahead, strict=True) if left]
     return PlaceProgress(
         shot=shot,
         row_group=row_group,
         verdicts=tuple(
-            TakeVerdict(at, take.is_approved)
-            for take, at in takes
+            TakeVerdict(cell.decided_at.get(take.number, 0), take.is_approved)
+            for cell in cells
+            for take in cell.place.takes
             if take.is_approved
             or (take.outcome is TakeOutcome.MADE and take.verdict is Verdict.REJECTED)
         ),
         wanted=policy.approved,
         off_spec=sum(
-            take.outcome is TakeOutcome.OFF_SPEC and not take.is_approved for take, _ in takes
+            take.outcome is TakeOutcome.OFF_SPEC and not take.is_approved
+            for cell in cells
+            for take in cell.place.takes
         ),
         waiting=waiting,
         rounds=tuple(rounds),
@@ -121,12 +127,15 @@ def place_progress(
     )
 
 
-def _takes_ahead(policy: AcceptPolicy, place: PlaceHistory) -> tuple[int, tuple[int, ...]]:
+def _takes_ahead(policy: AcceptPolicy, cell: CellHistory) -> tuple[int, tuple[int, ...]]:
     """Return how many takes wait to be decided on, and how many there are in each round from now.
 
     Those that wait are in the first one.
     """
-    stands = next_round(policy, place)
+    place, stands = cell.place, cell.stands
+    if stands.state is PlaceState.SPARE:
+        # Its turn comes when the cells before it are at their caps: then it stands as alone.
+        stands = next_round(policy, place)
     if stands.state in {PlaceState.APPROVED, PlaceState.STUCK}:
         return 0, ()
     waiting = sum(
@@ -134,25 +143,22 @@ def _takes_ahead(policy: AcceptPolicy, place: PlaceHistory) -> tuple[int, tuple[
         for take in place.takes
     )
     numbers = {take.number for take in place.takes}
-    new = sum(number not in numbers for number in stands.buys)
-    buys = len(stands.buys)
+    buys, left = len(stands.buys), stands.takes_left
+    left -= sum(number not in numbers for number in stands.buys)
     if stands.state is PlaceState.HALTED:
         buys = sum(take.outcome is TakeOutcome.FAILED for take in place.takes)
-    left = stands.takes_left - new
-    if stands.left_usd is not None:
-        price = place.price_usd
-        # The rule buys nothing whose price it does not know, and as much as it likes of what is
-        # free.
-        affordable = 0 if price is None else left + buys
-        if price:
-            affordable = int(stands.left_usd // price)
+    if stands.left_usd is not None and place.price_usd != 0:
+        # Of a price that it does not know the rule buys nothing; what is free has no such cap.
+        price_usd = place.price_usd or Decimal("Infinity")
+        affordable = int(stands.left_usd // price_usd)
         buys = min(buys, affordable)
         left = min(left, affordable - buys)
     sizes = [waiting + buys] if waiting + buys else []
-    for number in range(stands.number, policy.takes + stands.number):
-        if left > 0:
-            sizes.append(min(left, policy.rounds[min(number, len(policy.rounds) - 1)]))
-            left -= sizes[-1]
+    number = stands.number
+    while left > 0:
+        number += 1
+        sizes.append(min(left, policy.round_size(number)))
+        left -= sizes[-1]
     return waiting, tuple(sizes)
 
 

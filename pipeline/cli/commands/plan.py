@@ -19,11 +19,13 @@ from pipeline.api.campaign_plan import (
 )
 from pipeline.api.campaign_request import CampaignRequest
 from pipeline.api.comparison import Comparison, compare_providers
+from pipeline.api.forecasts import find_forecast
 from pipeline.api.loaded_campaign import LoadedCampaign
 from pipeline.api.money_text import item_count
 from pipeline.api.saved_plans import iter_document, write_document
 from pipeline.cli.campaigns import open_campaign, print_root_notice, request_of
 from pipeline.cli.console import print_error, print_text
+from pipeline.cli.forecast_text import forecast_lines
 from pipeline.cli.loss_text import print_absent, print_loss
 from pipeline.cli.options import (
     AccessOptions,
@@ -94,6 +96,8 @@ def plan(
         require_admitted(found.summary, campaign)
         if form is ListForm.TEXT:
             print_plan(found.summary, campaign, console)
+            if forecast := find_forecast(campaign, ledger):
+                console.print_lines(forecast_lines(forecast))
         _stop_at_losses(found, campaign.request)
         # Behind the refusals: a plan with an error or a loss leaves no file to be applied.
         if saved is not None:

@@ -22,6 +22,7 @@ from pipeline.api.campaign_plan import (
 )
 from pipeline.api.campaign_report import write_report
 from pipeline.api.campaign_request import NO_LIMIT, CampaignRequest, RunSettings, usage
+from pipeline.api.forecasts import find_forecast, record_forecast
 from pipeline.api.loaded_campaign import LoadedCampaign
 from pipeline.api.lock_file import write_lock_file
 from pipeline.api.locked_run import require_locked
@@ -36,6 +37,7 @@ from pipeline.api.places import read_places
 from pipeline.api.report_files import has_report, report_paths
 from pipeline.cli.campaigns import open_campaign, request_of
 from pipeline.cli.console import confirm, person_is_there, print_error
+from pipeline.cli.forecast_text import forecast_lines
 from pipeline.cli.interrupts import stopping_in_order
 from pipeline.cli.loss_text import print_absent, print_loss
 from pipeline.cli.options import (
@@ -185,6 +187,9 @@ def _plan_and_make(
     asking = _asking(settings, campaign.request, summary, form)
     # What a person is asked about is seen, however quiet the run is to be.
     print_plan(summary, campaign, asking or console, settings.spending)
+    if forecast := find_forecast(campaign, ledger):
+        (asking or console).print_lines(forecast_lines(forecast))
+        record_forecast(campaign, forecast, settings.clock.now())
     # The lock file is written also then: it may have been deleted since the last run.
     if not has_work(summary):
         write_lock_file(ledger, campaign.request, campaign.name)

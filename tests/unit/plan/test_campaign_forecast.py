@@ -19,11 +19,12 @@ from pipeline.domain.acceptance import (
     PlaceTake,
     TakeOutcome,
     next_round,
+    next_rounds,
 )
-from pipeline.domain.forecast import Forecast
+from pipeline.domain.forecast import LEAST_DECISIONS, Forecast
 from pipeline.domain.review import Verdict
 from pipeline.plan.campaign_forecast import (
-    LEAST_DECISIONS,
+    CellHistory,
     PlaceProgress,
     TakeVerdict,
     forecast_end,
@@ -93,7 +94,8 @@ def test_the_rest_is_played_by_the_rule_of_the_rounds(
         place = _go_on(policy, place, each)
     end = _end(policy, place, fate)
     state = next_round(policy, end).state
-    progress = place_progress(policy, [place], [{}], shot="spin")
+    cell = CellHistory(place=place, stands=next_round(policy, place))
+    progress = place_progress(policy, [cell], shot="spin")
 
     ends = play_campaign(
         sort_kinds([progress], {"spin": 0}, {"": 0}),
@@ -242,9 +244,13 @@ def test_the_cells_of_a_row_are_tried_in_turn() -> None:
         PlaceTake(number=n, outcome=TakeOutcome.MADE, verdict=Verdict.REJECTED) for n in (1, 2)
     )
     waits = (PlaceTake(number=1, outcome=TakeOutcome.MADE),)
-    cells = [PlaceHistory(takes=takes, price_usd=PRICE) for takes in (rejected, waits, ())]
+    places = [PlaceHistory(takes=takes, price_usd=PRICE) for takes in (rejected, waits, ())]
+    cells = [
+        CellHistory(place=place, stands=stands, decided_at={1: 5, 2: 6})
+        for place, stands in zip(places, next_rounds(policy, places), strict=True)
+    ]
 
-    found = place_progress(policy, cells, [{1: 5, 2: 6}, {}, {}], shot="spin")
+    found = place_progress(policy, cells, shot="spin")
 
     assert (1, (1, 1, 1, 1)) == (found.waiting, found.rounds)
     assert [5, 6] == [verdict.at for verdict in found.verdicts]
@@ -255,6 +261,9 @@ def test_a_halted_place_is_taken_to_be_retried() -> None:
     policy = AcceptPolicy(takes=4, rounds=(1, 2))
     failed = (PlaceTake(number=1, outcome=TakeOutcome.FAILED),)
 
-    found = place_progress(policy, [PlaceHistory(takes=failed, price_usd=PRICE)], [{}], shot="spin")
+    place = PlaceHistory(takes=failed, price_usd=PRICE)
+
+    cell = CellHistory(place=place, stands=next_round(policy, place))
+    found = place_progress(policy, [cell], shot="spin")
 
     assert (0, (1, 2, 1)) == (found.waiting, found.rounds)
