@@ -74,7 +74,9 @@ class CampaignLoop:
 
     def plan_rest(self) -> bool:
         """Plan what is left of the rounds; tell whether anything is to be made."""
-        if not self.replaces:
+        places = read_places(self.campaign, self.ledger, begins=False)
+        # Asked first: to plan a large campaign takes long, and mostly nothing is to be replaced.
+        if not self.replaces or not any(place.next.buys for place in places):
             return False
         # Output paths were looked at when the run began.
         summary = sync_campaign(self.campaign, self.ledger, files=False, under_way=True)

@@ -8,14 +8,15 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
-from itertools import groupby
+from itertools import chain, groupby
 
 from pipeline.api.decision_file import DecisionIndex, load_decisions
 from pipeline.api.loaded_campaign import LoadedCampaign
 from pipeline.domain.acceptance import (
     AcceptPolicy,
+    Each,
     NextRound,
     PlaceHistory,
     PlaceState,
@@ -71,16 +72,13 @@ class LoopPlace:
     cost: PlaceCost
     """What was paid here, under earlier prompts too."""
     next: NextRound
+    selected: bool = True
+    """Whether the last plan selected anything of it."""
 
     @property
     def state(self) -> PlaceState:
         """Return where it stands in the loop."""
         return self.next.state
-
-    @property
-    def selected(self) -> bool:
-        """Tell whether the last plan selected anything of it."""
-        return any(each.take.selected for each in self.takes)
 
     @property
     def begun(self) -> tuple[ReviewedTake, ...]:
@@ -133,8 +131,8 @@ class LoopRule:
 
     policies: Mapping[str, AcceptPolicy]
     decisions: DecisionIndex
-    cells: Mapping[str, int] = field(default_factory=dict)
-    """How many cells a shot has, where that is known: a cell without items is one to try yet."""
+    cells: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    """The names of a shot's cells, in written order."""
     retried: Collection[str] = ()
     """Causes of failures that the next run is told to buy again."""
     begins: bool = True
@@ -148,33 +146,43 @@ class LoopRule:
     def places(
         self, takes: Iterable[LoopTake], costs: Mapping[str, PlaceCost]
     ) -> Iterator[LoopPlace]:
-        """Yield the places of takes that come in plan order, in their order."""
-        for (shot, _), of_row in groupby(takes, key=lambda take: (take.shot, take.row_key)):
-            found = [
-                (place, tuple(self._review(take) for take in of_place))
-                for place, of_place in groupby(of_row, key=lambda take: place_of(take.address))
-            ]
+        """Yield the places of takes that come in plan order, in their order.
+
+        Of a row with one loop, those of its cells too that were never tried.
+        """
+        for (shot, row_key), of_row in groupby(takes, key=lambda take: (take.shot, take.row_key)):
+            policy, found = (
+                self.policies[shot],
+                {
+                    place: tuple(self._review(take) for take in of_place)
+                    for place, of_place in groupby(of_row, key=lambda take: place_of(take.address))
+                },
+            )
+            selected = any(each.take.selected for reviewed in found.values() for each in reviewed)
+            if policy.each is Each.ROW:
+                others = _other_cells(next(iter(found)), self.cells.get(shot, ()), found)
+                found |= dict.fromkeys(list(others), ())
+            price_usd = _price(chain.from_iterable(found.values()))
             histories = [
                 self._history(place, reviewed, costs.get(place, NO_COST))
-                for place, reviewed in found
+                for place, reviewed in found.items()
             ]
-            price_usd = next(filter(None, (each.price_usd for each in histories)), None)
-            untried = max(0, self.cells.get(shot, 0) - len(found))
-            policy = self.policies[shot]
-            rounds = next_rounds(
-                policy,
-                [*histories, *[PlaceHistory(price_usd=price_usd)] * untried],
-                begins=self.begins,
-            )
-            for (place, reviewed), round_ in zip(found, rounds, strict=False):
+            histories = [
+                each if each.price_usd is not None else replace(each, price_usd=price_usd)
+                for each in histories
+            ]
+            rounds = next_rounds(policy, histories, begins=self.begins)
+            for (place, reviewed), round_ in zip(found.items(), rounds, strict=True):
+                own = any(each.take.selected for each in reviewed)
                 yield LoopPlace(
                     address=place,
                     shot=shot,
-                    row_key=reviewed[0].take.row_key,
+                    row_key=row_key,
                     policy=policy,
                     takes=reviewed,
                     cost=costs.get(place, NO_COST),
                     next=round_,
+                    selected=own if reviewed else selected,
                 )
 
     def find_unwanted(
@@ -225,6 +233,15 @@ def _price(reviewed: Iterable[ReviewedTake]) -> Decimal | None:
     return max(known) if known and len(known) == len(prices) else None
 
 
+def _other_cells(place: str, names: Sequence[str], known: Collection[str]) -> Iterator[str]:
+    """Yield the places of a row that are not known, given one of them, and the cells' names."""
+    ends = (name for name in names if name and place.endswith((f"[{name}]", f",{name}]")))
+    own = max(ends, key=len, default="")
+    if own:
+        every = (f"{place.removesuffix(f'{own}]')}{name}]" for name in names)
+        yield from (each for each in every if each not in known)
+
+
 def loop_rule(
     campaign: LoadedCampaign,
     decisions: DecisionIndex,
@@ -239,23 +256,33 @@ def loop_rule(
     return LoopRule(
         policies=policies,
         decisions=decisions,
-        cells={shot.id: len(cells(shot.variants)[0]) for shot in campaign.manifest.shots},
+        cells={
+            shot.id: [cell.name for cell in cells(shot.variants)[0]]
+            for shot in campaign.manifest.shots
+        },
         retried=retried,
         begins=begins,
     )
 
 
 def read_places(
-    campaign: LoadedCampaign, ledger: Ledger, *, retried: Collection[str] = ()
+    campaign: LoadedCampaign,
+    ledger: Ledger,
+    *,
+    retried: Collection[str] = (),
+    begins: bool = True,
 ) -> Iterator[LoopPlace]:
     """Yield every place that has a loop, as its latest plan and the decisions now have it.
 
-    In plan order; none where no shot has one. A cell of a row that was never tried is not told.
+    In plan order; none where no shot has one.
+    `retried` are causes of failures that are bought again; unless it `begins` rounds, a place buys
+    only what is left of the one that was begun.
 
         for place in read_places(campaign, ledger):
             print(place.address, place.state, place.cost.charged_usd, place.next.buys)
     """
-    rule = loop_rule(campaign, load_decisions(campaign.request, campaign.name), retried=retried)
+    decisions = load_decisions(campaign.request, campaign.name)
+    rule = loop_rule(campaign, decisions, retried=retried, begins=begins)
     if rule is not None:
         takes = ledger.loop_takes(campaign.name, rule.shots)
         yield from rule.places(takes, ledger.place_costs(campaign.name))

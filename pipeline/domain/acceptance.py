@@ -238,9 +238,10 @@ def next_rounds(
     >>> first.state, first.buys
     (<PlaceState.OPEN: 'open'>, (1, 2))
     """
-    found = [next_round(policy, cell, begins=begins) for cell in cells]
     if policy.each is Each.PLACE:
-        return found
+        return [next_round(policy, cell, begins=begins) for cell in cells]
+    # Which cell is tried is seen where rounds may begin: else one at its cap would look open.
+    found = [next_round(policy, cell) for cell in cells]
     approvals = [sum(take.is_approved for take in cell.takes) for cell in cells]
     if sum(approvals) >= policy.approved:
         return [
@@ -252,6 +253,7 @@ def next_rounds(
         return found
     # Another cell may have clips from when each place was to be approved: first a person looks.
     waits = any(one.state is PlaceState.WAITING for n, one in enumerate(found) if n != tried)
+    found[tried] = next_round(policy, cells[tried], begins=begins)
     return [
         one
         if n == tried and not waits

@@ -242,7 +242,7 @@ CELLS = """    variants: {matrix: {mood: [calm, bold, wild]}}
 """
 
 
-def test_one_clip_a_row_is_tried_cell_by_cell(loop: Loop) -> None:
+def test_one_clip_a_row_is_tried_cell_by_cell(loop: Loop, sandbox: Sandbox) -> None:
     """In written order; the next cell when one is at its cap, and none once the row has a clip."""
     head, _, tail = LOOP.partition("    prompt:")
     text = head + CELLS + tail.partition("\n")[2]
@@ -256,12 +256,29 @@ def test_one_clip_a_row_is_tried_cell_by_cell(loop: Loop) -> None:
         re.findall(r"^still\S+", loop.call("ls")[1], re.MULTILINE)
     )
     loop.say("reject", "still[B,bold]#1", "--reason", "blurred")
+    sandbox.play("refused", prompt="Brera")
+    # Refused in this cell too: the last one is tried by the same run.
+    assert (Exit.WAITING, 2) == loop.run()[:2]
     assert Exit.WAITING == loop.call("status")[0]
     loop.say("approve", "still[B,calm]#2")
 
     code, bought, printed = loop.run()
     assert (Exit.OK, 0) == (code, bought), printed
     assert Exit.OK == loop.call("status")[0]
+
+
+def test_a_selection_is_about_its_own_places(loop: Loop) -> None:
+    """What is not selected is neither made nor told, and keeps its round for later."""
+    loop.write("{rounds: [1], takes: 2}")
+
+    code, bought, printed = loop.run("--select", "row.sku:A")
+
+    assert (Exit.WAITING, 1) == (code, bought), printed
+    assert "1 place waits for you: 1 clip" in printed
+    loop.say("approve", "still[A]#1")
+    assert (Exit.OK, 0) == loop.run("--select", "row.sku:A")[:2]
+    assert Exit.OK == loop.call("status", "--select", "row.sku:A")[0]
+    assert (Exit.WAITING, 1) == loop.run()[:2]
 
 
 def test_a_shot_may_have_its_own_loop_and_a_profile_none(loop: Loop) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -202,6 +203,21 @@ async def test_planning_in_memory_knows_the_ledger_and_writes_nothing(studio: St
     assert {"reused": 1, "new": 1} == statuses(admission)
     assert ("spin[b]",) == admission.orphaned
     assert before == {path: path.read_bytes() for path in studio.root.rglob("*") if path.is_file()}
+
+
+async def test_a_run_under_way_plans_no_other_work(studio: Studio) -> None:
+    """More items are planned beside it; where a known one is other work by then, nothing is."""
+    await studio.make("a")
+    with Ledger.open(studio.root) as ledger:
+        planned = partial(sync_plan, ledger=ledger, campaign=CAMPAIGN, under_way=True)
+
+        other = planned([entry("a", key="other"), entry("c")])
+        assert (0, 0) == (other.items, other.to_make.items)
+        assert ["spin[a]"] == [each.address for each in ledger.records(CAMPAIGN)]
+        more = planned([entry("a"), entry("c")])
+
+        assert {"reused": 1, "new": 1} == statuses(more)
+        assert ["spin[a]", "spin[c]"] == [each.address for each in ledger.records(CAMPAIGN)]
 
 
 def test_planning_where_nothing_was_run_makes_no_folder(tmp_path: Path) -> None:
