@@ -9,7 +9,6 @@ are not.
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import hashlib
 import os
@@ -19,7 +18,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from itertools import chain, repeat
@@ -37,6 +36,7 @@ from pipeline.providers import PROVIDERS
 from pipeline.providers.base import CLIENT_ID, Accepted, Done, Request, TaskRef
 from pipeline.run.provider_client import ProviderClient
 from tests.architecture.source import REPOSITORY
+from tests.bench.bench import Bench, Figure
 from tests.sandboxes import PLAIN, Sandbox
 
 _KEY = "key-of-the-measured-runs"
@@ -136,28 +136,26 @@ def measure_bare(
     return Cost(clock_s=time.perf_counter() - began, cpu_s=_cpu_seconds() - before)
 
 
-def main(arguments: Sequence[str] = ()) -> int:
-    """Measure, print the table, and return 1 where the target is missed."""
-    words = argparse.ArgumentParser(prog="python -m tests.bench clips", description=__doc__)
-    words.add_argument("--clips", type=int, default=300)
-    words.add_argument("--slots", type=int, default=200)
-    given = words.parse_args(arguments)
+def measure(clips: int) -> Iterator[Figure]:
+    """Yield what so many clips cost, and the ratio to the bare loop."""
     with tempfile.TemporaryDirectory() as name, Sandbox(Path(name) / "sandbox", PLAIN) as sandbox:
         folder = Path(name)
-        whole = run_callsheet(folder, sandbox, given.clips, given.slots)
-        requests = sent_requests(folder, given.clips)
-        bare = measure_bare(folder / "bare", sandbox, requests, given.slots)
-    sys.stdout.write(f"{'work':<14}{'s':>8}{'CPU s':>8}{'clips/s':>9}{'CPU ms/clip':>13}\n")
-    for title, cost in (("bare loop", bare), ("callsheet run", whole)):
-        figures = (cost.clock_s, cost.cpu_s, given.clips / cost.clock_s)
-        sys.stdout.write("{:<14}{:>8.2f}{:>8.2f}{:>9.1f}".format(title, *figures))
-        sys.stdout.write(f"{1000 * cost.cpu_s / given.clips:>13.1f}\n")
-    clock, cpu = bare.clock_s / whole.clock_s, bare.cpu_s / whole.cpu_s
-    sys.stdout.write(f"bare loop / callsheet: clock {clock:.2f}, CPU {cpu:.2f}; at least 0.7\n")
-    return int(cpu < _LEAST)
+        whole = run_callsheet(folder, sandbox, clips, _SLOTS)
+        requests = sent_requests(folder, clips)
+        bare = measure_bare(folder / "bare", sandbox, requests, _SLOTS)
+    for work, cost in ((_BARE, bare), ("run", whole)):
+        yield Figure(work=f"{work}, CPU", value=1000 * cost.cpu_s / clips, unit="ms/clip")
+    yield Figure(
+        work=f"whole run, {clips} clips: CPU",
+        value=bare.cpu_s / whole.cpu_s,
+        against=_BARE,
+        at_least=0.7,
+    )
 
 
-_LEAST = 0.7
+_SLOTS = 200
+_BARE = "bare loop that decodes"
+BENCH = Bench(name="clips", measure=measure, size=2_000, full=2_000)
 
 
 def _cpu_seconds() -> float:
