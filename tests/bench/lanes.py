@@ -7,12 +7,10 @@ is not known, against the same with the limit known.
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import heapq
 import math
 import random
-import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -23,6 +21,7 @@ from pipeline.ledger.repository import Ledger
 from pipeline.net.client import Lane
 from pipeline.providers.base import Request, Response
 from pipeline.run.runner import run
+from tests.bench.bench import Bench, Figure
 from tests.unit.run.campaign import Studio, entry
 from tests.unit.run.shop import OFFER, Provider, Shop
 
@@ -124,20 +123,17 @@ def measure_ramp(median_s: float, tasks: int) -> tuple[float, float]:
     return unknown[0] / known[0], unknown[1] / known[1]
 
 
-def main(arguments: Sequence[str] = ()) -> int:
-    """Measure, print the table, and return 1 where a target is missed."""
-    words = argparse.ArgumentParser(prog="python -m tests.bench lanes", description=__doc__)
-    words.add_argument("--tasks", type=int, default=500)
-    given = words.parse_args(arguments)
-    lines = []
+def measure(tasks: int) -> Iterator[Figure]:
+    """Yield how much longer than possible a lane takes for so many tasks, and how often it asks."""
     for median_s, cadence in ((4.0, _HURRY), (90.0, OFFER.cadence)):
-        ratio, found = measure_makespan(median_s, cadence, given.tasks)
-        lines.append((f"makespan, median {median_s:g} s", "replay", ratio, 1.07))
-        lines.append((f"questions, median {median_s:g} s", "tasks", found.polls, 8.0))
+        ratio, found = measure_makespan(median_s, cadence, tasks)
+        work = f"{tasks} tasks, median {median_s:g} s"
+        yield Figure(work=f"makespan, {work}", value=ratio, against="replay", at_most=1.07)
+        yield Figure(work=f"polls, {work}", value=found.polls, unit="per task", at_most=8.0)
     first, again = measure_ramp(90.0, 200)
-    lines.append(("ramp, 200 tasks, limit unknown", "limit known", first, 1.45))
-    lines.append(("ramp, the run after it", "limit known", again, 1.05))
-    sys.stdout.write("{:<34}{:>8}{:>9}  {}\n".format("work", "ratio", "at most", "against"))
-    for name, against, ratio, most in lines:
-        sys.stdout.write(f"{name:<34}{ratio:>8.2f}{most:>9}  {against}\n")
-    return int(any(ratio > most for _, _, ratio, most in lines))
+    known = "limit known"
+    yield Figure(work="ramp, 200 tasks, limit unknown", value=first, against=known, at_most=1.45)
+    yield Figure(work="ramp, the run after it", value=again, against=known, at_most=1.05)
+
+
+BENCH = Bench(name="lanes", measure=measure, size=500, full=500)

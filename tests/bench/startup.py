@@ -3,20 +3,18 @@
 And how much longer `check` and `plan` take over a ledger that is full of another campaign's items.
 
 Each round runs every program once, after one another, so that what slows the machine slows all of
-them; what counts is the ratio of medians. CPU seconds are measured as well as the clock's: on a
-machine that is shared they are what a program costs.
+them; what counts is the ratio of the medians of CPU seconds: on a machine that is shared they are
+what a program costs.
 """
 
 from __future__ import annotations
 
-import argparse
 import os
 import sqlite3
 import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +26,7 @@ from pipeline.api.loaded_campaign import load_campaign
 from pipeline.api.project_file import project_of
 from pipeline.api.roots import open_for_work
 from tests.architecture.source import REPOSITORY
+from tests.bench.bench import Bench, Figure
 
 EXAMPLE = REPOSITORY / "manifests" / "spring-sneakers" / "campaign.yaml"
 _BARE_TYPER = """\
@@ -99,29 +98,27 @@ def programs_over_a_full_ledger(empty: Path, full: Path) -> Mapping[str, Measure
     return found
 
 
-def main(arguments: Sequence[str] = ()) -> int:
-    """Measure, print the table, and return 1 where a target is missed."""
-    words = argparse.ArgumentParser(prog="python -m tests.bench startup", description=__doc__)
-    words.add_argument("--rounds", type=int, default=7)
-    words.add_argument(
-        "--ledger-items", type=int, default=100_000, help="of the full ledger; 0 leaves it out"
-    )
-    given = words.parse_args(arguments)
+def measure(ledger_items: int) -> Iterator[Figure]:
+    """Yield the CPU seconds of each program, and its ratio to what it is compared with."""
     with tempfile.TemporaryDirectory() as folder:
         bare, root, full = (Path(folder) / name for name in ("bare.py", "root", "full"))
         bare.write_text(_BARE_TYPER, "utf-8")
-        measured = {**programs(root, bare)}
         # What is measured is the second time: the campaign is made, the frames are fitted.
-        _seconds(measured["callsheet run, no-op"].words)
-        if given.ledger_items:
-            _seconds(programs(full, bare)["callsheet run, no-op"].words)
-            fill_ledger(full / "rehearsal", Path(folder) / "other", given.ledger_items)
-            measured |= programs_over_a_full_ledger(root, full)
-        times = {name: list[tuple[float, float]]() for name in measured}
-        for _ in range(given.rounds):
+        for folder_of_root in (root, full):
+            _cpu_seconds(programs(folder_of_root, bare)["callsheet run, no-op"].words)
+        fill_ledger(full / "rehearsal", Path(folder) / "other", ledger_items)
+        measured = {**programs(root, bare), **programs_over_a_full_ledger(root, full)}
+        times = {name: list[float]() for name in measured}
+        for _ in range(_ROUNDS):
             for name, each in measured.items():
-                times[name].append(_seconds(each.words))
-    return _print_table(measured, times)
+                times[name].append(_cpu_seconds(each.words))
+    medians = {name: median(found) for name, found in times.items()}
+    for name, each in measured.items():
+        if each.against:
+            ratio = medians[name] / medians[each.against]
+            yield Figure(work=name, value=ratio, against=each.against, at_most=each.at_most)
+        else:
+            yield Figure(work=name, value=medians[name], unit="CPU s")
 
 
 _OTHER = """\
@@ -168,35 +165,15 @@ def fill_ledger(root: Path, folder: Path, items: int) -> None:
         connection.executescript(_FINISHED)
 
 
-def _seconds(words: Sequence[str]) -> tuple[float, float]:
-    """Run a program; return the seconds of the clock and of the processor that it took."""
-    began = time.perf_counter()
+def _cpu_seconds(words: Sequence[str]) -> float:
+    """Run a program; return the seconds of the processors that it took."""
     process = subprocess.Popen(words, stdout=subprocess.DEVNULL, cwd=REPOSITORY)
     _, status, usage = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
         raise SystemExit(f"{' '.join(words)} ended with {process.returncode}")
-    return time.perf_counter() - began, usage.ru_utime + usage.ru_stime
+    return usage.ru_utime + usage.ru_stime
 
 
-def _print_table(
-    measured: Mapping[str, Measured], times: Mapping[str, Sequence[tuple[float, float]]]
-) -> int:
-    medians = {
-        name: (median(clock for clock, _ in each), median(cpu for _, cpu in each))
-        for name, each in times.items()
-    }
-    missed = 0
-    head = ("program", "s", "CPU s", "ratio", "CPU ratio", "at most", "against")
-    sys.stdout.write("{:<22}{:>8}{:>8}{:>8}{:>11}{:>9}  {}\n".format(*head))
-    for name, each in measured.items():
-        clock, cpu = medians[name]
-        line = f"{name:<22}{clock:>8.3f}{cpu:>8.3f}"
-        if each.against:
-            ratio, cpu_ratio = (
-                own / other for own, other in zip(medians[name], medians[each.against], strict=True)
-            )
-            missed += ratio > each.at_most
-            line += f"{ratio:>8.2f}{cpu_ratio:>11.2f}{each.at_most:>9}  {each.against}"
-        sys.stdout.write(f"{line}\n")
-    return 1 if missed else 0
+_ROUNDS = 7
+BENCH = Bench(name="startup", measure=measure, size=100_000, full=100_000)
