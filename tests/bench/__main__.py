@@ -11,10 +11,10 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from tests.bench import clips, lanes, startup
+from tests.bench import clips, lanes, plan, startup
 from tests.bench.bench import Bench, print_falls, print_figures, print_head
 
-BENCHES: Sequence[Bench] = (startup.BENCH, lanes.BENCH, clips.BENCH)
+BENCHES: Sequence[Bench] = (startup.BENCH, plan.BENCH, lanes.BENCH, clips.BENCH)
 """In the order of the table. A new one is a module with a `BENCH`, and its place here."""
 _FULL_RUNS = 5
 
