@@ -10,6 +10,7 @@ import hashlib
 import re
 import unicodedata
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from typing import Any
 
 from jinja2 import nodes
@@ -53,7 +54,13 @@ def segment(value: Any) -> str:
 
     `segment("Air Max 9/16")` is `Air Max 9-16`.
     """
-    text = unicodedata.normalize("NFC", as_text(value))
+    return _safe_name(as_text(value))
+
+
+# Of a row's cells most parts are alike, and so are those of a cell's rows.
+@lru_cache(maxsize=1024)
+def _safe_name(text: str) -> str:
+    text = unicodedata.normalize("NFC", text)
     # One dash for each unsafe sign, so that `a/b` and `a//b` stay two names.
     text = _UNSAFE.sub("-", " ".join(text.split()))
     # Windows drops dots and spaces at the end of a name: two values would share one file there.
@@ -101,6 +108,7 @@ def compile_path(node: Node, scope: Scope) -> Compiled:
     return checked.template(node, render), ()
 
 
+@lru_cache(maxsize=1024)
 def _part(text: str) -> str:
     """Return one part of a path, without what stood between empty values."""
     if _EMPTY_MARK in text:

@@ -137,6 +137,7 @@ class _Work:
     inputs: Mapping[str, str]
     makers: tuple[_Maker, ...]
     """Who makes it, then who could."""
+    keys: keys.KeyWriter
     places: PartPlaces
 
 
@@ -275,13 +276,7 @@ class ShotExpansion:
             spec=maker.resolved.spec,
             # The maker's, and that of all fallbacks: whoever makes the item, it is the same work,
             # and it is not bought again when it moves on.
-            key=keys.item_key(
-                maker.resolved.shared,
-                draft.key_parts,
-                work.prompt,
-                take,
-                ratio=maker.resolved.spec.ratio,
-            ),
+            key=work.keys.key(work.prompt, take),
             origin=self._origin,
             inputs=work.inputs,
             places=work.places,
@@ -330,7 +325,17 @@ class ShotExpansion:
             written=draft.written,
             attachments=attachments,
         )
-        return _Work(draft=draft, prompt=prompt, inputs=inputs, makers=makers, places=places)
+        own = makers[0]
+        writer = memoize(
+            ("keys", own.provider),
+            levels.draft,
+            lambda: keys.KeyWriter(
+                own.resolved.shared, draft.key_parts, ratio=own.resolved.spec.ratio
+            ),
+        )
+        return _Work(
+            draft=draft, prompt=prompt, inputs=inputs, makers=makers, keys=writer, places=places
+        )
 
     def _attachments(self) -> Attachments:
         return self._scope.memoize(
@@ -366,18 +371,45 @@ class ShotExpansion:
         self, draft: ItemDraft, length: int, attachments: Attachments
     ) -> tuple[_Maker, ...]:
         """Return who makes the item, then those to whom it may move on; nobody if none can."""
-        model = draft.model
+        model, candidates = draft.model, draft.candidates
         # First what the model itself does not take: no provider is to be blamed for that.
         wrong = wrong_length(length, model.kinds[draft.kind], model.title)
+        if wrong is not None:
+            self._resolver.report_nobody(draft, [wrong], attachments)
+            return ()
+        # Who cannot make it anyhow may have no limits of its kind.
+        lengths = [
+            None
+            if each.violations
+            else wrong_length(length, each.offer.models[model.name][draft.kind], each.offer.title)
+            for each in candidates
+        ]
+        # Of the prompt it is only whether its length will do: the rest is the draft's.
+        place = ("makers", *(each is None for each in lengths))
+        makers, left_out, reasons = self._scope.memoize(
+            place, self._levels.draft, lambda: self._makers(draft, lengths)
+        )
+        for reason in left_out:
+            self._resolver.report_left_out(draft, reason, attachments)
+        if not makers:
+            self._resolver.report_nobody(draft, [each for _, each in reasons], attachments)
+        return makers
+
+    def _makers(
+        self, draft: ItemDraft, lengths: Sequence[Violation | None]
+    ) -> tuple[tuple[_Maker, ...], Sequence[Violation], Sequence[tuple[str, Violation]]]:
+        """Return who can make a draft, why it is left to others, and why others cannot make it.
+
+        `lengths` is what each candidate has against the length of the prompt.
+        """
         # A pin ties the clip to its provider, and so does the command line for this run.
         falls_back = self._manifest.policy.fallback and not draft.pinned and not self._only
         reasons: list[tuple[str, Violation]] = []
+        left_out: list[Violation] = []
         makers: list[_Maker] = []
-        for candidate in draft.candidates if wrong is None else ():
+        for candidate, length in zip(draft.candidates, lengths, strict=True):
             offer = candidate.offer
-            violation = next(iter(candidate.violations), None) or wrong_length(
-                length, offer.models[model.name][draft.kind], offer.title
-            )
+            violation = next(iter(candidate.violations), length)
             if violation is not None:
                 reasons.append((offer.provider, violation))
                 continue
@@ -385,8 +417,9 @@ class ShotExpansion:
                 # The provider of the command line does not make it, and somebody else does.
                 message = f"the item is pinned to another provider than {self._only}"
                 pinned = Violation(slug="pinned-provider", message=message, part="provider")
-                reason = next((found for name, found in reasons if name == self._only), pinned)
-                self._resolver.report_left_out(draft, reason, attachments)
+                left_out.append(
+                    next((found for name, found in reasons if name == self._only), pinned)
+                )
             maker = _Maker(
                 provider=offer.provider,
                 passed_over=tuple([(name, each.message) for name, each in reasons]),
@@ -395,10 +428,7 @@ class ShotExpansion:
             makers.append(maker)
             if not falls_back:
                 break
-        if not makers:
-            violations = [wrong] if wrong else [each for _, each in reasons]
-            self._resolver.report_nobody(draft, violations, attachments)
-        return tuple(makers)
+        return tuple(makers), left_out, reasons
 
     def _warn_of_same_work(self, first: Cell, cell: Cell) -> None:
         """Warn that two cells of a row are the same work: some axis changes nothing."""

@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import PurePath
 from typing import Any
 
@@ -228,75 +229,124 @@ def digest_inputs(template: Template, scope: TemplateScope) -> Mapping[str, str]
     Of the values only those that somebody wrote: columns, variables, axes. They are in no key; they
     tell which cell it was when a prompt is another one.
     """
-    found = {TEMPLATE: part_digest(template.source.encode("utf-8", "surrogatepass"))}
-    roots = {"vars", "variant", *scope.row_names}
-    for name in sorted(template.names):
+
+    def read_names() -> tuple[Mapping[int, Sequence[str]], Sequence[str]]:
+        roots = {"vars", "variant", *scope.row_names}
+        order = [name for name in sorted(template.names) if name.partition(".")[0] in roots]
+        by_level: dict[int, list[str]] = {}
+        for name in order:
+            by_level.setdefault(scope.level_of_name(name), []).append(name)
+        return by_level, order
+
+    by_level, order = scope.memoize(("inputs", id(template)), 0, read_names)
+    found: dict[str, str] = {}
+    # A row's values are digested once for all its cells, and a cell's once for all rows.
+    for level, names in by_level.items():
+        digest = partial(_digest_values, names, scope)
+        found |= scope.memoize(("inputs", id(template), level), level, digest)
+    return {TEMPLATE: scope.memoize(TEMPLATE, 0, lambda: _text_digest(template.source))} | {
+        name: found[name] for name in order
+    }
+
+
+def _digest_values(names: Iterable[str], scope: TemplateScope) -> Mapping[str, str]:
+    found = {}
+    for name in names:
         root, _, key = name.partition(".")
-        if root in roots:
-            values = scope.context.get(root, EMPTY)
-            text = repr(values.get(key) if key else dict(values))
-            found[name] = part_digest(text.encode("utf-8", "surrogatepass"))
+        values = scope.context.get(root, EMPTY)
+        found[name] = _text_digest(repr(values.get(key) if key else dict(values)))
     return found
 
 
-def item_key(
-    shared: SharedKey,
-    references: ReferenceParts,
-    prompt: Sequence[str | Token],
-    take: int,
-    *,
-    ratio: float | None = None,
-) -> Key:
-    """Return an item's key from what it shares, its references, its prompt and its take.
+def _text_digest(text: str) -> str:
+    return part_digest(text.encode("utf-8", "surrogatepass"))
 
-    `ratio` is what its clip shall measure.
+
+class KeyWriter:
+    """Makes the keys of items that differ in prompt and take alone.
+
+    `ratio` is what their clips shall measure. What they share is written and hashed once.
     """
-    said = _canonical(
-        [part if isinstance(part, str) else [part.role.value, part.ordinal] for part in prompt]
-    )
-    # The prompt with tokens in place of names: to rename a reference is no other work.
-    own = {"prompt": said, "take": b"%d" % take}
-    ours, stored = references.by_recipe, references.as_stored
 
-    def digest(parts: KeyParts, of_references: KeyParts) -> str:
-        # The parts are canonical JSON already, and so is an object of them by sorted names.
-        whole = {**parts.contents, **of_references.contents, **own}
-        members = [b'"%s":%s' % (name.encode(), whole[name]) for name in sorted(whole)]
-        return hashlib.sha256(b"{%s}" % b",".join(members)).hexdigest()
+    def __init__(
+        self, shared: SharedKey, references: ReferenceParts, *, ratio: float | None = None
+    ) -> None:
+        ours = references.by_recipe
+        self._own = _KeyForm(shared.parts, ours[RECIPE])
+        self._digests = {**shared.parts.digests, **ours[RECIPE].digests}
+        self._values = {**shared.parts.values, **ours[RECIPE].values}
+        self._others = tuple(_other_forms(shared, references, ratio))
 
-    def others() -> Iterator[Alternative]:
-        # What it was before pictures were converted is first: it was this very item.
-        if stored is not None:
-            # A clip of a frame that was sent lying on its side is taken only if it has the right
-            # shape.
-            upright = ratio if references.frame_turned else None
-            same = AlternativeKey(parts=shared.parts, recipe=RECIPE, ratio=upright)
-            for each in (same, *shared.alternatives):
-                if each.recipe == RECIPE:
-                    yield Alternative(
-                        digest=digest(each.parts, stored),
-                        earlier_rule=True,
-                        ratio=each.ratio or upright,
+    def key(self, prompt: Sequence[str | Token], take: int) -> Key:
+        """Return the key of the item with this prompt and take."""
+        # The prompt with tokens in place of names: to rename a reference is no other work.
+        said = _canonical(
+            [part if isinstance(part, str) else [part.role.value, part.ordinal] for part in prompt]
+        )
+        number = b"%d" % take
+        return Key(
+            digest=self._own.digest(said, number),
+            parts={**self._digests, "prompt": part_digest(said), "take": part_digest(number)},
+            values={**self._values, "take": take},
+            alternatives=tuple(
+                [
+                    Alternative(
+                        digest=form.digest(said, number),
+                        earlier_rule=other.earlier_rule,
+                        ratio=other.ratio,
+                        exclusive=other.exclusive,
                     )
-        for each in shared.alternatives:
-            yield Alternative(
-                digest=digest(each.parts, ours[each.recipe]),
+                    for form, other in self._others
+                ]
+            ),
+        )
+
+
+class _KeyForm:
+    """A key as canonical JSON but for prompt and take, with what stands before them hashed."""
+
+    def __init__(self, parts: KeyParts, of_references: KeyParts) -> None:
+        # The parts are canonical JSON already, and so is an object of them by sorted names.
+        whole = {**parts.contents, **of_references.contents, "prompt": b"\0", "take": b"\0"}
+        members = [b'"%s":%s' % (name.encode(), whole[name]) for name in sorted(whole)]
+        # No sign of JSON is a zero byte.
+        before, self._between, self._after = (b"{%s}" % b",".join(members)).split(b"\0")
+        self._begun = hashlib.sha256(before)
+
+    def digest(self, prompt: bytes, take: bytes) -> str:
+        """Return the digest with this prompt and take, both canonical JSON."""
+        whole = self._begun.copy()
+        whole.update(prompt + self._between + take + self._after)
+        return whole.hexdigest()
+
+
+def _other_forms(
+    shared: SharedKey, references: ReferenceParts, ratio: float | None
+) -> Iterator[tuple[_KeyForm, Alternative]]:
+    """Yield the other keys that will do, with alternatives whose digests are still open."""
+    ours, stored = references.by_recipe, references.as_stored
+    # What it was before pictures were converted is first: it was this very item.
+    if stored is not None:
+        # A clip of a frame that was sent lying on its side is taken only if it has the right
+        # shape.
+        upright = ratio if references.frame_turned else None
+        same = AlternativeKey(parts=shared.parts, recipe=RECIPE, ratio=upright)
+        for each in (same, *shared.alternatives):
+            if each.recipe == RECIPE:
+                yield (
+                    _KeyForm(each.parts, stored),
+                    Alternative(digest="", earlier_rule=True, ratio=each.ratio or upright),
+                )
+    for each in shared.alternatives:
+        yield (
+            _KeyForm(each.parts, ours[each.recipe]),
+            Alternative(
+                digest="",
                 earlier_rule=each.recipe < RECIPE,
                 ratio=each.ratio,
                 exclusive=each.exclusive,
-            )
-
-    return Key(
-        digest=digest(shared.parts, ours[RECIPE]),
-        parts={
-            **shared.parts.digests,
-            **ours[RECIPE].digests,
-            "prompt": part_digest(said),
-            "take": part_digest(b"%d" % take),
-        },
-        values={**shared.parts.values, **ours[RECIPE].values, "take": take},
-        alternatives=tuple(others()),
-    )
+            ),
+        )
 
 
 def _parts_of(contents: Mapping[str, Any], values: Mapping[str, Any] = EMPTY) -> KeyParts:

@@ -121,6 +121,7 @@ def price_items(
     findings = FindingCollector()
     options = {name: settings.options for name, settings in provider_settings.items()}
     seen: set[str] = set()
+    price_of = _price_once(rates, quotes)
 
     def add_price(item: Item) -> PricedItem | tuple[Finding, ...]:
         # Options that the plan has found wrong are left out: they hide nothing else.
@@ -130,7 +131,7 @@ def price_items(
             request = compose(item, chosen)
         except InvalidInput as invalid:
             return invalid.findings
-        found = price(item, rates, quotes)
+        found = price_of(item)
         # A price that the provider named itself, or that is published, takes the place of an
         # assumed one.
         if found is None and budget.assume_usd:
@@ -167,6 +168,21 @@ def price_items(
         able = tuple(each for each in others if not _budget_fault(each.item, each.price, budget))
         yield replace(entry, fallbacks=able) if able else entry
     yield from findings.drain()
+
+
+def _price_once(
+    rates: Rates, quotes: Mapping[Alike, Decimal] | None
+) -> Callable[[Item], Price | None]:
+    """Return `price` with its answers kept: a few for all items of a plan."""
+    known: dict[tuple[Alike, float | None], Price | None] = {}
+
+    def price_of(item: Item) -> Price | None:
+        place = (price_group(item), _file_seconds(item))
+        if place not in known:
+            known[place] = price(item, rates, quotes)
+        return known[place]
+
+    return price_of
 
 
 def price(item: Item, rates: Rates, quotes: Mapping[Alike, Decimal] | None = None) -> Price | None:
@@ -215,13 +231,9 @@ def _billing(item: Item, rate: Rate) -> tuple[Decimal, Decimal] | None:
     """
     if not rate.per_second:
         return Decimal(1), Decimal(1)
-    counted_s = item.spec.seconds
-    if counted_s is None:
+    if item.spec.seconds is None:
         return None
-    if item.settings.duration is None:
-        clips = (each.media[0] for each in item.references if each.role is Role.VIDEO)
-        counted_s = next((clip.file_seconds for clip in clips if clip.file_seconds), counted_s)
-    expected = Decimal(str(counted_s))
+    expected = Decimal(str(_file_seconds(item) or item.spec.seconds))
     low, high = rate.min_seconds, rate.max_seconds
     bounded = [
         seconds if high is None else min(seconds, high)
@@ -231,6 +243,14 @@ def _billing(item: Item, rate: Rate) -> tuple[Decimal, Decimal] | None:
         )
     ]
     return bounded[0], bounded[1]
+
+
+def _file_seconds(item: Item) -> float | None:
+    """Return the length of the file that is edited, where it is known; None of what is no edit."""
+    if item.settings.duration is not None:
+        return None
+    clips = (each.media[0] for each in item.references if each.role is Role.VIDEO)
+    return next((clip.file_seconds for clip in clips if clip.file_seconds), None)
 
 
 def _round_up(amount: Decimal) -> Decimal:

@@ -83,9 +83,13 @@ class TemplateScope:
         if known is None:
             known = 0
             for name in template.names:
-                known |= self._depends.get(name.partition(".")[0], 0)
+                known |= self.level_of_name(name)
             self._levels[id(template)] = known
         return known
+
+    def level_of_name(self, name: str) -> int:
+        """Return the levels that a name of the context depends on, `product.color` for instance."""
+        return self._depends.get(name.partition(".")[0], 0)
 
     def level_of(self, values: Iterable[Value | None]) -> int:
         """Return the levels that any of these values depends on."""

@@ -170,6 +170,10 @@ class RealFiles:
 
         Counted in bytes, as file systems do, with what is needed while the file is made.
         """
+        size = len(path) + _BESIDE_BYTES
+        # Most paths are shorter than a single name may be: nothing in them has to be measured.
+        if path.isascii() and size <= self._name_most <= self._path_most - self._root_bytes - 1:
+            return ""
         *folders, name = path.split("/")
         sizes = {part: len(os.fsencode(part)) for part in folders}
         sizes[name] = len(os.fsencode(name)) + _BESIDE_BYTES

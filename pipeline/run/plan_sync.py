@@ -344,14 +344,24 @@ def _plan_rows(
         if isinstance(entry, Finding):
             findings.append(entry)
             continue
-        fallbacks = [_at_seen_price(_row(other, position), seen) for other in entry.fallbacks]
-        yield replace(_at_seen_price(_row(entry, position), seen), fallbacks=tuple(fallbacks))
+        yield _row(entry, position, seen)
         position += 1
 
 
-def _row(entry: PricedItem, position: int) -> Planned:
-    item, price = entry.item, entry.price
+def _row(entry: PricedItem, position: int, seen: Mapping[PriceClass, SeenPrice]) -> Planned:
+    item = entry.item
     kept = payload.dump_item(entry)
+    price, mode, kind = entry.price, item.settings.mode, item.kind.value
+    low = expected = high = None
+    if price is not None:
+        low, expected, high = map(micro, (price.low_usd, price.expected_usd, price.high_usd))
+    known = seen and seen.get(
+        PriceClass(provider=item.provider, model=item.model, mode=mode, kind=kind)
+    )
+    # At what the price was seen to be, if that is more than the price list says.
+    if known and known.charged_microusd:
+        expected = known.amount_to_reserve(expected, item.spec.seconds)
+        high = known.amount_to_reserve(high, item.spec.seconds)
     return Planned(
         position=position,
         address=item.address,
@@ -363,29 +373,17 @@ def _row(entry: PricedItem, position: int) -> Planned:
         row_key=item.row_key,
         provider=item.provider,
         model=item.model,
-        mode=item.settings.mode,
-        kind=item.kind.value,
+        mode=mode,
+        kind=kind,
         seconds=item.spec.seconds,
-        low_microusd=None if price is None else micro(price.low_usd),
-        expected_microusd=None if price is None else micro(price.expected_usd),
-        high_microusd=None if price is None else micro(price.high_usd),
+        low_microusd=low,
+        expected_microusd=expected,
+        high_microusd=high,
         payload_digest=hashlib.sha256(kept).hexdigest(),
         payload=kept,
         alternatives=item.key.alternatives,
+        fallbacks=tuple([_row(other, position, seen) for other in entry.fallbacks]),
         places=partial(payload.dump_places, item),
-    )
-
-
-def _at_seen_price(row: Planned, seen: Mapping[PriceClass, SeenPrice]) -> Planned:
-    """Return an item at what its price was seen to be, if that is more than the price list says."""
-    price_class = PriceClass(provider=row.provider, model=row.model, mode=row.mode, kind=row.kind)
-    known = seen.get(price_class)
-    if known is None or not known.charged_microusd:
-        return row
-    return replace(
-        row,
-        expected_microusd=known.amount_to_reserve(row.expected_microusd, row.seconds),
-        high_microusd=known.amount_to_reserve(row.high_microusd, row.seconds),
     )
 
 
@@ -433,6 +431,8 @@ def _folders(path: str) -> Iterator[str]:
 
 def fold_path(path: str) -> str:
     """Return what two paths have in common if some file system takes them for one."""
+    if path.isascii():
+        return path.lower()
     # Twice, since folding may give text that is not normalised any more.
     return unicodedata.normalize("NFC", unicodedata.normalize("NFC", path).casefold())
 

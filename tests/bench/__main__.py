@@ -11,10 +11,17 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from tests.bench import clips, inflight, lanes, overhead, startup
+from tests.bench import clips, inflight, lanes, overhead, plan, startup
 from tests.bench.bench import Bench, print_falls, print_figures, print_head
 
-BENCHES: Sequence[Bench] = (startup.BENCH, lanes.BENCH, overhead.BENCH, clips.BENCH, inflight.BENCH)
+BENCHES: Sequence[Bench] = (
+    startup.BENCH,
+    plan.BENCH,
+    lanes.BENCH,
+    overhead.BENCH,
+    clips.BENCH,
+    inflight.BENCH,
+)
 """In the order of the table. A new one is a module with a `BENCH`, and its place here."""
 _FULL_RUNS = 5
 

@@ -34,7 +34,7 @@ UNSAYABLE = {
         *("ambiguous-reference", "two-references", "reference-not-attached", "join-loop"),
         *("path-without-take", "last-needs-first", "last-excludes-references", "fast-needs-edit"),
         *("last-excludes-video", "edit-excludes-frames", "unused-setting", "pinned-provider"),
-        *("seconds-needed", "foreign-token"),
+        *("seconds-needed", "foreign-token", "takes-with-accept", "accept-never-done"),
     },
     "it is in the text of a template, for which a schema has no grammar": {
         *("template-syntax", "forbidden-template", "undefined-name", "not-templatable"),
@@ -55,7 +55,7 @@ UNSAYABLE = {
         *("extra-value", "extra-unknown"),
     },
     "a package may bring further models": {"unknown-model"},
-    "it takes prices": {"over-per-item", "unpriced"},
+    "it takes prices": {"over-per-item", "unpriced", "accept-below-price"},
     "it is a guess about any text, wherever it stands": {"secret-in-manifest"},
     "it takes the provider's own variable to know": {"foreign-key"},
     "a schema does not count what is nested or repeated": {"alias-bomb", "too-large"},

@@ -349,14 +349,9 @@ class Program:
 
     def text(self, context: Mapping[str, Any]) -> str:
         """Return what the template writes; raises TemplateFault."""
-        values = {**context, _PROGRAM: self}
+        values: dict[str, Any] = {**context, _PROGRAM: self}
         try:
-            # Values that are shared are not copied once more, and nothing is added to them.
-            text = (
-                self._loop_text(values)
-                if self.loops
-                else str(self.compiled.make_module(values, shared=True))
-            )
+            text = self._loop_text(values) if self.loops else "".join(self._pieces(values))
         except _EXPECTED as error:
             raise self._fault(error, values) from error
         if len(text) > MAX_TEXT:
@@ -364,16 +359,21 @@ class Program:
             raise TemplateFault("too-long", message, self.node.span)
         return text
 
-    def _loop_text(self, values: Mapping[str, Any]) -> str:
+    def _loop_text(self, values: dict[str, Any]) -> str:
         """Return what a loop writes; it stops early where it would never fit."""
         pieces: list[str] = []
         size = 0
-        for piece in self.compiled.generate(values):
+        for piece in self._pieces(values):
             pieces.append(piece)
             size += len(piece)
             if size > MAX_TEXT:
                 break
         return "".join(pieces)
+
+    def _pieces(self, values: dict[str, Any]) -> Iterator[str]:
+        """Yield what the template writes; Jinja's module is left out, for nobody imports ours."""
+        # Values that are shared are not copied once more, and nothing is added to them.
+        return self.compiled.root_render_func(self.compiled.new_context(values, shared=True))
 
     def value(self, context: Mapping[str, Any]) -> Any:
         """Return what the template's one expression gives; raises TemplateFault."""
