@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
-import os
 import random
 import shutil
 import signal
-import subprocess
-import sys
 import threading
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
 import pytest
 
 from pipeline.plan.decision_text import read_decisions
-from tests.architecture.source import REPOSITORY
 from tests.browser.chromium import FOUND, Page, chromium
 from tests.browser.decision_journal import REFUSED, Journal
 from tests.browser.page_checks import CLIPPED, LOADED, VIEWS, accessibility_faults, show
+from tests.browser.serving import serving
 from tests.cli.conftest import SHOP_KEY
 from tests.cli.edits import swap
 from tests.processes import run_callsheet
@@ -35,22 +31,6 @@ FILE = "shop.decisions.yaml"
 SENT = {"address": "tag[A]#1", "take": 1, "key": "a", "sha256": "b", "verdict": "approved"}
 
 
-@contextmanager
-def _serving(*words: str, folder: Path) -> Iterator[tuple[subprocess.Popen[str], str]]:
-    command = [sys.executable, "-m", *words]
-    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY), "PYTHONUNBUFFERED": "1"}
-    with subprocess.Popen(
-        command, cwd=folder, env=environment, stdout=subprocess.PIPE, text=True
-    ) as process:
-        assert process.stdout is not None
-        address = process.stdout.readline().strip()
-        assert address.startswith("http://127.0.0.1:"), address
-        try:
-            yield process, address
-        finally:
-            process.kill()
-
-
 @pytest.fixture(scope="module")
 def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
     """Start one browser for all tests."""
@@ -61,7 +41,7 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
 def test_nobody_else_is_served(finished: Path, tmp_path: Path) -> None:
     """Without the token, for another host, from another page or beside the clips is nothing."""
     words = ("tests.browser.decision_journal", "shop.yaml", str(tmp_path / "journal"))
-    with _serving(*words, folder=finished) as (_, address), httpx.Client(trust_env=False) as client:
+    with serving(*words, folder=finished) as (_, address), httpx.Client(trust_env=False) as client:
         origin = address[: address.index("/", 8)]
         base = address.removesuffix("report/")
         own = {"Origin": origin}
@@ -105,7 +85,7 @@ def shop(finished: Path, tmp_path: Path) -> Path:
 @needs_browser
 def test_the_page_is_the_one_of_the_folder(shop: Path, browser: Page) -> None:
     """It opens without a complaint and shows all; what is decided is in the file beside M."""
-    with _serving("pipeline", "review", "shop.yaml", folder=shop) as (process, address):
+    with serving("pipeline", "review", "shop.yaml", folder=shop) as (process, address):
         browser.complaints.clear()
         browser.open(address)
         for view in VIEWS:
@@ -142,7 +122,7 @@ def test_a_decision_that_is_refused_is_not_shown_as_one(
 ) -> None:
     """What cannot be saved is said with its reason, and the clip waits as before."""
     words = ("tests.browser.decision_journal", "shop.yaml", str(tmp_path / "journal"))
-    with _serving(*words, folder=finished) as (_, address):
+    with serving(*words, folder=finished) as (_, address):
         browser.open(f"{address}#view=sitting")
         browser.value(f"document.getElementById('remark').value = {REFUSED!r}")
         browser.press("a")
@@ -166,7 +146,7 @@ def test_a_conflict_is_shown_and_a_clip_made_anew_is_refused(
         merged = run_callsheet(["review", "shop.yaml", "--merge", f"{who}.yaml"], folder=shop)
         assert 0 == merged.returncode, merged.stderr
     assert "decided differently by two people, and waiting: tag[A]#1" in merged.stdout
-    with _serving("pipeline", "review", "shop.yaml", folder=shop) as (_, address):
+    with serving("pipeline", "review", "shop.yaml", folder=shop) as (_, address):
         browser.open(address)
         assert "1 clip decided differently" in browser.value(
             "document.getElementById('differing').innerText"
@@ -252,7 +232,7 @@ def test_no_decision_is_lost_with_the_server(
     expected, unanswered, written = 0, 0, 0
     exported: Path | None = None
     for number in range(kills + 1):
-        with _serving("pipeline", "review", "shop.yaml", folder=shop) as (process, address):
+        with serving("pipeline", "review", "shop.yaml", folder=shop) as (process, address):
             browser.open(f"{address}#view=overview")
             if exported is not None:
                 written += expected == sum(_times(shop).values())
