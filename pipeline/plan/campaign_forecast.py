@@ -86,6 +86,40 @@ class CellHistory:
     decided_at: Mapping[int, float] = field(default_factory=dict)
     """When its takes, by number, were decided on."""
 
+    def takes_ahead(self, policy: AcceptPolicy) -> tuple[int, tuple[int, ...]]:
+        """Return how many takes wait for a decision, and how many each round from now has.
+
+        Those that wait are in the first one.
+        """
+        place, stands = self.place, self.stands
+        if stands.state is PlaceState.SPARE:
+            # Its turn comes when the cells before it are at their caps: then it stands as alone.
+            stands = next_round(policy, place)
+        if stands.state in {PlaceState.APPROVED, PlaceState.STUCK}:
+            return 0, ()
+        waiting = sum(
+            take.counts and (take.waits or take.outcome is TakeOutcome.UNSETTLED)
+            for take in place.takes
+        )
+        numbers = {take.number for take in place.takes}
+        buys, left = len(stands.buys), stands.takes_left
+        left -= sum(number not in numbers for number in stands.buys)
+        if stands.state is PlaceState.HALTED:
+            buys = sum(take.outcome is TakeOutcome.FAILED for take in place.takes)
+        if stands.left_usd is not None and place.price_usd != 0:
+            # Of a price that it does not know the rule buys nothing; what is free has no such cap.
+            price_usd = place.price_usd or Decimal("Infinity")
+            affordable = int(stands.left_usd // price_usd)
+            buys = min(buys, affordable)
+            left = min(left, affordable - buys)
+        sizes = [waiting + buys] if waiting + buys else []
+        number = stands.number
+        while left > 0:
+            number += 1
+            sizes.append(min(left, policy.round_size(number)))
+            left -= sizes[-1]
+        return waiting, tuple(sizes)
+
 
 def place_progress(
     policy: AcceptPolicy,
@@ -99,7 +133,7 @@ def place_progress(
     A place that is halted is taken to be retried. The cells of a row are taken to cost what the
     first one does that can still be tried.
     """
-    ahead = [_takes_ahead(policy, cell) for cell in cells]
+    ahead = [cell.takes_ahead(policy) for cell in cells]
     waiting = sum(waits for waits, _ in ahead)
     # What waits anywhere is looked at together, before anything else is bought.
     rounds = [sum(sizes[0] for waits, sizes in ahead if waits)] if waiting else []
@@ -125,41 +159,6 @@ def place_progress(
         rounds=tuple(rounds),
         price_usd=prices[0] if prices else None,
     )
-
-
-def _takes_ahead(policy: AcceptPolicy, cell: CellHistory) -> tuple[int, tuple[int, ...]]:
-    """Return how many takes wait to be decided on, and how many there are in each round from now.
-
-    Those that wait are in the first one.
-    """
-    place, stands = cell.place, cell.stands
-    if stands.state is PlaceState.SPARE:
-        # Its turn comes when the cells before it are at their caps: then it stands as alone.
-        stands = next_round(policy, place)
-    if stands.state in {PlaceState.APPROVED, PlaceState.STUCK}:
-        return 0, ()
-    waiting = sum(
-        take.counts and (take.waits or take.outcome is TakeOutcome.UNSETTLED)
-        for take in place.takes
-    )
-    numbers = {take.number for take in place.takes}
-    buys, left = len(stands.buys), stands.takes_left
-    left -= sum(number not in numbers for number in stands.buys)
-    if stands.state is PlaceState.HALTED:
-        buys = sum(take.outcome is TakeOutcome.FAILED for take in place.takes)
-    if stands.left_usd is not None and place.price_usd != 0:
-        # Of a price that it does not know the rule buys nothing; what is free has no such cap.
-        price_usd = place.price_usd or Decimal("Infinity")
-        affordable = int(stands.left_usd // price_usd)
-        buys = min(buys, affordable)
-        left = min(left, affordable - buys)
-    sizes = [waiting + buys] if waiting + buys else []
-    number = stands.number
-    while left > 0:
-        number += 1
-        sizes.append(min(left, policy.round_size(number)))
-        left -= sizes[-1]
-    return waiting, tuple(sizes)
 
 
 def forecast_end(places: Iterable[PlaceProgress], rng: np.random.Generator) -> Forecast | None:
@@ -193,12 +192,18 @@ def forecast_end(places: Iterable[PlaceProgress], rng: np.random.Generator) -> F
     )
     still = [place for place in known if place.missing and place.rounds]
     stuck = sum(1 for place in known if place.missing) - len(still)
+    # In whole cents, rounded outwards.
+    sums = zip(
+        np.quantile(end.money, _AT), (ROUND_FLOOR, ROUND_HALF_EVEN, ROUND_CEILING), strict=True
+    )
     return Forecast(
         decisions=decisions,
         approvals=int(trials.approved.sum()),
         places=len(known),
         open_places=len(still),
-        money_usd=_cents(end.money),
+        money_usd=Interval(
+            *(Decimal(float(each)).quantize(Decimal("0.01"), rounding) for each, rounding in sums)
+        ),
         # Whole numbers with at most so much outside on either side: nothing is left out by chance.
         stuck=Interval(*np.quantile(end.stuck + stuck, _AT, method="inverted_cdf").tolist()),
         approval_rate=Interval(
@@ -370,14 +375,3 @@ def play_campaign(
                 going[missing - 1] += gained
                 approved += gained.sum(axis=1)
     return CampaignEnds(money, stuck, decided, approved)
-
-
-def _cents(sums: Floats) -> Interval[Decimal]:
-    """Return the interval of sums in whole cents, rounded outwards."""
-    roundings = (ROUND_FLOOR, ROUND_HALF_EVEN, ROUND_CEILING)
-    return Interval(
-        *(
-            Decimal(float(each)).quantize(Decimal("0.01"), rounding)
-            for each, rounding in zip(np.quantile(sums, _AT), roundings, strict=True)
-        )
-    )

@@ -1,4 +1,4 @@
-"""`callsheet review`, or what stands for it, as a process, and the address it serves the page at."""
+"""`callsheet review`, or what stands for it, as a process, and the address of its page."""
 
 from __future__ import annotations
 

@@ -52,7 +52,7 @@ shots:
     for: numbers
     provider: runware
     variants: {{matrix: {{view: [{cells}]}}}}
-    prompt: "The number <{{{{ line.number }}}}> on a wall, from the {{{{ variant.view }}}}, no text."
+    prompt: "The number <{{{{ line.number }}}}>, from the {{{{ variant.view }}}}, no text."
 providers: {{runware: {{concurrency: 10, submit_rate: 100/s}}}}
 policy: {{stop: off, deadline: 30m}}
 budget: {{limit: 10000 USD, unpriced: {{assume: 1.00 USD}}}}
@@ -67,7 +67,7 @@ class HiddenRule:
 
     def usable(self, row: int, cell: str, take: int) -> bool:
         """Tell whether a take can be used."""
-        share = 1 / 10 if row % 5 == 4 else 1 / 3  # noqa: PLR2004 - the hard group
+        share = 1 / 10 if row % 5 == 4 else 1 / 3
         digest = sha256(f"{self.seed}:{row}:{cell}:{take}".encode()).digest()
         return int.from_bytes(digest[:8]) < share * 2**64
 
@@ -260,9 +260,7 @@ class AcceptanceDrill:
         for task in self._tasks():
             spent[_subject(task["prompt"])] += Decimal(task["usd"])
         result.over_a_cap = [
-            str(place)
-            for place in places
-            if bought[place] > TAKES or spent[place] > self.spend_usd
+            str(place) for place in places if bought[place] > TAKES or spent[place] > self.spend_usd
         ]
         result.billed_usd = sum((Decimal(task["usd"]) for task in self._tasks()), Decimal(0))
         result.charged_usd = sum((record.charged_usd for record in records), Decimal(0))
