@@ -71,6 +71,8 @@ class LaneWorker:
         self._lanes = context.lanes[name]
         self._begun: set[str] = set()
         """Keys that are being bought, or that were left planned: not begun again in this run."""
+        self._ended: set[str] = set()
+        """Those that ended since the plan was read: what was read still has them planned."""
         self._running = 0
         self._looked_at = -1
         """Of how many changes the last look at the plan, to its end, knows."""
@@ -146,6 +148,8 @@ class LaneWorker:
         context, name = self._context, self._name
 
         async def next_jobs(*, after: int, limit: int) -> list[Job]:
+            self._begun -= self._ended
+            self._ended.clear()
             without = () if context.budget_guard.closed else context.prices.closed_prices(name)
             window = partial(
                 context.ledger.planned_jobs, campaign=context.campaign, without=without
@@ -182,7 +186,7 @@ class LaneWorker:
             stopped = bool(active.queue.stopped)
             if stopped or active.job.state is not State.PLANNED:
                 # What was left planned on purpose stays in: it would be begun over and over.
-                self._begun.discard(active.job.key)
+                self._ended.add(active.job.key)
         if self._lanes.stopped:
             await self._hand_over(active.job.key)
         self._running -= 1
@@ -210,7 +214,7 @@ class LaneWorker:
             provider=self._name,
             why=self._lanes.stopped,
             to=receivers,
-            without={*self._begun, *context.left_out},
+            without={*(self._begun - self._ended), *context.left_out},
             only=only,
         )
         while moved := await context.ledger.reassign(leaving):

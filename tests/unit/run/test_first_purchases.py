@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from decimal import Decimal
 from functools import partial
@@ -11,11 +12,15 @@ from typing import Any
 import pytest
 
 from pipeline.domain import Budget, Feature, PricedItem
+from pipeline.domain.states import State
 from pipeline.ledger.integrity import damage
 from pipeline.ledger.price_confirmations import SeenPrice, seen_prices
 from pipeline.ledger.repository import Ledger
+from pipeline.ledger.run_ledger import RunLedger
 from pipeline.providers.base import Accepted, Charge, Done, Fault, Request, Response, TaskRef
 from pipeline.providers.base import TaskState as Told
+from pipeline.run import lane_worker
+from pipeline.run.context import RunContext
 from pipeline.storage.blobs import Store
 from tests.unit.run.campaign import CAMPAIGN, SPEC, Studio, abandon_item, entry
 from tests.unit.run.older import make_older
@@ -340,3 +345,50 @@ async def test_rows_over_their_limit_do_not_wait_for_each_other(tmp_path: Path) 
     assert (11, 1) == (outcome.exit_code, studio.shop.submits)
     held = partial(filter, lambda state: state == "held")
     assert 299 == len(list(held(studio.states())))
+
+
+async def test_what_was_held_since_the_plan_was_read_is_not_begun_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The plan is read while three are begun, and looked at once the budget has held them."""
+    contexts: list[RunContext] = []
+    held: list[str] = []
+    reads, is_read, all_held = 0, asyncio.Event(), asyncio.Event()
+    work, read_plan, move_job = lane_worker.run_job, RunLedger.planned_jobs, RunLedger.move
+
+    async def work_and_note(active: Any) -> None:
+        contexts.append(active.context)
+        await work(active)
+        held.extend([active.job.address] if active.job.state is State.HELD else [])
+        if len(held) == 3:
+            all_held.set()
+
+    async def read_and_wait(ledger: RunLedger, **asked: Any) -> Any:
+        nonlocal reads
+        page = await read_plan(ledger, **asked)
+        reads += 1
+        if reads == 2:
+            # The price is confirmed and the others begin: something changes meanwhile.
+            contexts[0].changes.notify()
+        elif reads == 3:
+            is_read.set()
+            await all_held.wait()
+        return page
+
+    async def move_once_read(ledger: RunLedger, job: Any, after: State, **told: Any) -> None:
+        if len(contexts) > 1:
+            await is_read.wait()
+        await move_job(ledger, job, after, **told)
+
+    monkeypatch.setattr(lane_worker, "run_job", work_and_note)
+    monkeypatch.setattr(RunLedger, "planned_jobs", read_and_wait)
+    monkeypatch.setattr(RunLedger, "move", move_once_read)
+    studio = Studio(tmp_path, concurrency=10, budget=Budget(limit_usd=Decimal("1.50")))
+    studio.shop.price = ESTIMATE
+    assert studio.admit(_priced(name) for name in "abcd").ok
+
+    outcome = await studio.run()
+
+    assert (11, 1) == (outcome.exit_code, studio.shop.submits)
+    assert ["done", "held", "held", "held"] == studio.states()
+    assert 3 == len(held)
