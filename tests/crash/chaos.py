@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from multiprocessing.context import ForkServerProcess
@@ -100,6 +100,8 @@ class Reckoning:
     limit_usd: Decimal = Decimal(0)
     held: int = 0
     """Items that waited for the budget to be raised."""
+    crashes: int = 0
+    """Runs that ended with a traceback: no fault of a provider may do that."""
     unbalanced: list[str] = field(default_factory=list)
     """Instants at which known ≤ billed ≤ known + in doubt did not hold."""
     known_usd: Decimal = Decimal(0)
@@ -189,6 +191,8 @@ class Player:
             if chance.random() < 1 / 5:
                 self.sandbox.restart(kill=True)
             return True
+        # What waits for a decision may keep others back: runs alone would change nothing any more.
+        self._decide_doubts()
         if not self.result.limit_usd and self._waits_for_money():
             self._raise_the_budget()
         return bool(self._open())
@@ -207,14 +211,14 @@ class Player:
         """Run, and decide what is in doubt, until all has ended or is held by the budget."""
         for _ in range(_ROUNDS):
             self._start().join()
-            doubts = [record for record in self._records() if record.state == "in_doubt"]
-            if doubts:
-                self._decide(doubts)
-            elif self._waits_for_money() or not self._open():
+            if not self._decide_doubts() and (self._waits_for_money() or not self._open()):
                 return
 
-    def _decide(self, doubts: Sequence[Record]) -> None:
-        """Decide as a person would who looks at each provider's list of tasks."""
+    def _decide_doubts(self) -> bool:
+        """Decide as a person would who looks at each provider's list of tasks; tell if any was."""
+        doubts = [record for record in self._records() if record.state == "in_doubt"]
+        if not doubts:
+            return False
         self.result.doubts += len(doubts)
         known = {_subject(task["prompt"]): task["task"] for _, task in self._tasks()}
         words = []
@@ -225,6 +229,7 @@ class Player:
         words += ["--root", str(self.folder / "root"), "--quiet", *self._addresses()]
         command = ["reconcile", str(self.folder / "chaos.yaml"), *words]
         started(command_line, command, _keys(), streams=(self._log, self._log)).join()
+        return True
 
     def _records(self) -> list[Record]:
         ledger = Ledger.reader(self.folder / "root")
@@ -250,6 +255,7 @@ class Player:
 
     def _count(self) -> None:
         self._weigh()
+        self.result.crashes = self._log.read_text("utf-8").count("Traceback")
         result, records, tasks = self.result, self._records(), self._tasks()
         result.items, result.tasks = len(records), len(tasks)
         result.states = Counter(record.state for record in records)

@@ -26,6 +26,7 @@ def _hold(drill: Drill, folder: Path, tell: Tell) -> None:
     assert [] == found.lost
     assert [] == found.wrong
     assert [] == found.unbalanced
+    assert 0 == found.crashes
     assert found.held
     assert found.peak_usd <= found.limit_usd
     assert found.known_usd == found.billed_usd
