@@ -269,7 +269,9 @@ def sync_campaign(
         rounds=rule,
         under_way=under_way,
     )
-    places = read_places(campaign, ledger, retried=retried) if rule and summary.ok else None
+    # Of a run that is under way nobody asks for them: it reads the places itself.
+    told = rule is not None and summary.ok and not under_way
+    places = read_places(campaign, ledger, retried=retried) if told else None
     return replace(
         summary,
         places=total_places(places, selected=True) if places is not None else None,

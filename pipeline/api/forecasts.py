@@ -19,14 +19,8 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from pipeline.api.loaded_campaign import LoadedCampaign
-from pipeline.api.places import DECIDED, LoopPlace, ReviewedTake, read_places
-from pipeline.domain.acceptance import (
-    Each,
-    NextRound,
-    PlaceHistory,
-    PlaceState,
-    PlaceTake,
-)
+from pipeline.api.places import LoopPlace, ReviewedTake, read_places
+from pipeline.domain.acceptance import DECIDED, Each, NextRound, PlaceHistory, PlaceState
 from pipeline.domain.forecast import (
     LEAST_DECISIONS,
     Forecast,
@@ -180,11 +174,7 @@ def _progress(campaign: LoadedCampaign, places: Iterable[LoopPlace]) -> Iterator
 
 def _history(place: LoopPlace) -> PlaceHistory:
     return PlaceHistory(
-        takes=tuple(
-            PlaceTake(number=each.number, outcome=each.outcome, verdict=each.verdict)
-            for each in place.takes
-            if each.outcome is not None
-        ),
+        takes=tuple(known for each in place.takes if (known := each.place_take)),
         bound_usd=place.cost.bound_usd,
         price_usd=place.price_usd,
     )

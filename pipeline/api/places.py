@@ -54,6 +54,13 @@ class ReviewedTake:
         """Return what holds of its clip; None while nobody decided, or two people differ."""
         return verdict_of(self.decisions)
 
+    @property
+    def place_take(self) -> PlaceTake | None:
+        """Return it as the rule of the loop looks at it; None where nothing of it was begun."""
+        if self.outcome is None:
+            return None
+        return PlaceTake(number=self.number, outcome=self.outcome, verdict=self.verdict)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoopPlace:
@@ -88,11 +95,7 @@ class LoopPlace:
     @property
     def waiting(self) -> tuple[ReviewedTake, ...]:
         """Return the takes that a person has to decide on."""
-        return tuple(
-            each
-            for each in self.takes
-            if each.outcome is TakeOutcome.MADE and each.verdict not in DECIDED
-        )
+        return tuple(each for each in self.takes if (known := each.place_take) and known.waits)
 
     @property
     def approved(self) -> tuple[ReviewedTake, ...]:
@@ -121,10 +124,6 @@ class LoopPlace:
         return _price(self.takes)
 
 
-DECIDED = frozenset({Verdict.APPROVED, Verdict.REJECTED})
-"""What a person says of a clip that settles it; `later` does not."""
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoopRule:
     """What a campaign's loops go by; as `run.plan_sync.Rounds` it tells a plan what is wanted."""
@@ -151,13 +150,9 @@ class LoopRule:
         Of a row with one loop, those of its cells too that were never tried.
         """
         for (shot, row_key), of_row in groupby(takes, key=lambda take: (take.shot, take.row_key)):
-            policy, found = (
-                self.policies[shot],
-                {
-                    place: tuple(self._review(take) for take in of_place)
-                    for place, of_place in groupby(of_row, key=lambda take: place_of(take.address))
-                },
-            )
+            policy = self.policies[shot]
+            by_place = groupby(of_row, key=lambda take: place_of(take.address))
+            found = {place: tuple(map(self._review, of_place)) for place, of_place in by_place}
             selected = any(each.take.selected for reviewed in found.values() for each in reviewed)
             if policy.each is Each.ROW:
                 others = _other_cells(next(iter(found)), self.cells.get(shot, ()), found)
@@ -216,9 +211,9 @@ class LoopRule:
         )
         return PlaceHistory(
             takes=tuple(
-                PlaceTake(number=each.number, outcome=each.outcome, verdict=each.verdict)
+                known
                 for each in sorted(reviewed, key=lambda one: one.number)
-                if each.outcome is not None
+                if (known := each.place_take)
             ),
             bound_usd=cost.bound_usd,
             price_usd=_price(reviewed),

@@ -55,6 +55,10 @@ class AcceptPolicy:
         return self.rounds[min(number, len(self.rounds)) - 1]
 
 
+DECIDED = frozenset({Verdict.APPROVED, Verdict.REJECTED})
+"""What a person says of a clip that settles it; `later` does not."""
+
+
 class TakeOutcome(StrEnum):
     """What became of a take that was begun."""
 
@@ -121,15 +125,12 @@ class PlaceTake:
     @property
     def waits(self) -> bool:
         """Tell whether a person has to say something of its clip; `later` is no decision."""
-        return self.outcome is TakeOutcome.MADE and self.verdict not in _DECIDED
+        return self.outcome is TakeOutcome.MADE and self.verdict not in DECIDED
 
     @property
     def counts(self) -> bool:
         """Tell whether it is one of its round, and not replaced by another."""
         return self.outcome not in REPLACED or self.is_approved
-
-
-_DECIDED = frozenset({Verdict.APPROVED, Verdict.REJECTED})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -22,12 +22,11 @@ from typing import Any
 
 from pipeline.domain import Record
 from pipeline.domain.review import Verdict, decisions_on_clips, verdict_of
-from pipeline.ledger.repository import Ledger
 from pipeline.plan.decision_text import read_decisions
 from pipeline.providers import OFFERS
 from tests.browser.chromium import Page
 from tests.browser.serving import serving
-from tests.crash.kit import addressed, campaign_run
+from tests.crash.kit import addressed, campaign_run, ledger_records
 from tests.processes import started
 from tests.sandboxes import PLAIN, Sandbox
 
@@ -218,11 +217,7 @@ class AcceptanceDrill:
                     self._approved[row, cell] = self._bought()[row, cell]
 
     def _records(self) -> list[Record]:
-        ledger = Ledger.reader(self.folder / "outputs")
-        if ledger is None:
-            return []
-        with ledger:
-            return list(ledger.records(CAMPAIGN))
+        return ledger_records(self.folder / "outputs", CAMPAIGN)
 
     def _tasks(self) -> list[dict[str, Any]]:
         return [t for t in self.sandbox.tasks(_PROVIDER, KEY) if Decimal(t["usd"])]

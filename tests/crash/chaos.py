@@ -19,10 +19,9 @@ from typing import Any
 from PIL import Image
 
 from pipeline.domain import Feature, Record
-from pipeline.ledger.repository import Ledger
 from pipeline.providers import OFFERS
 from tests.conformance.stage import plays, task_of
-from tests.crash.kit import addressed, campaign_run
+from tests.crash.kit import addressed, campaign_run, ledger_records
 from tests.processes import command_line, started
 from tests.sandboxes import PLAIN, Sandbox
 
@@ -232,11 +231,7 @@ class Player:
         return True
 
     def _records(self) -> list[Record]:
-        ledger = Ledger.reader(self.folder / "root")
-        if ledger is None:
-            return []
-        with ledger:
-            return list(ledger.records(CAMPAIGN))
+        return ledger_records(self.folder / "root", CAMPAIGN)
 
     def _tasks(self) -> list[tuple[str, dict[str, Any]]]:
         names = self.drill.providers

@@ -85,11 +85,7 @@ class Trial:
 
     def records(self) -> dict[str, Record]:
         """Return what the ledger holds, by address."""
-        ledger = Ledger.reader(self.root)
-        if ledger is None:
-            return {}
-        with ledger:
-            return {record.address: record for record in ledger.records(CAMPAIGN)}
+        return {record.address: record for record in ledger_records(self.root, CAMPAIGN)}
 
     def tasks(self) -> list[dict[str, Any]]:
         """Return what the sandbox accepted."""
@@ -186,6 +182,15 @@ class Trial:
 
     def _addresses(self) -> list[str]:
         return addressed(self.sandbox, [self.provider])
+
+
+def ledger_records(root: Path, campaign: str) -> list[Record]:
+    """Return what the ledger of a root holds of a campaign; nothing where there is none yet."""
+    ledger = Ledger.reader(root)
+    if ledger is None:
+        return []
+    with ledger:
+        return list(ledger.records(campaign))
 
 
 def addressed(sandbox: Sandbox, providers: Sequence[str]) -> list[str]:

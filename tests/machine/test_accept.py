@@ -8,25 +8,11 @@ import re
 import pytest
 
 from pipeline.domain.states import Exit
-from tests.machine.campaign import TABLE, Campaign
+from tests.machine.campaign import MANIFEST, TABLE, Campaign
 from tests.machine.conftest import Callsheet
 from tests.sandboxes import Sandbox
 
-LOOP = """\
-callsheet: 1
-name: cups
-accept: {ACCEPT}
-tables: {cups: {file: cups.csv, key: sku, as: cup}}
-shots:
-  - id: still
-    for: cups
-    provider: runware
-    duration: 5
-    aspect_ratio: "9:16"
-    prompt: "{{ cup.name }} stands on a table, no text."
-policy: {retries: {requests: 0}}
-budget: {limit: 20 USD}
-"""
+LOOP = MANIFEST.replace("tables:", "accept: {ACCEPT}\ntables:", 1)
 
 
 class Loop:
