@@ -202,6 +202,17 @@ def _sum_up_places(connection: Connection) -> None:
     purchases_by_place.create(connection, checkfirst=True)
 
 
+_STANDING_PLANS = """
+CREATE TABLE standing_plans (campaign_id INTEGER NOT NULL REFERENCES campaigns (id),
+  generation BIGINT NOT NULL, purchase_id BIGINT NOT NULL, inputs TEXT NOT NULL,
+  rows BLOB NOT NULL, told BLOB NOT NULL, PRIMARY KEY (campaign_id))
+"""
+
+
+def _add_standing_plans(connection: Connection) -> None:
+    connection.exec_driver_sql(_STANDING_PLANS)
+
+
 MIGRATIONS: tuple[Migration, ...] = (
     _add_selected,
     _ask_again_for_what_does_not_play,
@@ -220,6 +231,7 @@ MIGRATIONS: tuple[Migration, ...] = (
     _add_stale,
     add_history_tables,
     _sum_up_places,
+    _add_standing_plans,
 )
 """What changed since version 1, in order; only ever appended to."""
 VERSION = 1 + len(MIGRATIONS)

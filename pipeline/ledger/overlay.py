@@ -90,6 +90,18 @@ def begin_draft(connection: Connection, *, campaign: str) -> None:
         )
 
 
+def make_part_places(connection: Connection) -> None:
+    """Have the table of places where no plan is drafted, so that changes can be read."""
+    if not _is_shadowed(connection, part_places):
+        part_places.create(connection, checkfirst=False)
+
+
+def empty_part_places(connection: Connection) -> None:
+    """Have the table of places, with nothing in it."""
+    make_part_places(connection)
+    connection.exec_driver_sql(f"DELETE FROM temp.{part_places.name}")
+
+
 def shadow(connection: Connection, table: Table) -> None:
     """Put an empty temporary table, with its indexes, before a table of the ledger."""
     # By the file's own words, not by `sql_schema`: ALTER TABLE has put a migrated column last, and
@@ -114,7 +126,12 @@ def shadow_whole(connection: Connection, table: Table) -> None:
 
 
 def take_in_jobs(connection: Connection, keys: Sequence[str]) -> None:
-    """Take the jobs of these keys into the draft, whichever campaign they are of."""
+    """Take the jobs of these keys into the draft, whichever campaign they are of.
+
+    Without a draft the ledger's own are there.
+    """
+    if not _is_shadowed(connection, jobs):
+        return
     marks = ", ".join("?" * len(keys))
     connection.exec_driver_sql(
         f"INSERT OR IGNORE INTO temp.jobs SELECT * FROM main.jobs WHERE key IN ({marks})",

@@ -248,11 +248,18 @@ def inspect(
     while after is not None:
         page = known.views(campaign=campaign, after=after, limit=_PAGE, landed=landed)
         for view in page:
-            judge = look_hidden if hides(view) else look
-            found = judge(view, files, is_known or known.is_known_clip)
+            found = judge_view(view, files, is_known or known.is_known_clip, hides)
             if found is not None:
                 yield found
         after = page[-1].position if len(page) == _PAGE else None
+
+
+def judge_view(
+    view: View, files: Files, known: Callable[[str], bool], hides: Hides
+) -> Found | None:
+    """Return how what stands at a path differs from what should; None if it does not."""
+    judge = look_hidden if hides(view) else look
+    return judge(view, files, known)
 
 
 def look(view: View, files: Files, known: Callable[[str], bool]) -> Found | None:
