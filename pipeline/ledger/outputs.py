@@ -261,20 +261,6 @@ def vacate(connection: Connection, *, item_id: int) -> None:
     connection.execute(delete(outputs).where(*own))
 
 
-def finished_clips(connection: Connection, *, campaign: str, after: str, limit: int) -> list[Clip]:
-    """Return the clips of the plan, each once, in the order of their digests from after one on."""
-    query = (
-        select(*clips.c)
-        .distinct()
-        .join_from(items, jobs, jobs.c.key == items.c.key)
-        .join(clips, clips.c.sha256 == jobs.c.sha256)
-        .where(current(connection, campaign), clips.c.sha256 > after)
-        .order_by(clips.c.sha256)
-        .limit(limit)
-    )
-    return [Clip(**row) for row in connection.execute(query).mappings()]
-
-
 def places(connection: Connection, *, digests: Sequence[str]) -> dict[str, list[str]]:
     """Return the output paths where these clips were put, whichever campaign they are of.
 

@@ -33,7 +33,7 @@ from pipeline.ledger.fast_sql import Clashed, execute_many
 from pipeline.ledger.group_commit import Operation, Writer
 from pipeline.ledger.job_sharing import lead_jobs, share_jobs
 from pipeline.ledger.loop_takes import FindUnwanted
-from pipeline.ledger.outputs import Clip, View
+from pipeline.ledger.outputs import View
 from pipeline.ledger.overlay import (
     begin_draft,
     end_draft,
@@ -366,10 +366,6 @@ class PlanDraft:
     def views(self, **where: Any) -> list[View]:
         """Return the plan's output paths (`outputs.views`)."""
         return self._draft(partial(placed.views, **where))
-
-    def finished_clips(self, **where: Any) -> list[Clip]:
-        """Return the plan's clips (`outputs.finished_clips`)."""
-        return self._draft(partial(placed.finished_clips, **where))
 
     def places(self, digests: Sequence[str]) -> dict[str, list[str]]:
         """Return the output paths where these clips were put, whichever campaign they are of."""

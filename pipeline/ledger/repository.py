@@ -434,10 +434,6 @@ class Ledger:
         """Write what a clip's file in the store is, its bytes being right."""
         self._write_now(partial(outputs.sign, sha256=sha256, signature=signature))
 
-    def finished_clips(self, **where: Any) -> list[Clip]:
-        """Return the plan's clips (`outputs.finished_clips`)."""
-        return self._read(partial(outputs.finished_clips, **where))
-
     def places(self, digests: Sequence[str]) -> dict[str, list[str]]:
         """Return the output paths where these clips were put, whichever campaign they are of."""
         return self._read(partial(outputs.places, digests=digests))

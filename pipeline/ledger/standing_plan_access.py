@@ -21,7 +21,7 @@ from pipeline.ledger import item_changes, outputs, record_pages
 from pipeline.ledger.group_commit import Operation
 from pipeline.ledger.item_changes import Published
 from pipeline.ledger.jobs import is_bought
-from pipeline.ledger.outputs import Clip, View
+from pipeline.ledger.outputs import View
 from pipeline.ledger.overlay import make_part_places
 from pipeline.ledger.paid_elsewhere import find_unsettled
 from pipeline.ledger.plan_edits import EditedItems, replace_items
@@ -178,13 +178,6 @@ class StandingPlanAccess:
         if where.get("landed") and not self._read(_has_clips):
             return []
         found: list[View] = self._read(partial(outputs.views, **where))
-        return found
-
-    def finished_clips(self, **where: Any) -> list[Clip]:
-        """Return the plan's clips (`outputs.finished_clips`)."""
-        if not self._read(_has_clips):
-            return []
-        found: list[Clip] = self._read(partial(outputs.finished_clips, **where))
         return found
 
     def places(self, digests: Sequence[str]) -> dict[str, list[str]]:
