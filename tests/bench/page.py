@@ -78,14 +78,15 @@ document.createElement = function (...words) {
 };
 window.gridPainted = new Promise((done) => addEventListener('DOMContentLoaded', () => {
   const look = () => {
-    const posters = [...document.querySelectorAll('#grid .tile img')];
-    const seen = posters.filter((each) => each.getBoundingClientRect().top < innerHeight);
-    if (seen.length && seen.every((each) => each.complete && each.naturalWidth)) {
-      Promise.all(seen.map((each) => each.decode())).then(() => requestAnimationFrame(() => {
+    const posters = [...document.querySelectorAll('#grid .poster')];
+    const seen = posters.map((each) => [each, each.getBoundingClientRect()])
+      .filter(([, { left, top }]) => left < innerWidth && top < innerHeight);
+    if (seen.length && seen.every(([each]) => 'drawn' in each.dataset)) {
+      requestAnimationFrame(() => {
         const channel = new MessageChannel();
         channel.port1.onmessage = () => done(performance.now());
         channel.port2.postMessage(0);
-      }));
+      });
     } else setTimeout(look, 5);
   };
   look();
