@@ -16,7 +16,7 @@ import pytest
 from pipeline.plan.decision_text import read_decisions
 from tests.browser.chromium import FOUND, Page, chromium
 from tests.browser.decision_journal import REFUSED, Journal
-from tests.browser.page_checks import CLIPPED, DRAWN, VIEWS, accessibility_faults, show
+from tests.browser.page_checks import CLIPPED, DRAWN, PALE, VIEWS, accessibility_faults, show
 from tests.browser.serving import serving
 from tests.cli.conftest import SHOP_KEY
 from tests.cli.edits import swap
@@ -114,6 +114,24 @@ def test_the_page_is_the_one_of_the_folder(shop: Path, browser: Page) -> None:
         assert [] == browser.complaints
         process.send_signal(signal.SIGTERM)
         assert 0 == process.wait(20)
+
+
+@needs_browser
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+def test_every_view_that_is_served_can_be_used_by_everybody(
+    finished: Path, browser: Page, *, dark: bool
+) -> None:
+    """No view of the served page has a violation that axe-core finds, in either scheme."""
+    with serving("pipeline", "review", "shop.yaml", folder=finished) as (_, address):
+        browser.complaints.clear()
+        browser.open(address, dark=dark, height=900)
+        found = {}
+        for view in VIEWS:
+            show(browser, view)
+            found[view] = accessibility_faults(browser) + browser.value(PALE)
+
+        assert {} == {view: faults for view, faults in found.items() if faults}
+        assert [] == browser.complaints
 
 
 @needs_browser

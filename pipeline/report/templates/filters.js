@@ -142,7 +142,7 @@ const Filters = (() => {
       });
       panel.addEventListener("toggle", ({ newState }) => newState === "open" && panel.querySelector("input")?.focus());
       (dimension.isMore ? at("more") : at("chips")).append(chip);
-      document.body.append(panel);
+      at("filters").append(panel);
     });
     at("more-button").hidden = !at("more").children.length;
   }
