@@ -164,12 +164,15 @@ const Pages = (() => {
     showUnsaved();
   });
   Filters.onChange(() => {
+    const before = shown;
     shown = Filters.matching();
     showCount();
     if (isFollowing) return;
+    if (view) write(false);
+    // Of the same clips everything stays where it is.
+    if (shown.length === before.length && shown.every((clip, n) => clip === before[n])) return;
     if (view === "clips") Grid.show(shown);
     if (view === "sitting") Sitting.begin(shown, Sitting.current() && shown.includes(Sitting.current()) ? Sitting.current() : null);
-    if (view) write(false);
   });
   Decisions.onChange(showUnsaved);
   addEventListener("popstate", follow);
