@@ -29,8 +29,8 @@ from pipeline.report.summary import Report, Share
 PAGE_CLIPS = 20_000
 """More clips than this make a page too heavy to open; report.csv has them all."""
 _SCRIPTS = (
-    *("page_data.js", "elements.js", "decisions.js", "filters.js", "grid.js"),
-    *("sitting.js", "comparison.js", "charts.js", "page.js"),
+    *("page_data.js", "elements.js", "decisions.js", "search.js", "filters.js"),
+    *("grid.js", "sitting.js", "comparison.js", "charts.js", "page.js"),
 )
 """In the order in which they need each other."""
 _ESCAPES = (("<", "\\u003c"), (">", "\\u003e"), ("&", "\\u0026"))

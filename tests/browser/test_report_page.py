@@ -17,7 +17,7 @@ from pipeline.report.html import poster_path, to_html
 from pipeline.report.page_data import PageSource
 from pipeline.report.summary import summarise
 from tests.browser.chromium import FOUND, Page, chromium
-from tests.browser.page_checks import CLIPPED, LOADED, PALE, VIEWS, accessibility_faults, show
+from tests.browser.page_checks import CLIPPED, DRAWN, PALE, VIEWS, accessibility_faults, show
 from tests.unit.media.clips import write_clip
 from tests.unit.report.records import NOON, done, failed, held
 from tests.unit.report.tables import table
@@ -139,8 +139,8 @@ def test_nothing_is_cut_off(browser: Page, page_file: Path, width: int) -> None:
         assert [] == browser.value(CLIPPED), view
         assert browser.value("document.documentElement.scrollWidth") <= width, view
         if view == "clips":
-            browser.until(LOADED)
-            assert browser.value("document.querySelectorAll('.tile img').length") >= FILMED - 1
+            browser.until(DRAWN)
+            assert browser.value("document.querySelectorAll('.tile .poster').length") >= FILMED - 1
 
 
 def test_markup_stays_text(page: Page) -> None:

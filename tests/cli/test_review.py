@@ -16,7 +16,7 @@ import pytest
 from pipeline.plan.decision_text import read_decisions
 from tests.browser.chromium import FOUND, Page, chromium
 from tests.browser.decision_journal import REFUSED, Journal
-from tests.browser.page_checks import CLIPPED, LOADED, VIEWS, accessibility_faults, show
+from tests.browser.page_checks import CLIPPED, DRAWN, VIEWS, accessibility_faults, show
 from tests.browser.serving import serving
 from tests.cli.conftest import SHOP_KEY
 from tests.cli.edits import swap
@@ -92,8 +92,8 @@ def test_the_page_is_the_one_of_the_folder(shop: Path, browser: Page) -> None:
             show(browser, view)
             assert [] == browser.value(CLIPPED), view
             if view == "clips":
-                browser.until(LOADED)
-                assert browser.value("document.querySelectorAll('.tile img').length") == CLIPS
+                browser.until(DRAWN)
+                assert browser.value("document.querySelectorAll('.tile .poster').length") == CLIPS
         browser.value("Pages.look(Data.byAddress.get('spin[A]#1'))")
         browser.until("[...document.querySelectorAll('#references img')].some(i => i.naturalWidth)")
         browser.until("document.querySelector('#stage video').currentTime > 0.1")

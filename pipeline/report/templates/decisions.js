@@ -13,9 +13,16 @@ const Decisions = (() => {
   const isFinished = (clip) => Boolean(clip.sha256 && clip.path);
   // What is judged is a clip as the work that it was made for: who shares both shares the decision.
   const judged = ({ key, sha256 }) => `${key} ${sha256}`;
-  const here = new Set(Data.clips.filter(isFinished).map(judged));
+  const sharing = Map.groupBy(Data.clips.filter(isFinished), judged);
+  // A word is asked for of every clip at each filter, and changes of a few places at a decision.
+  const known = new Array(Data.clips.length);
+
+  function forget(entry) {
+    for (const clip of sharing.get(judged(entry)) || []) for (const other of clip.place.clips) known[other.n] = undefined;
+  }
 
   function holds(clip) {
+    if (!saved.size && !pending.size) return [];
     const entry = pending.get(judged(clip));
     return entry ? [entry] : saved.get(judged(clip)) || [];
   }
@@ -31,6 +38,10 @@ const Decisions = (() => {
   }
 
   function wordOf(clip) {
+    return (known[clip.n] ??= readWord(clip));
+  }
+
+  function readWord(clip) {
     if (!isFinished(clip)) return "no clip";
     const entry = of(clip);
     if (entry) return entry.verdict;
@@ -89,6 +100,7 @@ const Decisions = (() => {
         }
         unsaved.shift();
         if (pending.get(judged(entry)) === entry) pending.delete(judged(entry));
+        forget(entry);
       }
       return true;
     }).finally(() => { underWay -= 1; });
@@ -105,6 +117,7 @@ const Decisions = (() => {
     if (!isUndone) history.push({ clip, entry, before: of(clip) });
     unsaved.push(entry);
     pending.set(judged(entry), entry);
+    forget(entry);
     keep();
     const isDurable = Data.served ? (await flush()) && !refused.has(entry) : true;
     tell(clip);
@@ -121,6 +134,7 @@ const Decisions = (() => {
       const earlier = unsaved.findLast((each) => judged(each) === judged(clip));
       if (earlier) pending.set(judged(clip), earlier);
       else pending.delete(judged(clip));
+      forget(clip);
       keep();
       tell(clip);
     } else {
@@ -165,7 +179,7 @@ const Decisions = (() => {
     try {
       const left = JSON.parse(localStorage.getItem(storage) || "[]");
       const isSaved = (entry) => Data.decisions.some((known) => judged(known) === judged(entry) && known.verdict === entry.verdict);
-      unsaved = left.filter((entry) => here.has(judged(entry)) && !isSaved(entry));
+      unsaved = left.filter((entry) => sharing.has(judged(entry)) && !isSaved(entry));
       unsaved.forEach((entry) => pending.set(judged(entry), entry));
     } catch {
       fault = "This browser keeps nothing for a page from a folder: export before you leave.";

@@ -4,7 +4,6 @@ const Filters = (() => {
   const chosen = new Map();
   const listeners = [];
   let words = [];
-  let texts = null;
 
   const valuesOf = (read) => Data.clips.map(read);
   const cellsOf = (table, n) => valuesOf((clip) => (clip.row.table === table ? clip.row.values[n] || "" : ""));
@@ -38,19 +37,42 @@ const Filters = (() => {
   const has = (value, wanted) => (Array.isArray(value) ? value.some((one) => wanted.has(one)) : wanted.has(value));
   const decisionOf = (clip) => Decisions.wordOf(clip);
 
-  function text(clip) {
-    return [clip.address, clip.path, clip.message, Data.promptOf(clip), clip.provider, spoken(clip.state), ...clip.tags, ...clip.axes, ...clip.row.values]
-      .filter(Boolean).join("\n").toLocaleLowerCase();
+  // Which clips miss each condition, and how many conditions each clip misses: so a change costs the
+  // condition that it changes, and what another one leaves is known without asking it again.
+  const conditions = new Map();
+  const missing = new Uint16Array(Data.clips.length);
+
+  function hold(name, isMissed) {
+    const before = conditions.get(name);
+    if (before) for (let n = 0; n < missing.length; n += 1) missing[n] -= before[n];
+    conditions.delete(name);
+    if (!isMissed) return;
+    const missed = new Uint8Array(missing.length);
+    for (let n = 0; n < missing.length; n += 1) {
+      missed[n] = isMissed(n) ? 1 : 0;
+      missing[n] += missed[n];
+    }
+    conditions.set(name, missed);
+  }
+
+  function holdChosen(name) {
+    const wanted = chosen.get(name);
+    if (!wanted?.size) hold(name, null);
+    else if (name === "decision") hold(name, (n) => !wanted.has(decisionOf(Data.clips[n])));
+    else {
+      const { values } = dimensions.find((each) => each.name === name) || { values: [] };
+      hold(name, (n) => !has(values[n], wanted));
+    }
+  }
+
+  function holdWords() {
+    const found = words.map(Search.clipsWith);
+    hold("search", words.length ? (n) => !found.every((clips) => clips[n]) : null);
   }
 
   function matching(except) {
-    const wanted = dimensions.filter(({ name }) => name !== except && chosen.get(name)?.size).map(({ name, values }) => [values, chosen.get(name)]);
-    const decisions = except === "decision" ? null : chosen.get("decision");
-    if (words.length && !texts) texts = Data.clips.map(text);
-    return Data.clips.filter((clip) =>
-      wanted.every(([values, set]) => has(values[clip.n], set)) &&
-      words.every((word) => texts[clip.n].includes(word)) &&
-      (!decisions?.size || decisions.has(decisionOf(clip))));
+    const missed = except === undefined ? undefined : conditions.get(except);
+    return Data.clips.filter((_, n) => missing[n] === (missed ? missed[n] : 0));
   }
 
   function tally(clips, read) {
@@ -63,6 +85,7 @@ const Filters = (() => {
     if (!chosen.has(name)) chosen.set(name, new Set());
     const values = chosen.get(name);
     if (!values.delete(value)) values.add(value);
+    holdChosen(name);
     changed();
   }
 
@@ -124,15 +147,22 @@ const Filters = (() => {
     at("more-button").hidden = !at("more").children.length;
   }
 
+  function readWords() {
+    words = Search.wordsOf(at("search").value);
+    holdWords();
+  }
+
   function readAddress(address) {
     at("search").value = address.get("q") || "";
-    words = at("search").value.toLocaleLowerCase().split(/\s+/).filter(Boolean);
+    readWords();
+    const before = [...chosen.keys()];
     chosen.clear();
     for (const [name, value] of address) {
       if (!name.startsWith("by.")) continue;
       if (!chosen.has(name.slice(3))) chosen.set(name.slice(3), new Set());
       chosen.get(name.slice(3)).add(value);
     }
+    new Set([...before, ...chosen.keys()]).forEach(holdChosen);
     changed();
   }
 
@@ -145,11 +175,13 @@ const Filters = (() => {
     at("search").value = "";
     words = [];
     chosen.clear();
+    conditions.clear();
+    missing.fill(0);
     changed();
   }
 
   function search() {
-    words = at("search").value.toLocaleLowerCase().split(/\s+/).filter(Boolean);
+    readWords();
     changed();
   }
 
@@ -161,6 +193,9 @@ const Filters = (() => {
     at("more").hidden = !isOpen;
     at("more-button").setAttribute("aria-expanded", isOpen);
   });
-  Decisions.onChange(showDecisions);
+  Decisions.onChange(() => {
+    holdChosen("decision");
+    showDecisions();
+  });
   return { matching, readAddress, writeAddress, clear, search, only: (name, value) => { clear(); toggle(name, value); }, onChange: (listener) => listeners.push(listener) };
 })();

@@ -17,9 +17,12 @@ const Data = (() => {
 
   // A place is what one approved clip is wanted for: a shot for a row in a cell; takes are tries.
   const places = new Map();
+  const byColumn = new Map();
   for (const clip of clips) {
-    const name = [clip.row.table, clip.row.key, clip.shot, clip.cell].join("\u0000");
-    if (!places.has(name)) places.set(name, { name, clips: [] });
+    const heading = clip.shot + "\u0000" + clip.cell;
+    if (!byColumn.has(heading)) byColumn.set(heading, { shot: clip.shot, cell: clip.cell });
+    const name = [clip.row.table, clip.row.key, heading].join("\u0000");
+    if (!places.has(name)) places.set(name, { name, column: byColumn.get(heading), clips: [] });
     clip.place = places.get(name);
     clip.place.clips.push(clip);
   }

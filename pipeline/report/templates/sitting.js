@@ -43,7 +43,8 @@ const Sitting = (() => {
     // Loaded before it is seen: it only has to begin.
     for (const each of near) filmOf(each).pause();
     at("stage").replaceChildren(video);
-    video.currentTime = 0;
+    // One that was never played is at its first frame, decoded: to seek it would decode it again.
+    if (video.currentTime) video.currentTime = 0;
     play(video);
     video.ontimeupdate = () => showTime(video);
     showTime(video);
