@@ -202,6 +202,11 @@ def _sum_up_places(connection: Connection) -> None:
     purchases_by_place.create(connection, checkfirst=True)
 
 
+def _add_fetched_at(connection: Connection) -> None:
+    """Let it be told how long a clip was fetched; of those that are there nobody knows."""
+    connection.exec_driver_sql("ALTER TABLE purchases ADD COLUMN fetched_at FLOAT")
+
+
 MIGRATIONS: tuple[Migration, ...] = (
     _add_selected,
     _ask_again_for_what_does_not_play,
@@ -220,6 +225,7 @@ MIGRATIONS: tuple[Migration, ...] = (
     _add_stale,
     add_history_tables,
     _sum_up_places,
+    _add_fetched_at,
 )
 """What changed since version 1, in order; only ever appended to."""
 VERSION = 1 + len(MIGRATIONS)

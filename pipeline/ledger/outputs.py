@@ -124,10 +124,11 @@ def land(
     job: Job,
     after: State,
     clip: Clip,
+    at: float,
     cause: str = "",
     message: str = "",
 ) -> Landing:
-    """Write that the clip is in the store, verified, and return how it was taken.
+    """Write that the clip is in the store, verified, since `at`, and return how it was taken.
 
     The same bytes cannot be made twice. Where another work has received them already, it is off
     spec for what differs in more than its take; for another take it is done, with a warning. Both
@@ -144,6 +145,8 @@ def land(
     told = {"cause": landing.cause, "message": landing.message}
     move(connection, key=job.key, before=job.state, after=landing.state, **told)
     keep(connection, key=job.key, clip=clip)
+    if job.purchase is not None:
+        execute(connection, _FETCH, {"b_purchase": job.purchase.id, "b_at": at})
     return landing
 
 
@@ -438,5 +441,10 @@ _NEW_PLACE = upsert(outputs).values({own.name: bindparam(own.name) for own in ou
 _PLACE = _NEW_PLACE.on_conflict_do_update(
     index_elements=["item_id", "role"],
     set_={name: _NEW_PLACE.excluded[name] for name in ("path", "sha256", "signature", "mode")},
+)
+_FETCH = (
+    update(purchases)
+    .where(purchases.c.id == bindparam("b_purchase"))
+    .values(fetched_at=bindparam("b_at"))
 )
 _LAND = update(jobs).where(jobs.c.key == bindparam("b_key")).values(sha256=bindparam("b_sha256"))

@@ -62,6 +62,7 @@ _COLUMNS: Mapping[str, Callable[[Record], Any]] = MappingProxyType(
         "submitted": lambda r: _unix(r.submitted_at),
         "accepted": lambda r: _unix(r.accepted_at),
         "finished": lambda r: _unix(r.finished_at),
+        "fetched": lambda r: _unix(r.fetched_at),
     }
 )
 
@@ -174,5 +175,5 @@ def _rows(records: Iterable[Record], tables: Mapping[str, Table]) -> dict[tuple[
     }
 
 
-def _unix(moment: datetime | None) -> int | None:
-    return None if moment is None else round(moment.timestamp())
+def _unix(moment: datetime | None) -> float | None:
+    return None if moment is None else round(moment.timestamp(), 1)

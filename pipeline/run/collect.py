@@ -234,7 +234,7 @@ async def _land(active: ActiveJob, fetched: Fetched) -> None:
     after = State.OFF_SPEC if fetched.off_spec else State.DONE
     cause = FaultKind.OFF_SPEC.value if fetched.off_spec else ""
     landed = await context.ledger.land(
-        active.job, after, clip, cause=cause, message=fetched.off_spec
+        active.job, after, clip, at=active.now(), cause=cause, message=fetched.off_spec
     )
     context.checkpoint("committed")
     active.set_state(landed.state, cause=landed.cause, message=landed.message)
