@@ -204,10 +204,17 @@ class RunLedger:
         return await self._write(partial(closing, run_id=run_id))
 
     async def land(
-        self, job: Job, after: State, clip: Clip, *, cause: str = "", message: str = ""
+        self,
+        job: Job,
+        after: State,
+        clip: Clip,
+        *,
+        campaign: str,
+        cause: str = "",
+        message: str = "",
     ) -> Landing:
         """Write that the clip is in the store, verified, and return how it was taken."""
-        landing = partial(outputs.land, job=job, after=after, clip=clip)
+        landing = partial(outputs.land, campaign=campaign, job=job, after=after, clip=clip)
         return await self._write(partial(landing, cause=cause, message=message))
 
     # Files.
