@@ -90,7 +90,9 @@ class Writer:
 
     async def _drain(self) -> None:
         while self._waiting:
-            # What comes while this batch is committed is the next one: few commits serve many.
+            # Who was just told writes again at once: so few commits serve many.
+            await asyncio.sleep(0)
+            # What comes while this batch is committed is the next one.
             batch, self._waiting = self._waiting, []
             operations = [waiting.operation for waiting in batch]
             results = await asyncio.get_running_loop().run_in_executor(

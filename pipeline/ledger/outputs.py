@@ -116,11 +116,14 @@ class Landing:
     message: str = ""
     twin: str = ""
     """The address of the item that has received the very same file before, if any."""
+    views: Sequence[View] = ()
+    """The output paths in the campaign's plan that want the clip."""
 
 
 def land(
     connection: Connection,
     *,
+    campaign: str,
     job: Job,
     after: State,
     clip: Clip,
@@ -147,7 +150,7 @@ def land(
     keep(connection, key=job.key, clip=clip)
     if job.purchase is not None:
         execute(connection, _FETCH, {"b_purchase": job.purchase.id, "b_at": at})
-    return landing
+    return replace(landing, views=_views_of(connection, campaign=campaign, key=job.key))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -221,7 +224,7 @@ def views(
     return [_view(campaign, row) for row in connection.execute(query).mappings()]
 
 
-def views_of(connection: Connection, *, campaign: str, key: str) -> list[View]:
+def _views_of(connection: Connection, *, campaign: str, key: str) -> list[View]:
     """Return the output paths in the campaign's plan of one key alone."""
     rows = execute(connection, _VIEWS_OF_KEY, {"b_campaign": campaign, "b_key": key}).fetchall()
     return [_view(campaign, dict(zip(_VIEW_COLUMNS, row, strict=True))) for row in rows]

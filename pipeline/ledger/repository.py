@@ -420,10 +420,6 @@ class Ledger:
         """Return the plan's output paths (`outputs.views`)."""
         return self._read(partial(outputs.views, **where))
 
-    def views_of(self, key: str, *, campaign: str) -> list[View]:
-        """Return the output paths of the campaign's plan that want a key's clip."""
-        return self._read(partial(outputs.views_of, campaign=campaign, key=key))
-
     def place(self, view: View, *, signature: str, mode: int) -> None:
         """Write that an item's clip stands at its output path now."""
         placing = partial(outputs.place, item_id=view.item_id, path=view.path, mode=mode)

@@ -210,11 +210,12 @@ class RunLedger:
         clip: Clip,
         *,
         at: float,
+        campaign: str,
         cause: str = "",
         message: str = "",
     ) -> Landing:
         """Write that the clip is in the store, verified, and return how it was taken."""
-        landing = partial(outputs.land, job=job, after=after, clip=clip, at=at)
+        landing = partial(outputs.land, campaign=campaign, job=job, after=after, clip=clip, at=at)
         return await self._write(partial(landing, cause=cause, message=message))
 
     # Files.

@@ -234,7 +234,13 @@ async def _land(active: ActiveJob, fetched: Fetched) -> None:
     after = State.OFF_SPEC if fetched.off_spec else State.DONE
     cause = FaultKind.OFF_SPEC.value if fetched.off_spec else ""
     landed = await context.ledger.land(
-        active.job, after, clip, at=active.now(), cause=cause, message=fetched.off_spec
+        active.job,
+        after,
+        clip,
+        at=active.now(),
+        campaign=context.campaign,
+        cause=cause,
+        message=fetched.off_spec,
     )
     context.checkpoint("committed")
     active.set_state(landed.state, cause=landed.cause, message=landed.message)
@@ -244,4 +250,4 @@ async def _land(active: ActiveJob, fetched: Fetched) -> None:
     forget = partial(forget_download, context.store, active.purchase.client_id)
     # Last, and no part of the commit: if this is cut off, the next run finds the path empty and
     # puts the clip there.
-    await show(context, active.job.key, first=forget)
+    await show(context, landed.views, first=forget)
