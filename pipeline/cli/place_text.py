@@ -7,7 +7,6 @@ from decimal import Decimal
 from types import MappingProxyType
 
 from pipeline.api.campaign_request import CampaignRequest
-from pipeline.api.places import LoopPlace, ReviewedTake
 from pipeline.domain.acceptance import (
     GAVE_UP,
     Cap,
@@ -15,6 +14,7 @@ from pipeline.domain.acceptance import (
     PlaceTotals,
     TakeOutcome,
 )
+from pipeline.domain.loop_places import LoopPlace, ReviewedTake
 from pipeline.domain.money import exact_usd
 from pipeline.domain.review import Verdict
 from pipeline.report.figures import count_text

@@ -125,22 +125,19 @@ def land(
     *,
     campaign: str,
     job: Job,
-    after: State,
     clip: Clip,
+    found: Landing,
     at: float,
-    cause: str = "",
-    message: str = "",
 ) -> Landing:
     """Write that the clip is in the store, verified, since `at`, and return how it was taken.
 
-    The same bytes cannot be made twice. Where another work has received them already, it is off
+    `found` is what it is by itself. The same bytes cannot be made twice. Where another work has received them already, it is off
     spec for what differs in more than its take; for another take it is done, with a warning. Both
     are told, for it may be the first that is wrong.
     """
-    landing = Landing(state=after, cause=cause, message=message)
     twin = _twin(connection, job, clip)
+    landing = found if twin is None else _twin_landing(found, twin)
     if twin is not None:
-        landing = _twin_landing(landing, twin)
         note = f"the very same file was received for {job.address}: look at both"
         connection.execute(
             update(jobs).where(jobs.c.key == twin.key, jobs.c.message == "").values(message=note)

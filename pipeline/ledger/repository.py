@@ -25,6 +25,7 @@ from pipeline.domain import Policy, Record, RunRecord
 from pipeline.domain.changes import EarlierWork, ItemChange
 from pipeline.domain.item import Alike
 from pipeline.domain.lock import NOTHING_REMEMBERED, LockedClip, LockMemory
+from pipeline.domain.loop_places import LoopTake, PlaceCost
 from pipeline.domain.states import State
 from pipeline.ledger import (
     adoptions,
@@ -57,7 +58,6 @@ from pipeline.ledger.event_log import Notable
 from pipeline.ledger.group_commit import Operation, Writer
 from pipeline.ledger.intent_counter import IntentCounter
 from pipeline.ledger.jobs import Job
-from pipeline.ledger.loop_takes import LoopTake, PlaceCost
 from pipeline.ledger.loss_detection import (
     Loss,
     Traces,

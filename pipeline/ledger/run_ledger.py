@@ -204,19 +204,11 @@ class RunLedger:
         return await self._write(partial(closing, run_id=run_id))
 
     async def land(
-        self,
-        job: Job,
-        after: State,
-        clip: Clip,
-        *,
-        at: float,
-        campaign: str,
-        cause: str = "",
-        message: str = "",
+        self, job: Job, clip: Clip, found: Landing, *, campaign: str, at: float
     ) -> Landing:
         """Write that the clip is in the store, verified, and return how it was taken."""
-        landing = partial(outputs.land, campaign=campaign, job=job, after=after, clip=clip, at=at)
-        return await self._write(partial(landing, cause=cause, message=message))
+        landing = partial(outputs.land, campaign=campaign, job=job, clip=clip, found=found, at=at)
+        return await self._write(landing)
 
     # Files.
 
