@@ -131,9 +131,9 @@ def land(
 ) -> Landing:
     """Write that the clip is in the store, verified, since `at`, and return how it was taken.
 
-    `found` is what it is by itself. The same bytes cannot be made twice. Where another work has received them already, it is off
-    spec for what differs in more than its take; for another take it is done, with a warning. Both
-    are told, for it may be the first that is wrong.
+    `found` is what it is by itself. The same bytes cannot be made twice. Where another work has
+    received them already, it is off spec for what differs in more than its take; for another take
+    it is done, with a warning. Both are told, for it may be the first that is wrong.
     """
     twin = _twin(connection, job, clip)
     landing = found if twin is None else _twin_landing(found, twin)
