@@ -52,8 +52,10 @@ class Page:
         target = self._call("Target.createTarget", url="about:blank")["targetId"]
         found = self._call("Target.attachToTarget", targetId=target, flatten=True)
         self._session = found["sessionId"]
-        for domain in ("Runtime", "Log", "Page", "Network"):
+        for domain in ("Runtime", "Log", "Page"):
             self._call(f"{domain}.enable")
+        # Else the page's process keeps a copy of all that it loads, for whoever debugs it.
+        self._call("Network.enable", maxTotalBufferSize=1, maxResourceBufferSize=1)
 
     def open(
         self, target: Path | str, *, width: int = 1280, height: int = 2400, dark: bool = False

@@ -133,6 +133,7 @@ const Grid = (() => {
       const next = [...rendered.keys()].filter((other) => other > n).sort((a, b) => a - b)[0];
       at("canvas").insertBefore(element, next === undefined ? null : rendered.get(next));
     }
+    forgetDrawn();
   }
 
   function headOf({ section, layout, top }, n) {
@@ -210,8 +211,17 @@ const Grid = (() => {
       sight.observe(canvas);
     }
     drawn.set(clip, canvas);
-    if (drawn.size > MOST_DRAWN) drawn.delete(drawn.keys().next().value);
     return canvas;
+  }
+
+  // What was passed by is given back at once: to the collector a canvas is small, and it can wait.
+  function forgetDrawn() {
+    for (const [clip, canvas] of drawn) {
+      if (drawn.size <= MOST_DRAWN) return;
+      if (canvas.isConnected) continue;
+      if ("drawn" in canvas.dataset) canvas.getContext("bitmaprenderer").transferFromImageBitmap(null);
+      drawn.delete(clip);
+    }
   }
 
   const signOf = (clip) => make("span", { class: "mark", "aria-hidden": "true" }, clip.src ? "▷" : Data.marks[clip.state] || "·");
