@@ -102,7 +102,7 @@ def test_the_page_shows_what_comes_and_takes_decisions(
         show(browser, "sitting")
         assert not browser.value("document.getElementById('sitting-empty').hidden")
 
-        sandbox.advance(RUN_S)
+        _finish(sandbox, process, 1)
         browser.until("document.querySelector('#stage video')?.currentTime > 0.1")
         browser.press("a")
         browser.until("Decisions.isSettled() && Decisions.unsavedCount() === 0")
@@ -110,7 +110,7 @@ def test_the_page_shows_what_comes_and_takes_decisions(
         assert ["approved"] == [str(e.verdict) for each in places.values() for e in each]
 
         browser.value("document.getElementById('remark').value = 'while it runs'")
-        sandbox.advance(RUN_S)
+        _finish(sandbox, process, 2)
         browser.until(f"{CAME} === 2")
         assert "while it runs" == browser.value("document.getElementById('remark').value")
         assert "1 of 2, 1 waiting" in browser.value(
@@ -126,7 +126,7 @@ def test_the_page_shows_what_comes_and_takes_decisions(
             browser.open(beside)
             waiting = browser.value(WAITING)
             show(browser, "overview")
-            sandbox.advance(RUN_S)
+            _finish(sandbox, process, 3)
             browser.until(f"{CAME} === 3")
             counts = "document.querySelector('.counts').innerText"
             assert "3 done" in browser.value(counts).replace("\n", " ")
@@ -159,10 +159,10 @@ def test_only_what_changed_is_sent(shop: Path, sandbox: Sandbox) -> None:
         httpx.Client(trust_env=False, base_url=address.removesuffix("report/")) as client,
     ):
         assert 400 == client.get("changes?since=x").status_code
-        told = _changes(client, 0, lambda each: each["parts"]["figures"]["in_flight"] == 1)
+        told = _changes(client, 0, process, _is_begun)
         assert {f"clip {each}" for each in ALL} < set(told["parts"])
-        sandbox.advance(RUN_S)
-        told = _changes(client, told["version"], _has_come)
+        _finish(sandbox, process, 1)
+        told = _changes(client, told["version"], process, _has_come)
         # It, and those that are begun next; the last in line stands as it stood.
         assert f"clip {ALL[-1]}" not in told["parts"]
         again = client.get("changes", params={"since": told["version"] + 1000}).json()
@@ -170,12 +170,28 @@ def test_only_what_changed_is_sent(shop: Path, sandbox: Sandbox) -> None:
         process.kill()
 
 
-def _changes(client: httpx.Client, since: int, wanted: Callable[[Any], bool]) -> Any:
+def _finish(sandbox: Sandbox, process: ForkServerProcess, number: int) -> None:
+    """Let the clip of this number be finished, once the sandbox has taken it."""
+    while len(sandbox.tasks("runware")) < number:
+        assert process.is_alive()
+        process.join(0.1)
+    sandbox.advance(RUN_S)
+
+
+def _changes(
+    client: httpx.Client, since: int, process: ForkServerProcess, wanted: Callable[[Any], bool]
+) -> Any:
     """Return what changed since a version once that is what is wanted."""
-    while True:
+    while process.is_alive():
         told = client.get("changes", params={"since": since}).raise_for_status().json()
         if told["parts"] and wanted(told):
             return told
+        process.join(0.2)
+    raise AssertionError("the run has ended")
+
+
+def _is_begun(told: dict[str, dict[str, dict[str, object]]]) -> bool:
+    return told["parts"].get("figures", {}).get("in_flight") == 1
 
 
 def _has_come(told: dict[str, dict[str, dict[str, object]]]) -> bool:
@@ -211,12 +227,12 @@ def test_who_stops_a_watched_run_is_not_kept(shop: Path, sandbox: Sandbox) -> No
     try:
         with _watched(shop, sandbox, terminal=theirs) as (process, address):
             with httpx.Client(trust_env=False, base_url=address.removesuffix("report/")) as client:
-                _changes(client, 0, lambda each: each["parts"]["figures"]["in_flight"] == 1)
+                _changes(client, 0, process, _is_begun)
             assert process.pid is not None
             os.kill(process.pid, signal.SIGINT)
             _wait_for(re.compile("stopping"), process, shop / "stderr")
             assert 200 == httpx.get(address, trust_env=False).status_code
-            sandbox.advance(RUN_S)
+            _finish(sandbox, process, 1)
             process.join(_PATIENCE_S)
     finally:
         os.close(ours)
