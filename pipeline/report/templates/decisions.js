@@ -80,6 +80,7 @@ const Decisions = (() => {
   // In the order in which they were made: the server writes each to the disk before it answers.
   let sending = Promise.resolve();
   let underWay = 0;
+  let sent = 0;
   function flush() {
     underWay += 1;
     sending = sending.then(async () => {
@@ -87,6 +88,7 @@ const Decisions = (() => {
         const [entry] = unsaved;
         try {
           const decision = await send(entry);
+          sent += 1;
           saved.set(judged(entry), [decision]);
           fault = "";
         } catch (error) {
@@ -174,7 +176,18 @@ const Decisions = (() => {
     return found;
   }
 
-  for (const entry of Data.decisions) saved.set(judged(entry), [...(saved.get(judged(entry)) || []), entry]);
+  function read(entries) {
+    saved.clear();
+    for (const entry of entries) saved.set(judged(entry), [...(saved.get(judged(entry)) || []), entry]);
+  }
+
+  // Takes in what holds now, whoever said it; what this page has not saved yet stays.
+  function renew(entries) {
+    read(entries);
+    tell();
+  }
+
+  read(Data.decisions);
   if (!Data.served) {
     try {
       const left = JSON.parse(localStorage.getItem(storage) || "[]");
@@ -189,5 +202,5 @@ const Decisions = (() => {
     if (waiting().length) event.preventDefault();
   });
 
-  return { of, wordOf, textOf, differing, record, undo, merge, exported, flush, isFinished, isSettled: () => underWay === 0, unsavedCount: () => waiting().length, faultText: () => fault, onChange: (listener) => listeners.push(listener) };
+  return { of, wordOf, textOf, differing, record, undo, merge, exported, flush, renew, isFinished, sentCount: () => sent, isSettled: () => underWay === 0, unsavedCount: () => waiting().length, faultText: () => fault, onChange: (listener) => listeners.push(listener) };
 })();
