@@ -38,6 +38,8 @@ _PROVIDER = "runware"
 _CELLS = ("front", "side", "top")
 _FREE_FAULTS = ("throttled", "drop", "truncated-download", "expired-link")
 _HURRY = 5.0
+_PATIENCE_S = 600
+"""How long a page that goes on is waited for: the machine may do much else."""
 _RUNS_A_ROUND = 12
 _ADDRESS = re.compile(r"clip\[(?P<row>\d+),(?P<cell>\w+)\]#(?P<take>\d+)")
 _MANIFEST = """\
@@ -222,7 +224,8 @@ class AcceptanceDrill:
                 browser.until(
                     "Decisions.isSettled() && (document.getElementById('sitting-title')"
                     f".textContent !== {title!r}"
-                    " || document.getElementById('sitting-word').textContent !== 'waiting')"
+                    " || document.getElementById('sitting-word').textContent !== 'waiting')",
+                    _PATIENCE_S,
                 )
                 self.result.decisions += 1
                 if is_usable:
