@@ -20,7 +20,8 @@ from sqlalchemy import Connection, ScalarSelect, func, insert, select
 from pipeline.domain.lock import NOTHING_REMEMBERED, LockMemory
 from pipeline.errors import LedgerLost
 from pipeline.ledger.connection import upsert
-from pipeline.ledger.intent_counter import COUNTER, UNREADABLE, read_counters, write_offs
+from pipeline.ledger.counter_file import UNREADABLE
+from pipeline.ledger.intent_counter import COUNTER, read_counters, write_offs
 from pipeline.ledger.purchases import PAID_ELSEWHERE
 from pipeline.ledger.root_lock import LEDGER, README
 from pipeline.ledger.sql_schema import campaigns, clips, losses, purchases, set_aside
