@@ -19,8 +19,6 @@ from pipeline.ledger.sql_schema import campaigns, items, jobs, payloads, purchas
 
 CHARGED = "charged"
 """What became of a paid try whose clip was finished."""
-_ALL = -1
-"""As SQLite's LIMIT: no limit."""
 _FROM_CRASH = "the process ended while this job was being worked on"
 
 
@@ -231,7 +229,7 @@ def sent_jobs(connection: Connection, *, campaign: str, address: str = "") -> li
         its_own = _plan_keys(campaign).where(items.c.address == address)
         named = (items.c.address == address) | (purchases.c.client_id == address)
         query = query.where(named | jobs.c.key.in_(its_own))
-    return _apply_snapshots(_page(connection, query, jobs.c.purchase_id, _ALL))
+    return _apply_snapshots(_page(connection, query, jobs.c.purchase_id, None))
 
 
 def _of_price(price: PriceClass) -> Any:
@@ -375,7 +373,7 @@ def free_again(purchases_allowed: int) -> Any:
     return (jobs.c.state == State.FAILED.value) & (jobs.c.free == 1) & (tries() < purchases_allowed)
 
 
-def _page(connection: Connection, query: Any, cursor: Any, limit: int) -> list[Job]:
+def _page(connection: Connection, query: Any, cursor: Any, limit: int | None) -> list[Job]:
     found = connection.execute(query.order_by(cursor).limit(limit))
     # A look at a column of a row by its name costs ten times one in a dictionary, and there are 40.
     names = tuple(found.keys())
