@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import Any, Self, TypeVar
 
 import orjson
@@ -35,7 +34,7 @@ from pipeline.domain.states import REPLANNED, State
 from pipeline.ledger import item_changes, loop_takes, plan_totals, record_pages
 from pipeline.ledger import outputs as placed
 from pipeline.ledger.budgets import campaign_scope, open_scope
-from pipeline.ledger.connection import translate_errors, upsert
+from pipeline.ledger.connection import LedgerDatabase, upsert
 from pipeline.ledger.fast_sql import Clashed, execute_many
 from pipeline.ledger.group_commit import Operation, Writer
 from pipeline.ledger.loop_takes import FindUnwanted
@@ -408,13 +407,13 @@ class PlanDraft:
         writer: Writer,
         campaign: str,
         *,
-        path: Path | None,
+        database: LedgerDatabase,
         purchases: int,
         memory: LockMemory,
         dry: bool,
     ) -> None:
         self._writer = writer
-        self._path = path
+        self._database = database
         self._campaign = campaign
         self._dry = dry
         self._signatures: dict[str, str] = {}
@@ -526,7 +525,7 @@ class PlanDraft:
             return
         self._writer.drafting = False
         publishing = partial(publish, campaign=self._campaign, signatures=self._signatures)
-        with translate_errors(self._path):
+        with self._database.translate_errors():
             self._writer.write_now(publishing)
 
     def _take_in(self, memory: LockMemory) -> None:
@@ -537,7 +536,7 @@ class PlanDraft:
         if not unsettled:
             return
         if not self._dry:
-            with translate_errors(self._path):
+            with self._database.translate_errors():
                 self._writer.write_now(
                     partial(take_in, campaign=self._campaign, unsettled=unsettled)
                 )
@@ -553,7 +552,7 @@ class PlanDraft:
         self._draft(taking)
 
     def _draft(self, operation: Operation[T]) -> T:
-        with translate_errors(self._path):
+        with self._database.translate_errors():
             return self._writer.draft(operation)
 
 

@@ -92,10 +92,11 @@ class Page:
         assert "exceptionDetails" not in answer, answer
         return answer["result"].get("value")
 
-    def until(self, condition: str) -> None:
+    def until(self, condition: str, patience_s: int = 20) -> None:
         """Wait until a condition holds, looked at whenever the page is drawn."""
         self.value(
-            "new Promise((done, fail) => { const end = performance.now() + 20000;"
+            "new Promise((done, fail) => { const end = performance.now()"
+            f" + {patience_s * 1000};"
             f" const look = () => ({condition}) ? done() : performance.now() > end"
             f" ? fail(new Error({json.dumps(condition)})) : setTimeout(look, 20); look(); }})"
         )

@@ -363,6 +363,29 @@ def test_filters_agree_with_asking_every_clip(page: Page) -> None:
     assert [] == differ
 
 
+def test_a_clip_that_comes_later_can_be_decided(page: Page) -> None:
+    """One that was made since the page was loaded waits, and takes a decision like the others."""
+    words = page.value("""(async () => {
+      const [clip, model] = [Data.clips[4], Data.clips[3]];
+      const word = () => [Decisions.wordOf(clip), Filters.matching().includes(clip)];
+      Filters.only('decision', 'waiting');
+      const words = [word()];
+      const { row, axes, references } = clip;
+      Data.take({ ...clip, row, references: references.map((n) => Data.pictures[n]),
+        axes: Object.fromEntries(Data.axes.map((axis, n) => [axis, axes[n]])),
+        prompt: Data.promptOf(clip), state: 'done', path: model.path, sha256: model.sha256,
+        key: 'f'.repeat(64) });
+      Decisions.renew([clip]);
+      Pages.renew([clip]);
+      words.push(word());
+      await Decisions.record(clip, 'approved');
+      words.push(word());
+      return words;
+    })()""")
+
+    assert [["no clip", False], ["waiting", True], ["approved", False]] == words
+
+
 def test_all_of_it_is_done_by_keys_alone(page: Page, tmp_path: Path) -> None:
     """Grid, search, filter, sitting, decisions, comparison, export, import: without a pointer."""
     page.download_to(tmp_path)

@@ -135,6 +135,24 @@ def test_every_view_that_is_served_can_be_used_by_everybody(
 
 
 @needs_browser
+def test_the_timeline_has_each_phase_of_a_job(finished: Path, browser: Page) -> None:
+    """Sent, taken, ended, fetched: each has its time, in this order, and its line in the chart."""
+    (page,) = (finished / "outputs").rglob("report/index.html")
+    browser.open(page)
+    times = browser.value(
+        "Data.clips.map((clip) => ['submitted', 'accepted', 'finished', 'fetched']"
+        ".map((name) => clip[name]))"
+    )
+    assert [sorted(each) for each in times] == times
+    show(browser, "charts")
+    lines = "document.querySelector('#jobs-chart path.{}').getAttribute('d').match(/H/g)?.length"
+    drawn = {name: browser.value(lines.format(name)) for name in ("queue", "run", "fetch", "open")}
+    assert {"queue": CLIPS, "run": CLIPS, "fetch": CLIPS, "open": None} == drawn
+    caption = browser.value("document.querySelector('#jobs-chart figcaption').innerText")
+    assert 3 == caption.count("at the median")
+
+
+@needs_browser
 def test_a_decision_that_is_refused_is_not_shown_as_one(
     finished: Path, browser: Page, tmp_path: Path
 ) -> None:

@@ -62,27 +62,48 @@ const Charts = (() => {
       make("figcaption", {}, make("span", { class: "key spent" }), `charged ${dollars(total)} `, make("span", { class: "key estimate" }), `estimate ${dollars(estimate)} `, ...(limit === null ? [] : [make("span", { class: "key budget" }), `budget ${dollars(limit)}`])));
   }
 
+  // What a job does one after the other: what it is called, and from when to when it lasts.
+  const PHASES = [
+    ["queue", "being sent", (clip) => [clip.submitted, clip.accepted || clip.finished]],
+    ["run", "at the provider", (clip) => [clip.accepted, clip.finished]],
+    ["fetch", "fetched and verified", (clip) => [clip.finished, clip.fetched]],
+  ];
+  const seconds = (length) => (length < 60 ? `${length.toFixed(1)} s` : `${(length / 60).toFixed(1)} min`);
+
+  function median(lengths) {
+    const sorted = lengths.toSorted((a, b) => a - b);
+    return sorted.length ? seconds(sorted[sorted.length >> 1]) : "";
+  }
+
   function jobs() {
     const ran = Data.clips.filter((clip) => !clip.shared && clip.submitted).sort((a, b) => a.submitted - b.submitted);
     if (!ran.length) return make("p", { class: "quiet" }, "Nothing was sent yet.");
     const from = ran[0].submitted;
-    const to = Math.max(...ran.map((clip) => clip.finished || clip.accepted || clip.submitted));
+    const reached = (clip) => clip.fetched || clip.finished || clip.accepted || clip.submitted;
+    const isOpen = (clip) => !clip.finished || clip.state === "fetching";
+    const to = ran.reduce((last, clip) => Math.max(last, reached(clip)), from);
     // Of thousands a picture shows the shape: several jobs share a line then.
     const rows = Math.min(TIMELINE_ROWS, ran.length);
     const thick = Math.max(3, Math.min(12, 360 / rows));
     const height = rows * thick + 30;
     const x = (time) => (LEFT + ((time - from) / Math.max(1, to - from)) * (width - LEFT - 10)).toFixed(1);
-    const paths = { queue: "", run: "", open: "" };
+    const paths = { queue: "", run: "", fetch: "", open: "" };
+    const lengths = { queue: [], run: [], fetch: [] };
     ran.forEach((clip, n) => {
       const y = (Math.floor((n * rows) / ran.length) * thick + thick / 2 + 2).toFixed(1);
-      const accepted = clip.accepted || clip.submitted;
-      paths.queue += `M${x(clip.submitted)} ${y}H${x(accepted)}`;
-      paths[clip.finished ? "run" : "open"] += `M${x(accepted)} ${y}H${x(clip.finished || to)}`;
+      for (const [name, , read] of PHASES) {
+        const [began, ended] = read(clip);
+        if (!began || !ended) continue;
+        paths[name] += `M${x(began)} ${y}H${x(ended)}`;
+        lengths[name].push(Math.max(0, ended - began));
+      }
+      if (isOpen(clip)) paths.open += `M${x(reached(clip))} ${y}H${x(to)}`;
     });
-    const said = `${counted(ran.length, "job")} from ${clock(from)} to ${clock(to)} UTC`;
+    const usual = PHASES.map(([name, title]) => [name, lengths[name].length ? `${title}, ${median(lengths[name])} at the median ` : `${title} `]);
+    const said = `${counted(ran.length, "job")} from ${clock(from)} to ${clock(to)} UTC. ${usual.map(([, text]) => text.trim()).join("; ")}`;
     return make("figure", {},
       picture(said, height, ...Object.entries(paths).map(([name, d]) => draw("path", { d: d || "M0 0", class: `job ${name}`, "stroke-width": Math.max(1, thick - 1) })), ...axis(from, to, height)),
-      make("figcaption", {}, make("span", { class: "key queue" }), "being sent ", make("span", { class: "key run" }), "accepted until settled ", make("span", { class: "key open" }), "no end yet. ", said));
+      make("figcaption", {}, ...usual.flatMap(([name, text]) => [make("span", { class: `key ${name}` }), text]), make("span", { class: "key open" }), `no end yet. ${counted(ran.length, "job")}`));
   }
 
   function yieldBy(title, read) {

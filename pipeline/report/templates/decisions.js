@@ -13,9 +13,18 @@ const Decisions = (() => {
   const isFinished = (clip) => Boolean(clip.sha256 && clip.path);
   // What is judged is a clip as the work that it was made for: who shares both shares the decision.
   const judged = ({ key, sha256 }) => `${key} ${sha256}`;
-  const sharing = Map.groupBy(Data.clips.filter(isFinished), judged);
+  const sharing = new Map();
   // A word is asked for of every clip at each filter, and changes of a few places at a decision.
-  const known = new Array(Data.clips.length);
+  const known = [];
+
+  function join(clips) {
+    known.length = 0;
+    for (const clip of clips.filter(isFinished)) {
+      const same = sharing.get(judged(clip));
+      if (!same) sharing.set(judged(clip), [clip]);
+      else if (!same.includes(clip)) same.push(clip);
+    }
+  }
 
   function forget(entry) {
     for (const clip of sharing.get(judged(entry)) || []) for (const other of clip.place.clips) known[other.n] = undefined;
@@ -80,6 +89,7 @@ const Decisions = (() => {
   // In the order in which they were made: the server writes each to the disk before it answers.
   let sending = Promise.resolve();
   let underWay = 0;
+  let sent = 0;
   function flush() {
     underWay += 1;
     sending = sending.then(async () => {
@@ -87,6 +97,7 @@ const Decisions = (() => {
         const [entry] = unsaved;
         try {
           const decision = await send(entry);
+          sent += 1;
           saved.set(judged(entry), [decision]);
           fault = "";
         } catch (error) {
@@ -174,7 +185,22 @@ const Decisions = (() => {
     return found;
   }
 
-  for (const entry of Data.decisions) saved.set(judged(entry), [...(saved.get(judged(entry)) || []), entry]);
+  function read(entries) {
+    saved.clear();
+    for (const entry of entries) saved.set(judged(entry), [...(saved.get(judged(entry)) || []), entry]);
+  }
+
+  // Takes in clips that changed, and what holds now where that changed, whoever said it; what this
+  // page has not saved yet stays.
+  function renew(clips, entries) {
+    join(clips);
+    if (!entries) return;
+    read(entries);
+    tell();
+  }
+
+  join(Data.clips);
+  read(Data.decisions);
   if (!Data.served) {
     try {
       const left = JSON.parse(localStorage.getItem(storage) || "[]");
@@ -189,5 +215,5 @@ const Decisions = (() => {
     if (waiting().length) event.preventDefault();
   });
 
-  return { of, wordOf, textOf, differing, record, undo, merge, exported, flush, isFinished, isSettled: () => underWay === 0, unsavedCount: () => waiting().length, faultText: () => fault, onChange: (listener) => listeners.push(listener) };
+  return { of, wordOf, textOf, differing, record, undo, merge, exported, flush, renew, isFinished, sentCount: () => sent, isSettled: () => underWay === 0, unsavedCount: () => waiting().length, faultText: () => fault, onChange: (listener) => listeners.push(listener) };
 })();

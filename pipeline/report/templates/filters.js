@@ -11,7 +11,7 @@ const Filters = (() => {
   // In the order in which a team asks; the decision is apart, as it changes while one looks.
   const first = [["shot", (clip) => clip.shot], ["cell", (clip) => clip.cell], ["provider", (clip) => clip.provider], ["model", (clip) => clip.model], ["status", (clip) => spoken(clip.state)], ["tag", (clip) => clip.tags]];
   const later = [["cause", (clip) => spoken(clip.cause)], ["kind", (clip) => spoken(clip.kind)], ["mode", (clip) => clip.mode], ["take", (clip) => String(clip.take)]];
-  const dimensions = [];
+  let dimensions = [];
   // What tells single rows apart is found by searching; as a filter it comes last.
   const rowsWith = (values) => new Set(Data.clips.filter((clip) => values[clip.n] !== "").map((clip) => clip.row)).size;
   const offer = (name, values, isMore) => {
@@ -21,18 +21,21 @@ const Filters = (() => {
       dimensions.push({ name, values, isMore, sorted: [...found].sort((a, b) => a.localeCompare(b, "en", { numeric: true })) });
     }
   };
-  first.forEach(([name, read]) => offer(name, valuesOf(read), false));
-  Data.axes.forEach((axis, n) => offer(axis, valuesOf((clip) => clip.axes[n]), false));
-  for (const isMore of [false, true]) {
-    for (const [table, { columns, used }] of Object.entries(Data.tables)) {
-      columns.forEach((name, n) => {
-        const values = cellsOf(table, n);
-        const isLast = !used.includes(name) || new Set(values.filter(Boolean)).size === rowsWith(values);
-        if (isLast === isMore) offer(name, values, isMore);
-      });
+  function find() {
+    dimensions = [];
+    first.forEach(([name, read]) => offer(name, valuesOf(read), false));
+    Data.axes.forEach((axis, n) => offer(axis, valuesOf((clip) => clip.axes[n]), false));
+    for (const isMore of [false, true]) {
+      for (const [table, { columns, used }] of Object.entries(Data.tables)) {
+        columns.forEach((name, n) => {
+          const values = cellsOf(table, n);
+          const isLast = !used.includes(name) || new Set(values.filter(Boolean)).size === rowsWith(values);
+          if (isLast === isMore) offer(name, values, isMore);
+        });
+      }
     }
+    later.forEach(([name, read]) => offer(name, valuesOf(read), true));
   }
-  later.forEach(([name, read]) => offer(name, valuesOf(read), true));
 
   const has = (value, wanted) => (Array.isArray(value) ? value.some((one) => wanted.has(one)) : wanted.has(value));
   const decisionOf = (clip) => Decisions.wordOf(clip);
@@ -40,7 +43,8 @@ const Filters = (() => {
   // Which clips miss each condition, and how many conditions each clip misses: so a change costs the
   // condition that it changes, and what another one leaves is known without asking it again.
   const conditions = new Map();
-  const missing = new Uint16Array(Data.clips.length);
+  let missing = new Uint16Array(Data.clips.length);
+  let isStale = false;
 
   function hold(name, isMissed) {
     const before = conditions.get(name);
@@ -129,6 +133,12 @@ const Filters = (() => {
       at("decisions").append(button("", () => toggle("decision", value), { class: `chip ${value.replace(" ", "-")}`, "data-value": value, "aria-pressed": "false" }));
       at("decisions").lastChild.append(make("span", {}, value + " "), make("b", {}));
     }
+  }
+
+  function offerDimensions() {
+    document.querySelectorAll(".values").forEach((panel) => panel.remove());
+    at("chips").replaceChildren();
+    at("more").replaceChildren();
     dimensions.forEach((dimension, n) => {
       const panel = make("div", { id: `values-${n}`, class: "values", popover: "auto", role: "group", "aria-label": dimension.name });
       const chip = make("button", { type: "button", class: "chip", popovertarget: panel.id, "data-dimension": dimension.name }, make("span", {}, dimension.name + " "), make("b", {}));
@@ -140,7 +150,10 @@ const Filters = (() => {
         panel.style.top = `${bottom + 4}px`;
         panel.style.maxHeight = `${innerHeight - bottom - 16}px`;
       });
-      panel.addEventListener("toggle", ({ newState }) => newState === "open" && panel.querySelector("input")?.focus());
+      panel.addEventListener("toggle", ({ newState }) => {
+        if (newState === "open") panel.querySelector("input")?.focus();
+        else if (isStale) showDimensions();
+      });
       (dimension.isMore ? at("more") : at("chips")).append(chip);
       at("filters").append(panel);
     });
@@ -185,7 +198,31 @@ const Filters = (() => {
     changed();
   }
 
+  // Clips changed: what they are filtered by may have other values now.
+  function renew() {
+    Search.renew();
+    find();
+    conditions.clear();
+    missing = new Uint16Array(Data.clips.length);
+    holdWords();
+    [...chosen.keys()].forEach(holdChosen);
+    showDecisions();
+    // A list that is open stays as it is until it is closed.
+    isStale = Boolean(document.querySelector(".values:popover-open"));
+    if (!isStale) showDimensions();
+  }
+
+  function showDimensions() {
+    isStale = false;
+    const held = document.activeElement.dataset?.dimension;
+    offerDimensions();
+    showChips();
+    if (held) document.querySelector(`[data-dimension="${CSS.escape(held)}"]`)?.focus();
+  }
+
+  find();
   offerChips();
+  offerDimensions();
   at("search").addEventListener("input", search);
   at("show-all").addEventListener("click", clear);
   at("more-button").addEventListener("click", () => {
@@ -197,5 +234,5 @@ const Filters = (() => {
     holdChosen("decision");
     showDecisions();
   });
-  return { matching, readAddress, writeAddress, clear, search, only: (name, value) => { clear(); toggle(name, value); }, onChange: (listener) => listeners.push(listener) };
+  return { matching, readAddress, writeAddress, renew, clear, search, only: (name, value) => { clear(); toggle(name, value); }, onChange: (listener) => listeners.push(listener) };
 })();

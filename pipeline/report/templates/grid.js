@@ -206,7 +206,7 @@ const Grid = (() => {
     if (!clip.poster) return signOf(clip);
     let canvas = drawn.get(clip);
     drawn.delete(clip);
-    if (canvas?.dataset.tile !== String(tile)) {
+    if (canvas?.dataset.tile !== String(tile) || canvas.dataset.src !== Data.posterOf(clip)) {
       canvas = make("canvas", { class: "poster", "aria-hidden": "true", "data-tile": tile, "data-src": Data.posterOf(clip) });
       sight.observe(canvas);
     }
@@ -266,9 +266,33 @@ const Grid = (() => {
     const old = rendered.get(n);
     if (!old) return;
     stop();
+    const held = old.contains(document.activeElement) ? document.activeElement.dataset.address : "";
     const element = rowOf(lines[n], n);
     old.replaceWith(element);
     rendered.set(n, element);
+    if (held) hold(element, held);
+  }
+
+  // Whoever had a clip chosen has it still, although it was drawn anew.
+  function hold(within, address) {
+    [...within.querySelectorAll(".tile")].find((tile) => tile.dataset.address === address)?.focus({ preventScroll: true });
+  }
+
+  // Shows clips that changed; all of them anew only where others are to be shown than before.
+  function renew(shown, changed) {
+    const there = lines.flatMap(({ rows }) => (rows || []).flatMap(([, cells]) => [...cells.values()].flatMap(({ clips }) => clips)));
+    const before = new Set(there);
+    if (before.size === shown.length && shown.every((clip) => before.has(clip))) {
+      const rows = new Set(changed.map((clip) => clip.row));
+      for (const n of [...rendered.keys()]) if (lines[n].rows?.some(([row]) => rows.has(row))) refresh(n);
+      return;
+    }
+    const { scrollTop } = box();
+    const held = document.activeElement.closest?.(".tile")?.dataset.address;
+    arrange(shown);
+    box().scrollTop = scrollTop;
+    render();
+    if (held) hold(at("canvas"), held);
   }
 
   function cellAt(line, x) {
@@ -363,5 +387,5 @@ const Grid = (() => {
     if (!at("clips").hidden) [...rendered.keys()].filter((n) => lines[n].kind === "rows").forEach(refresh);
   });
   at("compare-chosen").addEventListener("click", () => Pages.compare([...compared]));
-  return { show: arrange, hide: stop, press, focus: focusTile };
+  return { show: arrange, renew, hide: stop, press, focus: focusTile };
 })();

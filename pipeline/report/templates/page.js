@@ -105,6 +105,17 @@ const Pages = (() => {
     at("send-again").hidden = !(Data.served && count);
   }
 
+  // Shows what changed in the view that is open; nobody's place in it is lost.
+  function renew(changed) {
+    Filters.renew();
+    shown = Filters.matching();
+    showCount();
+    showOverview();
+    if (view === "clips") Grid.renew(shown, changed);
+    if (view === "sitting") Sitting.renew(shown, changed);
+    if (view === "charts") Charts.show();
+  }
+
   function save() {
     const link = make("a", { href: URL.createObjectURL(new Blob([Decisions.exported()], { type: "application/json" })), download: `${Data.name}.decisions.json` });
     link.click();
@@ -188,6 +199,7 @@ const Pages = (() => {
   return {
     begin: () => { showUnsaved(); follow(); },
     look: (clip) => go("sitting", { clip }),
+    renew,
     compare: (clips) => go("comparison", { compare: clips }),
     note: (clip) => { noted = clip; write(false); },
   };

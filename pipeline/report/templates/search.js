@@ -60,6 +60,13 @@ const Search = (() => {
     return latest.get(word);
   }
 
+  // Clips changed: their texts are gathered anew.
+  function renew() {
+    columns.length = 0;
+    latest = new Map();
+    requestIdleCallback(prepare);
+  }
+
   addEventListener("load", () => requestIdleCallback(prepare));
-  return { wordsOf, clipsWith };
+  return { wordsOf, clipsWith, renew };
 })();

@@ -59,9 +59,13 @@ const Sitting = (() => {
     at("time").textContent = `${video.currentTime.toFixed(2)} / ${length.toFixed(2)} s`;
   }
 
-  function describe() {
+  function showPlace() {
     const left = queue.filter(isWaiting).length;
     at("sitting-place").textContent = `${queue.indexOf(clip) + 1} of ${queue.length}, ${left} waiting`;
+  }
+
+  function describe() {
+    showPlace();
     at("sitting-title").textContent = clip.address;
     at("sitting-word").textContent = Decisions.textOf(clip);
     at("sitting-word").className = `word ${Decisions.wordOf(clip).replace(" ", "-")}`;
@@ -188,6 +192,15 @@ const Sitting = (() => {
     films.clear();
   }
 
+  // Clips that came meanwhile stand in line; the one that is looked at stays as it is.
+  function renew(clips, changed) {
+    const there = new Set(queue);
+    queue.push(...clips.filter((each) => each.src && !there.has(each)));
+    if (!clip) begin(clips, null);
+    else if (changed.some((each) => each.place === clip.place)) describe();
+    else showPlace();
+  }
+
   at("approve").addEventListener("click", KEYS.a);
   at("reject").addEventListener("click", askReason);
   at("later").addEventListener("click", KEYS.l);
@@ -197,5 +210,5 @@ const Sitting = (() => {
   at("previous").addEventListener("click", KEYS.ArrowLeft);
   at("next").addEventListener("click", KEYS.ArrowRight);
   at("seek").addEventListener("input", () => { films.get(clip).currentTime = Number(at("seek").value); });
-  return { begin, hide, press, current: () => clip };
+  return { begin, renew, hide, press, current: () => clip };
 })();
