@@ -16,7 +16,7 @@ import pytest
 from pipeline.plan.decision_text import read_decisions
 from tests.browser.chromium import FOUND, Page, chromium
 from tests.browser.decision_journal import REFUSED, Journal
-from tests.browser.page_checks import CLIPPED, DRAWN, VIEWS, accessibility_faults, show
+from tests.browser.page_checks import CLIPPED, DRAWN, PALE, VIEWS, accessibility_faults, show
 from tests.browser.serving import serving
 from tests.cli.conftest import SHOP_KEY
 from tests.cli.edits import swap
@@ -117,6 +117,26 @@ def test_the_page_is_the_one_of_the_folder(shop: Path, browser: Page) -> None:
 
 
 @needs_browser
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+def test_every_view_that_is_served_can_be_used_by_everybody(
+    finished: Path, browser: Page, *, dark: bool
+) -> None:
+    """No view of the served page has a violation that axe-core finds, in either scheme."""
+    with serving("pipeline", "review", "shop.yaml", folder=finished) as (_, address):
+        # The page before this one may still ask a server that is gone.
+        browser.open("about:blank")
+        browser.complaints.clear()
+        browser.open(address, dark=dark, height=900)
+        found = {}
+        for view in VIEWS:
+            show(browser, view)
+            found[view] = accessibility_faults(browser) + browser.value(PALE)
+
+        assert {} == {view: faults for view, faults in found.items() if faults}
+        assert [] == browser.complaints
+
+
+@needs_browser
 def test_the_timeline_has_each_phase_of_a_job(finished: Path, browser: Page) -> None:
     """Sent, taken, ended, fetched: each has its time, in this order, and its line in the chart."""
     (page,) = (finished / "outputs").rglob("report/index.html")
@@ -178,6 +198,8 @@ def test_a_conflict_is_shown_and_a_clip_made_anew_is_refused(
         browser.until("Decisions.isSettled()")
         browser.value("Pages.look(Data.byAddress.get('tag[A]#1'))")
         assert browser.value(SAID).startswith("later · saved by ")
+        # A page that nobody sees is not brought up to date: it has the former clip still.
+        browser.value("Object.defineProperty(document, 'hidden', {value: true})")
 
         swap("{{ cup.name }} for", "{{ cup.name }}, new, for")(shop)
         url = f"--base-url=runware={sandbox.base_urls['runware']}"

@@ -11,7 +11,7 @@ const Comparison = (() => {
     at("comparison-empty").hidden = clips.length > 1;
     at("comparison-clips").hidden = clips.length < 2;
     if (clips.length < 2) return;
-    films = clips.map((clip) => film(clip, { preload: "auto" }));
+    films = clips.map((clip) => film(clip, { preload: "auto", style: clip.width ? `aspect-ratio:${clip.width}/${clip.height}` : null }));
     const [first] = clips.map(Data.promptOf);
     at("side-by-side").style.setProperty("--clips", clips.length);
     at("side-by-side").replaceChildren(...clips.map((clip, n) => make("article", { "aria-label": clip.address },
@@ -21,7 +21,7 @@ const Comparison = (() => {
       make("p", { class: "buttons" },
         button(`${n + 1} Approve`, () => decide(n), { "aria-label": `${n + 1} Approve ${clip.address}` }),
         button("Look", () => Pages.look(clip), { "aria-label": `Look at ${clip.address}` })),
-      make("p", { class: "prompt" }, ...differences(first, Data.promptOf(clip), n === 0)))));
+      make("p", { class: "prompt", dir: "auto" }, ...differences(first, Data.promptOf(clip), n === 0)))));
     films[0].ontimeupdate = keepStep;
     start();
   }

@@ -13,9 +13,18 @@ const Decisions = (() => {
   const isFinished = (clip) => Boolean(clip.sha256 && clip.path);
   // What is judged is a clip as the work that it was made for: who shares both shares the decision.
   const judged = ({ key, sha256 }) => `${key} ${sha256}`;
-  const sharing = Map.groupBy(Data.clips.filter(isFinished), judged);
+  const sharing = new Map();
   // A word is asked for of every clip at each filter, and changes of a few places at a decision.
-  const known = new Array(Data.clips.length);
+  const known = [];
+
+  function join(clips) {
+    known.length = 0;
+    for (const clip of clips.filter(isFinished)) {
+      const same = sharing.get(judged(clip));
+      if (!same) sharing.set(judged(clip), [clip]);
+      else if (!same.includes(clip)) same.push(clip);
+    }
+  }
 
   function forget(entry) {
     for (const clip of sharing.get(judged(entry)) || []) for (const other of clip.place.clips) known[other.n] = undefined;
@@ -181,12 +190,16 @@ const Decisions = (() => {
     for (const entry of entries) saved.set(judged(entry), [...(saved.get(judged(entry)) || []), entry]);
   }
 
-  // Takes in what holds now, whoever said it; what this page has not saved yet stays.
-  function renew(entries) {
+  // Takes in clips that changed, and what holds now where that changed, whoever said it; what this
+  // page has not saved yet stays.
+  function renew(clips, entries) {
+    join(clips);
+    if (!entries) return;
     read(entries);
     tell();
   }
 
+  join(Data.clips);
   read(Data.decisions);
   if (!Data.served) {
     try {
