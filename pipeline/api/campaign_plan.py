@@ -22,10 +22,11 @@ from pipeline.api.decision_file import (
 from pipeline.api.input_digests import plan_inputs
 from pipeline.api.loaded_campaign import LoadedCampaign
 from pipeline.api.lock_file import memory_of, with_other_locks
-from pipeline.api.places import loop_rule, read_places, total_places
+from pipeline.api.places import loop_rule, read_places
 from pipeline.domain import EMPTY, PricedItem, Record
 from pipeline.domain.changes import ItemChange
 from pipeline.domain.lock import LockMemory
+from pipeline.domain.loop_places import total_places
 from pipeline.errors import InvalidInput, LedgerLost
 from pipeline.findings import Finding, Severity, plain_finding
 from pipeline.ledger.loss_detection import Loss

@@ -16,7 +16,7 @@ from pipeline.api.campaign_plan import find_loss
 from pipeline.api.campaign_request import CampaignRequest, usage
 from pipeline.api.decision_file import load_decisions
 from pipeline.api.loaded_campaign import LoadedCampaign, load_campaign
-from pipeline.api.places import LoopPlace, read_places, total_places
+from pipeline.api.places import read_places
 from pipeline.api.price_notes import price_lines
 from pipeline.api.report_files import write_files
 from pipeline.api.roots import RootChoice, knows, refuse_two_roots
@@ -24,6 +24,7 @@ from pipeline.api.selection import matching_records
 from pipeline.api.sidecars import write_sidecars
 from pipeline.domain import Record, RunRecord
 from pipeline.domain.acceptance import Each
+from pipeline.domain.loop_places import LoopPlace, total_places
 from pipeline.domain.states import Exit, State, exit_code_for
 from pipeline.errors import InvalidInput, RootRefused
 from pipeline.findings import has_errors

@@ -22,7 +22,7 @@ from pipeline.api.loaded_campaign import LoadedCampaign
 from pipeline.api.lock_file import write_lock_file
 from pipeline.api.locked_run import require_locked
 from pipeline.api.loss_consent import open_for_purchases, require_consent
-from pipeline.api.places import read_places, total_places
+from pipeline.api.places import read_places
 from pipeline.api.provider_access import (
     open_lanes,
     providers_at_work,
@@ -30,6 +30,7 @@ from pipeline.api.provider_access import (
 )
 from pipeline.domain import Event
 from pipeline.domain.acceptance import PlaceTotals
+from pipeline.domain.loop_places import total_places
 from pipeline.errors import InvalidInput
 from pipeline.ledger.repository import Ledger
 from pipeline.media.clip_workers import ClipWorkers

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from pipeline.api.loaded_campaign import LoadedCampaign
-from pipeline.api.places import LoopPlace, ReviewedTake, read_places
+from pipeline.api.places import read_places
 from pipeline.domain.acceptance import DECIDED, Each, NextRound, PlaceHistory, PlaceState
 from pipeline.domain.forecast import (
     LEAST_DECISIONS,
@@ -29,6 +29,7 @@ from pipeline.domain.forecast import (
     PastForecast,
     review_forecast,
 )
+from pipeline.domain.loop_places import LoopPlace, ReviewedTake
 from pipeline.ledger.repository import Ledger
 from pipeline.plan.cells import cells
 from pipeline.plan.row_groups import row_groups

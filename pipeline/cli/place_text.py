@@ -7,7 +7,6 @@ from decimal import Decimal
 from types import MappingProxyType
 
 from pipeline.api.campaign_request import CampaignRequest
-from pipeline.api.places import LoopPlace, ReviewedTake
 from pipeline.domain.acceptance import (
     GAVE_UP,
     Cap,
@@ -15,6 +14,7 @@ from pipeline.domain.acceptance import (
     PlaceTotals,
     TakeOutcome,
 )
+from pipeline.domain.loop_places import LoopPlace, ReviewedTake
 from pipeline.domain.money import exact_usd
 from pipeline.domain.review import Verdict
 from pipeline.report.figures import count_text
@@ -42,7 +42,7 @@ def round_lines(places: PlaceTotals) -> Iterator[str]:
     yield f"places: {', '.join(stand)}"
     if places.goes_on:
         left = [count_text(places.takes_left, "take")]
-        left += [] if places.left_usd is None else [f"{exact_usd(places.left_usd)} USD"]
+        left += [] if places.left_usd is None else [f"at most {exact_usd(places.left_usd)} USD"]
         buys = f"this round: {count_text(places.buys, 'take')}; " if places.buys else ""
         after = " after it" if buys else ""
         yield f"{buys}left to the caps of these places{after}: {', '.join(left)}"

@@ -122,8 +122,11 @@ def merge_decisions(*sides: Iterable[TakeDecision]) -> tuple[TakeDecision, ...]:
 
     Commutative, associative and idempotent: it is the union of sets, in an order of its own.
     """
-    every = {each.id: each for side in sides for each in side}
-    return tuple(sorted(every.values(), key=lambda each: (each.at, each.id)))
+    # Equal decisions have one id, which is a digest: none is made where there is one decision.
+    every = dict.fromkeys(each for side in sides for each in side)
+    if len(every) <= 1:
+        return tuple(every)
+    return tuple(sorted(every, key=lambda each: (each.at, each.id)))
 
 
 def decisions_in_force(
@@ -134,8 +137,9 @@ def decisions_in_force(
     replaced = {each for decision in listed for each in decision.replaces}
     found: dict[tuple[str, str], list[TakeDecision]] = {}
     for decision in listed:
-        if decision.id not in replaced and decision.verdict is not Verdict.REROLL:
-            found.setdefault(decision.clip, []).append(decision)
+        if decision.verdict is Verdict.REROLL or (replaced and decision.id in replaced):
+            continue
+        found.setdefault(decision.clip, []).append(decision)
     return found
 
 

@@ -17,11 +17,9 @@ import orjson
 from sqlalchemy import Connection, insert, select, update
 
 from pipeline.errors import LedgerDamaged
-from pipeline.ledger.connection import connect, translate_errors
+from pipeline.ledger.location import database_of
 from pipeline.ledger.migrations import VERSION, version
-from pipeline.ledger.root_lock import LEDGER
 from pipeline.ledger.sql_schema import commands
-from pipeline.storage.fs import STATE_FOLDER
 
 TOO_LATE = "no run was there to obey it"
 EMPTY: Mapping[str, Any] = MappingProxyType({})
@@ -44,10 +42,14 @@ def send_command(
     It takes no lock of the root's: the run keeps that. LedgerDamaged if the ledger is not of this
     version: then no run of this version is at work.
     """
-    path = root / STATE_FOLDER / LEDGER
-    with translate_errors(path), closing(connect(path)) as connection, connection.begin():
+    database = database_of(root)
+    with (
+        database.translate_errors(),
+        closing(database.connect()) as connection,
+        connection.begin(),
+    ):
         if version(connection) != VERSION:
-            raise LedgerDamaged(f"{path}: it is of another version: no run of this one uses it")
+            raise LedgerDamaged(f"{database}: it is of another version: no run of this one uses it")
         row = {"campaign": campaign, "name": name, "sent_at": at}
         statement = insert(commands).values({**row, "arguments": orjson.dumps(dict(arguments))})
         (command_id,) = connection.execute(statement).inserted_primary_key or (0,)
@@ -56,10 +58,10 @@ def send_command(
 
 def find_answer(root: Path, command_id: int) -> str | None:
     """Return what the run answered to a command; None if it has not answered yet."""
-    path = root / STATE_FOLDER / LEDGER
+    database = database_of(root)
     with (
-        translate_errors(path),
-        closing(connect(path, readonly=True)) as connection,
+        database.translate_errors(),
+        closing(database.connect(readonly=True)) as connection,
         connection.begin(),
     ):
         known = select(commands.c.answer).where(commands.c.id == command_id)

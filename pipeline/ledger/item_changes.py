@@ -33,7 +33,7 @@ from pipeline.domain.states import (
     status_of,
 )
 from pipeline.ledger.outputs import CLIP, EXTENSION
-from pipeline.ledger.overlay import part_places
+from pipeline.ledger.overlay import ledger_rows, part_places
 from pipeline.ledger.payload import key_values, load_places
 from pipeline.ledger.plan_totals import current, stands
 from pipeline.ledger.sql_schema import (
@@ -196,19 +196,13 @@ def _last_plan(connection: Connection, rows: Sequence[RowMapping]) -> dict[int, 
     if not rows:
         return {}
     other = [row["id"] for row in rows if row["previous_key"] not in {"", row["key"]}]
-    marks = ", ".join("?" * len(other))
-    # `main`, for without it SQLite finds the draft's table of that name.
-    query = f"SELECT item_id, data FROM main.payloads WHERE item_id IN ({marks})"  # noqa: S608
     kept = {
         row.item_id: _content(orjson.loads(row.data))
-        for row in connection.exec_driver_sql(query, tuple(other))
+        for row in ledger_rows(connection, payloads, other)
     }
-    marks = ", ".join("?" * len(rows))
-    query = f"SELECT id, output, key FROM main.items WHERE id IN ({marks})"  # noqa: S608
-    ids = tuple(row["id"] for row in rows)
     return {
         row.id: Published(output=row.output, key=row.key, content=kept.get(row.id))
-        for row in connection.exec_driver_sql(query, ids)
+        for row in ledger_rows(connection, items, [row["id"] for row in rows])
     }
 
 

@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
 from typing import Any
 
 from sqlalchemy import Connection, delete, func, select, update
 
+from pipeline.domain.loop_places import LoopTake, PlaceCost
 from pipeline.domain.states import UNBOUGHT, State
 from pipeline.ledger.budgets import bound
 from pipeline.ledger.jobs import free_again
@@ -25,46 +25,6 @@ _PAGE = 500
 _OF_ITEM = (*("address", "shot", "row_key", "key", "position", "high_microusd"), "selected")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LoopTake:
-    """A take of the plan, as the loop looks at it."""
-
-    item_id: int
-    address: str
-    shot: str
-    row_key: str
-    key: str
-    """Its job's: that of its clip, where it has one."""
-    state: State
-    cause: str = ""
-    message: str = ""
-    free: bool = False
-    """It failed, and is known to have been free and transient."""
-    again: bool = False
-    """It failed, and the next run buys it without a word."""
-    sha256: str = ""
-    """Its clip, here or paid elsewhere; empty where there is none."""
-    elsewhere: bool = False
-    """Its clip was paid elsewhere, and is not here."""
-    high_usd: Decimal | None = None
-    """What making it would reserve; None where that is not known."""
-    selected: bool = True
-    shared: bool = False
-    """Another item's purchase makes it."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PlaceCost:
-    """What was paid at a place, under whichever prompt."""
-
-    charged_usd: Decimal = Decimal(0)
-    bound_usd: Decimal = Decimal(0)
-    """Charged + reserved + possible."""
-    keys: frozenset[str] = frozenset()
-    """The works that were bought there."""
-
-
-NO_COST = PlaceCost()
 FindUnwanted = Callable[[Iterable[LoopTake], Mapping[str, PlaceCost]], Iterator[int]]
 """Yields the ids of items that their places do not want, of takes in plan order."""
 

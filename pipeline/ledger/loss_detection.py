@@ -20,10 +20,13 @@ from sqlalchemy import Connection, ScalarSelect, func, insert, select
 from pipeline.domain.lock import NOTHING_REMEMBERED, LockMemory
 from pipeline.errors import LedgerLost
 from pipeline.ledger.connection import upsert
-from pipeline.ledger.intent_counter import COUNTER, UNREADABLE, read_counters, write_offs
+from pipeline.ledger.counter_file import UNREADABLE
+from pipeline.ledger.intent_counter import COUNTER, read_counters, write_offs
+from pipeline.ledger.location import database_of
 from pipeline.ledger.purchases import PAID_ELSEWHERE
 from pipeline.ledger.root_lock import LEDGER, README
 from pipeline.ledger.sql_schema import campaigns, clips, losses, purchases, set_aside
+from pipeline.ledger.sqlite import SqliteFile
 from pipeline.storage.downloads import PartialDownload
 from pipeline.storage.fs import STATE_FOLDER
 
@@ -118,19 +121,14 @@ def leftovers(root: Path) -> tuple[str, ...]:
     ]
     files += [f"{campaign}/{COUNTER}" for campaign in read_counters(root)]
     # A ledger whose file has something in it may well have a -wal of its own.
-    stray = (folder / _WAL).exists() and is_empty(folder / LEDGER)
+    stray = (folder / _WAL).exists() and SqliteFile(folder / LEDGER).is_empty()
     return (_WAL, *files) if stray else tuple(files)
-
-
-def is_empty(ledger: Path) -> bool:
-    """Tell whether a ledger's file is not there, or has nothing in it."""
-    return not ledger.is_file() or not ledger.stat().st_size
 
 
 def is_missing(root: Path) -> bool:
     """Tell whether nothing was bought in a root yet; LedgerLost if its ledger is gone or empty."""
     left = leftovers(root)
-    if not is_empty(root / STATE_FOLDER / LEDGER):
+    if not database_of(root).is_empty():
         return False
     refuse_lost(root, left)
     return True
@@ -140,7 +138,7 @@ def refuse_lost(root: Path, left: tuple[str, ...]) -> None:
     """Raise LedgerLost where something shows that there was a ledger."""
     if left:
         raise LedgerLost(
-            f"{root / STATE_FOLDER / LEDGER}: it is gone or empty, but there was one: it left"
+            f"{database_of(root)}: it is gone or empty, but there was one: it left"
             f" {', '.join(left)}. All that it knew would be bought again, so nothing is sent. The"
             f" ways on: `callsheet ledger restore FILE --root {root}` puts a backup in its place;"
             " `callsheet store adopt M` takes the clips that are still there; `callsheet run M"

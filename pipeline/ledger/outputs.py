@@ -116,27 +116,28 @@ class Landing:
     message: str = ""
     twin: str = ""
     """The address of the item that has received the very same file before, if any."""
+    views: Sequence[View] = ()
+    """The output paths in the campaign's plan that want the clip."""
 
 
 def land(
     connection: Connection,
     *,
+    campaign: str,
     job: Job,
-    after: State,
     clip: Clip,
-    cause: str = "",
-    message: str = "",
+    found: Landing,
+    at: float,
 ) -> Landing:
-    """Write that the clip is in the store, verified, and return how it was taken.
+    """Write that the clip is in the store, verified, since `at`, and return how it was taken.
 
-    The same bytes cannot be made twice. Where another work has received them already, it is off
-    spec for what differs in more than its take; for another take it is done, with a warning. Both
-    are told, for it may be the first that is wrong.
+    `found` is what it is by itself. The same bytes cannot be made twice. Where another work has
+    received them already, it is off spec for what differs in more than its take; for another take
+    it is done, with a warning. Both are told, for it may be the first that is wrong.
     """
-    landing = Landing(state=after, cause=cause, message=message)
     twin = _twin(connection, job, clip)
+    landing = found if twin is None else _twin_landing(found, twin)
     if twin is not None:
-        landing = _twin_landing(landing, twin)
         note = f"the very same file was received for {job.address}: look at both"
         connection.execute(
             update(jobs).where(jobs.c.key == twin.key, jobs.c.message == "").values(message=note)
@@ -144,7 +145,9 @@ def land(
     told = {"cause": landing.cause, "message": landing.message}
     move(connection, key=job.key, before=job.state, after=landing.state, **told)
     keep(connection, key=job.key, clip=clip)
-    return landing
+    if job.purchase is not None:
+        execute(connection, _FETCH, {"b_purchase": job.purchase.id, "b_at": at})
+    return replace(landing, views=_views_of(connection, campaign=campaign, key=job.key))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -221,7 +224,7 @@ def views(
     return [_view(campaign, row) for row in connection.execute(query).mappings()]
 
 
-def views_of(connection: Connection, *, campaign: str, key: str) -> list[View]:
+def _views_of(connection: Connection, *, campaign: str, key: str) -> list[View]:
     """Return the output paths in the campaign's plan of one key alone."""
     rows = execute(connection, _VIEWS_OF_KEY, {"b_campaign": campaign, "b_key": key}).fetchall()
     return [_view(campaign, dict(zip(_VIEW_COLUMNS, row, strict=True))) for row in rows]
@@ -441,5 +444,10 @@ _NEW_PLACE = upsert(outputs).values({own.name: bindparam(own.name) for own in ou
 _PLACE = _NEW_PLACE.on_conflict_do_update(
     index_elements=["item_id", "role"],
     set_={name: _NEW_PLACE.excluded[name] for name in ("path", "sha256", "signature", "mode")},
+)
+_FETCH = (
+    update(purchases)
+    .where(purchases.c.id == bindparam("b_purchase"))
+    .values(fetched_at=bindparam("b_at"))
 )
 _LAND = update(jobs).where(jobs.c.key == bindparam("b_key")).values(sha256=bindparam("b_sha256"))

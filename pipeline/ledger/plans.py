@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import Any, Self, TypeVar
 
 import orjson
@@ -28,7 +27,7 @@ from pipeline.domain.lock import LockMemory
 from pipeline.ledger import item_changes, loop_takes, plan_totals, record_pages
 from pipeline.ledger import outputs as placed
 from pipeline.ledger.budgets import campaign_scope, open_scope
-from pipeline.ledger.connection import translate_errors, upsert
+from pipeline.ledger.connection import LedgerDatabase, upsert
 from pipeline.ledger.fast_sql import Clashed, execute_many
 from pipeline.ledger.group_commit import Operation, Writer
 from pipeline.ledger.job_sharing import lead_jobs, share_jobs
@@ -283,13 +282,13 @@ class PlanDraft:
         writer: Writer,
         campaign: str,
         *,
-        path: Path | None,
+        database: LedgerDatabase,
         purchases: int,
         memory: LockMemory,
         dry: bool,
     ) -> None:
         self._writer = writer
-        self._path = path
+        self._database = database
         self._campaign = campaign
         self._dry = dry
         self._signatures: dict[str, str] = {}
@@ -399,7 +398,7 @@ class PlanDraft:
             signatures=self._signatures,
             made_from=made_from,
         )
-        with translate_errors(self._path):
+        with self._database.translate_errors():
             self._writer.write_now(publishing)
 
     def _take_in(self, memory: LockMemory) -> None:
@@ -410,7 +409,7 @@ class PlanDraft:
         if not unsettled:
             return
         if not self._dry:
-            with translate_errors(self._path):
+            with self._database.translate_errors():
                 self._writer.write_now(
                     partial(take_in, campaign=self._campaign, unsettled=unsettled)
                 )
@@ -426,7 +425,7 @@ class PlanDraft:
         self._draft(taking)
 
     def _draft(self, operation: Operation[T]) -> T:
-        with translate_errors(self._path):
+        with self._database.translate_errors():
             return self._writer.draft(operation)
 
 

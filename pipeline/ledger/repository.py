@@ -25,6 +25,7 @@ from pipeline.domain import Policy, Record, RunRecord
 from pipeline.domain.changes import EarlierWork, ItemChange
 from pipeline.domain.item import Alike
 from pipeline.domain.lock import NOTHING_REMEMBERED, LockedClip, LockMemory
+from pipeline.domain.loop_places import LoopTake, PlaceCost
 from pipeline.domain.states import State
 from pipeline.ledger import (
     adoptions,
@@ -45,23 +46,15 @@ from pipeline.ledger import (
     record_pages,
 )
 from pipeline.ledger.adoptions import Adopter, PlacedFile
-from pipeline.ledger.connection import (
-    allow_temporary,
-    be_patient,
-    checkpoint,
-    connect,
-    quickly_checked,
-    translate_errors,
-)
+from pipeline.ledger.connection import LedgerDatabase, dialect
 from pipeline.ledger.event_log import Notable
 from pipeline.ledger.group_commit import Operation, Writer
 from pipeline.ledger.intent_counter import IntentCounter
 from pipeline.ledger.jobs import Job
-from pipeline.ledger.loop_takes import LoopTake, PlaceCost
+from pipeline.ledger.location import database_of
 from pipeline.ledger.loss_detection import (
     Loss,
     Traces,
-    is_empty,
     is_missing,
     leftovers,
     read_traces,
@@ -91,12 +84,12 @@ from pipeline.ledger.root_identity import (
     record_identity,
     refuse_other_kind,
 )
-from pipeline.ledger.root_lock import LEDGER, RootLock, explain, keep_strays, prepare, touch
+from pipeline.ledger.root_lock import RootLock, explain, prepare
 from pipeline.ledger.run_ledger import RunLedger
 from pipeline.ledger.run_list import list_runs
 from pipeline.ledger.sql_schema import losses, set_aside
+from pipeline.ledger.sqlite import SqliteFile
 from pipeline.ledger.standing_plan_access import StandingPlanAccess
-from pipeline.storage.fs import STATE_FOLDER
 
 T = TypeVar("T")
 _KEYS_AT_ONCE = 500
@@ -107,19 +100,19 @@ class Ledger:
 
     def __init__(
         self,
-        path: Path | None,
+        database: LedgerDatabase,
         *,
         writing: Connection,
         reading: Connection | None = None,
         occupancy: RootLock | None = None,
         counter: IntentCounter | None = None,
-        traces: Traces | None = None,
+        traces: Callable[[], Traces] = Traces,
         dry: bool = False,
     ) -> None:
-        self.path = path
+        self.database = database
         self._counter = counter
         self._writer = Writer(writing, counter.follow if counter else None)
-        # A copy is held against what lay on disk before it was made.
+        # What lies outside the ledger: a copy is held against what lay there before it was made.
         self._traces = traces
         self._reading = reading
         # Those who link clips read from threads of their own.
@@ -149,37 +142,40 @@ class Ledger:
         Raises LedgerInUse if another process works in this root, RootRefused if it is a copy or of
         another kind, LedgerLost, LedgerDamaged or Unusable.
         """
-        path, now = prepare(root), (clock or RealClock()).now()
+        database, now = database_of(root), (clock or RealClock()).now()
+        folder = prepare(root)
         with ExitStack() as undo:
             occupancy = RootLock(root, since=now)
             undo.callback(occupancy.release)
             # Before a file is made: what stands here now is what an earlier ledger has left.
             left = leftovers(root)
-            if anew:
-                keep_strays(path, now)
-            else:
+            if not anew:
                 is_missing(root)
-            touch(path)
-            with translate_errors(path):
-                reading = undo.enter_context(closing(connect(path, readonly=True)))
+            database.make(now, anew=anew)
+            with database.translate_errors():
+                reading = undo.enter_context(closing(database.connect(readonly=True)))
                 # First of all: what is damaged, or not ours, is not written to.
                 with reading.begin():
-                    quickly_checked(reading)
-                    known = read_version(path, reading)
+                    dialect(reading).quickly_checked(reading)
+                    known = read_version(database, reading)
                     identity, moved_from = identify(reading, root, kind=kind, adopt=adopt)
                 # A file with something in it may hold no table all the same: it is lost as well.
                 if not known and not anew:
                     refuse_lost(root, left)
-                writing = undo.enter_context(closing(connect(path)))
-                counter = IntentCounter(root)
+                writing = undo.enter_context(closing(database.connect()))
                 ledger = cls(
-                    path, writing=writing, reading=reading, occupancy=occupancy, counter=counter
+                    database,
+                    writing=writing,
+                    reading=reading,
+                    occupancy=occupancy,
+                    counter=IntentCounter(root),
+                    traces=partial(read_traces, root),
                 )
                 ledger.moved_from = moved_from
                 gone = None if known else partial(record_gone, root=root, left=left, at=now)
                 ledger._write_now(partial(_begin, gone=gone, identity=identity))
             # Not earlier: the notice counts as proof that there was a ledger (`leftovers`).
-            explain(path.parent)
+            explain(folder)
             undo.pop_all()
         return ledger
 
@@ -194,17 +190,17 @@ class Ledger:
         if root is None:
             return cls._private(Traces())
         traces, left = read_traces(root), leftovers(root)
-        path, known = root / STATE_FOLDER / LEDGER, 0
-        if not is_empty(path):
-            with ExitStack() as undo, translate_errors(path):
-                source = undo.enter_context(closing(connect(path, readonly=True)))
+        database, known = database_of(root), 0
+        if not database.is_empty():
+            with ExitStack() as undo, database.translate_errors():
+                source = undo.enter_context(closing(database.connect(readonly=True)))
                 with source.begin():
-                    known = read_version(path, source)
+                    known = read_version(database, source)
                     refuse_other_kind(source, root, kind)
                 if known == VERSION:
-                    allow_temporary(source)
+                    dialect(source).allow_temporary(source)
                     undo.pop_all()
-                    return cls(path, writing=source, traces=traces, dry=True)
+                    return cls(database, writing=source, traces=lambda: traces, dry=True)
                 if known:
                     with source.begin():
                         older = partial(overlay.copy_older, source)
@@ -220,7 +216,8 @@ class Ledger:
 
         One that stands for a root's is `dry`: what is drafted stays a draft beside what it knows.
         """
-        ledger = cls(None, writing=connect(None), traces=traces, dry=dry)
+        scratch = SqliteFile()
+        ledger = cls(scratch, writing=scratch.connect(), traces=lambda: traces, dry=dry)
         ledger._write_now(migrate)
         if fill is not None:
             ledger._write_now(fill)
@@ -232,17 +229,17 @@ class Ledger:
 
         Raises RootRefused if the root is of another kind, LedgerLost where it is gone.
         """
-        path, left = root / STATE_FOLDER / LEDGER, leftovers(root)
+        database, left = database_of(root), leftovers(root)
         if is_missing(root):
             return None
-        with ExitStack() as undo, translate_errors(path):
-            reading = undo.enter_context(closing(connect(path, readonly=True)))
+        with ExitStack() as undo, database.translate_errors():
+            reading = undo.enter_context(closing(database.connect(readonly=True)))
             with reading.begin():
-                known = read_version(path, reading)
+                known = read_version(database, reading)
                 refuse_other_kind(reading, root, kind)
             if known == VERSION:
                 undo.pop_all()
-                return cls(path, writing=reading)
+                return cls(database, writing=reading, traces=partial(read_traces, root))
         if not known:
             refuse_lost(root, left)
         # Only who works in a root brings its ledger up to date.
@@ -271,7 +268,7 @@ class Ledger:
         self._readers.shutdown(wait=True)
         if self._reading is not None:
             self._reading.close()
-        self._writer.close(checkpoint if self._occupancy is not None else None)
+        self._writer.close(whole=self._occupancy is not None)
         if self._occupancy is not None:
             self._occupancy.release()
 
@@ -291,7 +288,7 @@ class Ledger:
         return PlanDraft(
             self._writer,
             campaign,
-            path=self.path,
+            database=self.database,
             purchases=purchases,
             memory=self._memory,
             dry=self._dry,
@@ -303,14 +300,14 @@ class Ledger:
 
     def _write_now(self, operation: Operation[T]) -> T:
         """Run the operation in a transaction of its own; return once it is on disk."""
-        with translate_errors(self.path):
+        with self.database.translate_errors():
             return self._writer.write_now(operation)
 
     def _read(self, operation: Operation[T]) -> T:
         """Return what the operation reads from what is committed."""
         if self._reading is None:
             return self._write_now(operation)
-        with translate_errors(self.path), self._reading_turn, self._reading.begin():
+        with self.database.translate_errors(), self._reading_turn, self._reading.begin():
             return operation(self._reading)
 
     def states(self, keys: Iterable[str]) -> Mapping[str, State]:
@@ -422,10 +419,6 @@ class Ledger:
         """Return the plan's output paths (`outputs.views`)."""
         return self._read(partial(outputs.views, **where))
 
-    def views_of(self, key: str, *, campaign: str) -> list[View]:
-        """Return the output paths of the campaign's plan that want a key's clip."""
-        return self._read(partial(outputs.views_of, campaign=campaign, key=key))
-
     def place(self, view: View, *, signature: str, mode: int) -> None:
         """Write that an item's clip stands at its output path now."""
         self._write_now(partial(outputs.place_views, placed=[(view, signature, mode)]))
@@ -524,8 +517,8 @@ class Ledger:
         return self._read(partial(paid_elsewhere.sum_elsewhere, campaign=campaign))
 
     def broken_pages(self) -> list[str]:
-        """Return what SQLite finds wrong with the file."""
-        return self._read(contradictions.broken_pages)
+        """Return what the database finds wrong with itself."""
+        return self._read(lambda connection: dialect(connection).broken_pages(connection))
 
     def contradictions(self) -> list[str]:
         """Return what the tables promise each other and do not keep."""
@@ -540,18 +533,18 @@ class Ledger:
 
         What is in `memory` is not lost.
         """
-        finding = partial(loss_detection.find_loss, traces=self._traces_now(), memory=memory)
+        finding = partial(loss_detection.find_loss, traces=self._traces(), memory=memory)
         return self._read(partial(finding, campaign=campaign))
 
     def find_losses(self) -> list[Loss]:
         """Return what the ledger has lost, by campaign."""
-        return self._read(partial(loss_detection.find_losses, traces=self._traces_now()))
+        return self._read(partial(loss_detection.find_losses, traces=self._traces()))
 
     def settle_loss(self, loss: Loss, *, now: datetime, partly: bool = False) -> None:
         """Write down that a person agreed to go on without what is lost, or with some of it."""
         settling = partial(loss_detection.settle, loss=loss, at=now.timestamp(), partly=partly)
         if self._dry:
-            with translate_errors(self.path):
+            with self.database.translate_errors():
                 for table in (losses, set_aside):
                     self._writer.draft(partial(overlay.shadow_whole, table=table))
                 self._writer.draft(settling)
@@ -560,12 +553,6 @@ class Ledger:
         # After the agreement is on disk: dropped before it, the counter would hide the loss.
         if self._counter is not None and not partly:
             self._counter.renew(loss.campaign)
-
-    def _traces_now(self) -> Traces:
-        """Return what lies outside the ledger: a copy's is that of when it was made."""
-        if self._traces is None and self.path is not None:
-            return read_traces(self.path.parent.parent)
-        return self._traces or Traces()
 
 
 class _Access:
@@ -593,4 +580,4 @@ def _begin(connection: Connection, *, gone: Operation[None] | None, identity: Ro
     if gone is not None:
         gone(connection)
     jobs.recover(connection)
-    be_patient(connection)
+    dialect(connection).be_patient(connection)

@@ -20,9 +20,10 @@ from sqlalchemy import Connection, delete, insert, inspect, select
 
 from pipeline.domain.accounts import key_fingerprint, rehearsal_key
 from pipeline.errors import LedgerDamaged, LedgerInUse, RootRefused, Unusable
-from pipeline.ledger.connection import connect, translate_errors
+from pipeline.ledger.location import database_of
 from pipeline.ledger.root_lock import LEDGER
 from pipeline.ledger.sql_schema import purchases, root_identity
+from pipeline.ledger.sqlite import SqliteFile
 from pipeline.storage.fs import STATE_FOLDER
 
 REHEARSAL_FOLDER = "rehearsal"
@@ -101,12 +102,12 @@ def refusal_of_work(root: Path, *, adopt: bool) -> str:
 
     For those who only read: they would say nothing of it.
     """
-    ledger = root / STATE_FOLDER / LEDGER
-    if not ledger.is_file() or not ledger.stat().st_size:
+    database = database_of(root)
+    if database.is_empty():
         return ""
     with (
-        translate_errors(ledger),
-        closing(connect(ledger, readonly=True)) as connection,
+        database.translate_errors(),
+        closing(database.connect(readonly=True)) as connection,
         connection.begin(),
     ):
         try:
@@ -207,8 +208,8 @@ def _still_there(identity: RootIdentity, root: Path) -> bool:
     try:
         ledger.stat()
         with (
-            translate_errors(ledger),
-            closing(connect(ledger, readonly=True)) as original,
+            SqliteFile(ledger).translate_errors(),
+            closing(SqliteFile(ledger).connect(readonly=True)) as original,
             original.begin(),
         ):
             found = _read_identity(original)

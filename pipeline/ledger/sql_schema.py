@@ -199,11 +199,14 @@ purchases = Table(
     Column("account", Text, nullable=False, server_default=""),
     *_texts("seed"),
     Column("nsfw", Integer),
+    Column("fetched_at", Float),
     UniqueConstraint("provider", "task", name="one_purchase_per_task"),
 )
 """One line per paid try, written before its request leaves.
 
 `seed` and `nsfw` are what the provider tells of the result; NULL where it does not judge it.
+`accepted_at` is when the provider named its task, `ended_at` when it said that the task had ended,
+`fetched_at` when the clip was in the store, verified.
 
 A try that was refused and is sent again under its client id is the same line: `sends` counts.
 `account` is the name of the account it was sent from, never its key; empty for the one without a

@@ -115,6 +115,24 @@ class Files(Protocol):
         ...
 
 
+def stat_of(path: str) -> FileStat | None:
+    """Return what is known of a file without reading it; None if nothing is there."""
+    try:
+        found = os.lstat(path)
+    except NotADirectoryError:
+        return FileStat(regular=False)
+    except OSError as fault:
+        if isinstance(fault, FileNotFoundError) or is_the_path(fault):
+            return None
+        raise
+    return FileStat(
+        regular=stat.S_ISREG(found.st_mode),
+        signature=signature(found),
+        mode=stat.S_IMODE(found.st_mode),
+        links=found.st_nlink,
+    )
+
+
 class RealFiles:
     """The files below a real root."""
 
@@ -128,20 +146,7 @@ class RealFiles:
 
     def stat(self, path: str) -> FileStat | None:
         """Return what is known of a path without reading it; None if nothing is there."""
-        try:
-            found = os.lstat(f"{self._root}/{path}")
-        except NotADirectoryError:
-            return FileStat(regular=False)
-        except OSError as fault:
-            if isinstance(fault, FileNotFoundError) or is_the_path(fault):
-                return None
-            raise
-        return FileStat(
-            regular=stat.S_ISREG(found.st_mode),
-            signature=signature(found),
-            mode=stat.S_IMODE(found.st_mode),
-            links=found.st_nlink,
-        )
+        return stat_of(f"{self._root}/{path}")
 
     def digest(self, path: str) -> str:
         """Return the SHA-256 of a regular file's bytes; empty where they cannot be read."""

@@ -21,11 +21,11 @@ import orjson
 from pipeline.domain import Budget, Policy, PricedItem, Record
 from pipeline.domain.acceptance import PlaceTotals
 from pipeline.domain.changes import ChangeGroup
+from pipeline.domain.loop_places import LoopTake, PlaceCost
 from pipeline.domain.money import exact_usd
 from pipeline.domain.states import MAKES, UNSETTLED_STATUSES, State, Status, status_of
 from pipeline.findings import Finding, group_findings, has_errors
 from pipeline.ledger import outputs, payload
-from pipeline.ledger.loop_takes import LoopTake, PlaceCost
 from pipeline.ledger.paid_elsewhere import AbsentClip
 from pipeline.ledger.plan_rows import Planned
 from pipeline.ledger.plan_totals import Line, PlanTotals

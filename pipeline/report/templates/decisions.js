@@ -13,9 +13,16 @@ const Decisions = (() => {
   const isFinished = (clip) => Boolean(clip.sha256 && clip.path);
   // What is judged is a clip as the work that it was made for: who shares both shares the decision.
   const judged = ({ key, sha256 }) => `${key} ${sha256}`;
-  const here = new Set(Data.clips.filter(isFinished).map(judged));
+  let sharing = Map.groupBy(Data.clips.filter(isFinished), judged);
+  // A word is asked for of every clip at each filter, and changes of a few places at a decision.
+  let known = new Array(Data.clips.length);
+
+  function forget(entry) {
+    for (const clip of sharing.get(judged(entry)) || []) for (const other of clip.place.clips) known[other.n] = undefined;
+  }
 
   function holds(clip) {
+    if (!saved.size && !pending.size) return [];
     const entry = pending.get(judged(clip));
     return entry ? [entry] : saved.get(judged(clip)) || [];
   }
@@ -31,6 +38,10 @@ const Decisions = (() => {
   }
 
   function wordOf(clip) {
+    return (known[clip.n] ??= readWord(clip));
+  }
+
+  function readWord(clip) {
     if (!isFinished(clip)) return "no clip";
     const entry = of(clip);
     if (entry) return entry.verdict;
@@ -69,6 +80,7 @@ const Decisions = (() => {
   // In the order in which they were made: the server writes each to the disk before it answers.
   let sending = Promise.resolve();
   let underWay = 0;
+  let sent = 0;
   function flush() {
     underWay += 1;
     sending = sending.then(async () => {
@@ -76,6 +88,7 @@ const Decisions = (() => {
         const [entry] = unsaved;
         try {
           const decision = await send(entry);
+          sent += 1;
           saved.set(judged(entry), [decision]);
           fault = "";
         } catch (error) {
@@ -89,6 +102,7 @@ const Decisions = (() => {
         }
         unsaved.shift();
         if (pending.get(judged(entry)) === entry) pending.delete(judged(entry));
+        forget(entry);
       }
       return true;
     }).finally(() => { underWay -= 1; });
@@ -105,6 +119,7 @@ const Decisions = (() => {
     if (!isUndone) history.push({ clip, entry, before: of(clip) });
     unsaved.push(entry);
     pending.set(judged(entry), entry);
+    forget(entry);
     keep();
     const isDurable = Data.served ? (await flush()) && !refused.has(entry) : true;
     tell(clip);
@@ -121,6 +136,7 @@ const Decisions = (() => {
       const earlier = unsaved.findLast((each) => judged(each) === judged(clip));
       if (earlier) pending.set(judged(clip), earlier);
       else pending.delete(judged(clip));
+      forget(clip);
       keep();
       tell(clip);
     } else {
@@ -160,12 +176,27 @@ const Decisions = (() => {
     return found;
   }
 
-  for (const entry of Data.decisions) saved.set(judged(entry), [...(saved.get(judged(entry)) || []), entry]);
+  function read(entries) {
+    saved.clear();
+    for (const entry of entries) saved.set(judged(entry), [...(saved.get(judged(entry)) || []), entry]);
+  }
+
+  // Clips changed. Takes in what holds of them now, whoever said it, where anything else does than
+  // before; what this page has not saved yet stays.
+  function renew(entries) {
+    sharing = Map.groupBy(Data.clips.filter(isFinished), judged);
+    known = new Array(Data.clips.length);
+    if (!entries) return;
+    read(entries);
+    tell();
+  }
+
+  read(Data.decisions);
   if (!Data.served) {
     try {
       const left = JSON.parse(localStorage.getItem(storage) || "[]");
       const isSaved = (entry) => Data.decisions.some((known) => judged(known) === judged(entry) && known.verdict === entry.verdict);
-      unsaved = left.filter((entry) => here.has(judged(entry)) && !isSaved(entry));
+      unsaved = left.filter((entry) => sharing.has(judged(entry)) && !isSaved(entry));
       unsaved.forEach((entry) => pending.set(judged(entry), entry));
     } catch {
       fault = "This browser keeps nothing for a page from a folder: export before you leave.";
@@ -175,5 +206,5 @@ const Decisions = (() => {
     if (waiting().length) event.preventDefault();
   });
 
-  return { of, wordOf, textOf, differing, record, undo, merge, exported, flush, isFinished, isSettled: () => underWay === 0, unsavedCount: () => waiting().length, faultText: () => fault, onChange: (listener) => listeners.push(listener) };
+  return { of, wordOf, textOf, differing, record, undo, merge, exported, flush, renew, isFinished, sentCount: () => sent, isSettled: () => underWay === 0, unsavedCount: () => waiting().length, faultText: () => fault, onChange: (listener) => listeners.push(listener) };
 })();
