@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 import shutil
 import signal
@@ -198,8 +199,11 @@ def test_a_conflict_is_shown_and_a_clip_made_anew_is_refused(
         browser.until("Decisions.isSettled()")
         browser.value("Pages.look(Data.byAddress.get('tag[A]#1'))")
         assert browser.value(SAID).startswith("later · saved by ")
-        # A page that nobody sees is not brought up to date: it has the former clip still.
-        browser.value("Object.defineProperty(document, 'hidden', {value: true})")
+        seen = browser.value(
+            "(({address, take, key, sha256}) => ({address, take, key, sha256, verdict: 'approved',"
+            " reason: '', note: '', at: '2026-11-29T12:00:00Z', replaces: []}))"
+            "(Data.byAddress.get('tag[A]#1'))"
+        )
 
         swap("{{ cup.name }} for", "{{ cup.name }}, new, for")(shop)
         url = f"--base-url=runware={sandbox.base_urls['runware']}"
@@ -213,16 +217,23 @@ def test_a_conflict_is_shown_and_a_clip_made_anew_is_refused(
             aside.rename(original)
         assert 0 == made.returncode, made.stdout + made.stderr
         before = (shop / FILE).read_bytes()
+        browser.until(f"Data.byAddress.get('tag[A]#1').sha256 !== '{seen['sha256']}'")
+        assert "another clip is there by now" == browser.value(SAID)
+        browser.press("a")
+
+        why = "There is another clip at tag[A]#1 by now: look at it first"
+        assert why in browser.value("document.getElementById('announcement').textContent")
+        # A page that does not know it yet is refused by the server.
+        told = browser.value(
+            "fetch('../decisions', {method: 'POST', headers: {'Content-Type': 'application/json'},"
+            f" body: JSON.stringify({json.dumps(seen)})}}).then((answer) => answer.text())"
+        )
+        assert "there is another clip at tag[A]#1 by now: load the page again" in told
+        assert before == (shop / FILE).read_bytes()
+        assert "waiting" == browser.value(SAID)
         browser.press("a")
         browser.until("Decisions.isSettled()")
-
-        why = "there is another clip at tag[A]#1 by now: load the page again"
-        assert why in browser.value("document.getElementById('unsaved-text').textContent")
-        assert why in browser.value("document.getElementById('announcement').textContent")
-        assert browser.value(SAID).startswith("later · saved by ")
-        assert before == (shop / FILE).read_bytes()
-        browser.open(f"{address}#view=overview")
-        assert "waiting" == browser.value("Decisions.wordOf(Data.byAddress.get('tag[A]#1'))")
+        assert "approved" == browser.value("Decisions.wordOf(Data.byAddress.get('tag[A]#1'))")
 
 
 @needs_browser

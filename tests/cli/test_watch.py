@@ -102,7 +102,7 @@ def test_the_page_shows_what_comes_and_takes_decisions(
         show(browser, "sitting")
         assert not browser.value("document.getElementById('sitting-empty').hidden")
 
-        _finish(sandbox, process, 1)
+        _finish(shop, sandbox, process, 1)
         browser.until("document.querySelector('#stage video')?.currentTime > 0.1")
         browser.press("a")
         browser.until("Decisions.isSettled() && Decisions.unsavedCount() === 0")
@@ -110,7 +110,7 @@ def test_the_page_shows_what_comes_and_takes_decisions(
         assert ["approved"] == [str(e.verdict) for each in places.values() for e in each]
 
         browser.value("document.getElementById('remark').value = 'while it runs'")
-        _finish(sandbox, process, 2)
+        _finish(shop, sandbox, process, 2)
         browser.until(f"{CAME} === 2")
         assert "while it runs" == browser.value("document.getElementById('remark').value")
         assert "1 of 2, 1 waiting" in browser.value(
@@ -126,7 +126,7 @@ def test_the_page_shows_what_comes_and_takes_decisions(
             browser.open(beside)
             waiting = browser.value(WAITING)
             show(browser, "overview")
-            _finish(sandbox, process, 3)
+            _finish(shop, sandbox, process, 3)
             browser.until(f"{CAME} === 3")
             counts = "document.querySelector('.counts').innerText"
             assert "3 done" in browser.value(counts).replace("\n", " ")
@@ -161,7 +161,7 @@ def test_only_what_changed_is_sent(shop: Path, sandbox: Sandbox) -> None:
         assert 400 == client.get("changes?since=x").status_code
         told = _changes(client, 0, process, _is_begun)
         assert {f"clip {each}" for each in ALL} < set(told["parts"])
-        _finish(sandbox, process, 1)
+        _finish(shop, sandbox, process, 1)
         told = _changes(client, told["version"], process, _has_come)
         # It, and those that are begun next; the last in line stands as it stood.
         assert f"clip {ALL[-1]}" not in told["parts"]
@@ -170,12 +170,17 @@ def test_only_what_changed_is_sent(shop: Path, sandbox: Sandbox) -> None:
         process.kill()
 
 
-def _finish(sandbox: Sandbox, process: ForkServerProcess, number: int) -> None:
-    """Let the clip of this number be finished, once the sandbox has taken it."""
-    while len(sandbox.tasks("runware")) < number:
+def _finish(shop: Path, sandbox: Sandbox, process: ForkServerProcess, number: int) -> None:
+    """Let the clip of this number be finished once the sandbox has taken it; return with it."""
+    _wait_until(process, lambda: len(sandbox.tasks("runware")) == number)
+    sandbox.advance(RUN_S)
+    _wait_until(process, lambda: len([*shop.rglob("*t1.mp4")]) == number)
+
+
+def _wait_until(process: ForkServerProcess, holds: Callable[[], bool]) -> None:
+    while not holds():
         assert process.is_alive()
         process.join(0.1)
-    sandbox.advance(RUN_S)
 
 
 def _changes(
@@ -232,7 +237,8 @@ def test_who_stops_a_watched_run_is_not_kept(shop: Path, sandbox: Sandbox) -> No
             os.kill(process.pid, signal.SIGINT)
             _wait_for(re.compile("stopping"), process, shop / "stderr")
             assert 200 == httpx.get(address, trust_env=False).status_code
-            _finish(sandbox, process, 1)
+            _wait_until(process, lambda: len(sandbox.tasks("runware")) == 1)
+            sandbox.advance(RUN_S)
             process.join(_PATIENCE_S)
     finally:
         os.close(ours)

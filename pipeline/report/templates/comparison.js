@@ -28,6 +28,11 @@ const Comparison = (() => {
 
   async function decide(n) {
     if (!clips[n]) return;
+    if (isReplaced(clips[n], films[n])) {
+      begin(clips);
+      announce(anotherClip(clips[n]));
+      return;
+    }
     const isDurable = await Decisions.record(clips[n], "approved");
     at("side-by-side").querySelectorAll(".word").forEach((word, k) => {
       word.textContent = `${Decisions.wordOf(clips[k])} · ${clips[k].provider} · ${moneyText(clips[k])}`;

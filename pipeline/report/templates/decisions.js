@@ -13,18 +13,9 @@ const Decisions = (() => {
   const isFinished = (clip) => Boolean(clip.sha256 && clip.path);
   // What is judged is a clip as the work that it was made for: who shares both shares the decision.
   const judged = ({ key, sha256 }) => `${key} ${sha256}`;
-  const sharing = new Map();
+  let sharing = Map.groupBy(Data.clips.filter(isFinished), judged);
   // A word is asked for of every clip at each filter, and changes of a few places at a decision.
-  const known = [];
-
-  function join(clips) {
-    known.length = 0;
-    for (const clip of clips.filter(isFinished)) {
-      const same = sharing.get(judged(clip));
-      if (!same) sharing.set(judged(clip), [clip]);
-      else if (!same.includes(clip)) same.push(clip);
-    }
-  }
+  let known = new Array(Data.clips.length);
 
   function forget(entry) {
     for (const clip of sharing.get(judged(entry)) || []) for (const other of clip.place.clips) known[other.n] = undefined;
@@ -190,16 +181,16 @@ const Decisions = (() => {
     for (const entry of entries) saved.set(judged(entry), [...(saved.get(judged(entry)) || []), entry]);
   }
 
-  // Takes in clips that changed, and what holds now where that changed, whoever said it; what this
-  // page has not saved yet stays.
-  function renew(clips, entries) {
-    join(clips);
+  // Clips changed. Takes in what holds of them now, whoever said it, where anything else does than
+  // before; what this page has not saved yet stays.
+  function renew(entries) {
+    sharing = Map.groupBy(Data.clips.filter(isFinished), judged);
+    known = new Array(Data.clips.length);
     if (!entries) return;
     read(entries);
     tell();
   }
 
-  join(Data.clips);
   read(Data.decisions);
   if (!Data.served) {
     try {

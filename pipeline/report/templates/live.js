@@ -27,7 +27,7 @@ const Live = (() => {
     const changed = Object.entries(parts).filter(([name]) => name.startsWith("clip ")).map(([, clip]) => Data.take(clip));
     Object.assign(Data, parts.figures);
     if (parts.overview) showOverview(parts.overview);
-    Decisions.renew(changed, parts.decisions);
+    Decisions.renew(parts.decisions);
     Pages.renew(changed);
   }
 
