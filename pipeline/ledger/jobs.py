@@ -9,9 +9,19 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from sqlalchemy import Connection, and_, bindparam, func, not_, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    and_,
+    bindparam,
+    func,
+    not_,
+    or_,
+    select,
+    update,
+)
 
-from pipeline.domain.states import CRASHED, ENDED, TRANSITIONS, UNKNOWN_STATES, State
+from pipeline.domain.states import CRASHED, ENDED, SENT, TRANSITIONS, UNKNOWN_STATES, State
 from pipeline.ledger.fast_sql import execute
 from pipeline.ledger.payload import apply_snapshot
 from pipeline.ledger.price_confirmations import PriceClass
@@ -363,6 +373,11 @@ def tries() -> Any:
     tried = purchases.alias("tried")
     accepted = (tried.c.key == jobs.c.key) & tried.c.accepted_at.is_not(None)
     return select(func.count()).where(accepted).correlate(jobs).scalar_subquery()
+
+
+def is_bought() -> ColumnElement[bool]:
+    """Return the condition that a provider was paid for a job, or may have been."""
+    return or_(jobs.c.state.in_(SENT), tries() > 0)
 
 
 def free_again(purchases_allowed: int) -> Any:

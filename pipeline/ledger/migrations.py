@@ -207,6 +207,17 @@ def _add_fetched_at(connection: Connection) -> None:
     connection.exec_driver_sql("ALTER TABLE purchases ADD COLUMN fetched_at FLOAT")
 
 
+_STANDING_PLANS = """
+CREATE TABLE standing_plans (campaign_id INTEGER NOT NULL REFERENCES campaigns (id),
+  generation BIGINT NOT NULL, purchase_id BIGINT NOT NULL, inputs TEXT NOT NULL,
+  rows BLOB NOT NULL, told BLOB NOT NULL, PRIMARY KEY (campaign_id))
+"""
+
+
+def _add_standing_plans(connection: Connection) -> None:
+    connection.exec_driver_sql(_STANDING_PLANS)
+
+
 MIGRATIONS: tuple[Migration, ...] = (
     _add_selected,
     _ask_again_for_what_does_not_play,
@@ -226,6 +237,7 @@ MIGRATIONS: tuple[Migration, ...] = (
     add_history_tables,
     _sum_up_places,
     _add_fetched_at,
+    _add_standing_plans,
 )
 """What changed since version 1, in order; only ever appended to."""
 VERSION = 1 + len(MIGRATIONS)

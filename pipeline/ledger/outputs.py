@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any
@@ -210,14 +210,17 @@ def views(
     after: int = -1,
     limit: int = 1000,
     landed: bool = False,
+    addresses: Sequence[str] = (),
 ) -> list[View]:
     """Return the plan's output paths in order from after a position on.
 
-    `landed` gives only those that have a clip.
+    `landed` gives only those that have a clip, `addresses` those of some items.
     """
     query = _VIEWS.where(current(connection, campaign), items.c.position > after).limit(limit)
     if landed:
         query = query.where(clips.c.sha256.is_not(None))
+    if addresses:
+        query = query.where(items.c.address.in_(addresses))
     return [_view(campaign, row) for row in connection.execute(query).mappings()]
 
 
@@ -241,24 +244,24 @@ def place(
     execute(connection, _PLACE, {**values, "signature": signature, "mode": mode})
 
 
+def place_views(connection: Connection, *, placed: Iterable[tuple[View, str, int | None]]) -> None:
+    """Write what stands at some output paths now: signature and mode of each file."""
+    for view, signature, mode in placed:
+        sha256 = view.clip.sha256 if view.clip else ""
+        place(
+            connection,
+            item_id=view.item_id,
+            path=view.path,
+            sha256=sha256,
+            signature=signature,
+            mode=mode,
+        )
+
+
 def vacate(connection: Connection, *, item_id: int) -> None:
     """Write that nothing of ours stands at an item's output path any more."""
     own = (outputs.c.item_id == item_id, outputs.c.role == CLIP)
     connection.execute(delete(outputs).where(*own))
-
-
-def finished_clips(connection: Connection, *, campaign: str, after: str, limit: int) -> list[Clip]:
-    """Return the clips of the plan, each once, in the order of their digests from after one on."""
-    query = (
-        select(*clips.c)
-        .distinct()
-        .join_from(items, jobs, jobs.c.key == items.c.key)
-        .join(clips, clips.c.sha256 == jobs.c.sha256)
-        .where(current(connection, campaign), clips.c.sha256 > after)
-        .order_by(clips.c.sha256)
-        .limit(limit)
-    )
-    return [Clip(**row) for row in connection.execute(query).mappings()]
 
 
 def places(connection: Connection, *, digests: Sequence[str]) -> dict[str, list[str]]:

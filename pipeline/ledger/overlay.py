@@ -96,6 +96,18 @@ def begin_draft(connection: Connection, *, campaign: str) -> None:
         )
 
 
+def make_part_places(connection: Connection) -> None:
+    """Have the table of places where no plan is drafted, so that changes can be read."""
+    if not dialect(connection).is_shadowed(connection, part_places.name):
+        part_places.create(connection, checkfirst=False)
+
+
+def empty_part_places(connection: Connection) -> None:
+    """Have the table of places, with nothing in it."""
+    make_part_places(connection)
+    _execute(connection, f"DELETE FROM temp.{part_places.name}")
+
+
 def shadow_whole(connection: Connection, table: Table) -> None:
     """Put a temporary copy before a small table of the ledger, unless there is one."""
     if not dialect(connection).is_shadowed(connection, table.name):
@@ -104,7 +116,12 @@ def shadow_whole(connection: Connection, table: Table) -> None:
 
 
 def take_in_jobs(connection: Connection, keys: Sequence[str]) -> None:
-    """Take the jobs of these keys into the draft, whichever campaign they are of."""
+    """Take the jobs of these keys into the draft, whichever campaign they are of.
+
+    Without a draft the ledger's own are there.
+    """
+    if not dialect(connection).is_shadowed(connection, jobs.name):
+        return
     _execute(
         connection,
         "INSERT INTO temp.jobs SELECT * FROM main.jobs WHERE key IN :keys ON CONFLICT DO NOTHING",

@@ -89,6 +89,7 @@ from pipeline.ledger.run_ledger import RunLedger
 from pipeline.ledger.run_list import list_runs
 from pipeline.ledger.sql_schema import losses, set_aside
 from pipeline.ledger.sqlite import SqliteFile
+from pipeline.ledger.standing_plan_access import StandingPlanAccess
 
 T = TypeVar("T")
 _KEYS_AT_ONCE = 500
@@ -184,8 +185,7 @@ class Ledger:
 
         What is drafted on it stands in temporary tables; nothing is copied but the campaign that
         is planned, unless the root's ledger is of an earlier version. Where the root's is lost it
-        knows that, as one that is opened `anew` would. Raises RootRefused if the root is of another
-        kind.
+        knows that, as one that is opened `anew` would. RootRefused if the root is of another kind.
         """
         if root is None:
             return cls._private(Traces())
@@ -227,8 +227,7 @@ class Ledger:
     def reader(cls, root: Path, *, kind: RootKind | None = None) -> Self | None:
         """Open the root's ledger to read, beside whoever works in it; None if there is none.
 
-        Raises RootRefused if the root is of another kind, LedgerLost where there is none, and
-        was one.
+        Raises RootRefused if the root is of another kind, LedgerLost where it is gone.
         """
         database, left = database_of(root), leftovers(root)
         if is_missing(root):
@@ -284,8 +283,7 @@ class Ledger:
     def draft_plan(self, campaign: str, *, purchases: int = Policy().purchases) -> PlanDraft:
         """Return a plan to be written; nobody sees it before it is published.
 
-        `purchases` is how often one key may be bought. What lock files remember is written as paid
-        elsewhere, also where the plan is dropped.
+        One key may be bought `purchases` times. What lock files remember is written in any case.
         """
         return PlanDraft(
             self._writer,
@@ -295,6 +293,10 @@ class Ledger:
             memory=self._memory,
             dry=self._dry,
         )
+
+    def standing_plan(self, campaign: str) -> StandingPlanAccess:
+        """Return the way to the campaign's plan as it stands, which need not be made again."""
+        return StandingPlanAccess(campaign, self._read, self._write_now, dry=self._dry)
 
     def _write_now(self, operation: Operation[T]) -> T:
         """Run the operation in a transaction of its own; return once it is on disk."""
@@ -419,17 +421,11 @@ class Ledger:
 
     def place(self, view: View, *, signature: str, mode: int) -> None:
         """Write that an item's clip stands at its output path now."""
-        placing = partial(outputs.place, item_id=view.item_id, path=view.path, mode=mode)
-        sha256 = view.clip.sha256 if view.clip else ""
-        self._write_now(partial(placing, sha256=sha256, signature=signature))
+        self._write_now(partial(outputs.place_views, placed=[(view, signature, mode)]))
 
     def sign(self, sha256: str, signature: str) -> None:
         """Write what a clip's file in the store is, its bytes being right."""
         self._write_now(partial(outputs.sign, sha256=sha256, signature=signature))
-
-    def finished_clips(self, **where: Any) -> list[Clip]:
-        """Return the plan's clips (`outputs.finished_clips`)."""
-        return self._read(partial(outputs.finished_clips, **where))
 
     def places(self, digests: Sequence[str]) -> dict[str, list[str]]:
         """Return the output paths where these clips were put, whichever campaign they are of."""

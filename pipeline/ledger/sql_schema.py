@@ -123,6 +123,22 @@ fallbacks = Table(
 `data` is what takes the place of the item's payload then.
 """
 
+standing_plans = Table(
+    "standing_plans",
+    METADATA,
+    Column("campaign_id", _ID, ForeignKey("campaigns.id"), primary_key=True, autoincrement=False),
+    Column("generation", BigInteger, nullable=False),
+    Column("purchase_id", BigInteger, nullable=False),
+    *_mandatory_texts("inputs"),
+    Column("rows", LargeBinary, nullable=False),
+    Column("told", LargeBinary, nullable=False),
+)
+"""What a campaign's latest plan was made from, so that it need not be made again (`standing_plan`).
+
+A plan of another generation than its campaign's stands no more. `purchase_id` is the last purchase
+that the plan is known to agree with.
+"""
+
 jobs = Table(
     "jobs",
     METADATA,

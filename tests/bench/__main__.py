@@ -11,12 +11,13 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from tests.bench import clips, inflight, lanes, overhead, page, plan, report, startup
+from tests.bench import clips, inflight, lanes, noop, overhead, page, plan, report, startup
 from tests.bench.bench import Bench, print_falls, print_figures, print_head
 
 BENCHES: Sequence[Bench] = (
     startup.BENCH,
     plan.BENCH,
+    noop.BENCH,
     lanes.BENCH,
     overhead.BENCH,
     clips.BENCH,

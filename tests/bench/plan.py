@@ -48,7 +48,7 @@ _PROMPT = (
 )
 _PATH = "{{ shot.id }}/{{ product.market }}/{{ row_key }}/{{ cell }}.{{ ext }}"
 _RATIOS, _MOODS = ("9:16", "1:1"), ("calm", "bold", "warm", "cold", "dry")
-_CELLS = len(_RATIOS) * len(_MOODS)
+CELLS = len(_RATIOS) * len(_MOODS)
 _MANIFEST = f"""\
 callsheet: 1
 name: bench
@@ -154,9 +154,7 @@ def call_libraries(folder: Path) -> Cost:
         while batch := items.fetchmany(_BATCH):
             lines, work = kept.fetchmany(_BATCH), jobs.fetchmany(_BATCH)
             data = [orjson.loads(each[1]) for each in lines]
-            contexts = [
-                context_of(products[n // _CELLS], n) for n in range(done, done + len(batch))
-            ]
+            contexts = [context_of(products[n // CELLS], n) for n in range(done, done + len(batch))]
             with meter:
                 for context in contexts:
                     prompt.render(context)
@@ -177,7 +175,7 @@ def call_libraries(folder: Path) -> Cost:
 
 def context_of(product: Any, number: int) -> dict[str, object]:
     """Return what the templates see at an item, by its number in the plan."""
-    ratio, mood = divmod(number % _CELLS, len(_MOODS))
+    ratio, mood = divmod(number % CELLS, len(_MOODS))
     return {
         "product": product,
         "variant": {"mood": _MOODS[mood]},
@@ -216,7 +214,7 @@ def write_like_a_script(folder: Path) -> Cost:
         frame = pd.read_csv(folder / "products.csv", dtype=str)
         with (folder / "script.jsonl").open("w", encoding="utf-8") as file:
             for _, row in frame.iterrows():
-                for number in range(_CELLS):
+                for number in range(CELLS):
                     context = context_of(row, number)
                     body = {"positivePrompt": prompt.render(context), "duration": 5}
                     key = hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()
@@ -257,7 +255,7 @@ def measure(items: int) -> Iterator[Figure]:
     """Yield what planning so many items costs, in the order in which it is done."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        write_campaign(folder, items // _CELLS)
+        write_campaign(folder, items // CELLS)
         whole = in_own_process(plan_into_ledger, folder)
         floor = in_own_process(call_libraries, folder)
         script = in_own_process(write_like_a_script, folder)

@@ -46,6 +46,7 @@ class Page:
         """Everything the console got: errors, failed loads, policy violations."""
         self.dialogs: list[str] = []
         """The kinds of dialogs that were shown; each was agreed to."""
+        self._file: Path | None = None
 
     def attach(self) -> None:
         """Open a tab, with the network off."""
@@ -115,6 +116,19 @@ class Page:
         node = self._call("DOM.querySelector", nodeId=root, selector=selector)["nodeId"]
         self._call("DOM.setFileInputFiles", nodeId=node, files=[str(file)])
 
+    def tab_to(self, selector: str) -> None:
+        """Press Tab until what is named has the focus, as who has no pointer does."""
+        for _ in range(100):
+            self.press("Tab")
+            if self.value(f"document.activeElement.matches({json.dumps(selector)})"):
+                return
+        raise AssertionError(selector)
+
+    def answer_file_dialog(self, file: Path) -> None:
+        """Choose a file in the next dialog that asks for one."""
+        self._file = file
+        self._call("Page.setInterceptFileChooserDialog", enabled=True)
+
     def download_to(self, folder: Path) -> None:
         """Have what the page downloads arrive in a folder, without asking."""
         self._call("Page.setDownloadBehavior", behavior="allow", downloadPath=str(folder))
@@ -146,6 +160,14 @@ class Page:
         finally:
             self._session = session
         return [each for each in processes if each["type"] == "renderer"]
+
+    def until_file(self, file: Path) -> None:
+        """Wait until a download is there, whole: it has another name until then."""
+        for _ in range(400):
+            if file.exists():
+                return
+            self.value("new Promise((done) => setTimeout(done, 50))")
+        raise AssertionError(file)
 
     def screenshot(self, target: Path) -> None:
         """Save what is to be seen as PNG."""
@@ -186,6 +208,8 @@ class Page:
             case {"method": "Page.javascriptDialogOpening", "params": {"type": kind}}:
                 self.dialogs.append(kind)
                 self._send("Page.handleJavaScriptDialog", accept=True)
+            case {"method": "Page.fileChooserOpened", "params": {"backendNodeId": node}}:
+                self._send("DOM.setFileInputFiles", backendNodeId=node, files=[str(self._file)])
             case {"method": "Runtime.consoleAPICalled", "params": {"type": kind, "args": args}}:
                 self.complaints.append(f"{kind}: {args}")
             case _:

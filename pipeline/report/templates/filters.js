@@ -155,7 +155,7 @@ const Filters = (() => {
         else if (isStale) showDimensions();
       });
       (dimension.isMore ? at("more") : at("chips")).append(chip);
-      document.body.append(panel);
+      at("filters").append(panel);
     });
     at("more-button").hidden = !at("more").children.length;
   }

@@ -200,7 +200,7 @@ const Grid = (() => {
       sight.unobserve(target);
       paint(target);
     }
-  }, { rootMargin: "200px" });
+  }, { root: box(), rootMargin: "64px" });
 
   function still(clip, tile) {
     if (!clip.poster) return signOf(clip);

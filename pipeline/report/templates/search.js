@@ -5,33 +5,34 @@ const Search = (() => {
 
   const plain = (text) => text.toLowerCase();
   const wordsOf = (text) => plain(text).split(/\s+/).filter(Boolean);
+  const itself = (text) => text;
 
-  // The distinct texts of one kind in one string, and the clips of each.
-  function column(read) {
+  // What each clip has of one kind, and how it reads: what is equal is indexed once.
+  const KINDS = [
+    [(clip) => [clip.n], (n) => `${Data.clips[n].address}\n${Data.clips[n].path || ""}`],
+    [(clip) => [clip.message, clip.provider], itself],
+    [(clip) => [clip.state], spoken],
+    [(clip) => clip.prompt, (n) => Data.sentences[n]],
+    [(clip) => clip.tags, itself],
+    [(clip) => clip.axes, itself],
+    [(clip) => [clip.row], (row) => row.values.join("\n")],
+  ];
+
+  // The distinct texts in one string, where each ends, and the clips of each.
+  function column([read, textOf]) {
     const found = new Map();
     for (const clip of Data.clips) {
-      for (const text of read(clip)) {
-        if (text === "" || text === null) continue;
-        const users = found.get(text);
+      for (const key of read(clip)) {
+        const users = found.get(key);
         if (users) users.push(clip.n);
-        else found.set(text, [clip.n]);
+        else found.set(key, [clip.n]);
       }
     }
-    const texts = [...found.keys()].map((text) => plain(String(text)));
+    const texts = [...found.keys()].map((key) => plain(textOf(key) || ""));
     const ends = new Uint32Array(texts.length);
     texts.reduce((end, text, n) => (ends[n] = end + text.length + 1), 0);
     return { all: texts.join("\n") + "\n", ends, users: [...found.values()] };
   }
-
-  const KINDS = [
-    (clip) => [clip.address],
-    (clip) => [clip.path],
-    (clip) => [clip.message, clip.provider, spoken(clip.state)],
-    (clip) => clip.prompt.map((n) => Data.sentences[n]),
-    (clip) => clip.tags,
-    (clip) => clip.axes,
-    (clip) => clip.row.values,
-  ];
 
   // Made while nobody waits, after the first view was painted; who searches sooner makes the rest.
   function prepare(idle) {

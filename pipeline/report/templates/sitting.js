@@ -21,6 +21,10 @@ const Sitting = (() => {
   }
 
   function filmOf(each) {
+    if (isReplaced(each, films.get(each))) {
+      release(films.get(each));
+      films.delete(each);
+    }
     if (!films.has(each)) films.set(each, film(each, { preload: "auto", loop: true }));
     return films.get(each);
   }
@@ -67,7 +71,7 @@ const Sitting = (() => {
   function describe() {
     showPlace();
     at("sitting-title").textContent = clip.address;
-    at("sitting-word").textContent = Decisions.textOf(clip);
+    at("sitting-word").textContent = isReplaced(clip, films.get(clip)) ? "another clip is there by now" : Decisions.textOf(clip);
     at("sitting-word").className = `word ${Decisions.wordOf(clip).replace(" ", "-")}`;
     showReasons();
     at("take-strip").replaceChildren(...(siblings(clip).length > 1 ? siblings(clip).map((other) => {
@@ -102,6 +106,11 @@ const Sitting = (() => {
 
   async function decide(verdict, more) {
     if (!clip || isBusy) return;
+    if (isReplaced(clip, films.get(clip))) {
+      show(clip);
+      announce(anotherClip(clip));
+      return;
+    }
     isBusy = true;
     let isDurable = false;
     const decided = clip;
