@@ -245,7 +245,13 @@ def test_a_root_of_an_earlier_version_gets_its_counter(
     assert ITEMS == read_counter(finished.root / "cups" / COUNTER)
 
 
-DAMAGED = [b"", b"00000000000000000003 ", b"\0\xff{", b'{"intents": -3}', b'{"intents": 99999999999999999999999}']
+DAMAGED = [
+    b"",
+    b"00000000000000000003 ",
+    b"\0\xff{",
+    b'{"intents": -3}',
+    b'{"intents": 99999999999999999999999}',
+]
 
 
 @pytest.mark.parametrize("content", DAMAGED)
