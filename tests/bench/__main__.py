@@ -11,7 +11,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from tests.bench import clips, inflight, lanes, overhead, plan, startup
+from tests.bench import clips, durable, inflight, lanes, overhead, plan, startup
 from tests.bench.bench import Bench, print_falls, print_figures, print_head
 
 BENCHES: Sequence[Bench] = (
@@ -21,6 +21,7 @@ BENCHES: Sequence[Bench] = (
     overhead.BENCH,
     clips.BENCH,
     inflight.BENCH,
+    durable.BENCH,
 )
 """In the order of the table. A new one is a module with a `BENCH`, and its place here."""
 _FULL_RUNS = 5
