@@ -95,6 +95,10 @@ class ReviewPage:
     """Path of each clip of the store that was shown, by its name in the address."""
     _changes: PageChanges = field(default_factory=PageChanges)
     _looking: Lock = field(default_factory=Lock)
+    _saved: int = 0
+    """How many decisions were made durable here."""
+    _looked_saved: int = 0
+    """How many of them were there when the page was looked at last."""
     _writing: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     def routes(self, token: str) -> list[Route]:
@@ -127,7 +131,9 @@ class ReviewPage:
             except CallsheetError as fault:
                 # A decisions file that somebody edits, say: the page stays, and asks again.
                 return _json({"error": _reason_of(fault)}, 409)
-            return _json(self._changes.since(int(since)), 200)
+            changed = self._changes.since(int(since))
+            # By this a page knows which of its decisions the answer cannot have.
+            return _json({**changed, "saved": self._looked_saved}, 200)
 
     def _signature(self) -> Signature:
         request = self.campaign.request
@@ -139,6 +145,7 @@ class ReviewPage:
     def _look(self) -> tuple[Report, Sequence[Record], PageSource]:
         """Read all that the page shows as it is now, and take down what changed."""
         campaign, signature, began = self.campaign, self._signature(), time.monotonic()
+        self._looked_saved = self._saved
         with open_to_read(campaign, "review") as ledger:
             report = campaign_report(ledger.records(campaign.name), campaign, ledger)
             posters = write_posters(campaign, ledger.records(campaign.name))
@@ -216,9 +223,10 @@ class ReviewPage:
                     await run_in_threadpool(self._find, decision) if given.get("again") else None
                 )
                 saved = known or await run_in_threadpool(self.decide, decision)
+                self._saved += 1
             except CallsheetError as refused:
                 return _json({"error": _reason_of(refused)}, 409)
-        return _json({"decision": saved}, 200)
+        return _json({"decision": saved, "saved": self._saved}, 200)
 
     def _find(self, decision: Plain) -> Plain | None:
         hold = [

@@ -28,6 +28,16 @@ needs_browser = pytest.mark.skipif(FOUND is None, reason="no Chromium on this ma
 CLIPS = 6
 WORDS = "Data.clips.map((clip) => Decisions.wordOf(clip))"
 SAID = "document.getElementById('sitting-word').textContent"
+STALE = """(() => {
+  const real = fetch;
+  Object.assign(window, { answered: 0, stale: null });
+  window.fetch = async (url, how) => {
+    if (!url.includes('changes')) return real(url, how);
+    const told = await (await real(url, how)).json();
+    answered += 1;
+    return Response.json(stale ? { ...told, ...stale } : told);
+  };
+})()"""
 FILE = "shop.decisions.yaml"
 SENT = {"address": "tag[A]#1", "take": 1, "key": "a", "sha256": "b", "verdict": "approved"}
 
@@ -153,6 +163,30 @@ def test_the_timeline_has_each_phase_of_a_job(finished: Path, browser: Page) -> 
     assert {"queue": CLIPS, "run": CLIPS, "fetch": CLIPS, "open": None} == drawn
     caption = browser.value("document.querySelector('#jobs-chart figcaption').innerText")
     assert 3 == caption.count("at the median")
+
+
+@needs_browser
+def test_an_answer_from_before_a_decision_takes_none_back(
+    finished: Path, browser: Page, tmp_path: Path
+) -> None:
+    """The page asks what changed while it decides: what the server had before is not believed."""
+    words = ("tests.browser.decision_journal", "shop.yaml", str(tmp_path / "journal"))
+    with serving(*words, folder=finished) as (_, address):
+        browser.open(f"{address}#view=sitting")
+        browser.value(STALE)
+        browser.value("stale = {version: 1e6, saved: 0, parts: {decisions: []}, gone: []}")
+        browser.press("a")
+        browser.until("Decisions.isSettled()")
+        browser.value("answered = 0")
+        browser.until("answered > 1")
+        assert 1 == browser.value(f"{WORDS}.filter((word) => word === 'approved').length")
+
+        # What it did not believe it asks for again, and is told of it once the server has looked.
+        browser.value("stale = null; answered = 0")
+        browser.until("answered > 1")
+        assert 1 == browser.value(f"{WORDS}.filter((word) => word === 'approved').length")
+        journal = Journal(tmp_path / "journal").in_force()
+        assert ["approved"] == [each["verdict"] for each in journal]
 
 
 @needs_browser

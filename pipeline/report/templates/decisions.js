@@ -74,13 +74,15 @@ const Decisions = (() => {
     const answer = await fetch("../decisions", { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(entry) });
     const said = await answer.json();
     if (!answer.ok) throw new Refusal(said.error);
+    latest = said.saved;
     return said.decision;
   }
 
   // In the order in which they were made: the server writes each to the disk before it answers.
   let sending = Promise.resolve();
   let underWay = 0;
-  let sent = 0;
+  // How many decisions the server had saved, this page's last one among them.
+  let latest = 0;
   function flush() {
     underWay += 1;
     sending = sending.then(async () => {
@@ -88,7 +90,6 @@ const Decisions = (() => {
         const [entry] = unsaved;
         try {
           const decision = await send(entry);
-          sent += 1;
           saved.set(judged(entry), [decision]);
           fault = "";
         } catch (error) {
@@ -206,5 +207,5 @@ const Decisions = (() => {
     if (waiting().length) event.preventDefault();
   });
 
-  return { of, wordOf, textOf, differing, record, undo, merge, exported, flush, renew, isFinished, sentCount: () => sent, isSettled: () => underWay === 0, unsavedCount: () => waiting().length, faultText: () => fault, onChange: (listener) => listeners.push(listener) };
+  return { of, wordOf, textOf, differing, record, undo, merge, exported, flush, renew, isFinished, latestSaved: () => latest, isSettled: () => underWay === 0, unsavedCount: () => waiting().length, faultText: () => fault, onChange: (listener) => listeners.push(listener) };
 })();

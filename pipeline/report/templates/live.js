@@ -8,16 +8,15 @@ const Live = (() => {
   const time = () => asOf.toLocaleTimeString("en", { hour12: false });
 
   async function ask() {
-    const { isSettled, sentCount } = Decisions;
-    const before = sentCount();
     const answer = await fetch(`../changes?since=${version}`);
     const told = await answer.json();
     if (!answer.ok) throw new Error(told.error);
-    // What was decided meanwhile may not be in this answer: the next one has it.
-    if (!isSettled() || before !== sentCount()) return;
+    // The server looked before this page's last decision was saved: it is asked for the same again.
+    const isOld = told.saved < Decisions.latestSaved();
+    if (isOld) delete told.parts.decisions;
     asOf = new Date();
     if (told.version !== version) take(told);
-    version = told.version;
+    if (!isOld) version = told.version;
     say();
   }
 
