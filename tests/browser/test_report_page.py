@@ -375,7 +375,7 @@ def test_a_clip_that_comes_later_can_be_decided(page: Page) -> None:
         axes: Object.fromEntries(Data.axes.map((axis, n) => [axis, axes[n]])),
         prompt: Data.promptOf(clip), state: 'done', path: model.path, sha256: model.sha256,
         key: 'f'.repeat(64) });
-      Decisions.renew([clip]);
+      Decisions.renew();
       Pages.renew([clip]);
       words.push(word());
       await Decisions.record(clip, 'approved');
