@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -140,7 +140,7 @@ def merge_two_files(ours: Path, theirs: Path) -> ChangedLock:
     return _merge(ours, lambda text: [_parse(text, ours, None), other])
 
 
-def _merge(path: Path, sides: Callable[[str], list[dict[str, LockedClip]]]) -> ChangedLock:
+def _merge(path: Path, sides: Callable[[str], Sequence[Mapping[str, LockedClip]]]) -> ChangedLock:
     merged: dict[str, LockedClip] = {}
     before: dict[tuple[str, str, str], str] = {}
 
