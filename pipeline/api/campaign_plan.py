@@ -290,7 +290,7 @@ def sync_campaign(
         return keep_approved(found, decisions, memory, ledger) if decisions.places else found
 
     inputs = None
-    if rule is None and not under_way and keeps:
+    if keeps and not under_way:
         inputs = plan_inputs(
             campaign,
             inspector,
@@ -299,33 +299,20 @@ def sync_campaign(
             has_decisions=bool(decisions.places),
             plan_rows=lambda rows: entries(rows=rows),
         )
-    seen = RealFiles(home) if files else None
     hides = unapproved_outputs(campaign.manifest, decisions)
-    summary = None
-    if inputs is not None:
-        summary = keep_plan(
-            ledger,
-            campaign=name,
-            inputs=inputs,
-            memory=memory,
-            files=seen,
-            hides=hides,
-            per_row_usd=campaign.manifest.budget.per_row_usd,
-        )
+    shared: dict[str, Any] = {"campaign": name, "hides": hides, "inputs": inputs}
+    shared |= {"files": RealFiles(home) if files else None, "budget": campaign.manifest.budget}
+    summary = keep_plan(ledger, memory=memory, **shared) if inputs is not None else None
     if summary is None:
         campaign.reassignments.clear()
         summary = sync_plan(
             entries(last_takes=had),
             ledger,
-            campaign=name,
-            budget=campaign.manifest.budget,
             policy=campaign.manifest.policy,
-            files=seen,
             choice=campaign.purchase_filter(),
-            hides=hides,
             rounds=rule,
             under_way=under_way,
-            inputs=inputs,
+            **shared,
         )
     # Of a run that is under way nobody asks for them: it reads the places itself.
     told = rule is not None and summary.ok and not under_way

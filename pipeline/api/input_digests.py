@@ -75,7 +75,7 @@ def plan_inputs(
     ]
 
     def read() -> Mapping[str, Any]:
-        return {"media": log.seen(), "reassigned": campaign.reassignments.plain()}
+        return {"media": log.answers(), "reassigned": campaign.reassignments.plain()}
 
     def agrees(read: Mapping[str, Any]) -> bool:
         if not log.agrees(read["media"]):

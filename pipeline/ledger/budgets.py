@@ -104,14 +104,17 @@ class Payer:
 
     def scope(self, name: str) -> str:
         """Return the payer's scope of that name (campaign, run, row, item, place)."""
-        own = {
-            "campaign": campaign_scope(self.manifest),
-            "run": run_scope(self.run_id),
-            "row": f"row:{self.manifest}:{self.row_key}",
-            "item": f"item:{self.manifest}:{self.key}",
-            "place": f"place:{self.campaign_id}:{self.address.rpartition('#')[0]}",
-        }
-        return own[name]
+        match name:
+            case "campaign":
+                return campaign_scope(self.manifest)
+            case "run":
+                return run_scope(self.run_id)
+            case "row":
+                return f"row:{self.manifest}:{self.row_key}"
+            case "item":
+                return f"item:{self.manifest}:{self.key}"
+            case _:
+                return f"place:{self.campaign_id}:{self.address.rpartition('#')[0]}"
 
     def limit(self, name: str, limits: BudgetLimits) -> int | None:
         """Return the limit of that scope, if any; what has no row is no row together."""

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import dataclass
-from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
@@ -17,7 +16,7 @@ import orjson
 from sqlalchemy import Connection, insert, select, update
 
 from pipeline.errors import LedgerDamaged
-from pipeline.ledger.location import database_of
+from pipeline.ledger.location import Where, database_of
 from pipeline.ledger.migrations import VERSION, version
 from pipeline.ledger.sql_schema import commands
 
@@ -35,7 +34,12 @@ class Command:
 
 
 def send_command(
-    root: Path, campaign: str, name: str, arguments: Mapping[str, Any] = EMPTY, *, at: float
+    root: Where,
+    campaign: str,
+    name: str,
+    arguments: Mapping[str, Any] = EMPTY,
+    *,
+    at: float,
 ) -> int:
     """Write a command to the run that works in a root; return its id, to ask for the answer.
 
@@ -56,7 +60,7 @@ def send_command(
         return int(command_id)
 
 
-def find_answer(root: Path, command_id: int) -> str | None:
+def find_answer(root: Where, command_id: int) -> str | None:
     """Return what the run answered to a command; None if it has not answered yet."""
     database = database_of(root)
     with (

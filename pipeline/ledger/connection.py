@@ -15,7 +15,7 @@ from typing import Protocol
 from sqlalchemy import Connection
 from sqlalchemy.dialects.sqlite import insert as upsert
 
-from pipeline.ledger import sqlite
+from pipeline.ledger import postgresql, sqlite
 from pipeline.ledger.sqlite import READONLY
 
 __all__ = ["LedgerDatabase", "begin_deferred", "dialect", "upsert"]
@@ -34,6 +34,10 @@ class LedgerDatabase(Protocol):
 
     def make(self, now: datetime, *, anew: bool) -> None:
         """Make room for a ledger, if there is none; what a lost one has left is kept (`anew`)."""
+        ...
+
+    def claim(self, connection: Connection) -> None:
+        """Let nobody else work with the ledger while the connection is open; else LedgerInUse."""
         ...
 
     def translate_errors(self) -> AbstractContextManager[None]:
@@ -77,7 +81,7 @@ class SqlDialect(Protocol):
         ...
 
 
-_DIALECTS: Mapping[str, SqlDialect] = MappingProxyType({"sqlite": sqlite})
+_DIALECTS: Mapping[str, SqlDialect] = MappingProxyType({"sqlite": sqlite, "postgresql": postgresql})
 
 
 def dialect(connection: Connection) -> SqlDialect:

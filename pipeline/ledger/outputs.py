@@ -9,13 +9,12 @@ from typing import Any
 
 from sqlalchemy import (
     Connection,
+    MetaData,
     RowMapping,
     bindparam,
-    column,
     delete,
     func,
     select,
-    table,
     union,
     update,
 )
@@ -433,8 +432,8 @@ _VIEWS_OF_KEY = (
 _KNOWN_CLIP = union(
     *(select(t.c.sha256).where(t.c.sha256 == bindparam("b_sha256")) for t in (clips, set_aside))
 )
-_EVERY_OUTPUT = table("outputs", column("sha256"), column("path"), schema="main")
-_EVERY_JOB = table("jobs", column("key"), column("state"), column("sha256"), schema="main")
+_EVERY_OUTPUT = outputs.to_metadata(MetaData(), schema="main")
+_EVERY_JOB = jobs.to_metadata(MetaData(), schema="main")
 _NEW_CLIP = upsert(clips).values({own.name: bindparam(own.name) for own in clips.c})
 # The same bytes measure the same; only the file in the store may be another one.
 _KEEP = _NEW_CLIP.on_conflict_do_update(

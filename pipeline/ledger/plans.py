@@ -387,7 +387,7 @@ class PlanDraft:
         self._draft(end_draft)
         self._writer.drafting = False
 
-    def publish(self, made_from: StandingPlan | None = None) -> None:
+    def publish(self, standing: StandingPlan | None = None) -> None:
         """Make it the campaign's plan, with what is known of its making."""
         if self._dry:
             return
@@ -396,7 +396,7 @@ class PlanDraft:
             publish,
             campaign=self._campaign,
             signatures=self._signatures,
-            made_from=made_from,
+            standing=standing,
         )
         with self._database.translate_errors():
             self._writer.write_now(publishing)
@@ -434,11 +434,11 @@ def publish(
     *,
     campaign: str,
     signatures: Mapping[str, str],
-    made_from: StandingPlan | None,
+    standing: StandingPlan | None,
 ) -> None:
     """Write a draft, and the signatures of files that were looked at for it."""
     publish_draft(connection, campaign=campaign)
-    record_standing_plan(connection, campaign=campaign, plan=made_from)
+    record_standing_plan(connection, campaign=campaign, plan=standing)
     for sha256, signature in signatures.items():
         placed.sign(connection, sha256=sha256, signature=signature)
 

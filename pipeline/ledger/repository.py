@@ -51,7 +51,7 @@ from pipeline.ledger.event_log import Notable
 from pipeline.ledger.group_commit import Operation, Writer
 from pipeline.ledger.intent_counter import IntentCounter
 from pipeline.ledger.jobs import Job
-from pipeline.ledger.location import database_of
+from pipeline.ledger.location import LedgerLocation, Where
 from pipeline.ledger.loss_detection import (
     Loss,
     Traces,
@@ -127,7 +127,7 @@ class Ledger:
     @classmethod
     def open(
         cls,
-        root: Path,
+        root: Where,
         *,
         clock: Clock | None = None,
         kind: RootKind | None = None,
@@ -142,7 +142,8 @@ class Ledger:
         Raises LedgerInUse if another process works in this root, RootRefused if it is a copy or of
         another kind, LedgerLost, LedgerDamaged or Unusable.
         """
-        database, now = database_of(root), (clock or RealClock()).now()
+        where, now = LedgerLocation.of(root), (clock or RealClock()).now()
+        database, root = where.database, where.root
         folder = prepare(root)
         with ExitStack() as undo:
             occupancy = RootLock(root, since=now)
@@ -150,7 +151,7 @@ class Ledger:
             # Before a file is made: what stands here now is what an earlier ledger has left.
             left = leftovers(root)
             if not anew:
-                is_missing(root)
+                is_missing(where)
             database.make(now, anew=anew)
             with database.translate_errors():
                 reading = undo.enter_context(closing(database.connect(readonly=True)))
@@ -161,8 +162,9 @@ class Ledger:
                     identity, moved_from = identify(reading, root, kind=kind, adopt=adopt)
                 # A file with something in it may hold no table all the same: it is lost as well.
                 if not known and not anew:
-                    refuse_lost(root, left)
+                    refuse_lost(where, left)
                 writing = undo.enter_context(closing(database.connect()))
+                database.claim(writing)
                 ledger = cls(
                     database,
                     writing=writing,
@@ -174,13 +176,14 @@ class Ledger:
                 ledger.moved_from = moved_from
                 gone = None if known else partial(record_gone, root=root, left=left, at=now)
                 ledger._write_now(partial(_begin, gone=gone, identity=identity))
-            # Not earlier: the notice counts as proof that there was a ledger (`leftovers`).
+            # Not earlier: they count as proof that there was a ledger (`leftovers`).
+            where.remember()
             explain(folder)
             undo.pop_all()
         return ledger
 
     @classmethod
-    def memory(cls, root: Path | None = None, *, kind: RootKind | None = None) -> Self:
+    def memory(cls, root: Where | None = None, *, kind: RootKind | None = None) -> Self:
         """Open a ledger that knows what the root's knows, and writes nothing to it.
 
         What is drafted on it stands in temporary tables; nothing is copied but the campaign that
@@ -189,8 +192,9 @@ class Ledger:
         """
         if root is None:
             return cls._private(Traces())
+        where, known = LedgerLocation.of(root), 0
+        database, root = where.database, where.root
         traces, left = read_traces(root), leftovers(root)
-        database, known = database_of(root), 0
         if not database.is_empty():
             with ExitStack() as undo, database.translate_errors():
                 source = undo.enter_context(closing(database.connect(readonly=True)))
@@ -224,13 +228,15 @@ class Ledger:
         return ledger
 
     @classmethod
-    def reader(cls, root: Path, *, kind: RootKind | None = None) -> Self | None:
+    def reader(cls, root: Where, *, kind: RootKind | None = None) -> Self | None:
         """Open the root's ledger to read, beside whoever works in it; None if there is none.
 
         Raises RootRefused if the root is of another kind, LedgerLost where it is gone.
         """
-        database, left = database_of(root), leftovers(root)
-        if is_missing(root):
+        where = LedgerLocation.of(root)
+        database, root = where.database, where.root
+        left = leftovers(root)
+        if is_missing(where):
             return None
         with ExitStack() as undo, database.translate_errors():
             reading = undo.enter_context(closing(database.connect(readonly=True)))
@@ -241,9 +247,9 @@ class Ledger:
                 undo.pop_all()
                 return cls(database, writing=reading, traces=partial(read_traces, root))
         if not known:
-            refuse_lost(root, left)
+            refuse_lost(where, left)
         # Only who works in a root brings its ledger up to date.
-        return cls.memory(root) if known else None
+        return cls.memory(where) if known else None
 
     def __enter__(self) -> Self:
         return self

@@ -20,7 +20,7 @@ from sqlalchemy import Connection, delete, insert, inspect, select
 
 from pipeline.domain.accounts import key_fingerprint, rehearsal_key
 from pipeline.errors import LedgerDamaged, LedgerInUse, RootRefused, Unusable
-from pipeline.ledger.location import database_of
+from pipeline.ledger.location import LedgerLocation, Where
 from pipeline.ledger.root_lock import LEDGER
 from pipeline.ledger.sql_schema import purchases, root_identity
 from pipeline.ledger.sqlite import SqliteFile
@@ -81,7 +81,9 @@ def identify(
     found, path = _read_identity(connection), root.resolve()
     if found is None:
         return RootIdentity(kind=known, nonce=secrets.token_hex(16), path=path), None
-    if found.path == path or _same_file(found.path, path):
+    # A ledger on a server is no part of the root: with a copy of that it is still the only one.
+    elsewhere = connection.dialect.name != "sqlite"
+    if elsewhere or found.path == path or _same_file(found.path, path):
         return found, None
     if _still_there(found, root):
         raise RootRefused(
@@ -97,12 +99,13 @@ def identify(
     return replace(found, path=path), found.path
 
 
-def refusal_of_work(root: Path, *, adopt: bool) -> str:
+def refusal_of_work(where: Where, *, adopt: bool) -> str:
     """Return why a root is not opened for work as it lies; empty where it is, or has no ledger.
 
     For those who only read: they would say nothing of it.
     """
-    database = database_of(root)
+    where = LedgerLocation.of(where)
+    database, root = where.database, where.root
     if database.is_empty():
         return ""
     with (

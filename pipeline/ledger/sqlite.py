@@ -96,6 +96,9 @@ class SqliteFile:
                 keep_strays(self.path, now)
             touch(self.path)
 
+    def claim(self, connection: Connection) -> None:
+        """Do nothing: the root's lock keeps everybody else out of its file."""
+
     @contextmanager
     def translate_errors(self) -> Iterator[None]:
         """Turn SQLite's errors about the file into ours; those about a statement pass."""

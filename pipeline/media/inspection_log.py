@@ -38,7 +38,7 @@ class InspectionLog:
             return media
         return self._note(("convert", media.source), lambda: self._inspector.convert(media))
 
-    def seen(self) -> list[Seen]:
+    def answers(self) -> list[Seen]:
         """Return all that was asked, in its order."""
         return [(*asked, answer) for asked, answer in self._seen.items()]
 

@@ -96,7 +96,7 @@ class KeptPlan:
 
     @classmethod
     def load(cls, told: bytes) -> KeptPlan:
-        """Return what `PlanInputs.made_from` wrote down."""
+        """Return what `PlanInputs.standing_plan` wrote down."""
         data = orjson.loads(told)
         return cls(**{**data, "findings": tuple(map(_finding, data["findings"]))})
 
@@ -120,7 +120,7 @@ class PlanInputs:
     plan_rows: Callable[[frozenset[tuple[str, str]]], Iterable[PricedItem | Finding]]
     """Plans some rows alone, by shot and row key; what it yields begins with the findings."""
 
-    def made_from(
+    def standing_plan(
         self,
         findings: Sequence[Finding],
         prices: ReservedPrices,

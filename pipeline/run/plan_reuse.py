@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from decimal import Decimal
 from itertools import islice
 
+from pipeline.domain import Budget
 from pipeline.domain.lock import LockMemory
 from pipeline.findings import Finding, has_errors
 from pipeline.ledger.outputs import EXTENSION, View
@@ -37,7 +37,7 @@ def keep_plan(
     memory: LockMemory,
     files: Files | None,
     hides: Hides,
-    per_row_usd: Decimal | None,
+    budget: Budget,
 ) -> PlanSummary | None:
     """Return what the plan that stands comes to, as `sync_plan` would; None if it must be made.
 
@@ -63,10 +63,10 @@ def keep_plan(
         planned = None if plan.is_dry else _plan_rows(rows, kept, inputs, prices)
         if planned is None or not disk.is_free(wrong, planned):
             return None
-        made_from = inputs.made_from(inputs.findings, prices, kept.items, ())
-        limit = None if per_row_usd is None else micro(per_row_usd)
+        standing = inputs.standing_plan(inputs.findings, prices, kept.items, ())
+        limit = None if budget.per_row_usd is None else micro(budget.per_row_usd)
         try:
-            edited = plan.replace(planned, sorted(rows), made_from, per_row_microusd=limit)
+            edited = plan.replace(planned, sorted(rows), standing, per_row_microusd=limit)
         except Entangled:
             return None
         wrong = disk.wrong_again(wrong, planned)

@@ -259,7 +259,7 @@ def sync_plan(  # noqa: PLR0913 - what is wanted, by which rules, and where it i
             **disk.told,
         )
         draft.publish(
-            inputs.made_from(findings, prices, count, paths.file_like) if inputs else None
+            inputs.standing_plan(findings, prices, count, paths.file_like) if inputs else None
         )
     return summary
 

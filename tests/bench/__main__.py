@@ -11,7 +11,18 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from tests.bench import clips, inflight, lanes, noop, overhead, page, plan, report, startup
+from tests.bench import (
+    clips,
+    durable,
+    inflight,
+    lanes,
+    noop,
+    overhead,
+    page,
+    plan,
+    report,
+    startup,
+)
 from tests.bench.bench import Bench, print_falls, print_figures, print_head
 
 BENCHES: Sequence[Bench] = (
@@ -22,6 +33,7 @@ BENCHES: Sequence[Bench] = (
     overhead.BENCH,
     clips.BENCH,
     inflight.BENCH,
+    durable.BENCH,
     report.BENCH,
     page.BENCH,
 )

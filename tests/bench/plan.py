@@ -274,7 +274,9 @@ def measure(items: int) -> Iterator[Figure]:
         )
         yield Figure(work=f"plan, {size}: memory", value=whole.peak_mb, unit="MB", at_most=_MOST_MB)
         yield Figure(
-            work=f"plan, {size}: CPU", value=whole.cpu_s / script.cpu_s, against="pandas + Jinja"
+            work=f"plan beside a script, {size}: CPU",
+            value=whole.cpu_s / script.cpu_s,
+            against="pandas + Jinja",
         )
         for title, words in _COMMANDS.items():
             yield Figure(
@@ -283,6 +285,12 @@ def measure(items: int) -> Iterator[Figure]:
                 against=calls,
                 at_most=2.4,
             )
+        kept = in_own_process(plan_into_ledger, folder)
+        yield Figure(
+            work=f"plan with nothing changed, {size}: CPU",
+            value=kept.cpu_s / whole.cpu_s,
+            against="the whole plan",
+        )
         edit_cell(folder)
         again = in_own_process(plan_into_ledger, folder)
         yield Figure(
@@ -298,4 +306,16 @@ _COMMANDS: Mapping[str, tuple[str, ...]] = {
     "ls": ("ls",),
     "ls of a selection": ("ls", "--select", "row.market:de"),
 }
-BENCH = Bench(name="plan", measure=measure, size=100_000, full=1_000_000)
+BENCH = Bench(
+    name="plan",
+    measure=measure,
+    size=100_000,
+    full=1_000_000,
+    small=2_000,
+    # Start-up is most of it at this size.
+    usual={
+        "plan, 2,000 items: CPU": 6.0,
+        "ls, 2,000 items: CPU": 13.0,
+        "plan after one edited cell, 2,000 items: CPU": 0.21,
+    },
+)

@@ -81,7 +81,12 @@ const Filters = (() => {
 
   function tally(clips, read) {
     const found = new Map();
-    for (const clip of clips) for (const value of [read(clip)].flat()) found.set(value, (found.get(value) || 0) + 1);
+    const count = (value) => found.set(value, (found.get(value) || 0) + 1);
+    for (const clip of clips) {
+      const value = read(clip);
+      if (Array.isArray(value)) value.forEach(count);
+      else count(value);
+    }
     return found;
   }
 
