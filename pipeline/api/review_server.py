@@ -29,17 +29,18 @@ from starlette.responses import FileResponse, HTMLResponse, PlainTextResponse, R
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from pipeline.api.campaign_report import campaign_report, open_to_read
+from pipeline.api.campaign_report import begin_tally, finish_report, open_to_read
 from pipeline.api.decision_file import load_decisions
 from pipeline.api.judgements import decide
 from pipeline.api.loaded_campaign import LoadedCampaign
-from pipeline.api.report_files import folder_of, page_source, write_posters
+from pipeline.api.places import CampaignReading
+from pipeline.api.report_files import Posters, folder_of, page_source
 from pipeline.domain import Record
 from pipeline.domain.records import IN_ROOT
 from pipeline.domain.review import Verdict, plain_decision
 from pipeline.errors import CallsheetError, InvalidInput, Unusable
 from pipeline.file_content import VIDEO_FORMATS, file_format
-from pipeline.report.html import poster_path, to_html
+from pipeline.report.html import PAGE_CLIPS, poster_path, to_html
 from pipeline.storage.fs import STATE_FOLDER
 
 Plain = Mapping[str, Any]
@@ -102,9 +103,15 @@ class ReviewPage:
         """Return the page as the ledger has the campaign now."""
         campaign = self.campaign
         with open_to_read(campaign, "review") as ledger:
-            report = campaign_report(ledger.records(campaign.name), campaign, ledger)
-            posters = write_posters(campaign, ledger.records(campaign.name))
-            source = page_source(campaign, posters)
+            reading, tally = CampaignReading(campaign, ledger), begin_tally(campaign)
+            posters, shown = Posters(campaign), list[Record]()
+            for record in reading.records():
+                tally.add(record)
+                posters.put(record)
+                if len(shown) < PAGE_CLIPS:
+                    shown.append(self._serve_stored(record))
+            report = finish_report(reading, tally, forecast=True)
+            source = page_source(campaign, posters.found)
             served = replace(
                 source,
                 href=self._address_of,
@@ -112,7 +119,7 @@ class ReviewPage:
                 reasons=self.reasons or source.reasons,
                 is_served=self.decide is not None,
             )
-            page = to_html(report, map(self._serve_stored, ledger.records(campaign.name)), served)
+            page = to_html(report, shown, served)
         return HTMLResponse(page, headers={"cache-control": "no-store"})
 
     def _address_of(self, reference: str) -> str:
