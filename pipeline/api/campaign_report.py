@@ -275,7 +275,7 @@ def finish_report(
     made = tally.report(
         ReportHead(
             campaign=campaign.name,
-            now=datetime.now(UTC),
+            made_at=datetime.now(UTC),
             manifest=encodable(str(request.manifest)),
             root=encodable(str(request.home / campaign.name)),
             command=encodable(request.command()),

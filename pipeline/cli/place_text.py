@@ -13,7 +13,7 @@ from pipeline.domain.acceptance import (
 from pipeline.domain.loop_places import LoopPlace
 from pipeline.domain.money import exact_usd
 from pipeline.report.figures import count_text
-from pipeline.report.place_text import PLACES_SHOWN, count_places, stuck_text
+from pipeline.report.place_words import PLACES_SHOWN, count_places, stuck_text
 
 
 def round_lines(places: PlaceTotals) -> Iterator[str]:

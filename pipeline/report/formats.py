@@ -27,7 +27,7 @@ from pipeline.domain.review import TakeDecision
 from pipeline.findings import Span
 from pipeline.foreign_text import printable, storable, without_direction
 from pipeline.report.outcomes import UNKNOWN, Bound, outcome_of
-from pipeline.report.place_text import stuck_text
+from pipeline.report.place_words import stuck_text
 from pipeline.report.summary import Money, Report, Share
 
 _FORMULA = frozenset("=+-@\t\r\n\uff1d\uff0b\uff0d\uff20")
@@ -80,9 +80,9 @@ _COLUMNS: Mapping[str, Callable[[Record], Any]] = MappingProxyType(
         "nsfw": lambda r: None if r.nsfw is None else "yes" if r.nsfw else "no",
         "outcome": outcome_of,
         "decision": lambda r: r.review,
-        "reason": lambda r: said_of(r, "reason"),
-        "note": lambda r: said_of(r, "note"),
-        "who": lambda r: said_of(r, "who"),
+        "reason": lambda r: decision_words(r, "reason"),
+        "note": lambda r: decision_words(r, "note"),
+        "who": lambda r: decision_words(r, "who"),
         "decided_at": lambda r: _time(max((each.at for each in r.decisions), default=None)),
     }
 )
@@ -92,7 +92,7 @@ _JOINED_BY = frozenset({"address", "row", "path", "file"})
 """Columns by which a line is joined with its table, its file or another report: byte for byte."""
 
 
-def said_of(record: Record, name: str) -> str:
+def decision_words(record: Record, name: str) -> str:
     """Return what people said of a clip; of several who differ, each one's words."""
     if not record.decisions:
         return ""
@@ -114,18 +114,14 @@ def csv_head(delimiter: str = ",") -> str:
 def csv_record(record: Record, delimiter: str = ",") -> str:
     """Return the line of report.csv of an item."""
     cells = [read(record) for read in _CELLS]
-    if not _is_plain(cells):
+    # Of most items there is nothing to write out, which is seen at once.
+    if not "".join([cell for cell in cells if isinstance(cell, str)]).isprintable():
         shown = zip(_COLUMNS, cells, strict=True)
         cells = [
             without_direction(cell) if isinstance(cell, str) and name not in _JOINED_BY else cell
             for name, cell in shown
         ]
     return csv_line(cells, delimiter)
-
-
-def _is_plain(cells: Iterable[Any]) -> bool:
-    """Tell whether no text of these has anything that is to be written out."""
-    return "".join([cell for cell in cells if isinstance(cell, str)]).isprintable()
 
 
 def to_json(report: Report, records: Iterable[Record]) -> Iterator[bytes]:

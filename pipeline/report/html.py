@@ -27,7 +27,7 @@ from pipeline.report.figures import charge_text, earlier, estimate, native, yiel
 from pipeline.report.forecast_text import forecast_lines
 from pipeline.report.outcomes import YIELD_COLUMNS
 from pipeline.report.page_data import PageSource, page_data
-from pipeline.report.place_text import count_places, stuck_text
+from pipeline.report.place_words import count_places, stuck_text
 from pipeline.report.summary import Report, Share
 
 PAGE_CLIPS = 20_000

@@ -19,8 +19,8 @@ from pipeline.domain.loop_places import LoopPlace
 from pipeline.domain.states import LEFT_OPEN, State
 from pipeline.foreign_text import printable
 from pipeline.report.advice import DONE, in_words
-from pipeline.report.outcomes import Outcome, outcome_of
-from pipeline.report.place_text import place_text, rejection_text
+from pipeline.report.outcomes import ClipOutcome, outcome_of
+from pipeline.report.place_words import place_text, rejection_text
 from pipeline.report.summary import Report, origin
 
 _ELEMENTS: Mapping[str, str] = MappingProxyType(
@@ -70,7 +70,12 @@ def junit_head(report: Report, counts: Mapping[str, int]) -> str:
 
 def junit_end(report: Report) -> str:
     """Return the cases of places, which come last, and the end of junit.xml."""
-    return "".join([*(_place_case(place, report) for place in report.places), "</testsuite>\n"])
+    cases = []
+    for place in report.places:
+        element, group = _place_element(place), f"{report.campaign}.{place.shot}"
+        said = place_text(place) if element else ""
+        cases.append(_case(group, place.address, element, said=said, kind=place.state, text=said))
+    return "".join([*cases, "</testsuite>\n"])
 
 
 def junit_case(record: Record) -> Case:
@@ -80,9 +85,9 @@ def junit_case(record: Record) -> Case:
         seconds = f"{(record.finished_at - record.submitted_at).total_seconds():.3f}"
     outcome = outcome_of(record)
     element, said, kind = "", "", record.cause or record.state
-    if outcome is Outcome.REJECTED:
+    if outcome is ClipOutcome.REJECTED:
         element, said, kind = "failure", rejection_text(record.decisions), outcome
-    elif record.state != DONE and outcome is not Outcome.APPROVED:
+    elif record.state != DONE and outcome is not ClipOutcome.APPROVED:
         words = (in_words(record.state), in_words(record.cause), record.message)
         element, said = _ELEMENTS.get(record.state, _SKIPPED), ": ".join(filter(None, words))
     name, group = record.address, f"{record.campaign}.{record.shot}"
@@ -93,13 +98,6 @@ def junit_case(record: Record) -> Case:
 def _place_element(place: LoopPlace) -> str:
     unsettled = any(each.take.state in LEFT_OPEN for each in place.takes)
     return "error" if unsettled and place.state is PlaceState.OPEN else _OF_PLACE[place.state]
-
-
-def _place_case(place: LoopPlace, report: Report) -> str:
-    element = _place_element(place)
-    said = place_text(place) if element else ""
-    group = f"{report.campaign}.{place.shot}"
-    return _case(group, place.address, element, said=said, kind=place.state, text=said)
 
 
 def _case(

@@ -23,7 +23,7 @@ from pipeline.report.figures import (
 )
 from pipeline.report.forecast_text import forecast_lines
 from pipeline.report.outcomes import YIELD_COLUMNS
-from pipeline.report.place_text import PLACES_SHOWN, count_places, stuck_text
+from pipeline.report.place_words import PLACES_SHOWN, count_places, stuck_text
 from pipeline.report.summary import Group, Report, Share
 
 # Also `@`, which calls a person in a pull request, and `:`, which makes links and pictograms.
@@ -75,7 +75,7 @@ def _outcomes(report: Report) -> Iterator[str]:
     told = report.outcomes
     yield f"**{approved_cost(told)}**"
     yield ""
-    yield "| Outcome | clips | charged | reserved | possible |"
+    yield "| ClipOutcome | clips | charged | reserved | possible |"
     yield "| :--- | ---: | ---: | ---: | ---: |"
     for name, bound in (*told.by_outcome.items(), ("together", told.total)):
         sums = map(exact_usd, (bound.reserved_usd, bound.possible_usd))

@@ -5,12 +5,12 @@ One rule says the outcome, whatever tells it: the terminal, the page and every f
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
+from hashlib import sha256
 from types import MappingProxyType
 
 from pipeline.domain import EMPTY, Record
@@ -22,7 +22,7 @@ UNKNOWN = "unknown"
 _NOTHING = Decimal(0)
 
 
-class Outcome(StrEnum):
+class ClipOutcome(StrEnum):
     """What became of a clip that was asked for."""
 
     APPROVED = "approved"
@@ -32,7 +32,7 @@ class Outcome(StrEnum):
     NOT_NEEDED = "not_needed"
     """The same, at a place (`accept`) that has what was wanted."""
     REJECTED = "rejected"
-    OFF_SPEC = "off_spec"
+    OFF_SPEC = State.OFF_SPEC.value
     """It is there, is not what was asked for, and nobody has decided."""
     FAILED = "failed"
     """There is no clip: refused, failed, or given up."""
@@ -42,24 +42,24 @@ class Outcome(StrEnum):
     """Of money alone: for work that the plan has no more."""
 
 
-_OF_REVIEW: Mapping[str, Outcome] = MappingProxyType(
+_OF_REVIEW: Mapping[str, ClipOutcome] = MappingProxyType(
     {
-        Review.APPROVED: Outcome.APPROVED,
-        Review.STALE: Outcome.APPROVED,
-        Review.REJECTED: Outcome.REJECTED,
+        Review.APPROVED: ClipOutcome.APPROVED,
+        Review.STALE: ClipOutcome.APPROVED,
+        Review.REJECTED: ClipOutcome.REJECTED,
     }
 )
-_OF_STATE: Mapping[str, Outcome] = MappingProxyType(
+_OF_STATE: Mapping[str, ClipOutcome] = MappingProxyType(
     {
-        State.DONE: Outcome.WAITING,
-        State.OFF_SPEC: Outcome.OFF_SPEC,
-        State.FAILED: Outcome.FAILED,
-        State.ABANDONED: Outcome.FAILED,
+        State.DONE: ClipOutcome.WAITING,
+        State.OFF_SPEC: ClipOutcome.OFF_SPEC,
+        State.FAILED: ClipOutcome.FAILED,
+        State.ABANDONED: ClipOutcome.FAILED,
     }
 )
 
 
-def outcome_of(record: Record) -> Outcome:
+def outcome_of(record: Record) -> ClipOutcome:
     """Return what became of an item: what people said goes before what was measured.
 
     Every item has one outcome, and only one. That it is unwanted, stale, or was adopted is said
@@ -68,8 +68,8 @@ def outcome_of(record: Record) -> Outcome:
     if record.state in FINISHED and record.review in _OF_REVIEW:
         return _OF_REVIEW[record.review]
     if record.not_needed:
-        return Outcome.NOT_NEEDED
-    return _OF_STATE.get(record.state, Outcome.OPEN)
+        return ClipOutcome.NOT_NEEDED
+    return _OF_STATE.get(record.state, ClipOutcome.OPEN)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -94,7 +94,7 @@ class Yield:
     """What became of the clips of one shot, prompt, provider, model or group of rows."""
 
     name: str
-    clips: Mapping[Outcome, int] = field(default_factory=dict)
+    clips: Mapping[ClipOutcome, int] = field(default_factory=dict)
     charged_usd: Decimal = _NOTHING
     detail: str = ""
     """What a short name stands for: the beginning of a prompt."""
@@ -102,20 +102,20 @@ class Yield:
     @property
     def decided(self) -> int:
         """How many clips were approved or rejected."""
-        return self.clips.get(Outcome.APPROVED, 0) + self.clips.get(Outcome.REJECTED, 0)
+        return self.clips.get(ClipOutcome.APPROVED, 0) + self.clips.get(ClipOutcome.REJECTED, 0)
 
     @property
     def rate(self) -> float | None:
         """The share of approved clips among those decided on; None while there is none."""
-        return self.clips.get(Outcome.APPROVED, 0) / self.decided if self.decided else None
+        return self.clips.get(ClipOutcome.APPROVED, 0) / self.decided if self.decided else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcomes:
     """Money by outcome, yield by what clips have in common, and the cost of an approved clip."""
 
-    by_outcome: Mapping[Outcome, Bound] = field(default_factory=dict)
-    """In the order of `Outcome`, without those that have neither clips nor money."""
+    by_outcome: Mapping[ClipOutcome, Bound] = field(default_factory=dict)
+    """In the order of `ClipOutcome`, without those that have neither clips nor money."""
     yields: Mapping[str, tuple[Yield, ...]] = field(default_factory=dict)
     """By "shot", "prompt", "provider", "model" and "row group"."""
     decided: int = 0
@@ -124,7 +124,7 @@ class Outcomes:
     @property
     def approved(self) -> int:
         """How many clips are approved, of those that the plan has."""
-        known = self.by_outcome.get(Outcome.APPROVED)
+        known = self.by_outcome.get(ClipOutcome.APPROVED)
         return known.clips if known else 0
 
     @property
@@ -168,11 +168,11 @@ _SUMS = ("charged_usd", "reserved_usd", "possible_usd")
 _MOST_PROMPTS = 200
 _MOST_PROMPTS_TOLD = 12
 YIELD_COLUMNS = (
-    Outcome.APPROVED,
-    Outcome.REJECTED,
-    Outcome.WAITING,
-    Outcome.OFF_SPEC,
-    Outcome.FAILED,
+    ClipOutcome.APPROVED,
+    ClipOutcome.REJECTED,
+    ClipOutcome.WAITING,
+    ClipOutcome.OFF_SPEC,
+    ClipOutcome.FAILED,
 )
 """What is told of a yield, beside its rate."""
 MOST_TOLD = 40
@@ -192,17 +192,13 @@ TITLES = (*_READ, "row group", "prompt")
 """What clips have in common, by which yield is told."""
 
 
-def _prompt_name(record: Record) -> str:
-    return hashlib.sha256(record.prompt.encode("utf-8", "backslashreplace")).hexdigest()[:8]
-
-
 @dataclass(slots=True)
 class OutcomeTally:
     """Outcomes while records stream by; `row_groups` has the group of each row of a shot."""
 
     row_groups: Mapping[str, Mapping[str, str]] = field(default_factory=lambda: EMPTY)
-    _bound: dict[Outcome, Bound] = field(
-        default_factory=lambda: {outcome: Bound() for outcome in Outcome}
+    _bound: dict[ClipOutcome, Bound] = field(
+        default_factory=lambda: {outcome: Bound() for outcome in ClipOutcome}
     )
     _yields: dict[str, dict[str, _YieldTally]] = field(
         default_factory=lambda: {title: {} for title in TITLES}
@@ -217,7 +213,7 @@ class OutcomeTally:
         # Money that several items share is counted once, with the item that was paid for.
         if not record.shared_with:
             charged_usd = record.charged_usd
-            lost = self._bound[Outcome.FAILED]
+            lost = self._bound[ClipOutcome.FAILED]
             lost.charged_usd += record.lost_charged_usd
             lost.possible_usd += record.lost_possible_usd
             bound.charged_usd += charged_usd - record.lost_charged_usd
@@ -234,11 +230,16 @@ class OutcomeTally:
     def outcomes(self, lifetime: Bound | None = None) -> Outcomes:
         """Return what was counted; `lifetime` has the money of the campaign in its whole life.
 
-        What of that is not these items' is `Outcome.EARLIER`.
+        What of that is not these items' is `ClipOutcome.EARLIER`.
         """
         bound = dict(self._bound)
         if lifetime is not None:
-            bound[Outcome.EARLIER] = _rest(lifetime, list(self._bound.values()))
+            known = self.outcomes().total
+            left = {
+                name: max(0, getattr(lifetime, name) - getattr(known, name))
+                for name in (*_SUMS, "charges_unknown")
+            }
+            bound[ClipOutcome.EARLIER] = Bound(**left)
         return Outcomes(
             by_outcome={name: each for name, each in bound.items() if not each.is_nothing},
             yields={
@@ -254,7 +255,7 @@ class OutcomeTally:
                 for title, known in self._yields.items()
                 if known
             },
-            decided=bound[Outcome.APPROVED].clips + bound[Outcome.REJECTED].clips,
+            decided=bound[ClipOutcome.APPROVED].clips + bound[ClipOutcome.REJECTED].clips,
         )
 
     def _names(self, record: Record) -> Iterator[tuple[str, str]]:
@@ -263,7 +264,7 @@ class OutcomeTally:
             yield title, read(record)
         if group := self.row_groups.get(record.shot, EMPTY).get(record.row_key):
             yield "row group", group
-        name = _prompt_name(record)
+        name = sha256(record.prompt.encode("utf-8", "backslashreplace")).hexdigest()[:8]
         # Most prompts have a row's values in them: of many, the first are told apart.
         if name not in self._prompts:
             if len(self._prompts) >= _MOST_PROMPTS:
@@ -275,14 +276,5 @@ class OutcomeTally:
 
 @dataclass(slots=True)
 class _YieldTally:
-    clips: Counter[Outcome] = field(default_factory=Counter)
+    clips: Counter[ClipOutcome] = field(default_factory=Counter)
     charged_usd: Decimal = _NOTHING
-
-
-def _rest(lifetime: Bound, parts: list[Bound]) -> Bound:
-    """Return what is left of the campaign's money; never less than nothing."""
-    left = {
-        name: max(_NOTHING, getattr(lifetime, name) - sum(getattr(each, name) for each in parts))
-        for name in (*_SUMS, "charges_unknown")
-    }
-    return Bound(**{**left, "charges_unknown": int(left["charges_unknown"])})

@@ -222,7 +222,7 @@ class ReportHead:
     """
 
     campaign: str
-    now: datetime
+    made_at: datetime
     manifest: str = ""
     root: str = ""
     command: str = ""
@@ -302,7 +302,7 @@ class ReportTally:
         committed_usd = max(head.committed_usd, bound_usd)
         return Report(
             campaign=head.campaign,
-            made_at=head.now,
+            made_at=head.made_at,
             manifest=head.manifest,
             root=head.root,
             profile=head.profile,
@@ -335,15 +335,22 @@ def _shares(tallies: Iterable[tuple[str, _ShareTally]]) -> tuple[Share, ...]:
     return tuple(tally.share(name) for name, tally in tallies)
 
 
-def summarise(records: Iterable[Record], *, since: datetime | None = None, **head: Any) -> Report:
-    """Return how the campaign stands; the head's words are those of `ReportHead`.
+def summarise(
+    records: Iterable[Record],
+    *,
+    campaign: str,
+    now: datetime,
+    since: datetime | None = None,
+    **head: Any,
+) -> Report:
+    """Return how the campaign stands; the other words are those of `ReportHead`.
 
     With `since` the clips that are named, and counted for that, are those that came from then on.
     """
     tally = ReportTally(since=since)
     for record in records:
         tally.add(record)
-    return tally.report(ReportHead(**head))
+    return tally.report(ReportHead(campaign=campaign, made_at=now, **head))
 
 
 def origin(record: Record) -> str:

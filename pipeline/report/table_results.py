@@ -16,8 +16,8 @@ from typing import Any
 from pipeline.domain import Record, Table
 from pipeline.domain.loop_places import LoopPlace
 from pipeline.foreign_text import without_direction
-from pipeline.report.formats import csv_line, said_of
-from pipeline.report.outcomes import UNKNOWN, Outcome, outcome_of
+from pipeline.report.formats import csv_line, decision_words
+from pipeline.report.outcomes import UNKNOWN, ClipOutcome, outcome_of
 
 _FACTS = ("status", "path", "cost_usd", "cause", "outcome", "take", "reason", "note", "who")
 Facts = tuple[str, ...]
@@ -90,16 +90,16 @@ def _facts(record: Record) -> Facts:
         record.cause,
         outcome_of(record),
         str(record.take),
-        *(without_direction(said_of(record, name)) for name in ("reason", "note", "who")),
+        *(without_direction(decision_words(record, name)) for name in ("reason", "note", "who")),
     )
 
 
 def _place_facts(place: LoopPlace, takes: Sequence[Record]) -> Facts:
     """Return what came of a place, by its approved takes, else by the last one of the likeliest."""
-    approved = [each for each in takes if outcome_of(each) is Outcome.APPROVED]
+    approved = [each for each in takes if outcome_of(each) is ClipOutcome.APPROVED]
     made = [each for each in takes if each.path]
     begun = {each.number for each in place.begun}
-    waiting = [each for each in made if outcome_of(each) is Outcome.WAITING]
+    waiting = [each for each in made if outcome_of(each) is ClipOutcome.WAITING]
     others = waiting or made or [each for each in takes if each.take in begun] or takes
     shown = approved or others[-1:]
     columns = zip(*map(_facts, shown), strict=True)

@@ -87,7 +87,7 @@ def show_summary(
         for number, words in asides:
             counts.append(f"   ({number:,} {words})" if number else "", _QUIET)
         blocks += [bar, counts, Text()]
-        blocks += [*_reviewed(report), _costs(report)]
+        blocks += [*_review_blocks(report), _costs(report)]
     blocks += [Text(run)] if run else []
     blocks += [Text(line, _QUIET) for line in charge_notes(report)]
     blocks += [Text(line) for line in report.prices]
@@ -111,7 +111,7 @@ def render_text(report: Report, files: Sequence[str] = ()) -> str:
     return "".join(f"{line.rstrip()}\n" for line in printable(written.getvalue()).splitlines())
 
 
-def _reviewed(report: Report) -> Iterator[RenderableType]:
+def _review_blocks(report: Report) -> Iterator[RenderableType]:
     """Yield what an approved clip costs, money by outcome, and yields, where people decide."""
     if report.is_reviewed:
         yield from (Text(approved_cost(report.outcomes), "bold"), _outcomes(report), Text())

@@ -13,22 +13,22 @@ from hypothesis import strategies as st
 from pipeline.domain import Record
 from pipeline.domain.review import Review
 from pipeline.domain.states import FINISHED, State
-from pipeline.report.outcomes import Bound, Outcome, Outcomes, OutcomeTally, outcome_of
+from pipeline.report.outcomes import Bound, ClipOutcome, Outcomes, OutcomeTally, outcome_of
 from tests.unit.report.records import done, failed, held
 
 CASES = (
-    (done(review=Review.APPROVED), Outcome.APPROVED),
-    (done(review=Review.STALE, stale=True), Outcome.APPROVED),
-    (done(review=Review.REJECTED), Outcome.REJECTED),
-    (done(review=Review.WAITING), Outcome.WAITING),
-    (done(review=Review.LATER), Outcome.WAITING),
-    (done(review=Review.WAITING, not_needed=True), Outcome.NOT_NEEDED),
-    (done(state="off_spec", review=Review.WAITING), Outcome.OFF_SPEC),
-    (done(state="off_spec", review=Review.APPROVED), Outcome.APPROVED),
-    (failed(), Outcome.FAILED),
-    (failed(state="abandoned"), Outcome.FAILED),
-    (failed(state="in_doubt"), Outcome.OPEN),
-    (held(), Outcome.OPEN),
+    (done(review=Review.APPROVED), ClipOutcome.APPROVED),
+    (done(review=Review.STALE, stale=True), ClipOutcome.APPROVED),
+    (done(review=Review.REJECTED), ClipOutcome.REJECTED),
+    (done(review=Review.WAITING), ClipOutcome.WAITING),
+    (done(review=Review.LATER), ClipOutcome.WAITING),
+    (done(review=Review.WAITING, not_needed=True), ClipOutcome.NOT_NEEDED),
+    (done(state="off_spec", review=Review.WAITING), ClipOutcome.OFF_SPEC),
+    (done(state="off_spec", review=Review.APPROVED), ClipOutcome.APPROVED),
+    (failed(), ClipOutcome.FAILED),
+    (failed(state="abandoned"), ClipOutcome.FAILED),
+    (failed(state="in_doubt"), ClipOutcome.OPEN),
+    (held(), ClipOutcome.OPEN),
 )
 SUMS = ("charged_usd", "reserved_usd", "possible_usd")
 CENTS = st.integers(0, 500).map(lambda cents: Decimal(cents) / 100)
@@ -42,7 +42,7 @@ def _outcomes(*records: Record, lifetime: Bound | None = None) -> Outcomes:
 
 
 @pytest.mark.parametrize(("record", "outcome"), CASES)
-def test_a_clip_has_one_outcome(record: Record, outcome: Outcome) -> None:
+def test_a_clip_has_one_outcome(record: Record, outcome: ClipOutcome) -> None:
     """What people said goes before what was measured; `later` is no decision."""
     assert outcome is outcome_of(record)
 
@@ -80,7 +80,7 @@ def test_no_money_is_lost_between_outcomes(records: list[Record], before: Decima
         name: getattr(lifetime, name) for name in SUMS
     }
     assert len(records) == told.total.clips
-    earlier = told.by_outcome.get(Outcome.EARLIER, Bound())
+    earlier = told.by_outcome.get(ClipOutcome.EARLIER, Bound())
     assert (0, before) == (earlier.clips, earlier.charged_usd)
 
 
@@ -92,12 +92,12 @@ def test_a_try_that_brought_no_clip_is_money_of_failures() -> None:
 
     by_outcome = told.by_outcome
     assert (1, Decimal("0.42")) == (
-        by_outcome[Outcome.APPROVED].clips,
-        by_outcome[Outcome.APPROVED].charged_usd,
+        by_outcome[ClipOutcome.APPROVED].clips,
+        by_outcome[ClipOutcome.APPROVED].charged_usd,
     )
     assert (0, Decimal("0.42")) == (
-        by_outcome[Outcome.FAILED].clips,
-        by_outcome[Outcome.FAILED].charged_usd,
+        by_outcome[ClipOutcome.FAILED].clips,
+        by_outcome[ClipOutcome.FAILED].charged_usd,
     )
 
 
