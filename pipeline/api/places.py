@@ -8,14 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from decimal import Decimal
 from itertools import chain, groupby
 
 from pipeline.api.decision_file import DecisionIndex, load_decisions
 from pipeline.api.loaded_campaign import LoadedCampaign
+from pipeline.domain import Record
 from pipeline.domain.acceptance import (
     AcceptPolicy,
     Each,
     PlaceHistory,
+    PlaceState,
     TakeOutcome,
     next_rounds,
     outcome_of,
@@ -28,11 +31,12 @@ from pipeline.domain.loop_places import (
     ReviewedTake,
     next_price,
 )
-from pipeline.domain.review import Verdict
+from pipeline.domain.review import Review, Verdict
 from pipeline.domain.states import State
 from pipeline.ledger.repository import Ledger
 from pipeline.plan.cells import cells
 from pipeline.plan.lock.lock_addresses import place_of, take_of
+from pipeline.report.outcomes import Bound
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -187,3 +191,60 @@ def read_places(
     if rule is not None:
         takes = ledger.loop_takes(campaign.name, rule.shots)
         yield from rule.places(takes, ledger.place_costs(campaign.name))
+
+
+@dataclass(slots=True)
+class CampaignReading:
+    """One reading of a campaign's ledger beside its decisions: its records, then its places.
+
+    reading = CampaignReading(campaign, ledger)
+    for record in reading.records():
+        print(record.address, record.review, record.not_needed)
+    print(total_places(reading.places))
+    """
+
+    campaign: LoadedCampaign
+    ledger: Ledger
+    places: list[LoopPlace] = field(default_factory=list)
+    """Every place that has a loop, of the rows that were read so far."""
+    costs: Mapping[str, PlaceCost] = field(default_factory=dict)
+    """What was paid at each place in the campaign's whole life."""
+
+    @property
+    def lifetime(self) -> Bound:
+        """Return the campaign's money in its whole life: what its plans have no more, too."""
+        every = self.costs.values()
+        return Bound(
+            charged_usd=sum((cost.charged_usd for cost in every), Decimal(0)),
+            charges_unknown=sum(cost.charges_unknown for cost in every),
+            reserved_usd=sum((cost.reserved_usd for cost in every), Decimal(0)),
+            possible_usd=sum((cost.possible_usd for cost in every), Decimal(0)),
+        )
+
+    def records(self) -> Iterator[Record]:
+        """Yield the campaign's items in plan order, with what was decided of them."""
+        name = self.campaign.name
+        decisions = load_decisions(self.campaign.request, name)
+        rule = loop_rule(self.campaign, decisions)
+        self.costs = self.ledger.place_costs(name)
+        self.places.clear()
+        shots = rule.shots if rule else ()
+        records = self.ledger.records(name, review=decisions.in_force, loops=shots)
+        for (shot, _), of_row in groupby(records, key=lambda each: (each.shot, each.row_key)):
+            row = list(of_row)
+            if rule is not None and shot in shots:
+                takes = (record.loop for record in row if record.loop is not None)
+                places = list(rule.places(takes, self.costs))
+                self.places += places
+                done = {place.address for place in places if place.state in _HAVING_ENOUGH}
+            else:
+                done = {place_of(each.address) for each in row if each.review in _APPROVED}
+            for record in row:
+                undecided = done and record.state == State.DONE and record.review in _UNDECIDED
+                idle = undecided and place_of(record.address) in done
+                yield replace(record, not_needed=True) if idle else record
+
+
+_HAVING_ENOUGH = frozenset({PlaceState.APPROVED, PlaceState.SPARE})
+_APPROVED = frozenset({Review.APPROVED, Review.STALE})
+_UNDECIDED = frozenset({Review.WAITING, Review.LATER})

@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from itertools import chain, islice
+from itertools import chain
 from pathlib import Path
 from threading import Lock, Thread
 from types import MappingProxyType
@@ -32,12 +32,13 @@ from starlette.responses import FileResponse, HTMLResponse, PlainTextResponse, R
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from pipeline.api.campaign_report import campaign_report, open_to_read
+from pipeline.api.campaign_report import begin_tally, finish_report, open_to_read
 from pipeline.api.decision_file import decisions_path, load_decisions
 from pipeline.api.judgements import decide
 from pipeline.api.loaded_campaign import LoadedCampaign
 from pipeline.api.page_changes import PageChanges, Signature, signature_of
-from pipeline.api.report_files import folder_of, page_source, write_posters
+from pipeline.api.places import CampaignReading
+from pipeline.api.report_files import Posters, folder_of, page_source
 from pipeline.domain import Record
 from pipeline.domain.records import IN_ROOT
 from pipeline.domain.review import Verdict, plain_decision
@@ -147,11 +148,15 @@ class ReviewPage:
         campaign, signature, began = self.campaign, self._signature(), time.monotonic()
         self._looked_saved = self._saved
         with open_to_read(campaign, "review") as ledger:
-            report = campaign_report(ledger.records(campaign.name), campaign, ledger)
-            posters = write_posters(campaign, ledger.records(campaign.name))
-            shown = islice(ledger.records(campaign.name), PAGE_CLIPS)
-            records = list(map(self._serve_stored, shown))
-        source = page_source(campaign, posters)
+            reading, tally = CampaignReading(campaign, ledger), begin_tally(campaign)
+            posters, records = Posters(campaign), list[Record]()
+            for record in reading.records():
+                tally.add(record)
+                posters.put(record)
+                if len(records) < PAGE_CLIPS:
+                    records.append(self._serve_stored(record))
+            report = finish_report(reading, tally, forecast=True)
+        source = page_source(campaign, posters.found)
         source = replace(
             source,
             href=self._address_of,

@@ -56,10 +56,17 @@ class PlaceCost:
     """What was paid at a place, under whichever prompt."""
 
     charged_usd: Decimal = Decimal(0)
-    bound_usd: Decimal = Decimal(0)
-    """Charged + reserved + possible."""
+    reserved_usd: Decimal = Decimal(0)
+    possible_usd: Decimal = Decimal(0)
+    charges_unknown: int = 0
+    """Purchases that were charged a sum nobody knows: it is not in `charged_usd`."""
     keys: frozenset[str] = frozenset()
     """The works that were bought there."""
+
+    @property
+    def bound_usd(self) -> Decimal:
+        """Return what counts against `accept.spend`: charged + reserved + possible."""
+        return self.charged_usd + self.reserved_usd + self.possible_usd
 
 
 NO_COST = PlaceCost()

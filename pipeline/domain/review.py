@@ -163,6 +163,20 @@ def verdict_of(in_force: Iterable[TakeDecision]) -> Verdict | None:
     return only
 
 
+def review_of(in_force: Iterable[TakeDecision]) -> Review:
+    """Return where a clip that is there stands, by what holds of it."""
+    verdict = verdict_of(in_force)
+    # What was reopened waits again, and so does a clip of which two people's words differ.
+    return _DECIDED.get(verdict, Review.WAITING) if verdict else Review.WAITING
+
+
+_DECIDED = {
+    Verdict.APPROVED: Review.APPROVED,
+    Verdict.REJECTED: Review.REJECTED,
+    Verdict.LATER: Review.LATER,
+}
+
+
 def is_locked(in_force: Iterable[TakeDecision]) -> bool:
     """Tell whether a clip is not to be made anew: it is approved, if only by one of two people.
 

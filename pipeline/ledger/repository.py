@@ -326,16 +326,15 @@ class Ledger:
         *,
         selected: bool = False,
         review: record_pages.Judge | None = None,
+        loops: Collection[str] = (),
         works: bool = False,
     ) -> Iterator[Record]:
         """Return the campaign's items in plan order, as they stand, read page by page.
 
-        `selected`: those that the last admission selected; `review` is asked of each clip; with
-        `works` they tell what their purchases asked for.
+        The parameters mean what they mean in `record_pages.page`.
         """
-        pages = partial(
-            record_pages.page, campaign=campaign, selected=selected, review=review, works=works
-        )
+        asked = partial(record_pages.page, campaign=campaign, loops=loops, works=works)
+        pages = partial(asked, selected=selected, review=review)
         return iter_pages(lambda after: self._read(partial(pages, after=after)), before=-1)
 
     def item_changes(self, campaign: str, *, address: str = "") -> Iterator[ItemChange]:

@@ -20,15 +20,21 @@ from jinja2 import Environment, StrictUndefined, Template
 from markupsafe import Markup
 
 from pipeline.domain import Record
+from pipeline.domain.acceptance import GAVE_UP
 from pipeline.domain.money import exact_usd
 from pipeline.foreign_text import printable
 from pipeline.report.advice import DONE, MARKS, NO_MARK, in_words
-from pipeline.report.figures import charge_text, earlier, estimate, native
+from pipeline.report.figures import charge_text, earlier, estimate, native, yield_text
+from pipeline.report.forecast_text import forecast_lines
+from pipeline.report.outcomes import YIELD_COLUMNS
 from pipeline.report.page_data import PageSource, page_data
+from pipeline.report.place_words import count_places, stuck_text
 from pipeline.report.summary import Report, Share
 
 PAGE_CLIPS = 20_000
 """More clips than this make a page too heavy to open; report.csv has them all."""
+POSTERS = "posters"
+"""The folder of the posters, beside the page."""
 _SCRIPTS = (
     *("page_data.js", "elements.js", "decisions.js", "search.js", "filters.js"),
     *("grid.js", "sitting.js", "comparison.js", "charts.js", "page.js", "live.js"),
@@ -39,7 +45,11 @@ _FILTERS = MappingProxyType(
     {
         "charged": charge_text,
         "estimate": estimate,
+        "dollars": lambda amount: "–" if amount is None else f"{exact_usd(amount)} USD",
         "native": native,
+        "places": count_places,
+        "why": stuck_text,
+        "yield": yield_text,
         "mark": lambda state: MARKS.get(state, NO_MARK),
         "sentence": lambda text: f"{text[:1].upper()}{text[1:]}.",
         "spoken": in_words,
@@ -104,13 +114,16 @@ def _figures(report: Report) -> dict[str, Any]:
             done=dict(report.counts).get(DONE, 0),
             money=report.money,
         ),
+        "stuck": [place for place in report.places if place.state in GAVE_UP],
+        "forecast": list(forecast_lines(report.forecast)) if report.forecast else [],
+        "yield_columns": YIELD_COLUMNS,
         "omitted": max(0, report.items - PAGE_CLIPS),
     }
 
 
 def poster_path(sha256: str) -> str:
     """Return where a clip's poster lies, relative to `report/`."""
-    return f"posters/{sha256}.jpg"
+    return f"{POSTERS}/{sha256}.jpg"
 
 
 def _asset(name: str) -> str:

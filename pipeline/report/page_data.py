@@ -20,7 +20,7 @@ from pipeline.domain import EMPTY, Record, Table
 from pipeline.domain.money import exact_usd
 from pipeline.domain.states import AT_WORK, State
 from pipeline.report.advice import MARKS
-from pipeline.report.formats import UNKNOWN
+from pipeline.report.outcomes import UNKNOWN
 from pipeline.report.summary import Report, origin
 from pipeline.report.table_results import cell_text
 
@@ -76,6 +76,8 @@ class PageSource:
     """SHA-256 of every clip whose poster exists, at `poster_path`."""
     tables: Mapping[str, Table] = field(default_factory=lambda: EMPTY)
     """The table each shot is made for, whose columns the page shows and filters by."""
+    row_groups: Mapping[str, Mapping[str, str]] = field(default_factory=lambda: EMPTY)
+    """The group of each row of a table, by which yield is told."""
     used: Mapping[str, Collection[str]] = field(default_factory=lambda: EMPTY)
     """The columns that templates read, by table: filters that are offered first."""
     href: Href = quote
@@ -103,7 +105,7 @@ def page_data(report: Report, records: Iterable[Record], source: PageSource) -> 
         [pictures.setdefault(pair, len(pictures)) for pair in record.references] for record in held
     ]
     axes = list(dict.fromkeys(axis for record in held for axis in record.axes))
-    rows = _rows(held, source.tables)
+    rows = _rows(held, source.tables, source.row_groups)
     places = {name: n for n, name in enumerate(rows)}
     columns = {name: pack([read(r) for r in held]) for name, read in _COLUMNS.items()}
     return {
@@ -152,7 +154,8 @@ def page_figures(report: Report) -> dict[str, Any]:
     counts = dict(report.counts)
     return {
         "spent": {name: exact_usd(getattr(report.money, f"{name}_usd")) for name in _FIGURES},
-        "charges_unknown": report.money.charges_unknown,
+        "charged_in_all": exact_usd(report.outcomes.total.charged_usd),
+        "charges_unknown": report.outcomes.total.charges_unknown,
         "in_flight": sum(counts.get(state, 0) for state in AT_WORK),
         "to_make": sum(counts.get(state, 0) for state in _TO_MAKE),
     }
@@ -164,7 +167,7 @@ def page_clips(records: Iterable[Record], source: PageSource) -> Iterator[dict[s
     The fields are those of `page_data`, with what clips share written out.
     """
     held = list(records)
-    rows = _rows(held, source.tables)
+    rows = _rows(held, source.tables, source.row_groups)
     for record in held:
         yield {
             **{name: read(record) for name, read in _COLUMNS.items()},
@@ -181,12 +184,12 @@ def page_clips(records: Iterable[Record], source: PageSource) -> Iterator[dict[s
 
 def pack(values: Sequence[Any]) -> Any:
     """Return a column of a value per clip; with the distinct ones apart where many are equal."""
-    seen: dict[str, int] = {}
+    seen: dict[str | tuple[str], int] = {}
     distinct: list[Any] = []
     index = []
     for value in values:
         # Equal to Python are 1, 1.0 and True: as text they are told apart, and lists can be keys.
-        name = repr(value)
+        name = value if type(value) is str else (repr(value),)
         if name not in seen:
             seen[name] = len(distinct)
             distinct.append(value)
@@ -198,7 +201,9 @@ def _row_name(record: Record, tables: Mapping[str, Table]) -> tuple[str, str]:
     return (tables[record.shot].name if record.shot in tables else "", record.row_key)
 
 
-def _rows(records: Iterable[Record], tables: Mapping[str, Table]) -> dict[tuple[str, str], Any]:
+def _rows(
+    records: Iterable[Record], tables: Mapping[str, Table], groups: Mapping[str, Mapping[str, str]]
+) -> dict[tuple[str, str], Any]:
     # Long cells are cut: the page only shows them.
     known = {
         (table.name, row.key): [cell_text(row.values.get(name))[:_SHORT] for name in table.columns]
@@ -207,7 +212,13 @@ def _rows(records: Iterable[Record], tables: Mapping[str, Table]) -> dict[tuple[
     }
     names = dict.fromkeys(_row_name(record, tables) for record in records)
     return {
-        name: {"table": name[0], "key": name[1], "values": known.get(name, [])} for name in names
+        name: {
+            "table": name[0],
+            "key": name[1],
+            "group": groups.get(name[0], EMPTY).get(name[1], ""),
+            "values": known.get(name, []),
+        }
+        for name in names
     }
 
 

@@ -22,11 +22,12 @@ from statistics import median, quantiles
 from typing import Any
 
 from pipeline.api.campaign_plan import sync_campaign
-from pipeline.api.campaign_report import campaign_report
+from pipeline.api.campaign_report import begin_tally, finish_report
 from pipeline.api.campaign_request import CampaignRequest
 from pipeline.api.loaded_campaign import LoadedCampaign, load_campaign
+from pipeline.api.places import CampaignReading
 from pipeline.api.project_file import project_of
-from pipeline.api.report_files import folder_of, page_source, write_posters
+from pipeline.api.report_files import Posters, folder_of, page_source
 from pipeline.api.roots import open_for_work
 from pipeline.domain import Record
 from pipeline.report.html import poster_path, to_html
@@ -174,8 +175,12 @@ def write_report(folder: Path, clips: int) -> Path:
     campaign = load_campaign(request)
     with open_for_work(request) as ledger:
         sync_campaign(campaign, ledger)
-        report = campaign_report(ledger.records(campaign.name), campaign, ledger)
-        records = list(_film(campaign, ledger.records(campaign.name)))
+        reading, tally = CampaignReading(campaign, ledger), begin_tally(campaign)
+        planned = list(reading.records())
+        for record in planned:
+            tally.add(record)
+        report = finish_report(reading, tally)
+        records = list(_film(campaign, planned))
     posters = frozenset(record.sha256 for record in records if record.path)
     page = folder_of(campaign) / "index.html"
     page.write_text(to_html(report, records, page_source(campaign, posters)), "utf-8")
@@ -195,7 +200,9 @@ def _film(campaign: LoadedCampaign, records: Iterable[Record]) -> Iterator[Recor
     """Yield the records as if all were made, one in fifty refused."""
     held = list(records)
     made = {record.cell: record for record in held if record.path}
-    write_posters(campaign, made.values())
+    posters = Posters(campaign)
+    for record in made.values():
+        posters.put(record)
     report = folder_of(campaign)
     for n, record in enumerate(held):
         model = made[record.cell]

@@ -25,7 +25,6 @@ from pipeline.api.money_text import item_count
 from pipeline.api.saved_plans import iter_document, write_document
 from pipeline.cli.campaigns import open_campaign, print_root_notice, request_of
 from pipeline.cli.console import print_error, print_text
-from pipeline.cli.forecast_text import forecast_lines
 from pipeline.cli.loss_text import print_absent, print_loss
 from pipeline.cli.options import (
     AccessOptions,
@@ -43,6 +42,7 @@ from pipeline.domain import DEFAULT_MODEL
 from pipeline.domain.money import exact_usd
 from pipeline.domain.states import Exit
 from pipeline.providers import OFFERS
+from pipeline.report.forecast_text import forecast_lines
 from pipeline.run.quoting import Quoted
 
 app = command_app()

@@ -38,7 +38,6 @@ from pipeline.api.places import read_places
 from pipeline.api.report_files import has_report, report_paths
 from pipeline.cli.campaigns import open_campaign, request_of
 from pipeline.cli.console import confirm, person_is_there, print_error
-from pipeline.cli.forecast_text import forecast_lines
 from pipeline.cli.interrupts import stopping_in_order
 from pipeline.cli.loss_text import print_absent, print_loss
 from pipeline.cli.options import (
@@ -66,6 +65,7 @@ from pipeline.domain.states import Exit, Status, exit_code_for
 from pipeline.errors import InvalidInput
 from pipeline.ledger.repository import Ledger
 from pipeline.report.event_lines import end_event
+from pipeline.report.forecast_text import forecast_lines
 from pipeline.report.terminal import show_summary
 from pipeline.run.plan_sync import PlanSummary
 

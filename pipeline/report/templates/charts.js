@@ -127,7 +127,11 @@ const Charts = (() => {
     at("spend-chart").replaceChildren(spend());
     at("jobs-chart").replaceChildren(jobs());
     const models = new Set(Data.clips.map((clip) => clip.model)).size > 1 ? [yieldBy("Model", (clip) => clip.model)] : [];
-    at("yield-chart").replaceChildren(yieldBy("Shot", (clip) => clip.shot), yieldBy("Provider", (clip) => clip.provider), ...models);
+    const groups = Data.rows.some((row) => row.group) ? [yieldBy("Row group", (clip) => clip.row.group)] : [];
+    // Where each row has a prompt of its own, a list of them tells nothing.
+    const few = new Set(Data.clips.map((clip) => Data.promptOf(clip))).size;
+    const prompts = few > 1 && few <= 12 ? [yieldBy("Prompt", (clip) => Data.promptOf(clip).slice(0, 60))] : [];
+    at("yield-chart").replaceChildren(yieldBy("Shot", (clip) => clip.shot), yieldBy("Provider", (clip) => clip.provider), ...models, ...groups, ...prompts);
   }
 
   return { show };

@@ -84,7 +84,7 @@ const Pages = (() => {
     at("waiting-count").textContent = waiting.length.toLocaleString("en");
     at("approved-count").textContent = `${approved.length.toLocaleString("en")} of ${counted(Data.places.length, "place")}`;
     // Of an unknown charge there is no average.
-    const perApproved = approved.length && !Data.charges_unknown ? Number(Data.spent.charged) / approved.length : null;
+    const perApproved = approved.length && !Data.charges_unknown ? Number(Data.charged_in_all) / approved.length : null;
     at("per-approved").textContent = perApproved === null ? "–" : dollars(perApproved);
     const differing = Data.clips.filter((clip) => Decisions.differing(clip).length);
     at("differing").hidden = !differing.length;
