@@ -6,6 +6,7 @@ import asyncio
 import time
 from contextlib import suppress
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from typing import Protocol
 
@@ -46,6 +47,7 @@ class RealClock:
         await asyncio.sleep(seconds)
 
 
+@cache
 def boot() -> str:
     """Return what names this boot of the machine; empty where the system does not say.
 

@@ -166,7 +166,12 @@ def decisions_path(request: CampaignRequest, campaign: str) -> Path:
 def load_decisions(request: CampaignRequest, campaign: str) -> DecisionIndex:
     """Return what was decided of a campaign; InvalidInput if its file cannot be understood."""
     path = decisions_path(request, campaign)
-    return DecisionIndex(_parse(read_beside(path, DECISIONS_FORMAT.slug), path, request))
+    return DecisionIndex(_parse(decisions_text(request, campaign), path, request))
+
+
+def decisions_text(request: CampaignRequest, campaign: str) -> str:
+    """Return what a campaign's decisions file has, empty where there is none."""
+    return read_beside(decisions_path(request, campaign), DECISIONS_FORMAT.slug)
 
 
 def keep_approved(

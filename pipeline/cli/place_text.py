@@ -23,7 +23,7 @@ def round_lines(places: PlaceTotals) -> Iterator[str]:
     yield f"places: {count_places(places)}"
     if places.goes_on:
         left = [count_text(places.takes_left, "take")]
-        left += [] if places.left_usd is None else [f"{exact_usd(places.left_usd)} USD"]
+        left += [] if places.left_usd is None else [f"at most {exact_usd(places.left_usd)} USD"]
         buys = f"this round: {count_text(places.buys, 'take')}; " if places.buys else ""
         after = " after it" if buys else ""
         yield f"{buys}left to the caps of these places{after}: {', '.join(left)}"

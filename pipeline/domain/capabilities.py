@@ -104,6 +104,8 @@ class Offer:
     concurrency: int = 2
     submit_per_s: float = 2.0
     cadence: Cadence = Cadence()
+    status_group: int = 1
+    """For how many tasks one question asks; 1 where each is asked for alone."""
     upload_lifetime_s: float | None = None
     dedupe_for_s: float = 0.0
     """How long after the intent the same client id and body may be sent again."""

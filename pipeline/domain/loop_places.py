@@ -188,12 +188,10 @@ def total_places(places: Iterable[LoopPlace], *, selected: bool = False) -> Plac
             clips += len(place.waiting)
         if place.state not in {PlaceState.WAITING, PlaceState.OPEN}:
             continue
-        takes_left += max(0, place.next.takes_left - len(place.next.buys))
-        if left_usd is not None and place.next.left_usd is not None:
-            price_usd = (place.price_usd or Decimal(0)) * len(place.next.buys)
-            left_usd += max(Decimal(0), place.next.left_usd - price_usd)
-        else:
-            left_usd = None
+        more = place.next.count_more(place.price_usd, known={each.number for each in place.begun})
+        takes_left += more
+        if left_usd is not None:
+            left_usd = None if place.price_usd is None else left_usd + more * place.price_usd
     return PlaceTotals(
         states=dict(states),
         waiting_clips=clips,

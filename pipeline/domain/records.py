@@ -105,6 +105,9 @@ class Record:
     accepted_at: datetime | None = None
     """When the provider took it; None where it did not say so."""
     finished_at: datetime | None = None
+    """When the provider said that it had ended."""
+    fetched_at: datetime | None = None
+    """When its clip was in the store, verified; None also of what an earlier version fetched."""
     references: tuple[tuple[str, str], ...] = ()
     """Path and name of each reference; of one that is no picture on this disk no path."""
     origin_shot: Span

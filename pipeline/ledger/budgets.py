@@ -104,14 +104,17 @@ class Payer:
 
     def scope(self, name: str) -> str:
         """Return the payer's scope of that name (campaign, run, row, item, place)."""
-        own = {
-            "campaign": campaign_scope(self.manifest),
-            "run": run_scope(self.run_id),
-            "row": f"row:{self.manifest}:{self.row_key}",
-            "item": f"item:{self.manifest}:{self.key}",
-            "place": f"place:{self.campaign_id}:{self.address.rpartition('#')[0]}",
-        }
-        return own[name]
+        match name:
+            case "campaign":
+                return campaign_scope(self.manifest)
+            case "run":
+                return run_scope(self.run_id)
+            case "row":
+                return f"row:{self.manifest}:{self.row_key}"
+            case "item":
+                return f"item:{self.manifest}:{self.key}"
+            case _:
+                return f"place:{self.campaign_id}:{self.address.rpartition('#')[0]}"
 
     def limit(self, name: str, limits: BudgetLimits) -> int | None:
         """Return the limit of that scope, if any; what has no row is no row together."""
@@ -122,8 +125,8 @@ class Payer:
 
 
 _SHOT_END = re.compile(r"[\[#]")
-# A row's key has its `#` encoded: the first one begins the take.
-_PLACE = func.substr(purchases.c.address, 1, func.instr(purchases.c.address, "#") - 1)
+# A row's key has its `#` encoded: the only one begins the take.
+_PLACE = func.rtrim(func.rtrim(purchases.c.address, "0123456789"), "#")
 SCOPES_IN_SQL: Mapping[str, ColumnElement[str]] = MappingProxyType(
     {
         "campaign": literal("campaign:") + campaigns.c.manifest,

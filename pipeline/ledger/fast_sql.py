@@ -6,9 +6,10 @@ itself needs for it. The statement stays portable; only its way to the driver is
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache, lru_cache
+from operator import itemgetter
 from typing import Any
 
 from sqlalchemy import Connection, Dialect, Executable, MetaData
@@ -26,6 +27,8 @@ class Clashed(Exception):  # noqa: N818 - what a constraint of a table has to sa
 class _Compiled:
     text: str
     names: tuple[str, ...]
+    in_order: Callable[[Values], Any]
+    """Takes the values of these names out of others, as a tuple; there are two or more."""
     constants: Values
     positional: bool
 
@@ -33,7 +36,7 @@ class _Compiled:
         """Return the values as this driver wants them."""
         known = {**self.constants, **values}
         if self.positional:
-            return [known[name] for name in self.names]
+            return self.in_order(known) if len(self.names) > 1 else [known[n] for n in self.names]
         return {name: known[name] for name in self.names}
 
 
@@ -83,4 +86,7 @@ def _compile(statement: Executable, dialect: Dialect) -> _Compiled:
     # All statements that come here are constants of their modules: few, and alive for good.
     compiled: Any = statement.compile(dialect=dialect)  # type: ignore[attr-defined]
     names = compiled.positiontup if compiled.positional else list(compiled.params)
-    return _Compiled(compiled.string, tuple(names), dict(compiled.params), compiled.positional)
+    in_order = itemgetter(*(names or [""]))
+    return _Compiled(
+        compiled.string, tuple(names), in_order, dict(compiled.params), compiled.positional
+    )

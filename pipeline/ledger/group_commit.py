@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 
 from sqlalchemy import Connection
 
-from pipeline.ledger.connection import begin_deferred
+from pipeline.ledger.connection import begin_deferred, dialect
 
 T = TypeVar("T")
 Operation = Callable[[Connection], T]
@@ -80,17 +80,19 @@ class Writer:
             self._draining = asyncio.create_task(self._drain())
         return future
 
-    def close(self, last: Callable[[Connection], None] | None = None) -> None:
-        """Finish what is being written, do what is `last`, then let go of the database."""
+    def close(self, *, whole: bool) -> None:
+        """Finish what is being written, then let go of the database, left `whole` if one may."""
         self._thread.shutdown(wait=True)
         with self._turn:
-            if last is not None:
-                last(self._connection)
+            if whole:
+                dialect(self._connection).checkpoint(self._connection)
             self._connection.close()
 
     async def _drain(self) -> None:
         while self._waiting:
-            # What comes while this batch is committed is the next one: few commits serve many.
+            # Who was just told writes again at once: so few commits serve many.
+            await asyncio.sleep(0)
+            # What comes while this batch is committed is the next one.
             batch, self._waiting = self._waiting, []
             operations = [waiting.operation for waiting in batch]
             results = await asyncio.get_running_loop().run_in_executor(

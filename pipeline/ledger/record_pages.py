@@ -255,6 +255,7 @@ def _try(paid: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         "submitted_at": _time(last["intent_at"]),
         "accepted_at": _time(last["accepted_at"]),
         "finished_at": _time(last["ended_at"]),
+        "fetched_at": _time(last["fetched_at"]),
     }
 
 

@@ -41,12 +41,12 @@ being made could not be collected, and a doubt not settled. Back it up with the 
 
 
 def prepare(root: Path) -> Path:
-    """Return the ledger's path below the root, with its folder made, and private."""
+    """Return the folder `.callsheet` of a root, made and private."""
     folder = root / STATE_FOLDER
     with _making(folder):
         folder.mkdir(mode=_PRIVATE_FOLDER, parents=True, exist_ok=True)
         folder.chmod(_PRIVATE_FOLDER)
-    return folder / LEDGER
+    return folder
 
 
 def touch(ledger: Path) -> None:
@@ -120,6 +120,7 @@ class RootLock:
             holder = _holder(path)
             self._file.close()
             raise LedgerInUse(f"{root} is in use by {holder}; wait for it, or stop it") from failure
+        self._held = _identity(os.fstat(self._file.fileno()))
         self._sign(since)
 
     def check(self) -> None:
@@ -128,8 +129,7 @@ class RootLock:
         What is open of it still works, but what is written by its path would begin a second one.
         """
         try:
-            found, held = self._path.stat(), os.fstat(self._file.fileno())
-            same = (found.st_dev, found.st_ino) == (held.st_dev, held.st_ino)
+            same = _identity(self._path.stat()) == self._held
         except OSError:
             same = False
         if not same:
@@ -168,6 +168,10 @@ def find_occupant(root: Path) -> str:
             except BlockingIOError:
                 return _holder(path)
     return ""
+
+
+def _identity(found: os.stat_result) -> tuple[int, int]:
+    return found.st_dev, found.st_ino
 
 
 def _holder(path: Path) -> str:

@@ -62,7 +62,7 @@ class Lane:
     @property
     def loopback(self) -> bool:
         """Tell whether every host is on this machine: a rehearsal, whose results are here too."""
-        return bool(self.hosts) and all(is_loopback(httpx.URL(b).host) for b in self.hosts.values())
+        return bool(self.hosts) and all(map(_is_here, self.hosts.values()))
 
     @property
     def finds_width(self) -> bool:
@@ -120,6 +120,11 @@ def origin(url: httpx.URL) -> tuple[str, bytes, int | None]:
 
 
 @lru_cache(maxsize=64)
+def _is_here(base: str) -> bool:
+    return is_loopback(_parse_url(base).host)
+
+
+@lru_cache(maxsize=64)
 def _origin_of(base: str) -> tuple[str, bytes, int | None]:
     return origin(_parse_url(base))
 
@@ -165,6 +170,8 @@ def _is_base(text: str) -> bool:
     return bool(url.host) and safe and not (url.userinfo or url.query or url.fragment)
 
 
+# Most questions go to one and the same URL; parsing it costs as much as signing the request.
+@lru_cache(maxsize=64)
 def _parse_url(text: str) -> httpx.URL:
     try:
         return httpx.URL(text)

@@ -207,6 +207,23 @@ class Plugin(Provider, Protocol):
     """Its prices, as entries of rates.yaml."""
 
 
+class Groups(Protocol):
+    """Offered with an `Offer.status_group` above 1: one question for several tasks."""
+
+    def group_status_request(self, tasks: Sequence[TaskRef]) -> Request:
+        """Return the request that asks for all of these tasks."""
+        ...
+
+    def split_status(
+        self, tasks: Sequence[TaskRef], response: Response
+    ) -> Mapping[str, Response] | None:
+        """Return by task what each would have been answered alone, from a reply with HTTP 2xx.
+
+        None where the reply does not tell of which task a part of it is.
+        """
+        ...
+
+
 class Uploads(Protocol):
     """Offered with Feature.UPLOAD."""
 

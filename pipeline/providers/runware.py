@@ -7,7 +7,7 @@ as stored in 2026; what neither says is marked. Replies are read in `runware_rep
 
 from __future__ import annotations
 
-from collections.abc import Collection, Generator, Mapping
+from collections.abc import Collection, Generator, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
@@ -93,6 +93,8 @@ OFFER = Offer(
     concurrency=3,
     # Official SDK: first after 1 s, then 0.5 s growing by half up to 10 s.
     cadence=Cadence(first_s=1.0, every_s=0.5, max_s=10.0),
+    # An array may hold several tasks; how many is not documented. So few are our own choice.
+    status_group=20,
     # Documented for imageUpload (30 days after last use); inferred for mediaStorage.
     upload_lifetime_s=30 * 86_400.0,
     # For how long an id is remembered nobody says; after these ten minutes the archive is asked.
@@ -168,12 +170,22 @@ class Runware:
 
     def status_request(self, task: TaskRef) -> Request:
         """Return the request that asks for the task; a POST that buys nothing."""
-        body = [{"taskType": "getResponse", "taskUUID": task.task}]
-        return Request(method="POST", path=_PATH, body=body)
+        return self.group_status_request([task])
 
     def read_status(self, task: TaskRef, response: Response) -> TaskState:
         """Read the task's state; an empty list means nothing yet and never heard of alike."""
         return runware_replies.state(response, task.task)
+
+    def group_status_request(self, tasks: Sequence[TaskRef]) -> Request:
+        """Return the request that asks for several tasks; a POST that buys nothing."""
+        body = [{"taskType": "getResponse", "taskUUID": task.task} for task in tasks]
+        return Request(method="POST", path=_PATH, body=body)
+
+    def split_status(
+        self, tasks: Sequence[TaskRef], response: Response
+    ) -> Mapping[str, Response] | None:
+        """Return each task's part of the reply; None where a part names no task of these."""
+        return runware_replies.split(response, [task.task for task in tasks])
 
     def upload(self, media: Media) -> Generator[Request, Response, Uploaded | Fault]:
         """Put a local medium into media storage; inputs name it by the id that comes back."""

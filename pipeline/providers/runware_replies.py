@@ -8,9 +8,11 @@ read as a refusal. Facts: the official SDK `runware-sdk` 1.8.0.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
+
+import orjson
 
 from pipeline.domain.states import FaultKind
 from pipeline.providers import replies
@@ -94,6 +96,24 @@ def state(response: Response, task: str) -> TaskState:
         return _verdict(reply.errors[0], response)
     # Still running and never heard of look alike here (measured by third parties).
     return Absent() if replies.is_success(response) else replies.http_fault(response)
+
+
+def split(response: Response, tasks: Sequence[str]) -> Mapping[str, Response] | None:
+    """Return by task the reply that says what this one says of it, and nothing of the others.
+
+    None where a part is about none of these tasks, or names none: alone it would be about ours.
+    """
+    reply = _reply(response, None)
+    if reply is None:
+        return None
+    parts: dict[str, dict[str, list[Any]]] = {task: {"data": [], "errors": []} for task in tasks}
+    for found, name in ((reply.items, "data"), (reply.errors, "errors")):
+        for part in found:
+            own = parts.get(replies.text(part.get("taskUUID")))
+            if own is None:
+                return None
+            own[name].append(part)
+    return {task: replace(response, body=orjson.dumps(own)) for task, own in parts.items()}
 
 
 def parse_upload(response: Response) -> str | Fault:

@@ -356,8 +356,8 @@ def _share(share: Share) -> dict[str, Any]:
 
 _APART = frozenset(
     {"campaign", "origin_shot", "origin_row", "passed_over", "status", "output", "high_usd"}
-    | {"adopted_usd", "elsewhere_usd", "accepted_at", "references", "work", "decisions"}
-    | {"not_needed", "selected", "loop", "lost_charged_usd", "lost_possible_usd"}
+    | {"adopted_usd", "elsewhere_usd", "accepted_at", "fetched_at", "references", "work"}
+    | {"decisions", "not_needed", "selected", "loop", "lost_charged_usd", "lost_possible_usd"}
 )
 _FIELDS = tuple(name for name in Record.__dataclass_fields__ if name not in _APART)
 _read_fields = attrgetter(*_FIELDS)

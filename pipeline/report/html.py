@@ -13,9 +13,10 @@ from collections.abc import Iterable
 from importlib.resources import files
 from itertools import islice
 from types import MappingProxyType
+from typing import Any
 
 import orjson
-from jinja2 import Environment, StrictUndefined
+from jinja2 import Environment, StrictUndefined, Template
 from markupsafe import Markup
 
 from pipeline.domain import Record
@@ -35,8 +36,8 @@ PAGE_CLIPS = 20_000
 POSTERS = "posters"
 """The folder of the posters, beside the page."""
 _SCRIPTS = (
-    *("page_data.js", "elements.js", "decisions.js", "filters.js", "grid.js"),
-    *("sitting.js", "comparison.js", "charts.js", "page.js"),
+    *("page_data.js", "elements.js", "decisions.js", "search.js", "filters.js"),
+    *("grid.js", "sitting.js", "comparison.js", "charts.js", "page.js", "live.js"),
 )
 """In the order in which they need each other."""
 _ESCAPES = (("<", "\\u003c"), (">", "\\u003e"), ("&", "\\u0026"))
@@ -69,26 +70,8 @@ def to_html(report: Report, records: Iterable[Record], source: PageSource = _NOT
     # A cell that says `</script>` would end the element that holds the data.
     for plain, escaped in _ESCAPES:
         embedded = embedded.replace(plain, escaped)
-    environment = Environment(
-        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    environment.filters.update(_FILTERS)
-    page = environment.from_string(_asset("index.html")).render(
-        report=report,
-        earlier=earlier(report),
-        units=any(share.native for share in report.by_provider),
-        name=report.campaign,
-        made=f"{report.made_at:%Y-%m-%d %H:%M} UTC",
-        total=Share(
-            name="together",
-            items=report.items,
-            done=dict(report.counts).get(DONE, 0),
-            money=report.money,
-        ),
-        stuck=[place for place in report.places if place.state in GAVE_UP],
-        forecast=list(forecast_lines(report.forecast)) if report.forecast else [],
-        yield_columns=YIELD_COLUMNS,
-        omitted=max(0, report.items - PAGE_CLIPS),
+    page = _template().render(
+        **_figures(report),
         policy=(
             "default-src 'none'; img-src 'self' file: data:; media-src 'self' file:; "
             f"style-src 'unsafe-inline'; script-src 'sha256-{digest}'; base-uri 'none'; "
@@ -100,6 +83,42 @@ def to_html(report: Report, records: Iterable[Record], source: PageSource = _NOT
     )
     # Within the data the escapes are JSON's own: the script shows what was escaped as it was.
     return printable(page)
+
+
+def to_overview(report: Report) -> str:
+    """Return the page's first screen alone, for a page that is open already."""
+    template = _template()
+    block = template.blocks["overview"](template.new_context(_figures(report)))
+    return printable("".join(block))
+
+
+def _template() -> Template:
+    environment = Environment(
+        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    environment.filters.update(_FILTERS)
+    return environment.from_string(_asset("index.html"))
+
+
+def _figures(report: Report) -> dict[str, Any]:
+    """Return what the template tells of the report."""
+    return {
+        "report": report,
+        "earlier": earlier(report),
+        "units": any(share.native for share in report.by_provider),
+        "name": report.campaign,
+        "made": f"{report.made_at:%Y-%m-%d %H:%M} UTC",
+        "total": Share(
+            name="together",
+            items=report.items,
+            done=dict(report.counts).get(DONE, 0),
+            money=report.money,
+        ),
+        "stuck": [place for place in report.places if place.state in GAVE_UP],
+        "forecast": list(forecast_lines(report.forecast)) if report.forecast else [],
+        "yield_columns": YIELD_COLUMNS,
+        "omitted": max(0, report.items - PAGE_CLIPS),
+    }
 
 
 def poster_path(sha256: str) -> str:

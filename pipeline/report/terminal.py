@@ -72,10 +72,11 @@ def show_summary(
     blocks: list[RenderableType] = [Text(), title]
     if report.items:
         # In the bar each state has its share, and none that exists vanishes.
-        widths = {state: max(1, _BAR * items // report.items) for state, items in report.counts}
+        length = min(_BAR, console.width)
+        widths = {state: max(1, length * items // report.items) for state, items in report.counts}
         largest = max(report.counts, key=lambda pair: pair[1])[0]
         # What rounding left over, or what those raised to one took, is seen least in the largest.
-        widths[largest] += _BAR - sum(widths.values())
+        widths[largest] += length - sum(widths.values())
         bar = Text()
         for state, width in widths.items():
             bar.append(("━" if state == DONE else "╍") * width, _STYLES.get(state, _QUIET))

@@ -15,11 +15,12 @@ from pipeline.domain import Feature
 from pipeline.domain.states import POLICY, TRANSIENT, FaultKind, Phase, State
 from pipeline.ledger import payload
 from pipeline.ledger.jobs import CHARGED
-from pipeline.ledger.outputs import Clip
+from pipeline.ledger.outputs import Clip, Landing
 from pipeline.ledger.purchases import Booking
 from pipeline.providers.base import Done, Failed, Fault, Pending, TaskRef, Unknown
 from pipeline.run.charges import book_charge, read_charge
 from pipeline.run.fetch import ExpectedClip, Fetched, fetch, find_received, forget_download
+from pipeline.run.grouped_polls import next_tick
 from pipeline.run.job import ActiveJob
 from pipeline.run.publish import show
 
@@ -45,7 +46,10 @@ async def handle_waiting(active: ActiveJob) -> None:
     gap_s, asked_before = pace.gap_s, None
     while True:
         spread = active.context.chance.uniform(1 - _SPREAD, 1 + _SPREAD)
-        await clock.sleep(max(0.0, min(pause_s * spread, until - clock.monotonic())))
+        due = clock.monotonic() + pause_s * spread
+        if active.queue.provider.offer.status_group > 1:
+            due = next_tick(due, pause_s)
+        await clock.sleep(max(0.0, min(due, until) - clock.monotonic()))
         asked_at = clock.monotonic()
         pause_s = await _poll(active, gap_s)
         # What an earlier run sent may have ended long ago, and a fresh link says nothing.
@@ -110,7 +114,7 @@ async def handle_fetching(active: ActiveJob) -> None:
 async def _poll(active: ActiveJob, gap_s: float) -> float:
     """Ask for the task once and do as the answer says; return when to ask again."""
     task = TaskRef(task=active.purchase.task, client_id=active.purchase.client_id)
-    state = await active.queue.client.status(task)
+    state = await active.queue.polls.status(task)
     active.context.checkpoint("polled")
     unreadable = isinstance(state, Fault) and state.kind is FaultKind.UNREADABLE
     active.break_circuit(active.queue.circuit_breaker.read(readable=not unreadable))
@@ -231,10 +235,12 @@ async def _land(active: ActiveJob, fetched: Fetched) -> None:
         fps=media.fps,
         signature=fetched.signature,
     )
-    after = State.OFF_SPEC if fetched.off_spec else State.DONE
-    cause = FaultKind.OFF_SPEC.value if fetched.off_spec else ""
+    found = Landing(state=State.DONE)
+    if fetched.off_spec:
+        cause = FaultKind.OFF_SPEC.value
+        found = Landing(state=State.OFF_SPEC, cause=cause, message=fetched.off_spec)
     landed = await context.ledger.land(
-        active.job, after, clip, cause=cause, message=fetched.off_spec
+        active.job, clip, found, campaign=context.campaign, at=active.now()
     )
     context.checkpoint("committed")
     active.set_state(landed.state, cause=landed.cause, message=landed.message)
@@ -244,4 +250,4 @@ async def _land(active: ActiveJob, fetched: Fetched) -> None:
     forget = partial(forget_download, context.store, active.purchase.client_id)
     # Last, and no part of the commit: if this is cut off, the next run finds the path empty and
     # puts the clip there.
-    await show(context, active.job.key, first=forget)
+    await show(context, landed.views, first=forget)

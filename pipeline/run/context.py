@@ -20,6 +20,7 @@ from pipeline.net.lane import find_account
 from pipeline.run.circuit_breaker import CircuitBreaker
 from pipeline.run.fetch import ClipVerifier
 from pipeline.run.first_purchases import FirstPurchases
+from pipeline.run.grouped_polls import GroupedPolls
 from pipeline.run.limiter import ConcurrencyLimiter
 from pipeline.run.output_check import Hides, hide_nothing
 from pipeline.run.provider_client import ProviderClient
@@ -91,6 +92,8 @@ class ProviderQueue:
     ) -> None:
         self.provider, self.lane = client.provider, client.lane
         lane, self.client = client.lane, client
+        self.polls = client if self.provider.offer.status_group == 1 else GroupedPolls(client)
+        """Ask for a task by its `status`."""
         self.limiter = ConcurrencyLimiter(
             concurrency=lane.concurrency, most=lane.most, per_s=lane.submit_per_s, clock=clock
         )

@@ -25,6 +25,7 @@ from pipeline.net.client import Download, Lane, Transport
 from pipeline.providers.base import Done, Fault, Request, retry_after_s
 from pipeline.storage.blobs import Store
 from pipeline.storage.downloads import PartialDownload
+from pipeline.storage.fs import signature
 
 _TRIES = 4
 """Times a download that breaks off is taken up again at once; later ones are the policy's."""
@@ -103,12 +104,14 @@ async def fetch(  # noqa: PLR0913 - all that it acts with is handed in
     the disk does not allow it. Call `forget` when the ledger knows the clip.
     """
     part = PartialDownload(store.part(expected.name))
-    received = await asyncio.to_thread(_find_receipt, store, part, resume=True)
-    if received is not None:
-        fetched = await _verify_received(store, received, expected=expected, clips=clips)
-        if fetched is not None:
-            return fetched
-        await asyncio.to_thread(part.resume)
+    # A new one has no bytes that would have to be read.
+    if part.begun:
+        received = await asyncio.to_thread(_find_receipt, store, part, resume=True)
+        if received is not None:
+            fetched = await _verify_received(store, received, expected=expected, clips=clips)
+            if fetched is not None:
+                return fetched
+            await asyncio.to_thread(part.resume)
     async with turn:
         checkpoint("downloading")
         fault = await _download(transport, lane, done, part, pace=_Pace(clock, expected.until))
@@ -307,11 +310,12 @@ def _adopt(
 
 def _describe(store: Store, known: tuple[str, str], media: Media, off_spec: str) -> Fetched:
     sha256, ext = known
+    found = store.path(*known).stat()
     return Fetched(
         sha256=sha256,
         ext=ext,
-        bytes=store.path(*known).stat().st_size,
+        bytes=found.st_size,
         media=media,
-        signature=store.signature(*known),
+        signature=signature(found),
         off_spec=off_spec,
     )

@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
-from functools import partial
 from typing import Any
 
 from pipeline.domain import EMPTY, Event
@@ -117,21 +116,23 @@ class ActiveJob:
 
         `settling` is for a request that is sent again under its own id.
         """
+        return await self.queue.wait(self._stand_in_line(), settling=settling)
+
+    async def _stand_in_line(self) -> None:
+        """Wait until there is room for its clip, and then for its place and its turn."""
         queue, limiter = self.queue, self.queue.limiter
-        wait = partial(queue.wait, settling=settling)
         # Bought faster than looked into, clips would only pile up.
-        if not await wait(self.context.clips.until_room()):
-            return False
-        while await wait(queue.until_resumed()):
+        await self.context.clips.until_room()
+        while True:
+            await queue.until_resumed()
             if not self._slot:
-                self._slot = await wait(limiter.enter())
-            if not self._slot or not await wait(limiter.turn()):
-                return False
+                await limiter.enter()
+                self._slot = True
+            await limiter.turn()
             # The pause may have begun while it waited for its turn.
             if not queue.paused:
-                return True
+                return
             self.leave_slot()
-        return False
 
     def count_in(self) -> None:
         """Count among the provider's tasks, for it is one of them: a lane never submits above."""

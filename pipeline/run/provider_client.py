@@ -7,7 +7,7 @@ doubt. It never ends the run, nor another provider's lane.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Collection, Generator, Mapping
+from collections.abc import Awaitable, Callable, Collection, Generator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar, cast
@@ -29,6 +29,7 @@ from pipeline.providers.base import (
     Failed,
     Fault,
     Finds,
+    Groups,
     Pending,
     Provider,
     Quote,
@@ -47,6 +48,11 @@ _Types = tuple[type, ...]
 _SUBMITTED: _Types = (Accepted, Fault)
 _STATES: _Types = (Pending, Done, Failed, Unknown, Absent, Fault)
 _FOUND: _Types = (Accepted, Absent, Fault)
+_PARTS: _Types = (Mapping, type(None))
+_REFUSALS = 300
+_SERVER_ERRORS = 500
+_ABOUT_ASKING = frozenset({401, 429})
+"""Statuses that say the same of every task of a question, as do all of the server's errors."""
 
 
 class ProviderClient:
@@ -94,6 +100,40 @@ class ProviderClient:
         except TransportFault as lost:
             return Fault(kind=FaultKind.UNAVAILABLE, message=str(lost))
         return self._ask("read_status", partial(self.provider.read_status, task, reply), _STATES)
+
+    async def statuses(self, tasks: Sequence[TaskRef]) -> Mapping[str, TaskState] | None:
+        """Ask for several tasks, once; return how each stands, by task.
+
+        None where the reply does not tell that of each: then they are asked for alone.
+        """
+        provider = cast("Groups", self.provider)
+        request = self._ask(
+            "group_status_request", lambda: provider.group_status_request(tasks), (Request,)
+        )
+        if isinstance(request, Fault):
+            return None
+        try:
+            reply = await self._transport.send(self.lane, request)
+        except UnreadableReply:
+            return None
+        except TransportFault as lost:
+            fault = Fault(kind=FaultKind.UNAVAILABLE, message=str(lost))
+            return {task.task: fault for task in tasks}
+        parts: Mapping[str, Response] | Fault | None
+        if reply.status in _ABOUT_ASKING or reply.status >= _SERVER_ERRORS:
+            parts = {task.task: reply for task in tasks}
+        elif reply.status >= _REFUSALS:
+            return None
+        else:
+            parts = self._ask("split_status", lambda: provider.split_status(tasks, reply), _PARTS)
+        if not isinstance(parts, Mapping) or not {each.task for each in tasks} <= parts.keys():
+            return None
+        return {
+            task.task: self._ask(
+                "read_status", partial(self.provider.read_status, task, parts[task.task]), _STATES
+            )
+            for task in tasks
+        }
 
     async def find(
         self, client_id: str, request: Request, *, since: float, known: Collection[str]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
@@ -20,6 +20,7 @@ from pipeline.run.output_check import (
     RealFiles,
     inspect,
     inspect_store,
+    stat_of,
 )
 from pipeline.storage.fs import is_the_path
 
@@ -36,15 +37,16 @@ class _Copied:
     fault: MediaFault | Unusable | None = None
 
 
-async def show(context: RunContext, key: str, *, first: Callable[[], None] = lambda: None) -> None:
-    """Put the clip of a key at each output path that wants it in this campaign.
+async def show(
+    context: RunContext, views: Iterable[View], *, first: Callable[[], None] = lambda: None
+) -> None:
+    """Put a clip that has landed at each output path that wants it.
 
     `first` is done before, in the same thread: each change of thread costs more than it does.
     """
 
     def copy_all() -> list[tuple[View, _Copied]]:
         first()
-        views = context.ledger.in_threads.views_of(key, campaign=context.campaign)
         wanted = [view for view in views if view.clip is not None and not context.hides(view)]
         return [(view, _copy_out(context, view)) for view in wanted]
 
@@ -97,7 +99,7 @@ def _copy_out(context: RunContext, view: View) -> _Copied:
     except (MediaFault, Unusable) as fault:
         return _Copied(fault=fault)
     # Looked at after the copy: a later look that finds the same signature need not read the file.
-    there = RealFiles(store.root).stat(view.path)
+    there = stat_of(f"{store.root}/{view.path}")
     return _Copied() if there is None else _Copied(signature=there.signature, mode=there.mode)
 
 

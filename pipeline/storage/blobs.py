@@ -14,6 +14,7 @@ something raises `Unusable`.
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 from collections.abc import Callable, Iterator
 from datetime import datetime
@@ -80,12 +81,15 @@ class Store:
         """Move a whole, verified download into the store, durably, and return its place."""
         place = self.path(sha256, ext)
         with writing(place):
-            new_folder = not place.parent.is_dir()
-            self._make_folder(place.parent)
-            part.chmod(READ_ONLY)
             # Bytes before the name: a loss of power must not leave the name without them.
-            sync(part)
-            part.replace(place)
+            sync(part, mode=READ_ONLY)
+            try:
+                part.replace(place)
+                new_folder = False
+            except FileNotFoundError:
+                self._make_folder(place.parent)
+                part.replace(place)
+                new_folder = True
             sync(place.parent)
             # A folder's name is durable once its parent is synced, and `store` may be as new.
             if new_folder:
@@ -153,7 +157,7 @@ class Store:
         """
         source = self.path(sha256, ext)
         with writing(target):
-            if (target.is_symlink() or target.exists()) and not _same_file(source, target):
+            if os.path.lexists(target) and not _same_file(source, target):
                 there = _digest_of_file(target)
                 if there == sha256:
                     return

@@ -18,7 +18,7 @@ from typing import Any
 import orjson
 
 from pipeline.clock import boot
-from pipeline.storage.fs import CHUNK, beside, sync, writing
+from pipeline.storage.fs import CHUNK, write_small, writing
 
 _CONTENT_RANGE = re.compile(r"bytes (\d+)-\d+/(\d+|\*)")
 _PARTIAL = 206
@@ -42,6 +42,11 @@ class PartialDownload:
     def sha256(self) -> str:
         """Return the digest of the bytes so far."""
         return self._seen.hexdigest()
+
+    @property
+    def begun(self) -> bool:
+        """Tell whether an earlier try left something of it."""
+        return self._notes.exists()
 
     @property
     def whole(self) -> bool:
@@ -76,16 +81,16 @@ class PartialDownload:
     @contextmanager
     def filling(self, status: int, headers: Mapping[str, str]) -> Iterator[Callable[[bytes], None]]:
         """Give the function that appends bytes, after beginning anew where a reply is the whole."""
-        self.coding = headers.get("content-encoding", "")
-        if status != _PARTIAL:
+        self.coding, anew = headers.get("content-encoding", ""), status != _PARTIAL
+        if anew:
             stated = headers.get("content-length", "")
             self._begin(_validator(headers), int(stated) if stated.isdecimal() else None)
-            with writing(self.path):
-                # The old bytes go before the new notes come: the other way round, a crash in
-                # between would leave the new validator beside bytes of an earlier version.
-                self.path.unlink(missing_ok=True)
+        # The old bytes go before the new notes come: the other way round, a crash in between would
+        # leave the new validator beside bytes of an earlier version.
+        mode = "wb" if anew else "ab"
+        with writing(self.path), self.path.open(mode, buffering=CHUNK) as file:
+            if anew:
                 self._write({"validator": self.validator, "length": self.length, "boot": boot()})
-        with writing(self.path), self.path.open("ab", buffering=CHUNK) as file:
 
             def write(chunk: bytes) -> None:
                 file.write(chunk)
@@ -104,8 +109,7 @@ class PartialDownload:
         Its name is carried along by the syncs that follow, of the clip and its folder.
         """
         with writing(self._notes):
-            self._write({"sha256": sha256, "ext": ext})
-            sync(self._notes)
+            self._write({"sha256": sha256, "ext": ext}, durable=True)
 
     def drop(self) -> None:
         """Remove the bytes and what is known of them."""
@@ -127,10 +131,9 @@ class PartialDownload:
             return notes if isinstance(notes, dict) else {}
         return {}
 
-    def _write(self, notes: dict[str, Any]) -> None:
-        new = beside(self._notes)
-        new.write_bytes(orjson.dumps(notes))
-        new.replace(self._notes)
+    def _write(self, notes: dict[str, Any], *, durable: bool = False) -> None:
+        # Notes that were cut off are none: the download begins anew, and buys nothing.
+        write_small(self._notes, orjson.dumps(notes), durable=durable)
 
 
 def _validator(headers: Mapping[str, str]) -> str:

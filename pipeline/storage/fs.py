@@ -10,7 +10,7 @@ import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
-from typing import BinaryIO
+from typing import IO, BinaryIO
 
 from pipeline.errors import Unusable
 from pipeline.file_content import file_sha256
@@ -92,11 +92,29 @@ def is_the_path(fault: OSError) -> bool:
     return fault.errno in _OF_ONE_PATH
 
 
-def sync(path: Path) -> None:
-    """Wait until a file's bytes, or a folder's names, are on the disk."""
+def sync(path: Path, *, mode: int | None = None) -> None:
+    """Wait until a file's bytes, or a folder's names, are on the disk; give it a mode before."""
     handle = os.open(path, os.O_RDONLY)
     try:
+        if mode is not None:
+            os.fchmod(handle, mode)
         os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def write_small(path: Path, content: bytes, *, durable: bool = False) -> None:
+    """Make a file of so few bytes, in place and by few calls; cut off midway, it may hold none.
+
+    `durable` waits until the bytes are on the disk; the file's name may not be.
+    """
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o666)
+    try:
+        written = os.write(handle, content)
+        if written != len(content):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+        if durable:
+            os.fsync(handle)
     finally:
         os.close(handle)
 
@@ -132,35 +150,36 @@ def copy_clip(source: Path, target: Path, sha256: str) -> bool:
     this digest. Durable, for a file that a loss of power emptied would look like one that a person
     changed; its name is not.
     """
-    if not _reflink(source, target):
-        with source.open("rb") as reading:
-            copied = copy_bytes(reading, target)
-    else:
-        # No byte has passed here: a damaged clip would be cloned unseen, so the clone is read.
-        copied = file_sha256(target)
-    if copied != sha256:
-        target.unlink()
-        return False
-    target.chmod(READ_ONLY)
-    sync(target)
+    with source.open("rb") as reading, target.open("xb") as copy:
+        # No byte passes here by a reflink: a damaged clip would be cloned unseen, so it is read.
+        reflink = _reflink(reading, copy)
+        copied = file_sha256(target) if reflink else _copy(reading, copy)
+        if copied != sha256:
+            target.unlink()
+            return False
+        copy.flush()
+        os.fchmod(copy.fileno(), READ_ONLY)
+        os.fsync(copy.fileno())
     return True
 
 
 def copy_bytes(reading: BinaryIO, target: Path) -> str:
     """Copy an open file to `target`, which must not exist; return the SHA-256 of its bytes."""
+    with target.open("xb") as copy:
+        return _copy(reading, copy)
+
+
+def _copy(reading: IO[bytes], copy: IO[bytes]) -> str:
     seen = hashlib.sha256()
-    with target.open("xb") as writing_to:
-        while chunk := reading.read(CHUNK):
-            seen.update(chunk)
-            writing_to.write(chunk)
+    while chunk := reading.read(CHUNK):
+        seen.update(chunk)
+        copy.write(chunk)
     return seen.hexdigest()
 
 
-def _reflink(source: Path, target: Path) -> bool:
+def _reflink(old: IO[bytes], new: IO[bytes]) -> bool:
     try:
-        with source.open("rb") as old, target.open("xb") as new:
-            fcntl.ioctl(new.fileno(), _FICLONE, old.fileno())
+        fcntl.ioctl(new.fileno(), _FICLONE, old.fileno())
     except OSError:
-        target.unlink(missing_ok=True)
         return False
     return True

@@ -16,7 +16,8 @@ from pathlib import Path
 import pytest
 
 from pipeline.ledger.backup import back_up
-from pipeline.ledger.intent_counter import COUNTER, read_counter
+from pipeline.ledger.counter_file import read_counter
+from pipeline.ledger.intent_counter import COUNTER
 from pipeline.ledger.repository import Ledger
 from tests.crash.kit import campaign_run
 from tests.crash.points import DIED
@@ -244,7 +245,13 @@ def test_a_root_of_an_earlier_version_gets_its_counter(
     assert ITEMS == read_counter(finished.root / "cups" / COUNTER)
 
 
-DAMAGED = [b"", b"\0\xff{", b'{"intents": -3}', b'{"intents": 99999999999999999999999}']
+DAMAGED = [
+    b"",
+    b"00000000000000000003 ",
+    b"\0\xff{",
+    b'{"intents": -3}',
+    b'{"intents": 99999999999999999999999}',
+]
 
 
 @pytest.mark.parametrize("content", DAMAGED)

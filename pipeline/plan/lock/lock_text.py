@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from typing import Any
 
 from pipeline.domain.lock import LockedClip, plain_locked, read_locked
@@ -41,6 +42,13 @@ def read_lock(text: str, file: str, advice: str = "") -> dict[str, LockedClip]:
 
     `file` is its name in findings, `advice` what to do where two branches have met in it.
     """
+    return dict(_read_lock(text, file, advice))
+
+
+@lru_cache(maxsize=1)
+def _read_lock(text: str, file: str, advice: str) -> Mapping[str, LockedClip]:
+    # One command asks for the same text again and again: when it looks for a loss, when it plans,
+    # when it writes what it has made.
     return read_address_lines(text, file, LOCK_FORMAT, _read, advice=advice)
 
 
