@@ -117,6 +117,12 @@ def page_data(report: Report, records: Iterable[Record], source: PageSource) -> 
         "version": source.version,
         "limit": None if source.limit_usd is None else exact_usd(source.limit_usd),
         **page_figures(report),
+        # How many approved clips a place wants, where that is not one.
+        "wanted": {
+            place.shot: place.policy.approved
+            for place in report.places
+            if place.policy.approved > 1
+        },
         # As keys, orjson takes plain words alone.
         "marks": {str(state): mark for state, mark in MARKS.items()},
         "tables": {

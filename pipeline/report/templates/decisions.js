@@ -45,7 +45,8 @@ const Decisions = (() => {
     if (!isFinished(clip)) return "no clip";
     const entry = of(clip);
     if (entry) return entry.verdict;
-    return clip.place.clips.some((other) => of(other)?.verdict === "approved") ? "not needed" : "waiting";
+    const approved = clip.place.clips.filter((other) => of(other)?.verdict === "approved").length;
+    return approved >= (Data.wanted[clip.shot] || 1) ? "not needed" : "waiting";
   }
 
   const told = ({ verdict, reason, note, who }) => [verdict === "reopened" ? "waiting" : verdict, reason, note, who && `saved by ${who}`].filter(Boolean).join(" · ");
