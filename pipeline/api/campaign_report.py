@@ -6,7 +6,7 @@ import errno
 import os
 import shlex
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -24,6 +24,7 @@ from pipeline.api.selection import matching_records
 from pipeline.api.sidecars import write_sidecars
 from pipeline.domain import Record, RunRecord
 from pipeline.domain.acceptance import Each
+from pipeline.domain.review import Review
 from pipeline.domain.states import Exit, State, exit_code_for
 from pipeline.errors import InvalidInput, RootRefused
 from pipeline.findings import has_errors
@@ -35,6 +36,7 @@ from pipeline.manifest import contents
 from pipeline.report.summary import Report, summarise
 
 _DOCUMENTS = frozenset({".yaml", ".yml"})
+_APPROVED = frozenset({Review.APPROVED, Review.STALE})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +54,8 @@ class CampaignStatus:
     """What was written down of lanes and limits."""
     places: Sequence[LoopPlace] = ()
     """The selected places of shots that have a loop of takes."""
+    allowed_off_spec: int = 0
+    """Items off spec that are no failure, beside those of places."""
 
     @property
     def exit_code(self) -> Exit:
@@ -64,6 +68,7 @@ class CampaignStatus:
         totals = total_places(self.places)
         # A take that failed is no failure of its place, which tells its own.
         counts.subtract(totals.ended_badly)
+        counts[State.OFF_SPEC, ""] -= self.allowed_off_spec
         gave_up, waits = bool(totals.gave_up), bool(totals.goes_on)
         return Exit(exit_code_for(counts, gave_up=gave_up, waits=waits))
 
@@ -102,6 +107,9 @@ def campaign_status(campaign: LoadedCampaign) -> CampaignStatus:
             same_clips=ledger.same_clips(campaign.name),
             notable=ledger.notable(campaign.name),
             places=tuple(_selected_places(campaign, ledger)),
+            allowed_off_spec=sum(
+                1 for _ in _find_allowed(select_records(ledger, campaign), campaign)
+            ),
         )
 
 
@@ -175,6 +183,26 @@ def reviewed_records(
     """Return the records of a campaign with what was decided of them."""
     decisions = load_decisions(campaign.request, campaign.name)
     return ledger.records(campaign.name, selected=selected, review=decisions.verdict)
+
+
+def count_allowed(ledger: Ledger, campaign: LoadedCampaign, *, shared: bool = False) -> int:
+    """Count the clips off spec that are no failure, of what the last plan selected.
+
+    A person approved them; or `--locked` asks for all that places with a loop had, and judges none.
+    Those of a loop without it are counted with their places. One that items share counts once, or,
+    if `shared`, for each.
+    """
+    records = reviewed_records(ledger, campaign, selected=True)
+    return sum(shared or not each.shared_with for each in _find_allowed(records, campaign))
+
+
+def _find_allowed(records: Iterable[Record], campaign: LoadedCampaign) -> Iterator[Record]:
+    accepts, locked = campaign.manifest.budget.accepts, campaign.request.locked
+    for each in records:
+        if each.state == State.OFF_SPEC and (
+            locked if each.shot in accepts else each.review in _APPROVED
+        ):
+            yield each
 
 
 def write_report(
