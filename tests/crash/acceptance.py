@@ -170,7 +170,7 @@ class AcceptanceDrill:
 
     def _make_a_round(self, chance: Random, began: float) -> int:
         """Run until it ends by itself, killed up to a few times before; return its exit code."""
-        codes = []
+        codes: list[int | None] = []
         while len(codes) < _RUNS_A_ROUND:
             process = self._start(began)
             # The kills are spread over the first rounds; a run that is quicker is left alone.
