@@ -6,7 +6,7 @@ seconds.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from decimal import Decimal
 from enum import StrEnum
@@ -209,7 +209,7 @@ class Key:
     digest: str
     parts: Mapping[str, str]
     # Not compared: what else would do, and what a person reads of it, makes no other work.
-    alternatives: Sequence[Alternative] = field(default=(), compare=False)
+    alternatives: tuple[Alternative, ...] = field(default=(), compare=False)
     """Where nothing was bought under the digest itself: what else will do, best first."""
     values: Mapping[str, Any] = field(default_factory=lambda: EMPTY, compare=False)
     """Each part as a person reads it, but for the prompt, which is the item's own text."""

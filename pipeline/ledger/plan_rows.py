@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -36,7 +36,7 @@ class Planned:
     high_microusd: int | None
     payload_digest: str
     payload: bytes
-    alternatives: Sequence[Alternative] = ()
+    alternatives: tuple[Alternative, ...] = ()
     """Other keys that will do where nothing was bought under its own."""
     fallbacks: tuple[Planned, ...] = ()
     """The same item at others, to whom it may go when its provider's lane stops; best first."""
@@ -108,12 +108,11 @@ def _again(
     Another rule of keys, or the ratio that was meant written out, makes no other work of it. What
     it was last bought as is remembered, whatever was planned and not bought since.
     """
+    same = {planned.key, row["key"], *(o.digest for o in planned.alternatives if o.ratio is None)}
     unbought = known.previous_key and known.key not in bought
     # The approved clip of a stale item was other work than what it stood for.
     had = {known.key} if known.stale else {known.own_key, known.key}
-    stays = bool(unbought or had & {planned.key, row["key"]})
-    # Asked last, since making them takes longer than all the rest.
-    stays = stays or any(o.digest in had for o in planned.alternatives if o.ratio is None)
+    stays = unbought or had & same
     previous = known.previous_key if stays else known.key
     values = {f"b_{name}": value for name, value in row.items()}
     return {**values, "b_id": known.id, "b_previous_key": previous}

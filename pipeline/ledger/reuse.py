@@ -35,7 +35,7 @@ class Wanted(Protocol):
         """Return its own key."""
 
     @property
-    def alternatives(self) -> Sequence[Alternative]:
+    def alternatives(self) -> tuple[Alternative, ...]:
         """Return other keys that will do, best first."""
 
 
@@ -47,7 +47,7 @@ class Reuse:
     current: ColumnElement[bool]
     """Whether an item belongs to the plan that is being written."""
     _anything: bool = field(init=False)
-    _asking: dict[str, tuple[str, Sequence[Alternative]]] = field(default_factory=dict)
+    _asking: dict[str, tuple[str, tuple[Alternative, ...]]] = field(default_factory=dict)
     """Own key and usable alternatives of the items that are answered last, by address."""
 
     def __post_init__(self) -> None:
@@ -146,7 +146,7 @@ class Reuse:
         }
 
 
-def _others(wanted: Wanted, last: Any) -> Sequence[Alternative]:
+def _others(wanted: Wanted, last: Any) -> tuple[Alternative, ...]:
     """Return the other keys that will do; what the item had before is first, and stays with it.
 
     That also where nothing leads to its key any more: an earlier rule may have taken in what has

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import PurePath
-from typing import Any, overload
+from typing import Any
 
 import orjson
 
@@ -288,50 +288,18 @@ class KeyWriter:
             digest=self._own.digest(said, number),
             parts={**self._digests, "prompt": part_digest(said), "take": part_digest(number)},
             values={**self._values, "take": take},
-            alternatives=_Alternatives(self._others, said, number),
+            alternatives=tuple(
+                [
+                    Alternative(
+                        digest=form.digest(said, number),
+                        earlier_rule=other.earlier_rule,
+                        ratio=other.ratio,
+                        exclusive=other.exclusive,
+                    )
+                    for form, other in self._others
+                ]
+            ),
         )
-
-
-class _Alternatives(Sequence[Alternative]):
-    """The other keys of an item, made when they are asked for.
-
-    A plan asks for none of them while nothing was ever bought in its ledger.
-    """
-
-    __slots__ = ("_forms", "_made", "_prompt", "_take")
-
-    def __init__(
-        self, forms: Sequence[tuple[_KeyForm, Alternative]], prompt: bytes, take: bytes
-    ) -> None:
-        self._forms = forms
-        self._prompt = prompt
-        self._take = take
-        self._made: tuple[Alternative, ...] | None = None
-
-    def __len__(self) -> int:
-        return len(self._forms)
-
-    @overload
-    def __getitem__(self, index: int) -> Alternative: ...
-    @overload
-    def __getitem__(self, index: slice) -> Sequence[Alternative]: ...
-    def __getitem__(self, index: int | slice) -> Alternative | Sequence[Alternative]:
-        if self._made is None:
-            self._made = tuple(
-                Alternative(
-                    digest=form.digest(self._prompt, self._take),
-                    earlier_rule=other.earlier_rule,
-                    ratio=other.ratio,
-                    exclusive=other.exclusive,
-                )
-                for form, other in self._forms
-            )
-        return self._made[index]
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Sequence) and tuple(self) == tuple(other)
-
-    __hash__ = None  # type: ignore[assignment]  # as a list
 
 
 class _KeyForm:

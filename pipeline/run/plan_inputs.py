@@ -12,7 +12,7 @@ from typing import Any
 
 import orjson
 
-from pipeline.domain import PricedItem
+from pipeline.domain import Price, PricedItem
 from pipeline.findings import Finding, Severity, Span
 from pipeline.ledger.price_confirmations import PriceClass, SeenPrice
 from pipeline.ledger.sql_schema import micro
@@ -33,10 +33,11 @@ class ReservedPrices:
         self._seen = seen
         self._known: dict[tuple[Any, ...], _Amounts] = {}
 
-    def reserve(self, entry: PricedItem) -> _Amounts:
-        """Return low, expected and high of an item; None where no price is known."""
-        item, price = entry.item, entry.price
-        of = (item.provider, item.model, item.settings.mode, item.kind.value, item.spec.seconds)
+    def reserve(self, of: tuple[Any, ...], price: Price | None) -> _Amounts:
+        """Return low, expected and high of an item; None where no price is known.
+
+        `of` is what makes items cost the same: provider, model, mode, kind and length in seconds.
+        """
         listed = (price.low_usd, price.expected_usd, price.high_usd) if price else None
         known = self._known.get((of, listed))
         if known is None:

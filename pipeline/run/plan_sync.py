@@ -338,7 +338,8 @@ def _row(entry: PricedItem, position: int, prices: ReservedPrices) -> Planned:
     item = entry.item
     kept = payload.dump_item(entry)
     mode, kind = item.settings.mode, item.kind.value
-    low, expected, high = prices.reserve(entry)
+    of = (item.provider, item.model, mode, kind, item.spec.seconds)
+    low, expected, high = prices.reserve(of, entry.price)
     return Planned(
         position=position,
         address=item.address,

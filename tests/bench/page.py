@@ -176,11 +176,11 @@ def write_report(folder: Path, clips: int) -> Path:
     with open_for_work(request) as ledger:
         sync_campaign(campaign, ledger)
         reading, tally = CampaignReading(campaign, ledger), begin_tally(campaign)
-        found = list(reading.records())
-        for record in found:
+        planned = list(reading.records())
+        for record in planned:
             tally.add(record)
         report = finish_report(reading, tally)
-        records = list(_film(campaign, found))
+        records = list(_film(campaign, planned))
     posters = frozenset(record.sha256 for record in records if record.path)
     page = folder_of(campaign) / "index.html"
     page.write_text(to_html(report, records, page_source(campaign, posters)), "utf-8")

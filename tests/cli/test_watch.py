@@ -45,11 +45,13 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
 
 
 @pytest.fixture
-def shop(tmp_path: Path, sandbox: Sandbox) -> Path:
-    """Return a campaign of six clips, each of which takes an hour of the sandbox's clock."""
+def shop(tmp_path: Path, sandbox: Sandbox) -> Iterator[Path]:
+    """Yield a campaign of six clips, each of which takes an hour of the sandbox's clock."""
     write_shop(tmp_path)
     sandbox.set(timing={"accept_s": 0, "run_s": RUN_S})
-    return tmp_path
+    yield tmp_path
+    # Others' clips are not to take an hour.
+    sandbox.reset()
 
 
 @contextmanager

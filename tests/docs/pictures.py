@@ -81,7 +81,8 @@ def _rehearse(folder: Path) -> RunProgress:
     first, *events = [json.loads(line) for line in ran.stdout.splitlines()]
     names = RunStart.__dataclass_fields__
     known = {name: value for name, value in _plain(first["detail"]).items() if name in names}
-    tally = RunTally(RunStart(at=_time(first), **known))
+    # All that is left is to be bought: nothing was sent before.
+    tally = RunTally(RunStart(at=_time(first), to_make=known["left"], **known))
     return max(_moments(tally, events), key=_how_much)
 
 
