@@ -20,11 +20,11 @@ if TYPE_CHECKING:  # an editor and a type checker read this, Python does not
     from pipeline.api.campaign_run import Run as Run
     from pipeline.api.explanations import Explanation as Explanation
     from pipeline.api.loss_consent import PurchasesRefused as PurchasesRefused
-    from pipeline.api.places import LoopPlace as LoopPlace
     from pipeline.api.project import Project as Project
     from pipeline.api.reconciliation import Decisions as Decisions
     from pipeline.api.saved_plans import StalePlan as StalePlan
     from pipeline.domain.acceptance import PlaceState as PlaceState
+    from pipeline.domain.loop_places import LoopPlace as LoopPlace
     from pipeline.domain.records import Event as Event
     from pipeline.domain.records import Record as Record
     from pipeline.domain.states import Exit as Exit
@@ -47,7 +47,7 @@ _HOMES = {
     "Explanation": "api.explanations",
     "Finding": "findings",
     "InvalidInput": "errors",
-    "LoopPlace": "api.places",
+    "LoopPlace": "domain.loop_places",
     "Outcome": "run.outcome",
     "PlaceState": "domain.acceptance",
     "Plan": "api.campaign_plan",

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from tests.postgresql import PlaceLedger, PostgresqlServer
 from tests.sandboxes import Sandbox
 
 FIGURE = "figure"
@@ -82,6 +83,28 @@ def sandbox(_running_sandbox: Sandbox) -> Sandbox:
     """Return the sandbox of this test process: plain clips, no waiting, all forgotten."""
     _running_sandbox.reset()
     return _running_sandbox
+
+
+@pytest.fixture(scope="session")
+def postgresql_server() -> Iterator[PostgresqlServer]:
+    """Return the PostgreSQL server of this test process."""
+    with PostgresqlServer() as server:
+        yield server
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def place_ledger(request: pytest.FixtureRequest) -> PlaceLedger:
+    """Return what lets a root have its ledger in each of the two databases."""
+    if request.param == "sqlite":
+        return lambda root: root
+    server: PostgresqlServer = request.getfixturevalue("postgresql_server")
+    return server.adopt
+
+
+@pytest.fixture
+def each_dialect(place_ledger: PlaceLedger, tmp_path: Path) -> None:
+    """Let a test with its root in `tmp_path` hold for both databases."""
+    place_ledger(tmp_path)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -59,13 +59,8 @@ def run_callsheet(
     """
     with TemporaryDirectory(prefix="callsheet-said-") as place:
         streams = Path(place, "stdout"), Path(place, "stderr")
-        child = started(
-            _brief_command_line,
-            words,
-            variables or {},
-            streams=streams,
-            folder=folder,
-            terminal=terminal,
+        child = begin_callsheet(
+            words, variables or {}, streams=streams, folder=folder, terminal=terminal
         )
         child.join(_PATIENCE_S)
         if child.exitcode is None:
@@ -74,6 +69,20 @@ def run_callsheet(
         said, complained = (stream.read_text("utf-8") for stream in streams)
     assert child.exitcode is not None
     return CompletedProcess(list(words), child.exitcode, said, complained)
+
+
+def begin_callsheet(
+    words: Sequence[str],
+    variables: Mapping[str, str],
+    *,
+    streams: tuple[Path, Path],
+    folder: Path | None = None,
+    terminal: int | None = None,
+) -> ForkServerProcess:
+    """Begin a command line that is `run_callsheet`'s, and return its process."""
+    return started(
+        _brief_command_line, words, variables, streams=streams, folder=folder, terminal=terminal
+    )
 
 
 def started(

@@ -33,14 +33,14 @@ if TYPE_CHECKING:  # what follows is slow to load
     from pipeline.api.decision_file import DecisionIndex, MergedDecisions
     from pipeline.api.decision_import import ImportedDecisions
     from pipeline.api.explanations import Explanation
-    from pipeline.api.forecasts import CampaignForecast
     from pipeline.api.lock_file import ChangedLock
     from pipeline.api.orphan_files import CleanResult, OrphanFile
-    from pipeline.api.places import LoopPlace
     from pipeline.api.reconciliation import Decisions
     from pipeline.api.shared_clips import SharedClips
     from pipeline.api.store_content import StoreEntry, StorePlace
     from pipeline.api.verification import Verification
+    from pipeline.domain.forecast import CampaignForecast
+    from pipeline.domain.loop_places import LoopPlace
     from pipeline.report.summary import Report
     from pipeline.run.adopting import Adopted
     from pipeline.run.manual import Sent

@@ -6,7 +6,7 @@ A dry run admits the plan to a private ledger that knows what the root's knows.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -14,19 +14,26 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.api.campaign_request import CampaignRequest
-from pipeline.api.decision_file import keep_approved, load_decisions, unapproved_outputs
+from pipeline.api.decision_file import (
+    keep_approved,
+    load_decisions,
+    unapproved_outputs,
+)
+from pipeline.api.input_digests import plan_inputs
 from pipeline.api.loaded_campaign import LoadedCampaign
 from pipeline.api.lock_file import memory_of, with_other_locks
-from pipeline.api.places import loop_rule, read_places, total_places
-from pipeline.domain import EMPTY, Record
+from pipeline.api.places import loop_rule, read_places
+from pipeline.domain import EMPTY, PricedItem, Record
 from pipeline.domain.changes import ItemChange
 from pipeline.domain.lock import LockMemory
+from pipeline.domain.loop_places import total_places
 from pipeline.errors import InvalidInput, LedgerLost
 from pipeline.findings import Finding, Severity, plain_finding
 from pipeline.ledger.loss_detection import Loss
 from pipeline.ledger.repository import Ledger
 from pipeline.plan.lock.lock_addresses import offer_moved, place_of, take_of
 from pipeline.run.output_check import RealFiles
+from pipeline.run.plan_reuse import keep_plan
 from pipeline.run.plan_sync import PlanLine, PlanSummary, Totals, sync_plan
 
 
@@ -78,7 +85,7 @@ class Plan:
 
     def iter_changes(self) -> Iterator[ItemChange]:
         """Yield what a run does to each item and why, by address; the plan is made again."""
-        with dry_run(self.campaign) as (summary, ledger):
+        with dry_run(self.campaign, keeps=False) as (summary, ledger):
             require_admitted(summary, self.campaign)
             yield from ledger.item_changes(self.campaign.name)
 
@@ -169,15 +176,19 @@ def require_admitted(summary: PlanSummary, campaign: LoadedCampaign) -> None:
 
 def plan_campaign(campaign: LoadedCampaign) -> Plan:
     """Return what the next run would make; once a loss is settled, where the ledger has one."""
-    with open_plan(campaign) as (plan, _):
-        return plan
+    loss = find_loss(campaign.request, campaign.name)
+    with dry_run(campaign, loss) as (summary, _):
+        return Plan(campaign=campaign, summary=summary, loss=loss)
 
 
 @contextmanager
 def open_plan(campaign: LoadedCampaign) -> Iterator[tuple[Plan, Ledger]]:
-    """Yield a campaign's plan, and the private ledger in which each of its items can be read."""
+    """Yield a campaign's plan, and a private ledger that tells what changes for each of its items.
+
+    It is made anew: where the parts of items are written is not kept.
+    """
     loss = find_loss(campaign.request, campaign.name)
-    with dry_run(campaign, loss) as (summary, ledger):
+    with dry_run(campaign, loss, keeps=False) as (summary, ledger):
         yield Plan(campaign=campaign, summary=summary, loss=loss), ledger
 
 
@@ -217,19 +228,26 @@ def dry_run_summary(
 
 @contextmanager
 def dry_run(
-    campaign: LoadedCampaign, settled: Loss | None = None, *, files: bool | None = None
+    campaign: LoadedCampaign,
+    settled: Loss | None = None,
+    *,
+    files: bool | None = None,
+    keeps: bool = True,
 ) -> Iterator[tuple[PlanSummary, Ledger]]:
     """Yield what admitting the campaign would come to, and a private ledger that admitted it.
 
     `files` says whether output paths are looked at. Where it is left open they are, unless clips
-    are known to be lost: what lies there would be taken for somebody else's.
+    are known to be lost: what lies there would be taken for somebody else's. Who reads what changes
+    for single items wants it made anew, which is not `keeps`.
     """
     if files is None:
         files = settled is None or settled.uncounted
     with Ledger.memory(campaign.request.home, kind=campaign.request.kind) as ledger:
         if settled is not None:
             ledger.settle_loss(settled, now=datetime.now(UTC))
-        yield sync_campaign(campaign, ledger, files=files, dry=True), ledger
+        # What was lost and is settled here alone is in no plan that stands.
+        keeps = keeps and settled is None
+        yield sync_campaign(campaign, ledger, files=files, dry=True, keeps=keeps), ledger
 
 
 def sync_campaign(
@@ -240,8 +258,11 @@ def sync_campaign(
     files: bool = True,
     dry: bool = False,
     under_way: bool = False,
+    keeps: bool = True,
 ) -> PlanSummary:
     """Write the campaign's plan into a ledger, and return what it comes to.
+
+    Where nothing that it is made from has changed it is not made again, if it `keeps` what stands.
 
     `files` says whether output paths are looked at; a `dry` plan makes no fitted frames.
     Failures of the `retried` causes count among what is to be made. With a run `under_way` only
@@ -253,22 +274,46 @@ def sync_campaign(
     decisions = load_decisions(campaign.request, name)
     rule = loop_rule(campaign, decisions, retried=retried, begins=not under_way)
     had = _last_takes(ledger, name, memory) if rule else EMPTY
-    entries = campaign.entries(None if dry else home / ".callsheet" / "assets", quotes, had)
+    inspector = campaign.inspector(None if dry else home / ".callsheet" / "assets")
     # Before the plan: what was paid elsewhere counts against its limits, and may finish items.
     ledger.remember(memory)
-    entries = offer_moved(entries, memory) if memory.moved else entries
-    summary = sync_plan(
-        keep_approved(entries, decisions, memory, ledger) if decisions.places else entries,
-        ledger,
-        campaign=name,
-        budget=campaign.manifest.budget,
-        policy=campaign.manifest.policy,
-        files=RealFiles(home) if files else None,
-        choice=campaign.purchase_filter(),
-        hides=unapproved_outputs(campaign.manifest, decisions),
-        rounds=rule,
-        under_way=under_way,
-    )
+
+    def entries(
+        last_takes: Mapping[str, int] = EMPTY, rows: frozenset[tuple[str, str]] | None = None
+    ) -> Iterable[PricedItem | Finding]:
+        """Return the plan as lock file and decisions have it, or that of some rows alone."""
+        wanted = None if rows is None else lambda shot, key: (shot, key) in rows
+        found: Iterable[PricedItem | Finding] = campaign.entries(
+            None, quotes, last_takes, inspector=inspector, rows=wanted
+        )
+        found = offer_moved(found, memory) if memory.moved else found
+        return keep_approved(found, decisions, memory, ledger) if decisions.places else found
+
+    inputs = None
+    if keeps and not under_way:
+        inputs = plan_inputs(
+            campaign,
+            inspector,
+            quotes=quotes,
+            memory=memory,
+            has_decisions=bool(decisions.places),
+            plan_rows=lambda rows: entries(rows=rows),
+        )
+    hides = unapproved_outputs(campaign.manifest, decisions)
+    shared: dict[str, Any] = {"campaign": name, "hides": hides, "inputs": inputs}
+    shared |= {"files": RealFiles(home) if files else None, "budget": campaign.manifest.budget}
+    summary = keep_plan(ledger, memory=memory, **shared) if inputs is not None else None
+    if summary is None:
+        campaign.reassignments.clear()
+        summary = sync_plan(
+            entries(last_takes=had),
+            ledger,
+            policy=campaign.manifest.policy,
+            choice=campaign.purchase_filter(),
+            rounds=rule,
+            under_way=under_way,
+            **shared,
+        )
     # Of a run that is under way nobody asks for them: it reads the places itself.
     told = rule is not None and summary.ok and not under_way
     places = read_places(campaign, ledger, retried=retried) if told else None

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import errno
+import gc
 import os
 import shlex
-from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections import Counter, deque
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -14,16 +16,18 @@ from pathlib import Path
 
 from pipeline.api.campaign_plan import find_loss
 from pipeline.api.campaign_request import CampaignRequest, usage
-from pipeline.api.decision_file import load_decisions
 from pipeline.api.loaded_campaign import LoadedCampaign, load_campaign
-from pipeline.api.places import LoopPlace, read_places, total_places
+from pipeline.api.places import CampaignReading
 from pipeline.api.price_notes import price_lines
-from pipeline.api.report_files import write_files
+from pipeline.api.report_files import ReportFiles, tables_of
 from pipeline.api.roots import RootChoice, knows, refuse_two_roots
 from pipeline.api.selection import matching_records
-from pipeline.api.sidecars import write_sidecars
+from pipeline.api.sidecars import is_sidecar_due, write_sidecars
 from pipeline.domain import Record, RunRecord
 from pipeline.domain.acceptance import Each
+from pipeline.domain.forecast import CampaignForecast
+from pipeline.domain.loop_places import LoopPlace, total_places
+from pipeline.domain.review import Review
 from pipeline.domain.states import Exit, State, exit_code_for
 from pipeline.errors import InvalidInput, RootRefused
 from pipeline.findings import has_errors
@@ -32,9 +36,11 @@ from pipeline.ledger.event_log import Notable
 from pipeline.ledger.loss_detection import Loss
 from pipeline.ledger.repository import Ledger
 from pipeline.manifest import contents
-from pipeline.report.summary import Report, summarise
+from pipeline.plan.row_groups import row_groups
+from pipeline.report.summary import Report, ReportHead, ReportTally
 
 _DOCUMENTS = frozenset({".yaml", ".yml"})
+_APPROVED = frozenset({Review.APPROVED, Review.STALE})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +58,8 @@ class CampaignStatus:
     """What was written down of lanes and limits."""
     places: Sequence[LoopPlace] = ()
     """The selected places of shots that have a loop of takes."""
+    allowed_off_spec: int = 0
+    """Items off spec that are no failure, beside those of places."""
 
     @property
     def exit_code(self) -> Exit:
@@ -64,6 +72,7 @@ class CampaignStatus:
         totals = total_places(self.places)
         # A take that failed is no failure of its place, which tells its own.
         counts.subtract(totals.ended_badly)
+        counts[State.OFF_SPEC, ""] -= self.allowed_off_spec
         gave_up, waits = bool(totals.gave_up), bool(totals.goes_on)
         return Exit(exit_code_for(counts, gave_up=gave_up, waits=waits))
 
@@ -95,24 +104,21 @@ def campaign_status(campaign: LoadedCampaign) -> CampaignStatus:
     if loss and not knows(campaign.request, campaign.name):
         return CampaignStatus(report=None, loss=loss)
     with open_to_read(campaign, "status") as ledger:
+        reading = CampaignReading(campaign, ledger)
+        tally = begin_tally(campaign)
+        allowed = 0
+        for record in _counting(select_records(reading), tally):
+            allowed += _is_allowed(record, campaign)
+        report = finish_report(reading, tally)
         return CampaignStatus(
-            report=campaign_report(select_records(ledger, campaign), campaign, ledger),
+            report=report,
             loss=loss,
             left_behind=ledger.find_left_behind(campaign.name),
             same_clips=ledger.same_clips(campaign.name),
             notable=ledger.notable(campaign.name),
-            places=tuple(_selected_places(campaign, ledger)),
+            places=report.places,
+            allowed_off_spec=allowed,
         )
-
-
-def _selected_places(campaign: LoadedCampaign, ledger: Ledger) -> Iterator[LoopPlace]:
-    """Yield the places of which anything is selected now."""
-    if not campaign.manifest.budget.accepts:
-        return
-    chosen = campaign.request.selects and {r.address for r in select_records(ledger, campaign)}
-    for place in read_places(campaign, ledger):
-        if not chosen or any(each.take.address in chosen for each in place.takes):
-            yield place
 
 
 def campaign_runs(campaign: LoadedCampaign) -> Sequence[RunRecord]:
@@ -124,11 +130,12 @@ def campaign_runs(campaign: LoadedCampaign) -> Sequence[RunRecord]:
 def report_selection(campaign: LoadedCampaign, *, write: bool) -> Report:
     """Return the report of what is selected, from the ledger; `write` its files too."""
     with open_to_read(campaign, "report") as ledger:
-        made = campaign_report(select_records(ledger, campaign), campaign, ledger)
+        reading = CampaignReading(campaign, ledger)
+        records, tally = select_records(reading), begin_tally(campaign)
         if write:
-            write_files(made, campaign, lambda: select_records(ledger, campaign))
-            write_sidecars(campaign, ledger.records(campaign.name, works=True))
-    return made
+            return _write_all(reading, records, tally)
+        deque(_counting(records, tally), maxlen=0)
+        return finish_report(reading, tally, forecast=True)
 
 
 def open_to_read(campaign: LoadedCampaign, verb: str) -> Ledger:
@@ -158,23 +165,39 @@ def only_rehearsed(campaign: LoadedCampaign, verb: str) -> str:
     return f"it was rehearsed: {rehearsal.command(verb)}" if rehearsed else ""
 
 
-def select_records(ledger: Ledger, campaign: LoadedCampaign) -> Iterator[Record]:
+def select_records(reading: CampaignReading) -> Iterator[Record]:
     """Yield the ledger's items that the command line selects, as they stand.
 
     InvalidInput where the selection asks for what a table knows that cannot be read.
     """
+    campaign = reading.campaign
     matcher = campaign.matcher()
     if matcher and matcher.needs_rows and has_errors(campaign.findings):
         raise InvalidInput(campaign.findings, campaign.sources)
-    return matching_records(reviewed_records(ledger, campaign), matcher, campaign.sources)
+    return matching_records(reading.records(), matcher, campaign.sources)
 
 
-def reviewed_records(
-    ledger: Ledger, campaign: LoadedCampaign, *, selected: bool = False
-) -> Iterator[Record]:
-    """Return the records of a campaign with what was decided of them."""
-    decisions = load_decisions(campaign.request, campaign.name)
-    return ledger.records(campaign.name, selected=selected, review=decisions.verdict)
+def count_allowed(ledger: Ledger, campaign: LoadedCampaign, *, shared: bool = False) -> int:
+    """Count the clips off spec that are no failure, of what the last plan selected.
+
+    A person approved them; or `--locked` asks for all that places with a loop had, and judges none.
+    Those of a loop without it are counted with their places. One that items share counts once, or,
+    if `shared`, for each.
+    """
+    records = CampaignReading(campaign, ledger).records()
+    return sum(
+        each.selected and (shared or not each.shared_with) and _is_allowed(each, campaign)
+        for each in records
+    )
+
+
+def _is_allowed(record: Record, campaign: LoadedCampaign) -> bool:
+    """Tell whether a clip off spec is no failure, beside those of places."""
+    if record.state != State.OFF_SPEC:
+        return False
+    if record.shot in campaign.manifest.budget.accepts:
+        return campaign.request.locked
+    return record.review in _APPROVED
 
 
 def write_report(
@@ -190,41 +213,113 @@ def write_report(
     clips that are named are those that came `since` then, where that is given.
     """
     whole = replace(campaign, request=campaign.request.without_selection())
-    made = campaign_report(
-        reviewed_records(ledger, campaign), whole, ledger, elapsed_s, since=since
-    )
-    write_files(made, campaign, lambda: reviewed_records(ledger, campaign))
-    write_sidecars(campaign, ledger.records(campaign.name, works=True))
+    reading, asked = CampaignReading(whole, ledger), begin_tally(campaign, since)
+    records = reading.records()
+    if campaign.request.selects:
+        records = _counting(records, asked, selected=True)
+    made = _write_all(reading, records, begin_tally(campaign, since), elapsed_s)
     if not campaign.request.selects:
         return made
-    asked = reviewed_records(ledger, campaign, selected=True)
-    return campaign_report(asked, campaign, ledger, elapsed_s, since=since)
+    part = replace(reading, campaign=campaign)
+    return replace(finish_report(part, asked, elapsed_s=elapsed_s), forecast=made.forecast)
 
 
-def campaign_report(
+def _write_all(
+    reading: CampaignReading,
     records: Iterator[Record],
-    campaign: LoadedCampaign,
-    ledger: Ledger,
+    tally: ReportTally,
     elapsed_s: float | None = None,
-    *,
-    since: datetime | None = None,
 ) -> Report:
-    """Return the report of these records of a campaign."""
+    """Write every file in one pass over the ledger; return the report."""
+    campaign, due = reading.campaign, set[str]()
+    folder = str(campaign.folder)
+    with _collector_paused(), ReportFiles(campaign) as files:
+        for record in _counting(records, tally):
+            files.add(record)
+            if is_sidecar_due(folder, record):
+                due.add(record.address)
+        made = finish_report(reading, tally, elapsed_s=elapsed_s, forecast=True)
+        files.finish(made)
+    if due:
+        # Of clips that are new, what they were bought as is read too, which no report tells.
+        works = reading.ledger.records(campaign.name, works=True)
+        write_sidecars(campaign, (record for record in works if record.address in due))
+    return made
+
+
+@contextmanager
+def _collector_paused() -> Iterator[None]:
+    """Keep Python from looking for cycles: thousands of records are held, and have none.
+
+    Measured: to look through all of them again and again was a third of what reading them takes.
+    """
+    at_work = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if at_work:
+            gc.enable()
+
+
+def _counting(
+    records: Iterable[Record], tally: ReportTally, *, selected: bool = False
+) -> Iterator[Record]:
+    """Yield the records, and count them; `selected`: those alone that the run was asked for."""
+    for record in records:
+        if record.selected or not selected:
+            tally.add(record)
+        yield record
+
+
+def begin_tally(campaign: LoadedCampaign, since: datetime | None = None) -> ReportTally:
+    """Return what counts a campaign's records for its report, with the groups of its rows."""
+    groups = {table.name: row_groups(table) for table in campaign.manifest.tables.values()}
+    of_shots = tables_of(campaign.manifest)
+    return ReportTally(
+        since=since, row_groups={shot: groups[table.name] for shot, table in of_shots.items()}
+    )
+
+
+def _forecast(reading: CampaignReading) -> CampaignForecast | None:
+    if not reading.places or has_errors(reading.campaign.findings):
+        return None
+    from pipeline.api.forecasts import forecast_places  # noqa: PLC0415 - seldom needed
+
+    return forecast_places(reading.campaign, reading.places)
+
+
+def finish_report(
+    reading: CampaignReading,
+    tally: ReportTally,
+    *,
+    elapsed_s: float | None = None,
+    forecast: bool = False,
+) -> Report:
+    """Return the report of the records that were counted, once all of them were read.
+
+    With `forecast` it tells how the whole campaign is expected to end, if that is known.
+    """
+    campaign, ledger = reading.campaign, reading.ledger
     request = campaign.request
-    made = summarise(
-        records,
-        campaign=campaign.name,
-        now=datetime.now(UTC),
-        manifest=encodable(str(request.manifest)),
-        root=encodable(str(request.home / campaign.name)),
-        command=encodable(request.command()),
-        profile=request.profile_name,
-        rehearsal=request.rehearse,
-        elapsed_s=elapsed_s,
-        since=since,
-        selection=encodable(_selection(campaign)),
-        committed_usd=ledger.committed_usd(campaign.name),
-        prices=tuple(price_lines(ledger.prices(campaign.name))),
+    places = [p for p in reading.places if not request.selects or p.address in tally.places]
+    made = tally.report(
+        ReportHead(
+            campaign=campaign.name,
+            made_at=datetime.now(UTC),
+            manifest=encodable(str(request.manifest)),
+            root=encodable(str(request.home / campaign.name)),
+            command=encodable(request.command()),
+            profile=request.profile_name,
+            rehearsal=request.rehearse,
+            elapsed_s=elapsed_s,
+            selection=encodable(_selection(campaign)),
+            committed_usd=ledger.committed_usd(campaign.name),
+            prices=tuple(price_lines(ledger.prices(campaign.name))),
+            lifetime=None if request.selects else reading.lifetime,
+            places=places,
+            forecast=_forecast(reading) if forecast else None,
+        )
     )
     # Beside a selection's money stands that of other items, not only of earlier plans.
     return replace(made, earlier_usd=Decimal(0)) if request.selects else made

@@ -10,11 +10,12 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from types import TracebackType
 from typing import Self
 
 from pipeline.api.campaign_plan import require_admitted, sync_campaign
-from pipeline.api.campaign_report import write_report
+from pipeline.api.campaign_report import count_allowed, write_report
 from pipeline.api.campaign_request import NO_LIMIT, RunSettings, usage
 from pipeline.api.decision_file import load_decisions, unapproved_outputs
 from pipeline.api.forecasts import find_forecast, record_forecast
@@ -22,7 +23,7 @@ from pipeline.api.loaded_campaign import LoadedCampaign
 from pipeline.api.lock_file import write_lock_file
 from pipeline.api.locked_run import require_locked
 from pipeline.api.loss_consent import open_for_purchases, require_consent
-from pipeline.api.places import read_places, total_places
+from pipeline.api.places import read_places
 from pipeline.api.provider_access import (
     open_lanes,
     providers_at_work,
@@ -30,6 +31,7 @@ from pipeline.api.provider_access import (
 )
 from pipeline.domain import Event
 from pipeline.domain.acceptance import PlaceTotals
+from pipeline.domain.loop_places import total_places
 from pipeline.errors import InvalidInput
 from pipeline.ledger.repository import Ledger
 from pipeline.media.clip_workers import ClipWorkers
@@ -235,6 +237,7 @@ class Run:
             address_header=campaign.request.rehearse,
             settle_only=not scope.buys,
             hides=unapproved_outputs(campaign.manifest, decisions),
+            count_allowed=partial(count_allowed, scope.ledger, campaign),
             loop=CampaignLoop.of(campaign, settings, scope.ledger),
         )
         # What buys nothing hands nothing on: nobody need stand by.

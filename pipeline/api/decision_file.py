@@ -25,7 +25,7 @@ from pipeline.domain.review import (
     is_contradicted,
     is_locked,
     merge_decisions,
-    verdict_of,
+    review_of,
 )
 from pipeline.findings import Finding
 from pipeline.ledger.outputs import MadeTake, View
@@ -42,14 +42,6 @@ from pipeline.plan.lock.lock_addresses import place_of, take_of
 from pipeline.storage.shared_file import change_file
 
 SUFFIX = ".decisions.yaml"
-_REVIEW_OF = {
-    Verdict.APPROVED: Review.APPROVED,
-    Verdict.REJECTED: Review.REJECTED,
-    Verdict.LATER: Review.LATER,
-    Verdict.REOPENED: Review.WAITING,
-    None: Review.WAITING,
-}
-"""What a verdict that holds makes of a clip that is there."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,7 +85,13 @@ class DecisionIndex:
         clip at this place under another.
         """
         here = self._at_place.get(place_of(address), EMPTY).get(sha256, ())
-        return merge_decisions(self._of_work.get((key, sha256), ()), here)
+        of_work = self._of_work.get((key, sha256), ())
+        # Asked of each clip of a campaign: mostly there is nothing, or one and the same decision.
+        if not here and not of_work:
+            return ()
+        if len(here) == len(of_work) == 1 and here[0] is of_work[0]:
+            return here
+        return merge_decisions(of_work, here)
 
     def review(self, record: Record) -> str:
         """Return a word of `Review`; empty while there is no clip to look at."""
@@ -105,7 +103,7 @@ class DecisionIndex:
 
     def verdict(self, address: str, key: str, sha256: str) -> str:
         """Return a word of `Review` for a clip that is there."""
-        return _REVIEW_OF[verdict_of(self.in_force(address, key, sha256))]
+        return review_of(self.in_force(address, key, sha256))
 
     def conflicts(self) -> Iterator[str]:
         """Yield the addresses of takes about which two people's words differ."""
@@ -168,7 +166,12 @@ def decisions_path(request: CampaignRequest, campaign: str) -> Path:
 def load_decisions(request: CampaignRequest, campaign: str) -> DecisionIndex:
     """Return what was decided of a campaign; InvalidInput if its file cannot be understood."""
     path = decisions_path(request, campaign)
-    return DecisionIndex(_parse(read_beside(path, DECISIONS_FORMAT.slug), path, request))
+    return DecisionIndex(_parse(decisions_text(request, campaign), path, request))
+
+
+def decisions_text(request: CampaignRequest, campaign: str) -> str:
+    """Return what a campaign's decisions file has, empty where there is none."""
+    return read_beside(decisions_path(request, campaign), DECISIONS_FORMAT.slug)
 
 
 def keep_approved(

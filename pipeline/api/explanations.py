@@ -77,7 +77,8 @@ def explain_item(campaign: LoadedCampaign) -> Explanation:
     """
     address = campaign.request.address
     whole = replace(campaign, request=campaign.request.without_selection())
-    with dry_run(whole, find_loss(campaign.request, campaign.name)) as (summary, ledger):
+    loss = find_loss(campaign.request, campaign.name)
+    with dry_run(whole, loss, keeps=False) as (summary, ledger):
         require_admitted(summary, campaign)
         orphaned = ledger.orphan_key(campaign.name, address)
         if orphaned:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from datetime import UTC, datetime
 from decimal import Decimal
 from itertools import groupby
@@ -19,16 +19,17 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from pipeline.api.loaded_campaign import LoadedCampaign
-from pipeline.api.places import LoopPlace, ReviewedTake, read_places
+from pipeline.api.places import read_places
 from pipeline.domain.acceptance import DECIDED, Each, NextRound, PlaceHistory, PlaceState
 from pipeline.domain.forecast import (
     LEAST_DECISIONS,
+    CampaignForecast,
     Forecast,
-    ForecastReview,
     Interval,
     PastForecast,
     review_forecast,
 )
+from pipeline.domain.loop_places import LoopPlace, ReviewedTake
 from pipeline.ledger.repository import Ledger
 from pipeline.plan.cells import cells
 from pipeline.plan.row_groups import row_groups
@@ -39,17 +40,6 @@ if TYPE_CHECKING:  # NumPy is slow to load
     from pipeline.plan.campaign_forecast import PlaceProgress
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CampaignForecast:
-    """How a campaign is expected to end, and how good the forecast before was."""
-
-    forecast: Forecast
-    bound_usd: Decimal
-    """Charged, reserved and possible at its places until now."""
-    review: ForecastReview | None = None
-    """None where no forecast was kept that had fewer decisions."""
-
-
 def find_forecast(campaign: LoadedCampaign, ledger: Ledger) -> CampaignForecast | None:
     """Return how the campaign ends; None without `accept`, or with fewer than 30 decisions.
 
@@ -57,7 +47,13 @@ def find_forecast(campaign: LoadedCampaign, ledger: Ledger) -> CampaignForecast 
     """
     if not campaign.manifest.budget.accepts:
         return None
-    places = list(read_places(campaign, ledger))
+    return forecast_places(campaign, list(read_places(campaign, ledger)))
+
+
+def forecast_places(
+    campaign: LoadedCampaign, places: Sequence[LoopPlace]
+) -> CampaignForecast | None:
+    """Return the same of the campaign's places that were read."""
     decided = sum(len(_decision_times(place.begun)) for place in places)
     if decided < LEAST_DECISIONS:
         return None

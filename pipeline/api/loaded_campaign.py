@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 from pipeline.api.campaign_request import CampaignRequest
 from pipeline.api.decision_file import load_decisions
@@ -32,9 +33,11 @@ from pipeline.errors import InvalidInput
 from pipeline.findings import Finding
 from pipeline.manifest import contents, load_manifest
 from pipeline.media.inspection_cache import InspectionCache
+from pipeline.media.inspection_log import InspectionLog
 from pipeline.media.inspector import Inspector
 from pipeline.plan import Selection, SelectionMatcher, expand, price_items
-from pipeline.plan.expand import TakeNumbers
+from pipeline.plan.attachments import MediaInspector
+from pipeline.plan.expand import RowChoice, TakeNumbers
 from pipeline.providers import OFFERS, compose, sent_prompt
 
 _SHOWN = 4
@@ -65,6 +68,21 @@ class Reassignments:
                 if len(group.addresses) < _SHOWN:
                     group.addresses.append(item.address)
             yield entry
+
+    def clear(self) -> None:
+        """Count anew: another plan is to stream by."""
+        self._groups.clear()
+
+    def plain(self) -> list[Any]:
+        """Return what was counted as JSON can hold it."""
+        return [[*place, each.items, each.addresses] for place, each in self._groups.items()]
+
+    def restore(self, plain: Iterable[Any]) -> None:
+        """Take what was counted of an equal plan for what was counted of this one."""
+        self.clear()
+        for shot, provider, reasons, items, addresses in plain:
+            place = (shot, provider, tuple((name, why) for name, why in reasons))
+            self._groups[place] = _Group(items=items, addresses=list(addresses))
 
     def lines(self, shots: Collection[str]) -> Iterator[str]:
         """Yield what was counted: per shot, who makes it, why nobody before, and which items."""
@@ -163,17 +181,32 @@ class LoadedCampaign:
 
         return numbers if rerolls or accepts else None
 
+    def inspector(self, assets: Path | None) -> InspectionLog:
+        """Return what looks at the manifest's media; fitted frames go to `assets`.
+
+        Without a place for them, as in a dry run, only what they measure is worked out.
+        """
+        known = self.request.home / ".callsheet" / "assets"
+        manifest, cache = self.manifest, InspectionCache.below(self.request.home)
+        inspector = Inspector(
+            manifest.folder, manifest.allow, assets or known, cache, dry=assets is None
+        )
+        return InspectionLog(inspector)
+
     def entries(
         self,
         assets: Path | None,
         quotes: Mapping[Alike, Decimal] | None = None,
         last_takes: Mapping[str, int] = EMPTY,
+        *,
+        inspector: MediaInspector | None = None,
+        rows: RowChoice | None = None,
     ) -> Iterator[PricedItem | Finding]:
-        """Yield what reading found, then the priced plan; fitted frames go to `assets`.
+        """Yield what reading found, then the priced plan; its media are looked at by `inspector`.
 
-        Without a place for them, as in a dry run, only what they measure is worked out. `quotes`
-        are prices that providers named themselves. `last_takes` are the highest takes that places
-        had so far: where a shot has a loop, all that its next round may want are yielded.
+        Without one, by `self.inspector(assets)`. `quotes` are prices that providers named
+        themselves. `last_takes` are the highest takes that places had so far: where a shot has a
+        loop, all that its next round may want are yielded. `rows` are those that are planned.
         """
         manifest = self.manifest
         # First, and with the plan's own: one pass tells all, and one error admits nothing.
@@ -181,16 +214,11 @@ class LoadedCampaign:
         plan = expand(
             manifest,
             OFFERS,
-            Inspector(
-                manifest.folder,
-                manifest.allow,
-                assets or self.request.home / ".callsheet" / "assets",
-                InspectionCache.below(self.request.home),
-                dry=assets is None,
-            ),
+            inspector or self.inspector(assets),
             provider=self.request.provider,
             day=datetime.now(UTC).date(),
             takes=self._take_numbers(last_takes),
+            rows=rows,
         )
         priced = price_items(
             plan,

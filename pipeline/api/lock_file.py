@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -48,7 +48,7 @@ def lock_path(request: CampaignRequest, campaign: str, suffix: str = SUFFIX) -> 
     return folder / f"{request.manifest.stem}{profile}{suffix}"
 
 
-def load_lock(request: CampaignRequest, campaign: str) -> dict[str, LockedClip]:
+def load_lock(request: CampaignRequest, campaign: str) -> Mapping[str, LockedClip]:
     """Return the clips of a campaign's lock file; InvalidInput if it cannot be understood."""
     path = lock_path(request, campaign)
     return _parse(read_beside(path, LOCK_FORMAT.slug), path, request)
@@ -140,7 +140,7 @@ def merge_two_files(ours: Path, theirs: Path) -> ChangedLock:
     return _merge(ours, lambda text: [_parse(text, ours, None), other])
 
 
-def _merge(path: Path, sides: Callable[[str], list[dict[str, LockedClip]]]) -> ChangedLock:
+def _merge(path: Path, sides: Callable[[str], Sequence[Mapping[str, LockedClip]]]) -> ChangedLock:
     merged: dict[str, LockedClip] = {}
     before: dict[tuple[str, str, str], str] = {}
 
@@ -176,7 +176,7 @@ def read_beside(path: Path, slug: str) -> str:
         raise InvalidInput([finding]) from fault
 
 
-def _parse(text: str, path: Path, request: CampaignRequest | None) -> dict[str, LockedClip]:
+def _parse(text: str, path: Path, request: CampaignRequest | None) -> Mapping[str, LockedClip]:
     advice = "" if request is None else f"to have both sides: {request.command('lock merge')}"
     return read_lock(text, str(path), advice)
 

@@ -6,7 +6,6 @@ What the ledger has of their takes and what people decided, put to the rule of
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
@@ -14,114 +13,30 @@ from itertools import chain, groupby
 
 from pipeline.api.decision_file import DecisionIndex, load_decisions
 from pipeline.api.loaded_campaign import LoadedCampaign
+from pipeline.domain import Record
 from pipeline.domain.acceptance import (
     AcceptPolicy,
     Each,
-    NextRound,
     PlaceHistory,
     PlaceState,
-    PlaceTake,
-    PlaceTotals,
     TakeOutcome,
     next_rounds,
     outcome_of,
 )
-from pipeline.domain.review import TakeDecision, Verdict, verdict_of
-from pipeline.domain.states import ENDED_BADLY, State
-from pipeline.ledger.loop_takes import NO_COST, LoopTake, PlaceCost
+from pipeline.domain.loop_places import (
+    NO_COST,
+    LoopPlace,
+    LoopTake,
+    PlaceCost,
+    ReviewedTake,
+    next_price,
+)
+from pipeline.domain.review import Review, Verdict
+from pipeline.domain.states import State
 from pipeline.ledger.repository import Ledger
 from pipeline.plan.cells import cells
 from pipeline.plan.lock.lock_addresses import place_of, take_of
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReviewedTake:
-    """A take of a place, what became of it, and what people said of its clip."""
-
-    take: LoopTake
-    outcome: TakeOutcome | None
-    """None where nothing of it was begun."""
-    decisions: tuple[TakeDecision, ...] = ()
-    """What holds of its clip: nothing, one decision, or several that differ."""
-
-    @property
-    def number(self) -> int:
-        """Return its number at the place."""
-        return take_of(self.take.address)
-
-    @property
-    def verdict(self) -> Verdict | None:
-        """Return what holds of its clip; None while nobody decided, or two people differ."""
-        return verdict_of(self.decisions)
-
-    @property
-    def place_take(self) -> PlaceTake | None:
-        """Return it as the rule of the loop looks at it; None where nothing of it was begun."""
-        if self.outcome is None:
-            return None
-        return PlaceTake(number=self.number, outcome=self.outcome, verdict=self.verdict)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LoopPlace:
-    """A place (shot, row and cell) of a shot that has a loop, as it stands.
-
-    `next` tells its state, what the next run buys, and what is left to its caps.
-    """
-
-    address: str
-    """Its name: an item's address without the take."""
-    shot: str
-    row_key: str
-    policy: AcceptPolicy
-    takes: tuple[ReviewedTake, ...]
-    """Those of the present prompt, in the order of their numbers; also what is only planned."""
-    cost: PlaceCost
-    """What was paid here, under earlier prompts too."""
-    next: NextRound
-    selected: bool = True
-    """Whether the last plan selected anything of it."""
-
-    @property
-    def state(self) -> PlaceState:
-        """Return where it stands in the loop."""
-        return self.next.state
-
-    @property
-    def begun(self) -> tuple[ReviewedTake, ...]:
-        """Return the takes of which anything was begun."""
-        return tuple(each for each in self.takes if each.outcome is not None)
-
-    @property
-    def waiting(self) -> tuple[ReviewedTake, ...]:
-        """Return the takes that a person has to decide on."""
-        return tuple(each for each in self.takes if (known := each.place_take) and known.waits)
-
-    @property
-    def approved(self) -> tuple[ReviewedTake, ...]:
-        """Return the takes whose clips were approved."""
-        return tuple(each for each in self.takes if each.verdict is Verdict.APPROVED)
-
-    @property
-    def causes(self) -> tuple[str, ...]:
-        """Return the causes of its failures that only `--retry CAUSE` buys again."""
-        failed = (each.take for each in self.takes if each.outcome is TakeOutcome.FAILED)
-        return tuple(dict.fromkeys(take.cause for take in failed))
-
-    @property
-    def earlier(self) -> int:
-        """Count the works that were bought here under earlier prompts."""
-        return len(self.cost.keys - {each.take.key for each in self.takes})
-
-    @property
-    def begins_anew(self) -> bool:
-        """Tell whether all its takes are of earlier prompts: rounds begin with the first."""
-        return bool(self.earlier) and not self.begun
-
-    @property
-    def price_usd(self) -> Decimal | None:
-        """Return what the next take would reserve; None where that is not known."""
-        return _price(self.takes)
+from pipeline.report.outcomes import Bound
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -157,7 +72,7 @@ class LoopRule:
             if policy.each is Each.ROW:
                 others = _other_cells(next(iter(found)), self.cells.get(shot, ()), found)
                 found |= dict.fromkeys(list(others), ())
-            price_usd = _price(chain.from_iterable(found.values()))
+            price_usd = next_price(chain.from_iterable(found.values()))
             histories = [
                 self._history(place, reviewed, costs.get(place, NO_COST))
                 for place, reviewed in found.items()
@@ -198,7 +113,9 @@ class LoopRule:
             else outcome_of(take.state, free=take.free, again=again)
         )
         said = self.decisions.in_force(take.address, take.key, take.sha256) if take.sha256 else ()
-        return ReviewedTake(take=take, outcome=outcome, decisions=tuple(said))
+        return ReviewedTake(
+            take=take, number=take_of(take.address), outcome=outcome, decisions=tuple(said)
+        )
 
     def _history(
         self, place: str, reviewed: Sequence[ReviewedTake], cost: PlaceCost
@@ -216,16 +133,9 @@ class LoopRule:
                 if (known := each.place_take)
             ),
             bound_usd=cost.bound_usd,
-            price_usd=_price(reviewed),
+            price_usd=next_price(reviewed),
             rerolls=tuple(keys[each.key] for each in asked),
         )
-
-
-def _price(reviewed: Iterable[ReviewedTake]) -> Decimal | None:
-    """Return the dearest price of a place's takes: what the next one may reserve."""
-    prices = [each.take.high_usd for each in reviewed]
-    known = [price for price in prices if price is not None]
-    return max(known) if known and len(known) == len(prices) else None
 
 
 def _other_cells(place: str, names: Sequence[str], known: Collection[str]) -> Iterator[str]:
@@ -283,40 +193,58 @@ def read_places(
         yield from rule.places(takes, ledger.place_costs(campaign.name))
 
 
-def total_places(places: Iterable[LoopPlace], *, selected: bool = False) -> PlaceTotals:
-    """Return where places stand together; `selected`: what the last plan did not leave out."""
-    states: Counter[PlaceState] = Counter()
-    ended_badly: Counter[tuple[State, str]] = Counter()
-    clips = buys = anew = takes_left = 0
-    left_usd: Decimal | None = Decimal(0)
-    for place in places:
-        if selected and not place.selected:
-            continue
-        states[place.state] += 1
-        buys += len(place.next.buys)
-        anew += place.begins_anew
-        ended_badly.update(
-            (each.take.state, each.take.cause)
-            for each in place.takes
-            if each.take.state in ENDED_BADLY
-            and not (selected and (each.take.shared or not each.take.selected))
+@dataclass(slots=True)
+class CampaignReading:
+    """One reading of a campaign's ledger beside its decisions: its records, then its places.
+
+    reading = CampaignReading(campaign, ledger)
+    for record in reading.records():
+        print(record.address, record.review, record.not_needed)
+    print(total_places(reading.places))
+    """
+
+    campaign: LoadedCampaign
+    ledger: Ledger
+    places: list[LoopPlace] = field(default_factory=list)
+    """Every place that has a loop, of the rows that were read so far."""
+    costs: Mapping[str, PlaceCost] = field(default_factory=dict)
+    """What was paid at each place in the campaign's whole life."""
+
+    @property
+    def lifetime(self) -> Bound:
+        """Return the campaign's money in its whole life: what its plans have no more, too."""
+        every = self.costs.values()
+        return Bound(
+            charged_usd=sum((cost.charged_usd for cost in every), Decimal(0)),
+            charges_unknown=sum(cost.charges_unknown for cost in every),
+            reserved_usd=sum((cost.reserved_usd for cost in every), Decimal(0)),
+            possible_usd=sum((cost.possible_usd for cost in every), Decimal(0)),
         )
-        if place.state is PlaceState.WAITING:
-            clips += len(place.waiting)
-        if place.state not in {PlaceState.WAITING, PlaceState.OPEN}:
-            continue
-        takes_left += max(0, place.next.takes_left - len(place.next.buys))
-        if left_usd is not None and place.next.left_usd is not None:
-            price_usd = (place.price_usd or Decimal(0)) * len(place.next.buys)
-            left_usd += max(Decimal(0), place.next.left_usd - price_usd)
-        else:
-            left_usd = None
-    return PlaceTotals(
-        states=dict(states),
-        waiting_clips=clips,
-        buys=buys,
-        begun_anew=anew,
-        takes_left=takes_left,
-        left_usd=left_usd,
-        ended_badly=dict(ended_badly),
-    )
+
+    def records(self) -> Iterator[Record]:
+        """Yield the campaign's items in plan order, with what was decided of them."""
+        name = self.campaign.name
+        decisions = load_decisions(self.campaign.request, name)
+        rule = loop_rule(self.campaign, decisions)
+        self.costs = self.ledger.place_costs(name)
+        self.places.clear()
+        shots = rule.shots if rule else ()
+        records = self.ledger.records(name, review=decisions.in_force, loops=shots)
+        for (shot, _), of_row in groupby(records, key=lambda each: (each.shot, each.row_key)):
+            row = list(of_row)
+            if rule is not None and shot in shots:
+                takes = (record.loop for record in row if record.loop is not None)
+                places = list(rule.places(takes, self.costs))
+                self.places += places
+                done = {place.address for place in places if place.state in _HAVING_ENOUGH}
+            else:
+                done = {place_of(each.address) for each in row if each.review in _APPROVED}
+            for record in row:
+                undecided = done and record.state == State.DONE and record.review in _UNDECIDED
+                idle = undecided and place_of(record.address) in done
+                yield replace(record, not_needed=True) if idle else record
+
+
+_HAVING_ENOUGH = frozenset({PlaceState.APPROVED, PlaceState.SPARE})
+_APPROVED = frozenset({Review.APPROVED, Review.STALE})
+_UNDECIDED = frozenset({Review.WAITING, Review.LATER})

@@ -12,6 +12,7 @@ from pipeline.api.campaign_report import select_records, write_report
 from pipeline.api.campaign_request import CampaignRequest, RunSettings, usage
 from pipeline.api.campaign_run import Run, RunScope
 from pipeline.api.loaded_campaign import LoadedCampaign
+from pipeline.api.places import CampaignReading
 from pipeline.api.provider_access import open_lanes, variables_of
 from pipeline.api.roots import open_for_work
 from pipeline.domain.money import exact_usd
@@ -142,7 +143,7 @@ def find_mass_decision(campaign: LoadedCampaign, ledger: Ledger, after: State) -
     if not any(each.state in decided for each in sent):
         # A selection by state has nothing to fit then, which is no fault of it.
         return MassDecision(after=after, items=(), others={})
-    keys = {record.key for record in select_records(ledger, campaign)}
+    keys = {record.key for record in select_records(CampaignReading(campaign, ledger))}
     sent = [each for each in sent if each.key in keys]
     return MassDecision(
         after=after,

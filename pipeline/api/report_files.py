@@ -3,29 +3,37 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import suppress
-from functools import partial
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from shutil import copyfile
+from tempfile import TemporaryFile
+from typing import IO, Self
 from urllib.parse import quote
 
 from pipeline.api.loaded_campaign import LoadedCampaign
 from pipeline.domain import Manifest, Record, Table
 from pipeline.manifest.used_cells import used_columns
-from pipeline.report.formats import encode_for_spreadsheets, label_posters, to_csv, to_json
-from pipeline.report.html import poster_path, to_html
-from pipeline.report.junit import to_junit
+from pipeline.plan.row_groups import row_groups
+from pipeline.report.formats import (
+    JSON_END,
+    csv_head,
+    csv_record,
+    encode_for_spreadsheets,
+    json_head,
+    json_item,
+)
+from pipeline.report.html import PAGE_CLIPS, POSTERS, poster_path, to_html
+from pipeline.report.junit import junit_case, junit_end, junit_head
 from pipeline.report.markdown import to_markdown
 from pipeline.report.page_data import PageSource
 from pipeline.report.summary import Report
-from pipeline.report.table_results import to_results
+from pipeline.report.table_results import TableResults
 from pipeline.storage.blobs import Store
 from pipeline.storage.fs import writing
 
 FOLDER = "report"
-Records = Callable[[], Iterable[Record]]
-Lines = Callable[[Report, Records], Iterator[str | bytes]]
 
 
 def folder_of(campaign: LoadedCampaign) -> Path:
@@ -33,39 +41,113 @@ def folder_of(campaign: LoadedCampaign) -> Path:
     return campaign.folder / FOLDER
 
 
-def write_files(report: Report, campaign: LoadedCampaign, records: Records) -> None:
-    """Write every file of the report; the posters beside the page are put there first."""
-    folder = folder_of(campaign)
-    with writing(folder):
-        folder.mkdir(parents=True, exist_ok=True)
-    posters = write_posters(campaign, records())
-    for name, lines in _files(campaign, posters).items():
-        part = _part(folder / name)
-        with writing(folder / name):
-            with part.open("wb") as file:
-                # Each file streams the records anew: all of them are never held.
-                for line in lines(report, records):
-                    file.write(line if isinstance(line, bytes) else line.encode())
-            part.replace(folder / name)
-    if posters:
-        # Pillow is slow to load: only where there is a picture.
-        from pipeline.media.contact_sheets import write_contact_sheets  # noqa: PLC0415 - see above
+class ReportFiles:
+    """The files of a report while records stream by, once for all of them.
 
-        clips = label_posters(records(), posters, lambda sha256: folder / poster_path(sha256))
-        # Like a poster it is beside what was made: for want of a picture no run fails.
-        with suppress(OSError):
-            write_contact_sheets(folder, clips)
+    Nothing takes the place of an earlier report before `finish`; what was begun is dropped at the
+    end of the `with`. Of the items none is held but those of the page.
+
+        with ReportFiles(campaign) as files:
+            for record in reading.records():
+                files.add(record)
+            files.finish(report)
+    """
+
+    def __init__(self, campaign: LoadedCampaign) -> None:
+        self._campaign, self._folder = campaign, folder_of(campaign)
+        self._undo = ExitStack()
+        with writing(self._folder):
+            self._folder.mkdir(parents=True, exist_ok=True)
+            # What must not begin before the report is known waits in files without a name.
+            self._json, self._cases, self._csv = (self._begin() for _ in range(3))
+        self._items = 0
+        self._elements: Counter[str] = Counter()
+        self._shown: list[Record] = []
+        self._posters = Posters(campaign)
+        self._pictures: list[tuple[str, str, Path]] = []
+        self._results = {
+            f"results.{table.name}.csv": TableResults(table, shots)
+            for table, shots in _shots_of(campaign.manifest)
+        }
+        self._delimiter = _delimiter(campaign.manifest)
+
+    def _begin(self) -> IO[bytes]:
+        return self._undo.enter_context(TemporaryFile(dir=self._folder))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._undo.close()
+
+    def add(self, record: Record) -> None:
+        """Take in one more item."""
+        with writing(self._folder):
+            self._json.write(b",\n    " if self._items else b"\n    ")
+            self._json.write(json_item(record))
+            self._csv.write(csv_record(record, self._delimiter).encode())
+            if record.loop is None:
+                element, case = junit_case(record)
+                self._elements[element] += 1
+                self._cases.write(case.encode())
+        self._items += 1
+        for results in self._results.values():
+            results.add(record)
+        if self._posters.put(record):
+            poster = self._folder / poster_path(record.sha256)
+            self._pictures.append((record.shot, record.address, poster))
+        if len(self._shown) < PAGE_CLIPS:
+            self._shown.append(record)
+
+    def finish(self, report: Report) -> None:
+        """Write every file of the report, each whole or not at all."""
+        source = page_source(self._campaign, self._posters.found)
+        self._write("index.html", [to_html(report, self._shown, source).encode()])
+        self._write("report.json", [json_head(report), *_rest(self._json), JSON_END])
+        head = encode_for_spreadsheets([csv_head(self._delimiter)])
+        self._write("report.csv", [*head, *_rest(self._csv)])
+        self._write("report.md", [to_markdown(report).encode()])
+        cases = (junit_head(report, self._elements).encode(), junit_end(report).encode())
+        self._write("junit.xml", [cases[0], *_rest(self._cases), cases[1]])
+        for name, results in self._results.items():
+            lines = results.lines(report.places)
+            self._write(name, encode_for_spreadsheets(lines, results.table.encoding))
+        if self._pictures:
+            # Pillow is slow to load: only where there is a picture.
+            from pipeline.media.contact_sheets import (  # noqa: PLC0415 - see above
+                write_contact_sheets,
+            )
+
+            # Like a poster it is beside what was made: for want of a picture no run fails.
+            with suppress(OSError):
+                write_contact_sheets(self._folder, self._pictures)
+
+    def _write(self, name: str, pieces: Iterable[bytes]) -> None:
+        part = _part(self._folder / name)
+        with writing(self._folder / name):
+            with part.open("wb") as file:
+                file.writelines(pieces)
+            part.replace(self._folder / name)
+
+
+_PIECE = 1 << 20
+
+
+def _rest(file: IO[bytes]) -> Iterator[bytes]:
+    """Yield what was written to a file, in pieces."""
+    file.seek(0)
+    yield from iter(lambda: file.read(_PIECE), b"")
 
 
 def has_report(campaign: LoadedCampaign) -> bool:
     """Tell whether every file of the report is there, and none was left half written."""
-    files = [folder_of(campaign) / name for name in _files(campaign)]
+    files = [folder_of(campaign) / name for name in _file_names(campaign)]
     return all(file.is_file() and not _part(file).exists() for file in files)
 
 
 def report_paths(campaign: LoadedCampaign) -> tuple[str, ...]:
     """Return where the report is: its page, then its other files in one line for a shell."""
-    page, *others = _files(campaign)
+    page, *others = _file_names(campaign)
     folder = folder_of(campaign)
     return (str(folder / page), f"{folder}/{{{','.join(others)}}}")
 
@@ -74,29 +156,23 @@ def _part(file: Path) -> Path:
     return file.with_name(f".{file.name}.part")
 
 
-def _files(campaign: LoadedCampaign, posters: frozenset[str] = frozenset()) -> Mapping[str, Lines]:
-    """Return how each file of the report is written, by its name."""
-    manifest = campaign.manifest
-    tables = tables_of(manifest)
-    shots_of: dict[str, set[str]] = {}
-    for shot, table in tables.items():
-        shots_of.setdefault(table.name, set()).add(shot)
+def _file_names(campaign: LoadedCampaign) -> list[str]:
+    results = [f"results.{table.name}.csv" for table, _ in _shots_of(campaign.manifest)]
+    return ["index.html", "report.json", "report.csv", "report.md", "junit.xml", *results]
+
+
+def _shots_of(manifest: Manifest) -> list[tuple[Table, set[str]]]:
+    """Return each table that shots are made for, and those shots."""
+    found: dict[str, set[str]] = {}
+    for shot, table in tables_of(manifest).items():
+        found.setdefault(table.name, set()).add(shot)
+    return [(manifest.tables[name], shots) for name, shots in found.items()]
+
+
+def _delimiter(manifest: Manifest) -> str:
     # Whoever has the tables opens the report as well: with the delimiter that they agree on.
-    marks = {table.delimiter for table in tables.values()}
-    delimiter = marks.pop() if len(marks) == 1 else ","
-    return {
-        "index.html": lambda report, records: iter(
-            (to_html(report, records(), page_source(campaign, posters)),)
-        ),
-        "report.json": lambda report, records: to_json(report, records()),
-        "report.csv": partial(_csv, delimiter),
-        "report.md": lambda report, _: iter((to_markdown(report),)),
-        "junit.xml": lambda report, records: to_junit(report, records()),
-        **{
-            f"results.{name}.csv": partial(_results, manifest.tables[name], shots)
-            for name, shots in shots_of.items()
-        },
-    }
+    marks = {table.delimiter for table in tables_of(manifest).values()}
+    return marks.pop() if len(marks) == 1 else ","
 
 
 def tables_of(manifest: Manifest) -> Mapping[str, Table]:
@@ -108,7 +184,7 @@ def tables_of(manifest: Manifest) -> Mapping[str, Table]:
     }
 
 
-def page_source(campaign: LoadedCampaign, posters: frozenset[str]) -> PageSource:
+def page_source(campaign: LoadedCampaign, posters: Collection[str]) -> PageSource:
     """Return what the page in the report's folder shows beside the records."""
     manifest, tables = campaign.manifest, tables_of(campaign.manifest)
     used: dict[str, set[str]] = {}
@@ -120,6 +196,7 @@ def page_source(campaign: LoadedCampaign, posters: frozenset[str]) -> PageSource
     return PageSource(
         posters=posters,
         tables=tables,
+        row_groups={table.name: row_groups(table) for table in tables.values()},
         used=used,
         # From the page on, so that project and root may be moved together.
         href=lambda path: quote(os.path.relpath(path, folder)),
@@ -127,30 +204,37 @@ def page_source(campaign: LoadedCampaign, posters: frozenset[str]) -> PageSource
     )
 
 
-def _results(table: Table, shots: set[str], _: Report, records: Records) -> Iterator[bytes]:
-    yield from encode_for_spreadsheets(to_results(table, records(), shots), table.encoding)
-
-
-def _csv(delimiter: str, _: Report, records: Records) -> Iterator[bytes]:
-    yield from encode_for_spreadsheets(to_csv(records(), delimiter))
-
-
-def write_posters(campaign: LoadedCampaign, records: Iterable[Record]) -> frozenset[str]:
-    """Put the posters of the clips beside the page; return the digests of those that have one.
+class Posters:
+    """The posters beside the page: put there as their clips come by.
 
     They were made when the clips were verified: nothing is decoded here. What lies beside the page
     already stays: an earlier version made some there alone.
     """
-    folder, store = folder_of(campaign), Store(campaign.request.home)
-    found = set[str]()
-    for sha256 in {record.sha256 for record in records if record.sha256 and record.path}:
-        target = folder / poster_path(sha256)
+
+    def __init__(self, campaign: LoadedCampaign) -> None:
+        self._folder, self._store = folder_of(campaign), Store(campaign.request.home)
+        posters = self._folder / POSTERS
+        # One look at the folder, instead of one for each clip.
+        self._there = (
+            frozenset(each.name for each in posters.iterdir()) if posters.is_dir() else frozenset()
+        )
+        self.found: set[str] = set()
+        """SHA-256 of each clip that has one."""
+
+    def put(self, record: Record) -> bool:
+        """Put the poster of a clip beside the page; tell whether it has one."""
+        sha256 = record.sha256
+        if not sha256 or not record.path:
+            return False
+        if sha256 in self.found:
+            return True
+        target = self._folder / poster_path(sha256)
         # A clip without one is in the report as what it is; it has no picture.
         with suppress(OSError):
-            if not target.is_file():
+            if target.name not in self._there:
                 target.parent.mkdir(parents=True, exist_ok=True)
                 part = _part(target)
-                copyfile(store.poster(sha256), part)
+                copyfile(self._store.poster(sha256), part)
                 part.replace(target)
-            found.add(sha256)
-    return frozenset(found)
+            self.found.add(sha256)
+        return sha256 in self.found

@@ -12,10 +12,13 @@ import hashlib
 import secrets
 import signal
 import socket
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from itertools import chain
 from pathlib import Path
+from threading import Lock, Thread
 from types import MappingProxyType
 from typing import Any
 
@@ -29,17 +32,22 @@ from starlette.responses import FileResponse, HTMLResponse, PlainTextResponse, R
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from pipeline.api.campaign_report import campaign_report, open_to_read
-from pipeline.api.decision_file import load_decisions
+from pipeline.api.campaign_report import begin_tally, finish_report, open_to_read
+from pipeline.api.decision_file import decisions_path, load_decisions
 from pipeline.api.judgements import decide
 from pipeline.api.loaded_campaign import LoadedCampaign
-from pipeline.api.report_files import folder_of, page_source, write_posters
+from pipeline.api.page_changes import PageChanges, Signature, signature_of
+from pipeline.api.places import CampaignReading
+from pipeline.api.report_files import Posters, folder_of, page_source
 from pipeline.domain import Record
 from pipeline.domain.records import IN_ROOT
 from pipeline.domain.review import Verdict, plain_decision
 from pipeline.errors import CallsheetError, InvalidInput, Unusable
 from pipeline.file_content import VIDEO_FORMATS, file_format
-from pipeline.report.html import poster_path, to_html
+from pipeline.ledger.root_lock import LEDGER
+from pipeline.report.html import PAGE_CLIPS, poster_path, to_html, to_overview
+from pipeline.report.page_data import PageSource, page_clips, page_figures
+from pipeline.report.summary import Report
 from pipeline.storage.fs import STATE_FOLDER
 
 Plain = Mapping[str, Any]
@@ -55,6 +63,7 @@ _FIELDS: Mapping[str, type] = MappingProxyType(
 _CLIP = ("key", "sha256")
 _SAME = ("verdict", "reason", "note")
 """By these a decision that is sent again is the one that was saved."""
+_FRESH: Mapping[str, str] = MappingProxyType({"cache-control": "no-store"})
 _HEADERS: Mapping[str, str] = MappingProxyType(
     {
         "x-content-type-options": "nosniff",
@@ -85,6 +94,12 @@ class ReviewPage:
     """Path of each reference that was shown, by its name in the address."""
     _stored: dict[str, str] = field(default_factory=dict)
     """Path of each clip of the store that was shown, by its name in the address."""
+    _changes: PageChanges = field(default_factory=PageChanges)
+    _looking: Lock = field(default_factory=Lock)
+    _saved: int = 0
+    """How many decisions were made durable here."""
+    _looked_saved: int = 0
+    """How many of them were there when the page was looked at last."""
     _writing: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     def routes(self, token: str) -> list[Route]:
@@ -92,6 +107,7 @@ class ReviewPage:
         return [
             Route(f"/{token}/report/", self.show_page),
             Route(f"/{token}/report/posters/{{name}}", self.show_poster),
+            Route(f"/{token}/changes", self.show_changes),
             Route(f"/{token}/references/{{name}}", self.show_reference),
             Route(f"/{token}/{STATE_FOLDER}/{{name}}", self.show_stored_clip),
             Route(f"/{token}/decisions", self.take_decision, methods=["POST"]),
@@ -100,20 +116,62 @@ class ReviewPage:
 
     def show_page(self, _: Request) -> Response:
         """Return the page as the ledger has the campaign now."""
-        campaign = self.campaign
+        with self._looking:
+            report, records, source = self._look()
+        return HTMLResponse(to_html(report, records, source), headers=_FRESH)
+
+    def show_changes(self, request: Request) -> Response:
+        """Return what of the page has changed since the version that a browser has of it."""
+        since = request.query_params.get("since", "")
+        if not (since.isascii() and since.isdecimal()):
+            return _json({"error": "since=VERSION says which page it is"}, 400)
+        with self._looking:
+            try:
+                if self._changes.is_due(self._signature()):
+                    self._look()
+            except CallsheetError as fault:
+                # A decisions file that somebody edits, say: the page stays, and asks again.
+                return _json({"error": _reason_of(fault)}, 409)
+            changed = self._changes.since(int(since))
+            # By this a page knows which of its decisions the answer cannot have.
+            return _json({**changed, "saved": self._looked_saved}, 200)
+
+    def _signature(self) -> Signature:
+        request = self.campaign.request
+        ledger = request.home / STATE_FOLDER / LEDGER
+        # What is written goes to the second of them first.
+        written = (ledger, ledger.with_name(f"{LEDGER}-wal"))
+        return signature_of((*written, decisions_path(request, self.campaign.name)))
+
+    def _look(self) -> tuple[Report, Sequence[Record], PageSource]:
+        """Read all that the page shows as it is now, and take down what changed."""
+        campaign, signature, began = self.campaign, self._signature(), time.monotonic()
+        self._looked_saved = self._saved
         with open_to_read(campaign, "review") as ledger:
-            report = campaign_report(ledger.records(campaign.name), campaign, ledger)
-            posters = write_posters(campaign, ledger.records(campaign.name))
-            source = page_source(campaign, posters)
-            served = replace(
-                source,
-                href=self._address_of,
-                decisions=self.read_decisions(),
-                reasons=self.reasons or source.reasons,
-                is_served=self.decide is not None,
-            )
-            page = to_html(report, map(self._serve_stored, ledger.records(campaign.name)), served)
-        return HTMLResponse(page, headers={"cache-control": "no-store"})
+            reading, tally = CampaignReading(campaign, ledger), begin_tally(campaign)
+            posters, records = Posters(campaign), list[Record]()
+            for record in reading.records():
+                tally.add(record)
+                posters.put(record)
+                if len(records) < PAGE_CLIPS:
+                    records.append(self._serve_stored(record))
+            report = finish_report(reading, tally, forecast=True)
+        source = page_source(campaign, posters.found)
+        source = replace(
+            source,
+            href=self._address_of,
+            decisions=self.read_decisions(),
+            reasons=self.reasons or source.reasons,
+            is_served=self.decide is not None,
+        )
+        parts = chain(
+            (("figures", page_figures(report)), ("overview", to_overview(report))),
+            (("decisions", source.decisions),),
+            ((f"clip {each['address']}", each) for each in page_clips(records, source)),
+        )
+        took_s = time.monotonic() - began
+        version = self._changes.take(signature, parts, took_s=took_s)
+        return report, records, replace(source, version=version)
 
     def _address_of(self, reference: str) -> str:
         name = hashlib.sha256(reference.encode()).hexdigest()
@@ -170,12 +228,10 @@ class ReviewPage:
                     await run_in_threadpool(self._find, decision) if given.get("again") else None
                 )
                 saved = known or await run_in_threadpool(self.decide, decision)
-            except InvalidInput as refused:
-                why = "; ".join(finding.message for finding in refused.findings)
-                return _json({"error": why}, 409)
+                self._saved += 1
             except CallsheetError as refused:
-                return _json({"error": str(refused)}, 409)
-        return _json({"decision": saved}, 200)
+                return _json({"error": _reason_of(refused)}, 409)
+        return _json({"decision": saved, "saved": self._saved}, 200)
 
     def _find(self, decision: Plain) -> Plain | None:
         hold = [
@@ -268,6 +324,32 @@ def serve_page(page: ReviewPage, port: int, announce: Callable[[str], None]) -> 
     Unusable where the port cannot be had; InvalidInput where the campaign was never run.
     """
     open_to_read(page.campaign, "review").close()
+    with _listening(port) as listener:
+        address, server = _server_of(page, listener)
+        server.announce = lambda: announce(address)
+        asyncio.run(_serve_until_signal(server, listener))
+
+
+@contextmanager
+def serving_page(page: ReviewPage, port: int) -> Iterator[str]:
+    """Serve in a thread of its own while something else is done; yield the address.
+
+    Unusable where the port cannot be had. Signals are the caller's to mind.
+    """
+    with _listening(port) as listener:
+        address, server = _server_of(page, listener)
+        # What must end at once, ends without it.
+        thread = Thread(target=lambda: asyncio.run(server.serve([listener])), daemon=True)
+        thread.start()
+        try:
+            yield address
+        finally:
+            server.stop()
+            thread.join()
+
+
+@contextmanager
+def _listening(port: int) -> Iterator[socket.socket]:
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as listener:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -275,12 +357,11 @@ def serve_page(page: ReviewPage, port: int, announce: Callable[[str], None]) -> 
         except OSError as error:
             raise Unusable(f"the page cannot be served at {_HOST}:{port}: {error}") from error
         listener.listen()
-        asyncio.run(_serve(page, listener, announce))
+        yield listener
 
 
-async def _serve(
-    page: ReviewPage, listener: socket.socket, announce: Callable[[str], None]
-) -> None:
+def _server_of(page: ReviewPage, listener: socket.socket) -> tuple[str, _PageServer]:
+    """Return the address of a page, and the server that is to listen there."""
     port, token = listener.getsockname()[1], secrets.token_urlsafe(24)
     app = Starlette(routes=page.routes(token), middleware=[Middleware(OwnPageOnly, port=port)])
     server = _PageServer(
@@ -294,7 +375,10 @@ async def _serve(
             timeout_graceful_shutdown=_GRACE_S,
         )
     )
-    server.announce = lambda: announce(f"http://{_HOST}:{port}/{token}/report/")
+    return f"http://{_HOST}:{port}/{token}/report/", server
+
+
+async def _serve_until_signal(server: _PageServer, listener: socket.socket) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, server.stop)
@@ -304,7 +388,7 @@ async def _serve(
 class _PageServer(uvicorn.Server):
     """Uvicorn, but for its own signals, and with a word once it listens."""
 
-    announce: Callable[[], None]
+    announce: Callable[[], None] = staticmethod(lambda: None)
 
     def stop(self) -> None:
         self.should_exit = True
@@ -319,6 +403,11 @@ class _PageServer(uvicorn.Server):
         self.announce()
 
 
+def _reason_of(fault: CallsheetError) -> str:
+    findings = fault.findings if isinstance(fault, InvalidInput) else ()
+    return "; ".join(finding.message for finding in findings) or str(fault)
+
+
 def _file(path: Path, media_type: str | None) -> Response:
     return FileResponse(path, media_type=media_type) if path.is_file() else _nothing()
 
@@ -328,4 +417,4 @@ def _nothing() -> Response:
 
 
 def _json(value: Plain, status: int) -> Response:
-    return Response(orjson.dumps(value), status, media_type="application/json")
+    return Response(orjson.dumps(value), status, _FRESH, media_type="application/json")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pipeline.api.campaign_request import RunSettings
 from pipeline.api.loaded_campaign import LoadedCampaign
+from pipeline.domain.acceptance import PlaceState
 from pipeline.domain.states import Status
 from pipeline.ledger.repository import Ledger
 from pipeline.report.run_progress import RunStart
@@ -39,6 +40,8 @@ def run_start(
         limit_usd=budget.limit_usd,
         cap_usd=budget.per_run_usd,
         reserved={each.address: each.reserved_usd for each in list_sent(ledger, campaign.name)},
+        places=sum(summary.places.states.values()) if summary.places else 0,
+        approved=summary.places.count(PlaceState.APPROVED) if summary.places else 0,
     )
 
 

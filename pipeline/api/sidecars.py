@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import stat
 from collections.abc import Iterable
 from contextlib import suppress
@@ -34,21 +35,34 @@ def write_sidecars(campaign: LoadedCampaign, records: Iterable[Record]) -> None:
         rehearsal=campaign.request.rehearse,
         inputs=campaign.inputs,
     )
+    folder = str(campaign.folder)
     for record in records:
-        # An approved clip that stays is not what the manifest, and so the record, asks for now.
-        if record.path is None or record.stale:
-            continue
-        laid_out = not record.path.startswith(IN_ROOT)
-        clip = campaign.folder / (record.path if laid_out else record.output)
+        target = _sidecar(folder, record)
         # Like a poster it is beside what was made: for want of one no run fails.
         with suppress(OSError):
-            target = clip.with_name(f"{clip.name}{SUFFIX}")
-            if not laid_out:
+            if target is None or not _is_due(target, record):
+                continue
+            if is_laid_out(record):
+                _replace(Path(target), to_sidecar(record, origins))
+            else:
                 # Its clip is in the store alone, or was taken out: so is what told of it.
-                if target.is_file() and is_of(target.read_bytes(), record):
-                    target.unlink()
-            elif _is_wanted(target, record) and clip.is_file():
-                _replace(target, to_sidecar(record, origins))
+                Path(target).unlink()
+
+
+def is_sidecar_due(folder: str, record: Record) -> bool:
+    """Tell whether the sidecar of an item's clip is to be written, or removed.
+
+    `folder` is the campaign's.
+    """
+    target = _sidecar(folder, record)
+    with suppress(OSError):
+        return target is not None and _is_due(target, record)
+    return False
+
+
+def is_laid_out(record: Record) -> bool:
+    """Tell whether an item's clip is at its output path, and not in the store alone."""
+    return record.path is not None and not record.path.startswith(IN_ROOT)
 
 
 def sidecar_of(clip: Path, sha256: str) -> Path | None:
@@ -61,16 +75,33 @@ def sidecar_of(clip: Path, sha256: str) -> Path | None:
     return None
 
 
-def _is_wanted(target: Path, record: Record) -> bool:
+def _sidecar(folder: str, record: Record) -> str | None:
+    """Return where the sidecar of an item's clip is, or would be; None where it has none."""
+    # An approved clip that stays is not what the manifest, and so the record, asks for now.
+    if record.path is None or record.stale:
+        return None
+    path = record.path if is_laid_out(record) else record.output
+    return f"{folder}/{path}{SUFFIX}"
+
+
+def _is_due(target: str, record: Record) -> bool:
+    if not is_laid_out(record):
+        return Path(target).is_file() and is_of(Path(target).read_bytes(), record)
+    return _is_wanted(target, record) and Path(target.removesuffix(SUFFIX)).is_file()
+
+
+def _is_wanted(target: str, record: Record) -> bool:
+    # Asked of every clip for each report: a Path would take longer than the file.
     try:
-        found = target.lstat()
+        found = os.lstat(target)
     except FileNotFoundError:
         return True
     if not stat.S_ISREG(found.st_mode) or found.st_size > _MOST_BYTES:
         return False
-    content = target.read_bytes()
+    with open(target, "rb", buffering=0) as file:  # noqa: PTH123 - see above
+        content = file.read()
     # A loss of power may leave an empty one: its bytes are not waited for.
-    return not content or (is_sidecar(content) and not is_of(content, record))
+    return not content or (not is_of(content, record) and is_sidecar(content))
 
 
 def _replace(target: Path, content: bytes) -> None:

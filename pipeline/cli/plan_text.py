@@ -24,7 +24,8 @@ from pipeline.domain import Budget
 from pipeline.domain.money import exact_usd
 from pipeline.domain.states import State, Status
 from pipeline.run.output_check import DamagedClip
-from pipeline.run.plan_sync import ChangedOutput, PlanLine, PlanSummary
+from pipeline.run.plan_files import ChangedOutput
+from pipeline.run.plan_sync import PlanLine, PlanSummary
 
 _MINUTES_SAID = 90
 """From here on hours are said."""

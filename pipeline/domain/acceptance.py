@@ -7,7 +7,7 @@ was killed between two purchases works out the same round again, and buys what i
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from enum import StrEnum
@@ -181,9 +181,9 @@ class PlaceTotals:
     begun_anew: int = 0
     """Places that had takes, all under an earlier prompt."""
     takes_left: int = 0
-    """How many takes all open and waiting places may have beside those."""
+    """How many takes all open and waiting places may have beside those, within both caps."""
     left_usd: Decimal | None = None
-    """How much may be bound at them beside what is; None where one has no cap on money."""
+    """What those would reserve; None where the price of one is not known."""
     ended_badly: Mapping[tuple[State, str], int] = field(default_factory=dict)
     """Jobs that brought no clip in spec, by state and cause: at a place they are no failure."""
 
@@ -224,6 +224,20 @@ class NextRound:
     """How much more may be bound, before these are bought; None: no cap on money."""
     cap: Cap | None = None
     """What it is stuck at."""
+
+    def count_more(self, price_usd: Decimal | None, *, known: Collection[int]) -> int:
+        """Return how many takes at this price both caps allow once these are bought.
+
+        `known` are the numbers of takes that were begun: to buy one of them again is no new take.
+
+        >>> NextRound(
+        ...     state=PlaceState.OPEN, buys=(1,), takes_left=6, left_usd=Decimal(2)
+        ... ).count_more(Decimal("0.42"), known=())
+        3
+        """
+        takes = self.takes_left - sum(number not in known for number in self.buys)
+        affordable = _affordable(self.left_usd, price_usd, takes + len(self.buys))
+        return max(0, min(takes, affordable - len(self.buys)))
 
 
 def next_rounds(

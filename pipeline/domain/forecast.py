@@ -85,6 +85,17 @@ class ForecastReview:
         return self.earlier.forecast.stuck.covers(self.stuck)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CampaignForecast:
+    """How a campaign is expected to end, and how good the forecast before was."""
+
+    forecast: Forecast
+    bound_usd: Decimal
+    """Charged, reserved and possible at its places until now."""
+    review: ForecastReview | None = None
+    """None where no forecast was kept that had fewer decisions."""
+
+
 def review_forecast(earlier: PastForecast, present: Forecast, bound_usd: Decimal) -> ForecastReview:
     """Return how an earlier forecast compares with what happened, and is expected, since.
 

@@ -115,6 +115,6 @@ def read_locked(address: str, data: Mapping[str, Any]) -> LockedClip:
         fps=data["fps"],
         price_usd=Decimal(data["price_usd"]),
         price_source=data["price_source"],
-        paid_at=datetime.strptime(data["paid"], _TIME).replace(tzinfo=UTC),
+        paid_at=datetime.fromisoformat(data["paid"]),
         off_spec=not data.get("in_spec", True),
     )

@@ -12,6 +12,8 @@ from decimal import Decimal
 from typing import Any
 
 from pipeline.domain.item import DEFAULT_MODEL, EMPTY
+from pipeline.domain.loop_places import LoopTake
+from pipeline.domain.review import TakeDecision
 from pipeline.findings import Span
 
 IN_ROOT = "../"
@@ -49,6 +51,14 @@ class Record:
     """A person approved its clip, and the manifest asks for something else now."""
     review: str = ""
     """A word of `domain.review.Review` where decisions were read, and its clip is there."""
+    decisions: tuple[TakeDecision, ...] = ()
+    """What holds of its clip: nothing, one decision, or several people's that differ."""
+    not_needed: bool = False
+    """Nobody decided on its clip, and its place has what was wanted (`accept`)."""
+    selected: bool = True
+    """Whether the last admission selected it."""
+    loop: LoopTake | None = None
+    """The same item as the loop of `accept:` looks at it, where that was read too."""
     cause: str = ""
     """A word of `providers.base.FaultKind`, or of the hold (`budget`, `lane`)."""
     message: str = ""
@@ -76,6 +86,10 @@ class Record:
     elsewhere_usd: Decimal = Decimal(0)
     """How much of `charged_usd` was paid elsewhere, as a lock file says."""
     possible_usd: Decimal = Decimal(0)
+    lost_charged_usd: Decimal = Decimal(0)
+    """How much of `charged_usd` was for tries before the last: they brought no clip."""
+    lost_possible_usd: Decimal = Decimal(0)
+    """How much of `possible_usd` was for tries before the last."""
     charged_native: Decimal | None = None
     native_unit: str = ""
     charge_source: str = ""
@@ -91,6 +105,9 @@ class Record:
     accepted_at: datetime | None = None
     """When the provider took it; None where it did not say so."""
     finished_at: datetime | None = None
+    """When the provider said that it had ended."""
+    fetched_at: datetime | None = None
+    """When its clip was in the store, verified; None also of what an earlier version fetched."""
     references: tuple[tuple[str, str], ...] = ()
     """Path and name of each reference; of one that is no picture on this disk no path."""
     origin_shot: Span

@@ -122,8 +122,11 @@ def merge_decisions(*sides: Iterable[TakeDecision]) -> tuple[TakeDecision, ...]:
 
     Commutative, associative and idempotent: it is the union of sets, in an order of its own.
     """
-    every = {each.id: each for side in sides for each in side}
-    return tuple(sorted(every.values(), key=lambda each: (each.at, each.id)))
+    # Equal decisions have one id, which is a digest: none is made where there is one decision.
+    every = dict.fromkeys(each for side in sides for each in side)
+    if len(every) <= 1:
+        return tuple(every)
+    return tuple(sorted(every, key=lambda each: (each.at, each.id)))
 
 
 def decisions_in_force(
@@ -134,8 +137,9 @@ def decisions_in_force(
     replaced = {each for decision in listed for each in decision.replaces}
     found: dict[tuple[str, str], list[TakeDecision]] = {}
     for decision in listed:
-        if decision.id not in replaced and decision.verdict is not Verdict.REROLL:
-            found.setdefault(decision.clip, []).append(decision)
+        if decision.verdict is Verdict.REROLL or (replaced and decision.id in replaced):
+            continue
+        found.setdefault(decision.clip, []).append(decision)
     return found
 
 
@@ -157,6 +161,20 @@ def verdict_of(in_force: Iterable[TakeDecision]) -> Verdict | None:
     verdicts = {each.verdict for each in in_force}
     (only,) = verdicts if len(verdicts) == 1 else (None,)
     return only
+
+
+def review_of(in_force: Iterable[TakeDecision]) -> Review:
+    """Return where a clip that is there stands, by what holds of it."""
+    verdict = verdict_of(in_force)
+    # What was reopened waits again, and so does a clip of which two people's words differ.
+    return _DECIDED.get(verdict, Review.WAITING) if verdict else Review.WAITING
+
+
+_DECIDED = {
+    Verdict.APPROVED: Review.APPROVED,
+    Verdict.REJECTED: Review.REJECTED,
+    Verdict.LATER: Review.LATER,
+}
 
 
 def is_locked(in_force: Iterable[TakeDecision]) -> bool:

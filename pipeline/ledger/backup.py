@@ -11,11 +11,11 @@ from datetime import datetime
 from pathlib import Path
 
 from pipeline.errors import LedgerDamaged, RootRefused
-from pipeline.ledger.connection import connect, copy, translate_errors
 from pipeline.ledger.loss_detection import is_missing
 from pipeline.ledger.migrations import read_version
 from pipeline.ledger.root_identity import find_kind, kind_of
 from pipeline.ledger.root_lock import LEDGER, RootLock, explain, keep_replaced, prepare
+from pipeline.ledger.sqlite import SqliteFile, copy
 from pipeline.storage.fs import STATE_FOLDER, beside, sync, writing
 
 _RESTORED = f".{LEDGER}.restored"
@@ -49,7 +49,7 @@ def restore_ledger(root: Path, file: Path, *, now: datetime) -> Path | None:
     process works in the root, LedgerDamaged if the file is no whole ledger, Unusable if it cannot
     be read or written: none of these changes the ledger.
     """
-    ledger, new = prepare(root), root / STATE_FOLDER / _RESTORED
+    ledger, new = prepare(root) / LEDGER, root / STATE_FOLDER / _RESTORED
     occupancy = RootLock(root, since=now)
     try:
         # Checked as a copy before anything is renamed: what is no ledger must not replace one.
@@ -73,8 +73,12 @@ def _copy_backup(file: Path, new: Path, root: Path) -> None:
         os.close(os.open(new, _NEW, _PRIVATE))
     try:
         copy(file, new)
-        with translate_errors(file), closing(connect(new, readonly=True)) as copied, copied.begin():
-            known = read_version(file, copied)
+        with (
+            SqliteFile(file).translate_errors(),
+            closing(SqliteFile(new).connect(readonly=True)) as copied,
+            copied.begin(),
+        ):
+            known = read_version(SqliteFile(file), copied)
             kind = find_kind(copied, root) if known else None
     except LedgerDamaged as fault:
         raise LedgerDamaged(f"not restored: {fault}") from fault

@@ -125,8 +125,8 @@ class Payer:
 
 
 _SHOT_END = re.compile(r"[\[#]")
-# A row's key has its `#` encoded: the first one begins the take.
-_PLACE = func.substr(purchases.c.address, 1, func.instr(purchases.c.address, "#") - 1)
+# A row's key has its `#` encoded: the only one begins the take.
+_PLACE = func.rtrim(func.rtrim(purchases.c.address, "0123456789"), "#")
 SCOPES_IN_SQL: Mapping[str, ColumnElement[str]] = MappingProxyType(
     {
         "campaign": literal("campaign:") + campaigns.c.manifest,

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import dataclass
-from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
@@ -17,11 +16,9 @@ import orjson
 from sqlalchemy import Connection, insert, select, update
 
 from pipeline.errors import LedgerDamaged
-from pipeline.ledger.connection import connect, translate_errors
+from pipeline.ledger.location import Where, database_of
 from pipeline.ledger.migrations import VERSION, version
-from pipeline.ledger.root_lock import LEDGER
 from pipeline.ledger.sql_schema import commands
-from pipeline.storage.fs import STATE_FOLDER
 
 TOO_LATE = "no run was there to obey it"
 EMPTY: Mapping[str, Any] = MappingProxyType({})
@@ -37,29 +34,38 @@ class Command:
 
 
 def send_command(
-    root: Path, campaign: str, name: str, arguments: Mapping[str, Any] = EMPTY, *, at: float
+    root: Where,
+    campaign: str,
+    name: str,
+    arguments: Mapping[str, Any] = EMPTY,
+    *,
+    at: float,
 ) -> int:
     """Write a command to the run that works in a root; return its id, to ask for the answer.
 
     It takes no lock of the root's: the run keeps that. LedgerDamaged if the ledger is not of this
     version: then no run of this version is at work.
     """
-    path = root / STATE_FOLDER / LEDGER
-    with translate_errors(path), closing(connect(path)) as connection, connection.begin():
+    database = database_of(root)
+    with (
+        database.translate_errors(),
+        closing(database.connect()) as connection,
+        connection.begin(),
+    ):
         if version(connection) != VERSION:
-            raise LedgerDamaged(f"{path}: it is of another version: no run of this one uses it")
+            raise LedgerDamaged(f"{database}: it is of another version: no run of this one uses it")
         row = {"campaign": campaign, "name": name, "sent_at": at}
         statement = insert(commands).values({**row, "arguments": orjson.dumps(dict(arguments))})
         (command_id,) = connection.execute(statement).inserted_primary_key or (0,)
         return int(command_id)
 
 
-def find_answer(root: Path, command_id: int) -> str | None:
+def find_answer(root: Where, command_id: int) -> str | None:
     """Return what the run answered to a command; None if it has not answered yet."""
-    path = root / STATE_FOLDER / LEDGER
+    database = database_of(root)
     with (
-        translate_errors(path),
-        closing(connect(path, readonly=True)) as connection,
+        database.translate_errors(),
+        closing(database.connect(readonly=True)) as connection,
         connection.begin(),
     ):
         known = select(commands.c.answer).where(commands.c.id == command_id)

@@ -1,213 +1,100 @@
-"""SQLite as the ledger wants it: durable before it says so, one writer, faults in our words.
+"""What the ledger asks of its database: all in which SQLite and PostgreSQL differ.
 
-All that is SQLite's own lives here: pragmas, transactions, upserts, and what its errors mean.
+Statements are SQLAlchemy Core, written once for both; what is only one's own is in the module of
+that dialect.
 """
 
 from __future__ import annotations
 
-import os
-import sqlite3
-from collections.abc import Iterator
-from contextlib import closing, contextmanager, suppress
-from contextvars import ContextVar
-from functools import cache
-from pathlib import Path
-from typing import Any
-from urllib.parse import quote
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+from datetime import datetime
+from types import MappingProxyType
+from typing import Protocol
 
-from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy import Connection
 from sqlalchemy.dialects.sqlite import insert as upsert
-from sqlalchemy.exc import DatabaseError
-from sqlalchemy.pool import NullPool
 
-from pipeline.errors import LedgerDamaged, LedgerInUse, Unusable
+from pipeline.ledger import postgresql, sqlite
+from pipeline.ledger.sqlite import READONLY
 
-__all__ = [
-    "RESTORE",
-    "allow_temporary",
-    "be_patient",
-    "begin_deferred",
-    "checkpoint",
-    "connect",
-    "copy",
-    "quickly_checked",
-    "translate_errors",
-    "upsert",
-]
-
-_SCRATCH = ""
-"""SQLite's name for a private database that spills to a temporary file and dies with its owner."""
-_PRAGMAS = (
-    # Before anything is written, a commit is on the disk: an intent may never be lost.
-    "PRAGMA synchronous=FULL",
-    # Somebody waits for the answer: `be_patient` is for when work is under way.
-    "PRAGMA busy_timeout=5000",
-    "PRAGMA foreign_keys=ON",
-    "PRAGMA cache_size=-65536",
-)
-RESTORE = (
-    "`callsheet ledger restore FILE` puts a backup in its place; without one, rename it: the next"
-    " run then tells what is lost, and how to go on (`callsheet store adopt`, `run --buy-again`)"
-)
-_DAMAGED = f"it is damaged, and is left as it is: {RESTORE}"
-_REMEDIES = (
-    ("disk is full", Unusable, "the disk is full: free some space, then run again"),
-    ("readonly", Unusable, "it is read-only: make it writable, or choose another --root"),
-    ("unable to open", Unusable, "it cannot be opened: check that it exists and is yours"),
-    (
-        "disk i/o error",
-        Unusable,
-        "the disk reports an error: check it, its space, and `ulimit -f`, then run again",
-    ),
-    (
-        "locked",
-        LedgerInUse,
-        "another program holds it (a database browser, a backup): close that, then run again",
-    ),
-    ("malformed", LedgerDamaged, _DAMAGED),
-    (
-        "not a database",
-        LedgerDamaged,
-        f"it is not a ledger, and is left as it is: {RESTORE}",
-    ),
-    ("corrupt", LedgerDamaged, _DAMAGED),
-)
+__all__ = ["LedgerDatabase", "begin_deferred", "dialect", "upsert"]
 
 
-def connect(path: Path | None, *, readonly: bool = False) -> Connection:
-    """Open one connection to the database at `path`; None means a private one that is dropped."""
-    wanted = _WANTED.set((path, readonly))
-    try:
-        return _engine().connect().execution_options(callsheet_readonly=readonly)
-    finally:
-        _WANTED.reset(wanted)
+class LedgerDatabase(Protocol):
+    """Where a ledger is; as a text it is what a person knows it by."""
+
+    def connect(self, *, readonly: bool = False) -> Connection:
+        """Open one connection."""
+        ...
+
+    def is_empty(self) -> bool:
+        """Tell whether there is no ledger, or nothing in it."""
+        ...
+
+    def make(self, now: datetime, *, anew: bool) -> None:
+        """Make room for a ledger, if there is none; what a lost one has left is kept (`anew`)."""
+        ...
+
+    def claim(self, connection: Connection) -> None:
+        """Let nobody else work with the ledger while the connection is open; else LedgerInUse."""
+        ...
+
+    def translate_errors(self) -> AbstractContextManager[None]:
+        """Turn the driver's errors about the database into ours; those about a statement pass."""
+        ...
 
 
-def copy(path: Path, target: Path) -> None:
-    """Copy one moment of a database to an empty file, and check the copy.
+class SqlDialect(Protocol):
+    """What is done on an open connection, and differs."""
 
-    Who writes to the database meanwhile does not wait for it, and is not waited for.
-    """
-    with closing(sqlite3.connect(_address(path, readonly=True), uri=True)) as source:
-        with translate_errors(path):
-            # Read here first: what is wrong with the source would else be told of the target.
-            source.execute("SELECT count(*) FROM sqlite_master")
-        with translate_errors(target), closing(sqlite3.connect(target)) as copied:
-            source.backup(copied)
-            # A single file, that can be read where nothing can be written.
-            copied.execute("PRAGMA journal_mode=DELETE")
-            with translate_errors(path):
-                _refuse_unless_ok(copied.execute("PRAGMA integrity_check(1)").fetchone()[0])
+    def allow_temporary(self, connection: Connection) -> None:
+        """Let a read-only connection write to temporary tables, and to nothing else."""
+        ...
+
+    def be_patient(self, connection: Connection) -> None:
+        """Wait longer for others from now on: what is under way is worth it."""
+        ...
+
+    def checkpoint(self, connection: Connection) -> None:
+        """Leave the database whole, before the connection is closed for good."""
+        ...
+
+    def quickly_checked(self, connection: Connection) -> None:
+        """Raise LedgerDamaged if the database is not what it should be, before it is written to."""
+        ...
+
+    def broken_pages(self, connection: Connection) -> list[str]:
+        """Return what the database finds wrong with itself, a line each."""
+        ...
+
+    def shadow(self, connection: Connection, name: str) -> None:
+        """Put an empty temporary table, with its indexes, before a table of that name."""
+        ...
+
+    def is_shadowed(self, connection: Connection, name: str) -> bool:
+        """Tell whether a temporary table stands before the one of that name."""
+        ...
+
+    def name_schemas(self, connection: Connection, sql: str) -> str:
+        """Return a statement in which `main.` and `temp.` tell which of two tables is meant."""
+        ...
+
+
+_DIALECTS: Mapping[str, SqlDialect] = MappingProxyType({"sqlite": sqlite, "postgresql": postgresql})
+
+
+def dialect(connection: Connection) -> SqlDialect:
+    """Return what is done otherwise on a connection's kind of database."""
+    return _DIALECTS[connection.dialect.name]
 
 
 @contextmanager
 def begin_deferred(connection: Connection) -> Iterator[None]:
     """Let transactions take no lock before they write: for what writes to temporary tables only."""
-    before = connection.get_execution_options().get("callsheet_readonly", False)
-    connection.execution_options(callsheet_readonly=True)
+    before = connection.get_execution_options().get(READONLY, False)
+    connection.execution_options(**{READONLY: True})
     try:
         yield
     finally:
-        connection.execution_options(callsheet_readonly=before)
-
-
-def allow_temporary(connection: Connection) -> None:
-    """Let a read-only connection write to temporary tables, and to nothing else."""
-    raw: Any = connection.connection.driver_connection
-    raw.execute("PRAGMA query_only=OFF")
-
-
-def be_patient(connection: Connection) -> None:
-    """Wait longer for others from now on: what is under way is worth it."""
-    connection.exec_driver_sql("PRAGMA busy_timeout=30000")
-
-
-def checkpoint(connection: Connection) -> None:
-    """Fold the -wal into the database and empty it, so that the one file is whole.
-
-    As far as readers allow: what stays in the -wal is as safe there.
-    """
-    raw: Any = connection.connection.driver_connection
-    with suppress(sqlite3.Error):
-        raw.execute("PRAGMA busy_timeout=0")
-        raw.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-
-
-def quickly_checked(connection: Connection) -> None:
-    """Raise LedgerDamaged if a page is not what it should be, before anything is written.
-
-    Measured: 0.2 s for 50,000 items; reading the plan of as many takes forty times as long.
-    """
-    _refuse_unless_ok(connection.exec_driver_sql("PRAGMA quick_check(1)").scalar())
-
-
-def _refuse_unless_ok(found: str | None) -> None:
-    if found != "ok":
-        # SQLite's own word for it, by which `translate_errors` knows damage.
-        raise sqlite3.DatabaseError(f"malformed: {found}")
-
-
-@contextmanager
-def translate_errors(path: Path | None) -> Iterator[None]:
-    """Turn SQLite's errors about the file into ours; those about a statement pass."""
-    try:
-        yield
-    except (DatabaseError, sqlite3.DatabaseError) as failure:
-        text = str(getattr(failure, "orig", None) or failure)
-        for words, kind, remedy in _REMEDIES:
-            if words in text.lower():
-                raise kind(f"{path or 'the scratch ledger'}: {remedy}") from failure
-        raise
-
-
-@cache
-def _engine() -> Engine:
-    """Return the one engine of this process: what it compiled for one ledger serves the next."""
-    engine = create_engine("sqlite://", creator=_open_raw, poolclass=NullPool)
-
-    # The driver's own way is to start a transaction only before the first write.
-    @event.listens_for(engine, "begin")
-    def start(connection: Connection) -> None:
-        readonly = connection.get_execution_options().get("callsheet_readonly")
-        # Other processes write too (`commands.send_command`). A transaction that has read first
-        # and wants to write after one of theirs fails at once, whatever the timeout.
-        connection.exec_driver_sql("BEGIN" if readonly else "BEGIN IMMEDIATE")
-
-    return engine
-
-
-def _open_raw() -> sqlite3.Connection:
-    path, readonly = _WANTED.get()
-    # The writer's thread and the caller's take turns (writer.Writer holds the lock).
-    raw = sqlite3.connect(
-        _address(path, readonly=readonly) if path else _SCRATCH,
-        check_same_thread=False,
-        isolation_level=None,
-        uri=path is not None,
-    )
-    # In WAL, readers never wait for the writer.
-    pragmas = ("PRAGMA journal_mode=WAL", *_PRAGMAS) if path and not readonly else _PRAGMAS
-    for pragma in pragmas:
-        raw.execute(pragma)
-    if readonly:
-        raw.execute("PRAGMA query_only=ON")
-    return raw
-
-
-def _address(path: Path, *, readonly: bool) -> str:
-    """Return the database's URI; who only reads leaves the files as they are.
-
-    Where a crash left a -wal, a reader that may write would fold it into the database when it
-    closes. Without one, SQLite makes it and removes it again; on a read-only disk it must be told
-    that nothing changes.
-    """
-    address = f"file:{quote(str(path.absolute()))}"
-    if not readonly:
-        return address
-    if path.with_name(f"{path.name}-wal").exists():
-        return f"{address}?mode=ro"
-    return address if os.access(path.parent, os.W_OK) else f"{address}?immutable=1"
-
-
-_WANTED: ContextVar[tuple[Path | None, bool]] = ContextVar("wanted", default=(None, False))
-"""What the connection that is being opened is for: a pool's creator is told nothing."""
+        connection.execution_options(**{READONLY: before})

@@ -21,18 +21,7 @@ from pipeline.domain.states import BOUGHT, FINISHED, HAVING_TASKS, State
 from pipeline.ledger.budgets import ALWAYS_KEPT, SCOPES_IN_SQL, bound
 from pipeline.ledger.sql_schema import budgets, campaigns, clips, items, jobs, purchases, usd
 
-_AT_MOST = 100
 _PURCHASED = purchases.outerjoin(campaigns, campaigns.c.id == purchases.c.campaign_id)
-
-
-def broken_pages(connection: Connection) -> list[str]:
-    """Return what SQLite finds: damaged pages, indexes that disagree, rows that lead nowhere."""
-    found = connection.exec_driver_sql(f"PRAGMA integrity_check({_AT_MOST})").scalars().all()
-    wrong = [f"the file: {line}" for text in found if text != "ok" for line in text.splitlines()]
-    if wrong:
-        return wrong
-    orphans = connection.exec_driver_sql("PRAGMA foreign_key_check").all()
-    return [f"{row[0]}, row {row[1]}: what it belongs to in {row[2]} is gone" for row in orphans]
 
 
 def contradictions(connection: Connection) -> list[str]:

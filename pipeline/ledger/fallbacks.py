@@ -19,6 +19,7 @@ from pipeline.domain.states import UNBOUGHT, State
 from pipeline.ledger.fast_sql import execute_many
 from pipeline.ledger.jobs import free_again
 from pipeline.ledger.sql_schema import FALLBACK_COLUMNS, campaigns, fallbacks, items, jobs, payloads
+from pipeline.ledger.standing_plan import forget_standing_plans
 
 _AT_ONCE = 500
 """Items moved in one transaction: others have something to write meanwhile."""
@@ -56,6 +57,9 @@ def reassign(connection: Connection, *, leaving: Leaving) -> Counter[str]:
             # first provider, has to be written again.
             | {"b_payload_digest": hashlib.sha256(data).hexdigest()}
         )
+    if rows:
+        # Planned again, they would be their first provider's.
+        forget_standing_plans(connection)
     for statement, names in _MOVE.items() if rows else ():
         execute_many(connection, statement, [{name: row[name] for name in names} for row in rows])
     return moved

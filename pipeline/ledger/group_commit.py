@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 
 from sqlalchemy import Connection
 
-from pipeline.ledger.connection import begin_deferred
+from pipeline.ledger.connection import begin_deferred, dialect
 
 T = TypeVar("T")
 Operation = Callable[[Connection], T]
@@ -80,12 +80,12 @@ class Writer:
             self._draining = asyncio.create_task(self._drain())
         return future
 
-    def close(self, last: Callable[[Connection], None] | None = None) -> None:
-        """Finish what is being written, do what is `last`, then let go of the database."""
+    def close(self, *, whole: bool) -> None:
+        """Finish what is being written, then let go of the database, left `whole` if one may."""
         self._thread.shutdown(wait=True)
         with self._turn:
-            if last is not None:
-                last(self._connection)
+            if whole:
+                dialect(self._connection).checkpoint(self._connection)
             self._connection.close()
 
     async def _drain(self) -> None:

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from sqlalchemy import Column, Connection, Float, Integer, MetaData, Table, Text
 
+TEXT = Text().with_variant(Text(collation="C"), "postgresql")
+"""Texts in the order of their code points, as SQLite has them, whatever a server's language is."""
 _DURATIONS = """
 CREATE TABLE task_durations (provider TEXT NOT NULL, model TEXT NOT NULL, kind TEXT NOT NULL,
   mode TEXT NOT NULL, seconds FLOAT NOT NULL, samples TEXT NOT NULL, at FLOAT NOT NULL,
@@ -28,15 +30,15 @@ def history_tables(metadata: MetaData) -> tuple[Table, Table]:
     durations = Table(
         "task_durations",
         metadata,
-        *(Column(name, Text, primary_key=True) for name in names),
+        *(Column(name, TEXT, primary_key=True) for name in names),
         Column("seconds", Float, primary_key=True),
-        Column("samples", Text, nullable=False),
+        Column("samples", TEXT, nullable=False),
         Column("at", Float, nullable=False),
     )
     widths = Table(
         "lane_widths",
         metadata,
-        *(Column(name, Text, primary_key=True) for name in ("provider", "account")),
+        *(Column(name, TEXT, primary_key=True) for name in ("provider", "account")),
         Column("width", Integer, nullable=False),
         Column("refused", Integer, nullable=False),
         Column("at", Float, nullable=False),

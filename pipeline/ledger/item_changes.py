@@ -33,7 +33,7 @@ from pipeline.domain.states import (
     status_of,
 )
 from pipeline.ledger.outputs import CLIP, EXTENSION
-from pipeline.ledger.overlay import part_places
+from pipeline.ledger.overlay import ledger_rows, part_places
 from pipeline.ledger.payload import key_values, load_places
 from pipeline.ledger.plan_totals import current, stands
 from pipeline.ledger.sql_schema import (
@@ -54,6 +54,16 @@ _SAME = ("address", "shot", "row_key", "key", "provider", "mode", "kind")
 _DIGITS = 12
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Published:
+    """An item as the plan before the draft had it."""
+
+    output: str = ""
+    key: str = ""
+    content: KeyContent | None = None
+    """Of items that are not bought as what they were."""
+
+
 def page(
     connection: Connection,
     *,
@@ -61,10 +71,12 @@ def page(
     after: str = "",
     address: str = "",
     only_changes: bool = False,
+    published: Mapping[int, Published] | None = None,
 ) -> tuple[list[ItemChange], str | None]:
     """Return the next items by address, and after which to go on; None at the end.
 
     `only_changes` leaves out those to which nothing happens that their last plan did not want too.
+    `published` are items as the plan before had them, where that is not the ledger's own any more.
     """
     first = items.alias("first")
     query = (
@@ -97,9 +109,9 @@ def page(
         query = query.where(items.c.id.in_(_changing(connection, campaign=campaign, after=after)))
     rows = connection.execute(query).mappings().all()
     before = bought_works(connection, keys=[row["previous_key"] for row in rows])
-    published = _last_plan(connection, rows)
+    last = {**_last_plan(connection, rows), **(published or {})}
     found = [
-        _item_change(row, before.get(row["previous_key"]), published.get(row["id"], _Published()))
+        _item_change(row, before.get(row["previous_key"]), last.get(row["id"], Published()))
         for row in rows
     ]
     return found, rows[-1]["address"] if len(rows) == _PAGE else None
@@ -179,34 +191,31 @@ def _changing(connection: Connection, *, campaign: str, after: str) -> Select[An
     )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Published:
-    """An item as the plan before the draft had it."""
-
-    output: str = ""
-    key: str = ""
-    content: KeyContent | None = None
-    """Of items that are not bought as what they were."""
-
-
-def _last_plan(connection: Connection, rows: Sequence[RowMapping]) -> dict[int, _Published]:
+def _last_plan(connection: Connection, rows: Sequence[RowMapping]) -> dict[int, Published]:
     """Return by id the items as the plan before this draft had them."""
     if not rows:
         return {}
     other = [row["id"] for row in rows if row["previous_key"] not in {"", row["key"]}]
-    marks = ", ".join("?" * len(other))
-    # `main`, for without it SQLite finds the draft's table of that name.
-    query = f"SELECT item_id, data FROM main.payloads WHERE item_id IN ({marks})"  # noqa: S608
     kept = {
         row.item_id: _content(orjson.loads(row.data))
-        for row in connection.exec_driver_sql(query, tuple(other))
+        for row in ledger_rows(connection, payloads, other)
     }
-    marks = ", ".join("?" * len(rows))
-    query = f"SELECT id, output, key FROM main.items WHERE id IN ({marks})"  # noqa: S608
-    ids = tuple(row["id"] for row in rows)
     return {
-        row.id: _Published(output=row.output, key=row.key, content=kept.get(row.id))
-        for row in connection.exec_driver_sql(query, ids)
+        row.id: Published(output=row.output, key=row.key, content=kept.get(row.id))
+        for row in ledger_rows(connection, items, [row["id"] for row in rows])
+    }
+
+
+def published_items(connection: Connection, item_ids: Sequence[int]) -> dict[int, Published]:
+    """Return by id what items are in the ledger now, before they are replaced."""
+    query = (
+        select(items.c.id, items.c.output, items.c.key, payloads.c.data)
+        .join_from(items, payloads, payloads.c.item_id == items.c.id)
+        .where(items.c.id.in_(item_ids))
+    )
+    return {
+        row.id: Published(output=row.output, key=row.key, content=_content(orjson.loads(row.data)))
+        for row in connection.execute(query)
     }
 
 
@@ -237,7 +246,7 @@ def _earlier(row: RowMapping) -> EarlierWork:
     )
 
 
-def _item_change(row: RowMapping, before: EarlierWork | None, published: _Published) -> ItemChange:
+def _item_change(row: RowMapping, before: EarlierWork | None, published: Published) -> ItemChange:
     payload = orjson.loads(row["data"])
     stand = {name: bool(row[name]) for name in ("again", "changed")}
     status = status_of(State(row["state"]), shared=bool(row["shared"]), **stand)

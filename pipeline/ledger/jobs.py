@@ -9,9 +9,19 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from sqlalchemy import Connection, and_, bindparam, func, not_, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    and_,
+    bindparam,
+    func,
+    not_,
+    or_,
+    select,
+    update,
+)
 
-from pipeline.domain.states import CRASHED, ENDED, TRANSITIONS, UNKNOWN_STATES, State
+from pipeline.domain.states import CRASHED, ENDED, SENT, TRANSITIONS, UNKNOWN_STATES, State
 from pipeline.ledger.fast_sql import execute
 from pipeline.ledger.payload import apply_snapshot
 from pipeline.ledger.price_confirmations import PriceClass
@@ -19,8 +29,6 @@ from pipeline.ledger.sql_schema import campaigns, items, jobs, payloads, purchas
 
 CHARGED = "charged"
 """What became of a paid try whose clip was finished."""
-_ALL = -1
-"""As SQLite's LIMIT: no limit."""
 _FROM_CRASH = "the process ended while this job was being worked on"
 
 
@@ -231,7 +239,7 @@ def sent_jobs(connection: Connection, *, campaign: str, address: str = "") -> li
         its_own = _plan_keys(campaign).where(items.c.address == address)
         named = (items.c.address == address) | (purchases.c.client_id == address)
         query = query.where(named | jobs.c.key.in_(its_own))
-    return _apply_snapshots(_page(connection, query, jobs.c.purchase_id, _ALL))
+    return _apply_snapshots(_page(connection, query, jobs.c.purchase_id, None))
 
 
 def _of_price(price: PriceClass) -> Any:
@@ -367,6 +375,11 @@ def tries() -> Any:
     return select(func.count()).where(accepted).correlate(jobs).scalar_subquery()
 
 
+def is_bought() -> ColumnElement[bool]:
+    """Return the condition that a provider was paid for a job, or may have been."""
+    return or_(jobs.c.state.in_(SENT), tries() > 0)
+
+
 def free_again(purchases_allowed: int) -> Any:
     """Return the condition that a failed job is bought again without a word: it was free.
 
@@ -375,7 +388,7 @@ def free_again(purchases_allowed: int) -> Any:
     return (jobs.c.state == State.FAILED.value) & (jobs.c.free == 1) & (tries() < purchases_allowed)
 
 
-def _page(connection: Connection, query: Any, cursor: Any, limit: int) -> list[Job]:
+def _page(connection: Connection, query: Any, cursor: Any, limit: int | None) -> list[Job]:
     found = connection.execute(query.order_by(cursor).limit(limit))
     # A look at a column of a row by its name costs ten times one in a dictionary, and there are 40.
     names = tuple(found.keys())

@@ -8,63 +8,24 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import Connection, delete, func, select, update
+from sqlalchemy import Connection, case, delete, func, select, update
 
+from pipeline.domain.loop_places import LoopTake, PlaceCost
 from pipeline.domain.states import UNBOUGHT, State
-from pipeline.ledger.budgets import bound
 from pipeline.ledger.jobs import free_again
 from pipeline.ledger.overlay import any_in_plan
 from pipeline.ledger.paid_elsewhere import promised_clips
 from pipeline.ledger.plan_totals import current
+from pipeline.ledger.purchases import UNKNOWN
 from pipeline.ledger.sql_schema import campaigns, fallbacks, items, jobs, payloads, purchases, usd
 
 _PAGE = 500
+_FIGURES = ("charged", "reserved", "possible")
 _OF_ITEM = (*("address", "shot", "row_key", "key", "position", "high_microusd"), "selected")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LoopTake:
-    """A take of the plan, as the loop looks at it."""
-
-    item_id: int
-    address: str
-    shot: str
-    row_key: str
-    key: str
-    """Its job's: that of its clip, where it has one."""
-    state: State
-    cause: str = ""
-    message: str = ""
-    free: bool = False
-    """It failed, and is known to have been free and transient."""
-    again: bool = False
-    """It failed, and the next run buys it without a word."""
-    sha256: str = ""
-    """Its clip, here or paid elsewhere; empty where there is none."""
-    elsewhere: bool = False
-    """Its clip was paid elsewhere, and is not here."""
-    high_usd: Decimal | None = None
-    """What making it would reserve; None where that is not known."""
-    selected: bool = True
-    shared: bool = False
-    """Another item's purchase makes it."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PlaceCost:
-    """What was paid at a place, under whichever prompt."""
-
-    charged_usd: Decimal = Decimal(0)
-    bound_usd: Decimal = Decimal(0)
-    """Charged + reserved + possible."""
-    keys: frozenset[str] = frozenset()
-    """The works that were bought there."""
-
-
-NO_COST = PlaceCost()
 FindUnwanted = Callable[[Iterable[LoopTake], Mapping[str, PlaceCost]], Iterator[int]]
 """Yields the ids of items that their places do not want, of takes in plan order."""
 
@@ -92,10 +53,14 @@ def page(
         .limit(_PAGE)
     )
     rows = connection.execute(query).mappings().all()
+    return read_takes(connection, rows), rows[-1]["position"] if len(rows) == _PAGE else None
+
+
+def read_takes(connection: Connection, rows: Sequence[Mapping[Any, Any]]) -> list[LoopTake]:
+    """Return the takes that lines of items with their jobs tell of, in their order."""
     unbought = [row["key"] for row in rows if row["state"] is None or row["state"] in UNBOUGHT]
     promised = promised_clips(connection, keys=unbought) if unbought else {}
-    found = [_take(row, promised.get(row["key"], "")) for row in rows]
-    return found, rows[-1]["position"] if len(rows) == _PAGE else None
+    return [_take(row, promised.get(row["key"], "")) for row in rows]
 
 
 def _take(row: Mapping[Any, Any], promised: str) -> LoopTake:
@@ -120,22 +85,26 @@ def place_costs(connection: Connection, *, campaign: str) -> dict[str, PlaceCost
     query = (
         select(
             *(purchases.c.address, purchases.c.key),
-            func.sum(purchases.c.charged_microusd).label("charged"),
-            bound().label("bound"),
+            *(func.sum(purchases.c[f"{figure}_microusd"]) for figure in _FIGURES),
+            func.sum(case((purchases.c.charge_source == UNKNOWN, 1), else_=0)),
         )
         .join(campaigns, campaigns.c.id == purchases.c.campaign_id)
         .where(campaigns.c.name == campaign)
         .group_by(purchases.c.address, purchases.c.key)
     )
-    sums: defaultdict[str, list[Any]] = defaultdict(lambda: [0, 0, set()])
-    for row in connection.execute(query):
-        place = sums[row.address.rpartition("#")[0]]
-        place[0] += row.charged
-        place[1] += row.bound
-        place[2].add(row.key)
+    sums: defaultdict[str, list[int]] = defaultdict(lambda: [0] * (len(_FIGURES) + 1))
+    works: defaultdict[str, set[str]] = defaultdict(set)
+    for address, key, *figures in connection.execute(query):
+        place = address.rpartition("#")[0]
+        sums[place] = [sum(pair) for pair in zip(sums[place], figures, strict=True)]
+        works[place].add(key)
     return {
-        place: PlaceCost(charged_usd=usd(charged), bound_usd=usd(all_), keys=frozenset(keys))
-        for place, (charged, all_, keys) in sums.items()
+        place: PlaceCost(
+            **{f"{name}_usd": usd(sum_) for name, sum_ in zip(_FIGURES, known, strict=True)},
+            charges_unknown=unknown,
+            keys=frozenset(works[place]),
+        )
+        for place, (*known, unknown) in sums.items()
     }
 
 

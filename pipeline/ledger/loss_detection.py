@@ -22,9 +22,11 @@ from pipeline.errors import LedgerLost
 from pipeline.ledger.connection import upsert
 from pipeline.ledger.counter_file import UNREADABLE
 from pipeline.ledger.intent_counter import COUNTER, read_counters, write_offs
+from pipeline.ledger.location import LedgerLocation, Where
 from pipeline.ledger.purchases import PAID_ELSEWHERE
 from pipeline.ledger.root_lock import LEDGER, README
 from pipeline.ledger.sql_schema import campaigns, clips, losses, purchases, set_aside
+from pipeline.ledger.sqlite import SqliteFile
 from pipeline.storage.downloads import PartialDownload
 from pipeline.storage.fs import STATE_FOLDER
 
@@ -119,33 +121,29 @@ def leftovers(root: Path) -> tuple[str, ...]:
     ]
     files += [f"{campaign}/{COUNTER}" for campaign in read_counters(root)]
     # A ledger whose file has something in it may well have a -wal of its own.
-    stray = (folder / _WAL).exists() and is_empty(folder / LEDGER)
+    stray = (folder / _WAL).exists() and SqliteFile(folder / LEDGER).is_empty()
     return (_WAL, *files) if stray else tuple(files)
 
 
-def is_empty(ledger: Path) -> bool:
-    """Tell whether a ledger's file is not there, or has nothing in it."""
-    return not ledger.is_file() or not ledger.stat().st_size
-
-
-def is_missing(root: Path) -> bool:
+def is_missing(root: Where) -> bool:
     """Tell whether nothing was bought in a root yet; LedgerLost if its ledger is gone or empty."""
-    left = leftovers(root)
-    if not is_empty(root / STATE_FOLDER / LEDGER):
+    where = LedgerLocation.of(root)
+    left = leftovers(where.root)
+    if not where.database.is_empty():
         return False
-    refuse_lost(root, left)
+    refuse_lost(where, left)
     return True
 
 
-def refuse_lost(root: Path, left: tuple[str, ...]) -> None:
+def refuse_lost(where: LedgerLocation, left: tuple[str, ...]) -> None:
     """Raise LedgerLost where something shows that there was a ledger."""
     if left:
         raise LedgerLost(
-            f"{root / STATE_FOLDER / LEDGER}: it is gone or empty, but there was one: it left"
+            f"{where.database}: it is gone or empty, but there was one: it left"
             f" {', '.join(left)}. All that it knew would be bought again, so nothing is sent. The"
-            f" ways on: `callsheet ledger restore FILE --root {root}` puts a backup in its place;"
-            " `callsheet store adopt M` takes the clips that are still there; `callsheet run M"
-            " --buy-again SUM` buys again for the sum that `callsheet plan M` names"
+            f" ways on: `callsheet ledger restore FILE --root {where.root}` puts a backup in its"
+            " place; `callsheet store adopt M` takes the clips that are still there; `callsheet run"
+            " M --buy-again SUM` buys again for the sum that `callsheet plan M` names"
         )
 
 

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 
 from sqlalchemy import Connection, insert, inspect, select, text
 
 from pipeline.errors import LedgerDamaged
-from pipeline.ledger.connection import RESTORE
+from pipeline.ledger.connection import LedgerDatabase
 from pipeline.ledger.fast_sql import create_tables
 from pipeline.ledger.history_tables import add_history_tables
 from pipeline.ledger.sql_schema import (
@@ -22,6 +21,7 @@ from pipeline.ledger.sql_schema import (
     set_aside,
     versions,
 )
+from pipeline.ledger.sqlite import RESTORE
 
 Migration = Callable[[Connection], None]
 
@@ -202,6 +202,22 @@ def _sum_up_places(connection: Connection) -> None:
     purchases_by_place.create(connection, checkfirst=True)
 
 
+def _add_fetched_at(connection: Connection) -> None:
+    """Let it be told how long a clip was fetched; of those that are there nobody knows."""
+    connection.exec_driver_sql("ALTER TABLE purchases ADD COLUMN fetched_at FLOAT")
+
+
+_STANDING_PLANS = """
+CREATE TABLE standing_plans (campaign_id INTEGER NOT NULL REFERENCES campaigns (id),
+  generation BIGINT NOT NULL, purchase_id BIGINT NOT NULL, inputs TEXT NOT NULL,
+  rows BLOB NOT NULL, told BLOB NOT NULL, PRIMARY KEY (campaign_id))
+"""
+
+
+def _add_standing_plans(connection: Connection) -> None:
+    connection.exec_driver_sql(_STANDING_PLANS)
+
+
 MIGRATIONS: tuple[Migration, ...] = (
     _add_selected,
     _ask_again_for_what_does_not_play,
@@ -220,6 +236,8 @@ MIGRATIONS: tuple[Migration, ...] = (
     _add_stale,
     add_history_tables,
     _sum_up_places,
+    _add_fetched_at,
+    _add_standing_plans,
 )
 """What changed since version 1, in order; only ever appended to."""
 VERSION = 1 + len(MIGRATIONS)
@@ -246,17 +264,17 @@ def version(connection: Connection) -> int:
     return int(found)
 
 
-def read_version(path: Path, connection: Connection) -> int:
+def read_version(database: LedgerDatabase, connection: Connection) -> int:
     """Return the version of a ledger, 0 for an empty one; LedgerDamaged if it is none of ours."""
     try:
         return version(connection)
     except Newer as newer:
         raise LedgerDamaged(
-            f"{path}: it was written by a newer Callsheet: update Callsheet, then run again"
+            f"{database}: it was written by a newer Callsheet: update Callsheet, then run again"
         ) from newer
     except Foreign as foreign:
         raise LedgerDamaged(
-            f"{path}: it is another program's database, and is left as it is: {RESTORE}"
+            f"{database}: it is another program's database, and is left as it is: {RESTORE}"
         ) from foreign
 
 

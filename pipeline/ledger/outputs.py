@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any
 
 from sqlalchemy import (
     Connection,
+    MetaData,
     RowMapping,
     bindparam,
-    column,
     delete,
     func,
     select,
-    table,
     union,
     update,
 )
@@ -125,21 +124,19 @@ def land(
     *,
     campaign: str,
     job: Job,
-    after: State,
     clip: Clip,
-    cause: str = "",
-    message: str = "",
+    found: Landing,
+    at: float,
 ) -> Landing:
-    """Write that the clip is in the store, verified, and return how it was taken.
+    """Write that the clip is in the store, verified, since `at`, and return how it was taken.
 
-    The same bytes cannot be made twice. Where another work has received them already, it is off
-    spec for what differs in more than its take; for another take it is done, with a warning. Both
-    are told, for it may be the first that is wrong.
+    `found` is what it is by itself. The same bytes cannot be made twice. Where another work has
+    received them already, it is off spec for what differs in more than its take; for another take
+    it is done, with a warning. Both are told, for it may be the first that is wrong.
     """
-    landing = Landing(state=after, cause=cause, message=message)
     twin = _twin(connection, job, clip)
+    landing = found if twin is None else _twin_landing(found, twin)
     if twin is not None:
-        landing = _twin_landing(landing, twin)
         note = f"the very same file was received for {job.address}: look at both"
         connection.execute(
             update(jobs).where(jobs.c.key == twin.key, jobs.c.message == "").values(message=note)
@@ -147,6 +144,8 @@ def land(
     told = {"cause": landing.cause, "message": landing.message}
     move(connection, key=job.key, before=job.state, after=landing.state, **told)
     keep(connection, key=job.key, clip=clip)
+    if job.purchase is not None:
+        execute(connection, _FETCH, {"b_purchase": job.purchase.id, "b_at": at})
     return replace(landing, views=_views_of(connection, campaign=campaign, key=job.key))
 
 
@@ -210,14 +209,17 @@ def views(
     after: int = -1,
     limit: int = 1000,
     landed: bool = False,
+    addresses: Sequence[str] = (),
 ) -> list[View]:
     """Return the plan's output paths in order from after a position on.
 
-    `landed` gives only those that have a clip.
+    `landed` gives only those that have a clip, `addresses` those of some items.
     """
     query = _VIEWS.where(current(connection, campaign), items.c.position > after).limit(limit)
     if landed:
         query = query.where(clips.c.sha256.is_not(None))
+    if addresses:
+        query = query.where(items.c.address.in_(addresses))
     return [_view(campaign, row) for row in connection.execute(query).mappings()]
 
 
@@ -241,24 +243,24 @@ def place(
     execute(connection, _PLACE, {**values, "signature": signature, "mode": mode})
 
 
+def place_views(connection: Connection, *, placed: Iterable[tuple[View, str, int | None]]) -> None:
+    """Write what stands at some output paths now: signature and mode of each file."""
+    for view, signature, mode in placed:
+        sha256 = view.clip.sha256 if view.clip else ""
+        place(
+            connection,
+            item_id=view.item_id,
+            path=view.path,
+            sha256=sha256,
+            signature=signature,
+            mode=mode,
+        )
+
+
 def vacate(connection: Connection, *, item_id: int) -> None:
     """Write that nothing of ours stands at an item's output path any more."""
     own = (outputs.c.item_id == item_id, outputs.c.role == CLIP)
     connection.execute(delete(outputs).where(*own))
-
-
-def finished_clips(connection: Connection, *, campaign: str, after: str, limit: int) -> list[Clip]:
-    """Return the clips of the plan, each once, in the order of their digests from after one on."""
-    query = (
-        select(*clips.c)
-        .distinct()
-        .join_from(items, jobs, jobs.c.key == items.c.key)
-        .join(clips, clips.c.sha256 == jobs.c.sha256)
-        .where(current(connection, campaign), clips.c.sha256 > after)
-        .order_by(clips.c.sha256)
-        .limit(limit)
-    )
-    return [Clip(**row) for row in connection.execute(query).mappings()]
 
 
 def places(connection: Connection, *, digests: Sequence[str]) -> dict[str, list[str]]:
@@ -430,8 +432,8 @@ _VIEWS_OF_KEY = (
 _KNOWN_CLIP = union(
     *(select(t.c.sha256).where(t.c.sha256 == bindparam("b_sha256")) for t in (clips, set_aside))
 )
-_EVERY_OUTPUT = table("outputs", column("sha256"), column("path"), schema="main")
-_EVERY_JOB = table("jobs", column("key"), column("state"), column("sha256"), schema="main")
+_EVERY_OUTPUT = outputs.to_metadata(MetaData(), schema="main")
+_EVERY_JOB = jobs.to_metadata(MetaData(), schema="main")
 _NEW_CLIP = upsert(clips).values({own.name: bindparam(own.name) for own in clips.c})
 # The same bytes measure the same; only the file in the store may be another one.
 _KEEP = _NEW_CLIP.on_conflict_do_update(
@@ -441,5 +443,10 @@ _NEW_PLACE = upsert(outputs).values({own.name: bindparam(own.name) for own in ou
 _PLACE = _NEW_PLACE.on_conflict_do_update(
     index_elements=["item_id", "role"],
     set_={name: _NEW_PLACE.excluded[name] for name in ("path", "sha256", "signature", "mode")},
+)
+_FETCH = (
+    update(purchases)
+    .where(purchases.c.id == bindparam("b_purchase"))
+    .values(fetched_at=bindparam("b_at"))
 )
 _LAND = update(jobs).where(jobs.c.key == bindparam("b_key")).values(sha256=bindparam("b_sha256"))

@@ -1,21 +1,26 @@
 """Temporary tables over a ledger's own: a plan is drafted there, and published in one go.
 
-SQLite finds a temporary table before the database's own of that name, so the same statements work
-on the draft. It begins with what the ledger knows of one campaign, whatever else it knows; jobs of
+Both databases find a temporary table before their own of that name, so the same statements work on
+the draft. It begins with what the ledger knows of one campaign, whatever else it knows; jobs of
 other campaigns are taken in when an item asks for their key.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import Any
 
 from sqlalchemy import (
     Column,
     Connection,
+    CursorResult,
     Integer,
     LargeBinary,
     MetaData,
+    Row,
     Table,
+    bindparam,
     insert,
     inspect,
     select,
@@ -24,6 +29,7 @@ from sqlalchemy import (
 
 from pipeline.domain.states import REPLANNED, UNSETTLED
 from pipeline.ledger.budgets import campaign_scope
+from pipeline.ledger.connection import dialect
 from pipeline.ledger.migrations import sum_up_budgets
 from pipeline.ledger.sql_schema import (
     budgets,
@@ -56,7 +62,7 @@ part_places = Table(
 """Where the parts of items are written that are other work than before; it dies with the draft."""
 _ROWS_AT_ONCE = 5000
 _TAKE_IN: tuple[tuple[Table, str], ...] = (
-    (campaigns, ""),
+    (campaigns, "WHERE true"),
     (budgets, "WHERE scope = :scope"),
     (
         items,
@@ -74,64 +80,65 @@ def begin_draft(connection: Connection, *, campaign: str) -> None:
     """Shadow what a plan changes, with what the ledger knows of the campaign."""
     end_draft(connection)
     for table in _DRAFTED:
-        shadow(connection, table)
+        dialect(connection).shadow(connection, table.name)
     part_places.create(connection, checkfirst=False)
     values = {"campaign": campaign, "scope": campaign_scope(manifest_of(campaign))}
     unsettled = ", ".join(f"'{state.value}'" for state in UNSETTLED)
     for table, where in _TAKE_IN:
         wanted = where.format(unsettled=unsettled)
         known = {name: value for name, value in values.items() if f":{name}" in wanted}
-        connection.execute(
-            text(
-                # Jobs come by two conditions that overlap.
-                f"INSERT OR IGNORE INTO temp.{table.name} SELECT * FROM main.{table.name} {wanted}"
-            ),
+        _execute(
+            connection,
+            # Jobs come by two conditions that overlap.
+            f"INSERT INTO temp.{table.name} SELECT * FROM main.{table.name} {wanted}"
+            " ON CONFLICT DO NOTHING",
             known,
         )
 
 
-def shadow(connection: Connection, table: Table) -> None:
-    """Put an empty temporary table, with its indexes, before a table of the ledger."""
-    # By the file's own words, not by `sql_schema`: ALTER TABLE has put a migrated column last, and
-    # `SELECT *` is by position. In descending order tables come before their indexes.
-    found = connection.execute(
-        text(
-            "SELECT type, name, sql FROM main.sqlite_master WHERE tbl_name = :table"
-            " AND sql IS NOT NULL ORDER BY type DESC"
-        ),
-        {"table": table.name},
-    )
-    for kind, name, sql in found.all():
-        own = {"table": ("CREATE TABLE", "CREATE TEMP TABLE"), "index": (name, f"temp.{name}")}
-        connection.exec_driver_sql(sql.replace(*own[kind], 1))
+def make_part_places(connection: Connection) -> None:
+    """Have the table of places where no plan is drafted, so that changes can be read."""
+    if not dialect(connection).is_shadowed(connection, part_places.name):
+        part_places.create(connection, checkfirst=False)
+
+
+def empty_part_places(connection: Connection) -> None:
+    """Have the table of places, with nothing in it."""
+    make_part_places(connection)
+    _execute(connection, f"DELETE FROM temp.{part_places.name}")
 
 
 def shadow_whole(connection: Connection, table: Table) -> None:
     """Put a temporary copy before a small table of the ledger, unless there is one."""
-    if not _is_shadowed(connection, table):
-        shadow(connection, table)
-        connection.exec_driver_sql(f"INSERT INTO temp.{table.name} SELECT * FROM main.{table.name}")
+    if not dialect(connection).is_shadowed(connection, table.name):
+        dialect(connection).shadow(connection, table.name)
+        _execute(connection, f"INSERT INTO temp.{table.name} SELECT * FROM main.{table.name}")
 
 
 def take_in_jobs(connection: Connection, keys: Sequence[str]) -> None:
-    """Take the jobs of these keys into the draft, whichever campaign they are of."""
-    marks = ", ".join("?" * len(keys))
-    connection.exec_driver_sql(
-        f"INSERT OR IGNORE INTO temp.jobs SELECT * FROM main.jobs WHERE key IN ({marks})",
-        tuple(keys),
+    """Take the jobs of these keys into the draft, whichever campaign they are of.
+
+    Without a draft the ledger's own are there.
+    """
+    if not dialect(connection).is_shadowed(connection, jobs.name):
+        return
+    _execute(
+        connection,
+        "INSERT INTO temp.jobs SELECT * FROM main.jobs WHERE key IN :keys ON CONFLICT DO NOTHING",
+        {"keys": list(keys)},
     )
 
 
 def last_item_id(connection: Connection) -> int:
     """Return the highest id of an item in the ledger, whatever the draft has."""
-    return connection.exec_driver_sql("SELECT max(id) FROM main.items").scalar() or 0
+    return _execute(connection, "SELECT max(id) FROM main.items").scalar() or 0
 
 
 def any_in_plan(connection: Connection, *, item_ids: Sequence[int], generation: int) -> bool:
     """Tell whether any of these items was in the published plan of that number."""
-    marks = ", ".join("?" * len(item_ids))
-    query = f"SELECT 1 FROM main.items WHERE generation = ? AND id IN ({marks}) LIMIT 1"
-    return connection.exec_driver_sql(query, (generation, *item_ids)).first() is not None
+    query = "SELECT 1 FROM main.items WHERE generation = :generation AND id IN :ids LIMIT 1"
+    values = {"generation": generation, "ids": list(item_ids)}
+    return _execute(connection, query, values).first() is not None
 
 
 def publish_draft(connection: Connection, *, campaign: str) -> None:
@@ -171,20 +178,32 @@ def publish_draft(connection: Connection, *, campaign: str) -> None:
         _merge(outputs, "item_id, role", "WHERE true"),
     ):
         known = {"campaign": campaign} if ":campaign" in statement else {}
-        connection.execute(text(statement), known)
+        _execute(connection, statement, known)
     end_draft(connection)
 
 
 def end_draft(connection: Connection) -> None:
     """Drop what shadows the ledger's tables."""
     for table in (part_places, *reversed(_DRAFTED)):
-        if _is_shadowed(connection, table):
-            connection.exec_driver_sql(f"DROP TABLE temp.{table.name}")
+        if dialect(connection).is_shadowed(connection, table.name):
+            _execute(connection, f"DROP TABLE temp.{table.name}")
 
 
-def _is_shadowed(connection: Connection, table: Table) -> bool:
-    known = "SELECT 1 FROM sqlite_temp_master WHERE type = 'table' AND name = ?"
-    return connection.exec_driver_sql(known, (table.name,)).first() is not None
+def ledger_rows(connection: Connection, table: Table, ids: Sequence[int]) -> Sequence[Row[Any]]:
+    """Return the published lines of a table's items, whatever the draft has."""
+    column = "id" if table is items else "item_id"
+    query = f"SELECT * FROM main.{table.name} WHERE {column} IN :ids"
+    return _execute(connection, query, {"ids": list(ids)}).all()
+
+
+def _execute(
+    connection: Connection, sql: str, values: Mapping[str, Any] = MappingProxyType({})
+) -> CursorResult[Any]:
+    """Execute a statement that names its tables with `main.` and `temp.`; lists are expanded."""
+    lists = [name for name, value in values.items() if isinstance(value, list)]
+    statement = text(dialect(connection).name_schemas(connection, sql))
+    expanded = statement.bindparams(*(bindparam(name, expanding=True) for name in lists))
+    return connection.execute(expanded, values)
 
 
 def _merge(

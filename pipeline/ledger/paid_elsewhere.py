@@ -34,6 +34,7 @@ from pipeline.ledger.sql_schema import (
     purchases,
     usd,
 )
+from pipeline.ledger.standing_plan import forget_standing_plans
 
 SET_ASIDE = "set aside"
 """The outcome of a purchase elsewhere whose clip a person agreed to go on without."""
@@ -120,6 +121,8 @@ def take_in(connection: Connection, *, campaign: str, unsettled: Iterable[Unsett
     connection.execute(named.on_conflict_do_nothing())
     open_scope(connection, campaign_scope(manifest))
     campaign_id = connection.scalar(select(campaigns.c.id).where(campaigns.c.name == campaign))
+    # Purchases get other keys by it, whichever campaign they are of.
+    forget_standing_plans(connection)
     for each in unsettled:
         purchase_id = each.purchase_id
         # No run of this ledger ordered it and a lock file names no rows: campaign and item pay.

@@ -5,98 +5,59 @@ Uniqueness of addresses and output paths is an index; what clashes is told with 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import Any, Self, TypeVar
 
 import orjson
 from sqlalchemy import (
     ColumnElement,
     Connection,
-    Row,
     and_,
     bindparam,
-    case,
     delete,
-    func,
-    insert,
-    literal,
-    null,
     select,
     update,
 )
 
-from pipeline.domain import Alternative, Policy, Record
+from pipeline.domain import Policy, Record
 from pipeline.domain.changes import ItemChange
 from pipeline.domain.lock import LockMemory
-from pipeline.domain.states import REPLANNED, State
 from pipeline.ledger import item_changes, loop_takes, plan_totals, record_pages
 from pipeline.ledger import outputs as placed
 from pipeline.ledger.budgets import campaign_scope, open_scope
-from pipeline.ledger.connection import translate_errors, upsert
+from pipeline.ledger.connection import LedgerDatabase, upsert
 from pipeline.ledger.fast_sql import Clashed, execute_many
 from pipeline.ledger.group_commit import Operation, Writer
+from pipeline.ledger.job_sharing import lead_jobs, share_jobs
 from pipeline.ledger.loop_takes import FindUnwanted
-from pipeline.ledger.outputs import Clip, View
+from pipeline.ledger.outputs import View
 from pipeline.ledger.overlay import (
     begin_draft,
     end_draft,
     last_item_id,
-    part_places,
     publish_draft,
     shadow_whole,
     take_in_jobs,
 )
 from pipeline.ledger.paid_elsewhere import find_unsettled, take_in
+from pipeline.ledger.plan_rows import ItemRows, Planned, item_values
 from pipeline.ledger.plan_totals import PlanTotals
 from pipeline.ledger.reuse import Reuse
 from pipeline.ledger.sql_schema import (
-    FALLBACK_COLUMNS,
     campaigns,
     clips,
-    fallbacks,
     items,
-    jobs,
     manifest_of,
     outputs,
     payloads,
     purchases,
 )
+from pipeline.ledger.standing_plan import StandingPlan, record_standing_plan
 
 _AT_ONCE, _KEYS_AT_ONCE = 1000, 500
 T = TypeVar("T")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Planned:
-    """One item as a line of the ledger; `payload` is what else is known of it, as JSON."""
-
-    position: int
-    address: str
-    output: str
-    extension: str
-    output_folded: str
-    key: str
-    shot: str
-    row_key: str
-    provider: str
-    model: str
-    mode: str
-    kind: str
-    seconds: float | None
-    low_microusd: int | None
-    expected_microusd: int | None
-    high_microusd: int | None
-    payload_digest: str
-    payload: bytes
-    alternatives: tuple[Alternative, ...] = ()
-    """Other keys that will do where nothing was bought under its own."""
-    fallbacks: tuple[Planned, ...] = ()
-    """The same item at others, to whom it may go when its provider's lane stops; best first."""
-    places: Callable[[], bytes] = lambda: b"{}"
-    """Where its parts are written, as JSON; asked only of what is other work than before."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -171,7 +132,7 @@ class _Plan:
         # Settling changes keys, keys tell who shares, and the first of those leads the job.
         self._reuse.settle()
         self._share()
-        self._lead(self._current)
+        lead_jobs(self._connection, self._current)
         left = and_(items.c.campaign_id == self.campaign_id, items.c.generation < self.generation)
         gone = select(items.c.id).where(left)
         self._connection.execute(delete(outputs).where(outputs.c.item_id.in_(gone)))
@@ -212,47 +173,10 @@ class _Plan:
         self._share()
         # Only where a key is shared can the choice have made another item the first.
         shared = select(items.c.key).where(self._current, items.c.shared_with.is_not(None))
-        self._lead(and_(self._current, items.c.key.in_(shared)))
-
-    def _lead(self, these: ColumnElement[bool]) -> None:
-        """Plan the job of each key among these items for the first one of the key."""
-        leaders = (
-            select(items.c.key, items.c.id, items.c.provider, literal(State.PLANNED.value))
-            .where(these, items.c.shared_with.is_(None))
-            .order_by(items.c.key)
-        )
-        statement = upsert(jobs).from_select(["key", "item_id", "provider", "state"], leaders)
-        self._connection.execute(
-            statement.on_conflict_do_update(
-                index_elements=["key"],
-                set_={
-                    "item_id": statement.excluded.item_id,
-                    "provider": statement.excluded.provider,
-                },
-                where=jobs.c.state.in_(REPLANNED),
-            )
-        )
+        lead_jobs(self._connection, and_(self._current, items.c.key.in_(shared)))
 
     def _share(self) -> None:
-        twins = items.alias("twins")
-        same_plan = and_(
-            twins.c.campaign_id == self.campaign_id, twins.c.generation == self.generation
-        )
-        first = (
-            select(twins.c.id)
-            .where(same_plan, twins.c.key == items.c.key)
-            .order_by(twins.c.selected.desc(), twins.c.position)
-            .limit(1)
-            .scalar_subquery()
-        )
-        several = (
-            select(twins.c.key).where(same_plan).group_by(twins.c.key).having(func.count() > 1)
-        )
-        self._connection.execute(
-            update(items)
-            .where(self._current, items.c.key.in_(several))
-            .values(shared_with=case((items.c.id == first, null()), else_=first))
-        )
+        share_jobs(self._connection, campaign_id=self.campaign_id, generation=self.generation)
 
     def folders(self, file_like: Mapping[str, Planned]) -> list[Clash]:
         """Return which items have as a file what others need as a folder.
@@ -289,18 +213,16 @@ class _Plan:
         known = self._items_at([planned.address for planned in batch])
         taken = self._reuse.take(batch, known)
         bought = self._reuse.find_bought(row.key for row in known.values() if row.previous_key)
-        rows: dict[Any, list[dict[str, Any]]] = {
-            statement: [] for statement in (_INSERT, _UPDATE, *_OF_ITEMS)
-        }
-        updated: set[int] = set()
+        rows, updated = ItemRows(), set[int]()
         for planned in batch:
-            row, new = known.get(planned.address), self._row(planned, taken.get(planned.address))
+            row, own = known.get(planned.address), taken.get(planned.address)
+            new = item_values(
+                planned, own, campaign_id=self.campaign_id, generation=self.generation
+            )
             if row is None:
                 self._new += 1
                 self._last_id += 1
-                rows[_INSERT].append({**new, "id": self._last_id})
-                rows[_INSERT_PAYLOAD].append({"item_id": self._last_id, "data": planned.payload})
-                rows[_INSERT_FALLBACK] += _fallback_rows(self._last_id, planned)
+                rows.insert(self._last_id, new, planned)
                 continue
             # In an earlier batch of this plan, or in this one: a further update would clash with
             # nothing, for the index sees only what is inserted.
@@ -309,31 +231,9 @@ class _Plan:
             updated.add(row.id)
             if row.generation == self.generation - 1 and row.own_key != planned.key:
                 self.reworked = True
-            changing = _again(new, row, planned, bought)
-            rows[_UPDATE].append(changing)
-            if changing["b_previous_key"]:
-                rows[_INSERT_PLACES].append({"item_id": row.id, "data": planned.places()})
-            rows[_INSERT_FALLBACK] += _fallback_rows(row.id, planned)
-            if row.output != planned.output:
-                rows[_FORGET].append({"b_item": row.id})
-            if row.payload_digest != planned.payload_digest:
+            if rows.update(row, new, planned, bought):
                 self.changed = True
-                rows[_UPDATE_PAYLOAD].append({"b_item": row.id, "b_data": planned.payload})
-        for statement, values in rows.items():
-            if values:
-                execute_many(self._connection, statement, values)
-
-    def _row(self, planned: Planned, taken: Alternative | None) -> dict[str, Any]:
-        own = {name: getattr(planned, name) for name in _OWN}
-        return {
-            **own,
-            "campaign_id": self.campaign_id,
-            "generation": self.generation,
-            "key": taken.digest if taken else planned.key,
-            "own_key": planned.key,
-            "earlier_rule": int(taken.earlier_rule) if taken else 0,
-            "stale": int(taken.approved) if taken else 0,
-        }
+        rows.write(self._connection)
 
     def _clashes(self, batch: Sequence[Planned]) -> list[tuple[Planned, Clash]]:
         """Find what the index refused: within the batch, or against what is already written."""
@@ -369,32 +269,6 @@ class _Plan:
         return {row.text: (row.address, row.data) for row in rows}
 
 
-def _again(
-    row: dict[str, Any], known: Row[Any], planned: Planned, bought: Collection[str]
-) -> dict[str, Any]:
-    """Return the values of an item that an earlier plan had, under names for an update.
-
-    Another rule of keys, or the ratio that was meant written out, makes no other work of it. What
-    it was last bought as is remembered, whatever was planned and not bought since.
-    """
-    same = {planned.key, row["key"], *(o.digest for o in planned.alternatives if o.ratio is None)}
-    unbought = known.previous_key and known.key not in bought
-    # The approved clip of a stale item was other work than what it stood for.
-    had = {known.key} if known.stale else {known.own_key, known.key}
-    stays = unbought or had & same
-    previous = known.previous_key if stays else known.key
-    values = {f"b_{name}": value for name, value in row.items()}
-    return {**values, "b_id": known.id, "b_previous_key": previous}
-
-
-def _fallback_rows(item_id: int, planned: Planned) -> list[dict[str, Any]]:
-    return [
-        {"item_id": item_id, "rank": rank, "data": other.payload}
-        | {name: getattr(other, name) for name in FALLBACK_COLUMNS}
-        for rank, other in enumerate(planned.fallbacks)
-    ]
-
-
 class PlanDraft:
     """A campaign's plan while it is being written: nothing waits for it, and nobody sees it.
 
@@ -408,13 +282,13 @@ class PlanDraft:
         writer: Writer,
         campaign: str,
         *,
-        path: Path | None,
+        database: LedgerDatabase,
         purchases: int,
         memory: LockMemory,
         dry: bool,
     ) -> None:
         self._writer = writer
-        self._path = path
+        self._database = database
         self._campaign = campaign
         self._dry = dry
         self._signatures: dict[str, str] = {}
@@ -492,10 +366,6 @@ class PlanDraft:
         """Return the plan's output paths (`outputs.views`)."""
         return self._draft(partial(placed.views, **where))
 
-    def finished_clips(self, **where: Any) -> list[Clip]:
-        """Return the plan's clips (`outputs.finished_clips`)."""
-        return self._draft(partial(placed.finished_clips, **where))
-
     def places(self, digests: Sequence[str]) -> dict[str, list[str]]:
         """Return the output paths where these clips were put, whichever campaign they are of."""
         return self._draft(partial(placed.places, digests=digests))
@@ -504,29 +374,31 @@ class PlanDraft:
         """Tell whether a digest is a clip's of this ledger."""
         return bool(self._draft(partial(placed.known_clips, digests=[sha256])))
 
-    def sign(self, sha256: str, signature: str) -> None:
-        """Write what a clip's file in the store is, its bytes being right; with the plan."""
+    def note_files(
+        self, signatures: Mapping[str, str], at_paths: Iterable[tuple[View, str, int | None]]
+    ) -> None:
+        """Write what files were found to be that were touched and are right; with the plan."""
         # `clips` is no table of the draft, and nothing of the ledger is written beside one.
-        self._signatures[sha256] = signature
-
-    def place(self, view: View, signature: str, mode: int | None) -> None:
-        """Write what stands at an item's output path now."""
-        placing = partial(placed.place, item_id=view.item_id, path=view.path)
-        sha256 = view.clip.sha256 if view.clip else ""
-        self._draft(partial(placing, sha256=sha256, signature=signature, mode=mode))
+        self._signatures.update(signatures)
+        self._draft(partial(placed.place_views, placed=at_paths))
 
     def drop(self) -> None:
         """Forget it: the campaign's plan stays the last one."""
         self._draft(end_draft)
         self._writer.drafting = False
 
-    def publish(self) -> None:
-        """Make it the campaign's plan."""
+    def publish(self, standing: StandingPlan | None = None) -> None:
+        """Make it the campaign's plan, with what is known of its making."""
         if self._dry:
             return
         self._writer.drafting = False
-        publishing = partial(publish, campaign=self._campaign, signatures=self._signatures)
-        with translate_errors(self._path):
+        publishing = partial(
+            publish,
+            campaign=self._campaign,
+            signatures=self._signatures,
+            standing=standing,
+        )
+        with self._database.translate_errors():
             self._writer.write_now(publishing)
 
     def _take_in(self, memory: LockMemory) -> None:
@@ -537,7 +409,7 @@ class PlanDraft:
         if not unsettled:
             return
         if not self._dry:
-            with translate_errors(self._path):
+            with self._database.translate_errors():
                 self._writer.write_now(
                     partial(take_in, campaign=self._campaign, unsettled=unsettled)
                 )
@@ -553,44 +425,24 @@ class PlanDraft:
         self._draft(taking)
 
     def _draft(self, operation: Operation[T]) -> T:
-        with translate_errors(self._path):
+        with self._database.translate_errors():
             return self._writer.draft(operation)
 
 
-def publish(connection: Connection, *, campaign: str, signatures: Mapping[str, str]) -> None:
+def publish(
+    connection: Connection,
+    *,
+    campaign: str,
+    signatures: Mapping[str, str],
+    standing: StandingPlan | None,
+) -> None:
     """Write a draft, and the signatures of files that were looked at for it."""
     publish_draft(connection, campaign=campaign)
+    record_standing_plan(connection, campaign=campaign, plan=standing)
     for sha256, signature in signatures.items():
         placed.sign(connection, sha256=sha256, signature=signature)
 
 
-_NO_COLUMNS = frozenset({"payload", "alternatives", "fallbacks", "places"})
-_OWN = tuple(name for name in Planned.__dataclass_fields__ if name not in _NO_COLUMNS)
-_WRITTEN = ("campaign_id", "generation", *_OWN, "own_key", "earlier_rule", "stale")
-_CHANGING = (*_WRITTEN, "previous_key")
-_INSERT = insert(items).values(
-    previous_key="",
-    selected=1,
-    **{name: bindparam(name) for name in ("id", *_WRITTEN)},
-)
-_UPDATE = (
-    update(items)
-    .where(items.c.id == bindparam("b_id"))
-    .values(shared_with=None, selected=1, **{name: bindparam(f"b_{name}") for name in _CHANGING})
-)
-_INSERT_PAYLOAD = insert(payloads).values(item_id=bindparam("item_id"), data=bindparam("data"))
-_UPDATE_PAYLOAD = (
-    update(payloads)
-    .where(payloads.c.item_id == bindparam("b_item"))
-    .values(data=bindparam("b_data"))
-)
-_INSERT_FALLBACK = insert(fallbacks).values(
-    **{name: bindparam(name) for name in ("item_id", "rank", *FALLBACK_COLUMNS, "data")}
-)
-_FORGET = delete(outputs).where(outputs.c.item_id == bindparam("b_item"))
-"""What stood at an item's old path may be another item's from now on."""
-_INSERT_PLACES = insert(part_places).values(item_id=bindparam("item_id"), data=bindparam("data"))
-_OF_ITEMS = (_INSERT_PAYLOAD, _UPDATE_PAYLOAD, _INSERT_FALLBACK, _INSERT_PLACES, _FORGET)
 _CHOOSE = (
     update(items)
     .where(

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, TypeVar
 
 import orjson
-from sqlalchemy import Connection, RowMapping, select
+from sqlalchemy import Connection, Select, select
 
 from pipeline.domain import DEFAULT_MODEL, EMPTY, Record
+from pipeline.domain.loop_places import LoopTake
 from pipeline.domain.records import IN_ROOT
-from pipeline.domain.review import Review
+from pipeline.domain.review import Review, TakeDecision, review_of
 from pipeline.domain.states import REPLANNED, UNBOUGHT, State, status_of
 from pipeline.findings import Span
+from pipeline.ledger.loop_takes import read_takes
 from pipeline.ledger.outputs import CLIP, EXTENSION
 from pipeline.ledger.payload import UNAPPROVED_IN_STORE, bought_work
 from pipeline.ledger.plan_totals import current, stands
@@ -33,12 +35,18 @@ from pipeline.storage.blobs import clip_path
 
 T = TypeVar("T")
 After = TypeVar("After", int, str)
-Judge = Callable[[str, str, str], str]
-"""Returns a word of `Review` for an item's address, and the key and the SHA-256 of its clip."""
+Judge = Callable[[str, str, str], Sequence[TakeDecision]]
+"""Returns what holds of a clip, by its item's address, and its key and SHA-256."""
 _PAGE = 500
 _MEASURES = ("sha256", "bytes", "seconds", "width", "height", "fps")
 _SAME = ("address", "shot", "row_key", "key")
 
+_OF_PURCHASE = (
+    *("key", "address", "charge_source", "charged_native", "native_unit", "sends"),
+    *("estimate_microusd", "reserved_microusd", "charged_microusd", "possible_microusd"),
+    *("task", "client_id", "seed", "nsfw"),
+    *("intent_at", "accepted_at", "ended_at", "fetched_at"),
+)
 _TOLD = ("cell", "take", "axes", "kind", "mode", "prompt", "sent_prompt", "settings")
 
 
@@ -49,20 +57,23 @@ def page(
     after: int,
     selected: bool = False,
     review: Judge | None = None,
+    loops: Collection[str] = (),
     works: bool = False,
 ) -> tuple[list[Record], int | None]:
     """Return the next records from after a position on, and where to go on; None at the end.
 
     `selected` leaves out what the last admission did not select; `review` is asked what was decided
-    of a clip; with `works` records tell what their purchases asked for.
+    of a clip; `loops` are shots of which a record has its take as the loop looks at it; with
+    `works` records tell what their purchases asked for.
     """
     first = items.alias("first")
     query = (
         select(
             *(items.c[name] for name in (*_SAME, "position", "provider", "model")),
             *(items.c[name] for name in ("expected_microusd", "high_microusd")),
-            *(items.c[name] for name in ("output", "extension")),
-            *(jobs.c[name] for name in ("state", "cause", "message", "unwanted")),
+            *(items.c[name] for name in ("output", "extension", "selected")),
+            items.c.id.label("item_id"),
+            *(jobs.c[name] for name in ("state", "cause", "message", "unwanted", "free")),
             *stands(connection, campaign),
             jobs.c.provider.label("maker"),
             first.c.address.label("first_address"),
@@ -83,9 +94,14 @@ def page(
     )
     if selected:
         query = query.where(items.c.selected == 1)
-    rows = connection.execute(query).mappings().all()
-    paid = _purchases_of(connection, [row["key"] for row in rows])
-    found = [_record(campaign, row, paid.get(row["key"], []), review, works=works) for row in rows]
+    rows = read_dicts(connection, query)
+    paid = _purchases_of(connection, [row["key"] for row in rows], works=works)
+    looped = [row for row in rows if row["shot"] in loops]
+    takes = {take.item_id: take for take in read_takes(connection, looped)}
+    found = [
+        _record(campaign, row, paid.get(row["key"], []), review, works=works, takes=takes)
+        for row in rows
+    ]
     return found, rows[-1]["position"] if len(rows) == _PAGE else None
 
 
@@ -99,27 +115,40 @@ def iter_pages(
         yield from page
 
 
-def _purchases_of(connection: Connection, keys: Sequence[str]) -> dict[str, list[RowMapping]]:
+def read_dicts(connection: Connection, query: Select[Any]) -> list[dict[str, Any]]:
+    """Return the lines of a query: for what is read of every item, SQLAlchemy's own are slow."""
+    result = connection.execute(query)
+    names = tuple(result.keys())
+    return [dict(zip(names, row, strict=True)) for row in result]
+
+
+def _purchases_of(
+    connection: Connection, keys: Sequence[str], *, works: bool
+) -> dict[str, list[Mapping[str, Any]]]:
+    # What was sent is the largest column by far.
+    wanted = (*_OF_PURCHASE, "request") if works else _OF_PURCHASE
     query = (
-        select(purchases, campaigns.c.name.label("campaign"))
+        select(*(purchases.c[name] for name in wanted), campaigns.c.name.label("campaign"))
         .join(campaigns, campaigns.c.id == purchases.c.campaign_id)
         .where(purchases.c.key.in_(keys))
         .order_by(purchases.c.id)
     )
-    found: dict[str, list[RowMapping]] = {}
-    for row in connection.execute(query).mappings():
+    found: dict[str, list[Mapping[str, Any]]] = {}
+    for row in read_dicts(connection, query):
         found.setdefault(row["key"], []).append(row)
     return found
 
 
 def _record(
     campaign: str,
-    row: RowMapping,
-    paid: Sequence[RowMapping],
+    row: Mapping[str, Any],
+    paid: Sequence[Mapping[str, Any]],
     review: Judge | None,
     *,
     works: bool,
+    takes: Mapping[int, LoopTake],
 ) -> Record:
+    said = review(row["address"], row["key"], row["sha256"]) if review and row["sha256"] else None
     payload = orjson.loads(row["data"])
     own = [purchase for purchase in paid if purchase["campaign"] == campaign]
     elsewhere = f"{paid[0]['campaign']}: {paid[0]['address']}" if paid and not own else ""
@@ -141,7 +170,10 @@ def _record(
         ),
         earlier_rule=bool(row["earlier_rule"]),
         stale=bool(row["stale"]),
-        review=_review(row, review) if review and row["sha256"] else "",
+        review="" if said is None else Review.STALE if row["stale"] else review_of(said),
+        decisions=tuple(said or ()),
+        selected=bool(row["selected"]),
+        loop=takes.get(row["item_id"]),
         unwanted=bool(row["unwanted"]),
         cause=row["cause"],
         message=row["message"],
@@ -165,11 +197,7 @@ def _record(
     )
 
 
-def _review(row: RowMapping, review: Judge) -> str:
-    return Review.STALE if row["stale"] else review(row["address"], row["key"], row["sha256"])
-
-
-def _prices(row: RowMapping, paid: Sequence[RowMapping]) -> dict[str, Any]:
+def _prices(row: Mapping[str, Any], paid: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """Return what an item is to cost; what was bought costs what its maker was to cost then."""
     expected, high = row["expected_microusd"], row["high_microusd"]
     if paid and row["state"] not in REPLANNED:
@@ -182,7 +210,7 @@ def _price(microusd: int | None) -> Decimal | None:
     return None if microusd is None else usd(microusd)
 
 
-def _path(campaign: str, row: RowMapping, *, in_store: bool) -> str | None:
+def _path(campaign: str, row: Mapping[str, Any], *, in_store: bool) -> str | None:
     """Return where a clip is from the campaign's folder on: at its output path, or in the store."""
     if row["sha256"] and row["placed"] == row["sha256"]:
         return str(row["path"]).removeprefix(f"{campaign}/")
@@ -191,20 +219,20 @@ def _path(campaign: str, row: RowMapping, *, in_store: bool) -> str | None:
     return None
 
 
-def _money(paid: Sequence[RowMapping]) -> dict[str, Any]:
-    sums = {
-        f"{figure}_usd": usd(sum(purchase[f"{figure}_microusd"] for purchase in paid))
-        for figure in ("reserved", "charged", "possible")
-    }
-    parts = {
-        name: usd(sum(p["charged_microusd"] for p in paid if p["charge_source"] == source))
-        for name, source in (("adopted_usd", PAID_EARLIER), ("elsewhere_usd", PAID_ELSEWHERE))
-    }
+def _money(paid: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    if not paid:
+        return {}
     sources = [purchase["charge_source"] for purchase in paid]
     native = [Decimal(p["charged_native"]) for p in paid if p["charged_native"]]
     return {
-        **sums,
-        **parts,
+        "reserved_usd": _sum(paid, "reserved"),
+        "charged_usd": _sum(paid, "charged"),
+        "possible_usd": _sum(paid, "possible"),
+        "adopted_usd": _sum([p for p in paid if p["charge_source"] == PAID_EARLIER], "charged"),
+        "elsewhere_usd": _sum([p for p in paid if p["charge_source"] == PAID_ELSEWHERE], "charged"),
+        # Of several tries the last one is that of the clip.
+        "lost_charged_usd": _sum(paid[:-1], "charged"),
+        "lost_possible_usd": _sum(paid[:-1], "possible"),
         "charged_native": sum(native, Decimal(0)) if native else None,
         "native_unit": next((p["native_unit"] for p in paid if p["native_unit"]), ""),
         # One charge that nobody knows makes the sum unknown.
@@ -212,7 +240,15 @@ def _money(paid: Sequence[RowMapping]) -> dict[str, Any]:
     }
 
 
-def _try(paid: Sequence[RowMapping]) -> dict[str, Any]:
+_NOTHING = Decimal(0)
+
+
+def _sum(paid: Sequence[Mapping[str, Any]], figure: str) -> Decimal:
+    microusd = sum([purchase[f"{figure}_microusd"] for purchase in paid])
+    return usd(microusd) if microusd else _NOTHING
+
+
+def _try(paid: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     if not paid:
         return {}
     last = paid[-1]
@@ -225,6 +261,7 @@ def _try(paid: Sequence[RowMapping]) -> dict[str, Any]:
         "submitted_at": _time(last["intent_at"]),
         "accepted_at": _time(last["accepted_at"]),
         "finished_at": _time(last["ended_at"]),
+        "fetched_at": _time(last["fetched_at"]),
     }
 
 

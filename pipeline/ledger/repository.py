@@ -25,6 +25,7 @@ from pipeline.domain import Policy, Record, RunRecord
 from pipeline.domain.changes import EarlierWork, ItemChange
 from pipeline.domain.item import Alike
 from pipeline.domain.lock import NOTHING_REMEMBERED, LockedClip, LockMemory
+from pipeline.domain.loop_places import LoopTake, PlaceCost
 from pipeline.domain.states import State
 from pipeline.ledger import (
     adoptions,
@@ -45,23 +46,15 @@ from pipeline.ledger import (
     record_pages,
 )
 from pipeline.ledger.adoptions import Adopter, PlacedFile
-from pipeline.ledger.connection import (
-    allow_temporary,
-    be_patient,
-    checkpoint,
-    connect,
-    quickly_checked,
-    translate_errors,
-)
+from pipeline.ledger.connection import LedgerDatabase, dialect
 from pipeline.ledger.event_log import Notable
 from pipeline.ledger.group_commit import Operation, Writer
 from pipeline.ledger.intent_counter import IntentCounter
 from pipeline.ledger.jobs import Job
-from pipeline.ledger.loop_takes import LoopTake, PlaceCost
+from pipeline.ledger.location import LedgerLocation, Where
 from pipeline.ledger.loss_detection import (
     Loss,
     Traces,
-    is_empty,
     is_missing,
     leftovers,
     read_traces,
@@ -91,11 +84,12 @@ from pipeline.ledger.root_identity import (
     record_identity,
     refuse_other_kind,
 )
-from pipeline.ledger.root_lock import LEDGER, RootLock, explain, keep_strays, prepare, touch
+from pipeline.ledger.root_lock import RootLock, explain, prepare
 from pipeline.ledger.run_ledger import RunLedger
 from pipeline.ledger.run_list import list_runs
 from pipeline.ledger.sql_schema import losses, set_aside
-from pipeline.storage.fs import STATE_FOLDER
+from pipeline.ledger.sqlite import SqliteFile
+from pipeline.ledger.standing_plan_access import StandingPlanAccess
 
 T = TypeVar("T")
 _KEYS_AT_ONCE = 500
@@ -106,19 +100,19 @@ class Ledger:
 
     def __init__(
         self,
-        path: Path | None,
+        database: LedgerDatabase,
         *,
         writing: Connection,
         reading: Connection | None = None,
         occupancy: RootLock | None = None,
         counter: IntentCounter | None = None,
-        traces: Traces | None = None,
+        traces: Callable[[], Traces] = Traces,
         dry: bool = False,
     ) -> None:
-        self.path = path
+        self.database = database
         self._counter = counter
         self._writer = Writer(writing, counter.follow if counter else None)
-        # A copy is held against what lay on disk before it was made.
+        # What lies outside the ledger: a copy is held against what lay there before it was made.
         self._traces = traces
         self._reading = reading
         # Those who link clips read from threads of their own.
@@ -133,7 +127,7 @@ class Ledger:
     @classmethod
     def open(
         cls,
-        root: Path,
+        root: Where,
         *,
         clock: Clock | None = None,
         kind: RootKind | None = None,
@@ -148,63 +142,69 @@ class Ledger:
         Raises LedgerInUse if another process works in this root, RootRefused if it is a copy or of
         another kind, LedgerLost, LedgerDamaged or Unusable.
         """
-        path, now = prepare(root), (clock or RealClock()).now()
+        where, now = LedgerLocation.of(root), (clock or RealClock()).now()
+        database, root = where.database, where.root
+        folder = prepare(root)
         with ExitStack() as undo:
             occupancy = RootLock(root, since=now)
             undo.callback(occupancy.release)
             # Before a file is made: what stands here now is what an earlier ledger has left.
             left = leftovers(root)
-            if anew:
-                keep_strays(path, now)
-            else:
-                is_missing(root)
-            touch(path)
-            with translate_errors(path):
-                reading = undo.enter_context(closing(connect(path, readonly=True)))
+            if not anew:
+                is_missing(where)
+            database.make(now, anew=anew)
+            with database.translate_errors():
+                reading = undo.enter_context(closing(database.connect(readonly=True)))
                 # First of all: what is damaged, or not ours, is not written to.
                 with reading.begin():
-                    quickly_checked(reading)
-                    known = read_version(path, reading)
+                    dialect(reading).quickly_checked(reading)
+                    known = read_version(database, reading)
                     identity, moved_from = identify(reading, root, kind=kind, adopt=adopt)
                 # A file with something in it may hold no table all the same: it is lost as well.
                 if not known and not anew:
-                    refuse_lost(root, left)
-                writing = undo.enter_context(closing(connect(path)))
-                counter = IntentCounter(root)
+                    refuse_lost(where, left)
+                writing = undo.enter_context(closing(database.connect()))
+                database.claim(writing)
                 ledger = cls(
-                    path, writing=writing, reading=reading, occupancy=occupancy, counter=counter
+                    database,
+                    writing=writing,
+                    reading=reading,
+                    occupancy=occupancy,
+                    counter=IntentCounter(root),
+                    traces=partial(read_traces, root),
                 )
                 ledger.moved_from = moved_from
                 gone = None if known else partial(record_gone, root=root, left=left, at=now)
                 ledger._write_now(partial(_begin, gone=gone, identity=identity))
-            # Not earlier: the notice counts as proof that there was a ledger (`leftovers`).
-            explain(path.parent)
+            # Not earlier: they count as proof that there was a ledger (`leftovers`).
+            where.remember()
+            explain(folder)
             undo.pop_all()
         return ledger
 
     @classmethod
-    def memory(cls, root: Path | None = None, *, kind: RootKind | None = None) -> Self:
+    def memory(cls, root: Where | None = None, *, kind: RootKind | None = None) -> Self:
         """Open a ledger that knows what the root's knows, and writes nothing to it.
 
         What is drafted on it stands in temporary tables; nothing is copied but the campaign that
         is planned, unless the root's ledger is of an earlier version. Where the root's is lost it
-        knows that, as one that is opened `anew` would. Raises RootRefused if the root is of another
-        kind.
+        knows that, as one that is opened `anew` would. RootRefused if the root is of another kind.
         """
         if root is None:
             return cls._private(Traces())
+        where, known = LedgerLocation.of(root), 0
+        database, root = where.database, where.root
         traces, left = read_traces(root), leftovers(root)
-        path, known = root / STATE_FOLDER / LEDGER, 0
-        if not is_empty(path):
-            with ExitStack() as undo, translate_errors(path):
-                source = undo.enter_context(closing(connect(path, readonly=True)))
+        if not database.is_empty():
+            with ExitStack() as undo, database.translate_errors():
+                source = undo.enter_context(closing(database.connect(readonly=True)))
                 with source.begin():
-                    known = read_version(path, source)
+                    known = read_version(database, source)
                     refuse_other_kind(source, root, kind)
                 if known == VERSION:
-                    allow_temporary(source)
+                    dialect(source).allow_temporary(source)
                     undo.pop_all()
-                    return cls(path, writing=source, traces=traces, dry=True)
+                    return cls(database, writing=source, traces=lambda: traces, dry=True)
                 if known:
                     with source.begin():
                         older = partial(overlay.copy_older, source)
@@ -220,34 +220,36 @@ class Ledger:
 
         One that stands for a root's is `dry`: what is drafted stays a draft beside what it knows.
         """
-        ledger = cls(None, writing=connect(None), traces=traces, dry=dry)
+        scratch = SqliteFile()
+        ledger = cls(scratch, writing=scratch.connect(), traces=lambda: traces, dry=dry)
         ledger._write_now(migrate)
         if fill is not None:
             ledger._write_now(fill)
         return ledger
 
     @classmethod
-    def reader(cls, root: Path, *, kind: RootKind | None = None) -> Self | None:
+    def reader(cls, root: Where, *, kind: RootKind | None = None) -> Self | None:
         """Open the root's ledger to read, beside whoever works in it; None if there is none.
 
-        Raises RootRefused if the root is of another kind, LedgerLost where there is none, and
-        was one.
+        Raises RootRefused if the root is of another kind, LedgerLost where it is gone.
         """
-        path, left = root / STATE_FOLDER / LEDGER, leftovers(root)
-        if is_missing(root):
+        where = LedgerLocation.of(root)
+        database, root = where.database, where.root
+        left = leftovers(root)
+        if is_missing(where):
             return None
-        with ExitStack() as undo, translate_errors(path):
-            reading = undo.enter_context(closing(connect(path, readonly=True)))
+        with ExitStack() as undo, database.translate_errors():
+            reading = undo.enter_context(closing(database.connect(readonly=True)))
             with reading.begin():
-                known = read_version(path, reading)
+                known = read_version(database, reading)
                 refuse_other_kind(reading, root, kind)
             if known == VERSION:
                 undo.pop_all()
-                return cls(path, writing=reading)
+                return cls(database, writing=reading, traces=partial(read_traces, root))
         if not known:
-            refuse_lost(root, left)
+            refuse_lost(where, left)
         # Only who works in a root brings its ledger up to date.
-        return cls.memory(root) if known else None
+        return cls.memory(where) if known else None
 
     def __enter__(self) -> Self:
         return self
@@ -272,7 +274,7 @@ class Ledger:
         self._readers.shutdown(wait=True)
         if self._reading is not None:
             self._reading.close()
-        self._writer.close(checkpoint if self._occupancy is not None else None)
+        self._writer.close(whole=self._occupancy is not None)
         if self._occupancy is not None:
             self._occupancy.release()
 
@@ -287,28 +289,31 @@ class Ledger:
     def draft_plan(self, campaign: str, *, purchases: int = Policy().purchases) -> PlanDraft:
         """Return a plan to be written; nobody sees it before it is published.
 
-        `purchases` is how often one key may be bought. What lock files remember is written as paid
-        elsewhere, also where the plan is dropped.
+        One key may be bought `purchases` times. What lock files remember is written in any case.
         """
         return PlanDraft(
             self._writer,
             campaign,
-            path=self.path,
+            database=self.database,
             purchases=purchases,
             memory=self._memory,
             dry=self._dry,
         )
 
+    def standing_plan(self, campaign: str) -> StandingPlanAccess:
+        """Return the way to the campaign's plan as it stands, which need not be made again."""
+        return StandingPlanAccess(campaign, self._read, self._write_now, dry=self._dry)
+
     def _write_now(self, operation: Operation[T]) -> T:
         """Run the operation in a transaction of its own; return once it is on disk."""
-        with translate_errors(self.path):
+        with self.database.translate_errors():
             return self._writer.write_now(operation)
 
     def _read(self, operation: Operation[T]) -> T:
         """Return what the operation reads from what is committed."""
         if self._reading is None:
             return self._write_now(operation)
-        with translate_errors(self.path), self._reading_turn, self._reading.begin():
+        with self.database.translate_errors(), self._reading_turn, self._reading.begin():
             return operation(self._reading)
 
     def states(self, keys: Iterable[str]) -> Mapping[str, State]:
@@ -321,16 +326,15 @@ class Ledger:
         *,
         selected: bool = False,
         review: record_pages.Judge | None = None,
+        loops: Collection[str] = (),
         works: bool = False,
     ) -> Iterator[Record]:
         """Return the campaign's items in plan order, as they stand, read page by page.
 
-        `selected`: those that the last admission selected; `review` is asked of each clip; with
-        `works` they tell what their purchases asked for.
+        The parameters mean what they mean in `record_pages.page`.
         """
-        pages = partial(
-            record_pages.page, campaign=campaign, selected=selected, review=review, works=works
-        )
+        asked = partial(record_pages.page, campaign=campaign, loops=loops, works=works)
+        pages = partial(asked, selected=selected, review=review)
         return iter_pages(lambda after: self._read(partial(pages, after=after)), before=-1)
 
     def item_changes(self, campaign: str, *, address: str = "") -> Iterator[ItemChange]:
@@ -422,17 +426,11 @@ class Ledger:
 
     def place(self, view: View, *, signature: str, mode: int) -> None:
         """Write that an item's clip stands at its output path now."""
-        placing = partial(outputs.place, item_id=view.item_id, path=view.path, mode=mode)
-        sha256 = view.clip.sha256 if view.clip else ""
-        self._write_now(partial(placing, sha256=sha256, signature=signature))
+        self._write_now(partial(outputs.place_views, placed=[(view, signature, mode)]))
 
     def sign(self, sha256: str, signature: str) -> None:
         """Write what a clip's file in the store is, its bytes being right."""
         self._write_now(partial(outputs.sign, sha256=sha256, signature=signature))
-
-    def finished_clips(self, **where: Any) -> list[Clip]:
-        """Return the plan's clips (`outputs.finished_clips`)."""
-        return self._read(partial(outputs.finished_clips, **where))
 
     def places(self, digests: Sequence[str]) -> dict[str, list[str]]:
         """Return the output paths where these clips were put, whichever campaign they are of."""
@@ -524,8 +522,8 @@ class Ledger:
         return self._read(partial(paid_elsewhere.sum_elsewhere, campaign=campaign))
 
     def broken_pages(self) -> list[str]:
-        """Return what SQLite finds wrong with the file."""
-        return self._read(contradictions.broken_pages)
+        """Return what the database finds wrong with itself."""
+        return self._read(lambda connection: dialect(connection).broken_pages(connection))
 
     def contradictions(self) -> list[str]:
         """Return what the tables promise each other and do not keep."""
@@ -540,18 +538,18 @@ class Ledger:
 
         What is in `memory` is not lost.
         """
-        finding = partial(loss_detection.find_loss, traces=self._traces_now(), memory=memory)
+        finding = partial(loss_detection.find_loss, traces=self._traces(), memory=memory)
         return self._read(partial(finding, campaign=campaign))
 
     def find_losses(self) -> list[Loss]:
         """Return what the ledger has lost, by campaign."""
-        return self._read(partial(loss_detection.find_losses, traces=self._traces_now()))
+        return self._read(partial(loss_detection.find_losses, traces=self._traces()))
 
     def settle_loss(self, loss: Loss, *, now: datetime, partly: bool = False) -> None:
         """Write down that a person agreed to go on without what is lost, or with some of it."""
         settling = partial(loss_detection.settle, loss=loss, at=now.timestamp(), partly=partly)
         if self._dry:
-            with translate_errors(self.path):
+            with self.database.translate_errors():
                 for table in (losses, set_aside):
                     self._writer.draft(partial(overlay.shadow_whole, table=table))
                 self._writer.draft(settling)
@@ -560,12 +558,6 @@ class Ledger:
         # After the agreement is on disk: dropped before it, the counter would hide the loss.
         if self._counter is not None and not partly:
             self._counter.renew(loss.campaign)
-
-    def _traces_now(self) -> Traces:
-        """Return what lies outside the ledger: a copy's is that of when it was made."""
-        if self._traces is None and self.path is not None:
-            return read_traces(self.path.parent.parent)
-        return self._traces or Traces()
 
 
 class _Access:
@@ -593,4 +585,4 @@ def _begin(connection: Connection, *, gone: Operation[None] | None, identity: Ro
     if gone is not None:
         gone(connection)
     jobs.recover(connection)
-    be_patient(connection)
+    dialect(connection).be_patient(connection)

@@ -97,6 +97,11 @@ class Reuse:
                 self._asking[wanted.address] = (wanted.key, usable)
         return taken
 
+    @property
+    def is_asking(self) -> bool:
+        """Tell whether any item asks for what others may want as well (`settle`)."""
+        return bool(self._asking)
+
     def settle(self) -> None:
         """Give the others what is left: a clip that satisfies other work of the plan is no more."""
         asking, self._asking = self._asking, {}

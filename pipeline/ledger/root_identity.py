@@ -20,9 +20,10 @@ from sqlalchemy import Connection, delete, insert, inspect, select
 
 from pipeline.domain.accounts import key_fingerprint, rehearsal_key
 from pipeline.errors import LedgerDamaged, LedgerInUse, RootRefused, Unusable
-from pipeline.ledger.connection import connect, translate_errors
+from pipeline.ledger.location import LedgerLocation, Where
 from pipeline.ledger.root_lock import LEDGER
 from pipeline.ledger.sql_schema import purchases, root_identity
+from pipeline.ledger.sqlite import SqliteFile
 from pipeline.storage.fs import STATE_FOLDER
 
 REHEARSAL_FOLDER = "rehearsal"
@@ -80,7 +81,9 @@ def identify(
     found, path = _read_identity(connection), root.resolve()
     if found is None:
         return RootIdentity(kind=known, nonce=secrets.token_hex(16), path=path), None
-    if found.path == path or _same_file(found.path, path):
+    # A ledger on a server is no part of the root: with a copy of that it is still the only one.
+    elsewhere = connection.dialect.name != "sqlite"
+    if elsewhere or found.path == path or _same_file(found.path, path):
         return found, None
     if _still_there(found, root):
         raise RootRefused(
@@ -96,17 +99,18 @@ def identify(
     return replace(found, path=path), found.path
 
 
-def refusal_of_work(root: Path, *, adopt: bool) -> str:
+def refusal_of_work(where: Where, *, adopt: bool) -> str:
     """Return why a root is not opened for work as it lies; empty where it is, or has no ledger.
 
     For those who only read: they would say nothing of it.
     """
-    ledger = root / STATE_FOLDER / LEDGER
-    if not ledger.is_file() or not ledger.stat().st_size:
+    where = LedgerLocation.of(where)
+    database, root = where.database, where.root
+    if database.is_empty():
         return ""
     with (
-        translate_errors(ledger),
-        closing(connect(ledger, readonly=True)) as connection,
+        database.translate_errors(),
+        closing(database.connect(readonly=True)) as connection,
         connection.begin(),
     ):
         try:
@@ -207,8 +211,8 @@ def _still_there(identity: RootIdentity, root: Path) -> bool:
     try:
         ledger.stat()
         with (
-            translate_errors(ledger),
-            closing(connect(ledger, readonly=True)) as original,
+            SqliteFile(ledger).translate_errors(),
+            closing(SqliteFile(ledger).connect(readonly=True)) as original,
             original.begin(),
         ):
             found = _read_identity(original)

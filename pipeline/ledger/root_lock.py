@@ -41,12 +41,12 @@ being made could not be collected, and a doubt not settled. Back it up with the 
 
 
 def prepare(root: Path) -> Path:
-    """Return the ledger's path below the root, with its folder made, and private."""
+    """Return the folder `.callsheet` of a root, made and private."""
     folder = root / STATE_FOLDER
     with _making(folder):
         folder.mkdir(mode=_PRIVATE_FOLDER, parents=True, exist_ok=True)
         folder.chmod(_PRIVATE_FOLDER)
-    return folder / LEDGER
+    return folder
 
 
 def touch(ledger: Path) -> None:

@@ -32,7 +32,6 @@ from pipeline.ledger import (
 )
 from pipeline.ledger.budgets import BudgetLimits, Denied
 from pipeline.ledger.commands import Command
-from pipeline.ledger.connection import translate_errors
 from pipeline.ledger.fallbacks import Leaving
 from pipeline.ledger.group_commit import Operation
 from pipeline.ledger.jobs import Job, Purchase, WantedItem
@@ -204,18 +203,11 @@ class RunLedger:
         return await self._write(partial(closing, run_id=run_id))
 
     async def land(
-        self,
-        job: Job,
-        after: State,
-        clip: Clip,
-        *,
-        campaign: str,
-        cause: str = "",
-        message: str = "",
+        self, job: Job, clip: Clip, found: Landing, *, campaign: str, at: float
     ) -> Landing:
         """Write that the clip is in the store, verified, and return how it was taken."""
-        landing = partial(outputs.land, campaign=campaign, job=job, after=after, clip=clip)
-        return await self._write(partial(landing, cause=cause, message=message))
+        landing = partial(outputs.land, campaign=campaign, job=job, clip=clip, found=found, at=at)
+        return await self._write(landing)
 
     # Files.
 
@@ -270,7 +262,7 @@ class RunLedger:
         await self._write(partial(commands.answer, command_id=command_id, text=text, at=at))
 
     async def _write(self, operation: Operation[T]) -> T:
-        with translate_errors(self.in_threads.path):
+        with self.in_threads.database.translate_errors():
             return await self._access.write(operation)
 
     async def _read(self, operation: Operation[T]) -> T:

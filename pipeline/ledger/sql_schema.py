@@ -19,13 +19,12 @@ from sqlalchemy import (
     LargeBinary,
     MetaData,
     Table,
-    Text,
     UniqueConstraint,
     text,
 )
 
 from pipeline.domain.states import UNSETTLED
-from pipeline.ledger.history_tables import history_tables
+from pipeline.ledger.history_tables import TEXT, history_tables
 
 METADATA = MetaData()
 # SQLite gives its row ids to "INTEGER PRIMARY KEY" alone; PostgreSQL wants room to grow.
@@ -35,21 +34,21 @@ _MICRO = Decimal(1_000_000)
 
 def _texts(*names: str) -> list[Column[str]]:
     """Return columns of text that is empty where there is nothing to say."""
-    return [Column(name, Text, nullable=False, server_default="") for name in names]
+    return [Column(name, TEXT, nullable=False, server_default="") for name in names]
 
 
 def _mandatory_texts(*names: str) -> list[Column[str]]:
-    return [Column(name, Text, nullable=False) for name in names]
+    return [Column(name, TEXT, nullable=False) for name in names]
 
 
 campaigns = Table(
     "campaigns",
     METADATA,
     Column("id", _ID, primary_key=True),
-    Column("name", Text, nullable=False, unique=True),
+    Column("name", TEXT, nullable=False, unique=True),
     Column("generation", BigInteger, nullable=False, server_default="0"),
     Column("purchases", Integer, nullable=False, server_default="2"),
-    Column("manifest", Text, nullable=False, server_default="", index=True),
+    Column("manifest", TEXT, nullable=False, server_default="", index=True),
 )
 """One line per manifest name and profile; `generation` counts the plans admitted.
 
@@ -65,10 +64,10 @@ items = Table(
     Column("generation", BigInteger, nullable=False),
     Column("position", BigInteger, nullable=False),
     *_mandatory_texts("address", "output", "extension", "output_folded", "key"),
-    Column("own_key", Text, nullable=False, server_default=""),
+    Column("own_key", TEXT, nullable=False, server_default=""),
     Column("earlier_rule", Integer, nullable=False, server_default="0"),
     Column("stale", Integer, nullable=False, server_default="0"),
-    Column("previous_key", Text, nullable=False, server_default=""),
+    Column("previous_key", TEXT, nullable=False, server_default=""),
     Column("shared_with", _ID),
     *_mandatory_texts("shot", "row_key", "provider"),
     *_texts("model", "mode", "kind"),
@@ -76,7 +75,7 @@ items = Table(
     Column("low_microusd", BigInteger),
     Column("expected_microusd", BigInteger),
     Column("high_microusd", BigInteger),
-    Column("payload_digest", Text, nullable=False),
+    Column("payload_digest", TEXT, nullable=False),
     Column("selected", Integer, nullable=False, server_default="1"),
     UniqueConstraint("campaign_id", "address", name="one_item_per_address"),
     # By generation: a path may go from an item of the last plan to another one of this plan.
@@ -123,10 +122,26 @@ fallbacks = Table(
 `data` is what takes the place of the item's payload then.
 """
 
+standing_plans = Table(
+    "standing_plans",
+    METADATA,
+    Column("campaign_id", _ID, ForeignKey("campaigns.id"), primary_key=True, autoincrement=False),
+    Column("generation", BigInteger, nullable=False),
+    Column("purchase_id", BigInteger, nullable=False),
+    *_mandatory_texts("inputs"),
+    Column("rows", LargeBinary, nullable=False),
+    Column("told", LargeBinary, nullable=False),
+)
+"""What a campaign's latest plan was made from, so that it need not be made again (`standing_plan`).
+
+A plan of another generation than its campaign's stands no more. `purchase_id` is the last purchase
+that the plan is known to agree with.
+"""
+
 jobs = Table(
     "jobs",
     METADATA,
-    Column("key", Text, primary_key=True),
+    Column("key", TEXT, primary_key=True),
     Column("item_id", _ID, nullable=False),
     *_mandatory_texts("provider", "state"),
     *_texts("cause", "message"),
@@ -159,16 +174,16 @@ purchases = Table(
     "purchases",
     METADATA,
     Column("id", _ID, primary_key=True),
-    Column("key", Text, nullable=False, index=True),
-    Column("provider", Text, nullable=False),
+    Column("key", TEXT, nullable=False, index=True),
+    Column("provider", TEXT, nullable=False),
     Column("campaign_id", _ID, nullable=False),
     Column("run_id", _ID),
     *_mandatory_texts("address", "row_key"),
-    Column("client_id", Text, nullable=False, unique=True),
+    Column("client_id", TEXT, nullable=False, unique=True),
     Column("request", LargeBinary, nullable=False),
-    Column("body_sha256", Text, nullable=False),
+    Column("body_sha256", TEXT, nullable=False),
     # NULL before it is known: empty texts would clash with each other, NULLs do not.
-    Column("task", Text),
+    Column("task", TEXT),
     Column("reserved_microusd", BigInteger, nullable=False),
     Column("estimate_microusd", BigInteger),
     Column("charged_microusd", BigInteger, nullable=False, server_default="0"),
@@ -180,14 +195,17 @@ purchases = Table(
     *_texts("outcome", "model", "mode", "kind"),
     Column("seconds", Float),
     Column("sends", Integer, nullable=False, server_default="1"),
-    Column("account", Text, nullable=False, server_default=""),
+    Column("account", TEXT, nullable=False, server_default=""),
     *_texts("seed"),
     Column("nsfw", Integer),
+    Column("fetched_at", Float),
     UniqueConstraint("provider", "task", name="one_purchase_per_task"),
 )
 """One line per paid try, written before its request leaves.
 
 `seed` and `nsfw` are what the provider tells of the result; NULL where it does not judge it.
+`accepted_at` is when the provider named its task, `ended_at` when it said that the task had ended,
+`fetched_at` when the clip was in the store, verified.
 
 A try that was refused and is sent again under its client id is the same line: `sends` counts.
 `account` is the name of the account it was sent from, never its key; empty for the one without a
@@ -197,7 +215,7 @@ name. The frozen request has the key's fingerprint.
 budgets = Table(
     "budgets",
     METADATA,
-    Column("scope", Text, primary_key=True),
+    Column("scope", TEXT, primary_key=True),
     Column("committed_microusd", BigInteger, nullable=False, server_default="0"),
     Column("closed", Integer, nullable=False, server_default="0"),
 )
@@ -206,18 +224,18 @@ budgets = Table(
 price_confirmations = Table(
     "price_confirmations",
     METADATA,
-    Column("provider", Text, primary_key=True),
-    Column("model", Text, primary_key=True),
-    Column("mode", Text, primary_key=True),
-    Column("kind", Text, primary_key=True),
-    Column("source", Text, nullable=False, server_default=""),
+    Column("provider", TEXT, primary_key=True),
+    Column("model", TEXT, primary_key=True),
+    Column("mode", TEXT, primary_key=True),
+    Column("kind", TEXT, primary_key=True),
+    Column("source", TEXT, nullable=False, server_default=""),
     Column("seconds", Float),
     *_texts("native", "native_unit"),
     Column("native_seconds", Float),
     Column("charged_microusd", BigInteger, nullable=False, server_default="0"),
     Column("charged_seconds", Float),
     Column("estimate_microusd", BigInteger, nullable=False, server_default="0"),
-    Column("task", Text, nullable=False, server_default=""),
+    Column("task", TEXT, nullable=False, server_default=""),
     Column("at", Float, nullable=False),
 )
 """What purchases have shown of each price: `prices.SeenPrice` says what the columns mean."""
@@ -225,7 +243,7 @@ price_confirmations = Table(
 price_quotes = Table(
     "price_quotes",
     METADATA,
-    *(Column(name, Text, primary_key=True) for name in ("provider", "model", "kind", "mode")),
+    *(Column(name, TEXT, primary_key=True) for name in ("provider", "model", "kind", "mode")),
     Column("seconds", Float, primary_key=True),
     Column("microusd", BigInteger, nullable=False),
     Column("at", Float, nullable=False),
@@ -245,24 +263,24 @@ runs = Table(
 uploads = Table(
     "uploads",
     METADATA,
-    Column("digest", Text, primary_key=True),
-    Column("provider", Text, primary_key=True),
-    Column("account", Text, primary_key=True),
-    Column("uri", Text, nullable=False),
+    Column("digest", TEXT, primary_key=True),
+    Column("provider", TEXT, primary_key=True),
+    Column("account", TEXT, primary_key=True),
+    Column("uri", TEXT, nullable=False),
     Column("expires_at", Float),
 )
 
 clips = Table(
     "clips",
     METADATA,
-    Column("sha256", Text, primary_key=True),
-    Column("extension", Text, nullable=False),
+    Column("sha256", TEXT, primary_key=True),
+    Column("extension", TEXT, nullable=False),
     Column("bytes", BigInteger, nullable=False),
     Column("seconds", Float),
     Column("width", Integer, nullable=False),
     Column("height", Integer, nullable=False),
     Column("fps", Float),
-    Column("signature", Text, nullable=False, server_default=""),
+    Column("signature", TEXT, nullable=False, server_default=""),
 )
 """`signature` is the file's in the store when its bytes were last known to be right
 (`disk.signature`); empty where nobody looked since the column was added."""
@@ -271,9 +289,9 @@ outputs = Table(
     "outputs",
     METADATA,
     Column("item_id", _ID, primary_key=True, autoincrement=False),
-    Column("role", Text, primary_key=True, server_default="clip"),
+    Column("role", TEXT, primary_key=True, server_default="clip"),
     *_mandatory_texts("path", "sha256"),
-    Column("signature", Text, nullable=False, server_default=""),
+    Column("signature", TEXT, nullable=False, server_default=""),
     Column("mode", Integer),
 )
 """What stands at an item's output paths, by our own doing; relative to the root.
@@ -299,7 +317,7 @@ commands = Table(
     *_mandatory_texts("campaign", "name"),
     Column("arguments", LargeBinary, nullable=False),
     Column("sent_at", Float, nullable=False),
-    Column("answer", Text),
+    Column("answer", TEXT),
     Column("answered_at", Float),
 )
 """What a running run was told to do by another process, and what it answered."""
@@ -308,7 +326,7 @@ losses = Table(
     "losses",
     METADATA,
     Column("id", _ID, primary_key=True),
-    Column("campaign", Text, nullable=False),
+    Column("campaign", TEXT, nullable=False),
     Column("at", Float, nullable=False),
     Column("intents", BigInteger, nullable=False),
     Column("partly", Boolean, nullable=False, default=False),
@@ -324,8 +342,8 @@ to be lost before that line. `partly`: for some of its items only, so that the l
 set_aside = Table(
     "set_aside",
     METADATA,
-    Column("sha256", Text, primary_key=True),
-    Column("extension", Text, nullable=False),
+    Column("sha256", TEXT, primary_key=True),
+    Column("extension", TEXT, nullable=False),
     Column("partly", Boolean, nullable=False, default=False),
 )
 """Clips in the store that no purchase knows, and that a person agreed to go on without.
@@ -338,8 +356,8 @@ purchases_by_place = Index("purchases_by_place", purchases.c.campaign_id, purcha
 root_identity = Table(
     "root_identity",
     METADATA,
-    Column("nonce", Text, primary_key=True),
-    Column("kind", Text, nullable=False),
+    Column("nonce", TEXT, primary_key=True),
+    Column("kind", TEXT, nullable=False),
     Column("path", LargeBinary, nullable=False),
 )
 """One line: whose ledger this is; the path as the file system's own bytes."""

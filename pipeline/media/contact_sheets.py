@@ -6,14 +6,14 @@ A sheet that would show the same is left as it is: each says in its comment what
 from __future__ import annotations
 
 import hashlib
-from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 
 from pipeline.foreign_text import printable_line
+from pipeline.lettering import wrap, write
 
 SHEET_CLIPS = 48
 """A sheet of more would be no glance, and no small file; its title says how many there are."""
@@ -22,8 +22,9 @@ _CELL = 160
 _GAP = 8
 _LINE = 16
 _TITLE = 28
+_LABEL_SIZE, _TITLE_SIZE = 11, 15
 _QUALITY = 75
-_PAPER, _INK = (250, 250, 250), (40, 40, 40)
+_PAPER, _INK = (250, 250, 250, 255), (40, 40, 40, 255)
 Clip = tuple[str, str, Path]
 """A clip's shot, its label, and its poster."""
 
@@ -68,9 +69,9 @@ def _draw(title: str, cells: Sequence[tuple[str, Path]]) -> Image.Image:
     columns = min(_COLUMNS, len(cells))
     # A single clip's sheet is still wide enough for its title.
     width = max(2, columns) * (_CELL + _GAP) + _GAP
-    sheet = Image.new("RGB", (width, _TITLE + rows * (_CELL + _LINE + _GAP) + _GAP), _PAPER)
-    drawing, small = ImageDraw.Draw(sheet), ImageFont.load_default(11)
-    drawing.text((_GAP, _GAP), title, fill=_INK, font=ImageFont.load_default(15))
+    # Emoji are laid over it, which takes a picture that could be seen through.
+    sheet = Image.new("RGBA", (width, _TITLE + rows * (_CELL + _LINE + _GAP) + _GAP), _PAPER)
+    _write_line(sheet, (_GAP, _GAP), title, size=_TITLE_SIZE, room=width - 2 * _GAP)
     for n, (label, poster) in enumerate(cells):
         left = _GAP + n % _COLUMNS * (_CELL + _GAP)
         top = _TITLE + _GAP + n // _COLUMNS * (_CELL + _LINE + _GAP)
@@ -81,13 +82,16 @@ def _draw(title: str, cells: Sequence[tuple[str, Path]]) -> Image.Image:
                 sheet.paste(picture, centred)
         except OSError:
             # What is no picture leaves its place empty, with its label.
-            drawing.rectangle((left, top, left + _CELL, top + _CELL), outline=_INK)
-        # Measured a few times, not once for each of its characters: a label may be very long.
-        words = printable_line(label[:_CELL])
-        if small.getlength(words) > _CELL:
-            fits = bisect_left(
-                range(len(words)), _CELL, key=lambda end: round(small.getlength(words[:end] + "…"))
-            )
-            words = words[: fits - 1] + "…"
-        drawing.text((left, top + _CELL + 2), words, fill=_INK, font=small)
-    return sheet
+            place = (left, top, left + _CELL, top + _CELL)
+            ImageDraw.Draw(sheet).rectangle(place, outline=_INK)
+        _write_line(sheet, (left, top + _CELL + 1), label, size=_LABEL_SIZE, room=_CELL)
+    return sheet.convert("RGB")
+
+
+def _write_line(
+    sheet: Image.Image, at: tuple[int, int], text: str, *, size: int, room: int
+) -> None:
+    """Write what fits into the room of a text from outside, in any script that has a font here."""
+    # Cut before it is measured: a label may be very long, and no letter is narrower than a pixel.
+    for line in wrap(printable_line(text[:room]), size, room=room, lines=1):
+        write(sheet, at, line, size=size, fill=_INK)

@@ -53,6 +53,8 @@ _WORDS: Mapping[Role, str] = MappingProxyType(
 
 
 TakeNumbers = Callable[[str, int], Sequence[int]]
+RowChoice = Callable[[str, str], bool]
+"""Tells by shot and row key whether a row's items are wanted."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,6 +67,7 @@ class Expansion:
     provider: str = ""
     day: date | None = None
     takes: TakeNumbers | None = None
+    rows: RowChoice | None = None
 
     def __iter__(self) -> Iterator[Item | Finding]:
         # Before all items: pricing leaves the options out once one of them has a finding.
@@ -82,7 +85,7 @@ class Expansion:
                 provider=self.provider,
                 findings=findings,
                 takes=self.takes,
-            ).items()
+            ).items(self.rows)
             yield from findings.drain()
 
 
@@ -94,13 +97,15 @@ def expand(
     provider: str = "",
     day: date | None = None,
     takes: TakeNumbers | None = None,
+    rows: RowChoice | None = None,
 ) -> Expansion:
     """Return the plan of a manifest; `offers` are all that are known, by provider.
 
     `provider` is the only one to be asked, whatever the manifest says. `day` is the one by which
     licences are judged; without one, none is. Where the manifest lets items move on to another
     provider, each has its `fallbacks`: nothing is planned anew while a run goes on. `takes` is
-    asked with an address without its take, and how many the manifest wants: which there are.
+    asked with an address without its take, and how many the manifest wants: which there are. Of the
+    rows that are not wanted, where there are `rows`, nothing is yielded and nothing found.
     """
     # An option may choose another form of the provider's app, which can do other things.
     chosen = {
@@ -116,6 +121,7 @@ def expand(
         provider=provider,
         day=day,
         takes=takes,
+        rows=rows,
     )
 
 
@@ -193,9 +199,11 @@ class ShotExpansion:
         self._origin = Origin(shot=shot.span)
         self._tags = shot.tags
 
-    def items(self) -> Iterator[Item]:
-        """Yield the shot's items; what is wrong goes to the findings."""
+    def items(self, wanted: RowChoice | None = None) -> Iterator[Item]:
+        """Yield the shot's items, of all rows or the wanted ones; findings go to the collector."""
         for row in self._rows:
+            if wanted and not wanted(self._shot.id, row.key if row else ""):
+                continue
             self._scope.enter_row(row)
             if row is not None:
                 self._row_text = encode_row_key(row.key, several=self._several)

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from decimal import Decimal
 
 from pipeline.domain.money import exact_usd
+from pipeline.report.outcomes import Bound, Outcomes, Yield
 from pipeline.report.summary import Money, Report
 
 _MINUTE = 60
@@ -17,7 +18,7 @@ def estimate(money: Money) -> str:
     return _beside(money.estimate_usd, money.unknown)
 
 
-def charge_text(money: Money) -> str:
+def charge_text(money: Money | Bound) -> str:
     """Return what was charged, and how many charges are unknown beside it."""
     return _beside(money.charged_usd, money.charges_unknown)
 
@@ -48,6 +49,26 @@ def charge_notes(report: Report) -> Iterator[str]:
         )
     if report.earlier_usd:
         yield f"and {earlier(report)}"
+
+
+def approved_cost(outcomes: Outcomes) -> str:
+    """Return what an approved clip has cost, and from what; or why that cannot be said."""
+    total, approved = outcomes.total, outcomes.approved
+    charged = f"{exact_usd(total.charged_usd)} USD charged in all"
+    cost = outcomes.cost_per_approved_usd
+    if cost is not None:
+        return f"{exact_usd(cost)} USD per approved clip: {charged}, {approved:,} approved"
+    if not approved:
+        return f"no clip is approved: {charged}"
+    unknown = count_text(total.charges_unknown, "charge")
+    return (
+        f"{approved:,} approved; what one has cost is not known: {charged}, and {unknown} unknown"
+    )
+
+
+def yield_text(each: Yield) -> str:
+    """Return the share of approved clips among those decided on; a dash while there is none."""
+    return "–" if each.rate is None else f"{each.rate:.0%}"
 
 
 def native(sums: Iterable[tuple[str, Decimal]]) -> str:

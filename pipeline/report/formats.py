@@ -8,25 +8,29 @@ written out, but for cells that are joined by.
 from __future__ import annotations
 
 import csv
-import io
 import re
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
 from decimal import Decimal
-from pathlib import Path
+from functools import cache
+from operator import attrgetter
 from types import MappingProxyType
 from typing import Any
 
 import orjson
 
 from pipeline.domain import Record
+from pipeline.domain.acceptance import GAVE_UP
+from pipeline.domain.forecast import CampaignForecast
+from pipeline.domain.review import TakeDecision
 from pipeline.findings import Span
 from pipeline.foreign_text import printable, storable, without_direction
+from pipeline.report.outcomes import UNKNOWN, Bound, outcome_of
+from pipeline.report.place_words import stuck_text
 from pipeline.report.summary import Money, Report, Share
 
-UNKNOWN = "unknown"
-_FORMULA = tuple("=+-@\t\r\n\uff1d\uff0b\uff0d\uff20")
+_FORMULA = frozenset("=+-@\t\r\n\uff1d\uff0b\uff0d\uff20")
 """Some spreadsheets read the full-width signs as well."""
 _NUMBER = re.compile(r"[+-]?\d+([.,]\d+)*([eE][+-]?\d+)?")
 
@@ -74,41 +78,88 @@ _COLUMNS: Mapping[str, Callable[[Record], Any]] = MappingProxyType(
         "model": lambda r: r.model,
         "seed": lambda r: r.seed,
         "nsfw": lambda r: None if r.nsfw is None else "yes" if r.nsfw else "no",
+        "outcome": outcome_of,
+        "decision": lambda r: r.review,
+        "reason": lambda r: decision_words(r, "reason"),
+        "note": lambda r: decision_words(r, "note"),
+        "who": lambda r: decision_words(r, "who"),
+        "decided_at": lambda r: _time(max((each.at for each in r.decisions), default=None)),
     }
 )
 """The columns of report.csv, in order: new ones are added at the end."""
+_CELLS = tuple(_COLUMNS.values())
 _JOINED_BY = frozenset({"address", "row", "path", "file"})
 """Columns by which a line is joined with its table, its file or another report: byte for byte."""
+_SHOWN = tuple(name not in _JOINED_BY for name in _COLUMNS)
+
+
+def decision_words(record: Record, name: str) -> str:
+    """Return what people said of a clip; of several who differ, each one's words."""
+    if not record.decisions:
+        return ""
+    return "; ".join(filter(None, (str(getattr(each, name)) for each in record.decisions)))
 
 
 def to_csv(records: Iterable[Record], delimiter: str = ",") -> Iterator[str]:
     """Yield report.csv line by line: a header, then one line per item."""
-    yield csv_line(_COLUMNS, delimiter)
+    yield csv_head(delimiter)
     for record in records:
-        cells = {name: column(record) for name, column in _COLUMNS.items()}
-        shown = (
-            cell if name in _JOINED_BY or not isinstance(cell, str) else without_direction(cell)
-            for name, cell in cells.items()
-        )
-        yield csv_line(shown, delimiter)
+        yield csv_record(record, delimiter)
+
+
+def csv_head(delimiter: str = ",") -> str:
+    """Return the header of report.csv."""
+    return csv_line(_COLUMNS, delimiter)
+
+
+def csv_record(record: Record, delimiter: str = ",") -> str:
+    """Return the line of report.csv of an item."""
+    return csv_line([read(record) for read in _CELLS], delimiter, shown=_SHOWN)
 
 
 def to_json(report: Report, records: Iterable[Record]) -> Iterator[bytes]:
     """Yield report.json in pieces; the whole is valid under `report.schema.json`."""
-    # Left open at its end: the items follow one by one, and are never held together.
-    head = orjson.dumps(_head(report), option=orjson.OPT_INDENT_2)
-    yield _harmless(head.removesuffix(b"\n}")) + b',\n  "items": ['
+    yield json_head(report)
     for n, record in enumerate(records):
-        item = {name: _plain(getattr(record, name)) for name in _FIELDS}
-        if record.charge_source == UNKNOWN:
-            item["charged_usd"] = None
-        item["manifest_line"] = _span(record.origin_shot)
-        item["table_line"] = _span(record.origin_row)
-        item["passed_over"] = [
-            {"provider": name, "reason": why} for name, why in record.passed_over
-        ]
-        yield (b",\n    " if n else b"\n    ") + _harmless(orjson.dumps(item))
-    yield b"\n  ]\n}\n"
+        yield b",\n    " if n else b"\n    "
+        yield json_item(record)
+    yield JSON_END
+
+
+def json_head(report: Report) -> bytes:
+    """Return report.json until its items, which follow one by one."""
+    head = orjson.dumps(_head(report), option=orjson.OPT_INDENT_2)
+    return _harmless(head.removesuffix(b"\n}")) + b',\n  "items": ['
+
+
+JSON_END = b"\n  ]\n}\n"
+
+
+def json_item(record: Record) -> bytes:
+    """Return an item of report.json."""
+    item = dict(zip(_FIELDS, _read_fields(record), strict=True))
+    if record.charge_source == UNKNOWN:
+        item["charged_usd"] = None
+    item["outcome"] = outcome_of(record)
+    item["decisions"] = [told_decision(each) for each in record.decisions]
+    item["manifest_line"] = _span(record.origin_shot)
+    item["table_line"] = _span(record.origin_row)
+    item["passed_over"] = [{"provider": name, "reason": why} for name, why in record.passed_over]
+    return _harmless(orjson.dumps(item, default=_plain, option=_JSON))
+
+
+def told_decision(decision: TakeDecision) -> dict[str, Any]:
+    """Return what is told of a decision: the word, why, who and when."""
+    return {
+        "verdict": decision.verdict,
+        "reason": decision.reason,
+        "note": decision.note,
+        "who": decision.who,
+        "at": decision.at,
+    }
+
+
+_JSON = orjson.OPT_OMIT_MICROSECONDS | orjson.OPT_UTC_Z | orjson.OPT_NON_STR_KEYS
 
 
 def _harmless(document: bytes) -> bytes:
@@ -117,19 +168,41 @@ def _harmless(document: bytes) -> bytes:
     return document if plain else printable(document.decode()).encode()
 
 
-def csv_line(cells: Iterable[Any], delimiter: str = ",") -> str:
-    """Return one CSV line; no cell of it can be run as a formula."""
-    texts = []
-    for cell in cells:
-        text = "" if cell is None else str(cell)
-        # -5 begins like a formula and is none: with a mark before it, it could not be added up.
-        if text.startswith(_FORMULA) and not _NUMBER.fullmatch(text):
-            text = f"'{text}"
+def csv_line(cells: Iterable[Any], delimiter: str = ",", *, shown: Sequence[bool] = ()) -> str:
+    """Return one CSV line; no cell of it can be run as a formula.
+
+    In cells that are `shown`, what turns the direction of writing is written out.
+    """
+    texts = ["" if cell is None else str(cell) for cell in cells]
+    # Of most lines there is nothing to write out, which is seen at once.
+    plain = "".join(texts).isprintable()
+    if not plain and shown:
+        texts = [
+            without_direction(text) if is_shown else text
+            for text, is_shown in zip(texts, shown, strict=True)
+        ]
+    # -5 begins like a formula and is none: with a mark before it, it could not be added up.
+    texts = [
+        f"'{text}" if text[:1] in _FORMULA and not _NUMBER.fullmatch(text) else text
+        for text in texts
+    ]
+    if not plain:
         # A lone carriage return is not quoted by csv.writer, and ends the line for some readers.
-        texts.append(storable(text.replace("\r\n", "\n").replace("\r", "\n")))
-    written = io.StringIO()
-    csv.writer(written, delimiter=delimiter, lineterminator="\n").writerow(texts)
-    return written.getvalue()
+        texts = [storable(text.replace("\r\n", "\n").replace("\r", "\n")) for text in texts]
+    line: str = _writer(delimiter).writerow(texts)
+    return line
+
+
+class _Echo:
+    """A file for csv.writer, whose `writerow` returns what `write` returns."""
+
+    def write(self, line: str) -> str:
+        return line
+
+
+@cache
+def _writer(delimiter: str) -> Any:
+    return csv.writer(_Echo(), delimiter=delimiter, lineterminator="\n")
 
 
 def encode_for_spreadsheets(lines: Iterable[str], encoding: str = "utf-8") -> Iterator[bytes]:
@@ -167,6 +240,9 @@ def _head(report: Report) -> dict[str, Any]:
         "money": _money(report.money),
         "earlier_usd": _plain(report.earlier_usd),
         "unconfirmed_prices": list(report.prices),
+        **_outcomes(report),
+        "places": _places(report),
+        "forecast": _forecast(report.forecast),
         "by_provider": [_share(share) for share in report.by_provider],
         "by_model": [_share(share) for share in report.by_model],
         "by_shot": [_share(share) for share in report.by_shot],
@@ -187,6 +263,86 @@ def _head(report: Report) -> dict[str, Any]:
     }
 
 
+def _outcomes(report: Report) -> dict[str, Any]:
+    told = report.outcomes
+    cost = told.cost_per_approved_usd
+    return {
+        "approved_count": told.approved,
+        "cost_per_approved_usd": None if cost is None else float(cost),
+        "lifetime": _bound(told.total),
+        "outcomes": [
+            {"outcome": outcome, **_bound(bound)} for outcome, bound in told.by_outcome.items()
+        ],
+        "yield": {
+            title.replace(" ", "_"): [
+                {
+                    "name": each.name,
+                    "detail": each.detail,
+                    "clips": {str(outcome): number for outcome, number in each.clips.items()},
+                    "yield": each.rate,
+                    "charged_usd": _plain(each.charged_usd),
+                }
+                for each in yields
+            ]
+            for title, yields in told.yields.items()
+        },
+    }
+
+
+def _bound(bound: Bound) -> dict[str, Any]:
+    return {name: _plain(value) for name, value in asdict(bound).items()}
+
+
+def _places(report: Report) -> dict[str, Any] | None:
+    totals = report.place_totals
+    if totals is None:
+        return None
+    return {
+        "count": len(report.places),
+        "counts": {str(state): number for state, number in totals.states.items()},
+        "waiting_clips": totals.waiting_clips,
+        "takes_left": totals.takes_left,
+        "left_usd": _plain(totals.left_usd),
+        "each": [
+            {
+                "address": place.address,
+                "state": place.state,
+                "takes": len(place.begun),
+                "approved_takes": [each.number for each in place.approved],
+                "waiting_takes": [each.number for each in place.waiting],
+                "charged_usd": _plain(place.cost.charged_usd),
+                "reserved_usd": _plain(place.cost.reserved_usd),
+                "possible_usd": _plain(place.cost.possible_usd),
+                "why": stuck_text(place) if place.state in GAVE_UP else "",
+            }
+            for place in report.places
+        ],
+    }
+
+
+def _forecast(found: CampaignForecast | None) -> dict[str, Any] | None:
+    if found is None:
+        return None
+    told, review = found.forecast, found.review
+    return {
+        **{name: _plain(value) for name, value in asdict(told).items()},
+        "previous": None
+        if review is None
+        else {
+            "at": _time(review.earlier.at.replace(microsecond=0)),
+            "money_usd": _plain(asdict(review.earlier.forecast.money_usd)),
+            "stuck": asdict(review.earlier.forecast.stuck),
+            "decisions_since": review.decisions,
+            "approvals_since": review.approvals,
+            "spent_since_usd": _plain(review.spent_usd),
+            "money_now_usd": _plain(review.money_usd),
+            "stuck_now": review.stuck,
+            "money_holds": review.money_holds,
+            "stuck_holds": review.stuck_holds,
+        },
+    }
+
+
 def _money(money: Money) -> dict[str, Any]:
     return {name: _plain(value) for name, value in asdict(money).items()}
 
@@ -203,9 +359,11 @@ def _share(share: Share) -> dict[str, Any]:
 
 _APART = frozenset(
     {"campaign", "origin_shot", "origin_row", "passed_over", "status", "output", "high_usd"}
-    | {"adopted_usd", "elsewhere_usd", "accepted_at", "references", "work"}
+    | {"adopted_usd", "elsewhere_usd", "accepted_at", "fetched_at", "references", "work"}
+    | {"decisions", "not_needed", "selected", "loop", "lost_charged_usd", "lost_possible_usd"}
 )
 _FIELDS = tuple(name for name in Record.__dataclass_fields__ if name not in _APART)
+_read_fields = attrgetter(*_FIELDS)
 
 
 def _plain(value: Any) -> Any:
@@ -230,12 +388,3 @@ def _time(moment: datetime | None) -> str | None:
 
 def _span(span: Span | None) -> str:
     return f"{span.file}:{span.line}:{span.column}" if span else ""
-
-
-def label_posters(
-    records: Iterable[Record], posters: Collection[str], place: Callable[[str], Path]
-) -> Iterator[tuple[str, str, Path]]:
-    """Yield shot, address and poster of each clip among the digests that have one."""
-    for record in records:
-        if record.sha256 in posters:
-            yield record.shot, record.address, place(record.sha256)

@@ -13,24 +13,31 @@ from collections.abc import Iterable
 from importlib.resources import files
 from itertools import islice
 from types import MappingProxyType
+from typing import Any
 
 import orjson
-from jinja2 import Environment, StrictUndefined
+from jinja2 import Environment, StrictUndefined, Template
 from markupsafe import Markup
 
 from pipeline.domain import Record
+from pipeline.domain.acceptance import GAVE_UP
 from pipeline.domain.money import exact_usd
 from pipeline.foreign_text import printable
 from pipeline.report.advice import DONE, MARKS, NO_MARK, in_words
-from pipeline.report.figures import charge_text, earlier, estimate, native
+from pipeline.report.figures import charge_text, earlier, estimate, native, yield_text
+from pipeline.report.forecast_text import forecast_lines
+from pipeline.report.outcomes import YIELD_COLUMNS
 from pipeline.report.page_data import PageSource, page_data
+from pipeline.report.place_words import count_places, stuck_text
 from pipeline.report.summary import Report, Share
 
 PAGE_CLIPS = 20_000
 """More clips than this make a page too heavy to open; report.csv has them all."""
+POSTERS = "posters"
+"""The folder of the posters, beside the page."""
 _SCRIPTS = (
-    *("page_data.js", "elements.js", "decisions.js", "filters.js", "grid.js"),
-    *("sitting.js", "comparison.js", "charts.js", "page.js"),
+    *("page_data.js", "elements.js", "decisions.js", "search.js", "filters.js"),
+    *("grid.js", "sitting.js", "comparison.js", "charts.js", "page.js", "live.js"),
 )
 """In the order in which they need each other."""
 _ESCAPES = (("<", "\\u003c"), (">", "\\u003e"), ("&", "\\u0026"))
@@ -38,7 +45,11 @@ _FILTERS = MappingProxyType(
     {
         "charged": charge_text,
         "estimate": estimate,
+        "dollars": lambda amount: "–" if amount is None else f"{exact_usd(amount)} USD",
         "native": native,
+        "places": count_places,
+        "why": stuck_text,
+        "yield": yield_text,
         "mark": lambda state: MARKS.get(state, NO_MARK),
         "sentence": lambda text: f"{text[:1].upper()}{text[1:]}.",
         "spoken": in_words,
@@ -59,23 +70,8 @@ def to_html(report: Report, records: Iterable[Record], source: PageSource = _NOT
     # A cell that says `</script>` would end the element that holds the data.
     for plain, escaped in _ESCAPES:
         embedded = embedded.replace(plain, escaped)
-    environment = Environment(
-        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    environment.filters.update(_FILTERS)
-    page = environment.from_string(_asset("index.html")).render(
-        report=report,
-        earlier=earlier(report),
-        units=any(share.native for share in report.by_provider),
-        name=report.campaign,
-        made=f"{report.made_at:%Y-%m-%d %H:%M} UTC",
-        total=Share(
-            name="together",
-            items=report.items,
-            done=dict(report.counts).get(DONE, 0),
-            money=report.money,
-        ),
-        omitted=max(0, report.items - PAGE_CLIPS),
+    page = _template().render(
+        **_figures(report),
         policy=(
             "default-src 'none'; img-src 'self' file: data:; media-src 'self' file:; "
             f"style-src 'unsafe-inline'; script-src 'sha256-{digest}'; base-uri 'none'; "
@@ -89,9 +85,45 @@ def to_html(report: Report, records: Iterable[Record], source: PageSource = _NOT
     return printable(page)
 
 
+def to_overview(report: Report) -> str:
+    """Return the page's first screen alone, for a page that is open already."""
+    template = _template()
+    block = template.blocks["overview"](template.new_context(_figures(report)))
+    return printable("".join(block))
+
+
+def _template() -> Template:
+    environment = Environment(
+        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    environment.filters.update(_FILTERS)
+    return environment.from_string(_asset("index.html"))
+
+
+def _figures(report: Report) -> dict[str, Any]:
+    """Return what the template tells of the report."""
+    return {
+        "report": report,
+        "earlier": earlier(report),
+        "units": any(share.native for share in report.by_provider),
+        "name": report.campaign,
+        "made": f"{report.made_at:%Y-%m-%d %H:%M} UTC",
+        "total": Share(
+            name="together",
+            items=report.items,
+            done=dict(report.counts).get(DONE, 0),
+            money=report.money,
+        ),
+        "stuck": [place for place in report.places if place.state in GAVE_UP],
+        "forecast": list(forecast_lines(report.forecast)) if report.forecast else [],
+        "yield_columns": YIELD_COLUMNS,
+        "omitted": max(0, report.items - PAGE_CLIPS),
+    }
+
+
 def poster_path(sha256: str) -> str:
     """Return where a clip's poster lies, relative to `report/`."""
-    return f"posters/{sha256}.jpg"
+    return f"{POSTERS}/{sha256}.jpg"
 
 
 def _asset(name: str) -> str:

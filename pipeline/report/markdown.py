@@ -8,10 +8,22 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
+from pipeline.domain.acceptance import GAVE_UP
 from pipeline.domain.money import exact_usd
 from pipeline.foreign_text import printable, printable_line
 from pipeline.report.advice import MARKS, NO_MARK, in_words
-from pipeline.report.figures import charge_text, count_text, earlier, estimate, native
+from pipeline.report.figures import (
+    approved_cost,
+    charge_text,
+    count_text,
+    earlier,
+    estimate,
+    native,
+    yield_text,
+)
+from pipeline.report.forecast_text import forecast_lines
+from pipeline.report.outcomes import YIELD_COLUMNS
+from pipeline.report.place_words import PLACES_SHOWN, count_places, stuck_text
 from pipeline.report.summary import Group, Report, Share
 
 # Also `@`, which calls a person in a pull request, and `:`, which makes links and pictograms.
@@ -35,6 +47,8 @@ def _lines(report: Report) -> Iterator[str]:
     unwanted = [f"{report.unwanted:,} unwanted: left out after submit"] if report.unwanted else []
     yield " · ".join([f"**{count_text(report.items, 'clip')}**", *states, *unwanted])
     yield ""
+    if report.is_reviewed:
+        yield from _outcomes(report)
     yield from _costs("Shot", report.by_shot)
     yield ""
     yield from _costs("Provider", report.by_provider)
@@ -54,6 +68,41 @@ def _lines(report: Report) -> Iterator[str]:
         yield ""
         root = printable_line(report.root)
         yield f"{count_text(report.clip_count, 'clip')} in `{root}`; see `index.html`."
+
+
+def _outcomes(report: Report) -> Iterator[str]:
+    """Yield what an approved clip costs, money by outcome, yields, places and the forecast."""
+    told = report.outcomes
+    yield f"**{approved_cost(told)}**"
+    yield ""
+    yield "| ClipOutcome | clips | charged | reserved | possible |"
+    yield "| :--- | ---: | ---: | ---: | ---: |"
+    for name, bound in (*told.by_outcome.items(), ("together", told.total)):
+        sums = map(exact_usd, (bound.reserved_usd, bound.possible_usd))
+        cells = [in_words(name), f"{bound.clips:,}", charge_text(bound), *sums]
+        yield f"| {' | '.join(cells)} |"
+    yield ""
+    for title, yields in told.told_yields:
+        columns = " | ".join([title.capitalize(), *map(in_words, YIELD_COLUMNS), "yield"])
+        yield f"| {columns} |"
+        yield f"| :--- |{' ---: |' * (len(YIELD_COLUMNS) + 1)}"
+        for each in yields:
+            name = escape_markdown(" ".join(filter(None, (each.name, each.detail))))
+            counts = [f"{each.clips.get(outcome, 0):,}" for outcome in YIELD_COLUMNS]
+            yield f"| {' | '.join([name, *counts, yield_text(each)])} |"
+        yield ""
+    if report.place_totals is not None:
+        count = count_text(len(report.places), "place")
+        yield f"{count}: {count_places(report.place_totals)}"
+        yield ""
+        ended = [place for place in report.places if place.state in GAVE_UP]
+        yield from (f"- {escape_markdown(stuck_text(place))}" for place in ended[:PLACES_SHOWN])
+        if len(ended) > PLACES_SHOWN:
+            yield f"- {len(ended) - PLACES_SHOWN} more places at which nothing goes on"
+        yield from [""] if ended else []
+    for line in forecast_lines(report.forecast) if report.forecast else ():
+        yield escape_markdown(line)
+        yield ""
 
 
 def _costs(title: str, shares: Sequence[Share]) -> Iterator[str]:

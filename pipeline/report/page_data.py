@@ -8,7 +8,7 @@ paint; posters and clips are loaded when they come into view.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
@@ -18,8 +18,9 @@ from urllib.parse import quote
 
 from pipeline.domain import EMPTY, Record, Table
 from pipeline.domain.money import exact_usd
+from pipeline.domain.states import AT_WORK, State
 from pipeline.report.advice import MARKS
-from pipeline.report.formats import UNKNOWN
+from pipeline.report.outcomes import UNKNOWN
 from pipeline.report.summary import Report, origin
 from pipeline.report.table_results import cell_text
 
@@ -62,6 +63,7 @@ _COLUMNS: Mapping[str, Callable[[Record], Any]] = MappingProxyType(
         "submitted": lambda r: _unix(r.submitted_at),
         "accepted": lambda r: _unix(r.accepted_at),
         "finished": lambda r: _unix(r.finished_at),
+        "fetched": lambda r: _unix(r.fetched_at),
     }
 )
 
@@ -74,6 +76,8 @@ class PageSource:
     """SHA-256 of every clip whose poster exists, at `poster_path`."""
     tables: Mapping[str, Table] = field(default_factory=lambda: EMPTY)
     """The table each shot is made for, whose columns the page shows and filters by."""
+    row_groups: Mapping[str, Mapping[str, str]] = field(default_factory=lambda: EMPTY)
+    """The group of each row of a table, by which yield is told."""
     used: Mapping[str, Collection[str]] = field(default_factory=lambda: EMPTY)
     """The columns that templates read, by table: filters that are offered first."""
     href: Href = quote
@@ -84,6 +88,8 @@ class PageSource:
     reasons: Sequence[str] = REASONS
     is_served: bool = False
     """A server saves decisions; else the browser keeps them until they are exported."""
+    version: int = 0
+    """Of a page that is served: what changed since is asked for by it."""
 
 
 def page_data(report: Report, records: Iterable[Record], source: PageSource) -> dict[str, Any]:
@@ -99,7 +105,7 @@ def page_data(report: Report, records: Iterable[Record], source: PageSource) -> 
         [pictures.setdefault(pair, len(pictures)) for pair in record.references] for record in held
     ]
     axes = list(dict.fromkeys(axis for record in held for axis in record.axes))
-    rows = _rows(held, source.tables)
+    rows = _rows(held, source.tables, source.row_groups)
     places = {name: n for n, name in enumerate(rows)}
     columns = {name: pack([read(r) for r in held]) for name, read in _COLUMNS.items()}
     return {
@@ -108,9 +114,15 @@ def page_data(report: Report, records: Iterable[Record], source: PageSource) -> 
         "root": report.root,
         "made_at": report.made_at.isoformat(timespec="seconds"),
         "served": source.is_served,
+        "version": source.version,
         "limit": None if source.limit_usd is None else exact_usd(source.limit_usd),
-        "spent": {name: exact_usd(getattr(report.money, f"{name}_usd")) for name in _FIGURES},
-        "charges_unknown": report.money.charges_unknown,
+        **page_figures(report),
+        # How many approved clips a place wants, where that is not one.
+        "wanted": {
+            place.shot: place.policy.approved
+            for place in report.places
+            if place.policy.approved > 1
+        },
         # As keys, orjson takes plain words alone.
         "marks": {str(state): mark for state, mark in MARKS.items()},
         "tables": {
@@ -140,16 +152,50 @@ def page_data(report: Report, records: Iterable[Record], source: PageSource) -> 
 
 
 _FIGURES = ("estimate", "charged", "reserved", "possible")
+_TO_MAKE = (State.PLANNED, State.STAGING)
+
+
+def page_figures(report: Report) -> dict[str, Any]:
+    """Return what the page counts that is of no single clip."""
+    counts = dict(report.counts)
+    return {
+        "spent": {name: exact_usd(getattr(report.money, f"{name}_usd")) for name in _FIGURES},
+        "charged_in_all": exact_usd(report.outcomes.total.charged_usd),
+        "charges_unknown": report.outcomes.total.charges_unknown,
+        "in_flight": sum(counts.get(state, 0) for state in AT_WORK),
+        "to_make": sum(counts.get(state, 0) for state in _TO_MAKE),
+    }
+
+
+def page_clips(records: Iterable[Record], source: PageSource) -> Iterator[dict[str, Any]]:
+    """Yield each clip with all that the page shows of it: for a page that is open already.
+
+    The fields are those of `page_data`, with what clips share written out.
+    """
+    held = list(records)
+    rows = _rows(held, source.tables, source.row_groups)
+    for record in held:
+        yield {
+            **{name: read(record) for name, read in _COLUMNS.items()},
+            "row": rows[_row_name(record, source.tables)],
+            "prompt": record.sent_prompt,
+            "references": [
+                {"name": name, "href": source.href(path) if path else ""}
+                for path, name in record.references
+            ],
+            "axes": dict(record.axes),
+            "poster": record.sha256 in source.posters,
+        }
 
 
 def pack(values: Sequence[Any]) -> Any:
     """Return a column of a value per clip; with the distinct ones apart where many are equal."""
-    seen: dict[str, int] = {}
+    seen: dict[str | tuple[str], int] = {}
     distinct: list[Any] = []
     index = []
     for value in values:
         # Equal to Python are 1, 1.0 and True: as text they are told apart, and lists can be keys.
-        name = repr(value)
+        name = value if type(value) is str else (repr(value),)
         if name not in seen:
             seen[name] = len(distinct)
             distinct.append(value)
@@ -161,7 +207,9 @@ def _row_name(record: Record, tables: Mapping[str, Table]) -> tuple[str, str]:
     return (tables[record.shot].name if record.shot in tables else "", record.row_key)
 
 
-def _rows(records: Iterable[Record], tables: Mapping[str, Table]) -> dict[tuple[str, str], Any]:
+def _rows(
+    records: Iterable[Record], tables: Mapping[str, Table], groups: Mapping[str, Mapping[str, str]]
+) -> dict[tuple[str, str], Any]:
     # Long cells are cut: the page only shows them.
     known = {
         (table.name, row.key): [cell_text(row.values.get(name))[:_SHORT] for name in table.columns]
@@ -170,9 +218,15 @@ def _rows(records: Iterable[Record], tables: Mapping[str, Table]) -> dict[tuple[
     }
     names = dict.fromkeys(_row_name(record, tables) for record in records)
     return {
-        name: {"table": name[0], "key": name[1], "values": known.get(name, [])} for name in names
+        name: {
+            "table": name[0],
+            "key": name[1],
+            "group": groups.get(name[0], EMPTY).get(name[1], ""),
+            "values": known.get(name, []),
+        }
+        for name in names
     }
 
 
-def _unix(moment: datetime | None) -> int | None:
-    return None if moment is None else round(moment.timestamp())
+def _unix(moment: datetime | None) -> float | None:
+    return None if moment is None else round(moment.timestamp(), 1)

@@ -122,6 +122,13 @@ class _Drawing:
         others = [(f"{number:,} {words}", style) for number, words, style in counts if number]
         yield from _pack([(done, "green"), *others], self.width)
 
+    def places(self) -> Iterator[RenderableType]:
+        start = self.progress.start
+        if start.places:
+            approved = f"{start.approved:,} of {start.places:,} places approved"
+            parts = [(approved, ""), (f"{self.progress.places:,} with a new clip", "")]
+            yield from _pack(parts, self.width)
+
     def pace(self) -> Iterator[RenderableType]:
         progress = self.progress
         if progress.per_minute is None:
@@ -196,7 +203,7 @@ class _Drawing:
 
 
 _BLOCKS = (
-    *(_Drawing.title, _Drawing.bar, _Drawing.counts, _Drawing.pace, _Drawing.money),
-    *(_Drawing.lanes, _Drawing.provider_words, _Drawing.trouble),
+    *(_Drawing.title, _Drawing.bar, _Drawing.counts, _Drawing.places),
+    *(_Drawing.pace, _Drawing.money, _Drawing.lanes, _Drawing.provider_words, _Drawing.trouble),
 )
 """From top to bottom."""

@@ -63,6 +63,10 @@ class RunStart:
     """What this run may commit."""
     reserved: Mapping[str, Decimal] = field(default_factory=lambda: EMPTY)
     """By address, what is set aside for what earlier runs sent."""
+    places: int = 0
+    """Those of shots that have a loop of takes, with anything selected."""
+    approved: int = 0
+    """Those of `places` that are approved."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,6 +112,8 @@ class RunProgress:
     """Clips that came in, over the last minutes; None where there are too few to say."""
     ends_at: datetime | None
     """When it ends at that rate; None where there is none, or nothing is left."""
+    places: int
+    """Places to which the run has brought a clip to decide on."""
     trouble: Event | None
     """What went wrong last."""
     lanes: Sequence[LaneProgress]
@@ -145,6 +151,7 @@ class RunTally:
         self._reserved_before_usd = self._reserved_usd
         self._possible_usd = _NOTHING
         self._landed: deque[datetime] = deque()
+        self._places: set[str] = set()
         self._trouble: Event | None = None
 
     def take(self, event: Event) -> None:
@@ -173,6 +180,8 @@ class RunTally:
             lane.told.pop(address, None)
         if state in FINISHED:
             self._landed.append(event.at)
+        if state is State.DONE and self.start.places:
+            self._places.add(address.rpartition("#")[0])
         reserved_usd = event.detail.get("reserved_usd")
         if state in _RELEASED or reserved_usd is not None:
             self._reserved_usd -= self._reserved.pop(address, _NOTHING)
@@ -216,6 +225,7 @@ class RunTally:
             + expected_usd,
             per_minute=per_minute,
             ends_at=ends_at,
+            places=len(self._places),
             trouble=self._trouble,
             lanes=[
                 LaneProgress(

@@ -16,7 +16,7 @@ import orjson
 
 from pipeline.domain import Record
 from pipeline.foreign_text import printable
-from pipeline.report.formats import UNKNOWN
+from pipeline.report.outcomes import UNKNOWN
 
 SUFFIX = ".json"
 """Behind the whole name of the clip: `calm_t1.mp4.json`."""

@@ -8,13 +8,18 @@ from __future__ import annotations
 
 import math
 from collections import Counter, defaultdict
-from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
+from typing import Any
 
-from pipeline.domain import Record
+from pipeline.domain import EMPTY, Record
+from pipeline.domain.acceptance import PlaceTotals
+from pipeline.domain.forecast import CampaignForecast
+from pipeline.domain.loop_places import LoopPlace, total_places
 from pipeline.report.advice import DONE, advice, place
+from pipeline.report.outcomes import UNKNOWN, Bound, Outcomes, OutcomeTally
 
 ADDRESSES_KEPT = 50
 _MESSAGES_KEPT = 20
@@ -35,19 +40,6 @@ class Money:
     """Items that were charged a sum nobody knows: it is not in `charged_usd`."""
     possible_usd: Decimal = _NOTHING
 
-    def plus(self, record: Record) -> Money:
-        """Return the sum with one more record; shared purchases add nothing."""
-        if record.shared_with:
-            return self
-        return Money(
-            estimate_usd=self.estimate_usd + (record.estimate_usd or _NOTHING),
-            unknown=self.unknown + (record.estimate_usd is None),
-            reserved_usd=self.reserved_usd + record.reserved_usd,
-            charged_usd=self.charged_usd + record.charged_usd,
-            charges_unknown=self.charges_unknown + (record.charge_source == "unknown"),
-            possible_usd=self.possible_usd + record.possible_usd,
-        )
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Share:
@@ -59,22 +51,6 @@ class Share:
     money: Money = Money()
     native: tuple[tuple[str, Decimal], ...] = ()
     """What providers told in units of their own (credits), by unit."""
-
-    def plus(self, record: Record) -> Share:
-        """Return the share with one more record."""
-        native = self.native
-        if record.charged_native is not None and not record.shared_with:
-            sums = dict(native)
-            unit = record.native_unit or "units"
-            sums[unit] = sums.get(unit, _NOTHING) + record.charged_native
-            native = tuple(sorted(sums.items()))
-        return replace(
-            self,
-            items=self.items + 1,
-            done=self.done + (record.state == DONE),
-            money=self.money.plus(record),
-            native=native,
-        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,6 +119,19 @@ class Report:
     """What of the money charged are such estimates: what was really paid is not known."""
     elsewhere_usd: Decimal
     """What of the money charged was paid elsewhere, as a lock file says."""
+    outcomes: Outcomes = field(default_factory=Outcomes)
+    """What became of the clips, with their money; of the whole campaign also what was before."""
+    places: Sequence[LoopPlace] = ()
+    """Places that have a loop of takes (`accept`), in plan order."""
+    forecast: CampaignForecast | None = None
+    """How the campaign is expected to end; None without `accept` or with too few decisions."""
+    place_totals: PlaceTotals | None = None
+    """Where the places stand together; None where no shot has a loop."""
+
+    @property
+    def is_reviewed(self) -> bool:
+        """Tell whether anything was decided, or is to be: then the report leads with that."""
+        return bool(self.outcomes.decided or self.place_totals)
 
 
 @dataclass(slots=True)
@@ -176,19 +165,98 @@ class _GroupTally:
 
 
 @dataclass(slots=True)
-class _Tally:
-    """Everything that is counted while the records stream by."""
+class _ShareTally:
+    """What one name stands for, while it is being counted."""
 
+    items: int = 0
+    done: int = 0
+    estimate_usd: Decimal = _NOTHING
+    unknown: int = 0
+    reserved_usd: Decimal = _NOTHING
+    charged_usd: Decimal = _NOTHING
+    charges_unknown: int = 0
+    possible_usd: Decimal = _NOTHING
+    native: dict[str, Decimal] = field(default_factory=dict)
+
+    def add(self, record: Record) -> None:
+        self.items += 1
+        self.done += record.state == DONE
+        # Money that several items share is counted once, with the item that was paid for.
+        if record.shared_with:
+            return
+        if record.estimate_usd is None:
+            self.unknown += 1
+        else:
+            self.estimate_usd += record.estimate_usd
+        self.reserved_usd += record.reserved_usd
+        self.charged_usd += record.charged_usd
+        self.charges_unknown += record.charge_source == UNKNOWN
+        self.possible_usd += record.possible_usd
+        if record.charged_native is not None:
+            unit = record.native_unit or "units"
+            self.native[unit] = self.native.get(unit, _NOTHING) + record.charged_native
+
+    def money(self) -> Money:
+        return Money(**{name: getattr(self, name) for name in Money.__dataclass_fields__})
+
+    def share(self, name: str) -> Share:
+        return Share(
+            name=name,
+            items=self.items,
+            done=self.done,
+            money=self.money(),
+            native=tuple(sorted(self.native.items())),
+        )
+
+
+Shares = dict[str, _ShareTally]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReportHead:
+    """What a report says beside what it counts.
+
+    `command` is what runs the campaign again, as the user would type it (`callsheet run M
+    --rehearse`): the commands that a report suggests are made from it. They must not do more than
+    was asked for: `selection` is added to those that run, with a group's state for `{state}`.
+    """
+
+    campaign: str
+    made_at: datetime
+    manifest: str = ""
+    root: str = ""
+    command: str = ""
+    profile: str = ""
+    rehearsal: bool = False
+    elapsed_s: float | None = None
+    selection: str = ""
+    committed_usd: Decimal = _NOTHING
+    """What the campaign has spent over its life, or may have, whatever its plans were."""
+    prices: tuple[str, ...] = ()
+    lifetime: Bound | None = None
+    """The same money of this profile alone, in its parts; None: of these items alone."""
+    places: Sequence[LoopPlace] = ()
+    forecast: CampaignForecast | None = None
+
+
+@dataclass(slots=True)
+class ReportTally:
+    """Everything that is counted while the records stream by; they are not kept."""
+
+    since: datetime | None = None
+    """Clips that came earlier are not named."""
+    row_groups: Mapping[str, Mapping[str, str]] = field(default_factory=lambda: EMPTY)
+    """The group of each row, by shot: yield is told by it."""
     counts: Counter[str] = field(default_factory=Counter)
-    money: Money = field(default_factory=Money)
-    providers: dict[str, Share] = field(default_factory=dict)
-    models: dict[str, Share] = field(default_factory=dict)
-    shots: dict[str, Share] = field(default_factory=dict)
+    total: _ShareTally = field(default_factory=_ShareTally)
+    providers: Shares = field(default_factory=lambda: defaultdict(_ShareTally))
+    models: Shares = field(default_factory=lambda: defaultdict(_ShareTally))
+    shots: Shares = field(default_factory=lambda: defaultdict(_ShareTally))
     groups: dict[tuple[str, str], _GroupTally] = field(
         default_factory=lambda: defaultdict(_GroupTally)
     )
-    since: datetime | None = None
-    """Clips that came earlier are not named."""
+    places: set[str] = field(default_factory=set)
+    """Addresses of places that have a loop, of which there was a take."""
     clips: list[str] = field(default_factory=list)
     clip_count: int = 0
     shared: int = 0
@@ -196,22 +264,27 @@ class _Tally:
     adopted: int = 0
     adopted_usd: Decimal = _NOTHING
     elsewhere_usd: Decimal = _NOTHING
+    outcomes: OutcomeTally = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.outcomes = OutcomeTally(self.row_groups)
 
     def add(self, record: Record) -> None:
+        """Count one more record."""
         self.counts[record.state] += 1
-        self.money = self.money.plus(record)
         self.shared += bool(record.shared_with)
         self.unwanted += record.unwanted
         self.elsewhere_usd += _NOTHING if record.shared_with else record.elsewhere_usd
         if record.adopted_usd and not record.shared_with:
             self.adopted += 1
             self.adopted_usd += record.adopted_usd
-        for shares, name in (
-            (self.providers, record.provider),
-            (self.models, record.model),
-            (self.shots, record.shot),
-        ):
-            shares[name] = (shares.get(name) or Share(name=name)).plus(record)
+        self.outcomes.add(record)
+        if record.loop is not None:
+            self.places.add(record.address.rpartition("#")[0])
+        self.total.add(record)
+        self.providers[record.provider].add(record)
+        self.models[record.model].add(record)
+        self.shots[record.shot].add(record)
         if record.state != DONE:
             self.groups[record.state, record.cause].add(record)
         elif record.path and (
@@ -221,64 +294,63 @@ class _Tally:
             if len(self.clips) < _CLIPS_KEPT:
                 self.clips.append(record.path)
 
+    def report(self, head: ReportHead) -> Report:
+        """Return how the campaign stands, by what was counted."""
+        money = self.total.money()
+        bound_usd = money.charged_usd + money.reserved_usd + money.possible_usd
+        # Never less than what these items bind: what was spent before would fall below nought.
+        committed_usd = max(head.committed_usd, bound_usd)
+        return Report(
+            campaign=head.campaign,
+            made_at=head.made_at,
+            manifest=head.manifest,
+            root=head.root,
+            profile=head.profile,
+            rehearsal=head.rehearsal,
+            elapsed_s=head.elapsed_s,
+            items=sum(self.counts.values()),
+            counts=tuple(sorted(self.counts.items(), key=lambda pair: place(pair[0]))),
+            money=money,
+            earlier_usd=committed_usd - bound_usd,
+            prices=head.prices,
+            by_provider=_shares(sorted(self.providers.items())),
+            by_model=_shares(sorted(self.models.items())),
+            by_shot=_shares(self.shots.items()),
+            groups=_groups(self, head.command, head.selection, committed_usd),
+            clips=tuple(self.clips),
+            clip_count=self.clip_count,
+            shared=self.shared,
+            unwanted=self.unwanted,
+            adopted=self.adopted,
+            adopted_usd=self.adopted_usd,
+            elsewhere_usd=self.elsewhere_usd,
+            outcomes=self.outcomes.outcomes(head.lifetime),
+            places=head.places,
+            place_totals=total_places(head.places) if head.places else None,
+            forecast=head.forecast,
+        )
 
-def summarise(  # noqa: PLR0913 - each names one line of the report's head
+
+def _shares(tallies: Iterable[tuple[str, _ShareTally]]) -> tuple[Share, ...]:
+    return tuple(tally.share(name) for name, tally in tallies)
+
+
+def summarise(
     records: Iterable[Record],
     *,
     campaign: str,
     now: datetime,
-    manifest: str = "",
-    root: str = "",
-    command: str = "",
-    profile: str = "",
-    rehearsal: bool = False,
-    elapsed_s: float | None = None,
     since: datetime | None = None,
-    selection: str = "",
-    committed_usd: Decimal = _NOTHING,
-    prices: tuple[str, ...] = (),
+    **head: Any,
 ) -> Report:
-    """Return how the campaign stands.
+    """Return how the campaign stands; the other words are those of `ReportHead`.
 
     With `since` the clips that are named, and counted for that, are those that came from then on.
-
-    `committed_usd` is what it has spent over its life, or may have, whatever its plans were.
-
-    `command` is what runs it again, as the user would type it (`callsheet run M --rehearse`): the
-    commands that a report suggests are made from it. They must not do more than was asked for:
-    `selection` is added to those that run, with a group's state for `{state}`.
     """
-    tally = _Tally(since=since)
+    tally = ReportTally(since=since)
     for record in records:
         tally.add(record)
-    bound_usd = tally.money.charged_usd + tally.money.reserved_usd + tally.money.possible_usd
-    # Never less than what these items bind: what was spent before would fall below nought.
-    committed_usd = max(committed_usd, bound_usd)
-    return Report(
-        campaign=campaign,
-        made_at=now,
-        manifest=manifest,
-        root=root,
-        profile=profile,
-        rehearsal=rehearsal,
-        elapsed_s=elapsed_s,
-        items=sum(tally.counts.values()),
-        counts=tuple(sorted(tally.counts.items(), key=lambda pair: place(pair[0]))),
-        money=tally.money,
-        earlier_usd=committed_usd - bound_usd,
-        prices=prices,
-        by_provider=tuple(tally.providers[name] for name in sorted(tally.providers)),
-        by_model=tuple(tally.models[name] for name in sorted(tally.models)),
-        by_shot=tuple(tally.shots.values()),
-        groups=_groups(tally, command, selection, committed_usd),
-        clips=tuple(tally.clips),
-        clip_count=tally.clip_count,
-        shared=tally.shared,
-        unwanted=tally.unwanted,
-        adopted=tally.adopted,
-        adopted_usd=tally.adopted_usd,
-        elsewhere_usd=tally.elsewhere_usd,
-    )
+    return tally.report(ReportHead(campaign=campaign, made_at=now, **head))
 
 
 def origin(record: Record) -> str:
@@ -288,7 +360,7 @@ def origin(record: Record) -> str:
 
 
 def _groups(
-    tally: _Tally, command: str, selection: str, committed_usd: Decimal
+    tally: ReportTally, command: str, selection: str, committed_usd: Decimal
 ) -> tuple[Group, ...]:
     held = [each.needed_usd for (state, _), each in tally.groups.items() if state == "held"]
     # The least whole budget under which everything held could be made.

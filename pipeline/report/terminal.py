@@ -21,13 +21,16 @@ from pipeline.domain.states import State
 from pipeline.foreign_text import printable
 from pipeline.report.advice import DONE, in_words
 from pipeline.report.figures import (
+    approved_cost,
     charge_notes,
     charge_text,
     count_text,
     duration,
     estimate,
     native,
+    yield_text,
 )
+from pipeline.report.outcomes import YIELD_COLUMNS, Yield
 from pipeline.report.summary import Group as Cause
 from pipeline.report.summary import Report, Share
 
@@ -35,6 +38,8 @@ _WIDTH = 80
 _BAR = 60
 _CASES_SHOWN = 4
 _MESSAGES_SHOWN = 2
+_YIELDS_SHOWN = 8
+_DETAIL = 26
 _STYLES: Mapping[str, str] = {
     State.DONE: "green",
     State.FAILED: "red",
@@ -67,10 +72,11 @@ def show_summary(
     blocks: list[RenderableType] = [Text(), title]
     if report.items:
         # In the bar each state has its share, and none that exists vanishes.
-        widths = {state: max(1, _BAR * items // report.items) for state, items in report.counts}
+        length = min(_BAR, console.width)
+        widths = {state: max(1, length * items // report.items) for state, items in report.counts}
         largest = max(report.counts, key=lambda pair: pair[1])[0]
         # What rounding left over, or what those raised to one took, is seen least in the largest.
-        widths[largest] += _BAR - sum(widths.values())
+        widths[largest] += length - sum(widths.values())
         bar = Text()
         for state, width in widths.items():
             bar.append(("━" if state == DONE else "╍") * width, _STYLES.get(state, _QUIET))
@@ -81,7 +87,8 @@ def show_summary(
         asides = ((report.shared, "share a purchase"), (report.unwanted, _UNWANTED))
         for number, words in asides:
             counts.append(f"   ({number:,} {words})" if number else "", _QUIET)
-        blocks += [bar, counts, Text(), _costs(report)]
+        blocks += [bar, counts, Text()]
+        blocks += [*_review_blocks(report), _costs(report)]
     blocks += [Text(run)] if run else []
     blocks += [Text(line, _QUIET) for line in charge_notes(report)]
     blocks += [Text(line) for line in report.prices]
@@ -103,6 +110,49 @@ def render_text(report: Report, files: Sequence[str] = ()) -> str:
     written = io.StringIO()
     show_summary(Console(file=written, width=_WIDTH, color_system=None), report, files)
     return "".join(f"{line.rstrip()}\n" for line in printable(written.getvalue()).splitlines())
+
+
+def _review_blocks(report: Report) -> Iterator[RenderableType]:
+    """Yield what an approved clip costs, money by outcome, and yields, where people decide."""
+    if report.is_reviewed:
+        yield from (Text(approved_cost(report.outcomes), "bold"), _outcomes(report), Text())
+        for title, yields in report.outcomes.told_yields:
+            yield from (_yields(title, yields), Text())
+
+
+def _outcomes(report: Report) -> Table:
+    """Return clips and money by outcome; a column of noughts is left out."""
+    total = report.outcomes.total
+    sums = {"charged": total.charged_usd, "reserved": total.reserved_usd}
+    sums |= {"possible": total.possible_usd}
+    shown = [name for name, sum_ in sums.items() if sum_ or name == "charged"]
+    table = _table("outcome", ("clips", *shown))
+    for name, bound in (*report.outcomes.by_outcome.items(), ("together", total)):
+        figures = {
+            "charged": charge_text(bound),
+            "reserved": _or_blank(bound.reserved_usd),
+            "possible": _or_blank(bound.possible_usd),
+        }
+        style = "bold" if name == "together" else ""
+        row = [in_words(name), f"{bound.clips:,}", *(figures[each] for each in shown)]
+        table.add_row(*row, style=style)
+    return table
+
+
+def _yields(title: str, yields: Sequence[Yield]) -> Table:
+    table = _table(title, (*map(in_words, YIELD_COLUMNS), "yield"))
+    for each in yields[:_YIELDS_SHOWN]:
+        counts = [f"{each.clips.get(outcome, 0):,}" for outcome in YIELD_COLUMNS]
+        table.add_row(each.detail[:_DETAIL] or each.name, *counts, yield_text(each))
+    return table
+
+
+def _table(title: str, columns: Sequence[str]) -> Table:
+    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False)
+    table.add_column(title, header_style=_QUIET, no_wrap=True, max_width=28)
+    for name in columns:
+        table.add_column(name, justify="right", header_style=_QUIET, no_wrap=True)
+    return table
 
 
 def _costs(report: Report) -> Table:

@@ -15,7 +15,7 @@ from pipeline.domain import Feature
 from pipeline.domain.states import POLICY, TRANSIENT, FaultKind, Phase, State
 from pipeline.ledger import payload
 from pipeline.ledger.jobs import CHARGED
-from pipeline.ledger.outputs import Clip
+from pipeline.ledger.outputs import Clip, Landing
 from pipeline.ledger.purchases import Booking
 from pipeline.providers.base import Done, Failed, Fault, Pending, TaskRef, Unknown
 from pipeline.run.charges import book_charge, read_charge
@@ -235,15 +235,12 @@ async def _land(active: ActiveJob, fetched: Fetched) -> None:
         fps=media.fps,
         signature=fetched.signature,
     )
-    after = State.OFF_SPEC if fetched.off_spec else State.DONE
-    cause = FaultKind.OFF_SPEC.value if fetched.off_spec else ""
+    found = Landing(state=State.DONE)
+    if fetched.off_spec:
+        cause = FaultKind.OFF_SPEC.value
+        found = Landing(state=State.OFF_SPEC, cause=cause, message=fetched.off_spec)
     landed = await context.ledger.land(
-        active.job,
-        after,
-        clip,
-        campaign=context.campaign,
-        cause=cause,
-        message=fetched.off_spec,
+        active.job, clip, found, campaign=context.campaign, at=active.now()
     )
     context.checkpoint("committed")
     active.set_state(landed.state, cause=landed.cause, message=landed.message)

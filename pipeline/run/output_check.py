@@ -30,10 +30,6 @@ class KnownOutputs(Protocol):
         """Return the plan's output paths in order from after a position on."""
         ...
 
-    def finished_clips(self, *, campaign: str, after: str, limit: int) -> list[Clip]:
-        """Return the clips of the plan in the order of their digests from after one on."""
-        ...
-
     def places(self, digests: Sequence[str]) -> Mapping[str, Sequence[str]]:
         """Return the output paths where these clips were put, whichever campaign they are of."""
         ...
@@ -253,11 +249,18 @@ def inspect(
     while after is not None:
         page = known.views(campaign=campaign, after=after, limit=_PAGE, landed=landed)
         for view in page:
-            judge = look_hidden if hides(view) else look
-            found = judge(view, files, is_known or known.is_known_clip)
+            found = judge_view(view, files, is_known or known.is_known_clip, hides)
             if found is not None:
                 yield found
         after = page[-1].position if len(page) == _PAGE else None
+
+
+def judge_view(
+    view: View, files: Files, known: Callable[[str], bool], hides: Hides
+) -> Found | None:
+    """Return how what stands at a path differs from what should; None if it does not."""
+    judge = look_hidden if hides(view) else look
+    return judge(view, files, known)
 
 
 def look(view: View, files: Files, known: Callable[[str], bool]) -> Found | None:
@@ -314,11 +317,17 @@ def inspect_store(
 
     A Clip holds its bytes all the same, and has the signature it has now; a DamagedClip does not.
     """
-    after: str | None = ""
+    after: int | None = -1
+    looked_at: set[bytes] = set()
     while after is not None:
-        page = known.finished_clips(campaign=campaign, after=after, limit=_PAGE)
+        # In plan order, whose pages are found by an index: what items share is passed over.
+        page = known.views(campaign=campaign, after=after, limit=_PAGE, landed=True)
         wrong = []
-        for clip in page:
+        for clip in (view.clip for view in page if view.clip is not None):
+            digest = bytes.fromhex(clip.sha256)
+            if digest in looked_at:
+                continue
+            looked_at.add(digest)
             path = clip_path(clip.sha256, clip.extension)
             there = files.stat(path)
             if there is not None and there.regular and there.signature == clip.signature:
@@ -327,10 +336,10 @@ def inspect_store(
                 yield replace(clip, signature=there.signature)
             else:
                 wrong.append(DamagedClip(clip=clip, path=path, gone=there is None))
-        placed = known.places([each.clip.sha256 for each in wrong])
+        placed = known.places([each.clip.sha256 for each in wrong]) if wrong else {}
         for damaged in wrong:
             yield replace(damaged, intact=_intact(damaged, placed, files))
-        after = page[-1].sha256 if len(page) == _PAGE else None
+        after = page[-1].position if len(page) == _PAGE else None
 
 
 def _intact(damaged: DamagedClip, placed: Mapping[str, Sequence[str]], files: Files) -> str:

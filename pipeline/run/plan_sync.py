@@ -14,41 +14,34 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from functools import partial
 from itertools import islice
-from typing import Any, Protocol
+from typing import Protocol
 
 import orjson
 
 from pipeline.domain import Budget, Policy, PricedItem, Record
 from pipeline.domain.acceptance import PlaceTotals
 from pipeline.domain.changes import ChangeGroup
+from pipeline.domain.loop_places import LoopTake, PlaceCost
 from pipeline.domain.money import exact_usd
 from pipeline.domain.states import MAKES, UNSETTLED_STATUSES, State, Status, status_of
-from pipeline.findings import Finding, Span, group_findings, has_errors
+from pipeline.findings import Finding, group_findings, has_errors
 from pipeline.ledger import outputs, payload
-from pipeline.ledger.loop_takes import LoopTake, PlaceCost
 from pipeline.ledger.paid_elsewhere import AbsentClip
+from pipeline.ledger.plan_rows import Planned
 from pipeline.ledger.plan_totals import Line, PlanTotals
-from pipeline.ledger.plans import Clash, PlanDraft, Planned
-from pipeline.ledger.price_confirmations import PriceClass, PriceStanding, SeenPrice
+from pipeline.ledger.plans import Clash, PlanDraft
+from pipeline.ledger.price_confirmations import PriceStanding
 from pipeline.ledger.repository import Ledger
 from pipeline.ledger.sql_schema import micro, usd
 from pipeline.run.change_summary import group_changes
-from pipeline.run.output_check import (
-    RESTORED,
-    DamagedClip,
-    Files,
-    Found,
-    Hides,
-    OutputStatus,
-    hide_nothing,
-    inspect,
-    inspect_store,
-)
+from pipeline.run.output_check import DamagedClip, Files, Hides, hide_nothing
+from pipeline.run.plan_files import ChangedOutput, PlanFiles, inspect_files, place_of_item
+from pipeline.run.plan_inputs import PlanInputs, ReservedPrices
 
 _BATCH = 1000
 _USUAL_FORMAT = "mp4"
-_FORMATS = ("mp4", "mov", "webm")
-_LONGEST_FORMAT = max(_FORMATS, key=len)
+FORMATS = ("mp4", "mov", "webm")
+_LONGEST_FORMAT = max(FORMATS, key=len)
 _CLASHES: Mapping[str, str] = {
     "address": "same-address",
     "output": "same-output",
@@ -113,15 +106,6 @@ class Totals:
     low_usd: Decimal
     expected_usd: Decimal
     high_usd: Decimal
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ChangedOutput:
-    """A file at an output path that was a clip when it was put there, and what is changed."""
-
-    path: str
-    """As a person finds it."""
-    change: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -232,6 +216,7 @@ def sync_plan(  # noqa: PLR0913 - what is wanted, by which rules, and where it i
     hides: Hides = hide_nothing,
     rounds: Rounds | None = None,
     under_way: bool = False,
+    inputs: PlanInputs | None = None,
 ) -> PlanSummary:
     """Write a campaign's plan into the ledger; return findings and what the plan comes to.
 
@@ -241,12 +226,13 @@ def sync_plan(  # noqa: PLR0913 - what is wanted, by which rules, and where it i
     one that is everything. `rounds` leave out of the plan the takes that are not wanted now.
     With a run `under_way` nothing is written either, and the summary is empty, where a known item
     is other work by now: a picture may have been replaced since somebody agreed to what is made.
+    `inputs` is what the entries are made from, kept beside the plan (`plan_reuse.keep_plan`).
     """
     findings: list[Finding] = []
-    seen, paths, count = ledger.seen_prices(), _Paths(campaign, files), 0
+    prices, paths, count = ReservedPrices(ledger.seen_prices()), PlannedPaths(campaign, files), 0
     purchases = (policy or Policy()).purchases
     with ledger.draft_plan(campaign, purchases=purchases) as draft:
-        rows = paths.watching(_plan_rows(entries, findings, seen))
+        rows = paths.watching(plan_rows(entries, findings, prices))
         while batch := list(islice(rows, _BATCH)):
             findings += [_clash(clash) for clash in draft.add(batch)]
             count += len(batch)
@@ -260,40 +246,41 @@ def sync_plan(  # noqa: PLR0913 - what is wanted, by which rules, and where it i
         if choice is not None and not has_errors(findings):
             draft.choose(choice)
             findings += choice.findings()
-        disk = _Disk() if files is None else _inspect_files(draft, campaign, files, hides)
+        disk = PlanFiles() if files is None else inspect_files(draft, campaign, files, hides)
         findings += disk.foreign
+        draft.note_files(disk.signatures, disk.placed)
         if has_errors(findings) or (under_way and draft.reworked):
             draft.drop()
             return PlanSummary(campaign=campaign, findings=group_findings(findings))
         summary = replace(
-            _summary(campaign, draft.totals(), findings, count=count),
+            summarize(campaign, draft.totals(), findings, count=count),
             changed=draft.changed,
             changes=group_changes(draft.iter_changes()),
-            restore=disk.restore,
-            hide=disk.hide,
-            changed_outputs=tuple(disk.changed),
-            damaged_clips=tuple(disk.damaged),
+            **disk.told,
         )
-        draft.publish()
+        draft.publish(
+            inputs.standing_plan(findings, prices, count, paths.file_like) if inputs else None
+        )
     return summary
 
 
 def refresh_summary(admission: PlanSummary, ledger: Ledger) -> PlanSummary:
     """Return what an admitted plan comes to as the ledger stands now."""
     totals = ledger.plan_totals(admission.campaign)
-    now = _summary(admission.campaign, totals, (), count=admission.items)
+    now = summarize(admission.campaign, totals, (), count=admission.items)
     return replace(admission, lines=now.lines, others=now.others, committed_usd=now.committed_usd)
 
 
 def latest_plan(ledger: Ledger, campaign: str) -> PlanSummary:
     """Return how the campaign's latest plan stands now, as admitting it again would tell it."""
     totals = ledger.plan_totals(campaign)
-    return _summary(campaign, totals, (), count=sum(line.items for line in totals.lines))
+    return summarize(campaign, totals, (), count=sum(line.items for line in totals.lines))
 
 
-def _summary(
+def summarize(
     campaign: str, totals: PlanTotals, findings: Sequence[Finding], *, count: int
 ) -> PlanSummary:
+    """Return what a plan comes to that is in the ledger, with its findings."""
     return PlanSummary(
         campaign=campaign,
         findings=group_findings(findings),
@@ -334,34 +321,25 @@ def _stands(line: Line) -> Status:
     return status_of(line.state, again=line.again, shared=False, changed=line.changed)
 
 
-def _plan_rows(
-    entries: Iterable[PricedItem | Finding],
-    findings: list[Finding],
-    seen: Mapping[PriceClass, SeenPrice],
+def plan_rows(
+    entries: Iterable[PricedItem | Finding], findings: list[Finding], prices: ReservedPrices
 ) -> Iterator[Planned]:
+    """Yield the items as lines of the ledger, numbered; findings go to the list."""
     position = 0
     for entry in entries:
         if isinstance(entry, Finding):
             findings.append(entry)
             continue
-        yield _row(entry, position, seen)
+        yield _row(entry, position, prices)
         position += 1
 
 
-def _row(entry: PricedItem, position: int, seen: Mapping[PriceClass, SeenPrice]) -> Planned:
+def _row(entry: PricedItem, position: int, prices: ReservedPrices) -> Planned:
     item = entry.item
     kept = payload.dump_item(entry)
-    price, mode, kind = entry.price, item.settings.mode, item.kind.value
-    low = expected = high = None
-    if price is not None:
-        low, expected, high = map(micro, (price.low_usd, price.expected_usd, price.high_usd))
-    known = seen and seen.get(
-        PriceClass(provider=item.provider, model=item.model, mode=mode, kind=kind)
-    )
-    # At what the price was seen to be, if that is more than the price list says.
-    if known and known.charged_microusd:
-        expected = known.amount_to_reserve(expected, item.spec.seconds)
-        high = known.amount_to_reserve(high, item.spec.seconds)
+    mode, kind = item.settings.mode, item.kind.value
+    of = (item.provider, item.model, mode, kind, item.spec.seconds)
+    low, expected, high = prices.reserve(of, entry.price)
     return Planned(
         position=position,
         address=item.address,
@@ -382,12 +360,12 @@ def _row(entry: PricedItem, position: int, seen: Mapping[PriceClass, SeenPrice])
         payload_digest=hashlib.sha256(kept).hexdigest(),
         payload=kept,
         alternatives=item.key.alternatives,
-        fallbacks=tuple([_row(other, position, seen) for other in entry.fallbacks]),
+        fallbacks=tuple([_row(other, position, prices) for other in entry.fallbacks]),
         places=partial(payload.dump_places, item),
     )
 
 
-class _Paths:
+class PlannedPaths:
     """Watches output paths go by: what is too long for the disk, and folders named like files."""
 
     def __init__(self, campaign: str, files: Files | None) -> None:
@@ -407,13 +385,13 @@ class _Paths:
                 finding = Finding(
                     slug="path-too-long",
                     message=f"the output path of {planned.address} is too long: {wrong}",
-                    span=_place(orjson.loads(planned.payload)),
+                    span=place_of_item(orjson.loads(planned.payload)),
                     hint="shorten the output path, or choose another --root",
                 )
                 self._too_long.append(finding)
             for folder in _folders(planned.output_folded):
                 stem, dot, extension = folder.rpartition(".")
-                if dot and extension in _FORMATS:
+                if dot and extension in FORMATS:
                     self.file_like.setdefault(f"{stem}.{outputs.EXTENSION}", planned)
             yield planned
 
@@ -438,7 +416,7 @@ def fold_path(path: str) -> str:
 
 
 def _clash(clash: Clash) -> Finding:
-    here, there = _place(clash.payload), _place(clash.other_payload)
+    here, there = place_of_item(clash.payload), place_of_item(clash.other_payload)
     text = {
         "address": f"two items have the address {clash.address}",
         "output": f"{clash.address} and {clash.other} have the same output path {clash.output}",
@@ -461,85 +439,6 @@ def _rows_over(draft: PlanDraft, budget: Budget | None) -> Iterator[Finding]:
             slug="over-row-budget",
             message=f"row {row_key} may cost {exact_usd(usd(total))} USD, over"
             f" {exact_usd(budget.per_row_usd)} USD",
-            span=_place(kept),
+            span=place_of_item(kept),
             hint="raise budget.per_row, or ask for less",
         )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Disk:
-    """What was found at the plan's output paths and in its store."""
-
-    restore: int = 0
-    hide: int = 0
-    foreign: Sequence[Finding] = ()
-    changed: Sequence[ChangedOutput] = ()
-    damaged: Sequence[DamagedClip] = ()
-
-
-def _inspect_files(draft: PlanDraft, campaign: str, files: Files, hides: Hides) -> _Disk:
-    """Look at the plan's files; what was touched and is right is written down, to be known again.
-
-    The store first: what may be a copy of it is only compared with what it should be.
-    """
-    damaged, foreign, changed, restore, hide = [], [], [], 0, 0
-    for clip in inspect_store(draft, campaign=campaign, files=files):
-        if isinstance(clip, DamagedClip):
-            damaged.append(clip)
-        else:
-            draft.sign(clip.sha256, clip.signature)
-    for found in inspect(draft, campaign=campaign, files=files, hides=hides):
-        view, there = found.view, found.stat
-        if found.standing in {OutputStatus.FOREIGN, OutputStatus.BLOCKED}:
-            foreign.append(_foreign(found, files, _place(draft.payload_of(view.item_id))))
-            continue
-        if found.standing in _RIGHT_BYTES and there:
-            # The mode that was written first stays: else a person's change is told only once.
-            mode = there.mode if view.mode is None else view.mode
-            draft.place(view, there.signature, mode)
-        if found.standing in _CHANGES and view.selected:
-            changed.append(_changed_output(found, files))
-        restore += view.selected and found.standing in RESTORED
-        hide += view.selected and found.standing is OutputStatus.SURPLUS
-    return _Disk(restore=restore, hide=hide, foreign=foreign, changed=changed, damaged=damaged)
-
-
-def _changed_output(found: Found, files: Files) -> ChangedOutput:
-    if found.standing is OutputStatus.CHANGED_MODE:
-        mode = found.stat.mode if found.stat else 0
-        change = f"its permissions are {mode:o} now, not {found.view.mode or 0:o}"
-    elif found.stat and found.stat.regular:
-        change = "its content is another now"
-    else:
-        change = "it is no regular file any more"
-    return ChangedOutput(path=files.display_path(found.view.path), change=change)
-
-
-def _foreign(found: Found, files: Files, span: Span) -> Finding:
-    """Say that a file is in the way; adopting it is a way out only where a clip is still wanted."""
-    view, there, path = found.view, found.stat, found.view.path
-    fate = "is not a clip of this ledger"
-    if view.placed:
-        fate = "was changed since its clip was put there, and another clip is to be put there"
-    hint = "move it away, or change the output path: it is never overwritten"
-    if found.standing is OutputStatus.BLOCKED:
-        path, fate = files.in_the_way(path), f"is a file, and {view.address} needs a folder there"
-    elif view.clip is None and there and there.regular:
-        hint = (
-            "if it is this item's clip, `callsheet store adopt` takes it in without buying it;"
-            " else change the output path: it is never overwritten"
-        )
-    return Finding(
-        slug="foreign-file",
-        message=f"{files.display_path(path)} {fate}",
-        span=span,
-        hint=hint,
-    )
-
-
-_RIGHT_BYTES = frozenset({OutputStatus.UNRECORDED, OutputStatus.CHANGED_MODE})
-_CHANGES = frozenset({OutputStatus.CHANGED, OutputStatus.CHANGED_MODE})
-
-
-def _place(kept: Mapping[str, Any]) -> Span:
-    return Span(**(kept["origin"]["row"] or kept["origin"]["shot"]))

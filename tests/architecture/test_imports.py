@@ -11,7 +11,7 @@ SHARED = tuple(
     f"pipeline.{name}"
     for name in (
         *("domain", "errors", "findings", "schemas", "clock"),
-        *("foreign_text", "allowed_paths", "file_content", "web_addresses"),
+        *("foreign_text", "allowed_paths", "file_content", "web_addresses", "lettering"),
     )
 )
 MAY_IMPORT: Mapping[str, tuple[str, ...]] = {

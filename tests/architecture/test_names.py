@@ -139,7 +139,7 @@ def _participles() -> Iterator[str]:
             continue
         first, _, rest = name.strip("_").partition("_")
         is_participle = first in PARTICIPLES or (first.endswith("ed") and first not in PRESENT)
-        # `finished_clips` is a noun with its adjective; `told` and `written_off` are neither.
+        # `finished_jobs` is a noun with its adjective; `told` and `written_off` are neither.
         if is_participle and (not rest or rest.partition("_")[0] in PARTICLES):
             yield f"participle {place.partition('/')[0]} {name}"
 

@@ -11,17 +11,31 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from tests.bench import clips, durable, inflight, lanes, overhead, plan, startup
+from tests.bench import (
+    clips,
+    durable,
+    inflight,
+    lanes,
+    noop,
+    overhead,
+    page,
+    plan,
+    report,
+    startup,
+)
 from tests.bench.bench import Bench, print_falls, print_figures, print_head
 
 BENCHES: Sequence[Bench] = (
     startup.BENCH,
     plan.BENCH,
+    noop.BENCH,
     lanes.BENCH,
     overhead.BENCH,
     clips.BENCH,
     inflight.BENCH,
     durable.BENCH,
+    report.BENCH,
+    page.BENCH,
 )
 """In the order of the table. A new one is a module with a `BENCH`, and its place here."""
 _FULL_RUNS = 5

@@ -46,14 +46,17 @@ class Page:
         """Everything the console got: errors, failed loads, policy violations."""
         self.dialogs: list[str] = []
         """The kinds of dialogs that were shown; each was agreed to."""
+        self._file: Path | None = None
 
     def attach(self) -> None:
         """Open a tab, with the network off."""
         target = self._call("Target.createTarget", url="about:blank")["targetId"]
         found = self._call("Target.attachToTarget", targetId=target, flatten=True)
         self._session = found["sessionId"]
-        for domain in ("Runtime", "Log", "Page", "Network"):
+        for domain in ("Runtime", "Log", "Page"):
             self._call(f"{domain}.enable")
+        # Else the page's process keeps a copy of all that it loads, for whoever debugs it.
+        self._call("Network.enable", maxTotalBufferSize=1, maxResourceBufferSize=1)
 
     def open(
         self, target: Path | str, *, width: int = 1280, height: int = 2400, dark: bool = False
@@ -89,10 +92,11 @@ class Page:
         assert "exceptionDetails" not in answer, answer
         return answer["result"].get("value")
 
-    def until(self, condition: str) -> None:
+    def until(self, condition: str, patience_s: int = 20) -> None:
         """Wait until a condition holds, looked at whenever the page is drawn."""
         self.value(
-            "new Promise((done, fail) => { const end = performance.now() + 20000;"
+            "new Promise((done, fail) => { const end = performance.now()"
+            f" + {patience_s * 1000};"
             f" const look = () => ({condition}) ? done() : performance.now() > end"
             f" ? fail(new Error({json.dumps(condition)})) : setTimeout(look, 20); look(); }})"
         )
@@ -112,9 +116,58 @@ class Page:
         node = self._call("DOM.querySelector", nodeId=root, selector=selector)["nodeId"]
         self._call("DOM.setFileInputFiles", nodeId=node, files=[str(file)])
 
+    def tab_to(self, selector: str) -> None:
+        """Press Tab until what is named has the focus, as who has no pointer does."""
+        for _ in range(100):
+            self.press("Tab")
+            if self.value(f"document.activeElement.matches({json.dumps(selector)})"):
+                return
+        raise AssertionError(selector)
+
+    def answer_file_dialog(self, file: Path) -> None:
+        """Choose a file in the next dialog that asks for one."""
+        self._file = file
+        self._call("Page.setInterceptFileChooserDialog", enabled=True)
+
     def download_to(self, folder: Path) -> None:
         """Have what the page downloads arrive in a folder, without asking."""
         self._call("Page.setDownloadBehavior", behavior="allow", downloadPath=str(folder))
+
+    def before_scripts(self, script: str) -> None:
+        """Run a script in each page that is opened from now on, before any of its own."""
+        self._call("Page.addScriptToEvaluateOnNewDocument", source=script)
+
+    def cpu_ms(self) -> float:
+        """Return the CPU time that the pages' processes have taken so far."""
+        return 1000 * sum(float(each["cpuTime"]) for each in self._renderers())
+
+    def memory_mb(self) -> dict[str, float]:
+        """Return what the page's process holds: `rss`, its share `pss`, and the script's `heap`."""
+        self._call("HeapProfiler.collectGarbage")
+        # Of several, the one that has worked most: another is kept in reserve.
+        page = max(self._renderers(), key=lambda each: each["cpuTime"])
+        rollup = Path(f"/proc/{page['id']}/smaps_rollup").read_text("utf-8")
+        lines = (line.split() for line in rollup.splitlines()[1:])
+        kilobytes = {name: int(number) for name, number, *_ in lines}
+        heap = self._call("Runtime.getHeapUsage")["usedSize"]
+        read = {"rss": kilobytes["Rss:"] / 1024, "pss": kilobytes["Pss:"] / 1024}
+        return {**read, "heap": heap / (1 << 20)}
+
+    def _renderers(self) -> list[dict[str, Any]]:
+        session, self._session = self._session, ""
+        try:
+            processes = self._call("SystemInfo.getProcessInfo")["processInfo"]
+        finally:
+            self._session = session
+        return [each for each in processes if each["type"] == "renderer"]
+
+    def until_file(self, file: Path) -> None:
+        """Wait until a download is there, whole: it has another name until then."""
+        for _ in range(400):
+            if file.exists():
+                return
+            self.value("new Promise((done) => setTimeout(done, 50))")
+        raise AssertionError(file)
 
     def screenshot(self, target: Path) -> None:
         """Save what is to be seen as PNG."""
@@ -155,6 +208,8 @@ class Page:
             case {"method": "Page.javascriptDialogOpening", "params": {"type": kind}}:
                 self.dialogs.append(kind)
                 self._send("Page.handleJavaScriptDialog", accept=True)
+            case {"method": "Page.fileChooserOpened", "params": {"backendNodeId": node}}:
+                self._send("DOM.setFileInputFiles", backendNodeId=node, files=[str(self._file)])
             case {"method": "Runtime.consoleAPICalled", "params": {"type": kind, "args": args}}:
                 self.complaints.append(f"{kind}: {args}")
             case _:

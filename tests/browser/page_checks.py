@@ -45,7 +45,7 @@ CLIPPED = """
   .filter((e) => e.scrollWidth > e.clientWidth + 1 || e.scrollHeight > e.clientHeight + 1)
   .map((e) => e.outerHTML.slice(0, 160))
 """
-LOADED = "[...document.querySelectorAll('.tile img')].every((i) => i.complete && i.naturalWidth)"
+DRAWN = "[...document.querySelectorAll('.poster')].every((each) => 'drawn' in each.dataset)"
 
 
 def show(page: Page, view: str) -> None:

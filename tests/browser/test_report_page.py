@@ -17,7 +17,7 @@ from pipeline.report.html import poster_path, to_html
 from pipeline.report.page_data import PageSource
 from pipeline.report.summary import summarise
 from tests.browser.chromium import FOUND, Page, chromium
-from tests.browser.page_checks import CLIPPED, LOADED, PALE, VIEWS, accessibility_faults, show
+from tests.browser.page_checks import CLIPPED, DRAWN, PALE, VIEWS, accessibility_faults, show
 from tests.unit.media.clips import write_clip
 from tests.unit.report.records import NOON, done, failed, held
 from tests.unit.report.tables import table
@@ -123,6 +123,17 @@ def test_every_view_can_be_used_by_everybody(browser: Page, page_file: Path, *, 
         found[view] = accessibility_faults(browser) + browser.value(PALE)
     browser.value("document.getElementById('help').showModal()")
     found["help"] = accessibility_faults(browser)
+    browser.press("Escape")
+    show(browser, "clips")
+    browser.value("document.getElementById('more-button').click()")
+    browser.value("document.querySelector('[data-dimension=cell]').click()")
+    found["values of a filter"] = accessibility_faults(browser) + browser.value(PALE)
+    browser.press("Escape")
+    show(browser, "sitting")
+    browser.press("l", "r")
+    browser.until("!document.getElementById('reasons').hidden")
+    found["reasons, and what is not saved"] = accessibility_faults(browser) + browser.value(PALE)
+    browser.value("localStorage.clear()")
 
     assert {} == {view: faults for view, faults in found.items() if faults}
     assert [] == browser.complaints
@@ -139,8 +150,8 @@ def test_nothing_is_cut_off(browser: Page, page_file: Path, width: int) -> None:
         assert [] == browser.value(CLIPPED), view
         assert browser.value("document.documentElement.scrollWidth") <= width, view
         if view == "clips":
-            browser.until(LOADED)
-            assert browser.value("document.querySelectorAll('.tile img').length") >= FILMED - 1
+            browser.until(DRAWN)
+            assert browser.value("document.querySelectorAll('.tile .poster').length") >= FILMED - 1
 
 
 def test_markup_stays_text(page: Page) -> None:
@@ -302,6 +313,125 @@ def test_the_grid_is_walked_by_keyboard(page: Page) -> None:
     assert "spin[SKU-1,calm]#2" == page.value(
         "document.getElementById('sitting-title').textContent"
     )
+
+
+def test_filters_agree_with_asking_every_clip(page: Page) -> None:
+    """After any changes of chips, words and decisions, what is shown fits all of them."""
+    differ = page.value("""(async () => {
+      const chosen = { cell: new Set(), take: new Set(), status: new Set(), decision: new Set() };
+      const read = { cell: (c) => c.cell, take: (c) => String(c.take),
+        status: (c) => spoken(c.state), decision: (c) => Decisions.wordOf(c) };
+      const values = { cell: ['calm', 'bold'], take: ['1', '2'], status: ['done', 'failed'],
+        decision: ['waiting', 'approved', 'not needed'] };
+      const words = ['', 'turns', 'RUNNER turns', 'sku-1 m', 'nobody'];
+      const text = (c) => [c.address, c.path, c.message, Data.promptOf(c), c.provider,
+        spoken(c.state), ...c.tags, ...c.axes, ...c.row.values].join('\\n').toLowerCase();
+      const search = document.getElementById('search');
+      const found = [];
+      let seed = 7;
+      const chance = (n) => (seed = (seed * 48271) % 2147483647) % n;
+      for (let n = 0; n < 200; n += 1) {
+        const [name] = Object.keys(chosen).slice(chance(4));
+        const value = values[name][chance(values[name].length)];
+        if (n % 3 === 0) {
+          search.value = words[chance(words.length)];
+          Filters.search();
+        } else if (n % 20 === 1) {
+          if (chance(2)) await Decisions.record(Data.clips[chance(4)], 'approved');
+          else await Decisions.undo();
+        } else {
+          if (!chosen[name].delete(value)) chosen[name].add(value);
+          const where = name === 'decision' ? `[data-value="${value}"]` : '';
+          if (where) document.querySelector(`#decisions ${where}`).click();
+          else {
+            document.querySelector(`[data-dimension=${name}]`).click();
+            [...document.querySelectorAll('.values:popover-open label')]
+              .find((each) => each.children[1].textContent === value).click();
+            document.querySelector('.values:popover-open').hidePopover();
+          }
+        }
+        const expected = Data.clips.filter((c) =>
+          Object.entries(chosen).every(([key, set]) => !set.size || set.has(read[key](c))) &&
+          search.value.toLowerCase().split(/\\s+/).every((word) => text(c).includes(word)));
+        if (String(Filters.matching().map((c) => c.n)) !== String(expected.map((c) => c.n))) {
+          found.push([n, name, value, search.value]);
+        }
+      }
+      return found;
+    })()""")
+
+    assert [] == differ
+
+
+def test_a_clip_that_comes_later_can_be_decided(page: Page) -> None:
+    """One that was made since the page was loaded waits, and takes a decision like the others."""
+    words = page.value("""(async () => {
+      const [clip, model] = [Data.clips[4], Data.clips[3]];
+      const word = () => [Decisions.wordOf(clip), Filters.matching().includes(clip)];
+      Filters.only('decision', 'waiting');
+      const words = [word()];
+      const { row, axes, references } = clip;
+      Data.take({ ...clip, row, references: references.map((n) => Data.pictures[n]),
+        axes: Object.fromEntries(Data.axes.map((axis, n) => [axis, axes[n]])),
+        prompt: Data.promptOf(clip), state: 'done', path: model.path, sha256: model.sha256,
+        key: 'f'.repeat(64) });
+      Decisions.renew();
+      Pages.renew([clip]);
+      words.push(word());
+      await Decisions.record(clip, 'approved');
+      words.push(word());
+      return words;
+    })()""")
+
+    assert [["no clip", False], ["waiting", True], ["approved", False]] == words
+
+
+def test_all_of_it_is_done_by_keys_alone(page: Page, tmp_path: Path) -> None:
+    """Grid, search, filter, sitting, decisions, comparison, export, import: without a pointer."""
+    page.download_to(tmp_path)
+    title = "document.getElementById('sitting-title').textContent"
+    page.tab_to("nav [data-view=clips]")
+    page.press("Enter")
+    page.press("/", *"calm")
+    page.until("document.querySelectorAll('.tile').length === 4")
+    page.press("Escape")
+    page.tab_to("[data-dimension=status]")
+    page.press("Enter")
+    page.until("document.activeElement.matches('.values:popover-open input')")
+    page.press(" ", "Escape")
+    page.until("document.getElementById('shown').textContent === '3 of 7 clips'")
+    page.tab_to(".tile")
+    page.press("Enter")
+    page.until(f"{title} === 'spin[SKU-1,calm]#1'")
+
+    page.press("a")
+    page.until(f"{title} === 'spin[SKU-2,calm]#1'")
+    page.press("l")
+    page.until(f"{WORDS}[3] === 'later'")
+    page.press("u")
+    page.until(f"{WORDS}[3] === 'waiting'")
+    page.press("r", "2")
+    page.until(f"{WORDS}[3] === 'rejected'")
+    page.press("ArrowLeft", "c")
+    page.until("document.body.dataset.view === 'comparison'")
+    page.press("2")
+    page.until(f"{WORDS}[1] === 'approved'")
+    decided = page.value(WORDS)
+
+    page.tab_to("#export")
+    page.press("Enter")
+    page.until("document.getElementById('unsaved').hidden")
+    exported = tmp_path / "spring.decisions.json"
+    page.until_file(exported)
+    page.value("localStorage.clear()")
+    page.open(page.value("location.href.replace(/#.*/, '')"))
+    assert decided != page.value(WORDS)
+    page.answer_file_dialog(exported)
+    page.tab_to("#import")
+    page.press("Enter")
+    page.until("!document.getElementById('import-result').hidden")
+    assert decided == page.value(WORDS)
+    assert [] == page.complaints
 
 
 def test_thousands_of_clips_cost_what_is_in_sight(

@@ -13,6 +13,8 @@ from pipeline.api.loaded_campaign import load_campaign
 from pipeline.api.project_file import project_of
 from pipeline.cli.command_line import invoke
 from pipeline.domain.states import Exit
+from tests.processes import run_callsheet
+from tests.sandboxes import Sandbox
 
 MANIFEST = """\
 callsheet: 1
@@ -136,3 +138,22 @@ def test_a_run_calls_it_and_keeps_its_exit_code(
     (project / "told").unlink()
     assert 0 == invoke(run)
     assert not (project / "told").exists()
+
+
+def test_a_round_that_waits_calls_it_without_the_key(manifest: Path, sandbox: Sandbox) -> None:
+    """A real run with a key, all three hooks named: exit 20 calls `waiting`, with what waits."""
+    project = manifest.parents[1]
+    hooks = (f'{name} = ["sh", "-c", "env > told"]' for name in ("done", "waiting", "stopped"))
+    (project / "callsheet.toml").write_text("\n".join(("[on]", *hooks, "")), "utf-8")
+    manifest.write_text(MANIFEST + "accept: {takes: 2, spend: 1.00 USD}\n", "utf-8")
+    keys = {"RUNWARE_API_KEY": "key-of-the-team", "SPARE": "key-of-the-team", "CHAT": "here"}
+    url = f"--base-url=runware={sandbox.base_urls['runware']}"
+
+    ran = run_callsheet(["run", str(manifest), "--yes", url], keys)
+
+    assert 20 == ran.returncode, ran.stdout + ran.stderr
+    told = _environment(project)
+    facts = {"EVENT": "waiting", "EXIT_CODE": "20", "WAITING": "2", "DONE": "2", "REHEARSAL": ""}
+    assert {f"CALLSHEET_{name}": value for name, value in facts.items()}.items() <= told.items()
+    assert "here" == told["CHAT"]
+    assert "key-of-the-team" not in (project / "told").read_text("utf-8")

@@ -18,10 +18,11 @@ import pytest
 from PIL import Image
 
 from pipeline.api.campaign_plan import sync_campaign
-from pipeline.api.campaign_report import campaign_report
+from pipeline.api.campaign_report import begin_tally, finish_report
 from pipeline.api.campaign_request import CampaignRequest, RunSettings, SpendLimit
 from pipeline.api.campaign_run import Run, RunScope
 from pipeline.api.loaded_campaign import load_campaign
+from pipeline.api.places import CampaignReading
 from pipeline.api.project_file import project_of
 from pipeline.api.provider_access import providers_at_work
 from pipeline.ledger.repository import Ledger
@@ -129,7 +130,7 @@ def _make(
         code = asyncio.run(
             _outcome(Run(campaign, settings, RunScope(ledger=ledger, providers=names)))
         )
-        report = campaign_report(ledger.records(campaign.name), campaign, ledger)
+        report = finish_report(CampaignReading(campaign, ledger), begin_tally(campaign))
     return code, [Decimal(task["usd"]) for task in sandbox.tasks(provider)], report.prices
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 import shutil
 import signal
@@ -16,7 +17,7 @@ import pytest
 from pipeline.plan.decision_text import read_decisions
 from tests.browser.chromium import FOUND, Page, chromium
 from tests.browser.decision_journal import REFUSED, Journal
-from tests.browser.page_checks import CLIPPED, LOADED, VIEWS, accessibility_faults, show
+from tests.browser.page_checks import CLIPPED, DRAWN, PALE, VIEWS, accessibility_faults, show
 from tests.browser.serving import serving
 from tests.cli.conftest import SHOP_KEY
 from tests.cli.edits import swap
@@ -27,6 +28,16 @@ needs_browser = pytest.mark.skipif(FOUND is None, reason="no Chromium on this ma
 CLIPS = 6
 WORDS = "Data.clips.map((clip) => Decisions.wordOf(clip))"
 SAID = "document.getElementById('sitting-word').textContent"
+STALE = """(() => {
+  const real = fetch;
+  Object.assign(window, { answered: 0, stale: null });
+  window.fetch = async (url, how) => {
+    if (!url.includes('changes')) return real(url, how);
+    const told = await (await real(url, how)).json();
+    answered += 1;
+    return Response.json(stale ? { ...told, ...stale } : told);
+  };
+})()"""
 FILE = "shop.decisions.yaml"
 SENT = {"address": "tag[A]#1", "take": 1, "key": "a", "sha256": "b", "verdict": "approved"}
 
@@ -92,8 +103,8 @@ def test_the_page_is_the_one_of_the_folder(shop: Path, browser: Page) -> None:
             show(browser, view)
             assert [] == browser.value(CLIPPED), view
             if view == "clips":
-                browser.until(LOADED)
-                assert browser.value("document.querySelectorAll('.tile img').length") == CLIPS
+                browser.until(DRAWN)
+                assert browser.value("document.querySelectorAll('.tile .poster').length") == CLIPS
         browser.value("Pages.look(Data.byAddress.get('spin[A]#1'))")
         browser.until("[...document.querySelectorAll('#references img')].some(i => i.naturalWidth)")
         browser.until("document.querySelector('#stage video').currentTime > 0.1")
@@ -114,6 +125,68 @@ def test_the_page_is_the_one_of_the_folder(shop: Path, browser: Page) -> None:
         assert [] == browser.complaints
         process.send_signal(signal.SIGTERM)
         assert 0 == process.wait(20)
+
+
+@needs_browser
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+def test_every_view_that_is_served_can_be_used_by_everybody(
+    finished: Path, browser: Page, *, dark: bool
+) -> None:
+    """No view of the served page has a violation that axe-core finds, in either scheme."""
+    with serving("pipeline", "review", "shop.yaml", folder=finished) as (_, address):
+        # The page before this one may still ask a server that is gone.
+        browser.open("about:blank")
+        browser.complaints.clear()
+        browser.open(address, dark=dark, height=900)
+        found = {}
+        for view in VIEWS:
+            show(browser, view)
+            found[view] = accessibility_faults(browser) + browser.value(PALE)
+
+        assert {} == {view: faults for view, faults in found.items() if faults}
+        assert [] == browser.complaints
+
+
+@needs_browser
+def test_the_timeline_has_each_phase_of_a_job(finished: Path, browser: Page) -> None:
+    """Sent, taken, ended, fetched: each has its time, in this order, and its line in the chart."""
+    (page,) = (finished / "outputs").rglob("report/index.html")
+    browser.open(page)
+    times = browser.value(
+        "Data.clips.map((clip) => ['submitted', 'accepted', 'finished', 'fetched']"
+        ".map((name) => clip[name]))"
+    )
+    assert [sorted(each) for each in times] == times
+    show(browser, "charts")
+    lines = "document.querySelector('#jobs-chart path.{}').getAttribute('d').match(/H/g)?.length"
+    drawn = {name: browser.value(lines.format(name)) for name in ("queue", "run", "fetch", "open")}
+    assert {"queue": CLIPS, "run": CLIPS, "fetch": CLIPS, "open": None} == drawn
+    caption = browser.value("document.querySelector('#jobs-chart figcaption').innerText")
+    assert 3 == caption.count("at the median")
+
+
+@needs_browser
+def test_an_answer_from_before_a_decision_takes_none_back(
+    finished: Path, browser: Page, tmp_path: Path
+) -> None:
+    """The page asks what changed while it decides: what the server had before is not believed."""
+    words = ("tests.browser.decision_journal", "shop.yaml", str(tmp_path / "journal"))
+    with serving(*words, folder=finished) as (_, address):
+        browser.open(f"{address}#view=sitting")
+        browser.value(STALE)
+        browser.value("stale = {version: 1e6, saved: 0, parts: {decisions: []}, gone: []}")
+        browser.press("a")
+        browser.until("Decisions.isSettled()")
+        browser.value("answered = 0")
+        browser.until("answered > 1")
+        assert 1 == browser.value(f"{WORDS}.filter((word) => word === 'approved').length")
+
+        # What it did not believe it asks for again, and is told of it once the server has looked.
+        browser.value("stale = null; answered = 0")
+        browser.until("answered > 1")
+        assert 1 == browser.value(f"{WORDS}.filter((word) => word === 'approved').length")
+        journal = Journal(tmp_path / "journal").in_force()
+        assert ["approved"] == [each["verdict"] for each in journal]
 
 
 @needs_browser
@@ -160,6 +233,11 @@ def test_a_conflict_is_shown_and_a_clip_made_anew_is_refused(
         browser.until("Decisions.isSettled()")
         browser.value("Pages.look(Data.byAddress.get('tag[A]#1'))")
         assert browser.value(SAID).startswith("later · saved by ")
+        seen = browser.value(
+            "(({address, take, key, sha256}) => ({address, take, key, sha256, verdict: 'approved',"
+            " reason: '', note: '', at: '2026-11-29T12:00:00Z', replaces: []}))"
+            "(Data.byAddress.get('tag[A]#1'))"
+        )
 
         swap("{{ cup.name }} for", "{{ cup.name }}, new, for")(shop)
         url = f"--base-url=runware={sandbox.base_urls['runware']}"
@@ -173,16 +251,25 @@ def test_a_conflict_is_shown_and_a_clip_made_anew_is_refused(
             aside.rename(original)
         assert 0 == made.returncode, made.stdout + made.stderr
         before = (shop / FILE).read_bytes()
+        # While it is made there is none; the page may have seen that too.
+        now = "Data.byAddress.get('tag[A]#1').sha256"
+        browser.until(f"{now} && {now} !== '{seen['sha256']}'")
+        assert "another clip is there by now" == browser.value(SAID)
+        browser.press("a")
+
+        why = "There is another clip at tag[A]#1 by now: look at it first"
+        assert why in browser.value("document.getElementById('announcement').textContent")
+        # A page that does not know it yet is refused by the server.
+        told = browser.value(
+            "fetch('../decisions', {method: 'POST', headers: {'Content-Type': 'application/json'},"
+            f" body: JSON.stringify({json.dumps(seen)})}}).then((answer) => answer.text())"
+        )
+        assert "there is another clip at tag[A]#1 by now: load the page again" in told
+        assert before == (shop / FILE).read_bytes()
+        assert "waiting" == browser.value(SAID)
         browser.press("a")
         browser.until("Decisions.isSettled()")
-
-        why = "there is another clip at tag[A]#1 by now: load the page again"
-        assert why in browser.value("document.getElementById('unsaved-text').textContent")
-        assert why in browser.value("document.getElementById('announcement').textContent")
-        assert browser.value(SAID).startswith("later · saved by ")
-        assert before == (shop / FILE).read_bytes()
-        browser.open(f"{address}#view=overview")
-        assert "waiting" == browser.value("Decisions.wordOf(Data.byAddress.get('tag[A]#1'))")
+        assert "approved" == browser.value("Decisions.wordOf(Data.byAddress.get('tag[A]#1'))")
 
 
 @needs_browser

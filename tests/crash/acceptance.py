@@ -38,6 +38,8 @@ _PROVIDER = "runware"
 _CELLS = ("front", "side", "top")
 _FREE_FAULTS = ("throttled", "drop", "truncated-download", "expired-link")
 _HURRY = 5.0
+_PATIENCE_S = 600
+"""How long a page that goes on is waited for: the machine may do much else."""
 _RUNS_A_ROUND = 12
 _ADDRESS = re.compile(r"clip\[(?P<row>\d+),(?P<cell>\w+)\]#(?P<take>\d+)")
 _MANIFEST = """\
@@ -168,22 +170,38 @@ class AcceptanceDrill:
 
     def _make_a_round(self, chance: Random, began: float) -> int:
         """Run until it ends by itself, killed up to a few times before; return its exit code."""
-        for _ in range(_RUNS_A_ROUND):
+        codes: list[int | None] = []
+        while len(codes) < _RUNS_A_ROUND:
             process = self._start(began)
             # The kills are spread over the first rounds; a run that is quicker is left alone.
-            if self.result.kills < min(self.kills, (self.result.sittings + 1) * 7):
-                process.join(chance.uniform(0.3, 1.0 + self.rows / 25))
-                if process.is_alive():
-                    process.kill()
-                    self.result.kills += 1
-                    process.join()
-                    continue
+            due = min(self.kills, (self.result.sittings + 1) * 7)
+            if self.result.kills < due and self._kill(process, chance):
+                continue
             process.join()
             code = process.exitcode
+            codes.append(code)
             # What was cut off by a fault is fetched by the next run: the round is not over.
             if code in {WAITS, DONE} or not self._open():
                 return code or 0
-        raise AssertionError((self.folder / "runs.log").read_text("utf-8")[-3000:])
+        left = Counter(f"{record.state} {record.cause}" for record in self._open())
+        said = (self.folder / "runs.log").read_text("utf-8")[-3000:]
+        raise AssertionError(f"runs ended with {codes}, and left {dict(left)}: {said}")
+
+    def _kill(self, process: ForkServerProcess, chance: Random) -> bool:
+        """Kill a run at a random instant once some takes were billed; False where it ended first.
+
+        By takes, and not by the clock: on a busy machine most runs would die before their first.
+        """
+        enough = len(self._tasks()) + chance.randint(1, max(1, self.rows // 4))
+        while process.is_alive() and len(self._tasks()) < enough:
+            process.join(0.05)
+        process.join(chance.uniform(0, 0.3))
+        if not process.is_alive():
+            return False
+        process.kill()
+        process.join()
+        self.result.kills += 1
+        return True
 
     def _start(self, began: float) -> ForkServerProcess:
         words = [str(self.folder / "acceptance.yaml"), str(self.folder / "outputs"), "--quiet"]
@@ -200,7 +218,7 @@ class AcceptanceDrill:
         """Decide every clip that waits, by the keys of the page, in a sitting of its own."""
         words = ("pipeline", "review", "acceptance.yaml", "--root", str(self.folder / "outputs"))
         with serving(*words, folder=self.folder) as (_, address):
-            browser = self.browser
+            browser, bought = self.browser, self._bought()
             browser.open(f"{address}#view=sitting")
             while browser.value("document.getElementById('sitting-word').textContent") == "waiting":
                 title = browser.value("document.getElementById('sitting-title').textContent")
@@ -210,11 +228,12 @@ class AcceptanceDrill:
                 browser.until(
                     "Decisions.isSettled() && (document.getElementById('sitting-title')"
                     f".textContent !== {title!r}"
-                    " || document.getElementById('sitting-word').textContent !== 'waiting')"
+                    " || document.getElementById('sitting-word').textContent !== 'waiting')",
+                    _PATIENCE_S,
                 )
                 self.result.decisions += 1
                 if is_usable:
-                    self._approved[row, cell] = self._bought()[row, cell]
+                    self._approved[row, cell] = bought[row, cell]
 
     def _records(self) -> list[Record]:
         return ledger_records(self.folder / "outputs", CAMPAIGN)

@@ -34,7 +34,7 @@ def lock_of(campaign: Campaign) -> Path:
     return campaign.folder / "cups.lock.yaml"
 
 
-def lines(campaign: Campaign) -> dict[str, LockedClip]:
+def lines(campaign: Campaign) -> Mapping[str, LockedClip]:
     """Return what a campaign's lock file holds."""
     return read_lock(lock_of(campaign).read_text("utf-8"), "cups.lock.yaml")
 

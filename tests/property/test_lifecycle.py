@@ -18,6 +18,7 @@ from pipeline.ledger.budgets import bound
 from pipeline.ledger.repository import Ledger
 from pipeline.ledger.sql_schema import budgets
 from tests.examples import examples
+from tests.postgresql import PlaceLedger
 from tests.unit.run.campaign import Studio, entry
 from tests.unit.run.raw_ledger import read
 
@@ -30,32 +31,40 @@ POINTS = st.sampled_from(
     ["intent", "intended", "sent", "accepted", "polled", "downloading", "renaming", "committed"]
 )
 
+_ANYTHING = given(
+    submits=st.lists(SUBMITS, max_size=12),
+    endings=st.lists(ENDINGS, max_size=8),
+    links=st.lists(LINKS, max_size=8),
+    kills=st.lists(st.tuples(POINTS, st.integers(0, 4)), max_size=3),
+)
+
 
 class Killed(BaseException):
     """The process ends here."""
 
 
 @examples(8, 100)
-def test_any_sequence_of_events_and_restarts_keeps_the_promises(examples: int) -> None:
+def test_any_sequence_of_events_and_restarts_keeps_the_promises(
+    examples: int, place_ledger: PlaceLedger
+) -> None:
     """After any faults and kills: no double purchase, and the ledger's money is the shop's."""
     settings(
         deadline=None,
         suppress_health_check=[HealthCheck.too_slow],
         database=None,
         max_examples=examples,
-    )(_keeps_its_promises)()
+    )(_ANYTHING(_keeps_its_promises))(place_ledger)
 
 
-@given(
-    submits=st.lists(SUBMITS, max_size=12),
-    endings=st.lists(ENDINGS, max_size=8),
-    links=st.lists(LINKS, max_size=8),
-    kills=st.lists(st.tuples(POINTS, st.integers(0, 4)), max_size=3),
-)
 def _keeps_its_promises(
-    submits: list[str], endings: list[str], links: list[int], kills: list[tuple[str, int]]
+    place_ledger: PlaceLedger,
+    submits: list[str],
+    endings: list[str],
+    links: list[int],
+    kills: list[tuple[str, int]],
 ) -> None:
     with tempfile.TemporaryDirectory() as folder:
+        place_ledger(Path(folder))
         studio = Studio(Path(folder), policy=Policy(stop=False, purchases=2))
         studio.shop.script.extend(submits)
         studio.shop.endings.extend(endings)

@@ -35,6 +35,6 @@ def ls(
     with dry_run(campaign, loss) as (summary, ledger):
         require_admitted(summary, campaign)
         decisions = load_decisions(campaign.request, campaign.name)
-        records = ledger.records(campaign.name, selected=True, review=decisions.verdict)
+        records = ledger.records(campaign.name, selected=True, review=decisions.in_force)
         print_items(records, campaign.folder, form)
     exit_if_refused(summary, loss, campaign.request)

@@ -8,7 +8,8 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import replace
+from contextlib import nullcontext
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Annotated
 
@@ -20,7 +21,7 @@ from pipeline.api.campaign_plan import (
     require_admitted,
     sync_campaign,
 )
-from pipeline.api.campaign_report import write_report
+from pipeline.api.campaign_report import count_allowed, write_report
 from pipeline.api.campaign_request import NO_LIMIT, CampaignRequest, RunSettings, usage
 from pipeline.api.forecasts import find_forecast, record_forecast
 from pipeline.api.loaded_campaign import LoadedCampaign
@@ -37,7 +38,6 @@ from pipeline.api.places import read_places
 from pipeline.api.report_files import has_report, report_paths
 from pipeline.cli.campaigns import open_campaign, request_of
 from pipeline.cli.console import confirm, person_is_there, print_error
-from pipeline.cli.forecast_text import forecast_lines
 from pipeline.cli.interrupts import stopping_in_order
 from pipeline.cli.loss_text import print_absent, print_loss
 from pipeline.cli.options import (
@@ -57,13 +57,15 @@ from pipeline.cli.options import (
 )
 from pipeline.cli.place_text import place_lines
 from pipeline.cli.plan_text import leftover_lines, plan_table, print_plan, same_clip_lines
+from pipeline.cli.run_page import RunPage
 from pipeline.cli.run_text import print_event, run_sentence
 from pipeline.cli.terminal_console import TerminalConsole
 from pipeline.domain.money import exact_usd
-from pipeline.domain.states import Exit, Status, exit_code_for
+from pipeline.domain.states import Exit, State, Status, exit_code_for
 from pipeline.errors import InvalidInput
 from pipeline.ledger.repository import Ledger
 from pipeline.report.event_lines import end_event
+from pipeline.report.forecast_text import forecast_lines
 from pipeline.report.terminal import show_summary
 from pipeline.run.plan_sync import PlanSummary
 
@@ -92,8 +94,20 @@ def run(
             help="Want exactly what the lock file has, from ledger and store; buy nothing.",
         ),
     ] = False,
+    watch: Annotated[
+        bool,
+        typer.Option("--watch", help="Serve the report's page meanwhile: it is kept up to date."),
+    ] = False,
+    port: Annotated[
+        int, typer.Option(min=0, max=65535, help="The port of --watch; 0 takes a free one.")
+    ] = 0,
 ) -> None:
-    """Make every clip of a manifest that is not there yet, once, and report."""
+    """Make every clip of a manifest that is not there yet, once, and report.
+
+    With --watch the report's page is served on this machine while the run goes on: it shows what
+    came, and clips are looked at and decided on at once. At a terminal it stays when the run has
+    ended, until Ctrl-C; the exit code is the run's.
+    """
     request = request_of(options, maker, access, selection, work, locked=locked)
     if locked and (spend.buy_again is not None or spend.retry):
         raise usage("--locked buys nothing: leave --buy-again and --retry out")
@@ -106,7 +120,10 @@ def run(
     settings = RunSettings(
         spending=spend.spending, retry=spend.causes, scenario=scenario, chaos=chaos
     )
-    raise typer.Exit(run_campaign(request, settings, quiet=quiet, form=form))
+    if port and not watch:
+        raise usage("--port is the port of --watch")
+    page = RunPage(port) if watch else None
+    raise typer.Exit(run_campaign(request, settings, quiet=quiet, form=form, page=page))
 
 
 Admit = Callable[[LoadedCampaign], LoadedCampaign]
@@ -120,34 +137,47 @@ def run_campaign(
     quiet: bool = False,
     form: RunForm = RunForm.TEXT,
     admit: Admit = lambda campaign: campaign,
+    page: RunPage | None = None,
 ) -> Exit:
     """Run one campaign from manifest to report, and return the exit code.
 
     As ndjson only events go to standard output, the last of them the exit code; words go to
-    standard error.
+    standard error. `page` is served meanwhile, and left to whoever looks at it.
     """
-    if form is RunForm.TEXT:
-        return _run_in_words(request, settings, quiet=quiet, form=form, admit=admit)
-    try:
-        code = _run_in_words(request, settings, quiet=quiet, form=form, admit=admit)
-    except typer.Exit as left:
-        print_event(end_event(left.exit_code, settings.clock.now()))
-        raise
-    print_event(end_event(code, settings.clock.now()))
+    console = TerminalConsole(quiet=quiet, stderr=form is RunForm.NDJSON)
+    with page or nullcontext():
+        try:
+            code = _run_in_words(request, settings, RunView(console, form, page), admit)
+        except typer.Exit as left:
+            if form is RunForm.NDJSON:
+                print_event(end_event(left.exit_code, settings.clock.now()))
+            raise
+        if form is RunForm.NDJSON:
+            print_event(end_event(code, settings.clock.now()))
+        if page is not None:
+            page.stay(code)
     return code
 
 
+@dataclass(frozen=True, slots=True)
+class RunView:
+    """Where a run is seen."""
+
+    console: TerminalConsole
+    form: RunForm
+    page: RunPage | None
+
+
 def _run_in_words(
-    request: CampaignRequest, settings: RunSettings, *, quiet: bool, form: RunForm, admit: Admit
+    request: CampaignRequest, settings: RunSettings, view: RunView, admit: Admit
 ) -> Exit:
-    aside = form is RunForm.NDJSON
-    console = TerminalConsole(quiet=quiet, stderr=aside)
+    aside = view.form is RunForm.NDJSON
     campaign = open_campaign(request)
     try:
         with open_for_purchases(campaign, settings, notify=print_error) as (ledger, loss):
             if loss is not None:
                 print_loss(loss, campaign.request)
-            return _plan_and_make(admit(campaign), settings, ledger, console, form)
+            return _plan_and_make(admit(campaign), settings, ledger, view)
     except PurchasesRefused as refused:
         # What was paid, and what it would cost to buy it again, is told however quiet the run is.
         console, buys = TerminalConsole(stderr=aside), refused.summary.to_make
@@ -170,9 +200,9 @@ def _plan_and_make(
     campaign: LoadedCampaign,
     settings: RunSettings,
     ledger: Ledger,
-    console: TerminalConsole,
-    form: RunForm,
+    view: RunView,
 ) -> Exit:
+    console = view.console
     summary = sync_campaign(campaign, ledger, retried=settings.retry)
     if not campaign.request.rehearse and lacks_prices(summary):
         from pipeline.api.quotes import ask_open_prices  # noqa: PLC0415 - slow to load
@@ -184,7 +214,7 @@ def _plan_and_make(
     if campaign.request.locked:
         require_locked(campaign, summary, ledger)
     summary = require_consent(campaign, settings, summary, ledger)
-    asking = _asking(settings, campaign.request, summary, form)
+    asking = _asking(settings, campaign.request, summary, view.form)
     # What a person is asked about is seen, however quiet the run is to be.
     print_plan(summary, campaign, asking or console, settings.spending)
     if forecast := find_forecast(campaign, ledger):
@@ -195,7 +225,7 @@ def _plan_and_make(
         write_lock_file(ledger, campaign.request, campaign.name)
         if summary.changed or not has_report(campaign):
             write_report(ledger, campaign)
-        code = _print_nothing_to_do(summary, campaign.request, console)
+        code = _print_nothing_to_do(summary, campaign, ledger, console)
         if summary.places:
             places = read_places(campaign, ledger)
             console.print_lines(place_lines(places, summary.places, campaign.request))
@@ -207,8 +237,7 @@ def _plan_and_make(
         agreed or settings,
         ledger,
         summary,
-        console=console,
-        form=form,
+        view=view,
         buys=agreed is not None,
     )
 
@@ -219,8 +248,7 @@ def _make_and_report(
     ledger: Ledger,
     summary: PlanSummary,
     *,
-    console: TerminalConsole,
-    form: RunForm,
+    view: RunView,
     buys: bool,
 ) -> Exit:
     """Make what was agreed to, watched; report it, and tell the team; return the exit code."""
@@ -229,6 +257,9 @@ def _make_and_report(
     from pipeline.api.run_start import run_start  # noqa: PLC0415 - the same
     from pipeline.cli.watching import watch_run  # noqa: PLC0415 - the same
 
+    console, form = view.console, view.form
+    if view.page is not None:
+        view.page.open(campaign, stderr=console.stderr)
     began, since = time.monotonic(), settings.clock.now()
     names = providers_at_work(settings, campaign, summary)
     standby = summary.fallbacks - names
@@ -270,7 +301,7 @@ def _make_and_report(
 
 
 def _print_nothing_to_do(
-    summary: PlanSummary, request: CampaignRequest, console: TerminalConsole
+    summary: PlanSummary, campaign: LoadedCampaign, ledger: Ledger, console: TerminalConsole
 ) -> Exit:
     """Say so, and return the exit code: what failed before is no success for being old."""
     places = summary.places
@@ -278,6 +309,8 @@ def _print_nothing_to_do(
     looped = Counter[str]()
     for (state, _), items in places.ended_badly.items() if places else ():
         looped[state] += items
+    if any(line.stands is Status.OFF_SPEC for line in summary.lines):
+        looped[State.OFF_SPEC] += count_allowed(ledger, campaign, shared=True)
     left = {
         status: sum(line.items for line in summary.lines if line.stands is status) - looped[status]
         for status in _NOT_THERE
@@ -292,7 +325,7 @@ def _print_nothing_to_do(
             gave_up=bool(places and places.gave_up),
             waits=bool(places and places.goes_on),
         )
-    console.print_line(f"to see why: {request.command('status')}")
+    console.print_line(f"to see why: {campaign.request.command('status')}")
     return Exit.FAILURES
 
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import typer
 
 from pipeline.api.campaign_report import campaign_status
-from pipeline.api.places import total_places
 from pipeline.cli.campaigns import open_for_status, print_root_notice, request_of
 from pipeline.cli.loss_text import print_loss
 from pipeline.cli.options import CampaignOptions, SelectionOptions, command_app, with_options
 from pipeline.cli.place_text import place_lines
 from pipeline.cli.plan_text import leftover_lines, same_clip_lines
 from pipeline.cli.terminal_console import TerminalConsole
+from pipeline.domain.loop_places import total_places
 from pipeline.report.terminal import show_summary
 
 app = command_app()

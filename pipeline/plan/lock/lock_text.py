@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
+from types import MappingProxyType
 from typing import Any
 
 from pipeline.domain.lock import LockedClip, plain_locked, read_locked
@@ -36,12 +38,16 @@ def append_lines(text: str, clips: Iterable[LockedClip]) -> str:
     return begun + "".join(f"{line}\n" for line in map(_line, clips) if line not in known)
 
 
-def read_lock(text: str, file: str, advice: str = "") -> dict[str, LockedClip]:
+@lru_cache(maxsize=1)
+def read_lock(text: str, file: str, advice: str = "") -> Mapping[str, LockedClip]:
     """Return the clips of a lock file by address; InvalidInput with all that is wrong in it.
 
     `file` is its name in findings, `advice` what to do where two branches have met in it.
     """
-    return read_address_lines(text, file, LOCK_FORMAT, _read, advice=advice)
+    # One command asks for the same text again and again: when it looks for a loss, when it plans,
+    # when it writes what it has made.
+    clips = read_address_lines(text, file, LOCK_FORMAT, _read, advice=advice)
+    return MappingProxyType(clips)
 
 
 def _read(address: str, data: Mapping[str, Any]) -> LockedClip:

@@ -1,7 +1,9 @@
 // Three pictures: what was spent, when the jobs ran, and how much of what was made is usable.
 const Charts = (() => {
-  const WIDTH = 900;
+  const WIDEST = 1400;
   const LEFT = 64;
+  // As wide as there is room, so that its letters are as large as the page's.
+  let width = WIDEST;
   const TIMELINE_ROWS = 120;
   const OUTCOMES = ["approved", "waiting", "later", "not needed", "rejected", "no clip"];
 
@@ -11,7 +13,7 @@ const Charts = (() => {
   function axis(from, to, height) {
     const told = to - from < 3600 ? second : clock;
     return [0, 0.5, 1].map((share) => {
-      const text = draw("text", { x: LEFT + share * (WIDTH - LEFT - 10), y: height - 4, "text-anchor": ["start", "middle", "end"][share * 2], class: "axis" });
+      const text = draw("text", { x: LEFT + share * (width - LEFT - 10), y: height - 4, "text-anchor": ["start", "middle", "end"][share * 2], class: "axis" });
       text.textContent = told(from + share * (to - from));
       return text;
     });
@@ -24,7 +26,13 @@ const Charts = (() => {
   }
 
   function picture(title, height, ...parts) {
-    return draw("svg", { viewBox: `0 0 ${WIDTH} ${height}`, role: "img", "aria-label": title }, ...parts);
+    return draw("svg", { viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": title }, ...parts);
+  }
+
+  // The round step, 1, 2 or 5 times a power of ten, that divides an axis into two to five parts.
+  function stepOf(top) {
+    const power = 10 ** Math.floor(Math.log10(top / 2));
+    return [5, 2, 1].map((each) => each * power).find((step) => top / step >= 2);
   }
 
   function spend() {
@@ -34,9 +42,10 @@ const Charts = (() => {
     const limit = Data.limit === null ? null : Number(Data.limit);
     const total = paid.reduce((sum, clip) => sum + Number(clip.charged), 0);
     const top = Math.max(estimate, total, limit || 0) * 1.08;
+    const step = stepOf(top);
     const [from, to] = [Math.min(...paid.map((clip) => clip.submitted || clip.finished)), paid.at(-1).finished];
     const height = 240;
-    const x = (time) => LEFT + ((time - from) / Math.max(1, to - from)) * (WIDTH - LEFT - 10);
+    const x = (time) => LEFT + ((time - from) / Math.max(1, to - from)) * (width - LEFT - 10);
     const y = (sum) => height - 24 - (sum / top) * (height - 40);
     let sum = 0;
     let path = `M${x(from)} ${y(0)}`;
@@ -45,34 +54,56 @@ const Charts = (() => {
       sum += Number(clip.charged);
       path += `V${y(sum).toFixed(1)}`;
     }
-    const lines = [["estimate", estimate], ["budget", limit]].filter(([, value]) => value).map(([name, value]) => draw("line", { x1: LEFT, x2: WIDTH - 10, y1: y(value), y2: y(value), class: name }));
+    const ticks = Array.from({ length: Math.floor(top / step) + 1 }, (_, n) => n * step);
+    const lines = [["estimate", estimate], ["budget", limit]].filter(([, value]) => value).map(([name, value]) => draw("line", { x1: LEFT, x2: width - 10, y1: y(value), y2: y(value), class: name }));
     const said = `Charged ${dollars(total)}, estimate ${dollars(estimate)}${limit === null ? "" : `, budget ${dollars(limit)}`}`;
     return make("figure", {},
-      picture(said, height, ...lines, draw("path", { d: path, class: "spent" }), label(top.toFixed(2), y(top) + 12), label("0", y(0)), ...axis(from, to, height)),
+      picture(said, height, ...ticks.map((sum) => draw("line", { x1: LEFT, x2: width - 10, y1: y(sum), y2: y(sum), class: "grid" })), ...ticks.map((sum) => label(sum.toLocaleString("en"), y(sum) + 4)), ...lines, draw("path", { d: path, class: "spent" }), ...axis(from, to, height)),
       make("figcaption", {}, make("span", { class: "key spent" }), `charged ${dollars(total)} `, make("span", { class: "key estimate" }), `estimate ${dollars(estimate)} `, ...(limit === null ? [] : [make("span", { class: "key budget" }), `budget ${dollars(limit)}`])));
+  }
+
+  // What a job does one after the other: what it is called, and from when to when it lasts.
+  const PHASES = [
+    ["queue", "being sent", (clip) => [clip.submitted, clip.accepted || clip.finished]],
+    ["run", "at the provider", (clip) => [clip.accepted, clip.finished]],
+    ["fetch", "fetched and verified", (clip) => [clip.finished, clip.fetched]],
+  ];
+  const seconds = (length) => (length < 60 ? `${length.toFixed(1)} s` : `${(length / 60).toFixed(1)} min`);
+
+  function median(lengths) {
+    const sorted = lengths.toSorted((a, b) => a - b);
+    return sorted.length ? seconds(sorted[sorted.length >> 1]) : "";
   }
 
   function jobs() {
     const ran = Data.clips.filter((clip) => !clip.shared && clip.submitted).sort((a, b) => a.submitted - b.submitted);
     if (!ran.length) return make("p", { class: "quiet" }, "Nothing was sent yet.");
     const from = ran[0].submitted;
-    const to = Math.max(...ran.map((clip) => clip.finished || clip.accepted || clip.submitted));
+    const reached = (clip) => clip.fetched || clip.finished || clip.accepted || clip.submitted;
+    const isOpen = (clip) => !clip.finished || clip.state === "fetching";
+    const to = ran.reduce((last, clip) => Math.max(last, reached(clip)), from);
     // Of thousands a picture shows the shape: several jobs share a line then.
     const rows = Math.min(TIMELINE_ROWS, ran.length);
     const thick = Math.max(3, Math.min(12, 360 / rows));
     const height = rows * thick + 30;
-    const x = (time) => (LEFT + ((time - from) / Math.max(1, to - from)) * (WIDTH - LEFT - 10)).toFixed(1);
-    const paths = { queue: "", run: "", open: "" };
+    const x = (time) => (LEFT + ((time - from) / Math.max(1, to - from)) * (width - LEFT - 10)).toFixed(1);
+    const paths = { queue: "", run: "", fetch: "", open: "" };
+    const lengths = { queue: [], run: [], fetch: [] };
     ran.forEach((clip, n) => {
       const y = (Math.floor((n * rows) / ran.length) * thick + thick / 2 + 2).toFixed(1);
-      const accepted = clip.accepted || clip.submitted;
-      paths.queue += `M${x(clip.submitted)} ${y}H${x(accepted)}`;
-      paths[clip.finished ? "run" : "open"] += `M${x(accepted)} ${y}H${x(clip.finished || to)}`;
+      for (const [name, , read] of PHASES) {
+        const [began, ended] = read(clip);
+        if (!began || !ended) continue;
+        paths[name] += `M${x(began)} ${y}H${x(ended)}`;
+        lengths[name].push(Math.max(0, ended - began));
+      }
+      if (isOpen(clip)) paths.open += `M${x(reached(clip))} ${y}H${x(to)}`;
     });
-    const said = `${counted(ran.length, "job")} from ${clock(from)} to ${clock(to)} UTC`;
+    const usual = PHASES.map(([name, title]) => [name, lengths[name].length ? `${title}, ${median(lengths[name])} at the median ` : `${title} `]);
+    const said = `${counted(ran.length, "job")} from ${clock(from)} to ${clock(to)} UTC. ${usual.map(([, text]) => text.trim()).join("; ")}`;
     return make("figure", {},
       picture(said, height, ...Object.entries(paths).map(([name, d]) => draw("path", { d: d || "M0 0", class: `job ${name}`, "stroke-width": Math.max(1, thick - 1) })), ...axis(from, to, height)),
-      make("figcaption", {}, make("span", { class: "key queue" }), "being sent ", make("span", { class: "key run" }), "accepted until settled ", make("span", { class: "key open" }), "no end yet. ", said));
+      make("figcaption", {}, ...usual.flatMap(([name, text]) => [make("span", { class: `key ${name}` }), text]), make("span", { class: "key open" }), `no end yet. ${counted(ran.length, "job")}`));
   }
 
   function yieldBy(title, read) {
@@ -92,10 +123,15 @@ const Charts = (() => {
   }
 
   function show() {
+    width = Math.min(WIDEST, at("spend-chart").clientWidth || WIDEST);
     at("spend-chart").replaceChildren(spend());
     at("jobs-chart").replaceChildren(jobs());
     const models = new Set(Data.clips.map((clip) => clip.model)).size > 1 ? [yieldBy("Model", (clip) => clip.model)] : [];
-    at("yield-chart").replaceChildren(yieldBy("Shot", (clip) => clip.shot), yieldBy("Provider", (clip) => clip.provider), ...models);
+    const groups = Data.rows.some((row) => row.group) ? [yieldBy("Row group", (clip) => clip.row.group)] : [];
+    // Where each row has a prompt of its own, a list of them tells nothing.
+    const few = new Set(Data.clips.map((clip) => Data.promptOf(clip))).size;
+    const prompts = few > 1 && few <= 12 ? [yieldBy("Prompt", (clip) => Data.promptOf(clip).slice(0, 60))] : [];
+    at("yield-chart").replaceChildren(yieldBy("Shot", (clip) => clip.shot), yieldBy("Provider", (clip) => clip.provider), ...models, ...groups, ...prompts);
   }
 
   return { show };

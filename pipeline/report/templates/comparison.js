@@ -11,7 +11,7 @@ const Comparison = (() => {
     at("comparison-empty").hidden = clips.length > 1;
     at("comparison-clips").hidden = clips.length < 2;
     if (clips.length < 2) return;
-    films = clips.map((clip) => film(clip, { preload: "auto" }));
+    films = clips.map((clip) => film(clip, { preload: "auto", style: clip.width ? `aspect-ratio:${clip.width}/${clip.height}` : null }));
     const [first] = clips.map(Data.promptOf);
     at("side-by-side").style.setProperty("--clips", clips.length);
     at("side-by-side").replaceChildren(...clips.map((clip, n) => make("article", { "aria-label": clip.address },
@@ -21,13 +21,18 @@ const Comparison = (() => {
       make("p", { class: "buttons" },
         button(`${n + 1} Approve`, () => decide(n), { "aria-label": `${n + 1} Approve ${clip.address}` }),
         button("Look", () => Pages.look(clip), { "aria-label": `Look at ${clip.address}` })),
-      make("p", { class: "prompt" }, ...differences(first, Data.promptOf(clip), n === 0)))));
+      make("p", { class: "prompt", dir: "auto" }, ...differences(first, Data.promptOf(clip), n === 0)))));
     films[0].ontimeupdate = keepStep;
     start();
   }
 
   async function decide(n) {
     if (!clips[n]) return;
+    if (isReplaced(clips[n], films[n])) {
+      begin(clips);
+      announce(anotherClip(clips[n]));
+      return;
+    }
     const isDurable = await Decisions.record(clips[n], "approved");
     at("side-by-side").querySelectorAll(".word").forEach((word, k) => {
       word.textContent = `${Decisions.wordOf(clips[k])} · ${clips[k].provider} · ${moneyText(clips[k])}`;

@@ -13,9 +13,16 @@ const Decisions = (() => {
   const isFinished = (clip) => Boolean(clip.sha256 && clip.path);
   // What is judged is a clip as the work that it was made for: who shares both shares the decision.
   const judged = ({ key, sha256 }) => `${key} ${sha256}`;
-  const here = new Set(Data.clips.filter(isFinished).map(judged));
+  let sharing = Map.groupBy(Data.clips.filter(isFinished), judged);
+  // A word is asked for of every clip at each filter, and changes of a few places at a decision.
+  let known = new Array(Data.clips.length);
+
+  function forget(entry) {
+    for (const clip of sharing.get(judged(entry)) || []) for (const other of clip.place.clips) known[other.n] = undefined;
+  }
 
   function holds(clip) {
+    if (!saved.size && !pending.size) return [];
     const entry = pending.get(judged(clip));
     return entry ? [entry] : saved.get(judged(clip)) || [];
   }
@@ -31,10 +38,15 @@ const Decisions = (() => {
   }
 
   function wordOf(clip) {
+    return (known[clip.n] ??= readWord(clip));
+  }
+
+  function readWord(clip) {
     if (!isFinished(clip)) return "no clip";
     const entry = of(clip);
     if (entry) return entry.verdict;
-    return clip.place.clips.some((other) => of(other)?.verdict === "approved") ? "not needed" : "waiting";
+    const approved = clip.place.clips.filter((other) => of(other)?.verdict === "approved").length;
+    return approved >= (Data.wanted[clip.shot] || 1) ? "not needed" : "waiting";
   }
 
   const told = ({ verdict, reason, note, who }) => [verdict === "reopened" ? "waiting" : verdict, reason, note, who && `saved by ${who}`].filter(Boolean).join(" · ");
@@ -63,12 +75,15 @@ const Decisions = (() => {
     const answer = await fetch("../decisions", { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(entry) });
     const said = await answer.json();
     if (!answer.ok) throw new Refusal(said.error);
+    latest = said.saved;
     return said.decision;
   }
 
   // In the order in which they were made: the server writes each to the disk before it answers.
   let sending = Promise.resolve();
   let underWay = 0;
+  // How many decisions the server had saved, this page's last one among them.
+  let latest = 0;
   function flush() {
     underWay += 1;
     sending = sending.then(async () => {
@@ -89,6 +104,7 @@ const Decisions = (() => {
         }
         unsaved.shift();
         if (pending.get(judged(entry)) === entry) pending.delete(judged(entry));
+        forget(entry);
       }
       return true;
     }).finally(() => { underWay -= 1; });
@@ -105,6 +121,7 @@ const Decisions = (() => {
     if (!isUndone) history.push({ clip, entry, before: of(clip) });
     unsaved.push(entry);
     pending.set(judged(entry), entry);
+    forget(entry);
     keep();
     const isDurable = Data.served ? (await flush()) && !refused.has(entry) : true;
     tell(clip);
@@ -121,6 +138,7 @@ const Decisions = (() => {
       const earlier = unsaved.findLast((each) => judged(each) === judged(clip));
       if (earlier) pending.set(judged(clip), earlier);
       else pending.delete(judged(clip));
+      forget(clip);
       keep();
       tell(clip);
     } else {
@@ -160,12 +178,27 @@ const Decisions = (() => {
     return found;
   }
 
-  for (const entry of Data.decisions) saved.set(judged(entry), [...(saved.get(judged(entry)) || []), entry]);
+  function read(entries) {
+    saved.clear();
+    for (const entry of entries) saved.set(judged(entry), [...(saved.get(judged(entry)) || []), entry]);
+  }
+
+  // Clips changed. Takes in what holds of them now, whoever said it, where anything else does than
+  // before; what this page has not saved yet stays.
+  function renew(entries) {
+    sharing = Map.groupBy(Data.clips.filter(isFinished), judged);
+    known = new Array(Data.clips.length);
+    if (!entries) return;
+    read(entries);
+    tell();
+  }
+
+  read(Data.decisions);
   if (!Data.served) {
     try {
       const left = JSON.parse(localStorage.getItem(storage) || "[]");
       const isSaved = (entry) => Data.decisions.some((known) => judged(known) === judged(entry) && known.verdict === entry.verdict);
-      unsaved = left.filter((entry) => here.has(judged(entry)) && !isSaved(entry));
+      unsaved = left.filter((entry) => sharing.has(judged(entry)) && !isSaved(entry));
       unsaved.forEach((entry) => pending.set(judged(entry), entry));
     } catch {
       fault = "This browser keeps nothing for a page from a folder: export before you leave.";
@@ -175,5 +208,5 @@ const Decisions = (() => {
     if (waiting().length) event.preventDefault();
   });
 
-  return { of, wordOf, textOf, differing, record, undo, merge, exported, flush, isFinished, isSettled: () => underWay === 0, unsavedCount: () => waiting().length, faultText: () => fault, onChange: (listener) => listeners.push(listener) };
+  return { of, wordOf, textOf, differing, record, undo, merge, exported, flush, renew, isFinished, latestSaved: () => latest, isSettled: () => underWay === 0, unsavedCount: () => waiting().length, faultText: () => fault, onChange: (listener) => listeners.push(listener) };
 })();

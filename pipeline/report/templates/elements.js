@@ -51,8 +51,13 @@ const measures = (clip) => [
 function film(clip, attributes) {
   const video = make("video", { src: clip.src, poster: Data.posterOf(clip) || null, playsinline: true, tabindex: "-1", "aria-label": clip.address, ...attributes });
   video.muted = true;
+  video.dataset.sha256 = clip.sha256;
   return video;
 }
+
+// A clip may be made anew while it is looked at: nobody decides on what was not seen.
+const isReplaced = (clip, video) => Boolean(video) && video.dataset.sha256 !== clip.sha256;
+const anotherClip = (clip) => `There is another clip at ${clip.address} by now: look at it first.`;
 
 function release(video) {
   video.ontimeupdate = null;

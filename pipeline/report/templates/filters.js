@@ -4,7 +4,6 @@ const Filters = (() => {
   const chosen = new Map();
   const listeners = [];
   let words = [];
-  let texts = null;
 
   const valuesOf = (read) => Data.clips.map(read);
   const cellsOf = (table, n) => valuesOf((clip) => (clip.row.table === table ? clip.row.values[n] || "" : ""));
@@ -12,7 +11,7 @@ const Filters = (() => {
   // In the order in which a team asks; the decision is apart, as it changes while one looks.
   const first = [["shot", (clip) => clip.shot], ["cell", (clip) => clip.cell], ["provider", (clip) => clip.provider], ["model", (clip) => clip.model], ["status", (clip) => spoken(clip.state)], ["tag", (clip) => clip.tags]];
   const later = [["cause", (clip) => spoken(clip.cause)], ["kind", (clip) => spoken(clip.kind)], ["mode", (clip) => clip.mode], ["take", (clip) => String(clip.take)]];
-  const dimensions = [];
+  let dimensions = [];
   // What tells single rows apart is found by searching; as a filter it comes last.
   const rowsWith = (values) => new Set(Data.clips.filter((clip) => values[clip.n] !== "").map((clip) => clip.row)).size;
   const offer = (name, values, isMore) => {
@@ -22,40 +21,72 @@ const Filters = (() => {
       dimensions.push({ name, values, isMore, sorted: [...found].sort((a, b) => a.localeCompare(b, "en", { numeric: true })) });
     }
   };
-  first.forEach(([name, read]) => offer(name, valuesOf(read), false));
-  Data.axes.forEach((axis, n) => offer(axis, valuesOf((clip) => clip.axes[n]), false));
-  for (const isMore of [false, true]) {
-    for (const [table, { columns, used }] of Object.entries(Data.tables)) {
-      columns.forEach((name, n) => {
-        const values = cellsOf(table, n);
-        const isLast = !used.includes(name) || new Set(values.filter(Boolean)).size === rowsWith(values);
-        if (isLast === isMore) offer(name, values, isMore);
-      });
+  function find() {
+    dimensions = [];
+    first.forEach(([name, read]) => offer(name, valuesOf(read), false));
+    Data.axes.forEach((axis, n) => offer(axis, valuesOf((clip) => clip.axes[n]), false));
+    for (const isMore of [false, true]) {
+      for (const [table, { columns, used }] of Object.entries(Data.tables)) {
+        columns.forEach((name, n) => {
+          const values = cellsOf(table, n);
+          const isLast = !used.includes(name) || new Set(values.filter(Boolean)).size === rowsWith(values);
+          if (isLast === isMore) offer(name, values, isMore);
+        });
+      }
     }
+    later.forEach(([name, read]) => offer(name, valuesOf(read), true));
   }
-  later.forEach(([name, read]) => offer(name, valuesOf(read), true));
 
   const has = (value, wanted) => (Array.isArray(value) ? value.some((one) => wanted.has(one)) : wanted.has(value));
   const decisionOf = (clip) => Decisions.wordOf(clip);
 
-  function text(clip) {
-    return [clip.address, clip.path, clip.message, Data.promptOf(clip), clip.provider, spoken(clip.state), ...clip.tags, ...clip.axes, ...clip.row.values]
-      .filter(Boolean).join("\n").toLocaleLowerCase();
+  // Which clips miss each condition, and how many conditions each clip misses: so a change costs the
+  // condition that it changes, and what another one leaves is known without asking it again.
+  const conditions = new Map();
+  let missing = new Uint16Array(Data.clips.length);
+  let isStale = false;
+
+  function hold(name, isMissed) {
+    const before = conditions.get(name);
+    if (before) for (let n = 0; n < missing.length; n += 1) missing[n] -= before[n];
+    conditions.delete(name);
+    if (!isMissed) return;
+    const missed = new Uint8Array(missing.length);
+    for (let n = 0; n < missing.length; n += 1) {
+      missed[n] = isMissed(n) ? 1 : 0;
+      missing[n] += missed[n];
+    }
+    conditions.set(name, missed);
+  }
+
+  function holdChosen(name) {
+    const wanted = chosen.get(name);
+    if (!wanted?.size) hold(name, null);
+    else if (name === "decision") hold(name, (n) => !wanted.has(decisionOf(Data.clips[n])));
+    else {
+      const { values } = dimensions.find((each) => each.name === name) || { values: [] };
+      hold(name, (n) => !has(values[n], wanted));
+    }
+  }
+
+  function holdWords() {
+    const found = words.map(Search.clipsWith);
+    hold("search", words.length ? (n) => !found.every((clips) => clips[n]) : null);
   }
 
   function matching(except) {
-    const wanted = dimensions.filter(({ name }) => name !== except && chosen.get(name)?.size).map(({ name, values }) => [values, chosen.get(name)]);
-    const decisions = except === "decision" ? null : chosen.get("decision");
-    if (words.length && !texts) texts = Data.clips.map(text);
-    return Data.clips.filter((clip) =>
-      wanted.every(([values, set]) => has(values[clip.n], set)) &&
-      words.every((word) => texts[clip.n].includes(word)) &&
-      (!decisions?.size || decisions.has(decisionOf(clip))));
+    const missed = except === undefined ? undefined : conditions.get(except);
+    return Data.clips.filter((_, n) => missing[n] === (missed ? missed[n] : 0));
   }
 
   function tally(clips, read) {
     const found = new Map();
-    for (const clip of clips) for (const value of [read(clip)].flat()) found.set(value, (found.get(value) || 0) + 1);
+    const count = (value) => found.set(value, (found.get(value) || 0) + 1);
+    for (const clip of clips) {
+      const value = read(clip);
+      if (Array.isArray(value)) value.forEach(count);
+      else count(value);
+    }
     return found;
   }
 
@@ -63,6 +94,7 @@ const Filters = (() => {
     if (!chosen.has(name)) chosen.set(name, new Set());
     const values = chosen.get(name);
     if (!values.delete(value)) values.add(value);
+    holdChosen(name);
     changed();
   }
 
@@ -106,6 +138,12 @@ const Filters = (() => {
       at("decisions").append(button("", () => toggle("decision", value), { class: `chip ${value.replace(" ", "-")}`, "data-value": value, "aria-pressed": "false" }));
       at("decisions").lastChild.append(make("span", {}, value + " "), make("b", {}));
     }
+  }
+
+  function offerDimensions() {
+    document.querySelectorAll(".values").forEach((panel) => panel.remove());
+    at("chips").replaceChildren();
+    at("more").replaceChildren();
     dimensions.forEach((dimension, n) => {
       const panel = make("div", { id: `values-${n}`, class: "values", popover: "auto", role: "group", "aria-label": dimension.name });
       const chip = make("button", { type: "button", class: "chip", popovertarget: panel.id, "data-dimension": dimension.name }, make("span", {}, dimension.name + " "), make("b", {}));
@@ -117,22 +155,32 @@ const Filters = (() => {
         panel.style.top = `${bottom + 4}px`;
         panel.style.maxHeight = `${innerHeight - bottom - 16}px`;
       });
-      panel.addEventListener("toggle", ({ newState }) => newState === "open" && panel.querySelector("input")?.focus());
+      panel.addEventListener("toggle", ({ newState }) => {
+        if (newState === "open") panel.querySelector("input")?.focus();
+        else if (isStale) showDimensions();
+      });
       (dimension.isMore ? at("more") : at("chips")).append(chip);
-      document.body.append(panel);
+      at("filters").append(panel);
     });
     at("more-button").hidden = !at("more").children.length;
   }
 
+  function readWords() {
+    words = Search.wordsOf(at("search").value);
+    holdWords();
+  }
+
   function readAddress(address) {
     at("search").value = address.get("q") || "";
-    words = at("search").value.toLocaleLowerCase().split(/\s+/).filter(Boolean);
+    readWords();
+    const before = [...chosen.keys()];
     chosen.clear();
     for (const [name, value] of address) {
       if (!name.startsWith("by.")) continue;
       if (!chosen.has(name.slice(3))) chosen.set(name.slice(3), new Set());
       chosen.get(name.slice(3)).add(value);
     }
+    new Set([...before, ...chosen.keys()]).forEach(holdChosen);
     changed();
   }
 
@@ -145,15 +193,41 @@ const Filters = (() => {
     at("search").value = "";
     words = [];
     chosen.clear();
+    conditions.clear();
+    missing.fill(0);
     changed();
   }
 
   function search() {
-    words = at("search").value.toLocaleLowerCase().split(/\s+/).filter(Boolean);
+    readWords();
     changed();
   }
 
+  // Clips changed: what they are filtered by may have other values now.
+  function renew() {
+    Search.renew();
+    find();
+    conditions.clear();
+    missing = new Uint16Array(Data.clips.length);
+    holdWords();
+    [...chosen.keys()].forEach(holdChosen);
+    showDecisions();
+    // A list that is open stays as it is until it is closed.
+    isStale = Boolean(document.querySelector(".values:popover-open"));
+    if (!isStale) showDimensions();
+  }
+
+  function showDimensions() {
+    isStale = false;
+    const held = document.activeElement.dataset?.dimension;
+    offerDimensions();
+    showChips();
+    if (held) document.querySelector(`[data-dimension="${CSS.escape(held)}"]`)?.focus();
+  }
+
+  find();
   offerChips();
+  offerDimensions();
   at("search").addEventListener("input", search);
   at("show-all").addEventListener("click", clear);
   at("more-button").addEventListener("click", () => {
@@ -161,6 +235,9 @@ const Filters = (() => {
     at("more").hidden = !isOpen;
     at("more-button").setAttribute("aria-expanded", isOpen);
   });
-  Decisions.onChange(showDecisions);
-  return { matching, readAddress, writeAddress, clear, search, only: (name, value) => { clear(); toggle(name, value); }, onChange: (listener) => listeners.push(listener) };
+  Decisions.onChange(() => {
+    holdChosen("decision");
+    showDecisions();
+  });
+  return { matching, readAddress, writeAddress, renew, clear, search, only: (name, value) => { clear(); toggle(name, value); }, onChange: (listener) => listeners.push(listener) };
 })();

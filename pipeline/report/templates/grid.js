@@ -8,6 +8,7 @@ const Grid = (() => {
   const SIDE = 168;
   const TILE = 220;
   const WIDEST_TILE = 420;
+  const MOST_DRAWN = 128;
   let lines = [];
   let height = 0;
   let position = { line: 0, x: 0 };
@@ -29,14 +30,15 @@ const Grid = (() => {
     const found = new Map();
     for (const clip of shown) {
       const { table } = clip.row;
-      if (!found.has(table)) found.set(table, { table, columns: new Map(), rows: new Map() });
+      if (!found.has(table)) found.set(table, { table, columns: new Set(), rows: new Map() });
       const section = found.get(table);
-      const name = clip.shot + "\u0000" + clip.cell;
-      if (!section.columns.has(name)) section.columns.set(name, { shot: clip.shot, cell: clip.cell });
-      if (!section.rows.has(clip.row)) section.rows.set(clip.row, new Map());
-      const cells = section.rows.get(clip.row);
-      if (!cells.has(name)) cells.set(name, { clips: [] });
-      cells.get(name).clips.push(clip);
+      const { column } = clip.place;
+      section.columns.add(column);
+      let cells = section.rows.get(clip.row);
+      if (!cells) section.rows.set(clip.row, (cells = new Map()));
+      const cell = cells.get(column);
+      if (cell) cell.clips.push(clip);
+      else cells.set(column, { clips: [clip] });
     }
     return [...found.values()];
   }
@@ -44,15 +46,31 @@ const Grid = (() => {
   function measure(section, room) {
     const isNarrow = room < NARROW;
     const side = isNarrow ? 0 : SIDE;
-    const columns = [...section.columns.keys()];
+    const columns = [...section.columns];
     // Few columns leave room: rows stand side by side there, and the tiles fill what is left.
     const bands = isNarrow ? 1 : Math.max(1, Math.min(section.rows.size, Math.floor(room / (side + columns.length * (TILE + GAP)))));
     const fit = Math.floor((room / bands - side) / columns.length) - GAP;
     const tile = isNarrow ? Math.floor(room / Math.min(2, columns.length)) - GAP : Math.max(TILE - 40, Math.min(WIDEST_TILE, fit));
-    const ratios = [...section.rows.values()].flatMap((cells) => [...cells.values()].flatMap(({ clips }) => clips)).filter((clip) => clip.width).map((clip) => clip.height / clip.width).sort((a, b) => a - b);
-    const frame = Math.round(tile * Math.min(1.1, Math.max(0.5625, ratios[ratios.length >> 1] || 1)));
+    const frame = Math.round(tile * Math.min(1.1, Math.max(0.5625, middleRatio(section) || 1)));
     const band = side + columns.length * (tile + GAP);
     return { columns, side, tile, frame, band, bands, label: isNarrow ? LABEL : 0, height: frame + CAPTION + GAP + (isNarrow ? LABEL : 0) };
+  }
+
+  // Of thousands of clips there are few shapes: the shapes are sorted, not the clips.
+  function middleRatio({ rows }) {
+    const counts = new Map();
+    let all = 0;
+    for (const cells of rows.values()) {
+      for (const { clips } of cells.values()) {
+        const sized = clips.find((clip) => clip.width);
+        if (!sized) continue;
+        const ratio = sized.height / sized.width;
+        counts.set(ratio, (counts.get(ratio) || 0) + 1);
+        all += 1;
+      }
+    }
+    let before = 0;
+    return [...counts.keys()].sort((a, b) => a - b).find((ratio) => (before += counts.get(ratio)) * 2 > all);
   }
 
   function arrange(shown) {
@@ -115,14 +133,14 @@ const Grid = (() => {
       const next = [...rendered.keys()].filter((other) => other > n).sort((a, b) => a - b)[0];
       at("canvas").insertBefore(element, next === undefined ? null : rendered.get(next));
     }
+    forgetDrawn();
   }
 
   function headOf({ section, layout, top }, n) {
     const cells = [];
     for (let band = 0; band < layout.bands; band += 1) {
       if (layout.side || band === 0) cells.push(make("span", { role: "columnheader", class: "corner", style: `left:${band * layout.band}px;width:${layout.side || 0}px` }, layout.side ? section.table || "shot" : ""));
-      layout.columns.forEach((name, c) => {
-        const { shot, cell } = section.columns.get(name);
+      layout.columns.forEach(({ shot, cell }, c) => {
         cells.push(make("span", { role: "columnheader", style: `left:${band * layout.band + layout.side + c * (layout.tile + GAP)}px;width:${layout.tile}px` }, make("b", {}, shot), cell ? " " + cell : ""));
       });
     }
@@ -136,12 +154,12 @@ const Grid = (() => {
       const left = band * layout.band;
       const said = row.values.filter((value) => value && value !== row.key && value.length < 60).slice(0, layout.side ? 3 : 1);
       cells.push(make("div", { role: "rowheader", class: "row-name", style: `left:${left}px;width:${layout.side ? layout.side - GAP : layout.band - GAP}px;height:${layout.side ? layout.height - GAP : LABEL}px` }, make("b", {}, row.key || "no table"), ...said.map((value) => make("span", {}, value))));
-      layout.columns.forEach((name, c) => {
+      layout.columns.forEach((column, c) => {
         const place = `left:${left + layout.side + c * (layout.tile + GAP)}px;top:${layout.label}px;width:${layout.tile}px;height:${layout.frame + CAPTION}px`;
-        const cell = found.get(name);
+        const cell = found.get(column);
         const element = make("div", { role: "gridcell", class: "cell", style: place });
         if (cell) fillCell(element, cell, { line: n, x: band * layout.columns.length + c, layout });
-        else element.setAttribute("aria-label", `${section.columns.get(name).shot}: not asked for`);
+        else element.setAttribute("aria-label", `${column.shot}: not asked for`);
         cells.push(element);
       });
     });
@@ -151,7 +169,7 @@ const Grid = (() => {
   function fillCell(element, cell, where) {
     const clip = clipOf(cell);
     const word = Decisions.wordOf(clip);
-    const frame = make("span", { class: "frame", style: `height:${where.layout.frame}px` }, still(clip));
+    const frame = make("span", { class: "frame", style: `height:${where.layout.frame}px` }, still(clip, where.layout.tile));
     const said = Decisions.differing(clip).length ? "decided differently" : word;
     const title = Decisions.isFinished(clip) ? said : stateText(clip);
     const about = make("span", { class: "about" },
@@ -173,9 +191,62 @@ const Grid = (() => {
     element.replaceChildren(...[tile, others].filter(Boolean));
   }
 
-  function still(clip) {
-    if (clip.poster) return make("img", { src: Data.posterOf(clip), alt: "", loading: "lazy", decoding: "async" });
-    return make("span", { class: "mark", "aria-hidden": "true" }, clip.src ? "▷" : Data.marks[clip.state] || "·");
+  // A browser keeps what it decoded of some thousand pictures, at their full size, in hundreds of
+  // megabytes: a poster is drawn once at the size of its tile, and its picture is let go.
+  const drawn = new Map();
+  const sight = new IntersectionObserver((seen) => {
+    for (const { target, isIntersecting } of seen) {
+      if (!isIntersecting) continue;
+      sight.unobserve(target);
+      paint(target);
+    }
+  }, { root: box(), rootMargin: "64px" });
+
+  function still(clip, tile) {
+    if (!clip.poster) return signOf(clip);
+    let canvas = drawn.get(clip);
+    drawn.delete(clip);
+    if (canvas?.dataset.tile !== String(tile) || canvas.dataset.src !== Data.posterOf(clip)) {
+      canvas = make("canvas", { class: "poster", "aria-hidden": "true", "data-tile": tile, "data-src": Data.posterOf(clip) });
+      sight.observe(canvas);
+    }
+    drawn.set(clip, canvas);
+    return canvas;
+  }
+
+  // What was passed by is given back at once: to the collector a canvas is small, and it can wait.
+  function forgetDrawn() {
+    for (const [clip, canvas] of drawn) {
+      if (drawn.size <= MOST_DRAWN) return;
+      if (canvas.isConnected) continue;
+      if ("drawn" in canvas.dataset) canvas.getContext("bitmaprenderer").transferFromImageBitmap(null);
+      drawn.delete(clip);
+    }
+  }
+
+  const signOf = (clip) => make("span", { class: "mark", "aria-hidden": "true" }, clip.src ? "▷" : Data.marks[clip.state] || "·");
+
+  async function paint(canvas) {
+    const picture = new Image();
+    const loaded = new Promise((done, fail) => { picture.onload = done; picture.onerror = fail; });
+    picture.src = canvas.dataset.src;
+    try {
+      await loaded;
+      const { width, height } = canvas.getBoundingClientRect();
+      const scale = Math.min(1, devicePixelRatio * Math.min(width / picture.naturalWidth, height / picture.naturalHeight));
+      // Whoever scrolled on has passed it by; when it is seen again it is loaded again.
+      if (!scale) {
+        sight.observe(canvas);
+        return;
+      }
+      const size = { resizeWidth: Math.ceil(picture.naturalWidth * scale), resizeHeight: Math.ceil(picture.naturalHeight * scale), resizeQuality: "medium" };
+      const bitmap = await createImageBitmap(picture, size);
+      [canvas.width, canvas.height] = [bitmap.width, bitmap.height];
+      canvas.getContext("bitmaprenderer").transferFromImageBitmap(bitmap);
+      canvas.dataset.drawn = "";
+    } catch {
+      canvas.replaceWith(make("span", { class: "mark", "aria-hidden": "true" }, "▷"));
+    }
   }
 
   function start(frame, clip) {
@@ -195,9 +266,33 @@ const Grid = (() => {
     const old = rendered.get(n);
     if (!old) return;
     stop();
+    const held = old.contains(document.activeElement) ? document.activeElement.dataset.address : "";
     const element = rowOf(lines[n], n);
     old.replaceWith(element);
     rendered.set(n, element);
+    if (held) hold(element, held);
+  }
+
+  // Whoever had a clip chosen has it still, although it was drawn anew.
+  function hold(within, address) {
+    [...within.querySelectorAll(".tile")].find((tile) => tile.dataset.address === address)?.focus({ preventScroll: true });
+  }
+
+  // Shows clips that changed; all of them anew only where others are to be shown than before.
+  function renew(shown, changed) {
+    const there = lines.flatMap(({ rows }) => (rows || []).flatMap(([, cells]) => [...cells.values()].flatMap(({ clips }) => clips)));
+    const before = new Set(there);
+    if (before.size === shown.length && shown.every((clip) => before.has(clip))) {
+      const rows = new Set(changed.map((clip) => clip.row));
+      for (const n of [...rendered.keys()]) if (lines[n].rows?.some(([row]) => rows.has(row))) refresh(n);
+      return;
+    }
+    const { scrollTop } = box();
+    const held = document.activeElement.closest?.(".tile")?.dataset.address;
+    arrange(shown);
+    box().scrollTop = scrollTop;
+    render();
+    if (held) hold(at("canvas"), held);
   }
 
   function cellAt(line, x) {
@@ -287,7 +382,10 @@ const Grid = (() => {
     pending = true;
     requestAnimationFrame(() => { pending = false; render(); });
   });
-  Decisions.onChange(() => [...rendered.keys()].filter((n) => lines[n].kind === "rows").forEach(refresh));
+  Decisions.onChange(() => {
+    // Out of sight nothing is drawn anew: the view is arranged when it is shown.
+    if (!at("clips").hidden) [...rendered.keys()].filter((n) => lines[n].kind === "rows").forEach(refresh);
+  });
   at("compare-chosen").addEventListener("click", () => Pages.compare([...compared]));
-  return { show: arrange, hide: stop, press, focus: focusTile };
+  return { show: arrange, renew, hide: stop, press, focus: focusTile };
 })();

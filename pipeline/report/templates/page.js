@@ -4,6 +4,7 @@ function announce(text) {
 }
 
 const Pages = (() => {
+  const WAITING_SHOWN = 20;
   const VIEWS = ["overview", "clips", "sitting", "comparison", "charts"];
   const HIDE = { clips: Grid.hide, sitting: Sitting.hide, comparison: Comparison.hide };
   const PRESS = { clips: Grid.press, sitting: Sitting.press, comparison: Comparison.press };
@@ -83,13 +84,14 @@ const Pages = (() => {
     at("waiting-count").textContent = waiting.length.toLocaleString("en");
     at("approved-count").textContent = `${approved.length.toLocaleString("en")} of ${counted(Data.places.length, "place")}`;
     // Of an unknown charge there is no average.
-    const perApproved = approved.length && !Data.charges_unknown ? Number(Data.spent.charged) / approved.length : null;
+    const perApproved = approved.length && !Data.charges_unknown ? Number(Data.charged_in_all) / approved.length : null;
     at("per-approved").textContent = perApproved === null ? "–" : dollars(perApproved);
     const differing = Data.clips.filter((clip) => Decisions.differing(clip).length);
     at("differing").hidden = !differing.length;
     at("differing").replaceChildren(`${counted(differing.length, "clip")} decided differently by several people: `, ...differing.slice(0, 12).map((clip) => button(clip.address, () => go("sitting", { clip }))));
     at("begin").hidden = !waiting.length;
-    at("waiting-strip").replaceChildren(...waiting.slice(0, 12).map((clip) => {
+    const one = [...Map.groupBy(waiting, (clip) => clip.place).values()].map(([first]) => first);
+    at("waiting-strip").replaceChildren(...one.slice(0, WAITING_SHOWN).map((clip) => {
       const chosen = button("", () => go("sitting", { clip }), { "aria-label": `look at ${clip.address}` });
       chosen.append(clip.poster ? make("img", { src: Data.posterOf(clip), alt: "" }) : make("span", { class: "mark" }, "▷"));
       return chosen;
@@ -101,6 +103,17 @@ const Pages = (() => {
     at("unsaved").hidden = !count && !Decisions.faultText();
     at("unsaved-text").textContent = Decisions.faultText() || `${counted(count, "decision")} not saved yet: export ${count === 1 ? "it" : "them"} before you leave.`;
     at("send-again").hidden = !(Data.served && count);
+  }
+
+  // Shows what changed in the view that is open; nobody's place in it is lost.
+  function renew(changed) {
+    Filters.renew();
+    shown = Filters.matching();
+    showCount();
+    showOverview();
+    if (view === "clips") Grid.renew(shown, changed);
+    if (view === "sitting") Sitting.renew(shown, changed);
+    if (view === "charts") Charts.show();
   }
 
   function save() {
@@ -162,24 +175,31 @@ const Pages = (() => {
     showUnsaved();
   });
   Filters.onChange(() => {
+    const before = shown;
     shown = Filters.matching();
     showCount();
     if (isFollowing) return;
+    if (view) write(false);
+    // Of the same clips everything stays where it is.
+    if (shown.length === before.length && shown.every((clip, n) => clip === before[n])) return;
     if (view === "clips") Grid.show(shown);
     if (view === "sitting") Sitting.begin(shown, Sitting.current() && shown.includes(Sitting.current()) ? Sitting.current() : null);
-    if (view) write(false);
   });
   Decisions.onChange(showUnsaved);
   addEventListener("popstate", follow);
   let settled = null;
   addEventListener("resize", () => {
     clearTimeout(settled);
-    settled = setTimeout(() => view === "clips" && Grid.show(shown), 150);
+    settled = setTimeout(() => {
+      if (view === "clips") Grid.show(shown);
+      if (view === "charts") Charts.show();
+    }, 150);
   });
 
   return {
     begin: () => { showUnsaved(); follow(); },
     look: (clip) => go("sitting", { clip }),
+    renew,
     compare: (clips) => go("comparison", { compare: clips }),
     note: (clip) => { noted = clip; write(false); },
   };

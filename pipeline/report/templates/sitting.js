@@ -21,6 +21,10 @@ const Sitting = (() => {
   }
 
   function filmOf(each) {
+    if (isReplaced(each, films.get(each))) {
+      release(films.get(each));
+      films.delete(each);
+    }
     if (!films.has(each)) films.set(each, film(each, { preload: "auto", loop: true }));
     return films.get(each);
   }
@@ -43,7 +47,8 @@ const Sitting = (() => {
     // Loaded before it is seen: it only has to begin.
     for (const each of near) filmOf(each).pause();
     at("stage").replaceChildren(video);
-    video.currentTime = 0;
+    // One that was never played is at its first frame, decoded: to seek it would decode it again.
+    if (video.currentTime) video.currentTime = 0;
     play(video);
     video.ontimeupdate = () => showTime(video);
     showTime(video);
@@ -58,11 +63,15 @@ const Sitting = (() => {
     at("time").textContent = `${video.currentTime.toFixed(2)} / ${length.toFixed(2)} s`;
   }
 
-  function describe() {
+  function showPlace() {
     const left = queue.filter(isWaiting).length;
     at("sitting-place").textContent = `${queue.indexOf(clip) + 1} of ${queue.length}, ${left} waiting`;
+  }
+
+  function describe() {
+    showPlace();
     at("sitting-title").textContent = clip.address;
-    at("sitting-word").textContent = Decisions.textOf(clip);
+    at("sitting-word").textContent = isReplaced(clip, films.get(clip)) ? "another clip is there by now" : Decisions.textOf(clip);
     at("sitting-word").className = `word ${Decisions.wordOf(clip).replace(" ", "-")}`;
     showReasons();
     at("take-strip").replaceChildren(...(siblings(clip).length > 1 ? siblings(clip).map((other) => {
@@ -97,6 +106,11 @@ const Sitting = (() => {
 
   async function decide(verdict, more) {
     if (!clip || isBusy) return;
+    if (isReplaced(clip, films.get(clip))) {
+      show(clip);
+      announce(anotherClip(clip));
+      return;
+    }
     isBusy = true;
     let isDurable = false;
     const decided = clip;
@@ -187,6 +201,15 @@ const Sitting = (() => {
     films.clear();
   }
 
+  // Clips that came meanwhile stand in line; the one that is looked at stays as it is.
+  function renew(clips, changed) {
+    const there = new Set(queue);
+    queue.push(...clips.filter((each) => each.src && !there.has(each)));
+    if (!clip) begin(clips, null);
+    else if (changed.some((each) => each.place === clip.place)) describe();
+    else showPlace();
+  }
+
   at("approve").addEventListener("click", KEYS.a);
   at("reject").addEventListener("click", askReason);
   at("later").addEventListener("click", KEYS.l);
@@ -196,5 +219,5 @@ const Sitting = (() => {
   at("previous").addEventListener("click", KEYS.ArrowLeft);
   at("next").addEventListener("click", KEYS.ArrowRight);
   at("seek").addEventListener("input", () => { films.get(clip).currentTime = Number(at("seek").value); });
-  return { begin, hide, press, current: () => clip };
+  return { begin, renew, hide, press, current: () => clip };
 })();

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFilter, ImageOps
 
-from pipeline.sandbox.render.lettering import ELLIPSIS, Colour, missing, width, wrap, write
+from pipeline.lettering import ELLIPSIS, Colour, missing, width, wrap, write
 
 Size = tuple[int, int]
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from PIL import Image
+from PIL import Image, ImageChops
 
+from pipeline.lettering import missing
 from pipeline.media.contact_sheets import SHEET_CLIPS, write_contact_sheets
 
 RED = (200, 30, 30)
@@ -65,3 +66,21 @@ def test_a_poster_that_is_gone_leaves_its_place(tmp_path: Path) -> None:
 
     for name in ("gone.jpg", "bad.jpg"):
         assert write_contact_sheets(tmp_path, [("spin", "a", tmp_path / name)])
+
+
+@pytest.mark.parametrize("name", ["赤い靴", "红鞋", "빨간구두", "حذاء", "👟🔥"])
+def test_a_label_is_readable_in_its_own_script(tmp_path: Path, poster: Path, name: str) -> None:
+    """A row's name is drawn with its own letters, not with boxes; two names look different."""
+    if missing(name):
+        pytest.skip("the fonts are not installed: .ci/setup tests")
+    strips = []
+    for n, label in enumerate((name, name[::-1], "\U00017000" * len(name))):
+        folder = tmp_path / str(n)
+        folder.mkdir()
+        (sheet,) = write_contact_sheets(folder, [("spin", f"spin[{label}]#1", poster)])
+        with Image.open(sheet) as picture:
+            strips.append(picture.convert("L").crop((8, 197, 168, 213)))
+
+    own, reversed_, boxes = strips
+    for other in (reversed_, boxes):
+        assert max(ImageChops.difference(own, other).tobytes()) > 100

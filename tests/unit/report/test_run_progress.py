@@ -57,6 +57,17 @@ def _run() -> RunTally:
     return tally
 
 
+def test_places_of_a_loop_are_told() -> None:
+    """Of shots with `accept`: how many are approved, and how many have a clip to decide on."""
+    tally = RunTally(_start(places=8, approved=2))
+    for address in ("a#1", "a#2", "b#1"):
+        _send(tally, address)
+        _land(tally, address, after_s=10)
+
+    assert "2 of 8 places approved · 2 with a new clip" in _lines(tally.snapshot(BEGAN), 80)
+    assert not any("places" in line for line in _lines(_run().snapshot(BEGAN), 80))
+
+
 def _lines(progress: RunProgress, width: int) -> list[str]:
     told = StringIO()
     Console(file=told, width=width, color_system=None).print(draw_progress(progress, width, UTC))

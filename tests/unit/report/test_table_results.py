@@ -30,6 +30,11 @@ def test_a_row_keeps_its_own_columns_and_gains_its_outcome() -> None:
         "spin[calm] path": "spin/SKU-1/calm_t1.mp4",
         "spin[calm] cost_usd": "0.42",
         "spin[calm] cause": "",
+        "spin[calm] outcome": "waiting",
+        "spin[calm] take": "1",
+        "spin[calm] reason": "",
+        "spin[calm] note": "",
+        "spin[calm] who": "",
     } == row
 
 

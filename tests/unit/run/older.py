@@ -65,6 +65,8 @@ UNDO: tuple[str, ...] = (
     "ALTER TABLE items DROP COLUMN stale;",
     "DROP TABLE task_durations; DROP TABLE lane_widths;",
     "DROP INDEX purchases_by_place;",
+    "ALTER TABLE purchases DROP COLUMN fetched_at;",
+    "DROP TABLE standing_plans;",
 )
 """What undoes each migration, in the order of `tables.MIGRATIONS`."""
 

@@ -16,9 +16,9 @@ import pytest
 
 from pipeline.domain import EMPTY, Budget, Feature, Policy
 from pipeline.errors import Undecidable
-from pipeline.ledger.connection import connect
 from pipeline.ledger.repository import Ledger
 from pipeline.ledger.root_lock import LEDGER
+from pipeline.ledger.sqlite import SqliteFile
 from pipeline.net.lane import Lane
 from pipeline.providers.base import Request, Response
 from pipeline.run.manual import find_claim, verify_claims
@@ -137,7 +137,7 @@ def _shop(studio: Studio) -> Branches:
 
 
 def _written_accounts(studio: Studio) -> Counter[str]:
-    with closing(connect(studio.root / STATE_FOLDER / LEDGER, readonly=True)) as ledger:
+    with closing(SqliteFile(studio.root / STATE_FOLDER / LEDGER).connect(readonly=True)) as ledger:
         rows = ledger.exec_driver_sql("SELECT account FROM purchases").all()
     return Counter(account for (account,) in rows)
 

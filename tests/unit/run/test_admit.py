@@ -17,6 +17,8 @@ from pipeline.run.plan_sync import PlanSummary, sync_plan
 from pipeline.storage.fs import STATE_FOLDER
 from tests.unit.run.campaign import CAMPAIGN, Studio, entry
 
+pytestmark = pytest.mark.usefixtures("each_dialect")
+
 
 @pytest.fixture
 def studio(tmp_path: Path) -> Studio:

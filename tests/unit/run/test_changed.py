@@ -19,6 +19,8 @@ from tests.unit.run.campaign import CAMPAIGN, SPEC, Studio, adopt_task, entry, r
 from tests.unit.run.shop import OFFER, Provider, clip_of
 from tests.unit.run.test_selected import Only
 
+pytestmark = pytest.mark.usefixtures("each_dialect")
+
 
 @pytest.fixture
 async def studio(tmp_path: Path) -> Studio:

@@ -24,6 +24,8 @@ from pipeline.storage.fs import STATE_FOLDER
 from tests.unit.run.campaign import CAMPAIGN, Studio, entry
 from tests.unit.run.raw_ledger import read, write, write_now
 
+_EACH_DIALECT = pytest.mark.usefixtures("each_dialect")
+
 
 def test_its_files_are_for_the_owner_alone(tmp_path: Path) -> None:
     """Prompts may be confidential: nobody else may look into the folder or the file."""
@@ -74,6 +76,7 @@ def test_a_second_run_is_told_who_holds_the_root(tmp_path: Path) -> None:
         Ledger.open(tmp_path)
 
 
+@_EACH_DIALECT
 def test_a_closed_ledger_lets_the_next_one_in(tmp_path: Path) -> None:
     """After the run its root is free."""
     with Ledger.open(tmp_path):
@@ -84,6 +87,7 @@ def test_a_closed_ledger_lets_the_next_one_in(tmp_path: Path) -> None:
     assert os.getpid() == claim["pid"]
 
 
+@_EACH_DIALECT
 def test_the_lock_dies_with_its_process(tmp_path: Path) -> None:
     """A crash leaves nothing to clean up."""
     child = os.fork()
@@ -96,6 +100,7 @@ def test_the_lock_dies_with_its_process(tmp_path: Path) -> None:
         assert 9 == os.waitstatus_to_exitcode(status)
 
 
+@_EACH_DIALECT
 def test_a_reader_may_look_beside_the_owner(tmp_path: Path) -> None:
     """Status and report do not wait for a run."""
     with Ledger.open(tmp_path):
@@ -121,6 +126,7 @@ def test_a_file_that_is_no_ledger_is_said_to_be_damaged(tmp_path: Path) -> None:
         Ledger.open(tmp_path)
 
 
+@_EACH_DIALECT
 def test_a_newer_ledger_is_not_touched(tmp_path: Path) -> None:
     """A version that knows less must not write into it."""
     with Ledger.open(tmp_path) as ledger:
@@ -138,6 +144,7 @@ def test_a_root_that_cannot_be_written_says_what_to_do(tmp_path: Path) -> None:
         Ledger.open(tmp_path)
 
 
+@_EACH_DIALECT
 async def test_what_was_written_together_fails_alone(tmp_path: Path) -> None:
     """In one group commit an operation that raises undoes itself and nothing else."""
     with Ledger.open(tmp_path) as ledger:
@@ -163,6 +170,7 @@ async def test_many_writers_share_few_commits(tmp_path: Path) -> None:
     assert frames < 50
 
 
+@_EACH_DIALECT
 async def test_a_write_whose_caller_left_is_kept(tmp_path: Path) -> None:
     """Being cancelled does not take back what was handed to the ledger."""
     with Ledger.open(tmp_path) as ledger:
@@ -175,6 +183,7 @@ async def test_a_write_whose_caller_left_is_kept(tmp_path: Path) -> None:
     assert [("after",), ("kept",)] == known
 
 
+@_EACH_DIALECT
 def test_a_move_is_made_once(tmp_path: Path) -> None:
     """Of two who move the same job from the same state only the first succeeds."""
     studio = Studio(tmp_path)
@@ -194,6 +203,7 @@ def test_a_move_off_the_table_is_refused(tmp_path: Path) -> None:
         write_now(ledger, partial(jobs.move, key="k", before=State.DONE, after=State.PLANNED))
 
 
+@_EACH_DIALECT
 def test_a_crash_while_submitting_is_in_doubt(tmp_path: Path) -> None:
     """Opening the ledger settles what a crash left, and sends nothing."""
     studio = Studio(tmp_path)
@@ -205,6 +215,7 @@ def test_a_crash_while_submitting_is_in_doubt(tmp_path: Path) -> None:
     assert ["planned", "in_doubt", "planned"] == studio.states()
 
 
+@_EACH_DIALECT
 async def test_the_states_of_keys_are_known_in_batches(tmp_path: Path) -> None:
     """States are looked up by key; unknown keys are left out."""
     studio = Studio(tmp_path)
@@ -217,6 +228,7 @@ async def test_the_states_of_keys_are_known_in_batches(tmp_path: Path) -> None:
     assert dict.fromkeys(keys, State.DONE) == found
 
 
+@_EACH_DIALECT
 async def test_a_record_tells_the_whole_story(tmp_path: Path) -> None:
     """A finished item's record has its clip, its money, its task and its origin."""
     studio = Studio(tmp_path)
@@ -241,6 +253,7 @@ async def test_a_record_tells_the_whole_story(tmp_path: Path) -> None:
     assert datetime(2026, 3, 1, 9, 0, tzinfo=UTC).date() == record.submitted_at.date()  # type: ignore[union-attr]
 
 
+@_EACH_DIALECT
 async def test_the_tasks_of_a_provider_are_known_by_their_time(tmp_path: Path) -> None:
     """Those accepted since a time, of one provider: a look-up must not hand them out again."""
     studio = Studio(tmp_path)
@@ -255,6 +268,7 @@ async def test_the_tasks_of_a_provider_are_known_by_their_time(tmp_path: Path) -
     assert set() == tasks("shop", later) == tasks("elsewhere", 0)
 
 
+@_EACH_DIALECT
 async def test_records_come_in_plan_order_however_many(tmp_path: Path) -> None:
     """Records are read page by page, and none is lost between two pages."""
     studio = Studio(tmp_path)

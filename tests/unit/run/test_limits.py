@@ -6,11 +6,15 @@ from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 
+import pytest
+
 from pipeline.domain import Budget
 from pipeline.ledger.integrity import damage
 from pipeline.ledger.repository import Ledger
 from pipeline.storage.blobs import Store
 from tests.unit.run.campaign import Studio, entry
+
+pytestmark = pytest.mark.usefixtures("each_dialect")
 
 
 async def test_a_limit_that_comes_back_counts_what_was_bought_without_it(tmp_path: Path) -> None:

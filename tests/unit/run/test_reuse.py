@@ -15,6 +15,8 @@ from pipeline.ledger.repository import Ledger
 from pipeline.run.plan_sync import PlanSummary
 from tests.unit.run.campaign import CAMPAIGN, Studio, entry
 
+pytestmark = pytest.mark.usefixtures("each_dialect")
+
 TALL = 9 / 16
 """The ratio of every clip of the shop."""
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pipeline.sandbox.render.lettering import ELLIPSIS, missing, width, wrap, write
+from pipeline.lettering import ELLIPSIS, missing, width, wrap, write
 
 TANGUT = "\U00017000"
 CJK, ARABIC, EMOJI = (

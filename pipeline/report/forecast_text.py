@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from pipeline.api.forecasts import CampaignForecast
-from pipeline.domain.forecast import ForecastReview
+from pipeline.domain.forecast import CampaignForecast, ForecastReview
 from pipeline.domain.money import exact_usd
 from pipeline.report.figures import count_text
 

@@ -1,4 +1,4 @@
-"""Set text in the font beside this module, and in a font of the machine for what that lacks.
+"""Set text in the font of the package, and in a font of the machine for what that lacks.
 
 Inter has the letters of Latin, Cyrillic, Greek and Vietnamese; Debian's Noto, where it is
 installed, has the rest. What no font has is drawn as an empty box, and `missing` names it.
@@ -17,7 +17,7 @@ from PIL import Image, ImageDraw, ImageFont, features
 Colour = tuple[int, int, int, int]
 
 ELLIPSIS = "…"
-_INTER = Path(__file__).with_name("InterDisplay-Medium.otf")
+_INTER = Path(__file__).parent / "fonts" / "InterDisplay-Medium.otf"
 _FOLDERS = ("/usr/share/fonts", "/usr/local/share/fonts", "~/.fonts")
 _FALLBACKS = ("DejaVuSans", "NotoSans*-Regular", "NotoColorEmoji")
 _BITMAP_SIZE = 109
