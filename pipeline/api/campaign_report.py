@@ -27,6 +27,7 @@ from pipeline.domain import Record, RunRecord
 from pipeline.domain.acceptance import Each
 from pipeline.domain.forecast import CampaignForecast
 from pipeline.domain.loop_places import LoopPlace, total_places
+from pipeline.domain.review import Review
 from pipeline.domain.states import Exit, State, exit_code_for
 from pipeline.errors import InvalidInput, RootRefused
 from pipeline.findings import has_errors
@@ -39,6 +40,7 @@ from pipeline.plan.row_groups import row_groups
 from pipeline.report.summary import Report, ReportHead, ReportTally
 
 _DOCUMENTS = frozenset({".yaml", ".yml"})
+_APPROVED = frozenset({Review.APPROVED, Review.STALE})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +58,8 @@ class CampaignStatus:
     """What was written down of lanes and limits."""
     places: Sequence[LoopPlace] = ()
     """The selected places of shots that have a loop of takes."""
+    allowed_off_spec: int = 0
+    """Items off spec that are no failure, beside those of places."""
 
     @property
     def exit_code(self) -> Exit:
@@ -68,6 +72,7 @@ class CampaignStatus:
         totals = total_places(self.places)
         # A take that failed is no failure of its place, which tells its own.
         counts.subtract(totals.ended_badly)
+        counts[State.OFF_SPEC, ""] -= self.allowed_off_spec
         gave_up, waits = bool(totals.gave_up), bool(totals.goes_on)
         return Exit(exit_code_for(counts, gave_up=gave_up, waits=waits))
 
@@ -101,7 +106,9 @@ def campaign_status(campaign: LoadedCampaign) -> CampaignStatus:
     with open_to_read(campaign, "status") as ledger:
         reading = CampaignReading(campaign, ledger)
         tally = begin_tally(campaign)
-        deque(_counting(select_records(reading), tally), maxlen=0)
+        allowed = 0
+        for record in _counting(select_records(reading), tally):
+            allowed += _is_allowed(record, campaign)
         report = finish_report(reading, tally)
         return CampaignStatus(
             report=report,
@@ -110,6 +117,7 @@ def campaign_status(campaign: LoadedCampaign) -> CampaignStatus:
             same_clips=ledger.same_clips(campaign.name),
             notable=ledger.notable(campaign.name),
             places=report.places,
+            allowed_off_spec=allowed,
         )
 
 
@@ -167,6 +175,29 @@ def select_records(reading: CampaignReading) -> Iterator[Record]:
     if matcher and matcher.needs_rows and has_errors(campaign.findings):
         raise InvalidInput(campaign.findings, campaign.sources)
     return matching_records(reading.records(), matcher, campaign.sources)
+
+
+def count_allowed(ledger: Ledger, campaign: LoadedCampaign, *, shared: bool = False) -> int:
+    """Count the clips off spec that are no failure, of what the last plan selected.
+
+    A person approved them; or `--locked` asks for all that places with a loop had, and judges none.
+    Those of a loop without it are counted with their places. One that items share counts once, or,
+    if `shared`, for each.
+    """
+    records = CampaignReading(campaign, ledger).records()
+    return sum(
+        each.selected and (shared or not each.shared_with) and _is_allowed(each, campaign)
+        for each in records
+    )
+
+
+def _is_allowed(record: Record, campaign: LoadedCampaign) -> bool:
+    """Tell whether a clip off spec is no failure, beside those of places."""
+    if record.state != State.OFF_SPEC:
+        return False
+    if record.shot in campaign.manifest.budget.accepts:
+        return campaign.request.locked
+    return record.review in _APPROVED
 
 
 def write_report(

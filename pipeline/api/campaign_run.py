@@ -10,11 +10,12 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from types import TracebackType
 from typing import Self
 
 from pipeline.api.campaign_plan import require_admitted, sync_campaign
-from pipeline.api.campaign_report import write_report
+from pipeline.api.campaign_report import count_allowed, write_report
 from pipeline.api.campaign_request import NO_LIMIT, RunSettings, usage
 from pipeline.api.decision_file import load_decisions, unapproved_outputs
 from pipeline.api.forecasts import find_forecast, record_forecast
@@ -236,6 +237,7 @@ class Run:
             address_header=campaign.request.rehearse,
             settle_only=not scope.buys,
             hides=unapproved_outputs(campaign.manifest, decisions),
+            count_allowed=partial(count_allowed, scope.ledger, campaign),
             loop=CampaignLoop.of(campaign, settings, scope.ledger),
         )
         # What buys nothing hands nothing on: nobody need stand by.

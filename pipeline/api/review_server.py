@@ -33,7 +33,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from pipeline.api.campaign_report import begin_tally, finish_report, open_to_read
-from pipeline.api.decision_file import decisions_path, load_decisions
+from pipeline.api.decision_file import decisions_path
 from pipeline.api.judgements import decide
 from pipeline.api.loaded_campaign import LoadedCampaign
 from pipeline.api.page_changes import PageChanges, Signature, signature_of
@@ -46,7 +46,7 @@ from pipeline.errors import CallsheetError, InvalidInput, Unusable
 from pipeline.file_content import VIDEO_FORMATS, file_format
 from pipeline.ledger.root_lock import LEDGER
 from pipeline.report.html import PAGE_CLIPS, poster_path, to_html, to_overview
-from pipeline.report.page_data import PageSource, page_clips, page_figures
+from pipeline.report.page_data import PageSource, page_clips, page_decisions, page_figures
 from pipeline.report.summary import Report
 from pipeline.storage.fs import STATE_FOLDER
 
@@ -84,8 +84,8 @@ class ReviewPage:
 
     None: the browser keeps decisions until they are exported, as for a page from a folder.
     """
-    read_decisions: Callable[[], Sequence[Plain]] = tuple
-    """Returns the decisions that hold, in the fields that the page sends.
+    read_decisions: Callable[[], Sequence[Plain]] | None = None
+    """Returns the decisions that hold, in the fields that the page sends; None: the campaign's own.
 
     Several of one clip are what several people said of it, perhaps differently.
     """
@@ -160,7 +160,7 @@ class ReviewPage:
         source = replace(
             source,
             href=self._address_of,
-            decisions=self.read_decisions(),
+            decisions=self._decisions(records),
             reasons=self.reasons or source.reasons,
             is_served=self.decide is not None,
         )
@@ -172,6 +172,15 @@ class ReviewPage:
         took_s = time.monotonic() - began
         version = self._changes.take(signature, parts, took_s=took_s)
         return report, records, replace(source, version=version)
+
+    def _decisions(self, records: Sequence[Record] | None = None) -> Sequence[Plain]:
+        """Return the decisions that hold: those on these records, or on all there are now."""
+        if self.read_decisions is not None:
+            return self.read_decisions()
+        if records is not None:
+            return page_decisions(records)
+        with open_to_read(self.campaign, "review") as ledger:
+            return page_decisions(CampaignReading(self.campaign, ledger).records())
 
     def _address_of(self, reference: str) -> str:
         name = hashlib.sha256(reference.encode()).hexdigest()
@@ -236,7 +245,7 @@ class ReviewPage:
     def _find(self, decision: Plain) -> Plain | None:
         hold = [
             saved
-            for saved in self.read_decisions()
+            for saved in self._decisions()
             if all(saved[name] == decision[name] for name in _CLIP)
         ]
         # Where people differ, one of their words is not what ends it.
@@ -298,24 +307,7 @@ def campaign_page(campaign: LoadedCampaign) -> ReviewPage:
         at = plain_decision(written)["at"]
         return {**said, "who": written.who, "at": at, "id": written.id}
 
-    def read() -> Sequence[Plain]:
-        index = load_decisions(campaign.request, campaign.name)
-        with open_to_read(campaign, "review") as ledger:
-            return [
-                {
-                    "reason": "",
-                    "note": "",
-                    **plain_decision(each),
-                    "id": each.id,
-                    # The clip as the page has it: after merging lock files its key may be another.
-                    **{name: getattr(record, name) for name in ("address", "take", "key")},
-                }
-                for record in ledger.records(campaign.name)
-                if record.sha256
-                for each in index.in_force(record.address, record.key, record.sha256)
-            ]
-
-    return ReviewPage(campaign, decide=save, read_decisions=read)
+    return ReviewPage(campaign, decide=save)
 
 
 def serve_page(page: ReviewPage, port: int, announce: Callable[[str], None]) -> None:

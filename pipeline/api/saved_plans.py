@@ -24,6 +24,7 @@ from pipeline.api.item_description import plan_item
 from pipeline.api.loaded_campaign import LoadedCampaign
 from pipeline.api.project_file import project_of
 from pipeline.domain import EMPTY, Budget
+from pipeline.domain.acceptance import PlaceTotals
 from pipeline.domain.changes import ChangeClass, ItemChange, KeyContent, PartChange
 from pipeline.domain.money import exact_usd
 from pipeline.errors import CallsheetError, InvalidInput
@@ -41,6 +42,7 @@ _OWN = (
 )
 _ASKED = ("profile", "overrides", "provider", "select", "exclude", "first", "rehearse")
 _LIMITS = ("limit_usd", "per_run_usd", "per_row_usd", "per_item_usd", "assume_usd")
+_COUNTED = ("waiting_clips", "buys", "begun_anew", "takes_left")
 _EXPLAINED = 20
 """Differences whose places are looked up: each takes planning its row again."""
 
@@ -116,6 +118,7 @@ def _header(plan: Plan) -> Document:
             }
             for group in summary.changes
         ],
+        "places": None if summary.places is None else _places(summary.places),
         "restore": summary.restore,
         "hide": summary.hide,
         "orphaned": list(summary.orphaned),
@@ -124,6 +127,14 @@ def _header(plan: Plan) -> Document:
             for address, provider, state in summary.left_behind
         ],
     }
+
+
+def _places(totals: PlaceTotals) -> Document:
+    """Return where the places of a plan stand, told like its sums and compared like none."""
+    counts = {name: getattr(totals, name) for name in _COUNTED}
+    left_usd = None if totals.left_usd is None else exact_usd(totals.left_usd)
+    states = {state.value: number for state, number in totals.states.items()}
+    return {"states": states, "left_usd": left_usd, **counts}
 
 
 def _terms(plan: Plan) -> Document:

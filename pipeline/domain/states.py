@@ -356,7 +356,7 @@ class Exit(IntEnum):
     """The manifest, a table, a file or the command is wrong, a key is missing, or nobody is there
     to ask and `--yes` was not said. Nothing was sent."""
     FAILURES = 10
-    """Finished, but some clips failed, were refused, or are off spec."""
+    """Finished, but some clips failed, were refused, or are off spec and not approved."""
     HELD = 11
     """Some items are held by the budget."""
     STOPPED = 12

@@ -41,6 +41,12 @@ _PAGE = 500
 _MEASURES = ("sha256", "bytes", "seconds", "width", "height", "fps")
 _SAME = ("address", "shot", "row_key", "key")
 
+_OF_PURCHASE = (
+    *("key", "address", "charge_source", "charged_native", "native_unit", "sends"),
+    *("estimate_microusd", "reserved_microusd", "charged_microusd", "possible_microusd"),
+    *("task", "client_id", "seed", "nsfw"),
+    *("intent_at", "accepted_at", "ended_at", "fetched_at"),
+)
 _TOLD = ("cell", "take", "axes", "kind", "mode", "prompt", "sent_prompt", "settings")
 
 
@@ -120,9 +126,9 @@ def _purchases_of(
     connection: Connection, keys: Sequence[str], *, works: bool
 ) -> dict[str, list[Mapping[str, Any]]]:
     # What was sent is the largest column by far.
-    wanted = (column for column in purchases.c if works or column is not purchases.c.request)
+    wanted = (*_OF_PURCHASE, "request") if works else _OF_PURCHASE
     query = (
-        select(*wanted, campaigns.c.name.label("campaign"))
+        select(*(purchases.c[name] for name in wanted), campaigns.c.name.label("campaign"))
         .join(campaigns, campaigns.c.id == purchases.c.campaign_id)
         .where(purchases.c.key.in_(keys))
         .order_by(purchases.c.id)

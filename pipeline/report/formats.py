@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
 from decimal import Decimal
@@ -90,6 +90,7 @@ _COLUMNS: Mapping[str, Callable[[Record], Any]] = MappingProxyType(
 _CELLS = tuple(_COLUMNS.values())
 _JOINED_BY = frozenset({"address", "row", "path", "file"})
 """Columns by which a line is joined with its table, its file or another report: byte for byte."""
+_SHOWN = tuple(name not in _JOINED_BY for name in _COLUMNS)
 
 
 def decision_words(record: Record, name: str) -> str:
@@ -113,15 +114,7 @@ def csv_head(delimiter: str = ",") -> str:
 
 def csv_record(record: Record, delimiter: str = ",") -> str:
     """Return the line of report.csv of an item."""
-    cells = [read(record) for read in _CELLS]
-    # Of most items there is nothing to write out, which is seen at once.
-    if not "".join([cell for cell in cells if isinstance(cell, str)]).isprintable():
-        shown = zip(_COLUMNS, cells, strict=True)
-        cells = [
-            without_direction(cell) if isinstance(cell, str) and name not in _JOINED_BY else cell
-            for name, cell in shown
-        ]
-    return csv_line(cells, delimiter)
+    return csv_line([read(record) for read in _CELLS], delimiter, shown=_SHOWN)
 
 
 def to_json(report: Report, records: Iterable[Record]) -> Iterator[bytes]:
@@ -175,15 +168,25 @@ def _harmless(document: bytes) -> bytes:
     return document if plain else printable(document.decode()).encode()
 
 
-def csv_line(cells: Iterable[Any], delimiter: str = ",") -> str:
-    """Return one CSV line; no cell of it can be run as a formula."""
+def csv_line(cells: Iterable[Any], delimiter: str = ",", *, shown: Sequence[bool] = ()) -> str:
+    """Return one CSV line; no cell of it can be run as a formula.
+
+    In cells that are `shown`, what turns the direction of writing is written out.
+    """
     texts = ["" if cell is None else str(cell) for cell in cells]
+    # Of most lines there is nothing to write out, which is seen at once.
+    plain = "".join(texts).isprintable()
+    if not plain and shown:
+        texts = [
+            without_direction(text) if is_shown else text
+            for text, is_shown in zip(texts, shown, strict=True)
+        ]
     # -5 begins like a formula and is none: with a mark before it, it could not be added up.
     texts = [
         f"'{text}" if text[:1] in _FORMULA and not _NUMBER.fullmatch(text) else text
         for text in texts
     ]
-    if not "".join(texts).isprintable():
+    if not plain:
         # A lone carriage return is not quoted by csv.writer, and ends the line for some readers.
         texts = [storable(text.replace("\r\n", "\n").replace("\r", "\n")) for text in texts]
     line: str = _writer(delimiter).writerow(texts)

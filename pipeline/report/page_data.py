@@ -18,6 +18,7 @@ from urllib.parse import quote
 
 from pipeline.domain import EMPTY, Record, Table
 from pipeline.domain.money import exact_usd
+from pipeline.domain.review import plain_decision
 from pipeline.domain.states import AT_WORK, State
 from pipeline.report.advice import MARKS
 from pipeline.report.outcomes import UNKNOWN
@@ -83,8 +84,8 @@ class PageSource:
     href: Href = quote
     limit_usd: Decimal | None = None
     """The budget, for the chart of what was spent."""
-    decisions: Sequence[Mapping[str, Any]] = ()
-    """Decisions that are saved and hold, as plain data; of one clip several may differ."""
+    decisions: Sequence[Mapping[str, Any]] | None = None
+    """Decisions that are saved and hold, as plain data; None: those of the records."""
     reasons: Sequence[str] = REASONS
     is_served: bool = False
     """A server saves decisions; else the browser keeps them until they are exported."""
@@ -117,6 +118,12 @@ def page_data(report: Report, records: Iterable[Record], source: PageSource) -> 
         "version": source.version,
         "limit": None if source.limit_usd is None else exact_usd(source.limit_usd),
         **page_figures(report),
+        # How many approved clips a place wants, where that is not one.
+        "wanted": {
+            place.shot: place.policy.approved
+            for place in report.places
+            if place.policy.approved > 1
+        },
         # As keys, orjson takes plain words alone.
         "marks": {str(state): mark for state, mark in MARKS.items()},
         "tables": {
@@ -133,7 +140,7 @@ def page_data(report: Report, records: Iterable[Record], source: PageSource) -> 
             {"name": name, "href": source.href(path) if path else ""} for path, name in pictures
         ],
         "reasons": list(source.reasons),
-        "decisions": list(source.decisions),
+        "decisions": page_decisions(held) if source.decisions is None else list(source.decisions),
         "clips": {
             **columns,
             "row": [places[_row_name(record, source.tables)] for record in held],
@@ -143,6 +150,22 @@ def page_data(report: Report, records: Iterable[Record], source: PageSource) -> 
             "poster": pack([record.sha256 in source.posters for record in held]),
         },
     }
+
+
+def page_decisions(records: Iterable[Record]) -> list[dict[str, Any]]:
+    """Return what holds of these clips, as the page knows it: of one clip several may differ."""
+    return [
+        {
+            "reason": "",
+            "note": "",
+            **plain_decision(each),
+            "id": each.id,
+            # The clip as the page has it: after merging lock files its key may be another.
+            **{name: getattr(record, name) for name in ("address", "take", "key")},
+        }
+        for record in records
+        for each in record.decisions
+    ]
 
 
 _FIGURES = ("estimate", "charged", "reserved", "possible")

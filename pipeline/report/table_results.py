@@ -102,10 +102,10 @@ def _place_facts(place: LoopPlace, takes: Sequence[Record]) -> Facts:
     waiting = [each for each in made if outcome_of(each) is ClipOutcome.WAITING]
     others = waiting or made or [each for each in takes if each.take in begun] or takes
     shown = approved or others[-1:]
-    columns = zip(*map(_facts, shown), strict=True)
-    _, path, _, cause, outcome, take, reason, note, who = (
-        " | ".join(dict.fromkeys(filter(None, column))) for column in columns
-    )
+    told = [_facts(each) for each in shown]
+    if len(told) > 1:
+        told = [tuple(" | ".join(dict.fromkeys(filter(None, c))) for c in zip(*told, strict=True))]
+    _, path, _, cause, outcome, take, reason, note, who = told[0]
     unknown = place.cost.charges_unknown
     cost = UNKNOWN if unknown else str(place.cost.charged_usd)
     return (place.state, path, cost, cause, outcome, take, reason, note, who)

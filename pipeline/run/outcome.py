@@ -34,6 +34,8 @@ class Outcome:
     """Clips of the store that were gone or were not what was received, healed or not."""
     places: PlaceTotals | None = None
     """Where places stand, if any shot has a loop of takes."""
+    allowed_off_spec: int = 0
+    """Jobs that are off spec and no failure, beside those of places."""
     left_out: int = 0
     """Items that a person left out of this run; the next one makes them."""
     overcharged: bool = False
@@ -56,6 +58,7 @@ class Outcome:
         if self.places is not None:
             # A take that failed is no failure of its place, which tells its own.
             counts.subtract(self.places.ended_badly)
+        counts[State.OFF_SPEC, ""] -= self.allowed_off_spec
         unfinished = count_states(counts, *UNFINISHED)
         if self.interrupted and unfinished:
             return Exit.INTERRUPTED

@@ -69,6 +69,8 @@ class RunConfig:
     """Collect and settle what was sent; buy nothing."""
     hides: Hides = hide_nothing
     """Tells which clips are not laid out at their output paths for now."""
+    count_allowed: Callable[[], int] = int
+    """Counts the jobs off spec that are no failure, beside those of the loop."""
     loop: TakeLoop | None = None
     """None where no shot has a loop of takes."""
 
@@ -449,9 +451,11 @@ class RunHandle:
         totals = await self._ledger.run_totals(campaign=campaign, run_id=context.run_id)
         counts = Counter(totals.counts)
         counts.update((state, "") for _, _, state in totals.left_behind)
+        is_off_spec = any(state is State.OFF_SPEC for state, _ in counts)
         return Outcome(
             campaign=campaign,
             counts=counts,
+            allowed_off_spec=self._config.count_allowed() if is_off_spec else 0,
             spent_usd=totals.spent_usd,
             bound_usd=totals.bound_usd,
             committed_usd=totals.committed_usd,

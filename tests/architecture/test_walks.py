@@ -25,8 +25,10 @@ shots:
 budget: {{limit: 5 USD, unpriced: {{assume: 1 USD}}}}
 """
 PAGES = REPOSITORY / "tests" / "architecture" / "walks"
-# What is reached so far; each may only fall. The aims are 25 and 20 modules.
-MOST = {"to_the_body": 24, "to_the_report": 20}
+# What is reached so far; each may only fall. The aims are 25 and 20 modules. The report was at 20
+# when each format read the ledger for itself; since it is read once, the record goes through the
+# hands of those who count it and pass it on (docs/decisions/0038).
+MOST = {"to_the_body": 24, "to_the_report": 24}
 OPTIONS = {"to_the_body": [], "to_the_report": ["--provider", "unifically"]}
 """A task is followed where its id is not the client's own: that one also names files."""
 MOST_ENCODED = {"plan": 2, "job": 2}

@@ -12,7 +12,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -28,7 +28,7 @@ from pipeline.ledger.budgets import BudgetLimits
 from pipeline.ledger.group_commit import Operation, Writer
 from pipeline.ledger.jobs import Job, Purchase
 from pipeline.ledger.repository import Ledger
-from tests.bench.bare_loop import SLOTS, write_campaign
+from tests.bench.bare_loop import SLOTS, Cost, write_campaign
 from tests.bench.bench import Bench, Figure
 from tests.bench.engine_run import admit
 
@@ -46,8 +46,17 @@ _INSERT = "insert into purchases values (null, ?, ?, ?, ?, ?, ?, ?)"
 _LIMITS = BudgetLimits(campaign=10**12)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Round:
+    """What it cost to have so many purchases written in so many commits."""
+
+    cost: Cost
+    commits: int
+    purchases: Sequence[Purchase]
+
+
 def measure(intents: int) -> Iterator[Figure]:
-    """Yield what was written in a second, by how many at once, and the ratio to bare SQLite.
+    """Yield what was written in a second, by how many at once, and the ratios to bare SQLite.
 
     Of each the best of some rounds counts: what else the disk had to do is nobody's here.
     """
@@ -59,10 +68,12 @@ def measure(intents: int) -> Iterator[Figure]:
         )
         with open_for_work(request) as ledger:
             rounds = asyncio.run(_intend_in_rounds(ledger, admit(request, ledger), intents))
-        group = max(1, round(_REPEATS * intents / sum(commits for _, commits, _ in rounds)))
-        rows = rounds[-1][2]
-        floor_s = min(_write_bare(folder / f"{n}.db", rows, group) for n in range(_REPEATS))
-    ours_s = min(seconds for seconds, _, _ in rounds)
+        group = max(1, round(_REPEATS * intents / sum(each.commits for each in rounds)))
+        rows = rounds[-1].purchases
+        bare = [_write_bare(folder / f"{n}.db", rows, group) for n in range(_REPEATS)]
+    ours = [each.cost for each in rounds]
+    ours_s, floor_s = (min(each.clock_s for each in some) for some in (ours, bare))
+    ours_cpu_s, floor_cpu_s = (min(each.cpu_s for each in some) for some in (ours, bare))
     yield Figure(work="intents in one commit", value=group)
     yield Figure(work="bare SQLite, intents", value=intents / floor_s, unit="per s")
     yield Figure(work="intents", value=intents / ours_s, unit="per s")
@@ -72,12 +83,11 @@ def measure(intents: int) -> Iterator[Figure]:
         against="SQLite, same group size and syncing",
         at_least=0.12,
     )
+    # Below a target that nobody set: on a loaded machine only this one says something.
+    yield Figure(work="intents, CPU", value=ours_cpu_s / floor_cpu_s, against="bare SQLite, CPU")
 
 
-async def _intend_in_rounds(
-    ledger: Ledger, campaign: str, intents: int
-) -> Sequence[tuple[float, int, Sequence[Purchase]]]:
-    """Return for each round its seconds, its commits and its purchases."""
+async def _intend_in_rounds(ledger: Ledger, campaign: str, intents: int) -> Sequence[_Round]:
     access = ledger.for_run()
     run_id = await access.begin_run(campaign=campaign, at=time.time())
     found = []
@@ -96,9 +106,10 @@ async def _intend_in_rounds(
                 assert isinstance(written, Purchase), written
 
         with _counting_commits() as sizes:
-            began = time.perf_counter()
+            began, cpu = time.perf_counter(), time.process_time()
             await asyncio.gather(*(buy() for _ in range(SLOTS)))
-            found.append((time.perf_counter() - began, len(sizes), purchases))
+            cost = _cost_since(began, cpu)
+        found.append(_Round(cost=cost, commits=len(sizes), purchases=purchases))
     return found
 
 
@@ -136,19 +147,23 @@ def _counting_commits() -> Iterator[list[int]]:
         setattr(Writer, "_commit", commit)  # noqa: B010 - a method
 
 
-def _write_bare(file: Path, rows: Sequence[Purchase], group: int) -> float:
-    """Return the seconds that bare SQLite takes for the same rows, so many in a transaction."""
+def _write_bare(file: Path, rows: Sequence[Purchase], group: int) -> Cost:
+    """Return what bare SQLite takes for the same rows, so many in a transaction."""
     with closing(sqlite3.connect(file, isolation_level=None)) as connection:
         connection.execute("pragma journal_mode = wal")
         connection.execute("pragma synchronous = full")
         connection.execute(_TABLE)
-        began = time.perf_counter()
+        began, cpu = time.perf_counter(), time.process_time()
         for first in range(0, len(rows), group):
             connection.execute("begin immediate")
             for row in rows[first : first + group]:
                 connection.execute(_INSERT, [getattr(row, name) for name in _COLUMNS])
             connection.execute("commit")
-        return time.perf_counter() - began
+        return _cost_since(began, cpu)
+
+
+def _cost_since(began: float, cpu: float) -> Cost:
+    return Cost(clock_s=time.perf_counter() - began, cpu_s=time.process_time() - cpu)
 
 
 BENCH = Bench(
@@ -157,5 +172,5 @@ BENCH = Bench(
     size=10_000,
     full=10_000,
     small=1_000,
-    usual={"intents, 200 in flight": 0.12},
+    usual={"intents, CPU": 17},
 )

@@ -36,6 +36,8 @@ from tests.bench.bare_loop import KEY, SLOTS
 
 SETTLED_S = 12.0
 """Until tasks are asked for at the longest gap of their offer, and no more often."""
+_SUBMITS_PER_S = 100
+"""While jobs are only to be in flight: thousands of open submits would be another measurement."""
 
 
 class UnreadClips:
@@ -91,7 +93,7 @@ async def run_engine(
         key=KEY,
         hosts={"api": base_url},
         concurrency=number if watch_s else SLOTS,
-        submit_per_s=9999,
+        submit_per_s=_SUBMITS_PER_S if watch_s else 9999,
     )
     async with Transport() as transport:
         dependencies = RunDependencies(

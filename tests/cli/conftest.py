@@ -24,6 +24,7 @@ def _brief_waits(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(scope="session")
 def finished(_running_sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return the folder of the campaign of `edits`, whose six clips are there."""
+    _running_sandbox.reset()
     folder = tmp_path_factory.mktemp("shop")
     write_shop(folder)
     url = f"--base-url=runware={_running_sandbox.base_urls['runware']}"

@@ -219,10 +219,18 @@ def test_hostile_text_is_text_in_every_format(folder: Path, finished: Path) -> N
 
 
 @pytest.mark.skipif(FOUND is None, reason="no Chromium on this machine")
-def test_hostile_text_runs_nothing_in_the_page(folder: Path, tmp_path: Path) -> None:
-    """All views of the page open without a dialog, a fault, or a picture that somebody wrote."""
+def test_the_page_counts_the_same_and_runs_nothing(folder: Path, tmp_path: Path) -> None:
+    """Its scripts count what the ledger has; nothing that somebody wrote is a picture of it."""
+    report = json.loads((folder / "report.json").read_text("utf-8"))
+    clips = {each["outcome"]: each["clips"] for each in report["outcomes"]}
     with chromium(tmp_path / "profile") as browser:
         browser.open(folder / "index.html")
+        shown = "document.getElementById('{}').textContent"
+        assert f"{report['cost_per_approved_usd']} USD" == browser.value(
+            shown.format("per-approved")
+        )
+        assert f"{clips['approved']} of" in browser.value(shown.format("approved-count"))
+        assert str(clips["waiting"]) == browser.value(shown.format("waiting-count"))
         for view in ("overview", "clips", "sitting", "charts"):
             browser.value(f"location.hash = 'view={view}'")
             browser.until(f"document.body.dataset.view === '{view}'")

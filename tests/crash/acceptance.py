@@ -170,7 +170,8 @@ class AcceptanceDrill:
 
     def _make_a_round(self, chance: Random, began: float) -> int:
         """Run until it ends by itself, killed up to a few times before; return its exit code."""
-        for _ in range(_RUNS_A_ROUND):
+        codes: list[int | None] = []
+        while len(codes) < _RUNS_A_ROUND:
             process = self._start(began)
             # The kills are spread over the first rounds; a run that is quicker is left alone.
             due = min(self.kills, (self.result.sittings + 1) * 7)
@@ -178,10 +179,13 @@ class AcceptanceDrill:
                 continue
             process.join()
             code = process.exitcode
+            codes.append(code)
             # What was cut off by a fault is fetched by the next run: the round is not over.
             if code in {WAITS, DONE} or not self._open():
                 return code or 0
-        raise AssertionError((self.folder / "runs.log").read_text("utf-8")[-3000:])
+        left = Counter(f"{record.state} {record.cause}" for record in self._open())
+        said = (self.folder / "runs.log").read_text("utf-8")[-3000:]
+        raise AssertionError(f"runs ended with {codes}, and left {dict(left)}: {said}")
 
     def _kill(self, process: ForkServerProcess, chance: Random) -> bool:
         """Kill a run at a random instant once some takes were billed; False where it ended first.

@@ -144,6 +144,40 @@ def test_what_is_off_spec_is_replaced_in_its_round(loop: Loop, sandbox: Sandbox)
     assert Exit.OK == loop.call("status")[0]
 
 
+def test_a_replacement_beyond_the_agreed_sum_is_held(loop: Loop, sandbox: Sandbox) -> None:
+    """Who agreed to a sum agreed to no more: the next run buys what is left of the round."""
+    loop.write("{rounds: [1], takes: 3}", table="sku,name\nA,Alba\n")
+    sandbox.play("wrong-seconds", prompt="Alba")
+
+    code, bought, printed = loop.run("--max-cost", "0.42")
+
+    assert (Exit.HELD, 1) == (code, bought), printed
+    assert "held runware still[A]#2 cause=per_run" in printed
+    assert Exit.HELD == loop.call("status")[0]
+    assert (Exit.WAITING, 1) == loop.run("--max-cost", "0.42")[:2]
+
+
+def test_an_approved_clip_off_spec_is_no_failure(loop: Loop, sandbox: Sandbox) -> None:
+    """Without a loop it ends its run with 10, and each later one until a person approves it."""
+    loop.write("off")
+    sandbox.play("wrong-seconds", prompt="Alba")
+    assert (Exit.FAILURES, 2) == loop.run()[:2]
+    assert (Exit.FAILURES, 0) == loop.run()[:2]
+    loop.say("approve", "still[A]#1")
+
+    code, bought, printed = loop.run()
+
+    assert (Exit.OK, 0) == (code, bought), printed
+    assert "nothing to do: 2 items are there; " in printed
+    assert Exit.OK == loop.call("status")[0]
+    loop.write("off", table=TABLE + "C,Cara\n")
+    assert (Exit.OK, 1) == loop.run()[:2]
+    sandbox.play("wrong-seconds", prompt="Dora")
+    loop.write("off", table=TABLE + "D,Dora\n")
+    assert (Exit.FAILURES, 1) == loop.run()[:2]
+    assert Exit.FAILURES == loop.call("status")[0]
+
+
 def test_what_failed_for_free_is_bought_again_in_its_round(
     loop: Loop, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -297,6 +331,15 @@ def test_a_saved_plan_is_one_round_exactly(loop: Loop, sandbox: Sandbox) -> None
     sandbox.play("wrong-seconds", prompt="Alba")
     file = loop.campaign.folder / "plan.json"
     assert 0 == loop.call("plan", "--out", str(file))[0]
+    header = json.loads(file.read_text("utf-8"))
+    assert {
+        "states": {"open": 2},
+        "waiting_clips": 0,
+        "buys": 2,
+        "begun_anew": 0,
+        "takes_left": 4,
+        "left_usd": None,
+    } == header["places"]
     apply = ("apply", str(file), "--yes", "--base-url", f"runware={loop.campaign.address}")
 
     code, printed = loop.callsheet(*apply)
@@ -320,6 +363,34 @@ def test_a_locked_run_wants_what_the_lock_file_has(loop: Loop) -> None:
 
     assert (Exit.OK, 0) == (code, bought), printed
     assert (Exit.WAITING, 3) == loop.run()[:2]
+
+
+def test_a_locked_run_judges_no_place(loop: Loop, sandbox: Sandbox) -> None:
+    """A take off spec, replaced or not, is there as the lock file says: that is all it asks."""
+    loop.write("{rounds: [1], takes: 1}")
+    sandbox.play("wrong-seconds", prompt="Alba")
+    assert (Exit.FAILURES, 2) == loop.run()[:2]
+
+    code, bought, printed = loop.run("--locked")
+
+    assert (Exit.OK, 0) == (code, bought), printed
+    (loop.campaign.clips[0]).unlink()
+    code, bought, printed = loop.run("--locked")
+    assert (Exit.OK, 0) == (code, bought), printed
+
+
+def test_the_first_round_is_what_providers_are_compared_by(loop: Loop) -> None:
+    """`plan --compare` reads neither ledger nor decisions, and says so."""
+    loop.write("{rounds: [2, 1], takes: 3}")
+    assert (Exit.WAITING, 4) == loop.run()[:2]
+
+    code, printed = loop.call("plan", "--compare")
+
+    assert Exit.OK == code
+    assert "Runware: all 4 items" in printed
+    assert "the first round is counted" in printed
+    loop.write("off")
+    assert "the first round is counted" not in loop.call("plan", "--compare")[1]
 
 
 def test_the_hook_of_waiting_is_told_how_many(loop: Loop) -> None:

@@ -83,6 +83,7 @@ def plan(
     console = TerminalConsole()
     if compare:
         console.print_lines(_comparison_lines(compare_providers(campaign)))
+        console.print_lines(_first_round_lines(campaign))
         return
     # Before the plan is made: what is named now is the price in it.
     quotes = _ask_for_prices(campaign, console) if quote else None
@@ -105,6 +106,7 @@ def plan(
             print_error(f"saved to {saved}: callsheet apply {shlex.quote(str(saved))}")
     if quotes is not None:
         console.print(_quote_table(quotes))
+        console.print_lines(_first_round_lines(campaign))
     if detailed and found.has_work:
         raise typer.Exit(Exit.WORK)
 
@@ -141,6 +143,15 @@ def _comparison_lines(found: Mapping[str, Comparison]) -> Iterator[str]:
         yield f"{OFFERS[name].title}: {makes if comparison.items else 'nothing of it'}"
         for message, place in comparison.obstacles.items():
             yield f"    {message}  ({place})"
+
+
+def _first_round_lines(campaign: LoadedCampaign) -> Iterator[str]:
+    """Say what is counted where shots have a loop: neither the ledger nor decisions were read."""
+    if campaign.manifest.budget.accepts:
+        yield (
+            "of shots with `accept` the first round is counted, as if nothing were there yet:"
+            " `plan` without this option tells what the next one costs"
+        )
 
 
 def _quote_table(quotes: Sequence[Quoted]) -> Table:

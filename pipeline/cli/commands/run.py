@@ -21,7 +21,7 @@ from pipeline.api.campaign_plan import (
     require_admitted,
     sync_campaign,
 )
-from pipeline.api.campaign_report import write_report
+from pipeline.api.campaign_report import count_allowed, write_report
 from pipeline.api.campaign_request import NO_LIMIT, CampaignRequest, RunSettings, usage
 from pipeline.api.forecasts import find_forecast, record_forecast
 from pipeline.api.loaded_campaign import LoadedCampaign
@@ -61,7 +61,7 @@ from pipeline.cli.run_page import RunPage
 from pipeline.cli.run_text import print_event, run_sentence
 from pipeline.cli.terminal_console import TerminalConsole
 from pipeline.domain.money import exact_usd
-from pipeline.domain.states import Exit, Status, exit_code_for
+from pipeline.domain.states import Exit, State, Status, exit_code_for
 from pipeline.errors import InvalidInput
 from pipeline.ledger.repository import Ledger
 from pipeline.report.event_lines import end_event
@@ -225,7 +225,7 @@ def _plan_and_make(
         write_lock_file(ledger, campaign.request, campaign.name)
         if summary.changed or not has_report(campaign):
             write_report(ledger, campaign)
-        code = _print_nothing_to_do(summary, campaign.request, console)
+        code = _print_nothing_to_do(summary, campaign, ledger, console)
         if summary.places:
             places = read_places(campaign, ledger)
             console.print_lines(place_lines(places, summary.places, campaign.request))
@@ -301,7 +301,7 @@ def _make_and_report(
 
 
 def _print_nothing_to_do(
-    summary: PlanSummary, request: CampaignRequest, console: TerminalConsole
+    summary: PlanSummary, campaign: LoadedCampaign, ledger: Ledger, console: TerminalConsole
 ) -> Exit:
     """Say so, and return the exit code: what failed before is no success for being old."""
     places = summary.places
@@ -309,6 +309,8 @@ def _print_nothing_to_do(
     looped = Counter[str]()
     for (state, _), items in places.ended_badly.items() if places else ():
         looped[state] += items
+    if any(line.stands is Status.OFF_SPEC for line in summary.lines):
+        looped[State.OFF_SPEC] += count_allowed(ledger, campaign, shared=True)
     left = {
         status: sum(line.items for line in summary.lines if line.stands is status) - looped[status]
         for status in _NOT_THERE
@@ -323,7 +325,7 @@ def _print_nothing_to_do(
             gave_up=bool(places and places.gave_up),
             waits=bool(places and places.goes_on),
         )
-    console.print_line(f"to see why: {request.command('status')}")
+    console.print_line(f"to see why: {campaign.request.command('status')}")
     return Exit.FAILURES
 
 

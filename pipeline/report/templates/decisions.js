@@ -42,10 +42,12 @@ const Decisions = (() => {
   }
 
   function readWord(clip) {
-    if (!isFinished(clip)) return "no clip";
-    const entry = of(clip);
+    // Also of a clip that is not laid out yet: it is there, and was decided on.
+    const entry = clip.sha256 ? of(clip) : undefined;
     if (entry) return entry.verdict;
-    return clip.place.clips.some((other) => of(other)?.verdict === "approved") ? "not needed" : "waiting";
+    if (!isFinished(clip)) return "no clip";
+    const approved = clip.place.clips.filter((other) => of(other)?.verdict === "approved").length;
+    return approved >= (Data.wanted[clip.shot] || 1) ? "not needed" : "waiting";
   }
 
   const told = ({ verdict, reason, note, who }) => [verdict === "reopened" ? "waiting" : verdict, reason, note, who && `saved by ${who}`].filter(Boolean).join(" · ");
