@@ -134,7 +134,8 @@ def _review(browser: Page, address: str, folder: Path) -> None:
     browser.value("document.querySelector('#stage video').pause()")
     browser.until("[...document.querySelectorAll('#references img')].every((i) => i.complete)")
     _save(browser, "sitting", folder)
-    show(browser, "overview")
+    # Loaded anew: the tables of the first screen are the server's, a moment after a decision.
+    browser.open(address, width=_WIDTH, height=_HEIGHT)
     browser.until("[...document.querySelectorAll('#waiting-strip img')].every((i) => i.complete)")
     _save(browser, "overview", folder)
     show(browser, "clips")
