@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import Any
 
 import pipeline
-from pipeline.api.decision_file import decisions_text
 from pipeline.api.loaded_campaign import LoadedCampaign
 from pipeline.api.price_list import price_list
 from pipeline.domain import PricedItem, Row
@@ -26,6 +25,7 @@ from pipeline.domain.item import Alike
 from pipeline.domain.lock import LockMemory
 from pipeline.findings import Finding
 from pipeline.media.inspection_log import InspectionLog
+from pipeline.plan import keys
 from pipeline.plan.media_checks import licence_faults
 from pipeline.providers import PLUGIN_RATES
 from pipeline.run.plan_inputs import PlanInputs
@@ -47,16 +47,18 @@ def plan_inputs(
     """Return what the whole plan of a campaign is made from; None where that cannot be compared.
 
     `log` is what looks at its pictures, also for `plan_rows`, which plans some rows alone. Not
-    compared are: a selection, loops of takes, takes of the lock file, clips whose takes it has
-    moved, and providers from other packages.
+    compared are: a selection, decisions (which take an approval keeps follows from the ledger as
+    well, and from what was lost of it), loops of takes, takes of the lock file, clips whose takes
+    it has moved, and providers from other packages.
     """
     request, manifest = campaign.request, campaign.manifest
     unlike = request.selects or request.provider or request.locked or campaign.left_out
-    if unlike or manifest.budget.accepts or memory.moved or PLUGIN_RATES:
+    if unlike or has_decisions or manifest.budget.accepts or memory.moved or PLUGIN_RATES:
         return None
     today = datetime.now(UTC).date()
     parts: list[object] = [
         _code(),
+        keys.RECIPE,
         price_list(),
         *(os.path.abspath(path) for path in (request.manifest, request.home, Path())),  # noqa: PTH100 - a link stays
         (str(request.manifest), str(manifest.folder), str(request.home)),
@@ -69,9 +71,6 @@ def plan_inputs(
         [(len(table.rows), len(table.faulty)) for _, table in sorted(manifest.tables.items())],
         sorted((repr(alike), usd) for alike, usd in quotes.items()),
         [fault for shot in manifest.shots for fault in licence_faults(shot, today)],
-        decisions_text(request, campaign.name),
-        # What was approved is looked up in the lock file as well.
-        sorted(memory.at.items()) if has_decisions else "",
     ]
 
     def read() -> Mapping[str, Any]:

@@ -78,7 +78,9 @@ class ReportFiles:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._undo.close()
+        # On a full disk their last bytes find no room: they are dropped anyway.
+        with suppress(OSError):
+            self._undo.close()
 
     def add(self, record: Record) -> None:
         """Take in one more item."""

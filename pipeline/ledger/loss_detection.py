@@ -27,6 +27,7 @@ from pipeline.ledger.purchases import PAID_ELSEWHERE
 from pipeline.ledger.root_lock import LEDGER, README
 from pipeline.ledger.sql_schema import campaigns, clips, losses, purchases, set_aside
 from pipeline.ledger.sqlite import SqliteFile
+from pipeline.ledger.standing_plan import forget_standing_plans
 from pipeline.storage.downloads import PartialDownload
 from pipeline.storage.fs import STATE_FOLDER
 
@@ -257,6 +258,8 @@ def _record(
     partly: bool = False,
 ) -> None:
     row = {"campaign": campaign, "at": at, "intents": intents, "partly": partly}
+    # Clips that a person goes on without are wanted of other items now.
+    forget_standing_plans(connection)
     connection.execute(insert(losses).values(row | {"evidence": orjson.dumps(evidence)}))
 
 

@@ -208,7 +208,7 @@ def _add_fetched_at(connection: Connection) -> None:
 
 
 _STANDING_PLANS = """
-CREATE TABLE standing_plans (campaign_id INTEGER NOT NULL REFERENCES campaigns (id),
+CREATE TABLE standing_plans (campaign_id INTEGER NOT NULL,
   generation BIGINT NOT NULL, purchase_id BIGINT NOT NULL, inputs TEXT NOT NULL,
   rows BLOB NOT NULL, told BLOB NOT NULL, PRIMARY KEY (campaign_id))
 """

@@ -53,6 +53,7 @@ from pipeline.ledger.sql_schema import (
     outputs,
     payloads,
     purchases,
+    standing_plans,
 )
 from pipeline.ledger.standing_plan import StandingPlan, record_standing_plan
 
@@ -414,7 +415,7 @@ class PlanDraft:
                     partial(take_in, campaign=self._campaign, unsettled=unsettled)
                 )
             return
-        for table in (purchases, clips):
+        for table in (purchases, clips, standing_plans):
             self._draft(partial(shadow_whole, table=table))
         keys = [each.remembered.job_key for each in unsettled]
         for start in range(0, len(keys), _KEYS_AT_ONCE):

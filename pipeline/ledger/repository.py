@@ -87,7 +87,7 @@ from pipeline.ledger.root_identity import (
 from pipeline.ledger.root_lock import RootLock, explain, prepare
 from pipeline.ledger.run_ledger import RunLedger
 from pipeline.ledger.run_list import list_runs
-from pipeline.ledger.sql_schema import losses, set_aside
+from pipeline.ledger.sql_schema import losses, set_aside, standing_plans
 from pipeline.ledger.sqlite import SqliteFile
 from pipeline.ledger.standing_plan_access import StandingPlanAccess
 
@@ -550,7 +550,7 @@ class Ledger:
         settling = partial(loss_detection.settle, loss=loss, at=now.timestamp(), partly=partly)
         if self._dry:
             with self.database.translate_errors():
-                for table in (losses, set_aside):
+                for table in (losses, set_aside, standing_plans):
                     self._writer.draft(partial(overlay.shadow_whole, table=table))
                 self._writer.draft(settling)
             return

@@ -125,7 +125,8 @@ fallbacks = Table(
 standing_plans = Table(
     "standing_plans",
     METADATA,
-    Column("campaign_id", _ID, ForeignKey("campaigns.id"), primary_key=True, autoincrement=False),
+    # No foreign key: a draft shadows this table and not always that of the campaigns.
+    Column("campaign_id", _ID, primary_key=True, autoincrement=False),
     Column("generation", BigInteger, nullable=False),
     Column("purchase_id", BigInteger, nullable=False),
     *_mandatory_texts("inputs"),

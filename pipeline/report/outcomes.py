@@ -236,10 +236,11 @@ class OutcomeTally:
         if lifetime is not None:
             known = self.outcomes().total
             left = {
-                name: max(0, getattr(lifetime, name) - getattr(known, name))
-                for name in (*_SUMS, "charges_unknown")
+                name: max(_NOTHING, getattr(lifetime, name) - getattr(known, name))
+                for name in _SUMS
             }
-            bound[ClipOutcome.EARLIER] = Bound(**left)
+            unknown = max(0, lifetime.charges_unknown - known.charges_unknown)
+            bound[ClipOutcome.EARLIER] = Bound(**left, charges_unknown=unknown)
         return Outcomes(
             by_outcome={name: each for name, each in bound.items() if not each.is_nothing},
             yields={

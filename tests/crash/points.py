@@ -115,7 +115,7 @@ def _named(operation: Operation[Any]) -> str:
     told: Mapping[str, Any] = getattr(operation, "keywords", {})
     while isinstance(function, partial):
         function = function.func
-    after = told.get("after")
+    after = told.get("after") or getattr(told.get("found"), "state", "")
     return f"{function.__name__} to {after}" if after else str(function.__name__)
 
 

@@ -34,7 +34,8 @@ def _play(folder: Path, tell: Tell, *, rows: int, kills: int, off_spec: int) -> 
             off_spec=off_spec,
         )
         found = drill.play()
-        complaints = browser.complaints
+        # Between two sittings the page of the last one asks a server that has ended.
+        complaints = [each for each in browser.complaints if "CONNECTION_REFUSED" not in each]
 
     tell(FIGURE, f"acceptance seed {seed}: {found.sentence}")
     assert [] == found.wrongly_approved

@@ -338,7 +338,7 @@ def test_a_saved_plan_is_one_round_exactly(loop: Loop, sandbox: Sandbox) -> None
         "buys": 2,
         "begun_anew": 0,
         "takes_left": 4,
-        "left_usd": None,
+        "left_usd": "1.68",
     } == header["places"]
     apply = ("apply", str(file), "--yes", "--base-url", f"runware={loop.campaign.address}")
 
