@@ -28,6 +28,18 @@ class Layout:
     off_share: float
     in_written_order: bool
     """Whether clips are looked at in the order of the places, or in any."""
+    cells: int = 1
+    """Places that lie side by side and are tried in turn until one of them is approved."""
+
+    @property
+    def cell(self) -> NDArray[np.int64]:
+        """Return which of its row's cells a place is."""
+        return np.arange(len(self.shots)) % self.cells
+
+    def in_turn(self, cells: int) -> Layout:
+        """Return the same with each place divided into cells, of which one is to be approved."""
+        divided = {name: getattr(self, name).repeat(cells) for name in ("shots", "groups", "rows")}
+        return replace(self, cells=cells, **divided)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,6 +130,15 @@ def hard_rows(rng: np.random.Generator, layout: Layout) -> Truth:
     return Truth(chances=of_rows[layout.rows])
 
 
+def unlike_cells(rng: np.random.Generator, layout: Layout) -> Truth:
+    """Every cell has a level of its own, in all rows of a shot, and so has every row."""
+    mean = _mean(rng)
+    of_cells = rng.normal(0, 0.6, size=(layout.shots.max() + 1, layout.cells))
+    of_rows = rng.normal(0, rng.uniform(0, 0.8), size=layout.rows.max() + 1)
+    logits = np.log(mean / (1 - mean)) + of_cells[layout.shots, layout.cell]
+    return Truth(chances=1 / (1 + np.exp(-logits - of_rows[layout.rows])))
+
+
 def drift(rng: np.random.Generator, layout: Layout) -> Truth:
     """The yield rises or falls all the way, or swings."""
     of_places = spread_wide(rng, layout) if rng.integers(2) else alike(rng, layout)
@@ -147,6 +168,8 @@ GENERATORS = (
     *(two_clusters, three_clusters, alike, spread_wide),
     *(logit_normal, hard_rows, drift, worse_half_way),
 )
+OF_CELLS = tuple(unlike_cells if each is three_clusters else each for each in GENERATORS)
+"""Those for campaigns whose cells are tried in turn."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -178,6 +201,8 @@ class _Course:
     def __init__(self, rng: np.random.Generator, layout: Layout, truth: Truth, length: int) -> None:
         self.rng, self.layout, self.truth, self.length = rng, layout, truth, length
         self.places = [_Place() for _ in layout.shots]
+        self.wants = np.arange(len(layout.shots)).reshape(-1, layout.cells).tolist()
+        """The places of which one is to be approved: each alone, or those of a row."""
         self.spent_usd = Decimal(0)
         self.decisions = 0
 
@@ -185,9 +210,9 @@ class _Course:
         """Return how many takes a round has, from 0."""
         return self.layout.rounds[min(number, len(self.layout.rounds) - 1)]
 
-    def is_approved(self, place: _Place) -> bool:
-        """Tell whether one of its takes was approved."""
-        return any(verdict.approved for verdict in place.verdicts)
+    def is_approved(self, want: Sequence[int]) -> bool:
+        """Tell whether one of the takes of its places was approved."""
+        return any(verdict.approved for at in want for verdict in self.places[at].verdicts)
 
     def buy(self, at: int) -> None:
         """Buy the next round of a place; what is off spec is replaced."""
@@ -206,8 +231,10 @@ class _Course:
         """Go on to the end; yield after each decision how many there are."""
         while True:
             bought = []
-            for at, place in enumerate(self.places):
-                if not self.is_approved(place) and place.bought < self.layout.takes:
+            for want in self.wants:
+                open_places = (at for at in want if self.places[at].bought < self.layout.takes)
+                at = next(open_places, None)
+                if at is not None and not self.is_approved(want):
                     self.buy(at)
                     bought.append(at)
             if not bought:
@@ -224,36 +251,39 @@ class _Course:
                     self.decisions += 1
                     yield self.decisions
 
-    def progress(self, at: int) -> PlaceProgress:
-        """Return what can be known of a place."""
-        place, layout = self.places[at], self.layout
-        rounds, left, number = [], layout.takes - place.bought, place.round
-        if place.waiting:
-            rounds.append(place.waiting)
-        while left > 0 and not (self.is_approved(place) and not place.waiting):
-            rounds.append(min(left, self.size(number)))
-            left, number = left - rounds[-1], number + 1
+    def progress(self, want: Sequence[int]) -> PlaceProgress:
+        """Return what can be known of a place, or of a row's places."""
+        layout, places = self.layout, [self.places[at] for at in want]
+        waiting = sum(place.waiting for place in places)
+        rounds = [waiting] if waiting else []
+        for place in places:
+            left, number = layout.takes - place.bought, place.round
+            while left > 0 and not (self.is_approved(want) and not waiting):
+                rounds.append(min(left, self.size(number)))
+                left, number = left - rounds[-1], number + 1
         return PlaceProgress(
-            shot=f"s{layout.shots[at]}",
-            row_group=f"g{layout.groups[at]}",
-            verdicts=tuple(place.verdicts),
-            off_spec=place.off_spec,
-            waiting=place.waiting,
+            shot=f"s{layout.shots[want[0]]}",
+            row_group=f"g{layout.groups[want[0]]}",
+            verdicts=tuple(verdict for place in places for verdict in place.verdicts),
+            off_spec=sum(place.off_spec for place in places),
+            waiting=waiting,
             rounds=tuple(rounds),
-            price_usd=layout.prices[layout.shots[at]],
+            price_usd=layout.prices[layout.shots[want[0]]],
         )
 
 
 def expected_length(layout: Layout, truth: Truth) -> int:
     """Return about how many decisions the campaign takes while nothing changes."""
-    alive, total = np.ones(len(truth.chances)), 0.0
-    bought, number = 0, 0
-    while bought < layout.takes:
-        size = layout.rounds[min(number, len(layout.rounds) - 1)]
-        size = min(size, layout.takes - bought)
-        total += float(alive.sum()) * size
-        alive = alive * (1 - truth.chances) ** size
-        bought, number = bought + size, number + 1
+    chances, total = truth.chances.reshape(-1, layout.cells), 0.0
+    alive = np.ones(len(chances))
+    for cell in range(layout.cells):
+        bought, number = 0, 0
+        while bought < layout.takes:
+            size = layout.rounds[min(number, len(layout.rounds) - 1)]
+            size = min(size, layout.takes - bought)
+            total += float(alive.sum()) * size
+            alive = alive * (1 - chances[:, cell]) ** size
+            bought, number = bought + size, number + 1
     return max(1, round(total))
 
 
@@ -263,17 +293,23 @@ def run_campaign(
     counts: Sequence[int],
     *,
     most_places: int = 2000,
+    in_turn: bool = False,
 ) -> list[Snapshot]:
-    """Return how a campaign stood after each number of decisions, where it went on from there."""
+    """Return how a campaign stood after each number of decisions, where it went on from there.
+
+    `in_turn`: each of its places has two to four cells, of which one is to be approved.
+    """
     layout = draw_layout(rng, most_places)
+    if in_turn:
+        layout = layout.in_turn(int(rng.integers(2, 5)))
     truth = generator(rng, layout)
     course = _Course(rng, layout, truth, expected_length(layout, truth))
     seen: list[tuple[int, tuple[PlaceProgress, ...], Decimal]] = []
     for decisions in course.play():
         if decisions in counts:
-            places = tuple(course.progress(at) for at in range(len(course.places)))
+            places = tuple(course.progress(want) for want in course.wants)
             seen.append((decisions, places, course.spent_usd))
-    stuck = sum(not course.is_approved(place) for place in course.places)
+    stuck = sum(not course.is_approved(want) for want in course.wants)
     return [
         Snapshot(
             decisions=decisions,

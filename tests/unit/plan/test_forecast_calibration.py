@@ -15,6 +15,7 @@ from pipeline.plan.campaign_forecast import PlaceProgress, forecast_end
 from tests.unit.plan.simulated_campaigns import (
     COLLAPSES_AT,
     GENERATORS,
+    OF_CELLS,
     Generator,
     Snapshot,
     collapse,
@@ -87,7 +88,11 @@ def toss_coins(places: Sequence[PlaceProgress], rng: np.random.Generator) -> tup
 
 
 def run_campaigns(
-    number: int, most_places: int, generators: Sequence[Generator] = GENERATORS
+    number: int,
+    most_places: int,
+    generators: Sequence[Generator] = GENERATORS,
+    *,
+    in_turn: bool = False,
 ) -> list[tuple[str, Snapshot]]:
     """Return how so many campaigns stood at each count, with their kind: as many of each."""
     return [
@@ -95,7 +100,11 @@ def run_campaigns(
         for each in range(number)
         for generator in [generators[each % len(generators)]]
         for snapshot in run_campaign(
-            np.random.default_rng([SEED, each]), generator, COUNTS, most_places=most_places
+            np.random.default_rng([SEED, each]),
+            generator,
+            COUNTS,
+            most_places=most_places,
+            in_turn=in_turn,
         )
     ]
 
@@ -152,6 +161,20 @@ def test_nine_of_ten_campaigns_end_as_told(capsys: pytest.CaptureFixture[str]) -
     assert all(0.85 <= share <= 0.95 for share in coverage(told))
     at_60 = [each for each in told if each.snapshot.decisions == 60]
     assert len(at_60) == 300
+    assert all(0.85 <= share <= 0.95 for share in coverage(at_60))
+
+
+@pytest.mark.drill
+@pytest.mark.timeout(3600)
+def test_nine_of_ten_campaigns_of_rows_end_as_told(capsys: pytest.CaptureFixture[str]) -> None:
+    """So they do over 96 campaigns that want one clip a row, whose cells are tried in turn."""
+    told = tell_all(run_campaigns(96, 300, OF_CELLS, in_turn=True), tell_forecast)
+
+    with capsys.disabled():
+        sys.stdout.write("\n".join(["", *_table(told), ""]))
+    assert all(0.85 <= share <= 0.95 for share in coverage(told))
+    at_60 = [each for each in told if each.snapshot.decisions == 60]
+    assert len(at_60) == 96
     assert all(0.85 <= share <= 0.95 for share in coverage(at_60))
 
 
