@@ -68,15 +68,7 @@ class PostgresqlServer:
         """Start it, and wait until it answers."""
         options = " ".join((*(f"-c {each}" for each in _SETTINGS), f"-k {self._folder}"))
         self._attendant = subprocess.Popen(
-            [
-                "sh",
-                "-c",
-                _ATTENDED,
-                "sh",
-                _BINARIES[0],
-                self._folder,
-                f"{options} -k {self._folder}",
-            ],
+            ["sh", "-c", _ATTENDED, "sh", _BINARIES[0], self._folder, options],
             cwd=self._folder,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,

@@ -14,24 +14,21 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.api.campaign_request import CampaignRequest
-from pipeline.api.decision_file import (
-    keep_approved,
-    load_decisions,
-    unapproved_outputs,
-)
+from pipeline.api.decision_file import keep_approved, load_decisions, unapproved_outputs
 from pipeline.api.input_digests import plan_inputs
 from pipeline.api.loaded_campaign import LoadedCampaign
 from pipeline.api.lock_file import memory_of, with_other_locks
 from pipeline.api.places import loop_rule, read_places
 from pipeline.domain import EMPTY, PricedItem, Record
 from pipeline.domain.changes import ItemChange
+from pipeline.domain.item import place_of, take_of
 from pipeline.domain.lock import LockMemory
 from pipeline.domain.loop_places import total_places
 from pipeline.errors import InvalidInput, LedgerLost
 from pipeline.findings import Finding, Severity, plain_finding
 from pipeline.ledger.loss_detection import Loss
 from pipeline.ledger.repository import Ledger
-from pipeline.plan.lock.lock_addresses import offer_moved, place_of, take_of
+from pipeline.plan.lock.lock_addresses import offer_moved
 from pipeline.run.output_check import RealFiles
 from pipeline.run.plan_reuse import keep_plan
 from pipeline.run.plan_sync import PlanLine, PlanSummary, Totals, sync_plan

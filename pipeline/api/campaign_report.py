@@ -27,7 +27,7 @@ from pipeline.domain import Record, RunRecord
 from pipeline.domain.acceptance import Each
 from pipeline.domain.forecast import CampaignForecast
 from pipeline.domain.loop_places import LoopPlace, total_places
-from pipeline.domain.review import Review
+from pipeline.domain.review import APPROVALS
 from pipeline.domain.states import Exit, State, exit_code_for
 from pipeline.errors import InvalidInput, RootRefused
 from pipeline.findings import has_errors
@@ -40,7 +40,6 @@ from pipeline.plan.row_groups import row_groups
 from pipeline.report.summary import Report, ReportHead, ReportTally
 
 _DOCUMENTS = frozenset({".yaml", ".yml"})
-_APPROVED = frozenset({Review.APPROVED, Review.STALE})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -197,7 +196,7 @@ def _is_allowed(record: Record, campaign: LoadedCampaign) -> bool:
         return False
     if record.shot in campaign.manifest.budget.accepts:
         return campaign.request.locked
-    return record.review in _APPROVED
+    return record.review in APPROVALS
 
 
 def write_report(

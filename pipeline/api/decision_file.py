@@ -13,7 +13,7 @@ from pathlib import Path
 from pipeline.api.campaign_request import CampaignRequest, usage
 from pipeline.api.lock_file import lock_path, read_beside
 from pipeline.domain import Alternative, Manifest, PricedItem, Record
-from pipeline.domain.item import EMPTY
+from pipeline.domain.item import EMPTY, place_of, take_of
 from pipeline.domain.lock import NOTHING_REMEMBERED, LockMemory
 from pipeline.domain.review import (
     Judgement,
@@ -38,7 +38,6 @@ from pipeline.plan.decision_text import (
     splice_decisions,
     write_decisions,
 )
-from pipeline.plan.lock.lock_addresses import place_of, take_of
 from pipeline.storage.shared_file import change_file
 
 SUFFIX = ".decisions.yaml"

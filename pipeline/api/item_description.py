@@ -9,9 +9,9 @@ from typing import Any, Protocol
 
 from pipeline.api.loaded_campaign import LoadedCampaign
 from pipeline.domain import Item, Media, PricedItem, Record, plain_settings
+from pipeline.domain.item import place_of, take_of
 from pipeline.errors import CallsheetError, InvalidInput
 from pipeline.findings import Finding, Span
-from pipeline.plan.lock.lock_addresses import place_of, take_of
 from pipeline.providers import OFFERS
 
 Plain = Mapping[str, Any]

@@ -12,10 +12,10 @@ from pipeline.api.decision_file import judge_takes
 from pipeline.api.loaded_campaign import LoadedCampaign
 from pipeline.api.places import read_places
 from pipeline.domain.acceptance import PlaceState
+from pipeline.domain.item import place_of
 from pipeline.domain.review import Judgement, TakeDecision, Verdict
 from pipeline.errors import InvalidInput
 from pipeline.ledger.repository import Ledger
-from pipeline.plan.lock.lock_addresses import place_of
 
 
 def decide(

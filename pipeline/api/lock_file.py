@@ -13,12 +13,13 @@ from pathlib import Path
 
 from pipeline.api.campaign_request import CampaignRequest, usage
 from pipeline.api.project_file import display_path
+from pipeline.domain.item import place_of, take_of
 from pipeline.domain.lock import NOTHING_REMEMBERED, LockedClip, LockMemory
 from pipeline.errors import InvalidInput
 from pipeline.findings import Finding, Span
 from pipeline.ledger.repository import Ledger
 from pipeline.plan.address_lines import split_conflicts
-from pipeline.plan.lock.lock_addresses import place_of, remember, take_of
+from pipeline.plan.lock.lock_addresses import remember
 from pipeline.plan.lock.lock_changes import merge_locks, prune_lock, update_lock
 from pipeline.plan.lock.lock_text import LOCK_FORMAT, Lock, append_lines, read_lock, write_lock
 from pipeline.storage.blobs import Store

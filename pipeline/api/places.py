@@ -23,6 +23,7 @@ from pipeline.domain.acceptance import (
     next_rounds,
     outcome_of,
 )
+from pipeline.domain.item import place_of, take_of
 from pipeline.domain.loop_places import (
     NO_COST,
     LoopPlace,
@@ -31,11 +32,10 @@ from pipeline.domain.loop_places import (
     ReviewedTake,
     next_price,
 )
-from pipeline.domain.review import Review, Verdict
+from pipeline.domain.review import APPROVALS, Review, Verdict
 from pipeline.domain.states import State
 from pipeline.ledger.repository import Ledger
 from pipeline.plan.cells import cells
-from pipeline.plan.lock.lock_addresses import place_of, take_of
 from pipeline.report.outcomes import Bound
 
 
@@ -238,7 +238,7 @@ class CampaignReading:
                 self.places += places
                 done = {place.address for place in places if place.state in _HAVING_ENOUGH}
             else:
-                done = {place_of(each.address) for each in row if each.review in _APPROVED}
+                done = {place_of(each.address) for each in row if each.review in APPROVALS}
             for record in row:
                 undecided = done and record.state == State.DONE and record.review in _UNDECIDED
                 idle = undecided and place_of(record.address) in done
@@ -246,5 +246,4 @@ class CampaignReading:
 
 
 _HAVING_ENOUGH = frozenset({PlaceState.APPROVED, PlaceState.SPARE})
-_APPROVED = frozenset({Review.APPROVED, Review.STALE})
 _UNDECIDED = frozenset({Review.WAITING, Review.LATER})

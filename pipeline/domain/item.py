@@ -274,3 +274,14 @@ def price_group(item: Item) -> Alike:
     """Return what an item's price depends on."""
     mode, seconds = item.settings.mode, item.spec.seconds
     return item.provider, item.model, item.kind.value, mode, seconds
+
+
+def place_of(address: str) -> str:
+    """Return an item's address without its take."""
+    return address.rpartition("#")[0]
+
+
+def take_of(address: str) -> int:
+    """Return the take in an item's address; 1 where there is none."""
+    take = address.rpartition("#")[2]
+    return int(take) if take.isascii() and take.isdigit() else 1

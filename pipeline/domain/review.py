@@ -43,6 +43,10 @@ class Review(StrEnum):
     """Approved, and the manifest asks for something else now: kept, and nothing is bought."""
 
 
+APPROVALS = frozenset({Review.APPROVED, Review.STALE})
+"""Of these a person said that the clip is what was wanted, if only under an earlier prompt."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Judgement:
     """What a person says of a clip, whichever takes share it."""

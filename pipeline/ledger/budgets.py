@@ -28,6 +28,7 @@ from sqlalchemy import (
 )
 
 from pipeline.domain import EMPTY, Budget
+from pipeline.domain.item import place_of
 from pipeline.domain.money import exact_usd
 from pipeline.ledger.connection import upsert
 from pipeline.ledger.fast_sql import execute, execute_many
@@ -241,7 +242,7 @@ def _ensure(connection: Connection, payer: Payer, name: str) -> None:
     if connection.scalar(select(budgets.c.scope).where(budgets.c.scope == scope)) is not None:
         return
     profiles = select(campaigns.c.id).where(campaigns.c.manifest == payer.manifest)
-    whole, place = purchases.c.campaign_id.in_(profiles), payer.address.rpartition("#")[0]
+    whole, place = purchases.c.campaign_id.in_(profiles), place_of(payer.address)
     own = {
         "row": (whole, purchases.c.row_key == payer.row_key),
         "item": (whole, purchases.c.key == payer.key),

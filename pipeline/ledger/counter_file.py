@@ -14,7 +14,7 @@ from pathlib import Path
 
 import orjson
 
-from pipeline.storage.fs import beside, sync, writing
+from pipeline.storage.fs import replace_file, writing
 
 UNREADABLE = -1
 """What a counter says that is there, and holds no number: it may have counted anything."""
@@ -45,7 +45,8 @@ def raise_counter(file: Path, number: int) -> None:
         try:
             handle = os.open(file, os.O_RDWR | os.O_CLOEXEC)
         except FileNotFoundError:
-            _make(file, number)
+            file.parent.mkdir(parents=True, exist_ok=True)
+            replace_file(file, _both_slots(number))
             return
         try:
             content = os.read(handle, 3 * _BLOCK)
@@ -60,16 +61,11 @@ def raise_counter(file: Path, number: int) -> None:
         finally:
             os.close(handle)
         # An earlier version's, without slots.
-        _make(file, number)
+        replace_file(file, _both_slots(number))
 
 
-def _make(file: Path, number: int) -> None:
-    file.parent.mkdir(parents=True, exist_ok=True)
-    new = beside(file)
-    new.write_bytes(_slot(number).ljust(_BLOCK) + _slot(number))
-    sync(new)
-    new.replace(file)
-    sync(file.parent)
+def _both_slots(number: int) -> bytes:
+    return _slot(number).ljust(_BLOCK) + _slot(number)
 
 
 def _number(content: bytes) -> int:

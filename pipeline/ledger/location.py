@@ -16,7 +16,7 @@ from pipeline.ledger.connection import LedgerDatabase
 from pipeline.ledger.postgresql import PostgresqlSchema
 from pipeline.ledger.root_lock import LEDGER
 from pipeline.ledger.sqlite import SqliteFile
-from pipeline.storage.fs import STATE_FOLDER, beside, sync, writing
+from pipeline.storage.fs import STATE_FOLDER, replace_file, writing
 
 SERVER = "ledger-url"
 """The file below `.callsheet` in which a root remembers where its ledger is."""
@@ -91,11 +91,7 @@ def remember_server(root: Path, url: str) -> None:
     """Let a root know where its ledger is, durably."""
     file = root / STATE_FOLDER / SERVER
     with writing(file):
-        new = beside(file)
-        new.write_text(f"{url}\n", "utf-8")
-        sync(new)
-        new.replace(file)
-        sync(file.parent)
+        replace_file(file, f"{url}\n".encode())
 
 
 def url_fault(url: str) -> UrlFault | None:

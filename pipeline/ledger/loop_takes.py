@@ -12,6 +12,7 @@ from typing import Any
 
 from sqlalchemy import Connection, case, delete, func, select, update
 
+from pipeline.domain.item import place_of
 from pipeline.domain.loop_places import LoopTake, PlaceCost
 from pipeline.domain.states import UNBOUGHT, State
 from pipeline.ledger.jobs import free_again
@@ -95,7 +96,7 @@ def place_costs(connection: Connection, *, campaign: str) -> dict[str, PlaceCost
     sums: defaultdict[str, list[int]] = defaultdict(lambda: [0] * (len(_FIGURES) + 1))
     works: defaultdict[str, set[str]] = defaultdict(set)
     for address, key, *figures in connection.execute(query):
-        place = address.rpartition("#")[0]
+        place = place_of(address)
         sums[place] = [sum(pair) for pair in zip(sums[place], figures, strict=True)]
         works[place].add(key)
     return {

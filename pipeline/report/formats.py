@@ -100,13 +100,6 @@ def decision_words(record: Record, name: str) -> str:
     return "; ".join(filter(None, (str(getattr(each, name)) for each in record.decisions)))
 
 
-def to_csv(records: Iterable[Record], delimiter: str = ",") -> Iterator[str]:
-    """Yield report.csv line by line: a header, then one line per item."""
-    yield csv_head(delimiter)
-    for record in records:
-        yield csv_record(record, delimiter)
-
-
 def csv_head(delimiter: str = ",") -> str:
     """Return the header of report.csv."""
     return csv_line(_COLUMNS, delimiter)
@@ -115,15 +108,6 @@ def csv_head(delimiter: str = ",") -> str:
 def csv_record(record: Record, delimiter: str = ",") -> str:
     """Return the line of report.csv of an item."""
     return csv_line([read(record) for read in _CELLS], delimiter, shown=_SHOWN)
-
-
-def to_json(report: Report, records: Iterable[Record]) -> Iterator[bytes]:
-    """Yield report.json in pieces; the whole is valid under `report.schema.json`."""
-    yield json_head(report)
-    for n, record in enumerate(records):
-        yield b",\n    " if n else b"\n    "
-        yield json_item(record)
-    yield JSON_END
 
 
 def json_head(report: Report) -> bytes:

@@ -9,7 +9,7 @@ is open is skipped with its reason.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from html import escape
 from types import MappingProxyType
 
@@ -44,15 +44,6 @@ _OF_PLACE: Mapping[PlaceState, str] = MappingProxyType(
 )
 Case = tuple[str, str]
 """The element that tells why a case did not pass, empty where it did; and the case's text."""
-
-
-def to_junit(report: Report, records: Iterable[Record]) -> Iterator[str]:
-    """Yield junit.xml in pieces."""
-    # The format wants the sums before the cases.
-    cases = [junit_case(record) for record in records if record.loop is None]
-    yield junit_head(report, Counter(element for element, _ in cases))
-    yield from (text for _, text in cases)
-    yield junit_end(report)
 
 
 def junit_head(report: Report, counts: Mapping[str, int]) -> str:

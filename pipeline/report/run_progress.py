@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 
 from pipeline.domain import EMPTY, Event
+from pipeline.domain.item import place_of
 from pipeline.domain.states import AT_REST, AT_WORK, ENDED, FINISHED, LEFT_OPEN, State
 
 PROGRESS = "progress"
@@ -181,7 +182,7 @@ class RunTally:
         if state in FINISHED:
             self._landed.append(event.at)
         if state is State.DONE and self.start.places:
-            self._places.add(address.rpartition("#")[0])
+            self._places.add(place_of(address))
         reserved_usd = event.detail.get("reserved_usd")
         if state in _RELEASED or reserved_usd is not None:
             self._reserved_usd -= self._reserved.pop(address, _NOTHING)

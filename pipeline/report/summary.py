@@ -12,11 +12,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
 
 from pipeline.domain import EMPTY, Record
 from pipeline.domain.acceptance import PlaceTotals
 from pipeline.domain.forecast import CampaignForecast
+from pipeline.domain.item import place_of
 from pipeline.domain.loop_places import LoopPlace, total_places
 from pipeline.report.advice import DONE, advice, place
 from pipeline.report.outcomes import UNKNOWN, Bound, Outcomes, OutcomeTally
@@ -280,7 +280,7 @@ class ReportTally:
             self.adopted_usd += record.adopted_usd
         self.outcomes.add(record)
         if record.loop is not None:
-            self.places.add(record.address.rpartition("#")[0])
+            self.places.add(place_of(record.address))
         self.total.add(record)
         self.providers[record.provider].add(record)
         self.models[record.model].add(record)
@@ -333,24 +333,6 @@ class ReportTally:
 
 def _shares(tallies: Iterable[tuple[str, _ShareTally]]) -> tuple[Share, ...]:
     return tuple(tally.share(name) for name, tally in tallies)
-
-
-def summarise(
-    records: Iterable[Record],
-    *,
-    campaign: str,
-    now: datetime,
-    since: datetime | None = None,
-    **head: Any,
-) -> Report:
-    """Return how the campaign stands; the other words are those of `ReportHead`.
-
-    With `since` the clips that are named, and counted for that, are those that came from then on.
-    """
-    tally = ReportTally(since=since)
-    for record in records:
-        tally.add(record)
-    return tally.report(ReportHead(campaign=campaign, made_at=now, **head))
 
 
 def origin(record: Record) -> str:

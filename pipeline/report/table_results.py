@@ -14,6 +14,7 @@ from datetime import date
 from typing import Any
 
 from pipeline.domain import Record, Table
+from pipeline.domain.item import place_of
 from pipeline.domain.loop_places import LoopPlace
 from pipeline.foreign_text import without_direction
 from pipeline.report.formats import csv_line, decision_words
@@ -45,7 +46,7 @@ class TableResults:
             return
         name = f"{record.shot}[{record.cell}]" if record.cell else record.shot
         if record.loop is not None:
-            place = record.address.rpartition("#")[0]
+            place = place_of(record.address)
             self._of_places.setdefault(place, {}).setdefault(name, []).append(record)
             self._columns[name] = None
             return
@@ -66,19 +67,6 @@ class TableResults:
             results = self._found.get(row.key, {})
             facts_of = [fact for name in self._columns for fact in results.get(name, nothing)]
             yield csv_line([*own, *facts_of], self.table.delimiter)
-
-
-def to_results(
-    table: Table,
-    records: Iterable[Record],
-    shots: Collection[str],
-    places: Iterable[LoopPlace] = (),
-) -> Iterator[str]:
-    """Yield results.<table>.csv line by line, for the shots that are made for this table."""
-    results = TableResults(table, shots)
-    for record in records:
-        results.add(record)
-    yield from results.lines(places)
 
 
 def _facts(record: Record) -> Facts:

@@ -119,6 +119,15 @@ def write_small(path: Path, content: bytes, *, durable: bool = False) -> None:
         os.close(handle)
 
 
+def replace_file(path: Path, content: bytes, *, mode: int | None = None) -> None:
+    """Put a file in the place of another, if there is one: whole, and durable with its name."""
+    new = beside(path)
+    new.write_bytes(content)
+    sync(new, mode=mode)
+    new.replace(path)
+    sync(path.parent)
+
+
 def beside(target: Path) -> Path:
     """Return the unused name under which `target` is made: one name, so that a crash leaves one."""
     new = target.with_name(f".{target.name}.part")

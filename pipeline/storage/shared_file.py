@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from pipeline.storage.fs import beside, sync, writing
+from pipeline.storage.fs import replace_file, writing
 
 _OPENING = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
 
@@ -33,13 +33,9 @@ def change_file(path: Path, change: Callable[[str], str]) -> bool:
         changed = change(text)
         if changed == text:
             return False
-        new = beside(place)
-        new.write_bytes(changed.encode("utf-8", "surrogateescape"))
         # The file that takes its place must not change who may read it.
-        new.chmod(place.stat().st_mode & 0o777)
-        sync(new)
-        new.replace(place)
-        sync(place.parent)
+        mode = place.stat().st_mode & 0o777
+        replace_file(place, changed.encode("utf-8", "surrogateescape"), mode=mode)
     return True
 
 

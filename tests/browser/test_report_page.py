@@ -15,12 +15,12 @@ from pipeline.domain import Record
 from pipeline.media.video import probe_with_poster
 from pipeline.report.html import poster_path, to_html
 from pipeline.report.page_data import PageSource
-from pipeline.report.summary import summarise
 from tests.browser.chromium import FOUND, Page, chromium
 from tests.browser.page_checks import CLIPPED, DRAWN, PALE, VIEWS, accessibility_faults, show
 from tests.unit.media.clips import write_clip
 from tests.unit.report.records import NOON, done, failed, held
 from tests.unit.report.tables import table
+from tests.unit.report.whole_files import summarise
 
 pytestmark = pytest.mark.skipif(FOUND is None, reason="no Chromium on this machine")
 

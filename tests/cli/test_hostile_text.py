@@ -25,15 +25,14 @@ from pipeline.domain import Event, Record
 from pipeline.domain.states import Status
 from pipeline.findings import Finding, Span
 from pipeline.foreign_text import printable
-from pipeline.report.formats import to_csv, to_json
 from pipeline.report.html import to_html
-from pipeline.report.junit import to_junit
 from pipeline.report.markdown import to_markdown
 from pipeline.report.run_progress import RunStart, RunTally
-from pipeline.report.summary import Report, summarise
+from pipeline.report.summary import Report
 from pipeline.report.terminal import show_summary
 from pipeline.run.plan_sync import PlanLine, PlanSummary
 from tests.unit.report.records import failed
+from tests.unit.report.whole_files import summarise, to_csv, to_json, to_junit
 
 NOW = datetime(2026, 11, 28, tzinfo=UTC)
 WORST = (

@@ -10,10 +10,9 @@ from dataclasses import replace
 
 import pytest
 
-from pipeline.report.formats import to_csv
-from pipeline.report.table_results import to_results
 from tests.unit.report.records import done, failed
 from tests.unit.report.tables import table
+from tests.unit.report.whole_files import to_csv, to_results
 
 _MARKS = "=+-@\t\r\n\uff1d\uff0b\uff0d\uff20"
 """What makes a cell a formula; some spreadsheets read the full-width forms so too."""

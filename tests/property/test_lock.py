@@ -9,9 +9,10 @@ from random import Random
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pipeline.domain.item import place_of
 from pipeline.domain.lock import LockedClip
 from pipeline.plan.address_lines import split_conflicts
-from pipeline.plan.lock.lock_addresses import place_of, remember
+from pipeline.plan.lock.lock_addresses import remember
 from pipeline.plan.lock.lock_changes import merge_locks, prune_lock, update_lock
 from pipeline.plan.lock.lock_text import read_lock, write_lock
 from tests.unit.plan.locks import locked

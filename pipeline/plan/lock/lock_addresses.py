@@ -14,6 +14,7 @@ from dataclasses import replace
 
 from pipeline.domain import Alternative, PricedItem
 from pipeline.domain.changes import same_but_take
+from pipeline.domain.item import place_of, take_of
 from pipeline.domain.lock import LockedClip, LockMemory, RememberedClip, plain_locked
 from pipeline.findings import Finding
 from pipeline.plan.keys import part_digest
@@ -22,17 +23,6 @@ from pipeline.plan.lock.lock_text import Lock
 _MOST_TAKES = 200
 _TAKES = {part_digest(b"%d" % take): take for take in range(1, _MOST_TAKES + 1)}
 """The take that a clip was bought for, by that part of its key."""
-
-
-def place_of(address: str) -> str:
-    """Return an item's address without its take."""
-    return address.rpartition("#")[0]
-
-
-def take_of(address: str) -> int:
-    """Return the take in an item's address; 1 where there is none."""
-    take = address.rpartition("#")[2]
-    return int(take) if take.isascii() and take.isdigit() else 1
 
 
 def is_moved(clip: LockedClip) -> bool:

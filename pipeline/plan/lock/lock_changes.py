@@ -6,13 +6,9 @@ from collections.abc import Collection, Iterable
 from dataclasses import replace
 
 from pipeline.domain.changes import same_but_take
+from pipeline.domain.item import place_of
 from pipeline.domain.lock import LockedClip
-from pipeline.plan.lock.lock_addresses import (
-    assign_takes,
-    is_moved,
-    place_of,
-    remember,
-)
+from pipeline.plan.lock.lock_addresses import assign_takes, is_moved, remember
 from pipeline.plan.lock.lock_text import Lock
 
 _NOTHING = frozenset[str]()

@@ -13,13 +13,12 @@ import jsonschema
 import pytest
 
 from pipeline.domain import Record
-from pipeline.report.formats import to_csv, to_json
 from pipeline.report.html import to_html
 from pipeline.report.markdown import to_markdown
-from pipeline.report.summary import summarise
 from pipeline.report.terminal import render_text
 from pipeline.schemas import schema
 from tests.unit.report.records import NOON, done, failed, held
+from tests.unit.report.whole_files import summarise, to_csv, to_json
 
 MIXED = (
     done(),

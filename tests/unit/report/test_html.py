@@ -13,9 +13,9 @@ import pytest
 from pipeline.domain import Record
 from pipeline.report.html import PAGE_CLIPS, to_html
 from pipeline.report.page_data import PageSource
-from pipeline.report.summary import summarise
 from tests.unit.report.records import NOON, done, failed
 from tests.unit.report.tables import table
+from tests.unit.report.whole_files import summarise
 
 
 def unpack(packed: Any) -> list[Any]:

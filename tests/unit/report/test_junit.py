@@ -6,9 +6,8 @@ from datetime import timedelta
 from xml.etree import ElementTree as ET
 
 from pipeline.domain import Record
-from pipeline.report.junit import to_junit
-from pipeline.report.summary import summarise
 from tests.unit.report.records import NOON, done, failed, held
+from tests.unit.report.whole_files import summarise, to_junit
 
 
 def _suite(*records: Record) -> ET.Element:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pipeline.domain import Record
 from pipeline.report.markdown import to_markdown
-from pipeline.report.summary import summarise
 from tests.unit.report.records import NOON, done, failed, held
+from tests.unit.report.whole_files import summarise
 
 
 def _markdown(*records: Record) -> str:

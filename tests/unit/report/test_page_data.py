@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.report.page_data import PageSource, pack, page_data
-from pipeline.report.summary import summarise
 from tests.unit.report.records import NOON, done
+from tests.unit.report.whole_files import summarise
 
 _VALUES = st.lists(
     st.one_of(st.none(), st.booleans(), st.integers(0, 3), st.text(max_size=2), st.just([1, "a"]))

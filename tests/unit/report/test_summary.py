@@ -9,9 +9,10 @@ from pipeline.domain.states import FaultKind, State
 from pipeline.report.advice import STATES, advice
 from pipeline.report.figures import charge_text
 from pipeline.report.markdown import to_markdown
-from pipeline.report.summary import Report, summarise
+from pipeline.report.summary import Report
 from pipeline.report.terminal import render_text
 from tests.unit.report.records import NOON, done, failed, held
+from tests.unit.report.whole_files import summarise
 
 COMMAND = "callsheet run spring.yaml"
 

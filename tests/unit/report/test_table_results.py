@@ -6,9 +6,9 @@ import csv
 import io
 
 from pipeline.domain import Record, Table
-from pipeline.report.table_results import to_results
 from tests.unit.report.records import done, failed
 from tests.unit.report.tables import table
+from tests.unit.report.whole_files import to_results
 
 
 def _rows(

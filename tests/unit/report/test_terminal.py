@@ -11,9 +11,10 @@ from rich.console import Console
 from pipeline.domain import Record
 from pipeline.report.figures import duration
 from pipeline.report.html import to_html
-from pipeline.report.summary import Report, summarise
+from pipeline.report.summary import Report
 from pipeline.report.terminal import render_text, show_summary
 from tests.unit.report.records import NOON, done, failed, held
+from tests.unit.report.whole_files import summarise
 
 COMMAND = "callsheet run manifests/spring-sneakers/campaign.yaml --rehearse"
 
