@@ -39,8 +39,8 @@ from pipeline.api.loaded_campaign import LoadedCampaign
 from pipeline.api.page_changes import PageChanges, Signature, signature_of
 from pipeline.api.places import CampaignReading
 from pipeline.api.report_files import Posters, folder_of, page_source
+from pipeline.api.sidecars import is_laid_out
 from pipeline.domain import Record
-from pipeline.domain.records import IN_ROOT
 from pipeline.domain.review import Verdict, plain_decision
 from pipeline.errors import CallsheetError, InvalidInput, Unusable
 from pipeline.file_content import VIDEO_FORMATS, file_format
@@ -189,7 +189,7 @@ class ReviewPage:
 
     def _serve_stored(self, record: Record) -> Record:
         """Return a record whose clip has an address below the token, also if it is not laid out."""
-        if not record.path or not record.path.startswith(IN_ROOT):
+        if record.path is None or is_laid_out(record):
             return record
         name = record.path.rpartition("/")[2]
         self._stored[name] = record.path

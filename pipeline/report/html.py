@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections.abc import Iterable
+from functools import cache
 from importlib.resources import files
 from itertools import islice
 from types import MappingProxyType
@@ -92,7 +93,9 @@ def to_overview(report: Report) -> str:
     return printable("".join(block))
 
 
+@cache
 def _template() -> Template:
+    # A served page is made again and again: compiling it takes longer than filling it in.
     environment = Environment(
         autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
