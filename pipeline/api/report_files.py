@@ -12,6 +12,7 @@ from tempfile import TemporaryFile
 from typing import IO, Self
 from urllib.parse import quote
 
+from pipeline.api.decision_file import decisions_path
 from pipeline.api.loaded_campaign import LoadedCampaign
 from pipeline.domain import Manifest, Record, Table
 from pipeline.manifest.used_cells import used_columns
@@ -141,10 +142,19 @@ def _rest(file: IO[bytes]) -> Iterator[bytes]:
     yield from iter(lambda: file.read(_PIECE), b"")
 
 
-def has_report(campaign: LoadedCampaign) -> bool:
-    """Tell whether every file of the report is there, and none was left half written."""
+def is_report_current(campaign: LoadedCampaign) -> bool:
+    """Tell whether every file of the report is there, whole, and newer than what it is made from.
+
+    Made from: what was read of the campaign, and the decisions. What the ledger has is not asked.
+    """
     files = [folder_of(campaign) / name for name in _file_names(campaign)]
-    return all(file.is_file() and not _part(file).exists() for file in files)
+    if not all(file.is_file() and not _part(file).exists() for file in files):
+        return False
+    folder = campaign.request.manifest.parent
+    sources = [folder / name for name in campaign.inputs]
+    sources.append(decisions_path(campaign.request, campaign.name))
+    written = min(file.stat().st_mtime_ns for file in files)
+    return all(each.stat().st_mtime_ns < written for each in sources if each.exists())
 
 
 def report_paths(campaign: LoadedCampaign) -> tuple[str, ...]:

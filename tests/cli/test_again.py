@@ -101,3 +101,16 @@ def test_a_report_is_of_the_plan_as_it_is(sandbox: Sandbox, folder: Path) -> Non
     written = page.stat().st_mtime_ns
     _run(folder, NOWHERE)
     assert written == page.stat().st_mtime_ns
+
+
+def test_a_report_is_of_what_was_decided(sandbox: Sandbox, folder: Path) -> None:
+    """A decision since the last run leaves nothing to do, and is in the report after the next."""
+    _run(folder, sandbox.base_urls["runware"])
+    page = folder / "root/again/report/report.json"
+    words = ["approve", str(folder / "again.yaml"), "named[A]#1", "--root", str(folder / "root")]
+    assert 0 == run_callsheet(words, {}).returncode
+
+    _run(folder, NOWHERE)
+
+    decided = {each["address"]: each.get("review") for each in json.loads(page.read_bytes())["items"]}
+    assert "approved" == decided["named[A]#1"]

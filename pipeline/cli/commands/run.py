@@ -35,7 +35,7 @@ from pipeline.api.loss_consent import (
 )
 from pipeline.api.money_text import item_count, price_text
 from pipeline.api.places import read_places
-from pipeline.api.report_files import has_report, report_paths
+from pipeline.api.report_files import is_report_current, report_paths
 from pipeline.cli.campaigns import open_campaign, request_of
 from pipeline.cli.console import confirm, person_is_there, print_error
 from pipeline.cli.interrupts import stopping_in_order
@@ -223,7 +223,7 @@ def _plan_and_make(
     # The lock file is written also then: it may have been deleted since the last run.
     if not has_work(summary):
         write_lock_file(ledger, campaign.request, campaign.name)
-        if summary.changed or not has_report(campaign):
+        if summary.changed or not is_report_current(campaign):
             write_report(ledger, campaign)
         code = _print_nothing_to_do(summary, campaign, ledger, console)
         if summary.places:

@@ -139,7 +139,8 @@ const Grid = (() => {
   function headOf({ section, layout, top }, n) {
     const cells = [];
     for (let band = 0; band < layout.bands; band += 1) {
-      if (layout.side || band === 0) cells.push(make("span", { role: "columnheader", class: "corner", style: `left:${band * layout.band}px;width:${layout.side || 0}px` }, layout.side ? section.table || "shot" : ""));
+      const corner = layout.side ? section.table || "shot" : make("span", { class: "unseen" }, section.table || "shot");
+      if (layout.side || band === 0) cells.push(make("span", { role: "columnheader", class: "corner", style: `left:${band * layout.band}px;width:${layout.side || 0}px` }, corner));
       layout.columns.forEach(({ shot, cell }, c) => {
         cells.push(make("span", { role: "columnheader", style: `left:${band * layout.band + layout.side + c * (layout.tile + GAP)}px;width:${layout.tile}px` }, make("b", {}, shot), cell ? " " + cell : ""));
       });
