@@ -219,19 +219,20 @@ def test_one_key_decides_and_the_next_clip_plays(page: Page) -> None:
     assert "spin[SKU-1,calm]#1" == page.value(title)
     page.press("ArrowDown")
     assert "spin[SKU-1,calm]#2" == page.value(title)
-    page.press("a")
-    page.until(f"{title} === 'spin[SKU-1,bold]#1'")
-    page.until(playing)
     page.press("r")
     assert page.value("!document.getElementById('reasons').hidden")
     page.press("2")
+    # What is off spec waits for nobody: the sitting goes on to what does.
     page.until(f"{title} === 'spin[SKU-2,calm]#1'")
+    page.until(playing)
     page.press("l")
-    assert ["not needed", "approved", "rejected", "later"] == page.value(WORDS)[:FILMED]
-    assert "motion" == page.value("Decisions.of(Data.clips[2]).reason")
+    page.until(f"{title} === 'spin[SKU-1,calm]#1'")
+    page.press("a")
+    assert ["approved", "rejected", "off spec", "later"] == page.value(WORDS)[:FILMED]
+    assert "motion" == page.value("Decisions.of(Data.clips[1]).reason")
     page.press("u", "u")
-    page.until(f"{title} === 'spin[SKU-1,bold]#1'")
-    assert ["not needed", "approved", "waiting", "waiting"] == page.value(WORDS)[:FILMED]
+    page.until(f"{title} === 'spin[SKU-2,calm]#1'")
+    assert ["waiting", "rejected", "off spec", "waiting"] == page.value(WORDS)[:FILMED]
     page.until(playing)
     page.press(" ")
     page.value("(() => { document.querySelector('#stage video').currentTime = 0.5; })()")
@@ -267,7 +268,7 @@ def test_decisions_are_unsaved_until_they_are_exported(page: Page, tmp_path: Pat
     page.download_to(tmp_path)
     show(page, "sitting")
     page.press("a")
-    page.until("document.getElementById('sitting-title').textContent === 'spin[SKU-1,bold]#1'")
+    page.until("document.getElementById('sitting-title').textContent === 'spin[SKU-2,calm]#1'")
     assert "1 decision not saved yet" in page.value(
         "document.getElementById('unsaved').textContent"
     )

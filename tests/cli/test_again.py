@@ -112,5 +112,6 @@ def test_a_report_is_of_what_was_decided(sandbox: Sandbox, folder: Path) -> None
 
     _run(folder, NOWHERE)
 
-    decided = {each["address"]: each.get("review") for each in json.loads(page.read_bytes())["items"]}
+    items = json.loads(page.read_bytes())["items"]
+    decided = {each["address"]: each.get("review") for each in items}
     assert "approved" == decided["named[A]#1"]

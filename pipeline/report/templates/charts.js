@@ -5,7 +5,6 @@ const Charts = (() => {
   // As wide as there is room, so that its letters are as large as the page's.
   let width = WIDEST;
   const TIMELINE_ROWS = 120;
-  const OUTCOMES = ["approved", "waiting", "later", "not needed", "rejected", "no clip"];
 
   const clock = (unix) => new Date(unix * 1000).toISOString().slice(5, 16).replace("T", " ");
   const second = (unix) => new Date(unix * 1000).toISOString().slice(11, 19);
@@ -110,13 +109,13 @@ const Charts = (() => {
     const groups = new Map();
     for (const clip of Data.clips) {
       const name = read(clip) || "–";
-      if (!groups.has(name)) groups.set(name, Object.fromEntries(OUTCOMES.map((word) => [word, 0])));
+      if (!groups.has(name)) groups.set(name, Object.fromEntries(Decisions.WORDS.map((word) => [word, 0])));
       groups.get(name)[Decisions.wordOf(clip)] += 1;
     }
     const rows = [...groups].slice(0, 40).map(([name, found]) => {
-      const all = OUTCOMES.reduce((sum, word) => sum + found[word], 0);
+      const all = Decisions.WORDS.reduce((sum, word) => sum + found[word], 0);
       const decided = found.approved + found.rejected;
-      const bar = make("div", { class: "bar", "aria-hidden": "true" }, ...OUTCOMES.filter((word) => found[word]).map((word) => make("span", { class: word.replace(" ", "-"), style: `flex-grow:${found[word]}` })));
+      const bar = make("div", { class: "bar", "aria-hidden": "true" }, ...Decisions.WORDS.filter((word) => found[word]).map((word) => make("span", { class: word.replace(" ", "-"), style: `flex-grow:${found[word]}` })));
       return make("tr", {}, make("th", { scope: "row" }, name), make("td", { class: "wide" }, bar), ...["approved", "rejected", "waiting"].map((word) => make("td", {}, found[word].toLocaleString("en"))), make("td", {}, decided ? `${Math.round((100 * found.approved) / decided)} %` : "–"), make("td", {}, all.toLocaleString("en")));
     });
     return make("table", { class: "yield" }, make("thead", {}, make("tr", {}, ...[title, "outcome", "approved", "rejected", "waiting", "yield", "clips"].map((text) => make("th", { scope: "col" }, text)))), make("tbody", {}, ...rows));

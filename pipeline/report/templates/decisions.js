@@ -10,6 +10,8 @@ const Decisions = (() => {
   const refused = new WeakSet();
   let fault = "";
 
+  // What there is to say of a clip, the best first.
+  const WORDS = ["approved", "waiting", "off spec", "later", "not needed", "rejected", "no clip"];
   const isFinished = (clip) => Boolean(clip.sha256 && clip.path);
   // What is judged is a clip as the work that it was made for: who shares both shares the decision.
   const judged = ({ key, sha256 }) => `${key} ${sha256}`;
@@ -47,7 +49,9 @@ const Decisions = (() => {
     if (entry) return entry.verdict;
     if (!isFinished(clip)) return "no clip";
     const approved = clip.place.clips.filter((other) => of(other)?.verdict === "approved").length;
-    return approved >= (Data.wanted[clip.shot] || 1) ? "not needed" : "waiting";
+    if (approved >= (Data.wanted[clip.shot] || 1)) return "not needed";
+    // It waits for nobody: another is made instead, or it is told under what is not done.
+    return clip.state === "off_spec" ? "off spec" : "waiting";
   }
 
   const told = ({ verdict, reason, note, who }) => [verdict === "reopened" ? "waiting" : verdict, reason, note, who && `saved by ${who}`].filter(Boolean).join(" · ");
@@ -209,5 +213,5 @@ const Decisions = (() => {
     if (waiting().length) event.preventDefault();
   });
 
-  return { of, wordOf, textOf, differing, record, undo, merge, exported, flush, renew, isFinished, latestSaved: () => latest, isSettled: () => underWay === 0, unsavedCount: () => waiting().length, faultText: () => fault, onChange: (listener) => listeners.push(listener) };
+  return { WORDS, of, wordOf, textOf, differing, record, undo, merge, exported, flush, renew, isFinished, latestSaved: () => latest, isSettled: () => underWay === 0, unsavedCount: () => waiting().length, faultText: () => fault, onChange: (listener) => listeners.push(listener) };
 })();

@@ -134,7 +134,7 @@ const Filters = (() => {
   }
 
   function offerChips() {
-    for (const value of ["waiting", "approved", "rejected", "later", "not needed", "no clip"]) {
+    for (const value of ["waiting", "approved", "rejected", "later", "off spec", "not needed", "no clip"]) {
       at("decisions").append(button("", () => toggle("decision", value), { class: `chip ${value.replace(" ", "-")}`, "data-value": value, "aria-pressed": "false" }));
       at("decisions").lastChild.append(make("span", {}, value + " "), make("b", {}));
     }

@@ -18,7 +18,7 @@ const Grid = (() => {
   const compared = new Set();
 
   const box = () => at("grid");
-  const rank = (clip) => ["approved", "waiting", "later", "not needed", "rejected", "no clip"].indexOf(Decisions.wordOf(clip));
+  const rank = (clip) => Decisions.WORDS.indexOf(Decisions.wordOf(clip));
   const best = (clips) => clips.reduce((found, clip) => (rank(clip) < rank(found) ? clip : found));
 
   function clipOf(cell) {
@@ -175,7 +175,7 @@ const Grid = (() => {
     const title = Decisions.isFinished(clip) ? said : stateText(clip);
     const about = make("span", { class: "about" },
       make("span", { class: "unseen" }, clip.address + ": "),
-      make("span", { class: "state" }, Decisions.isFinished(clip) && clip.state !== "done" ? `${title}, ${spoken(clip.state)}` : title),
+      make("span", { class: "state" }, Decisions.isFinished(clip) && !["done", title].includes(spoken(clip.state)) ? `${title}, ${spoken(clip.state)}` : title),
       make("span", { class: "quiet" }, moneyText(clip)));
     const isHere = where.line === position.line && where.x === position.x;
     const tile = make("button", { type: "button", class: `tile ${clip.state} ${word.replace(" ", "-")}${compared.has(clip) ? " compared" : ""}`, "data-address": clip.address, tabindex: isHere ? "0" : "-1" }, frame, about);

@@ -80,7 +80,7 @@ const Pages = (() => {
 
   function showOverview() {
     // One that is off spec may be looked at, and waits for nobody: another is made instead.
-    const waiting = Data.clips.filter((clip) => Decisions.wordOf(clip) === "waiting" && clip.state !== "off_spec");
+    const waiting = Data.clips.filter((clip) => Decisions.wordOf(clip) === "waiting");
     const approved = Data.clips.filter((clip) => Decisions.wordOf(clip) === "approved");
     at("waiting-count").textContent = waiting.length.toLocaleString("en");
     at("approved-count").textContent = `${approved.length.toLocaleString("en")} of ${counted(Data.places.length, "place")}`;
