@@ -11,6 +11,7 @@ from pipeline.api.campaign_request import usage
 from pipeline.errors import InvalidInput
 from pipeline.ledger.backup import back_up, restore_ledger
 from pipeline.ledger.integrity import damage
+from pipeline.ledger.location import LedgerLocation
 from pipeline.ledger.repository import Ledger
 from pipeline.storage.blobs import Store
 
@@ -25,37 +26,37 @@ class Restored:
     """What the backup does not know, a line each: the next run stops before it buys that again."""
 
 
-def ledger_damage(root: Path) -> Iterator[str]:
+def ledger_damage(where: LedgerLocation) -> Iterator[str]:
     """Yield what is wrong with a ledger and its clips; LedgerDamaged where it cannot be read."""
-    ledger = Ledger.reader(root)
+    ledger = Ledger.reader(where)
     if ledger is None:
-        raise _no_ledger(root)
+        raise _no_ledger(where.root)
     with ledger:
-        yield from damage(ledger, Store(root))
+        yield from damage(ledger, Store(where.root))
 
 
-def back_up_ledger(root: Path, file: Path) -> None:
+def back_up_ledger(where: LedgerLocation, file: Path) -> None:
     """Copy the ledger to a new file, also while a run is at work; InvalidInput if it is there."""
     try:
-        there = back_up(root, file)
+        there = back_up(where, file)
     except FileExistsError:
         raise usage(f"{file} is there already, and is not overwritten: name another") from None
     if not there:
-        raise _no_ledger(root)
+        raise _no_ledger(where.root)
 
 
-def restore_backup(root: Path, file: Path) -> Restored:
+def restore_backup(where: LedgerLocation, file: Path) -> Restored:
     """Put a backup in the ledger's place, while nothing runs; the replaced ledger is kept."""
     if not file.is_file():
         raise usage(f"{file} is no file: name what `callsheet ledger backup` made")
-    if file.resolve() == (root / ".callsheet" / "ledger.db").resolve():
+    if file.resolve() == (where.root / ".callsheet" / "ledger.db").resolve():
         raise usage(f"{file} is the ledger itself: name a backup")
-    kept = restore_ledger(root, file, now=datetime.now(UTC))
-    ledger = Ledger.reader(root)
+    kept = restore_ledger(where, file, now=datetime.now(UTC))
+    ledger = Ledger.reader(where)
     if ledger is None:
         return Restored(kept=kept)
     with ledger:
-        lines = [line.strip() for loss in ledger.find_losses() for line in loss.lines(root)]
+        lines = [line.strip() for loss in ledger.find_losses() for line in loss.lines(where.root)]
     return Restored(kept=kept, lost=tuple(dict.fromkeys(lines)))
 
 

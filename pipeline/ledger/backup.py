@@ -11,6 +11,7 @@ from datetime import datetime
 from pathlib import Path
 
 from pipeline.errors import LedgerDamaged, RootRefused
+from pipeline.ledger.location import LedgerLocation, Where
 from pipeline.ledger.loss_detection import is_missing
 from pipeline.ledger.migrations import read_version
 from pipeline.ledger.root_identity import find_kind, kind_of
@@ -23,15 +24,16 @@ _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
 _PRIVATE = 0o600
 
 
-def back_up(root: Path, file: Path) -> bool:
+def back_up(root: Where, file: Path) -> bool:
     """Copy a root's ledger to a new file, durably; False if there is none.
 
     A run that writes meanwhile neither waits nor notices. Raises FileExistsError if there is such
     a file, Unusable if it cannot be written, LedgerDamaged if what was copied is damaged: none of
     these leaves a file behind.
     """
-    ledger = root / STATE_FOLDER / LEDGER
-    if is_missing(root):
+    where = LedgerLocation.of(root)
+    ledger = where.root / STATE_FOLDER / LEDGER
+    if is_missing(where):
         return False
     _claim(file)
     try:
@@ -42,13 +44,14 @@ def back_up(root: Path, file: Path) -> bool:
     return True
 
 
-def restore_ledger(root: Path, file: Path, *, now: datetime) -> Path | None:
+def restore_ledger(where: LedgerLocation, file: Path, *, now: datetime) -> Path | None:
     """Put a backup in the place of a root's ledger; return what the replaced one is called now.
 
     None if there was none. The -wal of the replaced ledger goes with it. Raises LedgerInUse if a
     process works in the root, LedgerDamaged if the file is no whole ledger, Unusable if it cannot
     be read or written: none of these changes the ledger.
     """
+    root = where.root
     ledger, new = prepare(root) / LEDGER, root / STATE_FOLDER / _RESTORED
     occupancy = RootLock(root, since=now)
     try:

@@ -40,6 +40,10 @@ class LedgerDatabase(Protocol):
         """Let nobody else work with the ledger while the connection is open; else LedgerInUse."""
         ...
 
+    def find_owner(self) -> str:
+        """Return who works with the ledger, in words; empty where nobody does."""
+        ...
+
     def translate_errors(self) -> AbstractContextManager[None]:
         """Turn the driver's errors about the database into ours; those about a statement pass."""
         ...

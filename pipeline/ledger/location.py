@@ -22,7 +22,7 @@ SERVER = "ledger-url"
 """The file below `.callsheet` in which a root remembers where its ledger is."""
 _SCHEMES = frozenset({"postgresql", "postgres"})
 _SCHEMA = re.compile(r"[a-z_][a-z0-9_]{0,39}")
-_PASSWORDS = frozenset({"password", "sslpassword", "passfile"})
+_PASSWORDS = frozenset({"password", "sslpassword", "oauth_client_secret"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +64,9 @@ class LedgerLocation:
             )
         return PostgresqlSchema(self.url)
 
+    def __str__(self) -> str:
+        return self.url or read_server(self.root) or str(self.root)
+
     def remember(self) -> None:
         """Let the root know the URL, where it was told one."""
         if self.url and read_server(self.root) != self.url:
@@ -101,8 +104,9 @@ def url_fault(url: str) -> UrlFault | None:
         address = urlsplit(url)
         query = dict(parse_qsl(address.query, keep_blank_values=True))
         secret, _ = address.password, address.port
-    except ValueError as fault:
-        return UrlFault("bad-value", f"this is no URL of a ledger: {fault}", shape)
+    except ValueError:
+        # What the parser says of it quotes it, and part of it may be a password.
+        return UrlFault("bad-value", "this is no URL of a ledger", shape)
     if secret is not None or query.keys() & _PASSWORDS:
         return UrlFault(
             "password-in-url",

@@ -125,6 +125,12 @@ class PostgresqlSchema:
                 holder = connection.scalar(_HOLDER, key) or "another process"
                 raise LedgerInUse(f"{self} is in use by {holder}; wait for it, or stop it")
 
+    def find_owner(self) -> str:
+        """Return who has claimed the ledger, on whatever machine; empty where nobody has."""
+        key = {"kind": _OWNER, "schema": _lock_key(self.schema)}
+        with self.translate_errors(), closing(self.connect(readonly=True)) as connection:
+            return connection.scalar(_HOLDER, key) or ""
+
     @contextmanager
     def translate_errors(self) -> Iterator[None]:
         """Turn the driver's errors about the server into ours; those about a statement pass."""
@@ -204,8 +210,8 @@ _SHADOW = text(
 )
 _CLAIM = text("SELECT pg_try_advisory_lock(:kind, :schema)")
 _HOLDER = text(
-    "SELECT activity.application_name || ' since ' || to_char(activity.backend_start,"
-    """ 'YYYY-MM-DD"T"HH24:MI:SSOF')"""
+    "SELECT coalesce(activity.application_name || ' since ' || to_char(activity.backend_start,"
+    """ 'YYYY-MM-DD"T"HH24:MI:SSOF'), 'another process')"""
     " FROM pg_catalog.pg_locks AS held JOIN pg_catalog.pg_stat_activity AS activity"
     " ON activity.pid = held.pid WHERE held.locktype = 'advisory' AND held.granted"
     " AND held.classid::bigint = :kind AND held.objid::bigint = :schema"

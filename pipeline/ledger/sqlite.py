@@ -19,7 +19,7 @@ from sqlalchemy.exc import DatabaseError
 from sqlalchemy.pool import NullPool
 
 from pipeline.errors import LedgerDamaged, LedgerInUse, Unusable
-from pipeline.ledger.root_lock import keep_strays, touch
+from pipeline.ledger.root_lock import find_occupant, keep_strays, touch
 
 READONLY = "callsheet_readonly"
 """The option of a connection whose transactions take no lock before they write."""
@@ -98,6 +98,10 @@ class SqliteFile:
 
     def claim(self, connection: Connection) -> None:
         """Do nothing: the root's lock keeps everybody else out of its file."""
+
+    def find_owner(self) -> str:
+        """Return which process works in the root that the file is in; empty where none does."""
+        return "" if self.path is None else find_occupant(self.path.parent.parent)
 
     @contextmanager
     def translate_errors(self) -> Iterator[None]:

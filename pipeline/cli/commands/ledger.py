@@ -8,9 +8,9 @@ from typing import Annotated
 import typer
 
 from pipeline.api.ledger_copies import back_up_ledger, ledger_damage, restore_backup
-from pipeline.api.roots import root_here
+from pipeline.api.roots import ledger_here
 from pipeline.cli.console import print_text
-from pipeline.cli.options import Root, command_app
+from pipeline.cli.options import LedgerUrl, Root, command_app
 from pipeline.domain.states import Exit
 from pipeline.errors import LedgerDamaged
 
@@ -27,15 +27,15 @@ _REMEDY = (
 
 
 @app.command(epilog="Example: callsheet ledger check --root outputs")
-def check(root: Root = None) -> None:
+def check(root: Root = None, ledger: LedgerUrl = None) -> None:
     """Tell whether the ledger holds together and every clip is there; exit 15 if not.
 
     Every clip is read. Nothing is written, and a run may go on meanwhile.
     """
-    root, found = root_here(root), 0
+    where, found = ledger_here(root, ledger), 0
     try:
         # Told as it is found: each clip is read, which takes its time.
-        for found, line in enumerate(ledger_damage(root), start=1):  # noqa: B007
+        for found, line in enumerate(ledger_damage(where), start=1):  # noqa: B007
             print_text(line)
     except LedgerDamaged as unreadable:
         print_text(str(unreadable))
@@ -43,35 +43,37 @@ def check(root: Root = None) -> None:
     if found:
         print_text(f"{found} found; nothing was changed. {_REMEDY}")
         raise typer.Exit(Exit.DAMAGED)
-    print_text(f"the ledger of {root} holds together, and every clip is as it was received")
+    print_text(f"the ledger of {where.root} holds together, and every clip is as it was received")
 
 
 @app.command(epilog="Example: callsheet ledger backup ledger-2026-03-01.db --root outputs")
 def backup(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="A file that is not there yet.")],
     root: Root = None,
+    ledger: LedgerUrl = None,
 ) -> None:
     """Copy the ledger to a new file, also while a run is at work.
 
     To go back to it: callsheet ledger restore FILE, while nothing runs.
     """
-    root = root_here(root)
-    back_up_ledger(root, file)
-    print_text(f"the ledger of {root} as it is now: {file}")
+    where = ledger_here(root, ledger)
+    back_up_ledger(where, file)
+    print_text(f"the ledger of {where.root} as it is now: {file}")
 
 
 @app.command(epilog="Example: callsheet ledger restore ledger-2026-03-01.db --root outputs")
 def restore(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="What `ledger backup` made.")],
     root: Root = None,
+    ledger: LedgerUrl = None,
 ) -> None:
     """Put a backup in the ledger's place, while nothing runs; the replaced ledger is kept.
 
     What the backup does not know is told, and the next run stops before it buys that again.
     """
-    root = root_here(root)
-    restored = restore_backup(root, file)
-    print_text(f"the ledger of {root} is {file} now")
+    where = ledger_here(root, ledger)
+    restored = restore_backup(where, file)
+    print_text(f"the ledger of {where.root} is {file} now")
     if restored.kept is not None:
         print_text(f"the one that was there: {restored.kept}")
     for line in restored.lost:
@@ -100,6 +102,7 @@ def audit(
         str, typer.Option("--account", help="Which account's, where the provider has several.")
     ] = "",
     root: Root = None,
+    ledger: LedgerUrl = None,
 ) -> None:
     """Hold a provider's bill against the ledger; exit 15 where they differ.
 
@@ -108,7 +111,8 @@ def audit(
     """
     from pipeline.api.bill_audit import audit_bill  # noqa: PLC0415 - slow to load, seldom needed
 
-    found = audit_bill(root_here(root), bill, columns, provider=provider, account=account)
+    where = ledger_here(root, ledger)
+    found = audit_bill(where, bill, columns, provider=provider, account=account)
     for line in found.lines():
         print_text(line)
     if found.differences:
