@@ -60,7 +60,7 @@ class CampaignRequest:
     """Whether the lock file says which takes there are, and nothing else is wanted."""
 
     def __post_init__(self) -> None:
-        _require_ledger_url(self.ledger or "", COMMAND_LINE)
+        require_ledger_url(self.ledger or "", COMMAND_LINE)
 
     @property
     def selects(self) -> bool:
@@ -181,16 +181,17 @@ def ledger_url(given: str | None, project: ProjectFile, *, rehearse: bool) -> st
     InvalidInput where the URL is none, or has a password in it.
     """
     if given is not None:
-        return _require_ledger_url(given, COMMAND_LINE)
+        return require_ledger_url(given, COMMAND_LINE)
     if rehearse:
         return ""
     told = os.environ.get(LEDGER_VARIABLE)
     if told is None:
         return project.ledger
-    return _require_ledger_url(told, Span(file=LEDGER_VARIABLE, line=0, column=0, end_column=0))
+    return require_ledger_url(told, Span(file=LEDGER_VARIABLE, line=0, column=0, end_column=0))
 
 
-def _require_ledger_url(url: str, place: Span) -> str:
+def require_ledger_url(url: str, place: Span) -> str:
+    """Return a URL that may be a ledger's, or none at all; InvalidInput with its place if not."""
     fault = url_fault(url) if url else None
     if fault is None:
         return url

@@ -12,7 +12,7 @@ from datetime import datetime
 from types import MappingProxyType
 from typing import Protocol
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Table
 from sqlalchemy.dialects.sqlite import insert as upsert
 
 from pipeline.ledger import postgresql, sqlite
@@ -70,6 +70,14 @@ class SqlDialect(Protocol):
 
     def broken_pages(self, connection: Connection) -> list[str]:
         """Return what the database finds wrong with itself, a line each."""
+        ...
+
+    def count_on(self, connection: Connection, table: Table) -> None:
+        """Let new rows of a table be numbered after those that were copied into it."""
+        ...
+
+    def is_lost(self, connection: Connection) -> bool:
+        """Tell whether there is nobody at the other end any more."""
         ...
 
     def shadow(self, connection: Connection, name: str) -> None:

@@ -6,6 +6,7 @@ A root remembers its server in a file, so that no command takes it for one witho
 from __future__ import annotations
 
 import re
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -13,10 +14,11 @@ from urllib.parse import parse_qsl, urlsplit
 
 from pipeline.errors import RootRefused
 from pipeline.ledger.connection import LedgerDatabase
+from pipeline.ledger.move_record import find_departure
 from pipeline.ledger.postgresql import PostgresqlSchema
 from pipeline.ledger.root_lock import LEDGER
 from pipeline.ledger.sqlite import SqliteFile
-from pipeline.storage.fs import STATE_FOLDER, replace_file, writing
+from pipeline.storage.fs import STATE_FOLDER, replace_file, sync, writing
 
 SERVER = "ledger-url"
 """The file below `.callsheet` in which a root remembers where its ledger is."""
@@ -50,9 +52,12 @@ class LedgerLocation:
     def database(self) -> LedgerDatabase:
         """Return the database of the ledger; RootRefused where the root knows another one."""
         file, known = SqliteFile(self.root / STATE_FOLDER / LEDGER), read_server(self.root)
+        if known and url_fault(known) is not None:
+            fault = f"{self.root / STATE_FOLDER / SERVER} does not hold the URL of a ledger"
+            raise RootRefused(f"{fault}: write it anew, without a password")
         if not self.url:
             return PostgresqlSchema(known) if known else file
-        if known not in {"", self.url}:
+        if known not in {"", self.url} and _departure_place(known) != self.url:
             raise RootRefused(
                 f"{self.root} has its ledger at {known}, not at {self.url}: each of them would buy"
                 f" what the other has. `callsheet ledger move {known} {self.url}` moves it"
@@ -95,6 +100,26 @@ def remember_server(root: Path, url: str) -> None:
     file = root / STATE_FOLDER / SERVER
     with writing(file):
         replace_file(file, f"{url}\n".encode())
+
+
+def _departure_place(url: str) -> str:
+    """Return where the ledger at a URL says that it has moved; empty where it has not."""
+    database = PostgresqlSchema(url)
+    with (
+        database.translate_errors(),
+        closing(database.connect(readonly=True)) as connection,
+        connection.begin(),
+    ):
+        gone = find_departure(connection)
+    return gone.place if gone else ""
+
+
+def forget_server(root: Path) -> None:
+    """Let a root have its ledger in itself, durably."""
+    file = root / STATE_FOLDER / SERVER
+    with writing(file), suppress(FileNotFoundError):
+        file.unlink()
+        sync(file.parent)
 
 
 def url_fault(url: str) -> UrlFault | None:

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 from zlib import crc32
 
-from sqlalchemy import Connection, Engine, create_engine, event, text
+from sqlalchemy import Connection, Engine, Table, create_engine, event, func, select, text
 from sqlalchemy.dialects.sqlite.dml import OnConflictDoNothing, OnConflictDoUpdate
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.compiler import compiles
@@ -180,6 +180,23 @@ def broken_pages(connection: Connection) -> list[str]:  # noqa: ARG001 - of the 
     return []
 
 
+def count_on(connection: Connection, table: Table) -> None:
+    """Let new rows of a table be numbered after those that were copied into it."""
+    numbered = table.autoincrement_column
+    if numbered is not None:
+        named = {"table": f'"{connection.info["schema"]}".{table.name}', "column": numbered.name}
+        last = connection.scalar(select(func.max(numbered)))
+        connection.execute(_NUMBER_ON, {**named, "last": last or 1, "used": last is not None})
+
+
+def is_lost(connection: Connection) -> bool:
+    """Tell whether the server has ended the connection, or cannot be reached any more."""
+    if connection.closed or connection.invalidated:
+        return True
+    raw: Any = connection.connection.driver_connection
+    return bool(raw.closed)
+
+
 def shadow(connection: Connection, name: str) -> None:
     """Put an empty temporary table, with its indexes, before a table of that name."""
     schema = connection.info["schema"]
@@ -201,6 +218,7 @@ def name_schemas(connection: Connection, sql: str) -> str:
     return _NAMED.sub(lambda found: names[found[1]], sql)
 
 
+_NUMBER_ON = text("SELECT setval(pg_get_serial_sequence(:table, :column), :last, :used)")
 _NAMED = re.compile(r"\b(main|temp)\.")
 _ANY_TABLE = text("SELECT 1 FROM pg_catalog.pg_tables WHERE schemaname = :schema LIMIT 1")
 _SCHEMA = text("SELECT 1 FROM pg_catalog.pg_namespace WHERE nspname = :schema")

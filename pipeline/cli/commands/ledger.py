@@ -1,4 +1,4 @@
-"""`ledger check`, `backup`, `restore`, `audit`: whether what was paid is known, a copy, a bill."""
+"""`ledger check`, `backup`, `restore`, `move`, `audit`: what is known of what was paid."""
 
 from __future__ import annotations
 
@@ -7,7 +7,12 @@ from typing import Annotated
 
 import typer
 
-from pipeline.api.ledger_copies import back_up_ledger, ledger_damage, restore_backup
+from pipeline.api.ledger_copies import (
+    back_up_ledger,
+    ledger_damage,
+    move_ledger_between,
+    restore_backup,
+)
 from pipeline.api.roots import ledger_here
 from pipeline.cli.console import print_text
 from pipeline.cli.options import LedgerUrl, Root, command_app
@@ -16,8 +21,8 @@ from pipeline.errors import LedgerDamaged
 
 app = command_app(
     "ledger",
-    "Check the ledger of an output root, copy it, put a copy in its place, or hold a bill against"
-    " it.",
+    "Check the ledger of an output root, copy it, put a copy in its place, move it, or hold a bill"
+    " against it.",
 )
 _REMEDY = (
     "What the ledger lacks may be in a backup: `callsheet ledger restore FILE` puts that in its"
@@ -80,6 +85,29 @@ def restore(
         print_text(f"still lost: {line}")
     if restored.lost:
         print_text("the next `callsheet run` names the ways on")
+
+
+_END = "A root, or the URL of a server: postgresql://USER@HOST/DATABASE."
+
+
+@app.command(epilog="Example: callsheet ledger move outputs postgresql://studio@db.example/clips")
+def move(
+    source: Annotated[str, typer.Argument(metavar="SOURCE", help=f"Where it is. {_END}")],
+    target: Annotated[str, typer.Argument(metavar="TARGET", help=f"Where it is to be. {_END}")],
+) -> None:
+    """Move a ledger from a root to a server, back, or to another server, while nothing runs.
+
+    Every table is counted and digested after the copy. Only then the source is retired: nothing is
+    bought by it any more. Killed at any instant, type it again: it comes to its end.
+    """
+    moved = move_ledger_between(source, target)
+    if moved.rows:
+        print_text(f"{moved.rows:,} rows of {moved.tables} tables copied, and read again")
+    print_text(f"the ledger of {source} is at {target} now")
+    if moved.kept is not None:
+        print_text(f"what was in the root: {moved.kept}")
+    if "://" in source and "://" in target:
+        print_text(f"a root that has it at {source}: say there once --ledger {target}")
 
 
 @app.command(
