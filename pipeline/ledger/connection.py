@@ -24,6 +24,11 @@ __all__ = ["LedgerDatabase", "begin_deferred", "dialect", "upsert"]
 class LedgerDatabase(Protocol):
     """Where a ledger is; as a text it is what a person knows it by."""
 
+    @property
+    def is_remote(self) -> bool:
+        """Tell whether it is a server's, which may be away for a moment."""
+        ...
+
     def connect(self, *, readonly: bool = False) -> Connection:
         """Open one connection."""
         ...

@@ -51,6 +51,15 @@ _SETTINGS: Mapping[str, str] = MappingProxyType(
         "tcp_keepalives_count": "3",
     }
 )
+_KEEPALIVES: Mapping[str, str] = MappingProxyType(
+    {
+        # So a server whose machine is gone is known to be, and not waited for for hours.
+        "keepalives_idle": "10",
+        "keepalives_interval": "5",
+        "keepalives_count": "3",
+        "tcp_user_timeout": "30000",
+    }
+)
 _CONNECT_TIMEOUT_S = 10
 _LOST = "the server cannot be reached: {said}. Check that it runs and the URL, then run again"
 _REMEDIES: tuple[tuple[str, type[CallsheetError], str], ...] = (
@@ -87,6 +96,11 @@ class PostgresqlSchema:
     def schema(self) -> str:
         """Return the schema that the tables are in."""
         return dict(parse_qsl(urlsplit(self.url).query)).get("schema") or SCHEMA
+
+    @property
+    def is_remote(self) -> bool:
+        """Tell that a server may be away for a moment."""
+        return True
 
     def connect(self, *, readonly: bool = False) -> Connection:
         """Open one connection."""
@@ -273,7 +287,12 @@ def _engine() -> Engine:
     """Return the one engine of this process: what it compiled for one ledger serves the next."""
     _driver()
     engine = create_engine(
-        "postgresql+psycopg://", creator=_open_raw, poolclass=NullPool, use_native_hstore=False
+        "postgresql+psycopg://",
+        creator=_open_raw,
+        poolclass=NullPool,
+        # Closed for good, each of them: the server takes back what was not committed.
+        pool_reset_on_return=None,
+        use_native_hstore=False,
     )
 
     # The driver would begin by itself, and not as is wanted here.
@@ -299,6 +318,7 @@ def _open_raw() -> psycopg.Connection[Any]:
     driver, database = _driver(), _WANTED.get()
     address = urlsplit(database.url)
     query = {name: value for name, value in parse_qsl(address.query) if name != "schema"}
+    query = {**_KEEPALIVES, **query}
     own = {**_SETTINGS, "search_path": f'"{database.schema}"'}
     settings = " ".join(f"-c {name}={value}" for name, value in own.items())
     query["options"] = f"{query.get('options', '')} {settings}".strip()

@@ -76,6 +76,11 @@ class SqliteFile:
     def __str__(self) -> str:
         return str(self.path or "the scratch ledger")
 
+    @property
+    def is_remote(self) -> bool:
+        """Tell that a file is no server's."""
+        return False
+
     def connect(self, *, readonly: bool = False) -> Connection:
         """Open one connection."""
         wanted = _WANTED.set((self.path, readonly))
