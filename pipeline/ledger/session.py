@@ -10,12 +10,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from typing import TypeVar
 
 import orjson
-from sqlalchemy import Connection, bindparam, func, insert, select, update
+from sqlalchemy import Connection, bindparam, func, insert, inspect, select, update
 
 from pipeline.errors import CallsheetError, LedgerInUse, Unusable
 from pipeline.ledger.connection import LedgerDatabase, dialect
@@ -58,11 +58,15 @@ class Tenure:
                 " since: this one stops, and sends nothing more"
             )
         detail = connection.scalar(select(events.c.detail).where(events.c.id == self.line))
-        return int(orjson.loads(detail or b"{}")["transaction"])
+        return _number_in(detail or b"{}")
 
 
 def _detail(number: int) -> bytes:
     return orjson.dumps({"transaction": number})
+
+
+def _number_in(detail: bytes) -> int:
+    return int(orjson.loads(detail)["transaction"])
 
 
 _COUNT = (
@@ -148,6 +152,20 @@ class LedgerSession:
                     raise
             time.sleep(pause_s)
             pause_s = min(pause_s * 2, _LONGEST_PAUSE_S)
+
+
+def last_mark(database: LedgerDatabase) -> tuple[int, int]:
+    """Return what every transaction of whoever works with a server's ledger changes."""
+    latest = select(events.c.id, events.c.detail).where(events.c.name == OWNED)
+    with (
+        database.translate_errors(),
+        closing(database.connect(readonly=True)) as connection,
+        connection.begin(),
+    ):
+        if not inspect(connection).has_table(events.name):
+            return (0, 0)
+        found = connection.execute(latest.order_by(events.c.id.desc()).limit(1)).first()
+    return (0, 0) if found is None else (found.id, _number_in(found.detail))
 
 
 def reading_session(database: LedgerDatabase, connection: Connection) -> LedgerSession:
