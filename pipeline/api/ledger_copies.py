@@ -21,8 +21,8 @@ from pipeline.storage.blobs import Store
 class Restored:
     """What putting a backup in a ledger's place came to."""
 
-    kept: Path | None
-    """Where the ledger is that was there."""
+    kept: Path | str | None
+    """Where the ledger is that was there; of a server, the schema that has it."""
     lost: Sequence[str] = ()
     """What the backup does not know, a line each: the next run stops before it buys that again."""
 

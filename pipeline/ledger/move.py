@@ -25,7 +25,7 @@ from pathlib import Path
 
 from sqlalchemy import Connection, insert, inspect, select, update
 
-from pipeline.errors import LedgerDamaged, RootRefused, Unusable
+from pipeline.errors import LedgerDamaged, RootRefused
 from pipeline.ledger.connection import LedgerDatabase, dialect
 from pipeline.ledger.location import forget_server, read_server, remember_server
 from pipeline.ledger.migrations import VERSION, migrate, read_version
@@ -43,7 +43,7 @@ from pipeline.ledger.root_identity import find_kind, identify, kind_of
 from pipeline.ledger.root_lock import LEDGER, RootLock, explain, keep_replaced, prepare
 from pipeline.ledger.sql_schema import METADATA, root_identity, versions
 from pipeline.ledger.sqlite import SqliteFile
-from pipeline.ledger.table_copy import Digests, copy_tables, read_digests
+from pipeline.ledger.table_copy import Digests, copy_tables, read_digests, require_same
 from pipeline.storage.fs import STATE_FOLDER
 
 
@@ -241,13 +241,7 @@ def _copy(
 def _compare(target: LedgerEnd, digests: Digests) -> None:
     """Read what was committed, and hold it against what was copied."""
     with closing(target.database.connect(readonly=True)) as reading, reading.begin():
-        found = read_digests(reading)
-    wrong = [name for name, digest in digests.items() if found[name] != digest]
-    if wrong:
-        raise Unusable(
-            f"{target.place}: what was copied does not read as it was written ({', '.join(wrong)})."
-            " The ledger stays where it is; please report it"
-        )
+        require_same(target.database, digests, read_digests(reading))
 
 
 def _retire(

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import cache
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -125,8 +125,11 @@ class PostgresqlSchema:
     def make(self, now: datetime, *, anew: bool) -> None:  # noqa: ARG002 - of the databases
         """Make the schema, if there is none: a role may have been given one, and no right to it."""
         with self.translate_errors(), closing(self.connect()) as connection, connection.begin():
-            if connection.execute(_SCHEMA, {"schema": self.schema}).first() is None:
-                connection.exec_driver_sql(f'CREATE SCHEMA "{self.schema}"')
+            self._make(connection)
+
+    def _make(self, connection: Connection) -> None:
+        if connection.execute(_SCHEMA, {"schema": self.schema}).first() is None:
+            connection.exec_driver_sql(f'CREATE SCHEMA "{self.schema}"')
 
     def claim(self, connection: Connection) -> None:
         """Let nobody else work with the ledger until this connection ends; LedgerInUse if one does.
@@ -138,6 +141,16 @@ class PostgresqlSchema:
             if not connection.scalar(_CLAIM, key):
                 holder = connection.scalar(_HOLDER, key) or "another process"
                 raise LedgerInUse(f"{self} is in use by {holder}; wait for it, or stop it")
+
+    def set_aside(self, connection: Connection, now: datetime) -> str | None:
+        """Rename the schema and make an empty one; return its new name, None if it had nothing."""
+        kept = f"{self.schema}_{now.astimezone(UTC).strftime('%Y%m%dt%H%M%Sz')}"
+        if connection.execute(_ANY_TABLE, {"schema": self.schema}).first() is None:
+            self._make(connection)
+            return None
+        connection.exec_driver_sql(f'ALTER SCHEMA "{self.schema}" RENAME TO "{kept}"')
+        self._make(connection)
+        return kept
 
     def find_owner(self) -> str:
         """Return who has claimed the ledger, on whatever machine; empty where nobody has."""

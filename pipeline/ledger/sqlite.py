@@ -139,6 +139,12 @@ def copy(path: Path, target: Path) -> None:
                 _refuse_unless_ok(copied.execute("PRAGMA integrity_check(1)").fetchone()[0])
 
 
+def fold(path: Path) -> None:
+    """Make one file of a database, which can be read where nothing can be written."""
+    with SqliteFile(path).translate_errors(), closing(sqlite3.connect(path)) as raw:
+        raw.execute("PRAGMA journal_mode=DELETE")
+
+
 def allow_temporary(connection: Connection) -> None:
     """Let a read-only connection write to temporary tables, and to nothing else."""
     raw: Any = connection.connection.driver_connection

@@ -55,6 +55,16 @@ def read_digests(connection: Connection) -> Digests:
     return found
 
 
+def require_same(database: LedgerDatabase, wanted: Digests, found: Digests) -> None:
+    """Raise Unusable, with the tables, where a copy does not read as it was written."""
+    wrong = [name for name, digest in wanted.items() if found[name] != digest]
+    if wrong:
+        raise Unusable(
+            f"{database}: what was copied does not read as it was written ({', '.join(wrong)}):"
+            " the ledger stays as it is; please report it"
+        )
+
+
 class _Count:
     """Counts rows, and digests them."""
 
