@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
+import tomllib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,7 +14,8 @@ import pytest
 
 from pipeline.cli.command_line import invoke
 from pipeline.domain.states import Exit
-from pipeline.ledger.location import read_server
+from pipeline.ledger.location import read_server, remember_server
+from tests.architecture.source import REPOSITORY
 from tests.postgresql import PostgresqlServer
 from tests.sandboxes import Sandbox
 
@@ -198,3 +201,36 @@ def test_without_the_driver_it_says_what_to_install(place: Path) -> None:
     assert "pip install 'callsheet[postgres]'" in ended.stderr
     assert "Traceback" not in ended.stderr
     assert not (place / "outputs" / ".callsheet").exists()
+
+
+def test_the_package_alone_brings_no_server_s_driver() -> None:
+    """Neither psycopg nor Ray is installed with callsheet: who wants one names its extra."""
+    project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text("utf-8"))["project"]
+
+    names = {re.split(r"[\[<>=~ ]", each)[0] for each in project["dependencies"]}
+    assert not names & {"psycopg", "psycopg2", "ray"}
+    assert any("psycopg" in each for each in project["optional-dependencies"]["postgres"])
+
+
+def test_a_password_that_somebody_wrote_into_a_root_is_refused_and_not_printed(
+    place: Path, call: Call
+) -> None:
+    """The file in which a root remembers its server is a person's to edit, too."""
+    (place / "outputs/.callsheet").mkdir(parents=True)
+    remember_server(place / "outputs", WITH_PASSWORD)
+
+    code, said = call("plan", "cups.yaml")
+
+    assert (Exit.STOPPED, True, False) == (code, "ledger-url" in said, SECRET in said)
+
+
+def test_a_login_that_fails_tells_no_password(
+    place: Path, call: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the driver was given by the environment is in no message, with --debug neither."""
+    monkeypatch.setenv("PGPASSWORD", SECRET)
+    url = f"postgresql://anna@127.0.0.1:1/clips?host={place}/nowhere"
+
+    code, said = call("plan", "cups.yaml", "--ledger", url, "--debug")
+
+    assert (Exit.STOPPED, True, False) == (code, "cannot be reached" in said, SECRET in said)
