@@ -70,7 +70,7 @@ def test_nobody_else_is_served(finished: Path, tmp_path: Path) -> None:
         assert 403 == client.post(f"{base}decisions", content="{}", headers=plain).status_code
         large = {**fine, "note": "n" * 70_000}
         assert 403 == client.post(f"{base}decisions", json=large, headers=own).status_code
-        wrongs: tuple[object, ...] = ([], {}, {**fine, "take": "1"})
+        wrongs: tuple[object, ...] = ([], {}, {**fine, "take": "1"}, {**fine, "verdict": "great"})
         for wrong in wrongs:
             assert 400 == client.post(f"{base}decisions", json=wrong, headers=own).status_code
         assert [] == Journal(tmp_path / "journal").lines()
@@ -91,6 +91,19 @@ def test_nobody_else_is_served(finished: Path, tmp_path: Path) -> None:
 def shop(finished: Path, tmp_path: Path) -> Path:
     """Return a copy of the finished campaign, to decide in."""
     return Path(shutil.copytree(finished, tmp_path / "shop"))
+
+
+def test_a_decisions_file_that_cannot_be_read_is_told_with_its_line(shop: Path) -> None:
+    """Somebody edits it by hand: the page says where, loses nothing, and is there again after."""
+    file = shop / "shop.decisions.yaml"
+    words = ("pipeline", "review", "shop.yaml")
+    with serving(*words, folder=shop) as (_, address), httpx.Client(trust_env=False) as client:
+        file.write_text('# callsheet decisions 1\n"spin[A]": {oops\n', "utf-8")
+        told = client.get(address)
+        assert 409 == told.status_code
+        assert "shop.decisions.yaml:2: " in told.text
+        file.unlink()
+        assert 200 == client.get(address).status_code
 
 
 @needs_browser
