@@ -166,8 +166,8 @@ def _figures(
     room = min(widest, width - taken)
     if room < min(_NAME, max(cell_len(name) for name, *_ in rows)):
         lines: list[RenderableType] = [Text(titles[0], _QUIET)]
-        for name, *row in rows:
-            told = [(title, each) for title, each in zip(titles[1:], row, strict=True) if each]
+        for name, *figures in rows:
+            told = [(title, each) for title, each in zip(titles[1:], figures, strict=True) if each]
             parts = [(f"{title} {each}", "") for title, each in told]
             lines += [Text(cut_line(name, width), "bold", no_wrap=True)]
             lines += [_indent(line, 2) for line in pack_parts(parts, width - 2)]
