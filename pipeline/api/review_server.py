@@ -38,9 +38,10 @@ from pipeline.api.judgements import decide
 from pipeline.api.loaded_campaign import LoadedCampaign
 from pipeline.api.page_changes import PageChanges, Signature, signature_of
 from pipeline.api.places import CampaignReading
-from pipeline.api.report_files import Posters, folder_of, page_source
+from pipeline.api.report_files import Posters, folder_of, page_source, reference_path
 from pipeline.api.sidecars import is_laid_out
 from pipeline.domain import Record
+from pipeline.domain.records import Reference
 from pipeline.domain.review import Verdict, plain_decision
 from pipeline.errors import CallsheetError, InvalidInput, Unusable
 from pipeline.file_content import VIDEO_FORMATS, file_format
@@ -189,9 +190,10 @@ class ReviewPage:
         with open_to_read(self.campaign, "review") as ledger:
             return page_decisions(CampaignReading(self.campaign, ledger).records())
 
-    def _address_of(self, reference: str) -> str:
-        name = hashlib.sha256(reference.encode()).hexdigest()
-        self._references[name] = reference
+    def _address_of(self, reference: Reference) -> str:
+        path = str(reference_path(self.campaign, reference))
+        name = hashlib.sha256(path.encode()).hexdigest()
+        self._references[name] = path
         return f"../references/{name}"
 
     def _serve_stored(self, record: Record) -> Record:

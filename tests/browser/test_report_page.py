@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.domain import Record
+from pipeline.domain.records import Reference
 from pipeline.domain.review import TakeDecision, Verdict
 from pipeline.media.video import probe_with_poster
 from pipeline.report.html import poster_path, to_html
@@ -40,7 +41,15 @@ def page_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
         first,
         _filmed(root, "SKU-1", "calm", 2, sent_prompt="@front turns quickly."),
         _filmed(root, "SKU-1", "bold", 1, message="it lasts 1.0 s, not 5 s", state="off_spec"),
-        _filmed(root, "SKU-2", "calm", 1, references=(("", MARKUP),), model=MARKUP, tags=(MARKUP,)),
+        _filmed(
+            root,
+            "SKU-2",
+            "calm",
+            1,
+            references=(Reference("", MARKUP),),
+            model=MARKUP,
+            tags=(MARKUP,),
+        ),
         failed(address="spin[SKU-2,bold]#1", row_key="SKU-2", cell="bold", message=MARKUP),
         held(address=f"spin[{MARKUP},calm]#1", row_key=MARKUP, cell="calm", sent_prompt=MARKUP),
         failed(address=f"spin[{LONG},calm]#1", row_key=LONG, state="in_doubt", cause=MARKUP),

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import random
+import re
 import shutil
 import signal
 import threading
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import unquote
 
 import httpx
 import pytest
@@ -104,6 +107,23 @@ def test_a_decisions_file_that_cannot_be_read_is_told_with_its_line(shop: Path) 
         assert "shop.decisions.yaml:2: " in told.text
         file.unlink()
         assert 200 == client.get(address).status_code
+
+
+def test_references_are_found_wherever_a_report_is_written(shop: Path, tmp_path: Path) -> None:
+    """From another folder the page shows pictures as they were when they were used."""
+    (shop / "photos/A.jpg").write_bytes(b"another picture by now")
+    ran = run_callsheet(["report", str(shop / "shop.yaml")], folder=tmp_path)
+    assert 0 == ran.returncode, ran.stderr
+
+    (page,) = shop.glob("outputs/*/report/index.html")
+    found = re.search(
+        r'<script[^>]*id="data"[^>]*>(.*?)</script>', page.read_text("utf-8"), re.DOTALL
+    )
+    assert found
+    pictures = [page.parent / unquote(each["href"]) for each in json.loads(found[1])["pictures"]]
+    assert pictures
+    for each in pictures:
+        assert each.name == hashlib.sha256(each.read_bytes()).hexdigest()
 
 
 @needs_browser
