@@ -15,7 +15,7 @@ from urllib.parse import quote
 from pipeline.api.decision_file import decisions_path
 from pipeline.api.loaded_campaign import LoadedCampaign
 from pipeline.domain import Manifest, Record, Table
-from pipeline.domain.records import Reference
+from pipeline.domain.records import RecordReference
 from pipeline.manifest.used_cells import used_columns
 from pipeline.plan.row_groups import row_groups
 from pipeline.report.formats import (
@@ -217,7 +217,7 @@ def page_source(campaign: LoadedCampaign, posters: Collection[str]) -> PageSourc
     )
 
 
-def reference_path(campaign: LoadedCampaign, reference: Reference) -> Path:
+def reference_path(campaign: LoadedCampaign, reference: RecordReference) -> Path:
     """Return where a reference picture is: as it was when it was used, wherever a run began.
 
     Of what was never sent from here there is no copy: the file that was named.

@@ -41,7 +41,7 @@ from pipeline.api.places import CampaignReading
 from pipeline.api.report_files import Posters, folder_of, page_source, reference_path
 from pipeline.api.sidecars import is_laid_out
 from pipeline.domain import Record
-from pipeline.domain.records import Reference
+from pipeline.domain.records import RecordReference
 from pipeline.domain.review import Verdict, plain_decision
 from pipeline.errors import CallsheetError, InvalidInput, Unusable
 from pipeline.file_content import VIDEO_FORMATS, file_format
@@ -190,7 +190,7 @@ class ReviewPage:
         with open_to_read(self.campaign, "review") as ledger:
             return page_decisions(CampaignReading(self.campaign, ledger).records())
 
-    def _address_of(self, reference: Reference) -> str:
+    def _address_of(self, reference: RecordReference) -> str:
         path = str(reference_path(self.campaign, reference))
         name = hashlib.sha256(path.encode()).hexdigest()
         self._references[name] = path

@@ -20,7 +20,7 @@ IN_ROOT = "../"
 """How the path of a clip begins that is in the store alone: it leaves the campaign's folder."""
 
 
-class Reference(NamedTuple):
+class RecordReference(NamedTuple):
     """A reference as the report shows it."""
 
     path: str
@@ -118,7 +118,7 @@ class Record:
     """When the provider said that it had ended."""
     fetched_at: datetime | None = None
     """When its clip was in the store, verified; None also of what an earlier version fetched."""
-    references: tuple[Reference, ...] = ()
+    references: tuple[RecordReference, ...] = ()
     origin_shot: Span
     origin_row: Span | None = None
     passed_over: tuple[tuple[str, str], ...] = ()

@@ -18,7 +18,7 @@ from urllib.parse import quote
 
 from pipeline.domain import EMPTY, Record, Table
 from pipeline.domain.money import exact_usd
-from pipeline.domain.records import Reference
+from pipeline.domain.records import RecordReference
 from pipeline.domain.review import plain_decision
 from pipeline.domain.states import AT_WORK, State
 from pipeline.report.advice import MARKS
@@ -26,7 +26,7 @@ from pipeline.report.outcomes import UNKNOWN
 from pipeline.report.summary import Report, origin
 from pipeline.report.table_results import cell_text
 
-Href = Callable[[Reference], str]
+Href = Callable[[RecordReference], str]
 """Where a reference picture is for the page."""
 _SHORT = 200
 _SENTENCE = re.compile(r"(?<=[.!?\n])(?=\s)|(?<=\n)")
@@ -102,7 +102,7 @@ def page_data(report: Report, records: Iterable[Record], source: PageSource) -> 
         [sentences.setdefault(each, len(sentences)) for each in _SENTENCE.split(r.sent_prompt)]
         for r in held
     ]
-    pictures: dict[Reference, int] = {}
+    pictures: dict[RecordReference, int] = {}
     references = [
         [pictures.setdefault(each, len(pictures)) for each in record.references] for record in held
     ]
@@ -183,7 +183,7 @@ def page_figures(report: Report) -> dict[str, Any]:
     }
 
 
-def _picture(reference: Reference, source: PageSource) -> dict[str, str]:
+def _picture(reference: RecordReference, source: PageSource) -> dict[str, str]:
     return {"name": reference.name, "href": source.href(reference) if reference.path else ""}
 
 

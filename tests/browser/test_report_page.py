@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.domain import Record
-from pipeline.domain.records import Reference
+from pipeline.domain.records import RecordReference
 from pipeline.domain.review import TakeDecision, Verdict
 from pipeline.media.video import probe_with_poster
 from pipeline.report.html import poster_path, to_html
@@ -46,7 +46,7 @@ def page_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
             "SKU-2",
             "calm",
             1,
-            references=(Reference("", MARKUP),),
+            references=(RecordReference("", MARKUP),),
             model=MARKUP,
             tags=(MARKUP,),
         ),
