@@ -193,11 +193,11 @@ class _Drawing:
         if event is None:
             return
         head = (f"last {event.at.astimezone(self.zone):%H:%M:%S}", event.provider, event.address)
-        words = " ".join(word for word in (*head, in_words(event.name)) if word)
         why = str(event.detail.get("message") or event.detail.get("cause") or "")
         style = "red" if event.name == State.FAILED else "yellow"
         yield Text()
-        yield Text(cut_line(words, self.width), style, no_wrap=True)
+        words = [(word, style) for word in (*head, in_words(event.name)) if word]
+        yield from pack_parts(words, self.width, dot=" ")
         if why:
             yield Text(cut_line(f"  {why}", self.width), no_wrap=True)
 

@@ -327,6 +327,9 @@ def test_what_a_page_exports_is_taken_in_once(shop: Path, browser: Page, tmp_pat
     exported = _downloaded(browser, tmp_path)
     browser.value("localStorage.clear()")
 
+    mistaken = run_callsheet(["review", "shop.yaml", "--merge", str(exported)], folder=shop)
+    assert (3, 1) == (mistaken.returncode, mistaken.stderr.count("--import")), mistaken.stderr
+    assert "\n1 error; " in mistaken.stderr
     words = ["review", "shop.yaml", "--import", str(exported), "--who", "ann"]
     first = run_callsheet(words, folder=shop)
     file = (shop / FILE).read_bytes()
