@@ -74,7 +74,7 @@ def keep_plan(
     plan.confirm(there.signatures, there.placed)
     findings = (*inputs.findings, *kept.findings)
     return replace(
-        summarize(campaign, plan.totals(), findings, count=kept.items),
+        summarize(campaign, plan.totals(), findings),
         changed=edited.changed,
         changes=group_changes(plan.iter_changes(edited.published)),
         **there.told,
