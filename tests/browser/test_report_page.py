@@ -273,6 +273,21 @@ def test_takes_are_compared_in_step(page: Page) -> None:
     page.until(f"{WORDS}[1] === 'approved'")
 
 
+def test_a_key_decides_on_no_clip_that_was_not_looked_at(page: Page) -> None:
+    """Where all was decided and clips come, the next key shows one, and decides nothing."""
+    title = "document.getElementById('sitting-title').textContent"
+    show(page, "sitting")
+    page.value("Sitting.begin(Data.clips.slice(0, 1), null)")
+    page.press("a")
+    page.until("document.getElementById('announcement').textContent.startsWith('Nothing waits')")
+
+    page.value("Sitting.renew(Data.clips, [])")
+    page.press("r", "2")
+
+    page.until(f"{title} === 'spin[SKU-2,calm]#1'")
+    assert ["approved", "not needed", "off spec", "waiting"] == page.value(WORDS)[:FILMED]
+
+
 def test_decisions_are_unsaved_until_they_are_exported(page: Page, tmp_path: Path) -> None:
     """They stay in the browser, leaving warns, and the file brings them to another browser."""
     page.download_to(tmp_path)
