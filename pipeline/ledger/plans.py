@@ -344,7 +344,8 @@ class PlanDraft:
 
     def iter_changes(self) -> Iterator[ItemChange]:
         """Yield the items that are made as other work, or laid out anew, by address."""
-        if self._plan.is_first:
+        # A first plan makes nothing anew; only clips of other campaigns can be laid out by it.
+        if self._plan.is_first and not self._draft(placed.has_clips):
             return iter(())
         reading = partial(item_changes.page, campaign=self._campaign, only_changes=True)
         return record_pages.iter_pages(

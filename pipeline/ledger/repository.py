@@ -73,7 +73,6 @@ from pipeline.ledger.price_confirmations import (
     SeenPrice,
     record_price,
     seen_prices,
-    standings,
 )
 from pipeline.ledger.purchases import Word
 from pipeline.ledger.record_pages import iter_pages
@@ -380,7 +379,7 @@ class Ledger:
 
     def prices(self, campaign: str) -> list[PriceStanding]:
         """Return how the prices of the campaign's items stand."""
-        return self._read(partial(standings, campaign=campaign))
+        return self._read(partial(plan_totals.standings, campaign=campaign))
 
     def committed_usd(self, campaign: str) -> Decimal:
         """Return what is charged, reserved and possible over a campaign's life."""
