@@ -418,10 +418,7 @@ class Ledger:
         return self._read(partial(jobs.sent_jobs, campaign=campaign, address=address))
 
     def record_words(self, words: Sequence[Word], *, at: float) -> None:
-        """Write what a person says of many purchases, all of it or nothing.
-
-        Clashed, with the task, where a task is another purchase's.
-        """
+        """Write what a person says of purchases, all or nothing; Clashed if a task is another's."""
         self._write_now(partial(purchases.record_words, words=words, at=at))
 
     def paid_tasks(self) -> list[PaidTask]:
@@ -552,10 +549,7 @@ class Ledger:
         return self._read(contradictions.finished_jobs)
 
     def find_loss(self, campaign: str, memory: LockMemory = NOTHING_REMEMBERED) -> Loss | None:
-        """Return what the ledger has lost of a campaign, None if nothing is known to be lost.
-
-        What is in `memory` is not lost.
-        """
+        """Return what the ledger, and `memory`, have lost of a campaign; None if nothing is."""
         finding = partial(loss_detection.find_loss, traces=self._traces(), memory=memory)
         return self._read(partial(finding, campaign=campaign))
 
