@@ -24,8 +24,17 @@ __all__ = ["LedgerDatabase", "begin_deferred", "dialect", "upsert"]
 class LedgerDatabase(Protocol):
     """Where a ledger is; as a text it is what a person knows it by."""
 
+    @property
+    def is_shared(self) -> bool:
+        """Tell whether several processes may work with the ledger at a time."""
+        ...
+
     def connect(self, *, readonly: bool = False) -> Connection:
         """Open one connection."""
+        ...
+
+    def connect_beside(self) -> Connection:
+        """Open a connection that writes without waiting for the one who writes."""
         ...
 
     def is_empty(self) -> bool:
@@ -38,6 +47,10 @@ class LedgerDatabase(Protocol):
 
     def claim(self, connection: Connection) -> None:
         """Let nobody else work with the ledger while the connection is open; else LedgerInUse."""
+        ...
+
+    def join(self, connection: Connection) -> None:
+        """Work with the ledger beside others while the connection is open; else LedgerInUse."""
         ...
 
     def translate_errors(self) -> AbstractContextManager[None]:
@@ -66,6 +79,14 @@ class SqlDialect(Protocol):
 
     def broken_pages(self, connection: Connection) -> list[str]:
         """Return what the database finds wrong with itself, a line each."""
+        ...
+
+    def begin_planning(self, connection: Connection) -> None:
+        """Wait until nobody else plans, and keep others from it until `end_planning`."""
+        ...
+
+    def end_planning(self, connection: Connection) -> None:
+        """Let others plan."""
         ...
 
     def shadow(self, connection: Connection, name: str) -> None:

@@ -42,6 +42,8 @@ class Writer:
     def __init__(self, connection: Connection, follow: Follow | None = None) -> None:
         self._connection = connection
         self._follow = follow or (lambda _: lambda: None)
+        self.permit: Callable[[Connection], None] = lambda _: None
+        """Called at the beginning of each transaction; what it raises, nothing is written."""
         self._turn = Lock()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="ledger")
         self._waiting: list[_Waiting] = []
@@ -54,6 +56,7 @@ class Writer:
         with self._turn:
             self._refuse_while_drafting()
             with self._connection.begin():
+                self.permit(self._connection)
                 result = operation(self._connection)
                 committed = self._follow(self._connection)
             # Still in turn: a later transaction must not write its counter before this one does.
@@ -110,6 +113,7 @@ class Writer:
             try:
                 self._refuse_while_drafting()
                 with self._connection.begin():
+                    self.permit(self._connection)
                     results = [_Result(operation(self._connection)) for operation in operations]
                     committed = self._follow(self._connection)
             except Exception as error:  # noqa: BLE001 - it belongs to one of them; found out below

@@ -6,10 +6,9 @@ settles what a crash left behind; nothing is sent by that.
 
 from __future__ import annotations
 
-from asyncio import Future
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, closing
+from contextlib import AbstractContextManager, ExitStack, closing, nullcontext, suppress
 from datetime import datetime
 from decimal import Decimal
 from functools import partial
@@ -27,6 +26,7 @@ from pipeline.domain.item import Alike
 from pipeline.domain.lock import NOTHING_REMEMBERED, LockedClip, LockMemory
 from pipeline.domain.loop_places import LoopTake, PlaceCost
 from pipeline.domain.states import State
+from pipeline.errors import CallsheetError
 from pipeline.ledger import (
     adoptions,
     budgets,
@@ -39,6 +39,7 @@ from pipeline.ledger import (
     loss_detection,
     outputs,
     overlay,
+    owners,
     paid_elsewhere,
     plan_totals,
     price_quotes,
@@ -51,6 +52,7 @@ from pipeline.ledger.event_log import Notable
 from pipeline.ledger.group_commit import Operation, Writer
 from pipeline.ledger.intent_counter import IntentCounter
 from pipeline.ledger.jobs import Job
+from pipeline.ledger.lease import Lease, begin_work
 from pipeline.ledger.location import LedgerLocation, Where
 from pipeline.ledger.loss_detection import (
     Loss,
@@ -63,10 +65,11 @@ from pipeline.ledger.loss_detection import (
 )
 from pipeline.ledger.migrations import VERSION, migrate, read_version
 from pipeline.ledger.outputs import Clip, View
+from pipeline.ledger.owners import NOBODY
 from pipeline.ledger.paid_elsewhere import AbsentClip
 from pipeline.ledger.paid_tasks import PaidTask, paid_tasks
 from pipeline.ledger.plan_totals import PlanTotals
-from pipeline.ledger.plans import PlanDraft
+from pipeline.ledger.plans import PlanDraft, planning_turn
 from pipeline.ledger.price_confirmations import (
     PriceClass,
     PriceStanding,
@@ -78,14 +81,12 @@ from pipeline.ledger.price_confirmations import (
 from pipeline.ledger.purchases import Word
 from pipeline.ledger.record_pages import iter_pages
 from pipeline.ledger.root_identity import (
-    RootIdentity,
     RootKind,
     identify,
-    record_identity,
     refuse_other_kind,
 )
 from pipeline.ledger.root_lock import RootLock, explain, prepare
-from pipeline.ledger.run_ledger import RunLedger
+from pipeline.ledger.run_ledger import Access, RunLedger
 from pipeline.ledger.run_list import list_runs
 from pipeline.ledger.sql_schema import losses, set_aside, standing_plans
 from pipeline.ledger.sqlite import SqliteFile
@@ -112,6 +113,8 @@ class Ledger:
         self.database = database
         self._counter = counter
         self._writer = Writer(writing, counter.follow if counter else None)
+        self.lease = Lease(NOBODY, SqliteFile())
+        """That of this process on what it works on."""
         # What lies outside the ledger: a copy is held against what lay there before it was made.
         self._traces = traces
         self._reading = reading
@@ -146,7 +149,8 @@ class Ledger:
         database, root = where.database, where.root
         folder = prepare(root)
         with ExitStack() as undo:
-            occupancy = RootLock(root, since=now)
+            # On a server the ledger itself tells several processes apart.
+            occupancy = RootLock(root, since=now, shared=database.is_shared)
             undo.callback(occupancy.release)
             # Before a file is made: what stands here now is what an earlier ledger has left.
             left = leftovers(root)
@@ -164,7 +168,7 @@ class Ledger:
                 if not known and not anew:
                     refuse_lost(where, left)
                 writing = undo.enter_context(closing(database.connect()))
-                database.claim(writing)
+                database.join(writing)
                 ledger = cls(
                     database,
                     writing=writing,
@@ -173,9 +177,13 @@ class Ledger:
                     counter=IntentCounter(root),
                     traces=partial(read_traces, root),
                 )
+                ledger.lease = Lease.of_this_process(database)
                 ledger.moved_from = moved_from
                 gone = None if known else partial(record_gone, root=root, left=left, at=now)
-                ledger._write_now(partial(_begin, gone=gone, identity=identity))
+                beginning = partial(begin_work, gone=gone, identity=identity, lease=ledger.lease)
+                ledger._write_now(partial(beginning, alone=not database.is_shared))
+                ledger._writer.permit = partial(owners.refuse_ended, owner=ledger.lease.owner)
+                ledger.lease.start()
             # Not earlier: they count as proof that there was a ledger (`leftovers`).
             where.remember()
             explain(folder)
@@ -269,6 +277,11 @@ class Ledger:
 
     def close(self) -> None:
         """Let go of the ledger and of the root; the ledger's one file is whole then."""
+        self.lease.stop()
+        if self._occupancy is not None and self.database.is_shared:
+            # Where nobody else is, the next one need not be told; and who cannot tell lets it end.
+            with suppress(CallsheetError):
+                self._write_now(owners.release)
         # Readers first, for they keep the -wal from being emptied; the root last, for whoever comes
         # next is to find one whole file.
         self._readers.shutdown(wait=True)
@@ -280,7 +293,7 @@ class Ledger:
 
     def for_run(self) -> RunLedger:
         """Return the asynchronous side of it, for those who work in an event loop."""
-        return RunLedger(_Access(self), self._readers, self)
+        return RunLedger(Access(self._writer.soon, self._read), self._readers, self)
 
     def remember(self, memory: LockMemory) -> None:
         """Let every plan that is drafted from now on know what lock files remember."""
@@ -303,6 +316,14 @@ class Ledger:
     def standing_plan(self, campaign: str) -> StandingPlanAccess:
         """Return the way to the campaign's plan as it stands, which need not be made again."""
         return StandingPlanAccess(campaign, self._read, self._write_now, dry=self._dry)
+
+    def planning(self) -> AbstractContextManager[None]:
+        """Keep other processes from planning meanwhile; wait for one that does.
+
+        Whoever waited finds the plan of the other one. LedgerInUse after ten minutes.
+        """
+        is_alone = self._dry or not self.database.is_shared
+        return nullcontext() if is_alone else planning_turn(self._writer, self.database)
 
     def _write_now(self, operation: Operation[T]) -> T:
         """Run the operation in a transaction of its own; return once it is on disk."""
@@ -558,31 +579,3 @@ class Ledger:
         # After the agreement is on disk: dropped before it, the counter would hide the loss.
         if self._counter is not None and not partly:
             self._counter.renew(loss.campaign)
-
-
-class _Access:
-    """What the asynchronous side may do with a ledger's connections."""
-
-    def __init__(self, ledger: Ledger) -> None:
-        self._ledger = ledger
-
-    def write(self, operation: Operation[T]) -> Future[T]:
-        """Run the operation in the next transaction; its result is there once it is on disk."""
-        return self._ledger._writer.soon(operation)  # noqa: SLF001 - its own
-
-    def read(self, operation: Operation[T]) -> T:
-        """Return what the operation reads from what is committed; called in any thread."""
-        return self._ledger._read(operation)  # noqa: SLF001 - its own
-
-
-def _begin(connection: Connection, *, gone: Operation[None] | None, identity: RootIdentity) -> None:
-    """Make the ledger ready for work: up to date, and what a crash left behind settled.
-
-    `gone` writes down, in the same transaction, that a new one stands where another was lost.
-    """
-    migrate(connection)
-    record_identity(connection, identity)
-    if gone is not None:
-        gone(connection)
-    jobs.recover(connection)
-    dialect(connection).be_patient(connection)

@@ -1,0 +1,242 @@
+"""Who works with a ledger: each process is an owner, and a job under way is its owner's alone.
+
+An owner renews its lease. Whose lease has ended, by the database's clock, has lost its jobs: who
+finds that raises its epoch and frees them, and whatever it writes later is refused. The clocks of
+machines count for nothing here. In a SQLite file the root's lock tells who the one owner is.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import socket
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Float,
+    bindparam,
+    delete,
+    func,
+    insert,
+    select,
+    true,
+    update,
+)
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.functions import FunctionElement
+
+from pipeline.domain.states import CRASHED, OWNED, UNSETTLED, State
+from pipeline.errors import LeaseLost
+from pipeline.ledger.fast_sql import execute
+from pipeline.ledger.sql_schema import campaigns, items, jobs, owners
+
+_FROM_CRASH = "the process ended while this job was being worked on"
+_KEPT_S = 86_400.0
+"""How long it is remembered who has lost its lease, for whoever comes back."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Owner:
+    """A process that works with a ledger; in no name does a process come back."""
+
+    name: str
+    """Host, process and chance."""
+    epoch: int
+    """Is raised when somebody else takes what it had."""
+    lease_s: float = 0.0
+    """How long after it was last seen what it has is left alone."""
+
+    @classmethod
+    def this(cls, *, lease_s: float) -> Owner:
+        """Return this process as a new owner."""
+        name = f"process {os.getpid()} on {socket.gethostname()} ({secrets.token_hex(4)})"
+        return cls(name=name, epoch=1, lease_s=lease_s)
+
+
+NOBODY = Owner(name="", epoch=0)
+
+
+def owner_of(connection: Connection) -> Owner:
+    """Return who writes on a connection; NOBODY on one that nobody has registered."""
+    owner: Owner = connection.info.get("owner", NOBODY)
+    return owner
+
+
+def holder(connection: Connection, state: State) -> Owner:
+    """Return whose a job must be that this connection moves out of a state, or into it."""
+    return owner_of(connection) if state in OWNED else NOBODY
+
+
+def register(connection: Connection, owner: Owner) -> None:
+    """Let the ledger know an owner, and let it be the one who writes on this connection."""
+    values = {"name": owner.name, "epoch": owner.epoch, "lease_s": owner.lease_s}
+    connection.execute(insert(owners).values(**values, seen_at=_Now()))
+    connection.info["owner"] = owner
+
+
+def renew(connection: Connection, owner: Owner) -> bool:
+    """Write that an owner is alive; False once somebody else has taken what it had."""
+    return execute(connection, _RENEW, _own(owner)).rowcount == 1
+
+
+def refuse_ended(connection: Connection, owner: Owner) -> None:
+    """Raise LeaseLost if somebody else has taken what an owner had."""
+    row = execute(connection, _EPOCH, {"b_name": owner.name}).fetchone()
+    if row is None or row[0] != owner.epoch:
+        raise lease_lost(owner)
+
+
+def lease_lost(owner: Owner) -> LeaseLost:
+    """Return what ends the work of an owner that has lost its lease."""
+    return LeaseLost(
+        f"this process ({owner.name}) said nothing for {owner.lease_s:g} s, and another one went on"
+        " with what it had: nothing more is sent or written by it. Run again to work beside it"
+    )
+
+
+def release(connection: Connection) -> None:
+    """Leave what this connection's owner has to others, at once: it has ended its work."""
+    connection.execute(delete(owners).where(owners.c.name == owner_of(connection).name))
+    _free_abandoned(connection)
+
+
+def end_leases(connection: Connection, *, alone: bool = False) -> frozenset[str]:
+    """Free what owners had whose lease has ended; return their names.
+
+    `alone` is for who knows that there is no other: then no lease is waited for.
+    """
+    mine = owner_of(connection)
+    over = true() if alone else _Now() > owners.c.seen_at + owners.c.lease_s
+    ended = (
+        update(owners)
+        .where(owners.c.name != mine.name, owners.c.ended_by == "", over)
+        .values(epoch=owners.c.epoch + 1, ended_by=mine.name)
+    )
+    names = frozenset(connection.scalars(ended.returning(owners.c.name)))
+    if names:
+        _free_abandoned(connection)
+    return names
+
+
+def recover(connection: Connection, *, alone: bool) -> None:
+    """Put every job that is no living owner's where the end of who worked on it leaves it."""
+    end_leases(connection, alone=alone)
+    # Also those of a version that knew no owners, or of a ledger that was copied.
+    _free_abandoned(connection)
+    forgotten = true() if alone else _Now() > owners.c.seen_at + _KEPT_S
+    connection.execute(delete(owners).where(owners.c.ended_by != "", forgotten))
+
+
+def recover_own(connection: Connection) -> None:
+    """Put the jobs of this connection's owner where the end of a run leaves them; they stay its."""
+    owner = owner_of(connection)
+    _let_crash(connection, jobs.c.owner == owner.name, owner)
+
+
+def claim(connection: Connection, *, keys: Iterable[str]) -> frozenset[str]:
+    """Take up those of these jobs that were sent, have not ended, and are nobody else's."""
+    owner = owner_of(connection)
+    taken = (
+        update(jobs)
+        .where(
+            jobs.c.key.in_(list(keys)),
+            jobs.c.state.in_(UNSETTLED),
+            jobs.c.owner.in_([NOBODY.name, owner.name]),
+        )
+        .values(owner=owner.name, epoch=owner.epoch)
+    )
+    return frozenset(connection.scalars(taken.returning(jobs.c.key)))
+
+
+def leave(connection: Connection, *, keys: Iterable[str]) -> None:
+    """Leave jobs that were taken up to whoever can go on with them."""
+    own = (jobs.c.key.in_(list(keys)), jobs.c.owner == owner_of(connection).name)
+    connection.execute(update(jobs).where(*own).values(owner=NOBODY.name, epoch=NOBODY.epoch))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenWork:
+    """What a campaign still has to be made or settled, beside what this process has in hand."""
+
+    planned: int
+    others: int
+    """Under way with other owners, living or not."""
+
+
+def count_free(connection: Connection, *, campaign: str) -> int:
+    """Count a campaign's jobs that were sent, have not ended, and are nobody's."""
+    free = (jobs.c.state.in_(UNSETTLED), jobs.c.owner == NOBODY.name)
+    query = select(func.count()).select_from(jobs).where(*free, jobs.c.key.in_(_keys(campaign)))
+    return connection.scalar(query) or 0
+
+
+def count_open(connection: Connection, *, campaign: str, owner: Owner) -> OpenWork:
+    """Count what a campaign still has to be made or settled, beside what an owner has in hand."""
+    selected = _keys(campaign).where(items.c.selected == 1)
+    planned = (jobs.c.state == State.PLANNED.value, jobs.c.key.in_(selected))
+    elsewhere = jobs.c.owner.not_in([NOBODY.name, owner.name])
+    others = (jobs.c.state.in_(OWNED), elsewhere, jobs.c.key.in_(_keys(campaign)))
+    count = select(func.count()).select_from(jobs)
+    return OpenWork(
+        planned=connection.scalar(count.where(*planned)) or 0,
+        others=connection.scalar(count.where(*others)) or 0,
+    )
+
+
+def _keys(campaign: str) -> Any:
+    return (
+        select(items.c.key)
+        .join(campaigns, campaigns.c.id == items.c.campaign_id)
+        .where(campaigns.c.name == campaign, campaigns.c.generation == items.c.generation)
+    )
+
+
+def _free_abandoned(connection: Connection) -> None:
+    """Let the jobs of whoever is no living owner be nobody's, where his end leaves them."""
+    gone = jobs.c.owner.not_in(select(owners.c.name).where(owners.c.ended_by == ""))
+    _let_crash(connection, gone, NOBODY)
+    left = (jobs.c.state.in_(OWNED), jobs.c.owner != NOBODY.name, gone)
+    connection.execute(update(jobs).where(*left).values(owner=NOBODY.name, epoch=NOBODY.epoch))
+
+
+def _let_crash(connection: Connection, whose: ColumnElement[bool], keeper: Owner) -> None:
+    for before, after in CRASHED.items():
+        left = keeper if after in OWNED else NOBODY
+        connection.execute(
+            update(jobs)
+            .where(jobs.c.state == before.value, whose)
+            .values(state=after.value, message=_FROM_CRASH, owner=left.name, epoch=left.epoch)
+        )
+
+
+def _own(owner: Owner) -> dict[str, Any]:
+    return {"b_name": owner.name, "b_epoch": owner.epoch}
+
+
+class _Now(FunctionElement[float]):
+    """The database's own clock, in unix seconds; within a transaction it goes on."""
+
+    inherit_cache = True
+    type = Float()
+
+
+@compiles(_Now, "sqlite")
+def _sqlite_now(element: Any, compiler: Any, **options: Any) -> str:  # noqa: ARG001 - its interface
+    return "((julianday('now') - 2440587.5) * 86400.0)"
+
+
+@compiles(_Now, "postgresql")
+def _server_now(element: Any, compiler: Any, **options: Any) -> str:  # noqa: ARG001 - its interface
+    return "CAST(extract(epoch FROM clock_timestamp()) AS double precision)"
+
+
+_RENEW = (
+    update(owners)
+    .where(owners.c.name == bindparam("b_name"), owners.c.epoch == bindparam("b_epoch"))
+    .values(seen_at=_Now())
+)
+_EPOCH = select(owners.c.epoch).where(owners.c.name == bindparam("b_name"))
