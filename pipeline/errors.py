@@ -8,6 +8,7 @@ CallsheetError
 ├── LedgerDamaged       the ledger file cannot be trusted
 │   └── LedgerLost      it is gone or empty, and something shows that there was one
 ├── LeaseLost           another process went on with what this one had: it writes nothing more
+├── LedgerMoved         the ledger has gone to another database, or has not yet arrived
 ├── LockRefused         the lock file has not got what is asked for, or another clip of it
 ├── RootRefused         the root is a copy, or a rehearsal's where a real one is meant
 ├── Unusable            the machine does not allow it: disk full, read-only root
@@ -82,6 +83,13 @@ class LedgerLost(LedgerDamaged):
 
 class LeaseLost(CallsheetError):  # noqa: N818
     """Another process went on with what this one worked on, since it had been silent for long."""
+
+
+class LedgerMoved(CallsheetError):  # noqa: N818
+    """The ledger has gone to another database, or has not arrived there yet; the text says where.
+
+    Nothing is bought by it.
+    """
 
 
 class RootRefused(CallsheetError):  # noqa: N818

@@ -32,7 +32,7 @@ from pipeline.domain.loop_places import (
     ReviewedTake,
     next_price,
 )
-from pipeline.domain.review import APPROVALS, Review, Verdict
+from pipeline.domain.review import APPROVALS, Review, Verdict, verdict_of
 from pipeline.domain.states import State
 from pipeline.ledger.repository import Ledger
 from pipeline.plan.cells import cells
@@ -114,7 +114,11 @@ class LoopRule:
         )
         said = self.decisions.in_force(take.address, take.key, take.sha256) if take.sha256 else ()
         return ReviewedTake(
-            take=take, number=take_of(take.address), outcome=outcome, decisions=tuple(said)
+            take=take,
+            number=take_of(take.address),
+            outcome=outcome,
+            decisions=tuple(said),
+            verdict=verdict_of(said),
         )
 
     def _history(

@@ -65,7 +65,7 @@ class ReportFiles:
         self._elements: Counter[str] = Counter()
         self._shown: list[Record] = []
         self._posters = Posters(campaign)
-        self._pictures: list[tuple[str, str, Path]] = []
+        self._pictures: list[tuple[str, str, str]] = []
         self._results = {
             f"results.{table.name}.csv": TableResults(table, shots)
             for table, shots in _shots_of(campaign.manifest)
@@ -97,8 +97,7 @@ class ReportFiles:
         for results in self._results.values():
             results.add(record)
         if self._posters.put(record):
-            poster = self._folder / poster_path(record.sha256)
-            self._pictures.append((record.shot, record.address, poster))
+            self._pictures.append((record.shot, record.address, poster_path(record.sha256)))
         if len(self._shown) < PAGE_CLIPS:
             self._shown.append(record)
 
@@ -227,9 +226,9 @@ class Posters:
         self._folder, self._store = folder_of(campaign), Store(campaign.request.home)
         posters = self._folder / POSTERS
         # One look at the folder, instead of one for each clip.
-        self._there = (
-            frozenset(each.name for each in posters.iterdir()) if posters.is_dir() else frozenset()
-        )
+        self._there: frozenset[str] = frozenset()
+        with suppress(FileNotFoundError), os.scandir(posters) as entries:
+            self._there = frozenset(f"{POSTERS}/{each.name}" for each in entries)
         self.found: set[str] = set()
         """SHA-256 of each clip that has one."""
 
@@ -240,10 +239,11 @@ class Posters:
             return False
         if sha256 in self.found:
             return True
-        target = self._folder / poster_path(sha256)
+        place = poster_path(sha256)
         # A clip without one is in the report as what it is; it has no picture.
         with suppress(OSError):
-            if target.name not in self._there:
+            if place not in self._there:
+                target = self._folder / place
                 target.parent.mkdir(parents=True, exist_ok=True)
                 part = _part(target)
                 copyfile(self._store.poster(sha256), part)

@@ -19,7 +19,7 @@ from pipeline.domain.acceptance import (
     PlaceTotals,
     TakeOutcome,
 )
-from pipeline.domain.review import TakeDecision, Verdict, verdict_of
+from pipeline.domain.review import TakeDecision, Verdict
 from pipeline.domain.states import ENDED_BADLY, State
 
 
@@ -83,11 +83,8 @@ class ReviewedTake:
     """None where nothing of it was begun."""
     decisions: tuple[TakeDecision, ...] = ()
     """What holds of its clip: nothing, one decision, or several that differ."""
-
-    @property
-    def verdict(self) -> Verdict | None:
-        """Return what holds of its clip; None while nobody decided, or two people differ."""
-        return verdict_of(self.decisions)
+    verdict: Verdict | None = None
+    """What they come to; None while nobody decided, or two people differ."""
 
     @property
     def place_take(self) -> PlaceTake | None:

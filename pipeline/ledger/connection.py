@@ -12,7 +12,7 @@ from datetime import datetime
 from types import MappingProxyType
 from typing import Protocol
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Table
 from sqlalchemy.dialects.sqlite import insert as upsert
 
 from pipeline.ledger import postgresql, sqlite
@@ -25,8 +25,8 @@ class LedgerDatabase(Protocol):
     """Where a ledger is; as a text it is what a person knows it by."""
 
     @property
-    def is_shared(self) -> bool:
-        """Tell whether several processes may work with the ledger at a time."""
+    def is_remote(self) -> bool:
+        """Tell whether it is a server's: several may work with it, and it may be away."""
         ...
 
     def connect(self, *, readonly: bool = False) -> Connection:
@@ -51,6 +51,10 @@ class LedgerDatabase(Protocol):
 
     def join(self, connection: Connection) -> None:
         """Work with the ledger beside others while the connection is open; else LedgerInUse."""
+        ...
+
+    def find_owner(self) -> str:
+        """Return who works with the ledger, in words; empty where nobody does."""
         ...
 
     def translate_errors(self) -> AbstractContextManager[None]:
@@ -87,6 +91,14 @@ class SqlDialect(Protocol):
 
     def end_planning(self, connection: Connection) -> None:
         """Let others plan."""
+        ...
+
+    def count_on(self, connection: Connection, table: Table) -> None:
+        """Let new rows of a table be numbered after those that were copied into it."""
+        ...
+
+    def is_lost(self, connection: Connection) -> bool:
+        """Tell whether there is nobody at the other end any more."""
         ...
 
     def shadow(self, connection: Connection, name: str) -> None:

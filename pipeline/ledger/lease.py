@@ -25,6 +25,9 @@ LEASE_S = 15.0
 """How long a process may say nothing before another goes on with what it had."""
 _BEATS = 5
 """How often it is renewed in that time."""
+_BEATS_BEFORE_OTHERS = 2
+"""How many of its own a process waits for before it says that another has ended: a server that was
+away kept everybody silent."""
 _MARGIN = 1 / 3
 """The share of a lease in which nothing more is sent: what leaves must arrive within it."""
 T = TypeVar("T")
@@ -38,11 +41,13 @@ class Lease:
         self._database = database
         self._clock = RealClock()
         self._renewed_at = self._clock.monotonic()
+        self._in_time = 0
+        """How often it was renewed since it was late, or began."""
         self._closing = Event()
         self._ended = False
         self._thread = (
             Thread(target=self._keep_up, name="ledger-lease", daemon=True)
-            if database.is_shared
+            if database.is_remote
             else None
         )
 
@@ -76,6 +81,10 @@ class Lease:
         """Raise LeaseLost if somebody else is known to have taken what this owner had."""
         if self._ended:
             raise lease_lost(self.owner)
+
+    def may_end_others(self) -> bool:
+        """Tell whether an owner that says nothing is itself to blame, and not the server."""
+        return self._in_time >= _BEATS_BEFORE_OTHERS and self.may_send()
 
     def may_send(self) -> bool:
         """Tell whether what leaves now arrives while nobody else may take the job."""
@@ -112,6 +121,8 @@ class Lease:
         with connection.begin():
             known = renew(connection, self.owner)
         if known:
+            was_late = asked_at - self._renewed_at > self.owner.lease_s * _MARGIN
+            self._in_time = 0 if was_late else self._in_time + 1
             self._renewed_at = asked_at
         else:
             self._ended = True
@@ -128,7 +139,7 @@ def begin_work(
     *,
     gone: Operation[None] | None,
     identity: RootIdentity,
-    lease: Lease,
+    owner: Owner,
     alone: bool,
 ) -> None:
     """Make the ledger ready for work: up to date, and what a crash left behind settled.
@@ -139,6 +150,6 @@ def begin_work(
     record_identity(connection, identity)
     if gone is not None:
         gone(connection)
-    register(connection, lease.owner)
+    register(connection, owner)
     recover(connection, alone=alone)
     dialect(connection).be_patient(connection)

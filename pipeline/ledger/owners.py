@@ -11,8 +11,10 @@ import os
 import secrets
 import socket
 from collections.abc import Iterable
+from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
+from zlib import crc32
 
 from sqlalchemy import (
     ColumnElement,
@@ -21,7 +23,7 @@ from sqlalchemy import (
     bindparam,
     delete,
     func,
-    insert,
+    inspect,
     select,
     true,
     update,
@@ -31,6 +33,7 @@ from sqlalchemy.sql.functions import FunctionElement
 
 from pipeline.domain.states import CRASHED, OWNED, UNSETTLED, State
 from pipeline.errors import LeaseLost
+from pipeline.ledger.connection import LedgerDatabase, upsert
 from pipeline.ledger.fast_sql import execute
 from pipeline.ledger.sql_schema import campaigns, items, jobs, owners
 
@@ -74,7 +77,9 @@ def holder(connection: Connection, state: State) -> Owner:
 def register(connection: Connection, owner: Owner) -> None:
     """Let the ledger know an owner, and let it be the one who writes on this connection."""
     values = {"name": owner.name, "epoch": owner.epoch, "lease_s": owner.lease_s}
-    connection.execute(insert(owners).values(**values, seen_at=_Now()))
+    written = upsert(owners).values(**values, seen_at=_Now())
+    # Where the answer to the first commit was lost, it is registered again.
+    connection.execute(written.on_conflict_do_nothing(index_elements=["name"]))
     connection.info["owner"] = owner
 
 
@@ -88,6 +93,34 @@ def refuse_ended(connection: Connection, owner: Owner) -> None:
     row = execute(connection, _EPOCH, {"b_name": owner.name}).fetchone()
     if row is None or row[0] != owner.epoch:
         raise lease_lost(owner)
+
+
+def number_transaction(connection: Connection, owner: Owner, number: int) -> None:
+    """Write the number of an owner's transaction in its line; LeaseLost if that is no more its."""
+    if execute(connection, _NUMBER, {**_own(owner), "b_number": number}).rowcount != 1:
+        raise lease_lost(owner)
+
+
+def last_transaction(connection: Connection, owner: Owner) -> int:
+    """Return the number of an owner's last transaction; LeaseLost if its line is no more its."""
+    refuse_ended(connection, owner)
+    query = select(owners.c.transactions).where(owners.c.name == owner.name)
+    return connection.scalar(query) or 0
+
+
+def last_mark(database: LedgerDatabase) -> tuple[int, int]:
+    """Return what every transaction of whoever works with a server's ledger changes."""
+    latest = select(owners.c.name, owners.c.transactions).order_by(owners.c.name)
+    with (
+        database.translate_errors(),
+        closing(database.connect(readonly=True)) as connection,
+        connection.begin(),
+    ):
+        if not inspect(connection).has_table(owners.name):
+            return (0, 0)
+        rows = connection.execute(latest).all()
+    # In no name does a process come back.
+    return crc32("".join(row.name for row in rows).encode()), sum(row.transactions for row in rows)
 
 
 def lease_lost(owner: Owner) -> LeaseLost:
@@ -104,13 +137,10 @@ def release(connection: Connection) -> None:
     _free_abandoned(connection)
 
 
-def end_leases(connection: Connection, *, alone: bool = False) -> frozenset[str]:
-    """Free what owners had whose lease has ended; return their names.
-
-    `alone` is for who knows that there is no other: then no lease is waited for.
-    """
+def end_leases(connection: Connection) -> frozenset[str]:
+    """Free what owners had whose lease has ended; return their names."""
     mine = owner_of(connection)
-    over = true() if alone else _Now() > owners.c.seen_at + owners.c.lease_s
+    over = _Now() > owners.c.seen_at + owners.c.lease_s
     ended = (
         update(owners)
         .where(owners.c.name != mine.name, owners.c.ended_by == "", over)
@@ -123,12 +153,16 @@ def end_leases(connection: Connection, *, alone: bool = False) -> frozenset[str]
 
 
 def recover(connection: Connection, *, alone: bool) -> None:
-    """Put every job that is no living owner's where the end of who worked on it leaves it."""
-    end_leases(connection, alone=alone)
+    """Put every job that is nobody's where the end of who worked on it leaves it.
+
+    `alone` is for who knows that there is no other owner: then no lease is waited for.
+    """
+    ended = owners.c.ended_by != ""
+    forgotten = true() if alone else ended & (_Now() > owners.c.seen_at + _KEPT_S)
+    mine = owner_of(connection).name
+    connection.execute(delete(owners).where(owners.c.name != mine, forgotten))
     # Also those of a version that knew no owners, or of a ledger that was copied.
     _free_abandoned(connection)
-    forgotten = true() if alone else _Now() > owners.c.seen_at + _KEPT_S
-    connection.execute(delete(owners).where(owners.c.ended_by != "", forgotten))
 
 
 def recover_own(connection: Connection) -> None:
@@ -238,5 +272,10 @@ _RENEW = (
     update(owners)
     .where(owners.c.name == bindparam("b_name"), owners.c.epoch == bindparam("b_epoch"))
     .values(seen_at=_Now())
+)
+_NUMBER = (
+    update(owners)
+    .where(owners.c.name == bindparam("b_name"), owners.c.epoch == bindparam("b_epoch"))
+    .values(transactions=bindparam("b_number"))
 )
 _EPOCH = select(owners.c.epoch).where(owners.c.name == bindparam("b_name"))

@@ -119,7 +119,7 @@ def read_dicts(connection: Connection, query: Select[Any]) -> list[dict[str, Any
     """Return the lines of a query: for what is read of every item, SQLAlchemy's own are slow."""
     result = connection.execute(query)
     names = tuple(result.keys())
-    return [dict(zip(names, row, strict=True)) for row in result]
+    return [dict(zip(names, row, strict=True)) for row in result.all()]
 
 
 def _purchases_of(

@@ -17,8 +17,6 @@ from threading import Lock
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
-from sqlalchemy import Connection
-
 from pipeline.clock import Clock, RealClock
 from pipeline.domain import Policy, Record, RunRecord
 from pipeline.domain.changes import EarlierWork, ItemChange
@@ -88,6 +86,7 @@ from pipeline.ledger.root_identity import (
 from pipeline.ledger.root_lock import RootLock, explain, prepare
 from pipeline.ledger.run_ledger import Access, RunLedger
 from pipeline.ledger.run_list import list_runs
+from pipeline.ledger.session import LedgerSession, owning_session, reading_session
 from pipeline.ledger.sql_schema import losses, set_aside, standing_plans
 from pipeline.ledger.sqlite import SqliteFile
 from pipeline.ledger.standing_plan_access import StandingPlanAccess
@@ -103,8 +102,8 @@ class Ledger:
         self,
         database: LedgerDatabase,
         *,
-        writing: Connection,
-        reading: Connection | None = None,
+        writing: LedgerSession,
+        reading: LedgerSession | None = None,
         occupancy: RootLock | None = None,
         counter: IntentCounter | None = None,
         traces: Callable[[], Traces] = Traces,
@@ -150,7 +149,7 @@ class Ledger:
         folder = prepare(root)
         with ExitStack() as undo:
             # On a server the ledger itself tells several processes apart.
-            occupancy = RootLock(root, since=now, shared=database.is_shared)
+            occupancy = RootLock(root, since=now, shared=database.is_remote)
             undo.callback(occupancy.release)
             # Before a file is made: what stands here now is what an earlier ledger has left.
             left = leftovers(root)
@@ -169,21 +168,23 @@ class Ledger:
                     refuse_lost(where, left)
                 writing = undo.enter_context(closing(database.connect()))
                 database.join(writing)
+                lease = Lease.of_this_process(database)
+                session = owning_session(database, writing, lease.owner)
                 ledger = cls(
                     database,
-                    writing=writing,
-                    reading=reading,
+                    writing=session,
+                    reading=reading_session(database, reading),
                     occupancy=occupancy,
                     counter=IntentCounter(root),
                     traces=partial(read_traces, root),
                 )
-                ledger.lease = Lease.of_this_process(database)
+                ledger.lease = lease
                 ledger.moved_from = moved_from
                 gone = None if known else partial(record_gone, root=root, left=left, at=now)
-                beginning = partial(begin_work, gone=gone, identity=identity, lease=ledger.lease)
-                ledger._write_now(partial(beginning, alone=not database.is_shared))
-                ledger._writer.permit = partial(owners.refuse_ended, owner=ledger.lease.owner)
-                ledger.lease.start()
+                beginning = partial(begin_work, gone=gone, identity=identity, owner=lease.owner)
+                ledger._write_now(partial(beginning, alone=not database.is_remote))
+                session.is_registered = True
+                lease.start()
             # Not earlier: they count as proof that there was a ledger (`leftovers`).
             where.remember()
             explain(folder)
@@ -212,7 +213,8 @@ class Ledger:
                 if known == VERSION:
                     dialect(source).allow_temporary(source)
                     undo.pop_all()
-                    return cls(database, writing=source, traces=lambda: traces, dry=True)
+                    drafts = LedgerSession(source)
+                    return cls(database, writing=drafts, traces=lambda: traces, dry=True)
                 if known:
                     with source.begin():
                         older = partial(overlay.copy_older, source)
@@ -229,7 +231,9 @@ class Ledger:
         One that stands for a root's is `dry`: what is drafted stays a draft beside what it knows.
         """
         scratch = SqliteFile()
-        ledger = cls(scratch, writing=scratch.connect(), traces=lambda: traces, dry=dry)
+        ledger = cls(
+            scratch, writing=LedgerSession(scratch.connect()), traces=lambda: traces, dry=dry
+        )
         ledger._write_now(migrate)
         if fill is not None:
             ledger._write_now(fill)
@@ -253,7 +257,8 @@ class Ledger:
                 refuse_other_kind(reading, root, kind)
             if known == VERSION:
                 undo.pop_all()
-                return cls(database, writing=reading, traces=partial(read_traces, root))
+                session = reading_session(database, reading)
+                return cls(database, writing=session, traces=partial(read_traces, root))
         if not known:
             refuse_lost(where, left)
         # Only who works in a root brings its ledger up to date.
@@ -278,7 +283,7 @@ class Ledger:
     def close(self) -> None:
         """Let go of the ledger and of the root; the ledger's one file is whole then."""
         self.lease.stop()
-        if self._occupancy is not None and self.database.is_shared:
+        if self._occupancy is not None and self.database.is_remote:
             # Where nobody else is, the next one need not be told; and who cannot tell lets it end.
             with suppress(CallsheetError):
                 self._write_now(owners.release)
@@ -322,7 +327,7 @@ class Ledger:
 
         Whoever waited finds the plan of the other one. LedgerInUse after ten minutes.
         """
-        is_alone = self._dry or not self.database.is_shared
+        is_alone = self._dry or not self.database.is_remote
         return nullcontext() if is_alone else planning_turn(self._writer, self.database)
 
     def _write_now(self, operation: Operation[T]) -> T:
@@ -334,8 +339,8 @@ class Ledger:
         """Return what the operation reads from what is committed."""
         if self._reading is None:
             return self._write_now(operation)
-        with self.database.translate_errors(), self._reading_turn, self._reading.begin():
-            return operation(self._reading)
+        with self.database.translate_errors(), self._reading_turn:
+            return self._reading.transact(operation)
 
     def states(self, keys: Iterable[str]) -> Mapping[str, State]:
         """Return the state of each of these keys that the ledger knows."""

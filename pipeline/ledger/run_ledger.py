@@ -167,7 +167,7 @@ class RunLedger:
     @property
     def is_shared(self) -> bool:
         """Tell whether other processes may work with it meanwhile."""
-        return self.in_threads.database.is_shared
+        return self.in_threads.database.is_remote
 
     @property
     def lease(self) -> Lease:

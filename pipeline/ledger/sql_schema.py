@@ -371,12 +371,13 @@ owners = Table(
     Column("epoch", BigInteger, nullable=False),
     Column("seen_at", Float, nullable=False),
     Column("lease_s", Float, nullable=False),
+    Column("transactions", BigInteger, nullable=False, server_default="0"),
     *_texts("ended_by"),
 )
 """Who works with the ledger, a line a process: `owners.Owner` says what the columns mean.
 
-`seen_at` is when it last renewed its lease, by the database's clock. `ended_by` is who found that
-it did so no more, and raised its epoch.
+`seen_at` is when it last renewed its lease, by the database's clock. `transactions` counts what it
+committed, on a server. `ended_by` is who found its lease ended, and raised its epoch.
 """
 
 versions = Table("versions", METADATA, Column("version", Integer, primary_key=True))

@@ -14,12 +14,12 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from sqlalchemy import Connection, Engine, create_engine, event, text
+from sqlalchemy import Connection, Engine, Table, create_engine, event, text
 from sqlalchemy.exc import DatabaseError
 from sqlalchemy.pool import NullPool
 
 from pipeline.errors import LedgerDamaged, LedgerInUse, Unusable
-from pipeline.ledger.root_lock import keep_strays, touch
+from pipeline.ledger.root_lock import find_occupant, keep_strays, touch
 
 READONLY = "callsheet_readonly"
 """The option of a connection whose transactions take no lock before they write."""
@@ -76,6 +76,11 @@ class SqliteFile:
     def __str__(self) -> str:
         return str(self.path or "the scratch ledger")
 
+    @property
+    def is_remote(self) -> bool:
+        """Tell that a file is no server's."""
+        return False
+
     def connect(self, *, readonly: bool = False) -> Connection:
         """Open one connection."""
         wanted = _WANTED.set((self.path, readonly))
@@ -83,11 +88,6 @@ class SqliteFile:
             return _engine().connect().execution_options(**{READONLY: readonly})
         finally:
             _WANTED.reset(wanted)
-
-    @property
-    def is_shared(self) -> bool:
-        """Tell that one process at a time has it: the root's lock says which."""
-        return False
 
     def connect_beside(self) -> Connection:
         """Open one connection: a file has one who writes."""
@@ -110,6 +110,10 @@ class SqliteFile:
 
     def join(self, connection: Connection) -> None:
         """Do nothing, as `claim`: there is nobody else."""
+
+    def find_owner(self) -> str:
+        """Return which process works in the root that the file is in; empty where none does."""
+        return "" if self.path is None else find_occupant(self.path.parent.parent)
 
     @contextmanager
     def translate_errors(self) -> Iterator[None]:
@@ -140,6 +144,12 @@ def copy(path: Path, target: Path) -> None:
             copied.execute("PRAGMA journal_mode=DELETE")
             with asked.translate_errors():
                 _refuse_unless_ok(copied.execute("PRAGMA integrity_check(1)").fetchone()[0])
+
+
+def fold(path: Path) -> None:
+    """Make one file of a database, which can be read where nothing can be written."""
+    with SqliteFile(path).translate_errors(), closing(sqlite3.connect(path)) as raw:
+        raw.execute("PRAGMA journal_mode=DELETE")
 
 
 def allow_temporary(connection: Connection) -> None:
@@ -194,6 +204,15 @@ def begin_planning(connection: Connection) -> None:
 
 def end_planning(connection: Connection) -> None:
     """Do nothing, as `begin_planning`."""
+
+
+def count_on(connection: Connection, table: Table) -> None:
+    """Do nothing: a number is one more than the highest that is there."""
+
+
+def is_lost(connection: Connection) -> bool:  # noqa: ARG001 - of the dialects
+    """Tell that a file stays."""
+    return False
 
 
 def shadow(connection: Connection, name: str) -> None:

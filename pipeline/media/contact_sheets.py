@@ -25,8 +25,8 @@ _TITLE = 28
 _LABEL_SIZE, _TITLE_SIZE = 11, 15
 _QUALITY = 75
 _PAPER, _INK = (250, 250, 250, 255), (40, 40, 40, 255)
-Clip = tuple[str, str, Path]
-"""A clip's shot, its label, and its poster."""
+Clip = tuple[str, str, str | Path]
+"""A clip's shot, its label, and where its poster lies from the sheets' folder on."""
 
 
 def write_contact_sheets(folder: Path, clips: Iterable[Clip]) -> list[Path]:
@@ -40,7 +40,7 @@ def write_contact_sheets(folder: Path, clips: Iterable[Clip]) -> list[Path]:
         counts[shot] = counts.get(shot, 0) + 1
         shown = shots.setdefault(shot, [])
         if len(shown) < SHEET_CLIPS:
-            shown.append((label, poster))
+            shown.append((label, folder / poster))
     sheets = []
     for shot, cells in shots.items():
         more = f"{len(cells)} of {counts[shot]:,}" if counts[shot] > len(cells) else f"{len(cells)}"

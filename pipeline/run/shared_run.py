@@ -38,10 +38,14 @@ async def work_beside_others(context: RunContext, own: Iterable[asyncio.Task[Non
             free_before = free
             if not all(task.done() for task in working):
                 continue
-            if context.settle_only or context.stop.is_set():
+            if context.stop.is_set():
                 return
             found = await ledger.count_open(campaign=context.campaign)
-            if found.planned > planned_before:
+            if context.settle_only:
+                # What others work on is theirs; but some of them may have ended.
+                if not found.others or ledger.lease.may_end_others():
+                    return
+            elif found.planned > planned_before:
                 # What is planned still was left so on purpose, but for what others gave back.
                 working += [group.create_task(each.work()) for each in _workers(context)]
             elif not found.others:
@@ -54,6 +58,8 @@ def _workers(context: RunContext) -> list[LaneWorker]:
 
 
 async def _end_leases(context: RunContext) -> None:
+    if not context.ledger.lease.may_end_others():
+        return
     for name in sorted(await context.ledger.end_leases()):
         at, told = context.clock.now(), f"{name} is gone: another run goes on with what it had"
         context.observer(Event(name="taken_over", at=at, detail={"message": told}))

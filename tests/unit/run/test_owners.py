@@ -330,12 +330,12 @@ async def test_two_runs_with_clocks_five_minutes_apart_buy_each_item_once(
     one.shop.takes_s = 0.05
     other.shop, other._ids = one.shop, itertools.count(1000)  # noqa: SLF001 - one shop for both
     one.confirm_price()
-    assert one.admit(entry(f"n{number}") for number in range(30)).ok
+    assert one.admit(entry(f"n{number}") for number in range(80)).ok
 
     outcomes = await asyncio.gather(one.run(), other.run())
 
     taken = Counter(task.body["prompt"] for task in one.shop.tasks.values())
-    assert dict.fromkeys((f"n{number}" for number in range(30)), 1) == taken
+    assert dict.fromkeys((f"n{number}" for number in range(80)), 1) == taken
     assert [0, 0] == [outcome.exit_code for outcome in outcomes]
     assert all(any(event.name == "done" for event in studio.events) for studio in (one, other)), (
         "one of them made nothing"
