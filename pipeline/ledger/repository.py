@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, ExitStack, closing, nullcontext, suppress
+from contextlib import AbstractContextManager, ExitStack, closing, nullcontext
 from datetime import datetime
 from decimal import Decimal
 from functools import partial
@@ -24,7 +24,6 @@ from pipeline.domain.item import Alike
 from pipeline.domain.lock import NOTHING_REMEMBERED, LockedClip, LockMemory
 from pipeline.domain.loop_places import LoopTake, PlaceCost
 from pipeline.domain.states import State
-from pipeline.errors import CallsheetError
 from pipeline.ledger import (
     adoptions,
     budgets,
@@ -37,7 +36,6 @@ from pipeline.ledger import (
     loss_detection,
     outputs,
     overlay,
-    owners,
     paid_elsewhere,
     plan_totals,
     price_quotes,
@@ -283,10 +281,6 @@ class Ledger:
     def close(self) -> None:
         """Let go of the ledger and of the root; the ledger's one file is whole then."""
         self.lease.stop()
-        if self._occupancy is not None and self.database.is_remote:
-            # Where nobody else is, the next one need not be told; and who cannot tell lets it end.
-            with suppress(CallsheetError):
-                self._write_now(owners.release)
         # Readers first, for they keep the -wal from being emptied; the root last, for whoever comes
         # next is to find one whole file.
         self._readers.shutdown(wait=True)

@@ -24,6 +24,7 @@ from pipeline.ledger.owners import (
     last_transaction,
     number_transaction,
     refuse_ended,
+    release,
 )
 
 T = TypeVar("T")
@@ -87,7 +88,11 @@ class LedgerSession:
         return self._number
 
     def close(self) -> None:
-        """Let go of the connection."""
+        """Let go of the connection; on a server, leave what the owner has to others at once."""
+        if self.is_registered and self.reopen:
+            # Who cannot tell lets the lease end.
+            with suppress(Exception), self.connection.begin():
+                release(self.connection)
         self.connection.close()
 
     def _renew(self, reopen: Callable[[], Connection]) -> int | None:
