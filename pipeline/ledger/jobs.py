@@ -247,12 +247,12 @@ def claim_unsettled(
 ) -> list[Job]:
     """Take up a provider's next jobs that were sent and have not ended, from after a cursor on.
 
-    Those of the plan, and those of earlier plans of the campaign: they were paid for. What another
-    owner works on is left to it.
+    Those of the plan, and those of earlier plans of the campaign: they were paid for. What somebody
+    works on already is left alone.
     """
-    nobody_elses = jobs.c.owner.in_([NOBODY.name, owner_of(connection).name])
+    free = jobs.c.owner == NOBODY.name
     query = _in_flight_query(campaign).where(
-        jobs.c.provider == provider, jobs.c.purchase_id > after, nobody_elses
+        jobs.c.provider == provider, jobs.c.purchase_id > after, free
     )
     found = _page(connection, query, jobs.c.purchase_id, limit)
     claim(connection, keys=[job.key for job in found])

@@ -166,9 +166,8 @@ def recover(connection: Connection, *, alone: bool) -> None:
 
 
 def recover_own(connection: Connection) -> None:
-    """Put the jobs of this connection's owner where the end of a run leaves them; they stay its."""
-    owner = owner_of(connection)
-    _let_crash(connection, jobs.c.owner == owner.name, owner)
+    """Put the jobs of this connection's owner where the end of a run leaves them, for anybody."""
+    _free(connection, jobs.c.owner == owner_of(connection).name)
 
 
 def claim(connection: Connection, *, keys: Iterable[str]) -> frozenset[str]:
@@ -231,20 +230,16 @@ def _keys(campaign: str) -> Any:
 
 def _free_abandoned(connection: Connection) -> None:
     """Let the jobs of whoever is no living owner be nobody's, where his end leaves them."""
-    gone = jobs.c.owner.not_in(select(owners.c.name).where(owners.c.ended_by == ""))
-    _let_crash(connection, gone, NOBODY)
-    left = (jobs.c.state.in_(OWNED), jobs.c.owner != NOBODY.name, gone)
-    connection.execute(update(jobs).where(*left).values(owner=NOBODY.name, epoch=NOBODY.epoch))
+    _free(connection, jobs.c.owner.not_in(select(owners.c.name).where(owners.c.ended_by == "")))
 
 
-def _let_crash(connection: Connection, whose: ColumnElement[bool], keeper: Owner) -> None:
+def _free(connection: Connection, whose: ColumnElement[bool]) -> None:
+    free = {"owner": NOBODY.name, "epoch": NOBODY.epoch}
     for before, after in CRASHED.items():
-        left = keeper if after in OWNED else NOBODY
-        connection.execute(
-            update(jobs)
-            .where(jobs.c.state == before.value, whose)
-            .values(state=after.value, message=_FROM_CRASH, owner=left.name, epoch=left.epoch)
-        )
+        crashed = update(jobs).where(jobs.c.state == before.value, whose)
+        connection.execute(crashed.values(state=after.value, message=_FROM_CRASH, **free))
+    left = (jobs.c.state.in_(OWNED), jobs.c.owner != NOBODY.name, whose)
+    connection.execute(update(jobs).where(*left).values(**free))
 
 
 def _own(owner: Owner) -> dict[str, Any]:
