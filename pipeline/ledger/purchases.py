@@ -28,7 +28,7 @@ from pipeline.ledger.jobs import (
     move,
     move_fault,
 )
-from pipeline.ledger.owners import claim, owner_of
+from pipeline.ledger.owners import claim, leave, owner_of
 from pipeline.ledger.price_confirmations import TOLD, SeenPrice, record_price, seen_prices
 from pipeline.ledger.sql_schema import campaigns, jobs, purchases, runs, usd
 
@@ -219,6 +219,8 @@ def record_words(connection: Connection, *, words: Sequence[Word], at: float) ->
             accept(connection, job=word.job, task=word.task, at=at)
         except Clashed as clash:
             raise Clashed(word.task) from clash
+    # Whoever collects takes them up.
+    leave(connection, keys=[word.job.key for word in words])
 
 
 def _take_up(connection: Connection, job: Job) -> None:
