@@ -7,6 +7,7 @@ CallsheetError
 ├── LedgerInUse         another process holds this root
 ├── LedgerDamaged       the ledger file cannot be trusted
 │   └── LedgerLost      it is gone or empty, and something shows that there was one
+├── LeaseLost           another process went on with what this one had: it writes nothing more
 ├── LedgerMoved         the ledger has gone to another database, or has not yet arrived
 ├── LockRefused         the lock file has not got what is asked for, or another clip of it
 ├── RootRefused         the root is a copy, or a rehearsal's where a real one is meant
@@ -15,6 +16,7 @@ CallsheetError
 ├── Undecidable         what a person decided does not fit how the item stands
 └── TransportFault
     ├── NotSent         proven: no byte of the request left this machine
+    │   └── NotInTime   it was not sent, for it might have been sent by somebody else by now
     ├── NoReply         the request may have arrived; the outcome is unknown
     ├── UnreadableReply a reply came: too large, or coded in a way nobody asked for
     ├── TooSlow         nothing came for too long, or too little
@@ -79,6 +81,10 @@ class LedgerLost(LedgerDamaged):
     """The ledger is gone or empty, and something shows that there was one."""
 
 
+class LeaseLost(CallsheetError):  # noqa: N818
+    """Another process went on with what this one worked on, since it had been silent for long."""
+
+
 class LedgerMoved(CallsheetError):  # noqa: N818
     """The ledger has gone to another database, or has not arrived there yet; the text says where.
 
@@ -112,6 +118,10 @@ class TransportFault(CallsheetError):  # noqa: N818
 
 class NotSent(TransportFault):
     """Proven: no byte of the request left this machine, so it may be sent again."""
+
+
+class NotInTime(NotSent):
+    """Nothing was sent: by now somebody else may have sent it."""
 
 
 class NoReply(TransportFault):

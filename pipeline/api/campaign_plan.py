@@ -306,18 +306,19 @@ def sync_campaign(
     shared: dict[str, Any] = {"campaign": name, "hides": hides, "inputs": inputs}
     shared |= {"files": RealFiles(home) if files else None, "budget": campaign.manifest.budget}
     choice = campaign.purchase_filter
-    summary = keep_plan(ledger, choice=choice(), **shared) if inputs is not None else None
-    if summary is None:
-        campaign.reassignments.clear()
-        summary = sync_plan(
-            entries(last_takes=had),
-            ledger,
-            policy=campaign.manifest.policy,
-            choice=choice(),
-            rounds=rule,
-            under_way=under_way,
-            **shared,
-        )
+    with ledger.planning():
+        summary = keep_plan(ledger, choice=choice(), **shared) if inputs is not None else None
+        if summary is None:
+            campaign.reassignments.clear()
+            summary = sync_plan(
+                entries(last_takes=had),
+                ledger,
+                policy=campaign.manifest.policy,
+                choice=choice(),
+                rounds=rule,
+                under_way=under_way,
+                **shared,
+            )
     # Of a run that is under way nobody asks for them: it reads the places itself.
     told = rule is not None and summary.ok and not under_way
     places = read_places(campaign, ledger, retried=retried) if told else None

@@ -45,8 +45,8 @@ from pipeline.domain.records import RecordReference
 from pipeline.domain.review import Verdict, plain_decision
 from pipeline.errors import CallsheetError, InvalidInput, Unusable
 from pipeline.file_content import VIDEO_FORMATS, file_format
+from pipeline.ledger.owners import last_mark
 from pipeline.ledger.root_lock import LEDGER
-from pipeline.ledger.session import last_mark
 from pipeline.report.html import PAGE_CLIPS, poster_path, to_html, to_overview
 from pipeline.report.page_data import PageSource, page_clips, page_decisions, page_figures
 from pipeline.report.summary import Report

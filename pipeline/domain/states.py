@@ -56,6 +56,8 @@ HAVING_TASKS = frozenset({State.WAITING, State.OVERDUE, State.FETCHING})
 """The provider named a task, which is asked for."""
 BOUGHT = frozenset({State.SUBMITTING, State.IN_DOUBT, *HAVING_TASKS, *FINISHED, State.ABANDONED})
 """There is a purchase, or the ledger is damaged."""
+OWNED = frozenset({State.STAGING, *UNKNOWN_STATES})
+"""Somebody has taken up such a job, or has to: nobody but its owner changes it."""
 UNFINISHED = frozenset({State.PLANNED, State.STAGING, *UNKNOWN_STATES})
 """What a run that was interrupted has left to do."""
 WENT_WRONG = frozenset({State.FAILED, State.OFF_SPEC, State.IN_DOUBT})

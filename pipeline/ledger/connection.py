@@ -26,11 +26,15 @@ class LedgerDatabase(Protocol):
 
     @property
     def is_remote(self) -> bool:
-        """Tell whether it is a server's, which may be away for a moment."""
+        """Tell whether it is a server's: several may work with it, and it may be away."""
         ...
 
     def connect(self, *, readonly: bool = False) -> Connection:
         """Open one connection."""
+        ...
+
+    def connect_beside(self) -> Connection:
+        """Open a connection that writes without waiting for the one who writes."""
         ...
 
     def is_empty(self) -> bool:
@@ -43,6 +47,10 @@ class LedgerDatabase(Protocol):
 
     def claim(self, connection: Connection) -> None:
         """Let nobody else work with the ledger while the connection is open; else LedgerInUse."""
+        ...
+
+    def join(self, connection: Connection) -> None:
+        """Work with the ledger beside others while the connection is open; else LedgerInUse."""
         ...
 
     def find_owner(self) -> str:
@@ -75,6 +83,14 @@ class SqlDialect(Protocol):
 
     def broken_pages(self, connection: Connection) -> list[str]:
         """Return what the database finds wrong with itself, a line each."""
+        ...
+
+    def begin_planning(self, connection: Connection) -> None:
+        """Wait until nobody else plans, and keep others from it until `end_planning`."""
+        ...
+
+    def end_planning(self, connection: Connection) -> None:
+        """Let others plan."""
         ...
 
     def count_on(self, connection: Connection, table: Table) -> None:

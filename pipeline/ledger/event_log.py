@@ -26,6 +26,8 @@ NOTABLE = frozenset(
         "not_shown",
         "left_alone",
         "same_content",
+        "second_task",
+        "stray_task",
     }
 )
 

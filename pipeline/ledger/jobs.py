@@ -21,15 +21,15 @@ from sqlalchemy import (
     update,
 )
 
-from pipeline.domain.states import CRASHED, ENDED, SENT, TRANSITIONS, UNKNOWN_STATES, State
+from pipeline.domain.states import ENDED, OWNED, SENT, TRANSITIONS, UNKNOWN_STATES, State
 from pipeline.ledger.fast_sql import execute
+from pipeline.ledger.owners import NOBODY, claim, holder, owner_of
 from pipeline.ledger.payload import apply_snapshot
 from pipeline.ledger.price_confirmations import PriceClass
 from pipeline.ledger.sql_schema import campaigns, items, jobs, payloads, purchases, still_unsettled
 
 CHARGED = "charged"
 """What became of a paid try whose clip was finished."""
-_FROM_CRASH = "the process ended while this job was being worked on"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,14 +100,32 @@ class Job:
 
 
 class Moved(Exception):  # noqa: N818 - said from the worker's side
-    """The job was not where its worker left it: somebody else works on it, which is a bug."""
+    """The job was not where its worker left it, which is a bug."""
 
 
+class Taken(Moved):
+    """The job is another owner's by now: nothing was written, and nothing may be sent for it."""
+
+
+AS_IT_WAS = (
+    jobs.c.key == bindparam("b_key"),
+    jobs.c.state == bindparam("b_before"),
+    jobs.c.owner == bindparam("b_held_by"),
+    jobs.c.epoch == bindparam("b_held_since"),
+)
+"""The condition that a job stands where its worker left it, and is still his (`hold_values`)."""
 _MOVE = (
     update(jobs)
-    .where(jobs.c.key == bindparam("b_key"), jobs.c.state == bindparam("b_before"))
-    .values(state=bindparam("b_after"), cause=bindparam("b_cause"), message=bindparam("b_message"))
+    .where(*AS_IT_WAS)
+    .values(
+        state=bindparam("b_after"),
+        cause=bindparam("b_cause"),
+        message=bindparam("b_message"),
+        owner=bindparam("b_owner"),
+        epoch=bindparam("b_epoch"),
+    )
 )
+_HELD_BY = select(jobs.c.state, jobs.c.owner).where(jobs.c.key == bindparam("b_key"))
 
 
 def move(
@@ -119,29 +137,39 @@ def move(
     cause: str = "",
     message: str = "",
 ) -> None:
-    """Move a job along the table; Moved if it is no longer where it was."""
+    """Move a job along the table; Taken if another owner was faster, or took it over.
+
+    From then on it is this connection's owner's, as long as it is under way.
+    """
     check(before, after)
-    values = {"b_key": key, "b_before": before.value, "b_after": after.value}
-    values |= {"b_cause": cause, "b_message": message}
-    if execute(connection, _MOVE, values).rowcount != 1:
-        raise Moved(f"{key}: not {before}")
+    owner = holder(connection, after)
+    values: dict[str, object] = {"b_owner": owner.name, "b_epoch": owner.epoch}
+    values |= {"b_after": after.value, "b_cause": cause, "b_message": message}
+    if execute(connection, _MOVE, values | hold_values(connection, key, before)).rowcount != 1:
+        raise move_fault(connection, key, before)
+
+
+def hold_values(connection: Connection, key: str, before: State) -> dict[str, object]:
+    """Return the values of `AS_IT_WAS`."""
+    by = holder(connection, before)
+    state = {"b_key": key, "b_before": before.value}
+    return {**state, "b_held_by": by.name, "b_held_since": by.epoch}
+
+
+def move_fault(connection: Connection, key: str, before: State) -> Moved:
+    """Return why a job could not be moved out of a state."""
+    row = execute(connection, _HELD_BY, {"b_key": key}).fetchone()
+    state, owner = row or ("unknown", "")
+    if before not in OWNED or owner != owner_of(connection).name:
+        who = f"by {owner}" if owner else "by another process"
+        return Taken(f"{key}: it was taken up {who}, and is {state}, not {before}")
+    return Moved(f"{key}: it is {state}, not {before}")
 
 
 def check(before: State, after: State) -> None:
     """Refuse what the table does not allow: a bug, caught before it costs money."""
     if after not in TRANSITIONS[before]:
         raise ValueError(f"no transition from {before} to {after}")
-
-
-def recover(connection: Connection) -> None:
-    """Put every job that a process was working on where its crash leaves it; sends nothing."""
-    for before, after in CRASHED.items():
-        check(before, after)
-        connection.execute(
-            update(jobs)
-            .where(jobs.c.state == before.value)
-            .values(state=after.value, message=_FROM_CRASH)
-        )
 
 
 def revive(
@@ -214,17 +242,21 @@ def planned_jobs(
     return _page(connection, query.where(items.c.position > after), items.c.position, limit)
 
 
-def unsettled_jobs(
+def claim_unsettled(
     connection: Connection, *, campaign: str, provider: str, after: int, limit: int
 ) -> list[Job]:
-    """Return a provider's next jobs that were sent and have not ended, from after a cursor on.
+    """Take up a provider's next jobs that were sent and have not ended, from after a cursor on.
 
-    Those of the plan, and those of earlier plans of the campaign: they were paid for.
+    Those of the plan, and those of earlier plans of the campaign: they were paid for. What somebody
+    works on already is left alone.
     """
+    free = jobs.c.owner == NOBODY.name
     query = _in_flight_query(campaign).where(
-        jobs.c.provider == provider, jobs.c.purchase_id > after
+        jobs.c.provider == provider, jobs.c.purchase_id > after, free
     )
-    return _apply_snapshots(_page(connection, query, jobs.c.purchase_id, limit))
+    found = _page(connection, query, jobs.c.purchase_id, limit)
+    claim(connection, keys=[job.key for job in found])
+    return _apply_snapshots(found)
 
 
 def sent_jobs(connection: Connection, *, campaign: str, address: str = "") -> list[Job]:

@@ -229,6 +229,18 @@ def _add_settled_locks(connection: Connection) -> None:
     connection.exec_driver_sql(_SETTLED_LOCKS)
 
 
+_OWNERS = """
+CREATE TABLE owners (name TEXT NOT NULL, epoch BIGINT NOT NULL, seen_at FLOAT NOT NULL,
+  lease_s FLOAT NOT NULL, transactions BIGINT DEFAULT '0' NOT NULL,
+  ended_by TEXT DEFAULT '' NOT NULL, PRIMARY KEY (name))
+"""
+
+
+def _add_owners(connection: Connection) -> None:
+    """Let it be known who works with the ledger."""
+    connection.exec_driver_sql(_OWNERS)
+
+
 MIGRATIONS: tuple[Migration, ...] = (
     _add_selected,
     _ask_again_for_what_does_not_play,
@@ -250,6 +262,7 @@ MIGRATIONS: tuple[Migration, ...] = (
     _add_fetched_at,
     _add_standing_plans,
     _add_settled_locks,
+    _add_owners,
 )
 """What changed since version 1, in order; only ever appended to."""
 VERSION = 1 + len(MIGRATIONS)

@@ -6,6 +6,7 @@ Uniqueness of addresses and output paths is an index; what clashes is told with 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Self, TypeVar
@@ -23,10 +24,11 @@ from sqlalchemy import (
 from pipeline.domain import Policy, Record
 from pipeline.domain.changes import ItemChange
 from pipeline.domain.lock import LockMemory
+from pipeline.errors import CallsheetError
 from pipeline.ledger import item_changes, loop_takes, plan_totals, record_pages
 from pipeline.ledger import outputs as placed
 from pipeline.ledger.budgets import campaign_scope, open_scope
-from pipeline.ledger.connection import LedgerDatabase, upsert
+from pipeline.ledger.connection import LedgerDatabase, dialect, upsert
 from pipeline.ledger.fast_sql import Clashed
 from pipeline.ledger.group_commit import Operation, Writer
 from pipeline.ledger.job_sharing import choose_items, lead_jobs, share_jobs
@@ -423,6 +425,19 @@ class PlanDraft:
     def _draft(self, operation: Operation[T]) -> T:
         with self._database.translate_errors():
             return self._writer.draft(operation)
+
+
+@contextmanager
+def planning_turn(writer: Writer, database: LedgerDatabase) -> Iterator[None]:
+    """Be the only process that plans, as soon as no other one does."""
+    with database.translate_errors():
+        writer.draft(lambda connection: dialect(connection).begin_planning(connection))
+    try:
+        yield
+    finally:
+        # Who has lost the server has lost its turn as well.
+        with suppress(CallsheetError), database.translate_errors():
+            writer.draft(lambda connection: dialect(connection).end_planning(connection))
 
 
 def publish(

@@ -1,7 +1,8 @@
 """A ledger in a schema of a PostgreSQL server, by the same rules as in a SQLite file.
 
-Only one transaction writes at a time, as in SQLite: whatever holds there holds here. Of several
-programs one works with a ledger; the server lets go of it when that program's connection ends.
+Only one transaction writes at a time, as in SQLite: whatever holds there holds here. Several
+programs may work with a ledger (`owners`), or one that wants nobody beside it; the server lets go
+of it when that program's connection ends.
 """
 
 from __future__ import annotations
@@ -20,7 +21,17 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 from zlib import crc32
 
-from sqlalchemy import Connection, Engine, Table, create_engine, event, func, select, text
+from sqlalchemy import (
+    Connection,
+    Engine,
+    Table,
+    TextClause,
+    create_engine,
+    event,
+    func,
+    select,
+    text,
+)
 from sqlalchemy.dialects.sqlite.dml import OnConflictDoNothing, OnConflictDoUpdate
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.compiler import compiles
@@ -38,14 +49,16 @@ MISSING = (
     "the ledger is on PostgreSQL, whose driver is not installed:"
     " pip install 'callsheet[postgres]', then run again"
 )
-_OWNER, _WRITER = 0x63616C6C, 0x63616C6D
-"""The first half of the keys of our advisory locks: who works with a ledger, who writes to it."""
+_OWNER, _WRITER, _PLANNER = 0x63616C6C, 0x63616C6D, 0x63616C6E
+"""The first half of the keys of our advisory locks: who works with a ledger, who writes to it, who
+plans."""
 _SETTINGS: Mapping[str, str] = MappingProxyType(
     {
         # Somebody waits for the answer: `be_patient` is for when work is under way.
         "lock_timeout": "5s",
-        # A machine that stops in the middle of a transaction must not keep all others waiting.
-        "idle_in_transaction_session_timeout": "30s",
+        # A machine that stops in the middle of a transaction must not keep all others waiting, and
+        # not for longer than its lease lasts (`lease.LEASE_S`).
+        "idle_in_transaction_session_timeout": "15s",
         "tcp_keepalives_idle": "10",
         "tcp_keepalives_interval": "5",
         "tcp_keepalives_count": "3",
@@ -116,6 +129,12 @@ class PostgresqlSchema:
         names = {"main": self.schema}
         return connection.execution_options(**{READONLY: readonly, "schema_translate_map": names})
 
+    def connect_beside(self) -> Connection:
+        """Open a connection that writes single rows without waiting for the one who writes."""
+        connection = self.connect()
+        connection.info["beside"] = True
+        return connection
+
     def is_empty(self) -> bool:
         """Tell whether the schema is not there, or has no table."""
         with self.translate_errors(), closing(self.connect(readonly=True)) as connection:
@@ -136,9 +155,16 @@ class PostgresqlSchema:
 
         Also when the process is killed, or its machine is gone, the server ends the connection.
         """
+        self._lock(connection, _CLAIM)
+
+    def join(self, connection: Connection) -> None:
+        """Work beside others until this connection ends; LedgerInUse if one wants it alone."""
+        self._lock(connection, _JOIN)
+
+    def _lock(self, connection: Connection, how: TextClause) -> None:
         key = {"kind": _OWNER, "schema": _lock_key(self.schema)}
         with connection.begin():
-            if not connection.scalar(_CLAIM, key):
+            if not connection.scalar(how, key):
                 holder = connection.scalar(_HOLDER, key) or "another process"
                 raise LedgerInUse(f"{self} is in use by {holder}; wait for it, or stop it")
 
@@ -207,6 +233,21 @@ def broken_pages(connection: Connection) -> list[str]:  # noqa: ARG001 - of the 
     return []
 
 
+def begin_planning(connection: Connection) -> None:
+    """Wait until nobody else plans, and keep others from it until `end_planning`."""
+    connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{_PLANNING_TIMEOUT}'")
+    connection.execute(_BEGIN_PLANNING, _planner(connection))
+
+
+def end_planning(connection: Connection) -> None:
+    """Let others plan."""
+    connection.execute(_END_PLANNING, _planner(connection))
+
+
+def _planner(connection: Connection) -> dict[str, int]:
+    return {"kind": _PLANNER, "schema": _lock_key(connection.info["schema"])}
+
+
 def count_on(connection: Connection, table: Table) -> None:
     """Let new rows of a table be numbered after those that were copied into it."""
     numbered = table.autoincrement_column
@@ -254,6 +295,11 @@ _SHADOW = text(
     " WHERE relnamespace = pg_my_temp_schema() AND relkind = 'r' AND relname = :name"
 )
 _CLAIM = text("SELECT pg_try_advisory_lock(:kind, :schema)")
+_JOIN = text("SELECT pg_try_advisory_lock_shared(:kind, :schema)")
+_BEGIN_PLANNING = text("SELECT pg_advisory_lock(:kind, :schema)")
+_END_PLANNING = text("SELECT pg_advisory_unlock(:kind, :schema)")
+_PLANNING_TIMEOUT = "10min"
+"""A campaign of a million items is planned in less."""
 _HOLDER = text(
     "SELECT coalesce(activity.application_name || ' since ' || to_char(activity.backend_start,"
     """ 'YYYY-MM-DD"T"HH24:MI:SSOF'), 'another process')"""
@@ -315,6 +361,8 @@ def _engine() -> Engine:
             begin = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
         elif connection.get_execution_options().get(READONLY):
             begin = "BEGIN ISOLATION LEVEL REPEATABLE READ READ WRITE"
+        elif connection.info.get("beside"):
+            begin = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE"
         else:
             # One at a time, as SQLite's BEGIN IMMEDIATE; what it reads is read after its turn came.
             schema = _lock_key(connection.info["schema"])

@@ -17,7 +17,18 @@ from pipeline.ledger import budgets as money
 from pipeline.ledger.budgets import BudgetLimits, Denied, Payer
 from pipeline.ledger.commands import answer_all
 from pipeline.ledger.fast_sql import Clashed, execute
-from pipeline.ledger.jobs import CHARGED, Job, Moved, Purchase, check, move
+from pipeline.ledger.jobs import (
+    AS_IT_WAS,
+    CHARGED,
+    Job,
+    Moved,
+    Purchase,
+    check,
+    hold_values,
+    move,
+    move_fault,
+)
+from pipeline.ledger.owners import claim, leave, owner_of
 from pipeline.ledger.price_confirmations import TOLD, SeenPrice, record_price, seen_prices
 from pipeline.ledger.sql_schema import campaigns, jobs, purchases, runs, usd
 
@@ -143,23 +154,30 @@ def intend(
     else:
         ((new_id,),) = execute(connection, _INSERT, _row(job, purchase, payer)).fetchall()
         written = replace(purchase, id=int(new_id))
-    values = {"b_key": job.key, "b_before": job.state.value, "b_purchase": written.id}
+    owner = owner_of(connection)
+    values = {"b_purchase": written.id, "b_owner": owner.name, "b_epoch": owner.epoch}
+    values |= hold_values(connection, job.key, job.state)
     # Last of all: whoever loses here raises, and that undoes his reservation and his line.
     if execute(connection, _INTEND, values).rowcount != 1:
-        raise Moved(f"{job.key}: not {job.state}")
+        raise move_fault(connection, job.key, job.state)
     return written
 
 
 def accept(
     connection: Connection, *, job: Job, task: str, at: float, native: str = "", unit: str = ""
-) -> None:
+) -> str:
     """Write the provider's task id; Clashed if another purchase already has it.
 
+    It is written once: return the one that the purchase has, if that is another; else nothing.
     `native` is what the provider set aside in its own unit: all that some ever tell.
     """
     move(connection, key=job.key, before=job.state, after=State.WAITING)
     values = {"b_id": purchase_of(job).id, "b_task": task, "b_at": at}
-    execute(connection, _ACCEPT, {**values, "b_native": native, "b_unit": unit})
+    values |= {"b_native": native, "b_unit": unit}
+    if execute(connection, _ACCEPT, values).rowcount == 1:
+        return ""
+    ((known,),) = execute(connection, _TASK, values).fetchall()
+    return str(known)
 
 
 def close(connection: Connection, *, job: Job, after: State, booking: Booking, run_id: int) -> bool:
@@ -191,13 +209,24 @@ def record_words(connection: Connection, *, words: Sequence[Word], at: float) ->
     Clashed, with the task, where a task is another purchase's.
     """
     for word in words:
+        _take_up(connection, word.job)
         if word.booking is not None:
             close(connection, job=word.job, after=word.after, booking=word.booking, run_id=0)
             continue
         try:
+            # A person may name another task than was written: it was a wrong one.
+            execute(connection, _FORGET_TASK, {"b_id": purchase_of(word.job).id, "b_task": None})
             accept(connection, job=word.job, task=word.task, at=at)
         except Clashed as clash:
             raise Clashed(word.task) from clash
+    # Whoever collects takes them up.
+    leave(connection, keys=[word.job.key for word in words])
+
+
+def _take_up(connection: Connection, job: Job) -> None:
+    """Have a job that was sent for this connection's owner; Taken if another one works on it."""
+    if job.key not in claim(connection, keys=[job.key]):
+        raise move_fault(connection, job.key, job.state)
 
 
 def purchase_of(job: Job) -> Purchase:
@@ -331,9 +360,11 @@ _REOPEN = (
 )
 _INTEND = (
     update(jobs)
-    .where(jobs.c.key == bindparam("b_key"), jobs.c.state == bindparam("b_before"))
+    .where(*AS_IT_WAS)
     .values(
         state=State.SUBMITTING.value,
+        owner=bindparam("b_owner"),
+        epoch=bindparam("b_epoch"),
         cause="",
         message="",
         free=0,
@@ -341,9 +372,16 @@ _INTEND = (
         purchase_id=bindparam("b_purchase"),
     )
 )
+_TASK = select(purchases.c.task).where(purchases.c.id == bindparam("b_id"))
+_FORGET_TASK = (
+    update(purchases).where(purchases.c.id == bindparam("b_id")).values(task=bindparam("b_task"))
+)
 _ACCEPT = (
     update(purchases)
-    .where(purchases.c.id == bindparam("b_id"))
+    .where(
+        purchases.c.id == bindparam("b_id"),
+        purchases.c.task.is_(None) | (purchases.c.task == bindparam("b_task")),
+    )
     .values(
         task=bindparam("b_task"),
         accepted_at=bindparam("b_at"),

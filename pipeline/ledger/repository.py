@@ -6,10 +6,9 @@ settles what a crash left behind; nothing is sent by that.
 
 from __future__ import annotations
 
-from asyncio import Future
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, closing
+from contextlib import AbstractContextManager, ExitStack, closing, nullcontext
 from datetime import datetime
 from decimal import Decimal
 from functools import partial
@@ -17,8 +16,6 @@ from pathlib import Path
 from threading import Lock
 from types import TracebackType
 from typing import Any, Self, TypeVar
-
-from sqlalchemy import Connection
 
 from pipeline.clock import Clock, RealClock
 from pipeline.domain import Policy, Record, RunRecord
@@ -51,6 +48,7 @@ from pipeline.ledger.event_log import Notable
 from pipeline.ledger.group_commit import Operation, Writer
 from pipeline.ledger.intent_counter import IntentCounter
 from pipeline.ledger.jobs import Job
+from pipeline.ledger.lease import Lease, begin_work
 from pipeline.ledger.location import LedgerLocation, Where
 from pipeline.ledger.loss_detection import (
     Loss,
@@ -63,10 +61,11 @@ from pipeline.ledger.loss_detection import (
 )
 from pipeline.ledger.migrations import VERSION, migrate, read_version
 from pipeline.ledger.outputs import Clip, View
+from pipeline.ledger.owners import NOBODY
 from pipeline.ledger.paid_elsewhere import AbsentClip
 from pipeline.ledger.paid_tasks import PaidTask, paid_tasks
 from pipeline.ledger.plan_totals import PlanTotals
-from pipeline.ledger.plans import PlanDraft
+from pipeline.ledger.plans import PlanDraft, planning_turn
 from pipeline.ledger.price_confirmations import (
     PriceClass,
     PriceStanding,
@@ -77,14 +76,12 @@ from pipeline.ledger.price_confirmations import (
 from pipeline.ledger.purchases import Word
 from pipeline.ledger.record_pages import iter_pages
 from pipeline.ledger.root_identity import (
-    RootIdentity,
     RootKind,
     identify,
-    record_identity,
     refuse_other_kind,
 )
 from pipeline.ledger.root_lock import RootLock, explain, prepare
-from pipeline.ledger.run_ledger import RunLedger
+from pipeline.ledger.run_ledger import Access, RunLedger
 from pipeline.ledger.run_list import list_runs
 from pipeline.ledger.session import LedgerSession, owning_session, reading_session
 from pipeline.ledger.sql_schema import losses, set_aside, standing_plans
@@ -112,6 +109,8 @@ class Ledger:
         self.database = database
         self._counter = counter
         self._writer = Writer(writing, counter.follow if counter else None)
+        self.lease = Lease(NOBODY, SqliteFile())
+        """That of this process on what it works on."""
         # What lies outside the ledger: a copy is held against what lay there before it was made.
         self._traces = traces
         self._reading = reading
@@ -146,7 +145,8 @@ class Ledger:
         database, root = where.database, where.root
         folder = prepare(root)
         with ExitStack() as undo:
-            occupancy = RootLock(root, since=now)
+            # On a server the ledger itself tells several processes apart.
+            occupancy = RootLock(root, since=now, shared=database.is_remote)
             undo.callback(occupancy.release)
             # Before a file is made: what stands here now is what an earlier ledger has left.
             left = leftovers(root)
@@ -164,8 +164,9 @@ class Ledger:
                 if not known and not anew:
                     refuse_lost(where, left)
                 writing = undo.enter_context(closing(database.connect()))
-                database.claim(writing)
-                session = owning_session(database, writing)
+                database.join(writing)
+                lease = Lease.of_this_process(database)
+                session = owning_session(database, writing, lease.owner)
                 ledger = cls(
                     database,
                     writing=session,
@@ -174,11 +175,13 @@ class Ledger:
                     counter=IntentCounter(root),
                     traces=partial(read_traces, root),
                 )
+                ledger.lease = lease
                 ledger.moved_from = moved_from
                 gone = None if known else partial(record_gone, root=root, left=left, at=now)
-                ledger._write_now(partial(_begin, gone=gone, identity=identity))
-                if database.is_remote:
-                    session.own()
+                beginning = partial(begin_work, gone=gone, identity=identity, owner=lease.owner)
+                ledger._write_now(partial(beginning, alone=not database.is_remote))
+                session.is_registered = True
+                lease.start()
             # Not earlier: they count as proof that there was a ledger (`leftovers`).
             where.remember()
             explain(folder)
@@ -276,6 +279,7 @@ class Ledger:
 
     def close(self) -> None:
         """Let go of the ledger and of the root; the ledger's one file is whole then."""
+        self.lease.stop()
         # Readers first, for they keep the -wal from being emptied; the root last, for whoever comes
         # next is to find one whole file.
         self._readers.shutdown(wait=True)
@@ -287,7 +291,7 @@ class Ledger:
 
     def for_run(self) -> RunLedger:
         """Return the asynchronous side of it, for those who work in an event loop."""
-        return RunLedger(_Access(self), self._readers, self)
+        return RunLedger(Access(self._writer.soon, self._read), self._readers, self)
 
     def remember(self, memory: LockMemory) -> None:
         """Let every plan that is drafted from now on know what lock files remember."""
@@ -311,6 +315,14 @@ class Ledger:
         """Return the way to the campaign's plan as it stands, which need not be made again."""
         access = self._read, self._write_now
         return StandingPlanAccess(campaign, *access, memory=self._memory, dry=self._dry)
+
+    def planning(self) -> AbstractContextManager[None]:
+        """Keep other processes from planning meanwhile; wait for one that does.
+
+        Whoever waited finds the plan of the other one. LedgerInUse after ten minutes.
+        """
+        is_alone = self._dry or not self.database.is_remote
+        return nullcontext() if is_alone else planning_turn(self._writer, self.database)
 
     def _write_now(self, operation: Operation[T]) -> T:
         """Run the operation in a transaction of its own; return once it is on disk."""
@@ -570,31 +582,3 @@ class Ledger:
         # After the agreement is on disk: dropped before it, the counter would hide the loss.
         if self._counter is not None and not partly:
             self._counter.renew(loss.campaign)
-
-
-class _Access:
-    """What the asynchronous side may do with a ledger's connections."""
-
-    def __init__(self, ledger: Ledger) -> None:
-        self._ledger = ledger
-
-    def write(self, operation: Operation[T]) -> Future[T]:
-        """Run the operation in the next transaction; its result is there once it is on disk."""
-        return self._ledger._writer.soon(operation)  # noqa: SLF001 - its own
-
-    def read(self, operation: Operation[T]) -> T:
-        """Return what the operation reads from what is committed; called in any thread."""
-        return self._ledger._read(operation)  # noqa: SLF001 - its own
-
-
-def _begin(connection: Connection, *, gone: Operation[None] | None, identity: RootIdentity) -> None:
-    """Make the ledger ready for work: up to date, and what a crash left behind settled.
-
-    `gone` writes down, in the same transaction, that a new one stands where another was lost.
-    """
-    migrate(connection)
-    record_identity(connection, identity)
-    if gone is not None:
-        gone(connection)
-    jobs.recover(connection)
-    dialect(connection).be_patient(connection)

@@ -104,18 +104,22 @@ def _making(folder: Path) -> Iterator[None]:
 
 
 class RootLock:
-    """The right to work in a root, held until released or until the process ends."""
+    """The right to work in a root, held until released or until the process ends.
 
-    def __init__(self, root: Path, *, since: datetime) -> None:
+    `shared` with others who ask for it so: those whose ledger tells them apart.
+    """
+
+    def __init__(self, root: Path, *, since: datetime, shared: bool = False) -> None:
         path = root / STATE_FOLDER / _LOCK
-        self._path = path
+        self._path, self._shared = path, shared
         try:
             # Not emptied before the lock is ours: what it says names who holds it.
             self._file: BinaryIO = os.fdopen(os.open(path, _LOCKING, _PRIVATE_FILE), "r+b")
         except OSError as failure:
             raise Unusable(f"cannot lock {path}: {failure.strerror}; see to it") from failure
         try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            how = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
+            fcntl.flock(self._file, how | fcntl.LOCK_NB)
         except OSError as failure:
             holder = _holder(path)
             self._file.close()
@@ -142,8 +146,10 @@ class RootLock:
     def release(self) -> None:
         """Let the next process in."""
         # Emptied and never deleted: two processes could each lock a file of that name then.
+        # Where others may be left in it, it goes on to say who came last.
         with suppress(OSError):
-            self._file.truncate(0)
+            if not self._shared:
+                self._file.truncate(0)
         self._file.close()
 
     def _sign(self, since: datetime) -> None:

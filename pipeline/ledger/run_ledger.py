@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import partial
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from sqlalchemy import Connection
 
@@ -26,6 +26,7 @@ from pipeline.ledger import (
     fallbacks,
     jobs,
     outputs,
+    owners,
     plan_totals,
     purchases,
     upload_cache,
@@ -36,7 +37,9 @@ from pipeline.ledger.fallbacks import Leaving
 from pipeline.ledger.group_commit import Operation
 from pipeline.ledger.jobs import Job, Purchase, WantedItem
 from pipeline.ledger.lane_history import LaneHistory, lane_history, record_history
+from pipeline.ledger.lease import Lease
 from pipeline.ledger.outputs import Clip, Landing, View
+from pipeline.ledger.owners import OpenWork
 from pipeline.ledger.price_confirmations import PriceClass, SeenPrice, seen_prices
 from pipeline.ledger.purchases import Booking
 
@@ -46,16 +49,14 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-class Access(Protocol):
-    """How operations reach the database: `repository.Ledger` is one."""
+@dataclass(frozen=True, slots=True)
+class Access:
+    """How operations reach the database."""
 
-    def write(self, operation: Operation[T]) -> asyncio.Future[T]:
-        """Run the operation in the next transaction; its result is there once it is on disk."""
-        ...
-
-    def read(self, operation: Operation[T]) -> T:
-        """Return what the operation reads from what is committed; called in any thread."""
-        ...
+    write: Callable[[Operation[Any]], asyncio.Future[Any]]
+    """Runs the operation in the next transaction; its result is there once it is on disk."""
+    read: Callable[[Operation[Any]], Any]
+    """Returns what the operation reads from what is committed; called in any thread."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,8 +106,8 @@ class RunLedger:
         await self._write(partial(record_history, learnt=learnt, at=at))
 
     async def recover(self) -> None:
-        """Put every job that a worker held where the end of its process leaves it."""
-        await self._write(jobs.recover)
+        """Put every job that a worker of this process held where its end leaves it."""
+        await self._write(owners.recover_own)
 
     async def revive(
         self,
@@ -135,12 +136,12 @@ class RunLedger:
         window = partial(jobs.planned_jobs, campaign=campaign, provider=provider, without=without)
         return await self._read(partial(window, after=after, limit=limit))
 
-    async def unsettled_jobs(
+    async def claim_unsettled(
         self, *, campaign: str, provider: str, after: int, limit: int
     ) -> list[Job]:
-        """Return a provider's next jobs that were sent and have not ended."""
-        window = partial(jobs.unsettled_jobs, campaign=campaign, provider=provider)
-        return await self._read(partial(window, after=after, limit=limit))
+        """Take up a provider's next jobs that were sent and have not ended, and are free."""
+        window = partial(jobs.claim_unsettled, campaign=campaign, provider=provider)
+        return await self._write(partial(window, after=after, limit=limit))
 
     async def seen_prices(self) -> dict[PriceClass, SeenPrice]:
         """Return every price that was seen."""
@@ -160,6 +161,40 @@ class RunLedger:
         Nobody is returned once there are no more.
         """
         return await self._write(partial(fallbacks.reassign, leaving=leaving))
+
+    # Beside others who work with it.
+
+    @property
+    def is_shared(self) -> bool:
+        """Tell whether other processes may work with it meanwhile."""
+        return self.in_threads.database.is_remote
+
+    @property
+    def lease(self) -> Lease:
+        """Return what this process has on the jobs that it works on."""
+        return self.in_threads.lease
+
+    async def leave(self, taken_up: Iterable[Job]) -> None:
+        """Leave jobs that were taken up to whoever can go on with them."""
+        await self._write(partial(owners.leave, keys=[job.key for job in taken_up]))
+
+    async def end_leases(self) -> frozenset[str]:
+        """Free what owners had whose lease has ended; return their names."""
+        return await self._write(owners.end_leases)
+
+    async def count_free(self, *, campaign: str) -> int:
+        """Count a campaign's jobs that were sent, have not ended, and are nobody's."""
+        return await self._read(partial(owners.count_free, campaign=campaign))
+
+    async def count_open(self, *, campaign: str) -> OpenWork:
+        """Count what a campaign has still to do, beside what this process has in hand."""
+        counting = partial(owners.count_open, campaign=campaign, owner=self.lease.owner)
+        return await self._read(counting)
+
+    async def note_anyway(self, event: Event) -> None:
+        """Write an event down, also where this process may write nothing more; durably."""
+        noting = partial(event_log.note, event=event)
+        await asyncio.to_thread(self.lease.write_anyway, noting)
 
     # A job along the table.
 
@@ -190,10 +225,13 @@ class RunLedger:
 
     async def accept(
         self, job: Job, *, task: str, at: float, native: str = "", unit: str = ""
-    ) -> None:
-        """Write the provider's task id; Clashed if another purchase already has it."""
+    ) -> str:
+        """Write the provider's task id; Clashed if another purchase already has it.
+
+        It is written once: return the one that the purchase has, if that is another.
+        """
         acceptance = partial(purchases.accept, job=job, task=task, at=at)
-        await self._write(partial(acceptance, native=native, unit=unit))
+        return await self._write(partial(acceptance, native=native, unit=unit))
 
     async def close_purchase(
         self, job: Job, after: State, booking: Booking, *, run_id: int
@@ -263,11 +301,13 @@ class RunLedger:
 
     async def _write(self, operation: Operation[T]) -> T:
         with self.in_threads.database.translate_errors():
-            return await self._access.write(operation)
+            result: T = await self._access.write(operation)
+        return result
 
     async def _read(self, operation: Operation[T]) -> T:
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._readers, self._access.read, operation)
+        found: T = await loop.run_in_executor(self._readers, self._access.read, operation)
+        return found
 
 
 def _run_totals(connection: Connection, *, campaign: str, run_id: int) -> RunTotals:

@@ -165,9 +165,9 @@ jobs = Table(
 )
 """What is being made, one line per key; `item_id` is the item it was last planned for.
 
-`owner` and `epoch` are for several workers on one ledger (docs/design/ledger.md §3): one process
-leaves them as they are. `unwanted` tells that somebody left it out after it was sent: it is
-collected all the same, for it is paid for.
+`owner` and `epoch` tell whose a job under way is (`owners`); both are empty for one that nobody has
+taken up. `unwanted` tells that somebody left it out after it was sent: it is collected all the
+same, for it is paid for.
 """
 
 Index("jobs_by_state", jobs.c.state, jobs.c.provider)
@@ -375,6 +375,22 @@ root_identity = Table(
 """One line: whose ledger this is; the path as the file system's own bytes."""
 
 task_durations, lane_widths = history_tables(METADATA)
+owners = Table(
+    "owners",
+    METADATA,
+    Column("name", TEXT, primary_key=True),
+    Column("epoch", BigInteger, nullable=False),
+    Column("seen_at", Float, nullable=False),
+    Column("lease_s", Float, nullable=False),
+    Column("transactions", BigInteger, nullable=False, server_default="0"),
+    *_texts("ended_by"),
+)
+"""Who works with the ledger, a line a process: `owners.Owner` says what the columns mean.
+
+`seen_at` is when it last renewed its lease, by the database's clock. `transactions` counts what it
+committed, on a server. `ended_by` is who found its lease ended, and raised its epoch.
+"""
+
 versions = Table("versions", METADATA, Column("version", Integer, primary_key=True))
 
 

@@ -91,6 +91,10 @@ class SqliteFile:
         finally:
             _WANTED.reset(wanted)
 
+    def connect_beside(self) -> Connection:
+        """Open one connection: a file has one who writes."""
+        return self.connect()
+
     def is_empty(self) -> bool:
         """Tell whether the file is not there, or has nothing in it."""
         path = self.path
@@ -105,6 +109,9 @@ class SqliteFile:
 
     def claim(self, connection: Connection) -> None:
         """Do nothing: the root's lock keeps everybody else out of its file."""
+
+    def join(self, connection: Connection) -> None:
+        """Do nothing, as `claim`: there is nobody else."""
 
     def find_owner(self) -> str:
         """Return which process works in the root that the file is in; empty where none does."""
@@ -191,6 +198,14 @@ def broken_pages(connection: Connection) -> list[str]:
         return wrong
     orphans = connection.exec_driver_sql("PRAGMA foreign_key_check").all()
     return [f"{row[0]}, row {row[1]}: what it belongs to in {row[2]} is gone" for row in orphans]
+
+
+def begin_planning(connection: Connection) -> None:
+    """Do nothing: there is nobody else."""
+
+
+def end_planning(connection: Connection) -> None:
+    """Do nothing, as `begin_planning`."""
 
 
 def count_on(connection: Connection, table: Table) -> None:

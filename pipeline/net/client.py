@@ -13,7 +13,8 @@ import asyncio
 import contextlib
 import ssl
 import zlib
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -25,6 +26,7 @@ from pipeline.errors import (
     CallsheetError,
     Forbidden,
     NoReply,
+    NotInTime,
     NotSent,
     TooSlow,
     TransportFault,
@@ -56,9 +58,13 @@ _NEVER_SENT = (
     # … this one only when a proxy refuses to tunnel, before our request is written
     # (_async/http_proxy.py, _async/socks_proxy.py) …
     httpx.ProxyError,
-    # … and this one before anything is opened.
+    # … this one before anything is opened …
     httpx.UnsupportedProtocol,
+    # … and this one is ours, from before the first header is written.
+    NotInTime,
 )
+_BEFORE_SENDING = "send_request_headers.started"
+"""The end of what httpcore tells (`trace`) before it writes; of a proxy's tunnel as well."""
 
 
 _SAID_ON = (Forbidden, UnreadableReply, TooSlow)
@@ -131,18 +137,26 @@ class Transport:
         await self._connections.close()
 
     async def submit(
-        self, lane: Lane, request: Request, headers: Mapping[str, str] = EMPTY
+        self,
+        lane: Lane,
+        request: Request,
+        headers: Mapping[str, str] = EMPTY,
+        *,
+        may_send: Callable[[], bool] = lambda: True,
     ) -> Response:
         """Send a request that costs money, once, and return the reply whatever its status.
 
-        Raises NotSent if provably no byte of it left; NoReply if anything else went wrong, when it
-        may have been accepted. No redirect is followed. Being cancelled proves nothing either way.
+        `may_send` is asked when the connection stands, right before the first byte leaves: if it
+        says no, nothing is sent, which is NotInTime. Raises NotSent if provably no byte of it left;
+        NoReply if anything else went wrong, when it may have been accepted. No redirect is
+        followed. Being cancelled proves nothing either way.
         """
         try:
             url = url_of(lane, request)
             wire = plain_request(request, url, _headers(lane, request, url, headers))
             # Tells the server too that nothing will be asked again on this connection.
             wire.headers["connection"] = "close"
+            wire.extensions["trace"] = partial(_send_in_time, may_send)
             transport = self._connections.one_shot(url)
         except (TransportFault, httpx.InvalidURL, ImportError, ValueError) as exc:
             # Nothing was opened yet, so whatever is wrong is proven not sent.
@@ -152,7 +166,8 @@ class Transport:
                 return scrub_reply(lane, await self._exchange(transport, wire, self.limits.total_s))
             except Exception as exc:  # noqa: BLE001 - whatever it is, the request may have arrived
                 proven = isinstance(exc, _NEVER_SENT)
-                fault = (NotSent if proven else NoReply)(
+                kind = NotInTime if isinstance(exc, NotInTime) else NotSent
+                fault = (kind if proven else NoReply)(
                     _message(lane, exc, request, reached=not proven)
                 )
             finally:
@@ -255,6 +270,12 @@ class Transport:
             finally:
                 await _close(response)
         return Response(status=response.status_code, headers=dict(response.headers), body=body)
+
+
+async def _send_in_time(may_send: Callable[[], bool], name: str, _: Mapping[str, object]) -> None:
+    """Raise NotInTime where the first byte is about to leave, and may not."""
+    if name.endswith(_BEFORE_SENDING) and not may_send():
+        raise NotInTime("it would have left too late")
 
 
 def _headers(

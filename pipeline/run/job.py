@@ -18,6 +18,8 @@ from pipeline.providers.base import Charge, Done, Fault
 from pipeline.run.context import LONGEST_WAIT_S, ProviderQueue, RunContext
 from pipeline.run.retry import backoff
 
+STALE_S = 30.0
+"""An intent older than this is not sent: the machine may have slept in between."""
 UNREACHABLE = "unreachable"
 """The cause of a job that is held since its provider could not be connected to."""
 
@@ -61,6 +63,16 @@ class ActiveJob:
         """Tell whether another account of its provider may make what this one cannot."""
         lanes = self.context.lanes[self.job.provider]
         return any(each is not self.queue and not each.stopped for each in lanes.queues)
+
+    def may_send(self) -> bool:
+        """Tell whether what buys it may leave now: by a clock that goes on while a machine sleeps.
+
+        An intent is sent at once, or not at all, and only while nobody else may take the job over.
+        What is sent again under its own id is judged by its age (`reconcile`).
+        """
+        now = self.context.clock.monotonic()
+        fresh = self.job.state is not State.SUBMITTING or now - self.intended_at <= STALE_S
+        return fresh and self.context.ledger.lease.may_send()
 
     async def move(self, after: State, *, cause: str = "", message: str = "") -> None:
         """Move it along the table, in the ledger and here."""
@@ -203,11 +215,12 @@ class ActiveJob:
 
     def emit(self, name: str, **detail: Any) -> None:
         """Tell the watcher of the run."""
-        at = self.context.clock.now()
-        job = self.job
-        self.context.observer(
-            Event(name=name, at=at, provider=job.provider, address=job.address, detail=detail)
-        )
+        self.context.observer(self.event(name, **detail))
+
+    def event(self, name: str, **detail: Any) -> Event:
+        """Return an event that is about it, now."""
+        at, job = self.context.clock.now(), self.job
+        return Event(name=name, at=at, provider=job.provider, address=job.address, detail=detail)
 
     def emit_unread(self, charge: Charge | None) -> None:
         """Tell what a reply has where a sum belongs, if it is none."""

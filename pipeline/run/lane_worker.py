@@ -16,7 +16,7 @@ from types import MappingProxyType
 from pipeline.domain import Event
 from pipeline.domain.states import LANE, LEFT_OPEN, UNKNOWN_STATES, State
 from pipeline.ledger.fallbacks import Leaving
-from pipeline.ledger.jobs import CHARGED, Job
+from pipeline.ledger.jobs import CHARGED, Job, Taken
 from pipeline.run.collect import handle_fetching, handle_overdue, handle_waiting
 from pipeline.run.context import ProviderQueue, RunContext
 from pipeline.run.first_purchases import PRICE
@@ -48,6 +48,10 @@ async def run_job(active: ActiveJob) -> None:
         while not active.suspended and (step := STEPS.get(active.job.state)):
             active.context.ledger.check_root()
             await step(active)
+    except Taken:
+        # Another process was faster, or has taken it over: it is none of this run's any more.
+        active.suspended = True
+        return
     finally:
         active.leave_slot()
         # With an unknown end the price stays unknown, so it is shut for the rest of the run.
@@ -98,25 +102,35 @@ class LaneWorker:
         for price in () if context.stop.is_set() else context.prices.closed_prices(name):
             await hold(cause=PRICE, message=context.prices.shut(price), price=price)
 
+    async def settle(self) -> None:
+        """Settle what was sent and is nobody's; return when it has ended, or is parked."""
+        async with asyncio.TaskGroup() as group:
+            await self._settle(group)
+
     async def _settle(self, group: asyncio.TaskGroup) -> None:
         """Start what was sent before, by this plan or an earlier one."""
         context = self._context
         sent = asyncio.Semaphore(_UNSETTLED_AT_ONCE)
         unsettled = partial(
-            context.ledger.unsettled_jobs, campaign=context.campaign, provider=self._name
+            context.ledger.claim_unsettled, campaign=context.campaign, provider=self._name
         )
         missing: Counter[str] = Counter()
+        left: list[Job] = []
         async for job in _pages(unsettled):
             purchase = job.purchase
             queue = self._lanes.find_queue(purchase)
             if queue is None:
                 missing[purchase.account if purchase else ""] += 1
+                left.append(job)
                 continue
             # Of a price that is not confirmed it is under way, whichever run bought it.
             if purchase is not None and purchase.kind and purchase.outcome != CHARGED:
                 context.prices.claim(purchase.price, purchase.seconds, job.key)
             await sent.acquire()
             self._start(group, job, queue, sent.release)
+        if left:
+            # Another process may have their key.
+            await context.ledger.leave(left)
         for account, number in missing.items():
             named = f"account {account}" if account else "account without a name"
             told = f"{number} were sent from its {named}, whose key is not here: they are left"

@@ -21,7 +21,7 @@ from pipeline.clock import RealClock
 from pipeline.domain.states import BY_WORD, POLICY, FaultKind, Phase, State
 from pipeline.errors import Undecidable
 from pipeline.ledger.fast_sql import Clashed
-from pipeline.ledger.jobs import Job
+from pipeline.ledger.jobs import Job, Taken
 from pipeline.ledger.purchases import Booking, Word, purchase_of
 from pipeline.ledger.repository import Ledger
 from pipeline.ledger.sql_schema import usd
@@ -189,6 +189,9 @@ def decide(ledger: Ledger, campaign: str, decisions: Sequence[Decision], *, now:
     except Clashed as clash:
         told = f"task {clash} belongs to another item: see `callsheet status`; {_UNCHANGED}"
         raise Undecidable(told) from None
+    except Taken:
+        told = "another run works on it now: wait for its end, or stop it"
+        raise Undecidable(f"{told}; {_UNCHANGED}") from None
 
 
 def _word(

@@ -70,14 +70,16 @@ class ProviderClient:
         client_id: str,
         *,
         headers: Mapping[str, str] = EMPTY,
+        may_send: Callable[[], bool] = lambda: True,
         arrived: Callable[[], None] = lambda: None,
     ) -> Accepted | Fault | NotSent:
         """Send a request that buys, once; a reply that is lost or unreadable is a Fault.
 
-        `arrived` is called between the reply and its reading.
+        `may_send` is asked right before it leaves; `arrived` is called between the reply and its
+        reading.
         """
         try:
-            reply = await self._transport.submit(self.lane, request, headers)
+            reply = await self._transport.submit(self.lane, request, headers, may_send=may_send)
         except NotSent as never:
             return never
         except TransportFault as lost:

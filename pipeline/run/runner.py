@@ -35,6 +35,7 @@ from pipeline.run.outcome import Outcome
 from pipeline.run.output_check import Hides, hide_nothing
 from pipeline.run.provider_client import ProviderClient
 from pipeline.run.publish import restore
+from pipeline.run.shared_run import work_beside_others
 from pipeline.run.uploads import Uploader
 from pipeline.storage.blobs import Store
 
@@ -299,12 +300,14 @@ class RunHandle:
                 await _work(context)
         finally:
             obeying.cancel()
-            # After all that still waits to be written: what a cancelled worker learned last is
-            # kept.
-            await asyncio.shield(ledger.recover())
-            await self._remember(context)
-            for events in self._listeners:
-                events.put_nowait(None)
+            try:
+                # After all that still waits to be written: what a cancelled worker learned last is
+                # kept.
+                await asyncio.shield(ledger.recover())
+                await self._remember(context)
+            finally:
+                for events in self._listeners:
+                    events.put_nowait(None)
         outcome = await self._outcome(context, restored=restored)
         await ledger.end_run(run_id=run_id, exit_code=outcome.exit_code, at=_unix(dependencies))
         return outcome
@@ -492,8 +495,9 @@ async def _work(context: RunContext) -> None:
     closing = asyncio.create_task(close_on_stop())
     try:
         async with asyncio.TaskGroup() as group:
-            for name in context.lanes:
-                group.create_task(LaneWorker(context, name).work())
+            own = [group.create_task(LaneWorker(context, name).work()) for name in context.lanes]
+            if context.ledger.is_shared:
+                group.create_task(work_beside_others(context, own))
     except BaseExceptionGroup as several:
         # One fault stopped the others: a full disk is told as such, not as a group.
         raise _first(several) from several

@@ -16,11 +16,11 @@ import orjson
 from pipeline.clock import boot
 from pipeline.domain import Feature
 from pipeline.domain.states import LANE, POLICY, FaultKind, LaneAction, Phase, State
-from pipeline.errors import NotSent
+from pipeline.errors import LeaseLost, NotInTime, NotSent
 from pipeline.ledger import payload
 from pipeline.ledger.budgets import BUDGET, OVERCHARGED, Denied
 from pipeline.ledger.fast_sql import Clashed
-from pipeline.ledger.jobs import Purchase
+from pipeline.ledger.jobs import Purchase, Taken
 from pipeline.ledger.purchases import (
     NOT_ACCEPTED,
     REFUSED,
@@ -38,15 +38,14 @@ from pipeline.providers.base import (
 )
 from pipeline.run.charges import ask_balance
 from pipeline.run.first_purchases import PRICE
-from pipeline.run.job import UNREACHABLE, ActiveJob
+from pipeline.run.job import STALE_S, UNREACHABLE, ActiveJob
 
-STALE_S = 30.0
-"""An intent older than this is not sent: the machine may have slept in between."""
 DOUBT = "doubt"
 LOOK_UPS = frozenset({Feature.FIND, Feature.LISTING})
 """What lets a provider be asked for a task without its id."""
 _EARLIER_S = 3600.0
 """How far back tasks are looked for that are other purchases': clocks differ."""
+_TOO_LATE = "too long between the intent and sending: the machine may have slept"
 _UNPRICED = "its price is not known, and there is a budget: add a rate, or say what to assume"
 _CLOSED = "a charge was above its reservation: nothing more is bought in this run"
 
@@ -110,15 +109,13 @@ async def handle_submitting(active: ActiveJob) -> None:
     # left, so the reservation can be released.
     if context.budget_guard.closed:
         await _close_unaccepted(active, State.PLANNED, FaultKind.UNPAID, _CLOSED)
-    elif context.clock.monotonic() - active.intended_at > STALE_S:
-        await record_doubt(
-            active, "too long between the intent and sending: the machine may have slept"
-        )
     else:
         match await send_purchase(active):
             case Accepted(task=task, reserved=reserved):
                 active.note_success()
                 await record_task(active, task, reserved)
+            case NotInTime():
+                await record_doubt(active, _TOO_LATE)
             case NotSent() as never:
                 await _back_off_unreachable(active, str(never))
             case Fault() as fault:
@@ -138,6 +135,7 @@ async def send_purchase(active: ActiveJob) -> Accepted | Fault | NotSent:
         request,
         purchase.client_id,
         headers=headers,
+        may_send=active.may_send,
         arrived=lambda: context.checkpoint("sent"),
     )
 
@@ -153,11 +151,20 @@ async def record_task(active: ActiveJob, task: str, reserved: Charge | None = No
     unit = reserved.unit if reserved is not None and native else ""
     ledger = active.context.ledger
     try:
-        await ledger.accept(active.job, task=task, at=at, native=native, unit=unit)
+        other = await ledger.accept(active.job, task=task, at=at, native=native, unit=unit)
+    except (LeaseLost, Taken):
+        # Whoever has the job now may not know it: it is what a person needs to find the money.
+        told = f"the provider named task {task} after another process had taken the job over"
+        await ledger.note_anyway(active.event("stray_task", task=task, message=told))
+        raise
     except Clashed:
         # Two purchases would be one task: a reply was mixed up, there or here.
         await record_doubt(active, f"the provider named task {task}, which is another purchase's")
         return
+    if other:
+        told = f"the provider named task {task} for what it named {other} for before: look at both"
+        active.emit("second_task", task=task, other=other, message=told)
+        task = other
     active.context.checkpoint("accepted")
     # The request is in the ledger; thousands in flight need not hold it.
     active.body = b""

@@ -12,7 +12,7 @@ import heapq
 import math
 import random
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -38,11 +38,16 @@ class TimedShop(Shop):
         self._durations = iter(durations)
 
     async def submit(
-        self, lane: Lane, request: Request, headers: Mapping[str, str] = EMPTY
+        self,
+        lane: Lane,
+        request: Request,
+        headers: Mapping[str, str] = EMPTY,
+        *,
+        may_send: Callable[[], bool] = lambda: True,
     ) -> Response:
         """Take the next duration."""
         self.takes_s = next(self._durations)
-        return await super().submit(lane, request, headers)
+        return await super().submit(lane, request, headers, may_send=may_send)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -22,6 +22,7 @@ from pipeline.api.campaign_request import CampaignRequest, RunSettings, SpendLim
 from pipeline.api.project_file import project_of
 from pipeline.cli.commands.run import run_campaign
 from pipeline.clock import RealClock
+from pipeline.ledger import lease
 from tests.crash import mutants, points
 
 
@@ -65,6 +66,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     words = _words().parse_args(arguments)
     if words.mutant:
         mutants.MUTANTS[words.mutant]()
+    if words.lease:
+        lease.LEASE_S = words.lease
     if words.point or words.trace:
         points.install(points.Points(words.point, words.trace))
     asked = CampaignRequest(
@@ -96,6 +99,7 @@ def _words() -> argparse.ArgumentParser:
     words.add_argument("--trace", type=Path)
     words.add_argument("--mutant", default="", choices=["", *mutants.MUTANTS])
     words.add_argument("--hurry", nargs=2, type=float, metavar=("FACTOR", "BEGINNING"))
+    words.add_argument("--lease", type=float)
     words.add_argument("--buy-again", type=Decimal)
     words.add_argument("--quiet", action="store_true")
     return words

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from pipeline.domain.states import CRASHED, State
-from pipeline.ledger import jobs
+from pipeline.ledger import owners
 from pipeline.ledger.jobs import Purchase
 from pipeline.providers.base import Accepted
 from pipeline.run import submit as buying
@@ -34,7 +34,7 @@ def intent_after_submit() -> None:
 
 def a_crash_proves_nothing_was_sent() -> None:
     """Take what was being submitted when the process ended for never sent."""
-    put(jobs, "CRASHED", {**CRASHED, State.SUBMITTING: State.PLANNED})
+    put(owners, "CRASHED", {**CRASHED, State.SUBMITTING: State.PLANNED})
 
 
 MUTANTS: Mapping[str, Callable[[], None]] = {

@@ -68,6 +68,7 @@ UNDO: tuple[str, ...] = (
     "ALTER TABLE purchases DROP COLUMN fetched_at;",
     "DROP TABLE standing_plans;",
     "DROP TABLE settled_locks;",
+    "DROP TABLE owners;",
 )
 """What undoes each migration, in the order of `tables.MIGRATIONS`."""
 

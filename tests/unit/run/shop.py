@@ -19,7 +19,7 @@ import httpx
 from pipeline.clock import Clock
 from pipeline.domain import EMPTY, Cadence, Feature, Item, Media, Offer
 from pipeline.domain.states import FaultKind
-from pipeline.errors import NoReply, NotSent
+from pipeline.errors import NoReply, NotInTime, NotSent
 from pipeline.net.client import Download, Transport
 from pipeline.net.lane import Lane
 from pipeline.providers import replies
@@ -98,8 +98,12 @@ class Shop(Transport):
         lane: Lane,
         request: Request,
         headers: Mapping[str, str] = EMPTY,
+        *,
+        may_send: Callable[[], bool] = lambda: True,
     ) -> Response:
         """Meet a submit as scripted."""
+        if not may_send():
+            raise NotInTime("too late")
         self.submits += 1
         how = self.script.popleft() if self.script else "ok"
         body = json.loads(request.body) if isinstance(request.body, bytes) else request.body

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
@@ -51,7 +51,12 @@ class Branches(Shop):
     """The most tasks that ran at once, by key."""
 
     async def submit(
-        self, lane: Lane, request: Request, headers: Mapping[str, str] = EMPTY
+        self,
+        lane: Lane,
+        request: Request,
+        headers: Mapping[str, str] = EMPTY,
+        *,
+        may_send: Callable[[], bool] = lambda: True,
     ) -> Response:
         """Take it under the key that it is ordered with."""
         assert isinstance(request.body, bytes)
@@ -60,7 +65,7 @@ class Branches(Shop):
             return UNAUTHORISED
         known = set(self.tasks)
         try:
-            return await super().submit(lane, request, headers)
+            return await super().submit(lane, request, headers, may_send=may_send)
         finally:
             self.owner |= dict.fromkeys(self.tasks.keys() - known, lane.key)
             now = self.clock.monotonic()

@@ -6,7 +6,7 @@ import asyncio
 import json
 import tempfile
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from pathlib import Path
@@ -38,7 +38,12 @@ class Market(Shop):
     """Who made which prompt, in order."""
 
     async def submit(
-        self, lane: Lane, request: Request, headers: Mapping[str, str] = EMPTY
+        self,
+        lane: Lane,
+        request: Request,
+        headers: Mapping[str, str] = EMPTY,
+        *,
+        may_send: Callable[[], bool] = lambda: True,
     ) -> Response:
         """Take it, if there is credit left."""
         left = self.credit.get(lane.provider, 100)
@@ -46,7 +51,7 @@ class Market(Shop):
             return UNPAID
         self.credit[lane.provider] = left - 1
         self.taken.append((lane.provider, json.loads(request.body)["prompt"]))
-        return await super().submit(lane, request, headers)
+        return await super().submit(lane, request, headers, may_send=may_send)
 
 
 def listed(name: str, *providers: str, prices: Mapping[str, str] = EMPTY) -> PricedItem:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from random import Random
@@ -32,13 +32,18 @@ class DownShop(Shop):
         self.chance = Random(14)  # noqa: S311 - the same outage in each run
 
     async def submit(
-        self, lane: Lane, request: Request, headers: Mapping[str, str] = EMPTY
+        self,
+        lane: Lane,
+        request: Request,
+        headers: Mapping[str, str] = EMPTY,
+        *,
+        may_send: Callable[[], bool] = lambda: True,
     ) -> Response:
         """Take it, or lose it, or lose the reply alone."""
         if self.clock.monotonic() >= self.until_s or self.chance.random() >= self.share:
-            return await super().submit(lane, request, headers)
+            return await super().submit(lane, request, headers, may_send=may_send)
         if self.chance.random() < 1 / 2:
-            await super().submit(lane, request, headers)
+            await super().submit(lane, request, headers, may_send=may_send)
         raise NoReply("502 Bad Gateway")
 
 

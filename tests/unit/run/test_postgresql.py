@@ -30,16 +30,25 @@ def studio(tmp_path: Path, postgresql_server: PostgresqlServer) -> Studio:
     return Studio(tmp_path)
 
 
-def test_another_root_with_the_same_ledger_is_told_who_works_there(
+def test_several_work_with_a_ledger_and_who_wants_it_alone_is_told_of_them(
     studio: Studio, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    """A lock in a root keeps nobody out of a server: the ledger itself has one owner."""
+    """Two roots may have one ledger on a server, and so may two processes in one root."""
     other = LedgerLocation(tmp_path_factory.mktemp("other"), _url(studio))
+    database = PostgresqlSchema(_url(studio))
 
-    with Ledger.open(studio.root), pytest.raises(LedgerInUse, match=r"callsheet process \d+ on "):
-        Ledger.open(other)
-    with Ledger.open(other):
-        pass
+    with (
+        Ledger.open(studio.root),
+        Ledger.open(other),
+        Ledger.open(studio.root),
+        closing(database.connect()) as connection,
+        pytest.raises(LedgerInUse, match=r"callsheet process \d+ on "),
+    ):
+        database.claim(connection)
+    with closing(database.connect()) as connection:
+        database.claim(connection)
+        with pytest.raises(LedgerInUse, match=r"callsheet process \d+ on "):
+            Ledger.open(other)
 
 
 def test_a_root_remembers_its_server(tmp_path: Path, postgresql_server: PostgresqlServer) -> None:

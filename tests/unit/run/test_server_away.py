@@ -12,16 +12,17 @@ from typing import Any, Self
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from sqlalchemy import Connection, insert, select, text
+from sqlalchemy import Connection, insert, select, text, update
 
 from pipeline.domain import PricedItem
-from pipeline.errors import LedgerInUse, Unusable
+from pipeline.errors import LeaseLost, Unusable
 from pipeline.ledger.group_commit import Operation
 from pipeline.ledger.location import LedgerLocation, read_server
+from pipeline.ledger.owners import end_leases
 from pipeline.ledger.postgresql import PostgresqlSchema
 from pipeline.ledger.repository import Ledger
-from pipeline.ledger.session import OWNED, reading_session
-from pipeline.ledger.sql_schema import events
+from pipeline.ledger.session import reading_session
+from pipeline.ledger.sql_schema import events, owners
 from tests.postgresql import PostgresqlServer
 from tests.unit.run.campaign import Studio, entry
 from tests.unit.run.raw_ledger import read, write, write_now
@@ -163,7 +164,7 @@ async def test_a_run_goes_on_when_the_server_is_back(
     assert ["done"] * ITEMS == studio.states()
 
 
-def test_whoever_lost_the_ledger_to_another_stops(
+def test_whoever_was_cut_off_until_another_took_over_stops(
     tmp_path: Path, postgresql_server: PostgresqlServer
 ) -> None:
     """A process that was cut off does not go on where somebody else went on in its place."""
@@ -171,10 +172,12 @@ def test_whoever_lost_the_ledger_to_another_stops(
     with Ledger.open(LedgerLocation(tmp_path / "one", url)) as ledger:
         write_now(ledger, _write("mine"))
         _end_connections(url)
-        with Ledger.open(LedgerLocation(tmp_path / "two", url)):
-            pass
+        with Ledger.open(LedgerLocation(tmp_path / "two", url)) as another:
+            mine = update(owners).where(owners.c.name == ledger.lease.owner.name)
+            write_now(another, lambda connection: connection.execute(mine.values(seen_at=0.0)))
+            write_now(another, end_leases)
         for _ in range(2):
-            with pytest.raises(LedgerInUse, match="another process has worked"):
+            with pytest.raises(LeaseLost, match="another one went on"):
                 write_now(ledger, _write("too late"))
 
     with Ledger.open(LedgerLocation(tmp_path / "two", url)) as ledger:
@@ -184,14 +187,14 @@ def test_whoever_lost_the_ledger_to_another_stops(
 def test_whoever_is_cut_off_alone_goes_on(
     tmp_path: Path, postgresql_server: PostgresqlServer
 ) -> None:
-    """The claim is made again, and reading goes on as well."""
+    """It joins again, and reading goes on as well; also beside others."""
     url = postgresql_server.ledger()
     with Ledger.open(LedgerLocation(tmp_path / "one", url)) as ledger:
         _end_connections(url)
         write_now(ledger, _write("mine"))
         assert ["mine"] == read(ledger, _names)
-        with pytest.raises(LedgerInUse):
-            Ledger.open(LedgerLocation(tmp_path / "two", url))
+        with Ledger.open(LedgerLocation(tmp_path / "two", url)):
+            write_now(ledger, _write("also mine"))
 
 
 def test_a_server_that_stays_away_is_told(postgresql_server: PostgresqlServer) -> None:
@@ -232,8 +235,7 @@ def _write(name: str) -> Operation[object]:
 
 
 def _names(connection: Connection) -> list[str]:
-    own = select(events.c.name).where(events.c.name != OWNED).order_by(events.c.id)
-    return list(connection.scalars(own))
+    return list(connection.scalars(select(events.c.name).order_by(events.c.id)))
 
 
 def _end_connections(url: str) -> None:

@@ -1,0 +1,197 @@
+"""Two processes run one campaign on a server's ledger: one is killed, or stopped and let go."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
+from multiprocessing.context import ForkServerProcess
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Connection, func, select
+
+from pipeline.domain.states import OWNED
+from pipeline.ledger.postgresql import PostgresqlSchema
+from pipeline.ledger.repository import Ledger
+from pipeline.ledger.sql_schema import jobs
+from pipeline.providers import OFFERS
+from tests.crash.kit import addressed, campaign_run
+from tests.postgresql import PostgresqlServer
+from tests.processes import started
+from tests.sandboxes import Sandbox
+
+KEY = "key-of-the-two-runs"
+NAME = "twice"
+ITEMS = 60
+LEASE_S = 4.0
+"""As short as a busy machine allows: it is renewed five times in it."""
+TAKEN_OVER_IN_S = 10.0
+_PATIENCE_S = 60.0
+_LOOK_EVERY_S = 0.05
+_MANIFEST = """\
+callsheet: 1
+name: {name}
+tables: {{numbers: {{file: numbers.csv, key: number, as: line}}}}
+providers: {{{provider}: {{concurrency: 6, submit_rate: 100/s}}}}
+shots:
+  - id: wall
+    for: numbers
+    provider: {provider}
+    mode: std
+    duration: 5
+    aspect_ratio: "9:16"
+    prompt: "The number <{{{{ line.number }}}}> on a wall, no text."
+policy: {{stop: off}}
+budget: {{limit: 100 USD, unpriced: {{assume: 1.00 USD}}}}
+"""
+
+
+@dataclass(slots=True, kw_only=True)
+class SharedCampaign:
+    """A campaign of 60 clips whose ledger is on a server, for as many processes as are begun."""
+
+    folder: Path
+    sandbox: Sandbox
+    url: str
+    provider: str = "runware"
+    runs: list[ForkServerProcess] = field(default_factory=list)
+
+    @property
+    def root(self) -> Path:
+        """Return the output root, a folder that all of them share."""
+        return self.folder / "root"
+
+    def write(self) -> None:
+        """Write its manifest and table."""
+        manifest = _MANIFEST.format(name=NAME, provider=self.provider)
+        (self.folder / "twice.yaml").write_text(manifest, "utf-8")
+        numbers = "".join(f"{number:04}\n" for number in range(ITEMS))
+        (self.folder / "numbers.csv").write_text(f"number\n{numbers}", "utf-8")
+
+    def begin(self) -> ForkServerProcess:
+        """Begin a run of it in a process of its own."""
+        words = [str(self.folder / "twice.yaml"), str(self.root), "--quiet"]
+        words += ["--lease", str(LEASE_S), *addressed(self.sandbox, [self.provider])]
+        streams = self.folder / "said", self.folder / "complained"
+        variables = {OFFERS[self.provider].key_env: KEY}
+        run = started(campaign_run, words, variables, streams=streams)
+        self.runs.append(run)
+        return run
+
+    def taken(self) -> Counter[str]:
+        """Return how often each item was taken, by the number in its prompt."""
+        prompts = [task["prompt"] for task in self.sandbox.tasks(self.provider)]
+        return Counter(re.findall(r"<(\d+)>", " ".join(prompts)))
+
+    def under_way(self, run: ForkServerProcess) -> int:
+        """Count the jobs that a process has."""
+        own = jobs.c.owner.startswith(f"process {run.pid} on ")
+        return self._ask(select(func.count()).select_from(jobs).where(own, jobs.c.state.in_(OWNED)))
+
+    def states(self) -> Counter[str]:
+        """Return how many items stand where."""
+        reader = Ledger.reader(self.root)
+        assert reader is not None
+        with reader:
+            return Counter(record.state for record in reader.records(NAME))
+
+    def _ask(self, query: object) -> int:
+        database = PostgresqlSchema(self.url)
+        connection: Connection
+        with closing(database.connect(readonly=True)) as connection, connection.begin():
+            return connection.scalar(query) or 0  # type: ignore[call-overload]
+
+
+@pytest.fixture
+def campaign(
+    tmp_path: Path, sandbox: Sandbox, postgresql_server: PostgresqlServer
+) -> Iterator[SharedCampaign]:
+    """Return a campaign that nobody runs yet; whoever is left running is killed."""
+    sandbox.set(timing={"accept_s": 0, "run_s": 0.2})
+    url = postgresql_server.adopt(tmp_path / "root")
+    found = SharedCampaign(folder=tmp_path, sandbox=sandbox, url=url)
+    found.write()
+    with Ledger.open(found.root):
+        pass
+    with _kill_what_is_left(found.runs):
+        yield found
+
+
+def test_when_one_is_killed_the_other_makes_the_rest(campaign: SharedCampaign) -> None:
+    """60 clips, each billed once: also those that the dead one was about to buy, or had bought."""
+    killed, other = campaign.begin(), campaign.begin()
+    _until(lambda: campaign.under_way(killed) >= 2 and campaign.under_way(other) >= 1)
+    assert killed.pid is not None
+    os.kill(killed.pid, signal.SIGKILL)
+    died = time.monotonic()
+    left = campaign.under_way(killed)
+
+    _until(lambda: not campaign.under_way(killed))
+    taken_after_s = time.monotonic() - died
+    other.join(_PATIENCE_S)
+
+    assert left
+    assert taken_after_s <= LEASE_S + TAKEN_OVER_IN_S
+    assert 0 == other.exitcode
+    assert {"done": ITEMS} == campaign.states()
+    assert {f"{number:04}": 1 for number in range(ITEMS)} == campaign.taken()
+
+
+def test_one_that_was_stopped_past_its_lease_writes_and_sends_no_more(
+    campaign: SharedCampaign,
+) -> None:
+    """It comes back, finds that another has gone on with what it had, and says so."""
+    zombie, other = campaign.begin(), campaign.begin()
+    _until(lambda: campaign.under_way(zombie) >= 2 and campaign.under_way(other) >= 1)
+    assert zombie.pid is not None
+    os.kill(zombie.pid, signal.SIGSTOP)
+    try:
+        _until(lambda: not campaign.under_way(zombie))
+    finally:
+        os.kill(zombie.pid, signal.SIGCONT)
+    zombie.join(_PATIENCE_S)
+    other.join(_PATIENCE_S)
+
+    assert zombie.exitcode
+    assert "LeaseLost" in (campaign.folder / "complained").read_text("utf-8")
+    assert 0 == other.exitcode
+    assert {"done": ITEMS} == campaign.states()
+    assert {f"{number:04}": 1 for number in range(ITEMS)} == campaign.taken()
+
+
+@pytest.mark.drill
+def test_two_that_are_left_alone_share_the_campaign(campaign: SharedCampaign) -> None:
+    """Both end well when all is done, and each has made some."""
+    both = [campaign.begin(), campaign.begin()]
+    _until(lambda: all(campaign.under_way(run) for run in both))
+    for run in both:
+        run.join(_PATIENCE_S)
+
+    assert [0, 0] == [run.exitcode for run in both]
+    assert {"done": ITEMS} == campaign.states()
+    assert {f"{number:04}": 1 for number in range(ITEMS)} == campaign.taken()
+
+
+def _until(condition: Callable[[], bool]) -> None:
+    """Wait for other processes, for a minute at most."""
+    end = time.monotonic() + _PATIENCE_S
+    while not condition():
+        assert time.monotonic() < end, "it did not come to that"
+        time.sleep(_LOOK_EVERY_S)
+
+
+@contextmanager
+def _kill_what_is_left(runs: list[ForkServerProcess]) -> Iterator[None]:
+    try:
+        yield
+    finally:
+        for run in runs:
+            if run.is_alive():
+                run.kill()
+                run.join()
