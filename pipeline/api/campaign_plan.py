@@ -305,16 +305,15 @@ def sync_campaign(
     hides = unapproved_outputs(campaign.manifest, decisions)
     shared: dict[str, Any] = {"campaign": name, "hides": hides, "inputs": inputs}
     shared |= {"files": RealFiles(home) if files else None, "budget": campaign.manifest.budget}
-    choice = campaign.purchase_filter
     with ledger.planning():
-        summary = keep_plan(ledger, choice=choice(), **shared) if inputs is not None else None
+        summary = keep_plan(ledger, choice=campaign.purchase_filter(), **shared)
         if summary is None:
             campaign.reassignments.clear()
             summary = sync_plan(
                 entries(last_takes=had),
                 ledger,
                 policy=campaign.manifest.policy,
-                choice=choice(),
+                choice=campaign.purchase_filter(),
                 rounds=rule,
                 under_way=under_way,
                 **shared,

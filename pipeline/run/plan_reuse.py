@@ -48,7 +48,7 @@ def keep_plan(
     ledger: Ledger,
     *,
     campaign: str,
-    inputs: PlanInputs,
+    inputs: PlanInputs | None,
     files: Files | None,
     hides: Hides,
     budget: Budget,
@@ -56,9 +56,11 @@ def keep_plan(
 ) -> PlanSummary | None:
     """Return what the plan that stands comes to, as `sync_plan` would; None if it must be made.
 
-    Rows that changed are planned again. On a dry ledger nothing is written, and there may be a
+    Without `inputs` it is not known what it was made from. Rows that changed are planned again. On a dry ledger nothing is written, and there may be a
     `choice`: what is not selected by it is told apart.
     """
+    if inputs is None:
+        return None
     plan = ledger.standing_plan(campaign)
     found = plan.find()
     same = found is not None and found.inputs == inputs.digest
