@@ -56,16 +56,15 @@ def keep_plan(
 ) -> PlanSummary | None:
     """Return what the plan that stands comes to, as `sync_plan` would; None if it must be made.
 
-    Without `inputs` it is not known what it was made from. Rows that changed are planned again. On a dry ledger nothing is written, and there may be a
-    `choice`: what is not selected by it is told apart.
+    Without `inputs` nobody knows what it would be made from. Rows that changed are planned again.
+    On a dry ledger nothing is written, and there may be a `choice`: what is not selected by it is
+    told apart.
     """
-    if inputs is None:
-        return None
     plan = ledger.standing_plan(campaign)
-    found = plan.find()
-    same = found is not None and found.inputs == inputs.digest
-    changed = inputs.changed_rows(found.rows) if found is not None and same else None
-    if found is None or changed is None:
+    found, changed = plan.find() if inputs is not None else None, None
+    if inputs is not None and found is not None and found.inputs == inputs.digest:
+        changed = inputs.changed_rows(found.rows)
+    if inputs is None or found is None or changed is None:
         return None
     prices, kept = ReservedPrices(ledger.seen_prices()), KeptPlan.load(found.told)
     # Where their parts are written is told of what is made as other work: that is planned again.
