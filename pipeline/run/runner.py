@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from random import Random
 from typing import Protocol, Self
@@ -18,6 +18,8 @@ from pipeline.domain import Budget, Event, Policy
 from pipeline.domain.acceptance import PlaceTotals
 from pipeline.domain.accounts import DEFAULT
 from pipeline.domain.states import State
+from pipeline.engine.dispatch import ShardRef, dispatch, plan_shards
+from pipeline.engine.local_engine import LocalEngine
 from pipeline.ledger import event_log
 from pipeline.ledger.budgets import limits
 from pipeline.ledger.commands import Command
@@ -30,11 +32,12 @@ from pipeline.providers.base import Provider
 from pipeline.run.context import ChangeSignal, Fallback, ProviderLanes, ProviderQueue, RunContext
 from pipeline.run.fetch import ClipVerifier
 from pipeline.run.first_purchases import FirstPurchases
-from pipeline.run.lane_worker import LaneWorker
 from pipeline.run.outcome import Outcome
 from pipeline.run.output_check import Hides, hide_nothing
 from pipeline.run.provider_client import ProviderClient
 from pipeline.run.publish import restore
+from pipeline.run.shard_worker import ShardWorker
+from pipeline.run.shards_in_sight import ShardsInSight
 from pipeline.run.uploads import Uploader
 from pipeline.storage.blobs import Store
 
@@ -91,6 +94,8 @@ class RunDependencies:
     new_client_id: Callable[[], str] = lambda: str(uuid4())
     commands_every_s: float = 1.0
     """How often the ledger is asked for commands of other processes."""
+    shard_items: int = 0
+    """How many items come in sight at a time; 0 for all: one worker has nobody to share with."""
 
 
 async def run(
@@ -291,12 +296,12 @@ class RunHandle:
         obeying = asyncio.create_task(self._obey_commands())
         try:
             restored = await restore(context)
-            await _work(context)
+            await self._dispatch(context)
             while await self._plan_rest(context):
                 context = self._context(run_id, prices=await ledger.seen_prices())
                 # What a person said to buy again was bought again once.
                 await self._revive(())
-                await _work(context)
+                await self._dispatch(context)
         finally:
             obeying.cancel()
             # After all that still waits to be written: what a cancelled worker learned last is
@@ -308,6 +313,16 @@ class RunHandle:
         outcome = await self._outcome(context, restored=restored)
         await ledger.end_run(run_id=run_id, exit_code=outcome.exit_code, at=_unix(dependencies))
         return outcome
+
+    async def _dispatch(self, context: RunContext) -> None:
+        """Settle what was sent, and make what is planned."""
+        shards: Iterator[ShardRef] = iter(())
+        extent = await self._ledger.plan_extent(campaign=self._config.campaign)
+        if extent is not None and not self._config.settle_only:
+            campaign, last = extent
+            items = self._dependencies.shard_items or last + 1
+            shards = plan_shards(campaign, last, items=items)
+        await dispatch(LocalEngine(ShardWorker(context)), shards)
 
     async def _revive(self, causes: Sequence[str]) -> None:
         if not self._config.settle_only:
@@ -419,6 +434,7 @@ class RunHandle:
             observer=self._observe,
             lanes=lanes,
             changes=changes,
+            shards=ShardsInSight(lanes, changes),
             prices=FirstPurchases(prices, changes.notify),
             fallback=Fallback(lanes, changes.notify, allowed=falls_back),
             left_out=self._left_out,
@@ -480,33 +496,8 @@ DONE = "done"
 """What a run answers to a command of which there is nothing more to say."""
 
 
-async def _work(context: RunContext) -> None:
-    """Work all lanes, until each has ended or only its own end is awaited."""
-
-    async def close_on_stop() -> None:
-        await context.stop.wait()
-        for lanes in context.lanes.values():
-            for queue in lanes.queues:
-                queue.close()
-
-    closing = asyncio.create_task(close_on_stop())
-    try:
-        async with asyncio.TaskGroup() as group:
-            for name in context.lanes:
-                group.create_task(LaneWorker(context, name).work())
-    except BaseExceptionGroup as several:
-        # One fault stopped the others: a full disk is told as such, not as a group.
-        raise _first(several) from several
-    finally:
-        closing.cancel()
-
-
 def _full_name(lane: Lane) -> str:
     return f"{lane.provider}.{lane.account or DEFAULT}"
-
-
-def _first(fault: BaseException) -> BaseException:
-    return _first(fault.exceptions[0]) if isinstance(fault, BaseExceptionGroup) else fault
 
 
 _HANDED_ON = (

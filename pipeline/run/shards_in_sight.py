@@ -1,0 +1,97 @@
+"""Which part of the plan a run's lanes may take up now, and which shards of it have ended.
+
+A shard has ended once each lane has looked through it since anything changed, and nothing of it is
+in hand.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from pipeline.engine.dispatch import ShardRef, ShardReport
+
+if TYPE_CHECKING:
+    from pipeline.run.context import ChangeSignal
+
+_WHOLE = ShardRef(campaign=0, first=0, last=2**62)
+
+
+@dataclass(slots=True)
+class _Shard:
+    report: asyncio.Future[ShardReport]
+    begun: int = 0
+    in_hand: int = 0
+
+
+class ShardsInSight:
+    """The shards in sight of a run, whose planned items its lanes may begin."""
+
+    def __init__(self, lanes: Iterable[str], changes: ChangeSignal) -> None:
+        self._changes = changes
+        self._looked_at: dict[str, float] = dict.fromkeys(lanes, -1)
+        """Of how many changes each lane's last look at all in sight knows; infinite at its end."""
+        self._shards: dict[ShardRef, _Shard] = {}
+        self.is_open = True
+        """Whether more may come in sight."""
+
+    @property
+    def refs(self) -> tuple[ShardRef, ...]:
+        """Return what may be begun now, in plan order.
+
+        After the last shard that is the whole plan: what came back late, from another lane or out
+        of doubt, is begun by whoever finds it first.
+        """
+        if not self.is_open:
+            return (_WHOLE,)
+        return tuple(sorted(self._shards, key=lambda ref: ref.first))
+
+    def add(self, ref: ShardRef) -> asyncio.Future[ShardReport]:
+        """Bring a shard in sight; return what has its report once it has ended."""
+        if ref in self._shards:
+            # Handed out again while it is worked on.
+            return self._shards[ref].report
+        shard = _Shard(asyncio.get_running_loop().create_future())
+        self._shards[ref] = shard
+        self._changes.notify()
+        self._report()
+        return shard.report
+
+    def close(self) -> None:
+        """Hear that no shard comes any more."""
+        self.is_open = False
+        self._changes.notify()
+
+    def begin(self, position: int) -> None:
+        """Count an item as in hand."""
+        for shard in self._at(position):
+            shard.begun += 1
+            shard.in_hand += 1
+
+    def leave(self, position: int) -> None:
+        """Count an item as in hand no more."""
+        for shard in self._at(position):
+            shard.in_hand -= 1
+        self._report()
+
+    def note_look(self, lane: str, changes: float = math.inf) -> None:
+        """Hear that a lane has begun all that it may, as of so many changes, or for good."""
+        self._looked_at[lane] = changes
+        self._report()
+
+    def _at(self, position: int) -> list[_Shard]:
+        return [own for ref, own in self._shards.items() if ref.first <= position <= ref.last]
+
+    def _report(self) -> None:
+        """Report what has ended, if each lane has looked through all in sight."""
+        if any(looked < self._changes.count for looked in self._looked_at.values()):
+            return
+        closed = all(math.isinf(looked) for looked in self._looked_at.values())
+        for ref, shard in list(self._shards.items()):
+            if not shard.in_hand:
+                del self._shards[ref]
+                if not shard.report.done():
+                    shard.report.set_result(ShardReport(begun=shard.begun, closed=closed))
