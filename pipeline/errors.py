@@ -7,6 +7,7 @@ CallsheetError
 ├── LedgerInUse         another process holds this root
 ├── LedgerDamaged       the ledger file cannot be trusted
 │   └── LedgerLost      it is gone or empty, and something shows that there was one
+├── LedgerMoved         the ledger has gone to another database, or has not yet arrived
 ├── LockRefused         the lock file has not got what is asked for, or another clip of it
 ├── RootRefused         the root is a copy, or a rehearsal's where a real one is meant
 ├── Unusable            the machine does not allow it: disk full, read-only root
@@ -76,6 +77,13 @@ class LedgerDamaged(CallsheetError):  # noqa: N818
 
 class LedgerLost(LedgerDamaged):
     """The ledger is gone or empty, and something shows that there was one."""
+
+
+class LedgerMoved(CallsheetError):  # noqa: N818
+    """The ledger has gone to another database, or has not arrived there yet; the text says where.
+
+    Nothing is bought by it.
+    """
 
 
 class RootRefused(CallsheetError):  # noqa: N818

@@ -21,6 +21,7 @@ from pipeline.domain.accounts import DEFAULT
 from pipeline.domain.money import exact_usd
 from pipeline.errors import InvalidInput
 from pipeline.findings import Finding, Span, did_you_mean
+from pipeline.ledger.location import LedgerLocation, Where
 from pipeline.ledger.paid_tasks import PaidTask
 from pipeline.ledger.repository import Ledger
 from pipeline.manifest import contents
@@ -126,7 +127,7 @@ class _Sum:
 
 
 def audit_bill(
-    root: Path, bill: Path, columns: Sequence[str], *, provider: str = "", account: str = ""
+    root: Where, bill: Path, columns: Sequence[str], *, provider: str = "", account: str = ""
 ) -> BillAudit:
     """Return how a bill and the root's ledger differ; nothing is written.
 
@@ -138,7 +139,7 @@ def audit_bill(
     lines = _read_bill(bill, _column_names(columns))
     ledger = Ledger.reader(root)
     if ledger is None:
-        raise usage(f"there is no ledger in {root}: nothing was run there")
+        raise usage(f"there is no ledger in {LedgerLocation.of(root).root}: nothing was run there")
     with ledger:
         paid = ledger.paid_tasks()
     _require_known("--provider", provider, {each.provider for each in paid})

@@ -395,7 +395,9 @@ class Campaign:
         from pipeline.api.store_content import store_place  # noqa: PLC0415 - seldom needed
 
         request = self._loaded.request
-        return store_place(request.manifest, request.root, rehearse=request.rehearse)
+        return store_place(
+            request.manifest, request.root, ledger=request.ledger, rehearse=request.rehearse
+        )
 
     def _with(self, **changes: Any) -> LoadedCampaign:
         loaded = self._loaded

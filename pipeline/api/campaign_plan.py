@@ -192,10 +192,10 @@ def open_plan(campaign: LoadedCampaign) -> Iterator[tuple[Plan, Ledger]]:
 def find_loss(request: CampaignRequest, campaign: str) -> Loss | None:
     """Return what a root's ledger has lost of a campaign, beside whoever works in it."""
     try:
-        ledger = Ledger.reader(request.home, kind=request.kind)
+        ledger = Ledger.reader(request.where, kind=request.kind)
     except LedgerLost:
         # Where it is gone, the traces that lie beside it tell against an empty one what is lost.
-        ledger = Ledger.memory(request.home, kind=request.kind)
+        ledger = Ledger.memory(request.where, kind=request.kind)
     if ledger is None:
         return None
     with ledger:
@@ -239,7 +239,7 @@ def dry_run(
     """
     if files is None:
         files = settled is None or settled.uncounted
-    with Ledger.memory(campaign.request.home, kind=campaign.request.kind) as ledger:
+    with Ledger.memory(campaign.request.where, kind=campaign.request.kind) as ledger:
         if settled is not None:
             ledger.settle_loss(settled, now=datetime.now(UTC))
         # What was lost and is settled here alone is in no plan that stands.

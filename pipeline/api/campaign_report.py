@@ -144,7 +144,7 @@ def open_to_read(campaign: LoadedCampaign, verb: str) -> Ledger:
     """
     request = campaign.request
     known = knows(request, campaign.name, if_lost=True)
-    ledger = Ledger.reader(request.home, kind=request.kind) if known else None
+    ledger = Ledger.reader(request.where, kind=request.kind) if known else None
     if ledger is not None:
         return ledger
     hint = only_rehearsed(campaign, verb) or f"to run it: {request.command()}"

@@ -5,6 +5,7 @@ The command line fills it from options of the same names, a Python program throu
 
 from __future__ import annotations
 
+import os
 import shlex
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
@@ -17,10 +18,13 @@ from pipeline.domain import Budget
 from pipeline.domain.states import FaultKind
 from pipeline.errors import InvalidInput
 from pipeline.findings import Finding, Span, did_you_mean
+from pipeline.ledger.location import LedgerLocation, url_fault
 from pipeline.ledger.root_identity import REHEARSAL_FOLDER, RootKind
 
 COMMAND_LINE = Span(file="command line", line=0, column=0, end_column=0)
 """Where a fault is that is in no file."""
+LEDGER_VARIABLE = "CALLSHEET_LEDGER"
+"""The variable of the environment that says where the ledger is, where `--ledger` does not."""
 NO_LIMIT = "--yes needs a limit: `budget: {limit: …}` or --max-cost"
 _SENDS = frozenset({"run", "reconcile"})
 """Commands that go to providers: to the same addresses, with the same keys."""
@@ -39,6 +43,8 @@ class CampaignRequest:
     provider: str = ""
     root: Path | None = None
     """As it was given; see `home`."""
+    ledger: str | None = None
+    """The ledger's URL as it was given, empty for the root's own; see `where`."""
     adopt_root: bool = False
     rehearse: bool = False
     env_file: Path | None = None
@@ -53,6 +59,9 @@ class CampaignRequest:
     locked: bool = False
     """Whether the lock file says which takes there are, and nothing else is wanted."""
 
+    def __post_init__(self) -> None:
+        require_ledger_url(self.ledger or "", COMMAND_LINE)
+
     @property
     def selects(self) -> bool:
         """Tell whether anything but the whole campaign was asked for."""
@@ -63,6 +72,13 @@ class CampaignRequest:
         """The root that is used: a rehearsal has its own and shares nothing with the real one."""
         root = self.project.root if self.root is None else self.root
         return root / REHEARSAL_FOLDER if self.rehearse else root
+
+    @property
+    def where(self) -> LedgerLocation:
+        """The root that is used, and where its ledger is."""
+        return LedgerLocation(
+            self.home, ledger_url(self.ledger, self.project, rehearse=self.rehearse)
+        )
 
     @property
     def kind(self) -> RootKind:
@@ -93,6 +109,10 @@ class CampaignRequest:
         words += ["--profile", self.profile_name] if told else []
         words += [word for text in self.overrides for word in ("--set", text)]
         words += ["--root", str(self.root)] if self.root is not None else []
+        # As with the profile, an empty one turns off what is said elsewhere.
+        elsewhere = self.project.ledger or os.environ.get(LEDGER_VARIABLE)
+        named = self.ledger is not None and bool(self.ledger or elsewhere)
+        words += ["--ledger", self.ledger or ""] if named else []
         words += ["--rehearse"] if self.rehearse else []
         if verb in _SENDS:
             words += ["--env-file", str(self.env_file)] if self.env_file else []
@@ -151,6 +171,32 @@ class RunSettings:
     """Whether a take that is off spec is replaced in its round: a saved plan is run exactly."""
     checkpoint: Callable[[str], None] = lambda _: None
     clock: Clock = field(default_factory=RealClock)
+
+
+def ledger_url(given: str | None, project: ProjectFile, *, rehearse: bool) -> str:
+    """Return the URL of the ledger that is meant; empty where the root itself knows.
+
+    What is `given` on the command line wins over the environment, and that over the project. A
+    rehearsal shares nothing with real work: it takes what is given to it and nothing else.
+    InvalidInput where the URL is none, or has a password in it.
+    """
+    if given is not None:
+        return require_ledger_url(given, COMMAND_LINE)
+    if rehearse:
+        return ""
+    told = os.environ.get(LEDGER_VARIABLE)
+    if told is None:
+        return project.ledger
+    return require_ledger_url(told, Span(file=LEDGER_VARIABLE, line=0, column=0, end_column=0))
+
+
+def require_ledger_url(url: str, place: Span) -> str:
+    """Return a URL that may be a ledger's, or none at all; InvalidInput with its place if not."""
+    fault = url_fault(url) if url else None
+    if fault is None:
+        return url
+    finding = Finding(slug=fault.slug, message=fault.message, span=place, hint=fault.hint)
+    raise InvalidInput([finding])
 
 
 def parse_causes(given: tuple[str, ...]) -> tuple[str, ...]:

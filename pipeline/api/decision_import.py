@@ -50,7 +50,7 @@ def import_decisions(campaign: LoadedCampaign, exported: Path, who: str = "") ->
     of a page, or of another campaign. What is of no clip, or of another one by now, is left.
     """
     entries = _read_exported(exported, campaign)
-    ledger = Ledger.reader(campaign.request.home, kind=campaign.request.kind)
+    ledger = Ledger.reader(campaign.request.where, kind=campaign.request.kind)
     if ledger is None:
         raise usage(f"nothing of '{campaign.name}' was made yet: callsheet run makes it")
     said: list[tuple[MadeTake, Judgement]] = []

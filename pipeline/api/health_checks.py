@@ -37,7 +37,6 @@ from pipeline.findings import Severity
 from pipeline.ledger.integrity import damage
 from pipeline.ledger.repository import Ledger
 from pipeline.ledger.root_identity import refusal_of_work
-from pipeline.ledger.root_lock import find_occupant
 from pipeline.providers import OFFERS
 from pipeline.run.plan_sync import PlanSummary
 from pipeline.storage.blobs import Store
@@ -221,7 +220,7 @@ def _check_ledger(subject: _Subject) -> Iterator[HealthCheck]:
     home = subject.request.home
     root = shlex.join(["--root", str(home)])
     try:
-        ledger = Ledger.reader(home, kind=subject.request.kind)
+        ledger = Ledger.reader(subject.request.where, kind=subject.request.kind)
         if ledger is None:
             yield _pass("ledger", f"there is none yet: nothing was run in {home}")
             return
@@ -242,11 +241,11 @@ def _check_ledger(subject: _Subject) -> Iterator[HealthCheck]:
 
 def _check_root(subject: _Subject) -> Iterator[HealthCheck]:
     """Look for what would keep a run out of the root: that it is a copy, or that one is in it."""
-    home, refusal = subject.request.home, ""
+    where, refusal = subject.request.where, ""
+    home, occupant = where.root, where.database.find_owner()
     # Of a damaged one it was told.
     with suppress(LedgerDamaged):
-        refusal = refusal_of_work(home, adopt=False)
-    occupant = find_occupant(home)
+        refusal = refusal_of_work(where, adopt=False)
     if refusal:
         yield _fail("root", refusal)
     elif occupant:

@@ -34,7 +34,7 @@ def decide(
     SHA-256 of what was looked at. InvalidInput, and nothing is written, where one of them has no
     clip to judge, or another one by now.
     """
-    ledger = Ledger.reader(campaign.request.home, kind=campaign.request.kind)
+    ledger = Ledger.reader(campaign.request.where, kind=campaign.request.kind)
     if ledger is None:
         raise usage(f"nothing of '{campaign.name}' was made yet: callsheet run makes it")
     with ledger:

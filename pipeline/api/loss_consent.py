@@ -66,7 +66,7 @@ def open_for_purchases(
     request, given_usd = campaign.request, settings.spending.buy_again_usd
     agreed: tuple[Loss, bool] | None = None
     try:
-        if not request.locked and is_missing(request.home):
+        if not request.locked and is_missing(request.where):
             _require_consent_in_advance(campaign, settings)
         opened = open_for_work(request, clock=settings.clock, notify=notify)
     except LedgerLost:

@@ -57,7 +57,7 @@ def find_orphans(campaign: LoadedCampaign) -> tuple[OrphanFile, ...]:
     made; LedgerLost where the ledger is gone.
     """
     root = campaign.request.home
-    ledger = Ledger.reader(root, kind=campaign.request.kind)
+    ledger = Ledger.reader(campaign.request.where, kind=campaign.request.kind)
     if ledger is None:
         raise usage(f"nothing was made in {root}")
     with ledger:

@@ -32,12 +32,14 @@ class Project:
         self,
         *,
         root: _Path | None = None,
+        ledger: str | None = None,
         rehearse: bool = False,
         env_file: _Path | None = None,
         base_urls: Sequence[str] = (),
         adopt_root: bool = False,
     ) -> None:
         self._root = None if root is None else Path(root)
+        self._ledger = ledger
         self._rehearse = rehearse
         self._env_file = None if env_file is None else Path(env_file)
         self._base_urls = tuple(base_urls)
@@ -103,6 +105,7 @@ class Project:
             project=project_of(path),
             profile=profile,
             root=self._root,
+            ledger=self._ledger,
             adopt_root=self._adopt_root,
             rehearse=self._rehearse,
             env_file=self._env_file,

@@ -20,6 +20,7 @@ from pipeline.domain import EMPTY
 from pipeline.errors import InvalidInput
 from pipeline.findings import Finding, Span, did_you_mean
 from pipeline.foreign_text import redact
+from pipeline.ledger.location import url_fault
 from pipeline.manifest import contents
 from pipeline.manifest.layers import reason_of, slug_of
 from pipeline.schemas import schema
@@ -27,9 +28,10 @@ from pipeline.schemas import schema
 FILE = "callsheet.toml"
 OUTPUTS = "outputs"
 """The root's name below the project folder, where nothing else is said."""
-_LATER = frozenset({"ledger", "store"})
+_LATER = frozenset({"store"})
 """Keys of later versions: to run as if they were not there would spend in the wrong place."""
 _HOOKS = "on"
+_LEDGER = "ledger"
 _AT = re.compile(r"\s*\(at (?:line (\d+), column (\d+)|end of document)\)$")
 _KEY = re.compile(r"""^[ \t]*\[{0,2}[ \t]*["']?([A-Za-z0-9_-]+)["']?[ \t]*[=.\]]""", re.MULTILINE)
 
@@ -47,6 +49,8 @@ class ProjectFile:
     env_file: Path | None = None
     """The one file that provider keys come from."""
     profile: str = ""
+    ledger: str = ""
+    """The URL of the ledger; empty where each root has its own."""
     hooks: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: EMPTY)
     """The team's command for each end of a run: a program and its words."""
     places: Mapping[str, Span] = field(default_factory=lambda: EMPTY)
@@ -114,6 +118,7 @@ def _read(folder: Path) -> ProjectFile:
         root=_below(folder, data.get("root", OUTPUTS)),
         env_file=None if env_file is None else _below(folder, env_file),
         profile=data.get("profile", ""),
+        ledger=data.get(_LEDGER, ""),
         hooks={event: tuple(words) for event, words in hooks.items()},
         places=places,
         sources=sources,
@@ -175,6 +180,10 @@ def _faults(key: str, data: Mapping[str, Any], place: Span) -> Iterator[Finding]
     elif not isinstance(value, str):
         message, hint = f"'{key}' is {title}, written as a text", f'as in {key} = "…"'
         yield Finding(slug="wrong-type", message=message, span=place, hint=hint)
+    elif key == _LEDGER:
+        fault = url_fault(value)
+        if fault is not None:
+            yield Finding(slug=fault.slug, message=fault.message, span=place, hint=fault.hint)
     elif not jsonschema_rs.is_valid(rules[key], value):
         tilde = value.startswith("~")
         hint = "write the path in full: ~ is the shell's" if tilde else "write one, or take it out"
@@ -204,8 +213,11 @@ def _place(text: str, name: str, key: str) -> Span:
 
 
 def _without_secrets(text: str) -> str:
-    """Return a text to quote from: of keys that are not ours no value is shown."""
-    known = schema("callsheet")["properties"]
+    """Return a text to quote from: of keys that are not ours no value is shown.
+
+    Nor is the ledger's: what is wrong with it may be that it has a password.
+    """
+    known = schema("callsheet")["properties"].keys() - {_LEDGER}
     lines = []
     for line in redact(text).splitlines():
         found = _KEY.match(line)

@@ -45,6 +45,7 @@ from pipeline.domain.review import Verdict, plain_decision
 from pipeline.errors import CallsheetError, InvalidInput, Unusable
 from pipeline.file_content import VIDEO_FORMATS, file_format
 from pipeline.ledger.root_lock import LEDGER
+from pipeline.ledger.session import last_mark
 from pipeline.report.html import PAGE_CLIPS, poster_path, to_html, to_overview
 from pipeline.report.page_data import PageSource, page_clips, page_decisions, page_figures
 from pipeline.report.summary import Report
@@ -138,10 +139,13 @@ class ReviewPage:
 
     def _signature(self) -> Signature:
         request = self.campaign.request
+        decisions = decisions_path(request, self.campaign.name)
+        database = request.where.database
+        if database.is_remote:
+            return (*signature_of((decisions,)), last_mark(database))
         ledger = request.home / STATE_FOLDER / LEDGER
         # What is written goes to the second of them first.
-        written = (ledger, ledger.with_name(f"{LEDGER}-wal"))
-        return signature_of((*written, decisions_path(request, self.campaign.name)))
+        return signature_of((ledger, ledger.with_name(f"{LEDGER}-wal"), decisions))
 
     def _look(self) -> tuple[Report, Sequence[Record], PageSource]:
         """Read all that the page shows as it is now, and take down what changed."""

@@ -9,11 +9,13 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from pipeline.api.campaign_request import CampaignRequest, usage
+from pipeline.api.campaign_request import CampaignRequest, ledger_url, usage
 from pipeline.api.project_file import FILE, OUTPUTS, project_here, project_of
 from pipeline.clock import Clock
 from pipeline.errors import CallsheetError, LedgerLost, RootRefused
+from pipeline.ledger.location import LedgerLocation
 from pipeline.ledger.repository import Ledger
+from pipeline.ledger.root_identity import RootKind, kind_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +48,17 @@ def root_here(root: Path | None, option: str = "--root") -> Path:
     return project.root
 
 
+def ledger_here(root: Path | None, ledger: str | None = None) -> LedgerLocation:
+    """Return where the ledger is that a command without a manifest means.
+
+    The project is the one that the root lies in. InvalidInput if nothing tells the root, or the
+    ledger's URL is none.
+    """
+    home = root_here(root)
+    rehearse = kind_of(home) is RootKind.REHEARSAL
+    return LedgerLocation(home, ledger_url(ledger, project_of(home / FILE), rehearse=rehearse))
+
+
 def open_for_work(
     request: CampaignRequest,
     *,
@@ -58,7 +71,7 @@ def open_for_work(
     `anew` makes one where one was lost.
     """
     home, adopt = request.home, request.adopt_root
-    ledger = Ledger.open(home, clock=clock, kind=request.kind, adopt=adopt, anew=anew)
+    ledger = Ledger.open(request.where, clock=clock, kind=request.kind, adopt=adopt, anew=anew)
     if ledger.moved_from is not None:
         notify(f"{home} was in {ledger.moved_from} before: it is taken over as the same root")
     return ledger
@@ -67,7 +80,7 @@ def open_for_work(
 def knows(request: CampaignRequest, campaign: str, *, if_lost: bool = False) -> bool:
     """Tell whether the root's ledger has items of a campaign; `if_lost` where it is gone."""
     try:
-        ledger = Ledger.reader(request.home, kind=request.kind)
+        ledger = Ledger.reader(request.where, kind=request.kind)
     except LedgerLost:
         return if_lost
     if ledger is None:
@@ -103,7 +116,8 @@ def _elsewhere(request: CampaignRequest) -> Iterator[CampaignRequest]:
         roots.append(project_of(request.manifest.resolve()).root)
     for root in roots:
         if root.resolve() != request.project.root.resolve():
-            yield replace(request, root=root)
+            # What is named for this root is not that one's: it knows its ledger itself.
+            yield replace(request, root=root, ledger="")
 
 
 def _may_know(request: CampaignRequest, campaign: str) -> bool:

@@ -91,6 +91,7 @@ def _header(plan: Plan) -> Document:
         "campaign": plan.campaign.name,
         "manifest": request.manifest.as_posix(),
         "root": None if request.root is None else request.root.as_posix(),
+        **({} if request.ledger is None else {"ledger": request.ledger}),
         "profile": request.profile_name,
         **{
             name: list(value) if isinstance(value, tuple) else value
@@ -207,6 +208,7 @@ class SavedPlan:
             for name, value in self.header.items()
             if name in _ASKED
         }
+        asked["ledger"] = self.header.get("ledger")
         given = {**asked, **more, "root": None if root is None else Path(root)}
         return CampaignRequest(manifest=manifest, project=project_of(manifest), **given)
 

@@ -8,15 +8,13 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
 from pipeline.api.campaign_request import usage
 from pipeline.api.loaded_campaign import LoadedCampaign
-from pipeline.errors import CallsheetError, LedgerInUse
+from pipeline.errors import CallsheetError
 from pipeline.ledger.commands import find_answer, send_command
-from pipeline.ledger.root_lock import RootLock
 
 PATIENCE_S = 30.0
 """A run answers within a second, unless its machine is very busy."""
@@ -39,25 +37,18 @@ def steer_run(
 
     InvalidInput if no run is at work in the root, NotAnswered if it says nothing for 30 s.
     """
-    root = campaign.request.home
-    # Whoever holds the lock is the run: a command to nobody would wait for the next one.
-    if not root.is_dir() or not _is_locked(root):
-        raise usage(f"no run is at work in {root}")
+    where = campaign.request.where
+    # Whoever works with the ledger is the run: a command to nobody would wait for the next one.
+    if not where.database.find_owner():
+        raise usage(f"no run is at work in {where}")
     command_id = send_command(
-        root, campaign.name, command, arguments, at=datetime.now(UTC).timestamp()
+        where, campaign.name, command, arguments, at=datetime.now(UTC).timestamp()
     )
     for _ in range(round(PATIENCE_S / _LOOK_EVERY_S)):
-        answer = find_answer(root, command_id)
+        answer = find_answer(where, command_id)
         if answer is not None:
             return answer
         sleep(_LOOK_EVERY_S)
-    raise NotAnswered(f"the run in {root} has not answered for {PATIENCE_S:g} s; it may still obey")
-
-
-def _is_locked(root: Path) -> bool:
-    """Tell whether a process works in a root, by trying to be that process."""
-    try:
-        RootLock(root, since=datetime.now(UTC)).release()
-    except LedgerInUse:
-        return True
-    return False
+    raise NotAnswered(
+        f"the run in {where} has not answered for {PATIENCE_S:g} s; it may still obey"
+    )

@@ -14,8 +14,9 @@ from pipeline.api.campaign_request import usage
 from pipeline.api.decision_file import SUFFIX as DECISIONS_SUFFIX
 from pipeline.api.lock_file import digests_named
 from pipeline.api.project_file import FILE, project_here, project_of
-from pipeline.api.roots import root_here
+from pipeline.api.roots import ledger_here, root_here
 from pipeline.errors import InvalidInput, LedgerLost
+from pipeline.ledger.location import LedgerLocation
 from pipeline.ledger.outputs import ClipPurchase
 from pipeline.ledger.repository import Ledger
 from pipeline.ledger.root_identity import REHEARSAL_FOLDER
@@ -58,12 +59,21 @@ class StoreEntry:
 class StorePlace:
     """A root whose store is meant, and the folders whose lock files tell what was paid for."""
 
-    root: Path
+    where: LedgerLocation
     projects: frozenset[Path] = frozenset()
+
+    @property
+    def root(self) -> Path:
+        """Return the root."""
+        return self.where.root
 
 
 def store_place(
-    manifest: Path | None = None, root: Path | None = None, *, rehearse: bool = False
+    manifest: Path | None = None,
+    root: Path | None = None,
+    *,
+    ledger: str | None = None,
+    rehearse: bool = False,
 ) -> StorePlace:
     """Return the place that a manifest, a root, or the current folder's project names.
 
@@ -78,7 +88,7 @@ def store_place(
     around = project_of(home / FILE)
     known = [each for each in (project, around) if each and (each.file or manifest is not None)]
     return StorePlace(
-        root=home / REHEARSAL_FOLDER if rehearse else home,
+        where=ledger_here(home / REHEARSAL_FOLDER if rehearse else home, ledger),
         projects=frozenset(each.folder for each in known),
     )
 
@@ -90,9 +100,9 @@ def list_store(place: StorePlace) -> list[StoreEntry]:
     """
     with ExitStack() as opened:
         try:
-            ledger = Ledger.reader(place.root)
+            ledger = Ledger.reader(place.where)
         except LedgerLost:
-            ledger = Ledger.memory(place.root)
+            ledger = Ledger.memory(place.where)
         if ledger is None:
             raise _nothing(place)
         return _entries(place, opened.enter_context(ledger))
@@ -105,7 +115,7 @@ def find_garbage(place: StorePlace) -> list[StoreEntry]:
     purchases: a clip of no purchase may be one of those then.
     """
     _require_project(place)
-    ledger = Ledger.reader(place.root)
+    ledger = Ledger.reader(place.where)
     if ledger is None:
         raise _nothing(place)
     with ledger:
@@ -125,7 +135,7 @@ def delete_garbage(
     """
     _require_project(place)
     store = Store(place.root)
-    with Ledger.open(place.root, adopt=adopt_root) as ledger:
+    with Ledger.open(place.where, adopt=adopt_root) as ledger:
         if ledger.moved_from is not None:
             notify(f"{place.root} was in {ledger.moved_from} before: it is taken over")
         asked = {entry.path for entry in entries}

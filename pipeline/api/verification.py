@@ -226,7 +226,7 @@ def _open(
 ) -> Ledger | None:
     """Return the ledger, to be written to if something is restored; None where only locks know."""
     try:
-        reader = Ledger.reader(request.home, kind=request.kind)
+        reader = Ledger.reader(request.where, kind=request.kind)
     except LedgerLost:
         if not lock:
             raise

@@ -40,7 +40,7 @@ def open_for_status(request: CampaignRequest) -> LoadedCampaign:
 
 def print_root_notice(request: CampaignRequest) -> None:
     """Say on standard error why a run would not work in this root as it lies, if it would not."""
-    notice = refusal_of_work(request.home, adopt=request.adopt_root)
+    notice = refusal_of_work(request.where, adopt=request.adopt_root)
     if notice:
         print_error(f"note: {notice}")
 

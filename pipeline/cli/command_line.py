@@ -135,8 +135,8 @@ COMMANDS: Mapping[str, CommandEntry] = MappingProxyType(
             about="Run the providers on loopback, for rehearsals, tests and drills."
         ),
         "ledger": CommandEntry(
-            about="Check the ledger of an output root, copy it, put a copy in its place, or hold a"
-            " bill against it.",
+            about="Check the ledger of an output root, copy it, put a copy in its place, move it,"
+            " or hold a bill against it.",
             is_group=True,
         ),
         "store": CommandEntry(

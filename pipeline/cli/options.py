@@ -44,6 +44,15 @@ class CampaignOptions:
             " the project folder.",
         ),
     ] = None
+    ledger: Annotated[
+        str | None,
+        typer.Option(
+            "--ledger",
+            metavar="URL",
+            help="The ledger is on this server: postgresql://USER@HOST/DATABASE; else as"
+            " CALLSHEET_LEDGER or callsheet.toml says, or in the root.",
+        ),
+    ] = None
     rehearse: Annotated[
         bool, typer.Option("--rehearse", help="Use the sandbox: no key, no cost.")
     ] = False
@@ -199,6 +208,9 @@ Root = Annotated[
     Path | None, get_args(get_type_hints(CampaignOptions, include_extras=True)["root"])[1]
 ]
 """The option of the commands that have a root and no manifest."""
+LedgerUrl = Annotated[
+    str | None, get_args(get_type_hints(CampaignOptions, include_extras=True)["ledger"])[1]
+]
 Rehearse = Annotated[
     bool, get_args(get_type_hints(CampaignOptions, include_extras=True)["rehearse"])[1]
 ]

@@ -17,7 +17,7 @@ from sqlalchemy import Connection, insert, select, update
 
 from pipeline.errors import LedgerDamaged
 from pipeline.ledger.location import Where, database_of
-from pipeline.ledger.migrations import VERSION, version
+from pipeline.ledger.migrations import VERSION, read_version
 from pipeline.ledger.sql_schema import commands
 
 TOO_LATE = "no run was there to obey it"
@@ -52,7 +52,7 @@ def send_command(
         closing(database.connect()) as connection,
         connection.begin(),
     ):
-        if version(connection) != VERSION:
+        if read_version(database, connection) != VERSION:
             raise LedgerDamaged(f"{database}: it is of another version: no run of this one uses it")
         row = {"campaign": campaign, "name": name, "sent_at": at}
         statement = insert(commands).values({**row, "arguments": orjson.dumps(dict(arguments))})

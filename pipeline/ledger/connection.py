@@ -12,7 +12,7 @@ from datetime import datetime
 from types import MappingProxyType
 from typing import Protocol
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Table
 from sqlalchemy.dialects.sqlite import insert as upsert
 
 from pipeline.ledger import postgresql, sqlite
@@ -23,6 +23,11 @@ __all__ = ["LedgerDatabase", "begin_deferred", "dialect", "upsert"]
 
 class LedgerDatabase(Protocol):
     """Where a ledger is; as a text it is what a person knows it by."""
+
+    @property
+    def is_remote(self) -> bool:
+        """Tell whether it is a server's, which may be away for a moment."""
+        ...
 
     def connect(self, *, readonly: bool = False) -> Connection:
         """Open one connection."""
@@ -38,6 +43,10 @@ class LedgerDatabase(Protocol):
 
     def claim(self, connection: Connection) -> None:
         """Let nobody else work with the ledger while the connection is open; else LedgerInUse."""
+        ...
+
+    def find_owner(self) -> str:
+        """Return who works with the ledger, in words; empty where nobody does."""
         ...
 
     def translate_errors(self) -> AbstractContextManager[None]:
@@ -66,6 +75,14 @@ class SqlDialect(Protocol):
 
     def broken_pages(self, connection: Connection) -> list[str]:
         """Return what the database finds wrong with itself, a line each."""
+        ...
+
+    def count_on(self, connection: Connection, table: Table) -> None:
+        """Let new rows of a table be numbered after those that were copied into it."""
+        ...
+
+    def is_lost(self, connection: Connection) -> bool:
+        """Tell whether there is nobody at the other end any more."""
         ...
 
     def shadow(self, connection: Connection, name: str) -> None:

@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 from sqlalchemy import Connection
 
 from pipeline.ledger.connection import begin_deferred, dialect
+from pipeline.ledger.session import LedgerSession
 
 T = TypeVar("T")
 Operation = Callable[[Connection], T]
@@ -39,8 +40,8 @@ class _Waiting:
 class Writer:
     """The one who writes: everything passes here, whoever asks."""
 
-    def __init__(self, connection: Connection, follow: Follow | None = None) -> None:
-        self._connection = connection
+    def __init__(self, session: LedgerSession, follow: Follow | None = None) -> None:
+        self._session = session
         self._follow = follow or (lambda _: lambda: None)
         self._turn = Lock()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="ledger")
@@ -49,21 +50,32 @@ class Writer:
         self.drafting = False
         """Whether a draft shadows tables of this connection: what is written now would be lost."""
 
-    def write_now(self, operation: Operation[T]) -> T:
-        """Run the operation in a transaction of its own, committed on return."""
+    @property
+    def is_lost(self) -> bool:
+        """Tell whether the connection is lost, and with it what is drafted on it."""
+        connection = self._session.connection
+        return dialect(connection).is_lost(connection)
+
+    def write_now(self, operation: Operation[T], *, once: bool = False) -> T:
+        """Run the operation in a transaction of its own, committed on return.
+
+        What reads temporary tables of the connection is done `once` (`LedgerSession.transact`).
+        """
         with self._turn:
             self._refuse_while_drafting()
-            with self._connection.begin():
-                result = operation(self._connection)
-                committed = self._follow(self._connection)
+            result, committed = self._session.transact(
+                lambda connection: (operation(connection), self._follow(connection)), once=once
+            )
             # Still in turn: a later transaction must not write its counter before this one does.
             committed()
             return result
 
     def draft(self, operation: Operation[T]) -> T:
         """Run an operation that writes to nothing but temporary tables: nobody waits for it."""
-        with self._turn, begin_deferred(self._connection), self._connection.begin():
-            return operation(self._connection)
+        with self._turn:
+            connection = self._session.connection
+            with begin_deferred(connection), connection.begin():
+                return operation(connection)
 
     async def write(self, operation: Operation[T]) -> T:
         """Run the operation with those that wait with it; return once it is on disk.
@@ -85,8 +97,8 @@ class Writer:
         self._thread.shutdown(wait=True)
         with self._turn:
             if whole:
-                dialect(self._connection).checkpoint(self._connection)
-            self._connection.close()
+                dialect(self._session.connection).checkpoint(self._session.connection)
+            self._session.close()
 
     async def _drain(self) -> None:
         while self._waiting:
@@ -109,9 +121,12 @@ class Writer:
         with self._turn:
             try:
                 self._refuse_while_drafting()
-                with self._connection.begin():
-                    results = [_Result(operation(self._connection)) for operation in operations]
-                    committed = self._follow(self._connection)
+                results, committed = self._session.transact(
+                    lambda connection: (
+                        [_Result(operation(connection)) for operation in operations],
+                        self._follow(connection),
+                    )
+                )
             except Exception as error:  # noqa: BLE001 - it belongs to one of them; found out below
                 failure = error
             else:

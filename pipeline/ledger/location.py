@@ -6,6 +6,7 @@ A root remembers its server in a file, so that no command takes it for one witho
 from __future__ import annotations
 
 import re
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -13,16 +14,17 @@ from urllib.parse import parse_qsl, urlsplit
 
 from pipeline.errors import RootRefused
 from pipeline.ledger.connection import LedgerDatabase
+from pipeline.ledger.move_record import find_departure
 from pipeline.ledger.postgresql import PostgresqlSchema
 from pipeline.ledger.root_lock import LEDGER
 from pipeline.ledger.sqlite import SqliteFile
-from pipeline.storage.fs import STATE_FOLDER, replace_file, writing
+from pipeline.storage.fs import STATE_FOLDER, replace_file, sync, writing
 
 SERVER = "ledger-url"
 """The file below `.callsheet` in which a root remembers where its ledger is."""
 _SCHEMES = frozenset({"postgresql", "postgres"})
 _SCHEMA = re.compile(r"[a-z_][a-z0-9_]{0,39}")
-_PASSWORDS = frozenset({"password", "sslpassword", "passfile"})
+_PASSWORDS = frozenset({"password", "sslpassword", "oauth_client_secret"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,9 +52,12 @@ class LedgerLocation:
     def database(self) -> LedgerDatabase:
         """Return the database of the ledger; RootRefused where the root knows another one."""
         file, known = SqliteFile(self.root / STATE_FOLDER / LEDGER), read_server(self.root)
+        if known and url_fault(known) is not None:
+            fault = f"{self.root / STATE_FOLDER / SERVER} does not hold the URL of a ledger"
+            raise RootRefused(f"{fault}: write it anew, without a password")
         if not self.url:
             return PostgresqlSchema(known) if known else file
-        if known not in {"", self.url}:
+        if known not in {"", self.url} and _departure_place(known) != self.url:
             raise RootRefused(
                 f"{self.root} has its ledger at {known}, not at {self.url}: each of them would buy"
                 f" what the other has. `callsheet ledger move {known} {self.url}` moves it"
@@ -63,6 +68,9 @@ class LedgerLocation:
                 f" `callsheet ledger move {self.root} {self.url}` moves it to the server"
             )
         return PostgresqlSchema(self.url)
+
+    def __str__(self) -> str:
+        return self.url or read_server(self.root) or str(self.root)
 
     def remember(self) -> None:
         """Let the root know the URL, where it was told one."""
@@ -94,6 +102,26 @@ def remember_server(root: Path, url: str) -> None:
         replace_file(file, f"{url}\n".encode())
 
 
+def _departure_place(url: str) -> str:
+    """Return where the ledger at a URL says that it has moved; empty where it has not."""
+    database = PostgresqlSchema(url)
+    with (
+        database.translate_errors(),
+        closing(database.connect(readonly=True)) as connection,
+        connection.begin(),
+    ):
+        gone = find_departure(connection)
+    return gone.place if gone else ""
+
+
+def forget_server(root: Path) -> None:
+    """Let a root have its ledger in itself, durably."""
+    file = root / STATE_FOLDER / SERVER
+    with writing(file), suppress(FileNotFoundError):
+        file.unlink()
+        sync(file.parent)
+
+
 def url_fault(url: str) -> UrlFault | None:
     """Return what is wrong with the URL of a ledger, None if nothing is."""
     shape = "it is written postgresql://USER@HOST/DATABASE"
@@ -101,8 +129,9 @@ def url_fault(url: str) -> UrlFault | None:
         address = urlsplit(url)
         query = dict(parse_qsl(address.query, keep_blank_values=True))
         secret, _ = address.password, address.port
-    except ValueError as fault:
-        return UrlFault("bad-value", f"this is no URL of a ledger: {fault}", shape)
+    except ValueError:
+        # What the parser says of it quotes it, and part of it may be a password.
+        return UrlFault("bad-value", "this is no URL of a ledger", shape)
     if secret is not None or query.keys() & _PASSWORDS:
         return UrlFault(
             "password-in-url",

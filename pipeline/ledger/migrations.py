@@ -6,10 +6,11 @@ from collections.abc import Callable
 
 from sqlalchemy import Connection, insert, inspect, select, text
 
-from pipeline.errors import LedgerDamaged
+from pipeline.errors import LedgerDamaged, LedgerMoved
 from pipeline.ledger.connection import LedgerDatabase
 from pipeline.ledger.fast_sql import create_tables
 from pipeline.ledger.history_tables import add_history_tables
+from pipeline.ledger.move_record import find_arrival, find_departure
 from pipeline.ledger.sql_schema import (
     METADATA,
     UNSETTLED_TEXTS,
@@ -269,6 +270,7 @@ def read_version(database: LedgerDatabase, connection: Connection) -> int:
     try:
         return version(connection)
     except Newer as newer:
+        _refuse_moved(database, connection)
         raise LedgerDamaged(
             f"{database}: it was written by a newer Callsheet: update Callsheet, then run again"
         ) from newer
@@ -276,6 +278,23 @@ def read_version(database: LedgerDatabase, connection: Connection) -> int:
         raise LedgerDamaged(
             f"{database}: it is another program's database, and is left as it is: {RESTORE}"
         ) from foreign
+
+
+def _refuse_moved(database: LedgerDatabase, connection: Connection) -> None:
+    """Raise LedgerMoved if a ledger without a version of ours is on its way, or has gone."""
+    gone, coming = find_departure(connection), find_arrival(connection)
+    if gone is not None:
+        option = "--ledger" if "://" in gone.place else "--root"
+        raise LedgerMoved(
+            f"{database}: this ledger has moved, and nothing is bought by it any more: say"
+            f" {option} {gone.place}. If the move did not come to its end, type it again:"
+            " `callsheet ledger move SOURCE TARGET`"
+        )
+    if coming is not None:
+        raise LedgerMoved(
+            f"{database}: the move of a ledger to here, from {coming.place}, did not come to its"
+            " end: type it again (`callsheet ledger move SOURCE TARGET`)"
+        )
 
 
 def migrate(connection: Connection) -> None:

@@ -385,7 +385,9 @@ class PlanDraft:
 
     def drop(self) -> None:
         """Forget it: the campaign's plan stays the last one."""
-        self._draft(end_draft)
+        # With its connection a draft is gone by itself.
+        if not self._writer.is_lost:
+            self._draft(end_draft)
         self._writer.drafting = False
 
     def publish(self, standing: StandingPlan | None = None) -> None:
@@ -400,7 +402,7 @@ class PlanDraft:
             standing=standing,
         )
         with self._database.translate_errors():
-            self._writer.write_now(publishing)
+            self._writer.write_now(publishing, once=True)
 
     def _take_in(self, memory: LockMemory) -> None:
         """Let the ledger know what lock files remember; a dry one only shows it."""

@@ -13,14 +13,14 @@ from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import cache
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 from zlib import crc32
 
-from sqlalchemy import Connection, Engine, create_engine, event, text
+from sqlalchemy import Connection, Engine, Table, create_engine, event, func, select, text
 from sqlalchemy.dialects.sqlite.dml import OnConflictDoNothing, OnConflictDoUpdate
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.compiler import compiles
@@ -49,6 +49,15 @@ _SETTINGS: Mapping[str, str] = MappingProxyType(
         "tcp_keepalives_idle": "10",
         "tcp_keepalives_interval": "5",
         "tcp_keepalives_count": "3",
+    }
+)
+_KEEPALIVES: Mapping[str, str] = MappingProxyType(
+    {
+        # So a server whose machine is gone is known to be, and not waited for for hours.
+        "keepalives_idle": "10",
+        "keepalives_interval": "5",
+        "keepalives_count": "3",
+        "tcp_user_timeout": "30000",
     }
 )
 _CONNECT_TIMEOUT_S = 10
@@ -88,6 +97,11 @@ class PostgresqlSchema:
         """Return the schema that the tables are in."""
         return dict(parse_qsl(urlsplit(self.url).query)).get("schema") or SCHEMA
 
+    @property
+    def is_remote(self) -> bool:
+        """Tell that a server may be away for a moment."""
+        return True
+
     def connect(self, *, readonly: bool = False) -> Connection:
         """Open one connection."""
         wanted = _WANTED.set(self)
@@ -111,8 +125,11 @@ class PostgresqlSchema:
     def make(self, now: datetime, *, anew: bool) -> None:  # noqa: ARG002 - of the databases
         """Make the schema, if there is none: a role may have been given one, and no right to it."""
         with self.translate_errors(), closing(self.connect()) as connection, connection.begin():
-            if connection.execute(_SCHEMA, {"schema": self.schema}).first() is None:
-                connection.exec_driver_sql(f'CREATE SCHEMA "{self.schema}"')
+            self._make(connection)
+
+    def _make(self, connection: Connection) -> None:
+        if connection.execute(_SCHEMA, {"schema": self.schema}).first() is None:
+            connection.exec_driver_sql(f'CREATE SCHEMA "{self.schema}"')
 
     def claim(self, connection: Connection) -> None:
         """Let nobody else work with the ledger until this connection ends; LedgerInUse if one does.
@@ -124,6 +141,22 @@ class PostgresqlSchema:
             if not connection.scalar(_CLAIM, key):
                 holder = connection.scalar(_HOLDER, key) or "another process"
                 raise LedgerInUse(f"{self} is in use by {holder}; wait for it, or stop it")
+
+    def set_aside(self, connection: Connection, now: datetime) -> str | None:
+        """Rename the schema and make an empty one; return its new name, None if it had nothing."""
+        kept = f"{self.schema}_{now.astimezone(UTC).strftime('%Y%m%dt%H%M%Sz')}"
+        if connection.execute(_ANY_TABLE, {"schema": self.schema}).first() is None:
+            self._make(connection)
+            return None
+        connection.exec_driver_sql(f'ALTER SCHEMA "{self.schema}" RENAME TO "{kept}"')
+        self._make(connection)
+        return kept
+
+    def find_owner(self) -> str:
+        """Return who has claimed the ledger, on whatever machine; empty where nobody has."""
+        key = {"kind": _OWNER, "schema": _lock_key(self.schema)}
+        with self.translate_errors(), closing(self.connect(readonly=True)) as connection:
+            return connection.scalar(_HOLDER, key) or ""
 
     @contextmanager
     def translate_errors(self) -> Iterator[None]:
@@ -174,6 +207,23 @@ def broken_pages(connection: Connection) -> list[str]:  # noqa: ARG001 - of the 
     return []
 
 
+def count_on(connection: Connection, table: Table) -> None:
+    """Let new rows of a table be numbered after those that were copied into it."""
+    numbered = table.autoincrement_column
+    if numbered is not None:
+        named = {"table": f'"{connection.info["schema"]}".{table.name}', "column": numbered.name}
+        last = connection.scalar(select(func.max(numbered)))
+        connection.execute(_NUMBER_ON, {**named, "last": last or 1, "used": last is not None})
+
+
+def is_lost(connection: Connection) -> bool:
+    """Tell whether the server has ended the connection, or cannot be reached any more."""
+    if connection.closed or connection.invalidated:
+        return True
+    raw: Any = connection.connection.driver_connection
+    return bool(raw.closed)
+
+
 def shadow(connection: Connection, name: str) -> None:
     """Put an empty temporary table, with its indexes, before a table of that name."""
     schema = connection.info["schema"]
@@ -195,6 +245,7 @@ def name_schemas(connection: Connection, sql: str) -> str:
     return _NAMED.sub(lambda found: names[found[1]], sql)
 
 
+_NUMBER_ON = text("SELECT setval(pg_get_serial_sequence(:table, :column), :last, :used)")
 _NAMED = re.compile(r"\b(main|temp)\.")
 _ANY_TABLE = text("SELECT 1 FROM pg_catalog.pg_tables WHERE schemaname = :schema LIMIT 1")
 _SCHEMA = text("SELECT 1 FROM pg_catalog.pg_namespace WHERE nspname = :schema")
@@ -204,8 +255,8 @@ _SHADOW = text(
 )
 _CLAIM = text("SELECT pg_try_advisory_lock(:kind, :schema)")
 _HOLDER = text(
-    "SELECT activity.application_name || ' since ' || to_char(activity.backend_start,"
-    """ 'YYYY-MM-DD"T"HH24:MI:SSOF')"""
+    "SELECT coalesce(activity.application_name || ' since ' || to_char(activity.backend_start,"
+    """ 'YYYY-MM-DD"T"HH24:MI:SSOF'), 'another process')"""
     " FROM pg_catalog.pg_locks AS held JOIN pg_catalog.pg_stat_activity AS activity"
     " ON activity.pid = held.pid WHERE held.locktype = 'advisory' AND held.granted"
     " AND held.classid::bigint = :kind AND held.objid::bigint = :schema"
@@ -249,7 +300,12 @@ def _engine() -> Engine:
     """Return the one engine of this process: what it compiled for one ledger serves the next."""
     _driver()
     engine = create_engine(
-        "postgresql+psycopg://", creator=_open_raw, poolclass=NullPool, use_native_hstore=False
+        "postgresql+psycopg://",
+        creator=_open_raw,
+        poolclass=NullPool,
+        # Closed for good, each of them: the server takes back what was not committed.
+        pool_reset_on_return=None,
+        use_native_hstore=False,
     )
 
     # The driver would begin by itself, and not as is wanted here.
@@ -275,6 +331,7 @@ def _open_raw() -> psycopg.Connection[Any]:
     driver, database = _driver(), _WANTED.get()
     address = urlsplit(database.url)
     query = {name: value for name, value in parse_qsl(address.query) if name != "schema"}
+    query = {**_KEEPALIVES, **query}
     own = {**_SETTINGS, "search_path": f'"{database.schema}"'}
     settings = " ".join(f"-c {name}={value}" for name, value in own.items())
     query["options"] = f"{query.get('options', '')} {settings}".strip()

@@ -87,6 +87,7 @@ from pipeline.ledger.root_identity import (
 from pipeline.ledger.root_lock import RootLock, explain, prepare
 from pipeline.ledger.run_ledger import RunLedger
 from pipeline.ledger.run_list import list_runs
+from pipeline.ledger.session import LedgerSession, owning_session, reading_session
 from pipeline.ledger.sql_schema import losses, set_aside, standing_plans
 from pipeline.ledger.sqlite import SqliteFile
 from pipeline.ledger.standing_plan_access import StandingPlanAccess
@@ -102,8 +103,8 @@ class Ledger:
         self,
         database: LedgerDatabase,
         *,
-        writing: Connection,
-        reading: Connection | None = None,
+        writing: LedgerSession,
+        reading: LedgerSession | None = None,
         occupancy: RootLock | None = None,
         counter: IntentCounter | None = None,
         traces: Callable[[], Traces] = Traces,
@@ -165,10 +166,11 @@ class Ledger:
                     refuse_lost(where, left)
                 writing = undo.enter_context(closing(database.connect()))
                 database.claim(writing)
+                session = owning_session(database, writing)
                 ledger = cls(
                     database,
-                    writing=writing,
-                    reading=reading,
+                    writing=session,
+                    reading=reading_session(database, reading),
                     occupancy=occupancy,
                     counter=IntentCounter(root),
                     traces=partial(read_traces, root),
@@ -176,6 +178,8 @@ class Ledger:
                 ledger.moved_from = moved_from
                 gone = None if known else partial(record_gone, root=root, left=left, at=now)
                 ledger._write_now(partial(_begin, gone=gone, identity=identity))
+                if database.is_remote:
+                    session.own()
             # Not earlier: they count as proof that there was a ledger (`leftovers`).
             where.remember()
             explain(folder)
@@ -204,7 +208,8 @@ class Ledger:
                 if known == VERSION:
                     dialect(source).allow_temporary(source)
                     undo.pop_all()
-                    return cls(database, writing=source, traces=lambda: traces, dry=True)
+                    drafts = LedgerSession(source)
+                    return cls(database, writing=drafts, traces=lambda: traces, dry=True)
                 if known:
                     with source.begin():
                         older = partial(overlay.copy_older, source)
@@ -221,7 +226,9 @@ class Ledger:
         One that stands for a root's is `dry`: what is drafted stays a draft beside what it knows.
         """
         scratch = SqliteFile()
-        ledger = cls(scratch, writing=scratch.connect(), traces=lambda: traces, dry=dry)
+        ledger = cls(
+            scratch, writing=LedgerSession(scratch.connect()), traces=lambda: traces, dry=dry
+        )
         ledger._write_now(migrate)
         if fill is not None:
             ledger._write_now(fill)
@@ -245,7 +252,8 @@ class Ledger:
                 refuse_other_kind(reading, root, kind)
             if known == VERSION:
                 undo.pop_all()
-                return cls(database, writing=reading, traces=partial(read_traces, root))
+                session = reading_session(database, reading)
+                return cls(database, writing=session, traces=partial(read_traces, root))
         if not known:
             refuse_lost(where, left)
         # Only who works in a root brings its ledger up to date.
@@ -313,8 +321,8 @@ class Ledger:
         """Return what the operation reads from what is committed."""
         if self._reading is None:
             return self._write_now(operation)
-        with self.database.translate_errors(), self._reading_turn, self._reading.begin():
-            return operation(self._reading)
+        with self.database.translate_errors(), self._reading_turn:
+            return self._reading.transact(operation)
 
     def states(self, keys: Iterable[str]) -> Mapping[str, State]:
         """Return the state of each of these keys that the ledger knows."""

@@ -14,12 +14,12 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from sqlalchemy import Connection, Engine, create_engine, event, text
+from sqlalchemy import Connection, Engine, Table, create_engine, event, text
 from sqlalchemy.exc import DatabaseError
 from sqlalchemy.pool import NullPool
 
 from pipeline.errors import LedgerDamaged, LedgerInUse, Unusable
-from pipeline.ledger.root_lock import keep_strays, touch
+from pipeline.ledger.root_lock import find_occupant, keep_strays, touch
 
 READONLY = "callsheet_readonly"
 """The option of a connection whose transactions take no lock before they write."""
@@ -76,6 +76,11 @@ class SqliteFile:
     def __str__(self) -> str:
         return str(self.path or "the scratch ledger")
 
+    @property
+    def is_remote(self) -> bool:
+        """Tell that a file is no server's."""
+        return False
+
     def connect(self, *, readonly: bool = False) -> Connection:
         """Open one connection."""
         wanted = _WANTED.set((self.path, readonly))
@@ -98,6 +103,10 @@ class SqliteFile:
 
     def claim(self, connection: Connection) -> None:
         """Do nothing: the root's lock keeps everybody else out of its file."""
+
+    def find_owner(self) -> str:
+        """Return which process works in the root that the file is in; empty where none does."""
+        return "" if self.path is None else find_occupant(self.path.parent.parent)
 
     @contextmanager
     def translate_errors(self) -> Iterator[None]:
@@ -128,6 +137,12 @@ def copy(path: Path, target: Path) -> None:
             copied.execute("PRAGMA journal_mode=DELETE")
             with asked.translate_errors():
                 _refuse_unless_ok(copied.execute("PRAGMA integrity_check(1)").fetchone()[0])
+
+
+def fold(path: Path) -> None:
+    """Make one file of a database, which can be read where nothing can be written."""
+    with SqliteFile(path).translate_errors(), closing(sqlite3.connect(path)) as raw:
+        raw.execute("PRAGMA journal_mode=DELETE")
 
 
 def allow_temporary(connection: Connection) -> None:
@@ -174,6 +189,15 @@ def broken_pages(connection: Connection) -> list[str]:
         return wrong
     orphans = connection.exec_driver_sql("PRAGMA foreign_key_check").all()
     return [f"{row[0]}, row {row[1]}: what it belongs to in {row[2]} is gone" for row in orphans]
+
+
+def count_on(connection: Connection, table: Table) -> None:
+    """Do nothing: a number is one more than the highest that is there."""
+
+
+def is_lost(connection: Connection) -> bool:  # noqa: ARG001 - of the dialects
+    """Tell that a file stays."""
+    return False
 
 
 def shadow(connection: Connection, name: str) -> None:

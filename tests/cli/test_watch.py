@@ -21,6 +21,7 @@ from tests.browser.page_checks import CLIPPED, VIEWS, accessibility_faults, show
 from tests.browser.serving import serving
 from tests.cli.conftest import SHOP_KEY
 from tests.cli.edits import ALL, write_shop
+from tests.postgresql import PlaceLedger
 from tests.processes import begin_callsheet
 from tests.sandboxes import Sandbox
 
@@ -154,8 +155,12 @@ def _decide(address: str, clip: dict[str, object]) -> None:
     assert 200 == answer.status_code, answer.text
 
 
-def test_only_what_changed_is_sent(shop: Path, sandbox: Sandbox) -> None:
-    """Of six clips the one that came is sent, and nothing to whoever has it already."""
+def test_only_what_changed_is_sent(shop: Path, sandbox: Sandbox, place_ledger: PlaceLedger) -> None:
+    """Of six clips the one that came is sent, and nothing to whoever has it already.
+
+    Wherever the ledger is: in the root, or on a server.
+    """
+    place_ledger(shop / "outputs")
     with (
         _watched(shop, sandbox) as (process, address),
         httpx.Client(trust_env=False, base_url=address.removesuffix("report/")) as client,

@@ -93,7 +93,7 @@ def _around_commits(reach: Reach) -> None:
             reach(f"after the commit of {name}")
         return results[:-1]
 
-    def write_now(self: Writer, operation: Operation[Any]) -> Any:
+    def write_now(self: Writer, operation: Operation[Any], **how: bool) -> Any:
         name = _named(operation)
 
         def watched(connection: Connection) -> Any:
@@ -101,7 +101,7 @@ def _around_commits(reach: Reach) -> None:
             reach(f"before the commit of {name}")
             return found
 
-        found = at_once(self, watched)
+        found = at_once(self, watched, **how)
         reach(f"after the commit of {name}")
         return found
 

@@ -1,4 +1,4 @@
-"""`ledger check`, `backup`, `restore`, `audit`: whether what was paid is known, a copy, a bill."""
+"""`ledger check`, `backup`, `restore`, `move`, `audit`: what is known of what was paid."""
 
 from __future__ import annotations
 
@@ -7,17 +7,22 @@ from typing import Annotated
 
 import typer
 
-from pipeline.api.ledger_copies import back_up_ledger, ledger_damage, restore_backup
-from pipeline.api.roots import root_here
+from pipeline.api.ledger_copies import (
+    back_up_ledger,
+    ledger_damage,
+    move_ledger_between,
+    restore_backup,
+)
+from pipeline.api.roots import ledger_here
 from pipeline.cli.console import print_text
-from pipeline.cli.options import Root, command_app
+from pipeline.cli.options import LedgerUrl, Root, command_app
 from pipeline.domain.states import Exit
 from pipeline.errors import LedgerDamaged
 
 app = command_app(
     "ledger",
-    "Check the ledger of an output root, copy it, put a copy in its place, or hold a bill against"
-    " it.",
+    "Check the ledger of an output root, copy it, put a copy in its place, move it, or hold a bill"
+    " against it.",
 )
 _REMEDY = (
     "What the ledger lacks may be in a backup: `callsheet ledger restore FILE` puts that in its"
@@ -27,15 +32,15 @@ _REMEDY = (
 
 
 @app.command(epilog="Example: callsheet ledger check --root outputs")
-def check(root: Root = None) -> None:
+def check(root: Root = None, ledger: LedgerUrl = None) -> None:
     """Tell whether the ledger holds together and every clip is there; exit 15 if not.
 
     Every clip is read. Nothing is written, and a run may go on meanwhile.
     """
-    root, found = root_here(root), 0
+    where, found = ledger_here(root, ledger), 0
     try:
         # Told as it is found: each clip is read, which takes its time.
-        for found, line in enumerate(ledger_damage(root), start=1):  # noqa: B007
+        for found, line in enumerate(ledger_damage(where), start=1):  # noqa: B007
             print_text(line)
     except LedgerDamaged as unreadable:
         print_text(str(unreadable))
@@ -43,41 +48,66 @@ def check(root: Root = None) -> None:
     if found:
         print_text(f"{found} found; nothing was changed. {_REMEDY}")
         raise typer.Exit(Exit.DAMAGED)
-    print_text(f"the ledger of {root} holds together, and every clip is as it was received")
+    print_text(f"the ledger of {where.root} holds together, and every clip is as it was received")
 
 
 @app.command(epilog="Example: callsheet ledger backup ledger-2026-03-01.db --root outputs")
 def backup(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="A file that is not there yet.")],
     root: Root = None,
+    ledger: LedgerUrl = None,
 ) -> None:
     """Copy the ledger to a new file, also while a run is at work.
 
     To go back to it: callsheet ledger restore FILE, while nothing runs.
     """
-    root = root_here(root)
-    back_up_ledger(root, file)
-    print_text(f"the ledger of {root} as it is now: {file}")
+    where = ledger_here(root, ledger)
+    back_up_ledger(where, file)
+    print_text(f"the ledger of {where.root} as it is now: {file}")
 
 
 @app.command(epilog="Example: callsheet ledger restore ledger-2026-03-01.db --root outputs")
 def restore(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="What `ledger backup` made.")],
     root: Root = None,
+    ledger: LedgerUrl = None,
 ) -> None:
     """Put a backup in the ledger's place, while nothing runs; the replaced ledger is kept.
 
     What the backup does not know is told, and the next run stops before it buys that again.
     """
-    root = root_here(root)
-    restored = restore_backup(root, file)
-    print_text(f"the ledger of {root} is {file} now")
+    where = ledger_here(root, ledger)
+    restored = restore_backup(where, file)
+    print_text(f"the ledger of {where.root} is {file} now")
     if restored.kept is not None:
         print_text(f"the one that was there: {restored.kept}")
     for line in restored.lost:
         print_text(f"still lost: {line}")
     if restored.lost:
         print_text("the next `callsheet run` names the ways on")
+
+
+_END = "A root, or the URL of a server: postgresql://USER@HOST/DATABASE."
+
+
+@app.command(epilog="Example: callsheet ledger move outputs postgresql://studio@db.example/clips")
+def move(
+    source: Annotated[str, typer.Argument(metavar="SOURCE", help=f"Where it is. {_END}")],
+    target: Annotated[str, typer.Argument(metavar="TARGET", help=f"Where it is to be. {_END}")],
+) -> None:
+    """Move a ledger from a root to a server, back, or to another server, while nothing runs.
+
+    Every table is counted and digested after the copy. Only then the source is retired: nothing is
+    bought by it any more. Killed at any instant, type it again: it comes to its end.
+    """
+    moved = move_ledger_between(source, target)
+    if moved.rows:
+        print_text(f"{moved.rows:,} rows of {moved.tables} tables copied, and read again")
+    print_text(f"the ledger of {source} is at {target} now")
+    if moved.kept is not None:
+        print_text(f"what was in the root: {moved.kept}")
+    if "://" in source and "://" in target:
+        print_text(f"a root that has it at {source}: say there once --ledger {target}")
 
 
 @app.command(
@@ -100,6 +130,7 @@ def audit(
         str, typer.Option("--account", help="Which account's, where the provider has several.")
     ] = "",
     root: Root = None,
+    ledger: LedgerUrl = None,
 ) -> None:
     """Hold a provider's bill against the ledger; exit 15 where they differ.
 
@@ -108,7 +139,8 @@ def audit(
     """
     from pipeline.api.bill_audit import audit_bill  # noqa: PLC0415 - slow to load, seldom needed
 
-    found = audit_bill(root_here(root), bill, columns, provider=provider, account=account)
+    where = ledger_here(root, ledger)
+    found = audit_bill(where, bill, columns, provider=provider, account=account)
     for line in found.lines():
         print_text(line)
     if found.differences:

@@ -28,6 +28,7 @@ from pipeline.cli.finding_text import findings_text
 from pipeline.cli.loss_text import print_loss
 from pipeline.cli.options import (
     CampaignOptions,
+    LedgerUrl,
     ListForm,
     Listing,
     MaybeManifest,
@@ -146,6 +147,7 @@ def pull(options: CampaignOptions, url: Where) -> None:
 def list_(
     manifest: MaybeManifest = None,
     root: Root = None,
+    ledger: LedgerUrl = None,
     rehearse: Rehearse = False,
     form: Listing = ListForm.TEXT,
 ) -> None:
@@ -154,7 +156,7 @@ def list_(
     A clip of no purchase was put there by somebody, or its ledger is lost: `store adopt` takes it
     in, `store gc` deletes it. Nothing is written, and a run may go on meanwhile.
     """
-    place = store_place(manifest, root, rehearse=rehearse)
+    place = store_place(manifest, root, ledger=ledger, rehearse=rehearse)
     entries = list_store(place)
     for entry in entries:
         print_text(_entry_text(entry) if form is ListForm.TEXT else json.dumps(_plain(entry)))
@@ -172,6 +174,7 @@ def gc(
     work: WorkOptions,
     manifest: MaybeManifest = None,
     root: Root = None,
+    ledger: LedgerUrl = None,
     rehearse: Rehearse = False,
     yes: Yes = False,
 ) -> None:
@@ -181,7 +184,7 @@ def gc(
     project knows, whatever state the file is in; of branches that are not checked out nothing is
     known. Where the ledger has lost purchases nothing is deleted: exit 12.
     """
-    place = store_place(manifest, root, rehearse=rehearse)
+    place = store_place(manifest, root, ledger=ledger, rehearse=rehearse)
     entries = find_garbage(place)
     if not entries:
         print_text(f"every clip in the store of {place.root} was paid for: nothing to delete")
