@@ -310,10 +310,9 @@ class Fallback:
         self._notify()
         return first
 
-    def begin(self, name: str) -> None:
-        """Hear that a lane works on something."""
-        if name in self._lanes:
-            self._at_work.add(name)
+    def wake(self) -> None:
+        """Hear that there is something new, which any lane may work on."""
+        self._at_work.update(self._lanes)
 
     def rest(self, name: str) -> None:
         """Hear that a lane works on nothing."""

@@ -89,7 +89,7 @@ class LaneWorker:
                 await self._buy(group)
                 self._looks_no_more = True
                 self._rest_if_idle()
-                context.shards.note_look(name)
+                context.shards.note_end(name)
         if context.settle_only:
             return
         # Jobs that nobody has begun are in no worker's hands: the ledger holds them all at once.
@@ -143,12 +143,22 @@ class LaneWorker:
             # What one account cannot make any more another of the provider's may.
             returns = lanes.several and self._running > 0
             opens = context.prices.may_open(self._name)
+            waits = returns or opens or context.fallback.may_bring(self._name)
             if not opens:
-                context.shards.note_look(self._name, seen)
-            brings = context.fallback.may_bring(self._name) or context.shards.is_open
-            if not (returns or opens or brings):
+                context.shards.note_look(self._name, *((seen,) if waits else ()))
+            if waits:
+                await context.changes.next()
+            elif context.shards.is_open:
+                await self._rest_until_more()
+            else:
                 return
-            await context.changes.next()
+
+    async def _rest_until_more(self) -> None:
+        """Wait for the next shard: whatever else changes brings nothing to this lane."""
+        self._looks_no_more = True
+        self._rest_if_idle()
+        await self._context.shards.next()
+        self._looks_no_more = False
 
     async def _start_planned(self, group: asyncio.TaskGroup) -> None:
         context, name = self._context, self._name
@@ -186,7 +196,6 @@ class LaneWorker:
         leave: Callable[[], None],
     ) -> None:
         self._running += 1
-        self._context.fallback.begin(self._name)
         active = ActiveJob(job=job, context=self._context, queue=queue)
         # Whatever becomes of the task, and also if it is cancelled before it has begun.
         group.create_task(self._run(active)).add_done_callback(lambda _: leave())

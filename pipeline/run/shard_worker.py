@@ -23,6 +23,7 @@ class ShardWorker:
 
     async def run_shard(self, ref: ShardRef) -> ShardReport:
         """Have a shard in sight until there is nothing more to do with it."""
+        self._context.fallback.wake()
         # Who gives up waiting takes nobody's report away.
         return await asyncio.shield(self._context.shards.add(ref))
 

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Iterable
+from collections.abc import Coroutine, Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pipeline.engine.dispatch import ShardRef, ShardReport
 
@@ -33,8 +33,10 @@ class ShardsInSight:
     def __init__(self, lanes: Iterable[str], changes: ChangeSignal) -> None:
         self._changes = changes
         self._looked_at: dict[str, float] = dict.fromkeys(lanes, -1)
-        """Of how many changes each lane's last look at all in sight knows; infinite at its end."""
+        """Of how many changes each lane's last look at all in sight knows."""
+        self._ended: set[str] = set()
         self._shards: dict[ShardRef, _Shard] = {}
+        self._news = asyncio.Event()
         self.is_open = True
         """Whether more may come in sight."""
 
@@ -56,14 +58,25 @@ class ShardsInSight:
             return self._shards[ref].report
         shard = _Shard(asyncio.get_running_loop().create_future())
         self._shards[ref] = shard
-        self._changes.notify()
+        self._looked_at |= dict.fromkeys(self._looked_at.keys() - self._ended, -1)
+        self._tell_news()
         self._report()
         return shard.report
 
     def close(self) -> None:
         """Hear that no shard comes any more."""
         self.is_open = False
+        self._tell_news()
+
+    def next(self) -> Coroutine[Any, Any, Any]:
+        """Return what to await until another shard is in sight, or none comes any more."""
+        return self._news.wait()
+
+    def _tell_news(self) -> None:
         self._changes.notify()
+        # As `ChangeSignal.notify`: who waits holds this event.
+        self._news.set()
+        self._news = asyncio.Event()
 
     def begin(self, position: int) -> None:
         """Count an item as in hand."""
@@ -78,9 +91,17 @@ class ShardsInSight:
         self._report()
 
     def note_look(self, lane: str, changes: float = math.inf) -> None:
-        """Hear that a lane has begun all that it may, as of so many changes, or for good."""
+        """Hear that a lane has begun all that it may, as of so many changes.
+
+        Without a number, no change brings it more: only another shard does.
+        """
         self._looked_at[lane] = changes
         self._report()
+
+    def note_end(self, lane: str) -> None:
+        """Hear that a lane begins nothing more."""
+        self._ended.add(lane)
+        self.note_look(lane)
 
     def _at(self, position: int) -> list[_Shard]:
         return [own for ref, own in self._shards.items() if ref.first <= position <= ref.last]
@@ -89,7 +110,7 @@ class ShardsInSight:
         """Report what has ended, if each lane has looked through all in sight."""
         if any(looked < self._changes.count for looked in self._looked_at.values()):
             return
-        closed = all(math.isinf(looked) for looked in self._looked_at.values())
+        closed = self._ended == self._looked_at.keys()
         for ref, shard in list(self._shards.items()):
             if not shard.in_hand:
                 del self._shards[ref]

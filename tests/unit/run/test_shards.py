@@ -120,8 +120,14 @@ async def test_a_shard_has_ended_once_each_lane_has_looked_and_none_has_any_in_h
     shards.leave(10)
     assert not second.done()
     shards.note_look("one")
-    shards.note_look("other")
-    assert ShardReport(begun=1, closed=True) == second.result()
+    shards.note_end("other")
+    assert ShardReport(begun=1) == second.result()
+
+    third = shards.add(ShardRef(1, 20, 29))
+    assert not third.done()
+    shards.note_end("one")
+    assert ShardReport(begun=0, closed=True) == third.result()
+    assert shards.add(ShardRef(1, 30, 39)).done()
 
 
 async def test_after_the_last_shard_the_whole_plan_is_in_sight() -> None:
