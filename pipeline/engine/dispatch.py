@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from pipeline.errors import Unusable
 
@@ -81,6 +81,10 @@ class Engine(Protocol):
 
     async def next_done(self) -> tuple[ShardRef, ShardReport | LostWorker]:
         """Wait for the next shard that has ended; raise what ends the run."""
+        ...
+
+    def steer(self, name: str, *words: Any) -> None:
+        """Have all workers do what a person commands, unless they share what it changes here."""
         ...
 
     async def stop(self, *, hard: bool) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Protocol
+from typing import Any, Protocol
 
 from pipeline.engine.dispatch import ShardRef, ShardReport
 
@@ -63,6 +63,9 @@ class LocalEngine:
                     return ref, shard.result()
             waiting = [*self._shards, *(() if work.done() else (work,))]
             await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+
+    def steer(self, name: str, *words: Any) -> None:
+        """Do nothing: the worker's lanes are the run's own, which are steered already."""
 
     async def stop(self, *, hard: bool) -> None:
         """End the worker: once what it has in hand has ended, or, if `hard`, at once."""

@@ -7,6 +7,7 @@ from collections import Counter, deque
 from collections.abc import Iterator
 from dataclasses import replace
 from random import Random
+from typing import Any
 
 import pytest
 
@@ -56,6 +57,9 @@ class Machines:
     def report(self, ref: ShardRef) -> ShardReport:
         """Return what is told of a shard that has ended."""
         return ShardReport(begun=ref.items)
+
+    def steer(self, name: str, *words: Any) -> None:
+        """Nobody steers these."""
 
     async def stop(self, *, hard: bool) -> None:
         """Note how it was stopped."""
