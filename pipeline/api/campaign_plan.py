@@ -17,8 +17,9 @@ from pipeline.api.campaign_request import CampaignRequest
 from pipeline.api.decision_file import keep_approved, load_decisions, unapproved_outputs
 from pipeline.api.input_digests import plan_inputs
 from pipeline.api.loaded_campaign import LoadedCampaign
-from pipeline.api.lock_file import memory_of, with_other_locks
+from pipeline.api.lock_file import memory_beside, memory_of, with_other_locks
 from pipeline.api.places import loop_rule, read_places
+from pipeline.collector import collector_paused
 from pipeline.domain import EMPTY, PricedItem, Record
 from pipeline.domain.changes import ItemChange
 from pipeline.domain.item import place_of, take_of
@@ -204,12 +205,13 @@ def find_loss(request: CampaignRequest, campaign: str) -> Loss | None:
 
 def loss_of(ledger: Ledger, request: CampaignRequest, campaign: str) -> Loss | None:
     """Return what a ledger has lost of a campaign, but for what lock files remember."""
-    memory = memory_of(request, campaign)
-    loss = ledger.find_loss(campaign, memory)
-    if loss is not None and loss.clips:
-        # Clips of the project's other campaigns may have come with its own.
-        return ledger.find_loss(campaign, with_other_locks(memory, request))
-    return loss
+    loss = ledger.find_loss(campaign)
+    if loss is None or not loss.clips:
+        return loss
+    # Only clips that no purchase knows may be what a lock file remembers; those of the project's
+    # other campaigns may have come with its own.
+    memory = with_other_locks(memory_of(request, campaign), request)
+    return ledger.find_loss(campaign, memory)
 
 
 def dry_run_summary(
@@ -247,6 +249,7 @@ def dry_run(
         yield sync_campaign(campaign, ledger, files=files, dry=True, keeps=keeps), ledger
 
 
+@collector_paused()
 def sync_campaign(
     campaign: LoadedCampaign,
     ledger: Ledger,
@@ -259,17 +262,20 @@ def sync_campaign(
 ) -> PlanSummary:
     """Write the campaign's plan into a ledger, and return what it comes to.
 
-    Where nothing that it is made from has changed it is not made again, if it `keeps` what stands.
+    Where nothing that it is made from has changed it is not made again, if it `keeps` what stands;
+    under a selection that is so on a dry ledger alone, to which it is not written.
 
     `files` says whether output paths are looked at; a `dry` plan makes no fitted frames.
     Failures of the `retried` causes count among what is to be made. With a run `under_way` only
     what is left of the rounds of takes that were begun is wanted (`sync_plan`).
     """
     home, name = campaign.request.home, campaign.name
-    memory = memory_of(campaign.request, name)
     quotes = ledger.fresh_quotes(datetime.now(UTC))
     decisions = load_decisions(campaign.request, name)
     rule = loop_rule(campaign, decisions, retried=retried, begins=not under_way)
+    # Approvals, loops and `--locked` ask it for more than what the ledger lacks.
+    whole = bool(decisions.places or rule or campaign.request.locked)
+    memory = memory_beside(ledger, campaign.request, name, whole=whole)
     had = _last_takes(ledger, name, memory) if rule else EMPTY
     inspector = campaign.inspector(None if dry else home / ".callsheet" / "assets")
     # Before the plan: what was paid elsewhere counts against its limits, and may finish items.
@@ -287,7 +293,7 @@ def sync_campaign(
         return keep_approved(found, decisions, memory, ledger) if decisions.places else found
 
     inputs = None
-    if keeps and not under_way:
+    if keeps and not under_way and (dry or not campaign.request.selects):
         inputs = plan_inputs(
             campaign,
             inspector,
@@ -299,14 +305,15 @@ def sync_campaign(
     hides = unapproved_outputs(campaign.manifest, decisions)
     shared: dict[str, Any] = {"campaign": name, "hides": hides, "inputs": inputs}
     shared |= {"files": RealFiles(home) if files else None, "budget": campaign.manifest.budget}
-    summary = keep_plan(ledger, memory=memory, **shared) if inputs is not None else None
+    choice = campaign.purchase_filter
+    summary = keep_plan(ledger, choice=choice(), **shared) if inputs is not None else None
     if summary is None:
         campaign.reassignments.clear()
         summary = sync_plan(
             entries(last_takes=had),
             ledger,
             policy=campaign.manifest.policy,
-            choice=campaign.purchase_filter(),
+            choice=choice(),
             rounds=rule,
             under_way=under_way,
             **shared,

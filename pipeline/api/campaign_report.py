@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import errno
-import gc
 import os
 import shlex
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -23,6 +21,7 @@ from pipeline.api.report_files import ReportFiles, tables_of
 from pipeline.api.roots import RootChoice, knows, refuse_two_roots
 from pipeline.api.selection import matching_records
 from pipeline.api.sidecars import is_sidecar_due, write_sidecars
+from pipeline.collector import collector_paused
 from pipeline.domain import Record, RunRecord
 from pipeline.domain.acceptance import Each
 from pipeline.domain.forecast import CampaignForecast
@@ -232,7 +231,7 @@ def _write_all(
     """Write every file in one pass over the ledger; return the report."""
     campaign, due = reading.campaign, set[str]()
     folder = str(campaign.folder)
-    with _collector_paused(), ReportFiles(campaign) as files:
+    with collector_paused(), ReportFiles(campaign) as files:
         for record in _counting(records, tally):
             files.add(record)
             if is_sidecar_due(folder, record):
@@ -244,21 +243,6 @@ def _write_all(
         works = reading.ledger.records(campaign.name, works=True)
         write_sidecars(campaign, (record for record in works if record.address in due))
     return made
-
-
-@contextmanager
-def _collector_paused() -> Iterator[None]:
-    """Keep Python from looking for cycles: thousands of records are held, and have none.
-
-    Measured: to look through all of them again and again was a third of what reading them takes.
-    """
-    at_work = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if at_work:
-            gc.enable()
 
 
 def _counting(

@@ -274,9 +274,11 @@ def merge_decision_file(
     path = decisions_path(request, campaign)
     if theirs is not None and not theirs.is_file():
         raise usage(f"there is no {theirs}")
-    other = (
-        {} if theirs is None else _parse(read_beside(theirs, DECISIONS_FORMAT.slug), theirs, None)
-    )
+    text = "" if theirs is None else read_beside(theirs, DECISIONS_FORMAT.slug)
+    if text.lstrip().startswith("{"):
+        hint = f"to take it in: {request.command('review')} --import {theirs}"
+        raise usage(f"{theirs} is no decisions file: a page exported it", hint)
+    other = {} if theirs is None else _parse(text, theirs, None)
     before: set[str] = set()
     merged: dict[str, tuple[TakeDecision, ...]] = {}
 

@@ -47,12 +47,12 @@ def plan_inputs(
     """Return what the whole plan of a campaign is made from; None where that cannot be compared.
 
     `log` is what looks at its pictures, also for `plan_rows`, which plans some rows alone. Not
-    compared are: a selection, decisions (which take an approval keeps follows from the ledger as
+    compared are: decisions (which take an approval keeps follows from the ledger as
     well, and from what was lost of it), loops of takes, takes of the lock file, clips whose takes
     it has moved, and providers from other packages.
     """
     request, manifest = campaign.request, campaign.manifest
-    unlike = request.selects or request.provider or request.locked or campaign.left_out
+    unlike = request.provider or request.locked or campaign.left_out
     if unlike or has_decisions or manifest.budget.accepts or memory.moved or PLUGIN_RATES:
         return None
     today = datetime.now(UTC).date()

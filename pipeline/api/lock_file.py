@@ -5,6 +5,7 @@ A rehearsal's lives in its root, like everything that a rehearsal leaves.
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -59,8 +60,19 @@ def memory_of(request: CampaignRequest, campaign: str) -> LockMemory:
     """Return what a campaign's lock file remembers, for its ledger."""
     lock = load_lock(request, campaign)
     # The whole store is listed only where a line asks what is in it.
-    here = frozenset(clip.stem for clip in Store(request.home).clips()) if lock else frozenset()
-    return remember(lock, here) if lock else NOTHING_REMEMBERED
+    return remember(lock, Store(request.home).digests()) if lock else NOTHING_REMEMBERED
+
+
+def memory_beside(
+    ledger: Ledger, request: CampaignRequest, campaign: str, *, whole: bool
+) -> LockMemory:
+    """Return what a campaign's lock file remembers and its ledger may lack, or the `whole`."""
+    if whole:
+        return memory_of(request, campaign)
+    text = read_beside(lock_path(request, campaign), LOCK_FORMAT.slug)
+    if ledger.is_lock_settled(campaign, _digest(text)):
+        return NOTHING_REMEMBERED
+    return memory_of(request, campaign)
 
 
 def locked_takes(request: CampaignRequest, campaign: str) -> dict[str, list[int]]:
@@ -96,15 +108,25 @@ def digests_named(folder: Path, endings: Collection[str]) -> frozenset[str]:
 def write_lock_file(ledger: Ledger, request: CampaignRequest, campaign: str) -> bool:
     """Write what the last run was asked for and is there; tell whether the file changed."""
     path = lock_path(request, campaign)
+    digest = _digest(read_beside(path, LOCK_FORMAT.slug))
+    if ledger.is_lock_settled(campaign, digest, whole=True):
+        return False
     made = list(ledger.locked_clips(campaign))
+    updated: Lock = {}
+    written = ""
 
     def change(text: str) -> str:
+        nonlocal updated, written
         lock = _parse(text, path, request)
         updated = update_lock(lock, made)
         # A text that stays the same is not written, so that a read-only checkout will do.
-        return write_lock(updated) if updated != lock else text
+        written = write_lock(updated) if updated != lock else text
+        return written
 
-    return change_file(path, change)
+    changed = change_file(path, change)
+    every = frozenset(clip.sha256 for clip in updated.values())
+    ledger.record_lock(campaign, _digest(written), remember(updated, every))
+    return changed
 
 
 def prune_lock_file(request: CampaignRequest, campaign: str, planned: Iterator[str]) -> ChangedLock:
@@ -154,6 +176,10 @@ def _merge(path: Path, sides: Callable[[str], Sequence[Mapping[str, LockedClip]]
     change_file(path, change)
     moved = sorted(a for a, clip in merged.items() if before[clip.purchase] != a)
     return ChangedLock(path=path, clips=len(merged), moved=tuple(moved))
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
 
 
 def _require(path: Path) -> None:

@@ -15,6 +15,7 @@ from urllib.parse import quote
 from pipeline.api.decision_file import decisions_path
 from pipeline.api.loaded_campaign import LoadedCampaign
 from pipeline.domain import Manifest, Record, Table
+from pipeline.domain.records import RecordReference
 from pipeline.manifest.used_cells import used_columns
 from pipeline.plan.row_groups import row_groups
 from pipeline.report.formats import (
@@ -210,9 +211,18 @@ def page_source(campaign: LoadedCampaign, posters: Collection[str]) -> PageSourc
         row_groups={table.name: row_groups(table) for table in tables.values()},
         used=used,
         # From the page on, so that project and root may be moved together.
-        href=lambda path: quote(os.path.relpath(path, folder)),
+        href=lambda reference: quote(os.path.relpath(reference_path(campaign, reference), folder)),
         limit_usd=manifest.budget.limit_usd,
     )
+
+
+def reference_path(campaign: LoadedCampaign, reference: RecordReference) -> Path:
+    """Return where a reference picture is: as it was when it was used, wherever a run began.
+
+    Of what was never sent from here there is no copy: the file that was named.
+    """
+    kept = Store(campaign.request.home).asset(reference.sha256)
+    return kept if reference.sha256 and kept.is_file() else Path(reference.path)
 
 
 class Posters:

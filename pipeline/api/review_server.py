@@ -38,9 +38,10 @@ from pipeline.api.judgements import decide
 from pipeline.api.loaded_campaign import LoadedCampaign
 from pipeline.api.page_changes import PageChanges, Signature, signature_of
 from pipeline.api.places import CampaignReading
-from pipeline.api.report_files import Posters, folder_of, page_source
+from pipeline.api.report_files import Posters, folder_of, page_source, reference_path
 from pipeline.api.sidecars import is_laid_out
 from pipeline.domain import Record
+from pipeline.domain.records import RecordReference
 from pipeline.domain.review import Verdict, plain_decision
 from pipeline.errors import CallsheetError, InvalidInput, Unusable
 from pipeline.file_content import VIDEO_FORMATS, file_format
@@ -61,6 +62,7 @@ _FIELDS: Mapping[str, type] = MappingProxyType(
     | {"verdict": str, "reason": str, "note": str}
 )
 """What the page sends of a decision; who decides, and when, the server knows."""
+_VERDICTS = frozenset(Verdict) - {Verdict.REROLL}
 _CLIP = ("key", "sha256")
 _SAME = ("verdict", "reason", "note")
 """By these a decision that is sent again is the one that was saved."""
@@ -117,8 +119,14 @@ class ReviewPage:
 
     def show_page(self, _: Request) -> Response:
         """Return the page as the ledger has the campaign now."""
-        with self._looking:
-            report, records, source = self._look()
+        try:
+            with self._looking:
+                report, records, source = self._look()
+        except CallsheetError as fault:
+            why = (
+                f"The page cannot be shown: {_reason_of(fault)}\nLoad it again once this is mended."
+            )
+            return PlainTextResponse(why, 409, _FRESH)
         return HTMLResponse(to_html(report, records, source), headers=_FRESH)
 
     def show_changes(self, request: Request) -> Response:
@@ -186,9 +194,10 @@ class ReviewPage:
         with open_to_read(self.campaign, "review") as ledger:
             return page_decisions(CampaignReading(self.campaign, ledger).records())
 
-    def _address_of(self, reference: str) -> str:
-        name = hashlib.sha256(reference.encode()).hexdigest()
-        self._references[name] = reference
+    def _address_of(self, reference: RecordReference) -> str:
+        path = str(reference_path(self.campaign, reference))
+        name = hashlib.sha256(path.encode()).hexdigest()
+        self._references[name] = path
         return f"../references/{name}"
 
     def _serve_stored(self, record: Record) -> Record:
@@ -232,7 +241,8 @@ class ReviewPage:
             decision = {name: given[name] for name in _FIELDS}
         except (orjson.JSONDecodeError, TypeError, KeyError):
             return _json({"error": f"a decision is a JSON object of {', '.join(_FIELDS)}"}, 400)
-        if self.decide is None or any(type(decision[n]) is not kind for n, kind in _FIELDS.items()):
+        is_known = all(type(decision[n]) is kind for n, kind in _FIELDS.items())
+        if self.decide is None or not is_known or decision["verdict"] not in _VERDICTS:
             return _json({"error": "this is no decision that can be saved here"}, 400)
         async with self._writing:
             try:
@@ -401,7 +411,12 @@ class _PageServer(uvicorn.Server):
 
 def _reason_of(fault: CallsheetError) -> str:
     findings = fault.findings if isinstance(fault, InvalidInput) else ()
-    return "; ".join(finding.message for finding in findings) or str(fault)
+    # What stands in a file is told with its line.
+    told = (
+        f"{each.span.file}:{each.span.line}: {each.message}" if each.span.line else each.message
+        for each in findings
+    )
+    return "; ".join(told) or str(fault)
 
 
 def _file(path: Path, media_type: str | None) -> Response:

@@ -11,6 +11,7 @@ from pathlib import Path
 from pipeline.api.campaign_plan import plain_item
 from pipeline.cli.console import is_unread, print_text
 from pipeline.cli.options import ListForm
+from pipeline.collector import collector_paused
 from pipeline.domain import DEFAULT_MODEL, Record
 from pipeline.domain.money import exact_usd
 from pipeline.domain.review import Review
@@ -21,6 +22,7 @@ _MEASURED = 500
 """Items by which the columns are made wide enough; a longer text later moves only its own line."""
 
 
+@collector_paused()
 def print_items(records: Iterable[Record], folder: Path, form: ListForm) -> None:
     """Print items as they come, without holding them."""
     if form is ListForm.JSON:

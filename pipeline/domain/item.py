@@ -6,7 +6,7 @@ seconds.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from decimal import Decimal
 from enum import StrEnum
@@ -128,10 +128,10 @@ class Settings:
 
 def plain_settings(settings: Settings) -> dict[str, Any]:
     """Return settings as one flat map: those of all models, then those of the item's own."""
-    named = {
-        each.name: getattr(settings, each.name) for each in fields(settings) if each.name != "more"
-    }
-    return {**named, **settings.more}
+    return {**{name: getattr(settings, name) for name in _SETTINGS}, **settings.more}
+
+
+_SETTINGS = tuple(each.name for each in fields(Settings) if each.name != "more")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -209,7 +209,7 @@ class Key:
     digest: str
     parts: Mapping[str, str]
     # Not compared: what else would do, and what a person reads of it, makes no other work.
-    alternatives: tuple[Alternative, ...] = field(default=(), compare=False)
+    alternatives: Sequence[Alternative] = field(default=(), compare=False)
     """Where nothing was bought under the digest itself: what else will do, best first."""
     values: Mapping[str, Any] = field(default_factory=lambda: EMPTY, compare=False)
     """Each part as a person reads it, but for the prompt, which is the item's own text."""

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
 
 from pipeline.domain.item import DEFAULT_MODEL, EMPTY
 from pipeline.domain.loop_places import LoopTake
@@ -18,6 +18,16 @@ from pipeline.findings import Span
 
 IN_ROOT = "../"
 """How the path of a clip begins that is in the store alone: it leaves the campaign's folder."""
+
+
+class RecordReference(NamedTuple):
+    """A reference as the report shows it."""
+
+    path: str
+    """Of a picture on this disk, from the folder on in which it was planned; else empty."""
+    name: str
+    sha256: str = ""
+    """Of such a picture: the store may have a copy, as it was when it was used."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,8 +118,7 @@ class Record:
     """When the provider said that it had ended."""
     fetched_at: datetime | None = None
     """When its clip was in the store, verified; None also of what an earlier version fetched."""
-    references: tuple[tuple[str, str], ...] = ()
-    """Path and name of each reference; of one that is no picture on this disk no path."""
+    references: tuple[RecordReference, ...] = ()
     origin_shot: Span
     origin_row: Span | None = None
     passed_over: tuple[tuple[str, str], ...] = ()

@@ -25,7 +25,7 @@ from pipeline.ledger.root_identity import find_kind, kind_of
 from pipeline.ledger.root_lock import LEDGER, RootLock, explain, keep_replaced, prepare
 from pipeline.ledger.sql_schema import versions
 from pipeline.ledger.sqlite import SqliteFile, copy, fold
-from pipeline.ledger.table_copy import copy_tables, read_digests, require_same
+from pipeline.ledger.table_copy import CopyEnd, copy_tables, read_digests, require_same
 from pipeline.storage.fs import STATE_FOLDER, beside, sync, writing
 
 _RESTORED = f".{LEDGER}.restored"
@@ -94,7 +94,7 @@ def _replace_schema(database: PostgresqlSchema, backup: Path, *, now: datetime) 
                 migrate(reading)
             with reading.begin(), connection.begin():
                 kept = database.set_aside(connection, now)
-                digests = copy_tables(reading, connection, database)
+                digests = copy_tables(CopyEnd(source, reading), CopyEnd(database, connection))
                 connection.execute(insert(versions).values(version=VERSION))
                 require_same(database, digests, read_digests(connection))
     return kept
@@ -114,7 +114,7 @@ def _copy_server(database: LedgerDatabase, file: Path) -> None:
                 raise Unusable(
                     f"{database}: it is of an earlier version: a run brings it up to date"
                 )
-            digests = copy_tables(source, connection, copied)
+            digests = copy_tables(CopyEnd(database, source), CopyEnd(copied, connection))
             connection.execute(insert(versions).values(version=VERSION))
         with connection.begin():
             require_same(copied, digests, read_digests(connection))

@@ -2,13 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
+from functools import partial
+from itertools import islice
 
-from sqlalchemy import ColumnElement, Connection, and_, case, func, literal, null, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    and_,
+    bindparam,
+    case,
+    func,
+    literal,
+    null,
+    select,
+    update,
+)
 
+from pipeline.domain import Record
 from pipeline.domain.states import REPLANNED, State
+from pipeline.ledger import record_pages
 from pipeline.ledger.connection import upsert
+from pipeline.ledger.fast_sql import execute_many
 from pipeline.ledger.sql_schema import items, jobs
+
+_AT_ONCE = 1000
 
 
 def share_jobs(
@@ -44,6 +62,31 @@ def share_jobs(
     )
 
 
+def choose_items(
+    connection: Connection,
+    *,
+    campaign: str,
+    campaign_id: int,
+    generation: int,
+    wanted: Callable[[Record], bool],
+) -> None:
+    """Select of a campaign's plan only what is wanted; the rest stays as it is.
+
+    A shared job is bought if any of its items is selected, as the first of those wants it.
+    """
+    here = and_(items.c.campaign_id == campaign_id, items.c.generation == generation)
+    connection.execute(update(items).where(here).values(selected=0))
+    pages = partial(record_pages.page, connection, campaign=campaign, selected=False)
+    every = record_pages.iter_pages(lambda after: pages(after=after), before=-1)
+    chosen = ({"b_campaign": campaign_id, "b_address": e.address} for e in every if wanted(e))
+    while some := list(islice(chosen, _AT_ONCE)):
+        execute_many(connection, _CHOOSE, some)
+    share_jobs(connection, campaign_id=campaign_id, generation=generation)
+    # Only where a key is shared can the choice have made another item the first.
+    shared = select(items.c.key).where(here, items.c.shared_with.is_not(None))
+    lead_jobs(connection, and_(here, items.c.key.in_(shared)))
+
+
 def lead_jobs(connection: Connection, these: ColumnElement[bool]) -> None:
     """Plan the job of each key among these items for the first one of the key."""
     leaders = (
@@ -62,3 +105,12 @@ def lead_jobs(connection: Connection, these: ColumnElement[bool]) -> None:
             where=jobs.c.state.in_(REPLANNED),
         )
     )
+
+
+_CHOOSE = (
+    update(items)
+    .where(
+        items.c.campaign_id == bindparam("b_campaign"), items.c.address == bindparam("b_address")
+    )
+    .values(selected=1)
+)

@@ -131,18 +131,20 @@ def url_fault(url: str) -> UrlFault | None:
         secret, _ = address.password, address.port
     except ValueError:
         # What the parser says of it quotes it, and part of it may be a password.
-        return UrlFault("bad-value", "this is no URL of a ledger", shape)
+        return UrlFault(slug="bad-value", message="this is no URL of a ledger", hint=shape)
     if secret is not None or query.keys() & _PASSWORDS:
         return UrlFault(
-            "password-in-url",
-            "the ledger's URL has a password in it, where everybody can read it",
-            "take it out: put it into the file that PGPASSFILE names (~/.pgpass), or name a"
+            slug="password-in-url",
+            message="the ledger's URL has a password in it, where everybody can read it",
+            hint="take it out: put it into the file that PGPASSFILE names (~/.pgpass), or name a"
             " service by PGSERVICE",
         )
     if address.scheme not in _SCHEMES:
-        return UrlFault("bad-value", "this is no URL of a PostgreSQL ledger", shape)
+        said = "this is no URL of a PostgreSQL ledger"
+        return UrlFault(slug="bad-value", message=said, hint=shape)
     schema = query.get("schema")
     if schema is not None and not _SCHEMA.fullmatch(schema):
         hint = "small letters, digits and _, 40 at most"
-        return UrlFault("bad-value", f"{schema!r} is no name of a schema", hint)
+        said = f"{schema!r} is no name of a schema"
+        return UrlFault(slug="bad-value", message=said, hint=hint)
     return None

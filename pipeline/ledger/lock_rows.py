@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
+import hashlib
 from datetime import UTC, datetime
 from typing import Any
 
 import orjson
-from sqlalchemy import Connection, RowMapping, func, select
+from sqlalchemy import Connection, RowMapping, delete, func, insert, select
 
 from pipeline.domain import DEFAULT_MODEL
-from pipeline.domain.lock import LockedClip, read_locked
+from pipeline.domain.lock import LockedClip, LockMemory, read_locked
 from pipeline.domain.states import FINISHED, State
-from pipeline.ledger.paid_elsewhere import find_line
+from pipeline.ledger.paid_elsewhere import are_settled, find_line
 from pipeline.ledger.plan_totals import current
 from pipeline.ledger.purchases import PAID_ELSEWHERE, UNKNOWN
-from pipeline.ledger.sql_schema import clips, items, jobs, payloads, purchases, usd
+from pipeline.ledger.sql_schema import (
+    clips,
+    items,
+    jobs,
+    payloads,
+    purchases,
+    settled_locks,
+    usd,
+)
 
 _PAGE = 500
 _MEASURES = ("sha256", "extension", "bytes", "seconds", "width", "height", "fps")
@@ -51,6 +60,57 @@ def finished_page(
         query = query.where(items.c.selected == 1)
     rows = connection.execute(query).mappings().all()
     return [_clip(row) for row in rows], rows[-1]["position"] if len(rows) == _PAGE else None
+
+
+def digest_made(connection: Connection, *, campaign: str) -> str:
+    """Return a digest of all that `finished_page` tells of the selected items, in one pass."""
+    query = (
+        select(
+            # Its digest stands for the payload, and a purchase's line for what it asked for.
+            *(items.c[name] for name in ("address", "model", "payload_digest")),
+            *(jobs.c[name] for name in ("key", "state", "provider", "sha256", "purchase_id")),
+            *(purchases.c[name] for name in ("task", "model", "intent_at", "charge_source")),
+            _spent(),
+        )
+        .join_from(items, jobs, jobs.c.key == items.c.key)
+        .join(purchases, purchases.c.id == jobs.c.purchase_id)
+        .where(current(connection, campaign), items.c.selected == 1)
+        .where(jobs.c.state.in_(FINISHED))
+        .order_by(items.c.position)
+    )
+    found = hashlib.sha256()
+    for some in connection.execute(query).partitions(_PAGE):
+        found.update(repr([tuple(row) for row in some]).encode("utf-8", "surrogatepass"))
+    return found.hexdigest()
+
+
+def is_settled(
+    connection: Connection, *, campaign: str, text_sha256: str, whole: bool = False
+) -> bool:
+    """Tell whether every clip of a lock file with this text is a finished job's here.
+
+    If it is to be the `whole`, it was also written from all that is finished now.
+    """
+    query = select(settled_locks).where(settled_locks.c.campaign == campaign)
+    row = connection.execute(query).first()
+    if row is None or row.text_sha256 != text_sha256:
+        return False
+    return not whole or bool(row.made_sha256 == digest_made(connection, campaign=campaign))
+
+
+def record_written(
+    connection: Connection, *, campaign: str, text_sha256: str, remembered: LockMemory
+) -> None:
+    """Write that a lock file with this text was written, if it tells nothing more than is here.
+
+    `remembered` is what it holds. Nothing leads out of a finished job: it stays so.
+    """
+    connection.execute(delete(settled_locks).where(settled_locks.c.campaign == campaign))
+    if remembered.moved or not are_settled(connection, remembered.clips):
+        return
+    row = {"campaign": campaign, "text_sha256": text_sha256}
+    row["made_sha256"] = digest_made(connection, campaign=campaign)
+    connection.execute(insert(settled_locks).values(row))
 
 
 def own_parts_page(

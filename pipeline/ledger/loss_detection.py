@@ -28,6 +28,7 @@ from pipeline.ledger.root_lock import LEDGER, README
 from pipeline.ledger.sql_schema import campaigns, clips, losses, purchases, set_aside
 from pipeline.ledger.sqlite import SqliteFile
 from pipeline.ledger.standing_plan import forget_standing_plans
+from pipeline.storage.blobs import stored_entries
 from pipeline.storage.downloads import PartialDownload
 from pipeline.storage.fs import STATE_FOLDER
 
@@ -99,7 +100,8 @@ def read_traces(root: Path) -> Traces:
     """
     folder = root / STATE_FOLDER
     counters = read_counters(root)
-    named = (_CLIP.fullmatch(file.name) for file in sorted((folder / "store").glob("*/*")))
+    names = sorted(entry.name for entry in stored_entries(folder / _STORE))
+    named = map(_CLIP.fullmatch, names)
     return Traces(
         counters=counters,
         clips={found[1]: found[2] for found in named if found},

@@ -219,6 +219,16 @@ def _add_standing_plans(connection: Connection) -> None:
     connection.exec_driver_sql(_STANDING_PLANS)
 
 
+_SETTLED_LOCKS = """
+CREATE TABLE settled_locks (campaign TEXT NOT NULL, text_sha256 TEXT NOT NULL,
+  made_sha256 TEXT NOT NULL, PRIMARY KEY (campaign))
+"""
+
+
+def _add_settled_locks(connection: Connection) -> None:
+    connection.exec_driver_sql(_SETTLED_LOCKS)
+
+
 MIGRATIONS: tuple[Migration, ...] = (
     _add_selected,
     _ask_again_for_what_does_not_play,
@@ -239,6 +249,7 @@ MIGRATIONS: tuple[Migration, ...] = (
     _sum_up_places,
     _add_fetched_at,
     _add_standing_plans,
+    _add_settled_locks,
 )
 """What changed since version 1, in order; only ever appended to."""
 VERSION = 1 + len(MIGRATIONS)

@@ -43,7 +43,7 @@ from pipeline.ledger.root_identity import find_kind, identify, kind_of
 from pipeline.ledger.root_lock import LEDGER, RootLock, explain, keep_replaced, prepare
 from pipeline.ledger.sql_schema import METADATA, root_identity, versions
 from pipeline.ledger.sqlite import SqliteFile
-from pipeline.ledger.table_copy import Digests, copy_tables, read_digests, require_same
+from pipeline.ledger.table_copy import CopyEnd, Digests, copy_tables, read_digests, require_same
 from pipeline.storage.fs import STATE_FOLDER
 
 
@@ -227,15 +227,14 @@ def _copy(
     now: datetime,
 ) -> Digests:
     """Copy all rows in one transaction, in place of what an earlier try has left."""
-    with (
-        closing(source.database.connect(readonly=True)) as reading,
-        reading.begin(),
-        arriving.begin(),
-    ):
+    with source.database.translate_errors():
+        opened = source.database.connect(readonly=True)
+    with closing(opened) as reading, reading.begin(), arriving.begin():
         ledger_moves.drop(arriving, checkfirst=True)
         METADATA.drop_all(arriving)
         record_arrival(arriving, record, at=now)
-        return copy_tables(reading, arriving, target.database)
+        ends = CopyEnd(source.database, reading), CopyEnd(target.database, arriving)
+        return copy_tables(*ends)
 
 
 def _compare(target: LedgerEnd, digests: Digests) -> None:

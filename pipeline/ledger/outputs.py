@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any
@@ -10,7 +10,6 @@ from typing import Any
 from sqlalchemy import (
     Connection,
     MetaData,
-    RowMapping,
     bindparam,
     delete,
     func,
@@ -217,16 +216,24 @@ def views(
     """
     query = _VIEWS.where(current(connection, campaign), items.c.position > after).limit(limit)
     if landed:
+        if not has_clips(connection):
+            return []
         query = query.where(clips.c.sha256.is_not(None))
     if addresses:
         query = query.where(items.c.address.in_(addresses))
-    return [_view(campaign, row) for row in connection.execute(query).mappings()]
+    return [_view(campaign, row) for row in connection.execute(query)]
+
+
+def has_clips(connection: Connection) -> bool:
+    """Tell whether any job has its clip: if none has, nobody need look through all items."""
+    query = select(jobs.c.key).where(jobs.c.state.in_(FINISHED)).limit(1)
+    return connection.execute(query).first() is not None
 
 
 def _views_of(connection: Connection, *, campaign: str, key: str) -> list[View]:
     """Return the output paths in the campaign's plan of one key alone."""
     rows = execute(connection, _VIEWS_OF_KEY, {"b_campaign": campaign, "b_key": key}).fetchall()
-    return [_view(campaign, dict(zip(_VIEW_COLUMNS, row, strict=True))) for row in rows]
+    return [_view(campaign, row) for row in rows]
 
 
 def place(
@@ -377,29 +384,43 @@ def bought_clips(connection: Connection, *, digests: Sequence[str]) -> frozenset
     return frozenset(connection.scalars(select(clips.c.sha256).where(clips.c.sha256.in_(digests))))
 
 
-def _view(campaign: str, row: RowMapping | Mapping[str, Any]) -> View:
-    measured = {name: row[name] for name in Clip.__dataclass_fields__}
-    clip = Clip(**measured) if row["sha256"] else None
-    extension = clip.extension if clip else row["expected"]
-    path = f"{campaign}/{row['output'].replace(EXTENSION, extension)}"
+def _view(campaign: str, row: Sequence[Any]) -> View:
+    item_id, position, address, output, selected, shot, key, stale, expected, *known = row
+    sha256, extension, *measured, stood_at, placed, placed_signature, mode = known
+    clip = None
+    if sha256:
+        size, seconds, width, height, fps, signature = measured
+        clip = Clip(
+            sha256=sha256,
+            extension=extension,
+            bytes=size,
+            seconds=seconds,
+            width=width,
+            height=height,
+            fps=fps,
+            signature=signature,
+        )
+    path = f"{campaign}/{output.replace(EXTENSION, extension if clip else expected)}"
     # Its path may have changed, if only by the ending: what was put at the old one is no matter.
-    placed = row["path"] == path
+    stands = stood_at == path
     return View(
-        **{name: row[name] for name in ("position", "address")},
-        item_id=row["id"],
+        item_id=item_id,
+        position=position,
+        address=address,
         path=path,
         clip=clip,
-        placed=row["placed"] if placed else "",
-        signature=row["placed_signature"] if placed else "",
-        mode=row["mode"] if placed else None,
-        selected=bool(row["selected"]),
-        shot=row["shot"],
-        key=row["key"],
-        stale=bool(row["stale"]),
+        placed=placed if stands else "",
+        signature=placed_signature if stands else "",
+        mode=mode if stands else None,
+        selected=bool(selected),
+        shot=shot,
+        key=key,
+        stale=bool(stale),
     )
 
 
 _USER = campaigns.alias("user")
+# In the order in which `_view` reads them.
 _VIEWS = (
     select(
         items.c.id,
@@ -422,7 +443,6 @@ _VIEWS = (
     .outerjoin(outputs, (outputs.c.item_id == items.c.id) & (outputs.c.role == CLIP))
     .order_by(items.c.position)
 )
-_VIEW_COLUMNS = tuple(_VIEWS.selected_columns.keys())
 _VIEWS_OF_KEY = (
     _VIEWS.join(campaigns, campaigns.c.id == items.c.campaign_id)
     .where(campaigns.c.name == bindparam("b_campaign"), items.c.key == bindparam("b_key"))

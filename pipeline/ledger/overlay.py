@@ -7,7 +7,7 @@ other campaigns are taken in when an item asks for their key.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
@@ -82,9 +82,13 @@ def begin_draft(connection: Connection, *, campaign: str) -> None:
     for table in _DRAFTED:
         dialect(connection).shadow(connection, table.name)
     part_places.create(connection, checkfirst=False)
+    _take_in(connection, campaign=campaign, tables=_DRAFTED)
+
+
+def _take_in(connection: Connection, *, campaign: str, tables: Collection[Table]) -> None:
     values = {"campaign": campaign, "scope": campaign_scope(manifest_of(campaign))}
     unsettled = ", ".join(f"'{state.value}'" for state in UNSETTLED)
-    for table, where in _TAKE_IN:
+    for table, where in (each for each in _TAKE_IN if each[0] in tables):
         wanted = where.format(unsettled=unsettled)
         known = {name: value for name, value in values.items() if f":{name}" in wanted}
         _execute(
@@ -94,6 +98,15 @@ def begin_draft(connection: Connection, *, campaign: str) -> None:
             " ON CONFLICT DO NOTHING",
             known,
         )
+
+
+def begin_choice(connection: Connection, *, campaign: str) -> None:
+    """Shadow what a selection among the items of a plan changes; the rest is the ledger's own."""
+    end_draft(connection)
+    # Items refer to their campaign.
+    for table in (campaigns, items, jobs):
+        dialect(connection).shadow(connection, table.name)
+    _take_in(connection, campaign=campaign, tables=(campaigns, items, jobs))
 
 
 def make_part_places(connection: Connection) -> None:

@@ -114,6 +114,17 @@ def find_unsettled(connection: Connection, remembered: Sequence[RememberedClip])
     return found
 
 
+def are_settled(connection: Connection, remembered: Sequence[RememberedClip]) -> bool:
+    """Tell whether each clip is that of the finished job of its key, whatever the store has."""
+    for some in _batches(remembered):
+        query = select(jobs.c.key, jobs.c.state, jobs.c.sha256)
+        rows = connection.execute(query.where(jobs.c.key.in_([each.job_key for each in some])))
+        known = {row.key: row for row in rows}
+        if not all(_is_settled(each, known.get(each.job_key)) for each in some):
+            return False
+    return True
+
+
 def take_in(connection: Connection, *, campaign: str, unsettled: Iterable[Unsettled]) -> None:
     """Write what is remembered: the purchase and, where the clip is here, its job's end."""
     manifest = manifest_of(campaign)
@@ -143,6 +154,12 @@ def take_in(connection: Connection, *, campaign: str, unsettled: Iterable[Unsett
 
 def find_absent(connection: Connection, *, campaign: str) -> list[AbsentClip]:
     """Return the selected items that were paid for elsewhere and whose clip is not here."""
+    # Where nothing was paid, or nothing is to be made, nobody need look through all items.
+    unmade = select(jobs.c.key).where(jobs.c.state.in_(REPLANNED)).limit(1)
+    if not all(
+        connection.execute(each).first() for each in (unmade, select(purchases.c.id).limit(1))
+    ):
+        return []
     query = (
         select(items.c.address, items.c.key, items.c.stale, *_TOLD)
         .join_from(items, jobs, jobs.c.key == items.c.key)

@@ -188,6 +188,9 @@ _BOUGHT = ("spec", "sent_prompt", "parts", "settings")
 
 
 def _as_written(item: Item) -> str:
+    first = item.prompt[0] if item.prompt else ""
+    if len(item.prompt) == 1 and isinstance(first, str):
+        return first
     names = {(reference.role, reference.ordinal): reference.name for reference in item.references}
     return "".join(
         f"@{names.get((part.role, part.ordinal), part.role)}" if isinstance(part, Token) else part

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -10,14 +10,25 @@ from typing import Any
 import orjson
 from sqlalchemy import ColumnElement, Connection, Label, and_, case, func, select
 
-from pipeline.domain.states import FINISHED, UNSETTLED, State
+from pipeline.domain.states import FINISHED, UNBOUGHT, UNSETTLED, State
 from pipeline.ledger.budgets import sum_committed
 from pipeline.ledger.jobs import free_again
 from pipeline.ledger.lane_history import lane_history
-from pipeline.ledger.price_confirmations import PriceStanding, standings
+from pipeline.ledger.price_confirmations import (
+    PriceClass,
+    PriceStanding,
+    class_of,
+    seen_prices,
+)
 from pipeline.ledger.sql_schema import campaigns, fallbacks, items, jobs, payloads
 
 _SUMS = ("low_microusd", "expected_microusd", "high_microusd")
+_COUNTED = ("items", "unpriced", *_SUMS)
+_LINE = (
+    *("shot", "provider", "state", "cause"),
+    *("again", "shared", "changed", "earlier_rule", "stale", "selected"),
+)
+"""What items of one line have in common; the latter ones are flags."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,9 +89,10 @@ def plan_extent(connection: Connection, *, campaign: str) -> tuple[int, int] | N
 
 def totals(connection: Connection, *, campaign: str) -> PlanTotals:
     """Return what a campaign's latest plan comes to."""
-    prices = tuple(standings(connection, campaign=campaign))
+    groups = _groups(connection, campaign)
+    prices = tuple(_standings(connection, groups))
     return PlanTotals(
-        lines=lines(connection, campaign=campaign),
+        lines=_lines(groups),
         orphaned=tuple(orphans(connection, campaign=campaign)),
         left_behind=tuple(find_left_behind(connection, campaign=campaign)),
         committed_usd=sum_committed(connection, campaign=campaign),
@@ -101,12 +113,20 @@ def fallback_providers(connection: Connection, *, campaign: str) -> frozenset[st
     return frozenset(connection.scalars(query))
 
 
-def lines(connection: Connection, *, campaign: str) -> list[Line]:
-    """Return the plan by shot, provider and standing, in the order of their first items."""
-    standing = stands(connection, campaign)
+def standings(connection: Connection, *, campaign: str) -> list[PriceStanding]:
+    """Return how the prices of a campaign's items stand, in plan order."""
+    return _standings(connection, _groups(connection, campaign))
+
+
+def _groups(connection: Connection, campaign: str) -> list[dict[str, Any]]:
+    """Return the plan by shot, provider, standing and price, in the order of their first items.
+
+    The one pass over all items that sums anything up.
+    """
     group = (
         *(items.c.shot, jobs.c.provider, jobs.c.state, jobs.c.cause),
-        *(*standing, items.c.selected),
+        *(*stands(connection, campaign), items.c.selected),
+        *(items.c.model, items.c.mode, items.c.kind),
     )
     query = (
         select(
@@ -120,16 +140,42 @@ def lines(connection: Connection, *, campaign: str) -> list[Line]:
         .group_by(*group)
         .order_by(func.min(items.c.position))
     )
+    return [dict(row) for row in connection.execute(query).mappings()]
+
+
+def _lines(groups: Iterable[Mapping[str, Any]]) -> list[Line]:
+    """Return the plan by shot, provider and standing, in the order of their first items."""
+    found: dict[tuple[Any, ...], dict[str, int]] = {}
+    for group in groups:
+        sums = found.setdefault(tuple(group[name] for name in _LINE), dict.fromkeys(_COUNTED, 0))
+        for name in _COUNTED:
+            sums[name] += group[name]
     return [
         Line(
             **{
-                **row,
-                "state": State(row["state"]),
-                **{column.name: bool(row[column.name]) for column in standing},
-                "selected": bool(row["selected"]),
+                **dict(zip(_LINE, line, strict=True)),
+                **{name: bool(told) for name, told in zip(_LINE[4:], line[4:], strict=True)},
+                "state": State(line[2]),
+                **sums,
             }
         )
-        for row in connection.execute(query).mappings()
+        for line, sums in found.items()
+    ]
+
+
+def _standings(connection: Connection, groups: Iterable[Mapping[str, Any]]) -> list[PriceStanding]:
+    """Return how the prices of the plan's items stand, but for items that share another's."""
+    to_make: dict[PriceClass, int] = {}
+    for group in groups:
+        # Items that an earlier version planned name no price yet.
+        if group["mode"] and not group["shared"]:
+            unbought = group["items"] if group["state"] in UNBOUGHT and group["selected"] else 0
+            price_class = class_of(group)
+            to_make[price_class] = to_make.get(price_class, 0) + unbought
+    known = seen_prices(connection)
+    return [
+        PriceStanding(price_class=each, to_make=number, seen=known.get(each))
+        for each, number in to_make.items()
     ]
 
 

@@ -15,7 +15,6 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     and_,
-    bindparam,
     delete,
     select,
     update,
@@ -28,9 +27,9 @@ from pipeline.ledger import item_changes, loop_takes, plan_totals, record_pages
 from pipeline.ledger import outputs as placed
 from pipeline.ledger.budgets import campaign_scope, open_scope
 from pipeline.ledger.connection import LedgerDatabase, upsert
-from pipeline.ledger.fast_sql import Clashed, execute_many
+from pipeline.ledger.fast_sql import Clashed
 from pipeline.ledger.group_commit import Operation, Writer
-from pipeline.ledger.job_sharing import lead_jobs, share_jobs
+from pipeline.ledger.job_sharing import choose_items, lead_jobs, share_jobs
 from pipeline.ledger.loop_takes import FindUnwanted
 from pipeline.ledger.outputs import View
 from pipeline.ledger.overlay import (
@@ -99,6 +98,8 @@ class _Plan:
         row = connection.execute(select(campaigns).where(here)).one()
         self.campaign_id: int = row.id
         self.generation: int = row.generation
+        self.is_first = row.generation == 1
+        """Whether the campaign was never planned before."""
         self.changed = False
         """Whether it is another plan than the last one; told once it is finished."""
         self._new = 0  # items that no earlier plan had
@@ -156,25 +157,14 @@ class _Plan:
         self.changed = self.changed or left.known_to_last_plan
 
     def choose(self, wanted: Callable[[Record], bool]) -> None:
-        """Select only what is wanted; the rest stays as it is, in the plan and in the ledger.
-
-        A shared job is bought if any of its items is selected, as the first of those wants it.
-        """
-        self._connection.execute(update(items).where(self._current).values(selected=0))
-        pages = partial(record_pages.page, campaign=self._campaign, selected=False)
-        after: int | None = -1
-        while after is not None:
-            page, after = pages(self._connection, after=after)
-            rows = [
-                {"b_campaign": self.campaign_id, "b_address": each.address}
-                for each in page
-                if wanted(each)
-            ]
-            execute_many(self._connection, _CHOOSE, rows)
-        self._share()
-        # Only where a key is shared can the choice have made another item the first.
-        shared = select(items.c.key).where(self._current, items.c.shared_with.is_not(None))
-        lead_jobs(self._connection, and_(self._current, items.c.key.in_(shared)))
+        """Select only what is wanted; the rest stays as it is, in the plan and in the ledger."""
+        choose_items(
+            self._connection,
+            campaign=self._campaign,
+            campaign_id=self.campaign_id,
+            generation=self.generation,
+            wanted=wanted,
+        )
 
     def _share(self) -> None:
         share_jobs(self._connection, campaign_id=self.campaign_id, generation=self.generation)
@@ -201,7 +191,7 @@ class _Plan:
         ]
 
     def _items_at(self, addresses: Sequence[str]) -> dict[str, Any]:
-        if self.generation == 1:
+        if self.is_first:
             return {}
         query = select(items).where(
             items.c.campaign_id == self.campaign_id, items.c.address.in_(addresses)
@@ -354,6 +344,9 @@ class PlanDraft:
 
     def iter_changes(self) -> Iterator[ItemChange]:
         """Yield the items that are made as other work, or laid out anew, by address."""
+        # A first plan makes nothing anew; only clips of other campaigns can be laid out by it.
+        if self._plan.is_first and not self._draft(placed.has_clips):
+            return iter(())
         reading = partial(item_changes.page, campaign=self._campaign, only_changes=True)
         return record_pages.iter_pages(
             lambda after: self._draft(partial(reading, after=after)), before=""
@@ -444,12 +437,3 @@ def publish(
     record_standing_plan(connection, campaign=campaign, plan=standing)
     for sha256, signature in signatures.items():
         placed.sign(connection, sha256=sha256, signature=signature)
-
-
-_CHOOSE = (
-    update(items)
-    .where(
-        items.c.campaign_id == bindparam("b_campaign"), items.c.address == bindparam("b_address")
-    )
-    .values(selected=1)
-)

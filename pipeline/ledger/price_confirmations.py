@@ -11,13 +11,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import ROUND_CEILING, Decimal
+from typing import Any
 
-from sqlalchemy import Connection, RowMapping, case, func, select
+from sqlalchemy import Connection, RowMapping, select
 
 from pipeline.domain import DEFAULT_MODEL
-from pipeline.domain.states import UNBOUGHT
 from pipeline.ledger.connection import upsert
-from pipeline.ledger.sql_schema import campaigns, items, jobs, price_confirmations
+from pipeline.ledger.sql_schema import price_confirmations
 
 CHARGE, CREDITS, BALANCE, UNTOLD = "charge", "credits", "balance", "untold"
 """What confirmed a price: the charge that was told, the credits, the account's balance, nothing."""
@@ -118,37 +118,7 @@ class PriceStanding:
     seen: SeenPrice | None
 
 
-def standings(connection: Connection, *, campaign: str) -> list[PriceStanding]:
-    """Return how the prices of a campaign's items stand, in plan order."""
-    unbought = jobs.c.state.in_(UNBOUGHT)
-    query = (
-        select(
-            jobs.c.provider,
-            *(items.c[name] for name in ("model", "mode", "kind")),
-            func.sum(case((unbought, items.c.selected), else_=0)).label("to_make"),
-        )
-        .join_from(items, jobs, jobs.c.key == items.c.key)
-        .join(campaigns, campaigns.c.id == items.c.campaign_id)
-        .where(
-            campaigns.c.name == campaign,
-            campaigns.c.generation == items.c.generation,
-            items.c.shared_with.is_(None),
-            # Items that an earlier version planned name no price yet.
-            items.c.mode != "",
-        )
-        .group_by(jobs.c.provider, items.c.model, items.c.mode, items.c.kind)
-        .order_by(func.min(items.c.position))
-    )
-    known = seen_prices(connection)
-    found = []
-    for row in connection.execute(query).mappings():
-        price_class = class_of(row)
-        seen = known.get(price_class)
-        found.append(PriceStanding(price_class=price_class, to_make=row["to_make"], seen=seen))
-    return found
-
-
-def class_of(row: RowMapping | Mapping[str, str]) -> PriceClass:
+def class_of(row: RowMapping | Mapping[str, Any]) -> PriceClass:
     """Return the price class that a row names."""
     return PriceClass(**{name: row[name] for name in _CLASS})
 

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Select, select
 
 from pipeline.domain import DEFAULT_MODEL, EMPTY, Record
 from pipeline.domain.loop_places import LoopTake
-from pipeline.domain.records import IN_ROOT
+from pipeline.domain.records import IN_ROOT, RecordReference
 from pipeline.domain.review import Review, TakeDecision, review_of
 from pipeline.domain.states import REPLANNED, UNBOUGHT, State, status_of
 from pipeline.findings import Span
@@ -265,11 +265,13 @@ def _try(paid: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     }
 
 
-def _reference(asset: Mapping[str, Any]) -> tuple[str, str]:
+def _reference(asset: Mapping[str, Any]) -> RecordReference:
     name = str(asset.get("made_from") or asset["source"])
     is_picture = asset["local"] and asset["media_type"] == "image"
     # Of an address all is its name: it tells what was meant, and nothing is loaded from it.
-    return (asset["source"], name.rpartition("/")[2]) if is_picture else ("", name)
+    if not is_picture:
+        return RecordReference("", name)
+    return RecordReference(asset["source"], name.rpartition("/")[2], asset["digest"])
 
 
 def _time(unix: float | None) -> datetime | None:

@@ -73,7 +73,6 @@ from pipeline.ledger.price_confirmations import (
     SeenPrice,
     record_price,
     seen_prices,
-    standings,
 )
 from pipeline.ledger.purchases import Word
 from pipeline.ledger.record_pages import iter_pages
@@ -310,7 +309,8 @@ class Ledger:
 
     def standing_plan(self, campaign: str) -> StandingPlanAccess:
         """Return the way to the campaign's plan as it stands, which need not be made again."""
-        return StandingPlanAccess(campaign, self._read, self._write_now, dry=self._dry)
+        access = self._read, self._write_now
+        return StandingPlanAccess(campaign, *access, memory=self._memory, dry=self._dry)
 
     def _write_now(self, operation: Operation[T]) -> T:
         """Run the operation in a transaction of its own; return once it is on disk."""
@@ -387,7 +387,7 @@ class Ledger:
 
     def prices(self, campaign: str) -> list[PriceStanding]:
         """Return how the prices of the campaign's items stand."""
-        return self._read(partial(standings, campaign=campaign))
+        return self._read(partial(plan_totals.standings, campaign=campaign))
 
     def committed_usd(self, campaign: str) -> Decimal:
         """Return what is charged, reserved and possible over a campaign's life."""
@@ -418,10 +418,7 @@ class Ledger:
         return self._read(partial(jobs.sent_jobs, campaign=campaign, address=address))
 
     def record_words(self, words: Sequence[Word], *, at: float) -> None:
-        """Write what a person says of many purchases, all of it or nothing.
-
-        Clashed, with the task, where a task is another purchase's.
-        """
+        """Write what a person says of purchases, all or nothing; Clashed if a task is another's."""
         self._write_now(partial(purchases.record_words, words=words, at=at))
 
     def paid_tasks(self) -> list[PaidTask]:
@@ -512,6 +509,16 @@ class Ledger:
         pages = partial(lock_rows.finished_page, campaign=campaign, selected=selected)
         return iter_pages(lambda after: self._read(partial(pages, after=after)), before=-1)
 
+    def is_lock_settled(self, campaign: str, text_sha256: str, *, whole: bool = False) -> bool:
+        """Tell whether a lock file with this text tells nothing new (`lock_rows.is_settled`)."""
+        asked = partial(lock_rows.is_settled, campaign=campaign, text_sha256=text_sha256)
+        return self._read(partial(asked, whole=whole))
+
+    def record_lock(self, campaign: str, text_sha256: str, remembered: LockMemory) -> None:
+        """Write that the lock file has this text, if it tells nothing more than is here."""
+        writing = partial(lock_rows.record_written, campaign=campaign, remembered=remembered)
+        self._write_now(partial(writing, text_sha256=text_sha256))
+
     def own_parts(self, campaign: str) -> Iterator[tuple[str, str, Mapping[str, str]]]:
         """Return address, key and key parts of the selected items of the plan."""
         pages = partial(lock_rows.own_parts_page, campaign=campaign)
@@ -542,10 +549,7 @@ class Ledger:
         return self._read(contradictions.finished_jobs)
 
     def find_loss(self, campaign: str, memory: LockMemory = NOTHING_REMEMBERED) -> Loss | None:
-        """Return what the ledger has lost of a campaign, None if nothing is known to be lost.
-
-        What is in `memory` is not lost.
-        """
+        """Return what the ledger, and `memory`, have lost of a campaign; None if nothing is."""
         finding = partial(loss_detection.find_loss, traces=self._traces(), memory=memory)
         return self._read(partial(finding, campaign=campaign))
 

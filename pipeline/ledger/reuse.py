@@ -35,7 +35,7 @@ class Wanted(Protocol):
         """Return its own key."""
 
     @property
-    def alternatives(self) -> tuple[Alternative, ...]:
+    def alternatives(self) -> Sequence[Alternative]:
         """Return other keys that will do, best first."""
 
 
@@ -146,7 +146,7 @@ class Reuse:
         }
 
 
-def _others(wanted: Wanted, last: Any) -> tuple[Alternative, ...]:
+def _others(wanted: Wanted, last: Any) -> Sequence[Alternative]:
     """Return the other keys that will do; what the item had before is first, and stays with it.
 
     That also where nothing leads to its key any more: an earlier rule may have taken in what has

@@ -139,6 +139,17 @@ A plan of another generation than its campaign's stands no more. `purchase_id` i
 that the plan is known to agree with.
 """
 
+settled_locks = Table(
+    "settled_locks",
+    METADATA,
+    Column("campaign", TEXT, primary_key=True),
+    *_mandatory_texts("text_sha256", "made_sha256"),
+)
+"""A campaign's lock file of which every clip is a finished job's here: it tells nothing more.
+
+`text_sha256` is of its text, `made_sha256` of the finished items that it was last written from.
+"""
+
 jobs = Table(
     "jobs",
     METADATA,

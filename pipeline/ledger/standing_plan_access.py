@@ -14,15 +14,17 @@ from typing import Any, TypeVar
 
 from sqlalchemy import ColumnElement, Connection, and_, exists, func, or_, select, update
 
+from pipeline.domain import Record
 from pipeline.domain.changes import ItemChange
 from pipeline.domain.lock import LockMemory
-from pipeline.domain.states import FINISHED, REPLANNED
+from pipeline.domain.states import REPLANNED
 from pipeline.ledger import item_changes, outputs, record_pages
 from pipeline.ledger.group_commit import Operation
 from pipeline.ledger.item_changes import Published
+from pipeline.ledger.job_sharing import choose_items
 from pipeline.ledger.jobs import is_bought
 from pipeline.ledger.outputs import View
-from pipeline.ledger.overlay import make_part_places
+from pipeline.ledger.overlay import begin_choice, end_draft, make_part_places
 from pipeline.ledger.paid_elsewhere import find_unsettled
 from pipeline.ledger.plan_edits import EditedItems, replace_items
 from pipeline.ledger.plan_rows import Planned
@@ -93,16 +95,18 @@ class StandingPlanAccess:
         read: Callable[[Operation[Any]], Any],
         write: Callable[[Operation[Any]], Any],
         *,
+        memory: LockMemory,
         dry: bool,
     ) -> None:
         self._campaign = campaign
         self._read = read
         self._write = write
+        self._memory = memory
         self.is_dry = dry
 
-    def find(self, memory: LockMemory) -> StandingPlan | None:
+    def find(self) -> StandingPlan | None:
         """Return the plan if it would be made again from the same inputs; None if unsure."""
-        finding = partial(find_standing_plan, campaign=self._campaign, memory=memory)
+        finding = partial(find_standing_plan, campaign=self._campaign, memory=self._memory)
         found: StandingPlan | None = self._read(finding)
         return found
 
@@ -120,6 +124,27 @@ class StandingPlanAccess:
 
         found: frozenset[tuple[str, str]] = self._read(read)
         return found
+
+    def choose(self, wanted: Callable[[Record], bool]) -> None:
+        """Select only what is wanted, on a dry ledger: it shows that from then on."""
+
+        def write(connection: Connection) -> None:
+            begin_choice(connection, campaign=self._campaign)
+            own = select(campaigns).where(campaigns.c.name == self._campaign)
+            row = connection.execute(own).one()
+            choose_items(
+                connection,
+                campaign=self._campaign,
+                campaign_id=row.id,
+                generation=row.generation,
+                wanted=wanted,
+            )
+
+        self._write(write)
+
+    def drop_choice(self) -> None:
+        """Have everything selected again that was."""
+        self._write(end_draft)
 
     def totals(self) -> PlanTotals:
         """Return what the plan comes to."""
@@ -158,7 +183,7 @@ class StandingPlanAccess:
 
         `published` are those that were replaced, as they were before.
         """
-        if not (published or self._read(_has_clips)):
+        if not (published or self._read(outputs.has_clips)):
             return iter(())
         self._write(make_part_places)
         reading = partial(
@@ -175,8 +200,6 @@ class StandingPlanAccess:
 
     def views(self, **where: Any) -> list[View]:
         """Return the plan's output paths (`outputs.views`)."""
-        if where.get("landed") and not self._read(_has_clips):
-            return []
         found: list[View] = self._read(partial(outputs.views, **where))
         return found
 
@@ -207,11 +230,6 @@ class StandingPlanAccess:
 
         if signatures or placed or self._read(partial(_is_behind, campaign=self._campaign)):
             self._write(write)
-
-
-def _has_clips(connection: Connection) -> bool:
-    query = select(jobs.c.key).where(jobs.c.state.in_(FINISHED)).limit(1)
-    return connection.execute(query).first() is not None
 
 
 def _is_behind(connection: Connection, *, campaign: str) -> bool:

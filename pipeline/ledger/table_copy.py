@@ -35,13 +35,22 @@ class TableDigest:
 Digests = Mapping[str, TableDigest]
 
 
-def copy_tables(source: Connection, target: Connection, into: LedgerDatabase) -> Digests:
+@dataclass(frozen=True, slots=True)
+class CopyEnd:
+    """A database, and a connection to it that is in a transaction."""
+
+    database: LedgerDatabase
+    connection: Connection
+
+
+def copy_tables(source: CopyEnd, target: CopyEnd) -> Digests:
     """Copy every row to a database without tables; return the digests of what was read.
 
-    Both connections are in a transaction. Unusable, with the table, where a row does not fit.
+    Unusable, with the table, where a row does not fit; what fails says of which of the two it is.
     """
-    create_tables(target, METADATA)
-    return {table.name: _copy(table, source, target, into) for table in COPIED}
+    with target.database.translate_errors():
+        create_tables(target.connection, METADATA)
+    return {table.name: _copy(table, source, target) for table in COPIED}
 
 
 def read_digests(connection: Connection) -> Digests:
@@ -81,24 +90,28 @@ class _Count:
         return TableDigest(self._rows, self._sha256.hexdigest())
 
 
-def _copy(
-    table: Table, source: Connection, target: Connection, into: LedgerDatabase
-) -> TableDigest:
+def _copy(table: Table, source: CopyEnd, target: CopyEnd) -> TableDigest:
     count = _Count()
-    for page in _pages(table, source):
-        count.take(page)
-        try:
-            target.execute(insert(table), [dict(row._mapping) for row in page])  # noqa: SLF001 - its public name
-        except (DBAPIError, StatementError) as fault:
-            if dialect(target).is_lost(target):
-                raise
-            reason = str(fault.orig or fault).partition("\n")[0]
-            raise Unusable(
-                f"{into}: a row of the table {table.name} does not fit: {reason}. Nothing was"
-                " changed; please report it"
-            ) from fault
-    dialect(target).count_on(target, table)
+    # What fails outside of `_write` is the reading of it.
+    with source.database.translate_errors():
+        for page in _pages(table, source.connection):
+            count.take(page)
+            _write(table, page, target)
+    dialect(target.connection).count_on(target.connection, table)
     return count.digest()
+
+
+def _write(table: Table, page: Sequence[Row[Any]], target: CopyEnd) -> None:
+    rows = [dict(row._mapping) for row in page]  # noqa: SLF001 - its public name
+    try:
+        with target.database.translate_errors():
+            target.connection.execute(insert(table), rows)
+    except (DBAPIError, StatementError) as fault:
+        reason = str(fault.orig or fault).partition("\n")[0]
+        raise Unusable(
+            f"{target.database}: a row of the table {table.name} does not fit: {reason}. Nothing"
+            " was changed; please report it"
+        ) from fault
 
 
 def _pages(table: Table, connection: Connection) -> Iterator[Sequence[Row[Any]]]:

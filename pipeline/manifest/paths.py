@@ -26,6 +26,7 @@ from pipeline.manifest.templates.lint import Scope
 DEFAULT_PATH = "{{ shot.id }}/{{ row_key }}/{{ cell }}_t{{ take }}.{{ ext }}"
 RESERVED = "report"
 EXT = "{ext}"
+_ENDING = f".{EXT}"
 
 MAX_VALUE_BYTES = 120
 # Common file systems end a name at 255 bytes; `.part` and an extension still have to fit.
@@ -88,19 +89,18 @@ def compile_path(node: Node, scope: Scope) -> Compiled:
     )
 
     def render(context: Mapping[str, Any]) -> str:
-        parts = map(_part, runner.text(context).split("/"))
-        path = "/".join(part for part in parts if part)
-        folders, _, name = path.rpartition("/")
-        stem, dot, _ = name.rpartition(f".{EXT}")
+        parts = [part for part in map(_part, runner.text(context).split("/")) if part]
+        path = "/".join(parts)
+        stem, dot, _ = parts[-1].rpartition(_ENDING) if parts else ("", "", "")
         if not (stem and dot):
             message = f"the path comes to '{path or EXT}': no name is left for the file"
             raise TemplateFault("bad-path", message, node.span, _NO_NAME)
-        for part in (*folders.split("/"), name):
-            # A value may be what puts the dot there, so it is asked of what comes out.
+        # A value may be what puts the dot there, so it is asked of what comes out.
+        for part in parts if path.startswith(".") or "/." in path else ():
             if part.startswith("."):
                 message = f"'{part}' begins with a dot: such names are Callsheet's own"
                 raise TemplateFault("bad-path", message, node.span, _NO_NAME)
-        if path.split("/", 1)[0].casefold() == RESERVED:
+        if parts[0].casefold() == RESERVED:
             hint = "begin the path differently"
             raise TemplateFault("reserved-path", _RESERVED_FOLDER, node.span, hint)
         return path

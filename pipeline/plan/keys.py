@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import PurePath
-from typing import Any
+from typing import Any, overload
 
 import orjson
 
@@ -288,18 +288,55 @@ class KeyWriter:
             digest=self._own.digest(said, number),
             parts={**self._digests, "prompt": part_digest(said), "take": part_digest(number)},
             values={**self._values, "take": take},
-            alternatives=tuple(
+            alternatives=_OtherKeys(self._others, said, number),
+        )
+
+
+class _OtherKeys(Sequence[Alternative]):
+    """The other keys of one item, written when they are asked for: of what is new nobody asks."""
+
+    __slots__ = ("_found", "_of")
+
+    def __init__(
+        self, forms: Sequence[tuple[_KeyForm, Alternative]], prompt: bytes, take: bytes
+    ) -> None:
+        self._of = (forms, prompt, take)
+        self._found: tuple[Alternative, ...] | None = None
+
+    def _keys(self) -> tuple[Alternative, ...]:
+        if self._found is None:
+            forms, prompt, take = self._of
+            self._found = tuple(
                 [
                     Alternative(
-                        digest=form.digest(said, number),
+                        digest=form.digest(prompt, take),
                         earlier_rule=other.earlier_rule,
                         ratio=other.ratio,
                         exclusive=other.exclusive,
                     )
-                    for form, other in self._others
+                    for form, other in forms
                 ]
-            ),
-        )
+            )
+        return self._found
+
+    @overload
+    def __getitem__(self, at: int) -> Alternative: ...
+    @overload
+    def __getitem__(self, at: slice) -> Sequence[Alternative]: ...
+    def __getitem__(self, at: int | slice) -> Alternative | Sequence[Alternative]:
+        return self._keys()[at]
+
+    def __len__(self) -> int:
+        return len(self._of[0])
+
+    def __iter__(self) -> Iterator[Alternative]:
+        return iter(self._keys())
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Sequence) and self._keys() == tuple(other)
+
+    def __hash__(self) -> int:
+        return hash(self._keys())
 
 
 class _KeyForm:

@@ -56,8 +56,9 @@ def compose(item: Item, options: Mapping[str, Any]) -> dict[str, Any]:
 def compose_with(provider: Provider, item: Item, options: Mapping[str, Any]) -> dict[str, Any]:
     """Return what `compose` does, for an adapter at hand."""
     offer = provider.offer
-    wrong = [(fault.slug, fault.message) for fault in option_faults(offer, options)]
-    if wrong:
+    if options and (
+        wrong := [(fault.slug, fault.message) for fault in option_faults(offer, options)]
+    ):
         raise _refusal(item, wrong)
     try:
         data = plain(provider.submit_request(item, options))

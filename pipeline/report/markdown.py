@@ -75,7 +75,7 @@ def _outcomes(report: Report) -> Iterator[str]:
     told = report.outcomes
     yield f"**{approved_cost(told)}**"
     yield ""
-    yield "| ClipOutcome | clips | charged | reserved | possible |"
+    yield "| Outcome | clips | charged | reserved | possible |"
     yield "| :--- | ---: | ---: | ---: | ---: |"
     for name, bound in (*told.by_outcome.items(), ("together", told.total)):
         sums = map(exact_usd, (bound.reserved_usd, bound.possible_usd))

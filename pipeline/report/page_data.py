@@ -18,6 +18,7 @@ from urllib.parse import quote
 
 from pipeline.domain import EMPTY, Record, Table
 from pipeline.domain.money import exact_usd
+from pipeline.domain.records import RecordReference
 from pipeline.domain.review import plain_decision
 from pipeline.domain.states import AT_WORK, State
 from pipeline.report.advice import MARKS
@@ -25,8 +26,8 @@ from pipeline.report.outcomes import UNKNOWN
 from pipeline.report.summary import Report, origin
 from pipeline.report.table_results import cell_text
 
-Href = Callable[[str], str]
-"""Where a reference picture is for the page, by its path."""
+Href = Callable[[RecordReference], str]
+"""Where a reference picture is for the page."""
 _SHORT = 200
 _SENTENCE = re.compile(r"(?<=[.!?\n])(?=\s)|(?<=\n)")
 """Prompts of one template share most of their sentences: each is written once."""
@@ -81,7 +82,7 @@ class PageSource:
     """The group of each row of a table, by which yield is told."""
     used: Mapping[str, Collection[str]] = field(default_factory=lambda: EMPTY)
     """The columns that templates read, by table: filters that are offered first."""
-    href: Href = quote
+    href: Href = lambda reference: quote(reference.path)
     limit_usd: Decimal | None = None
     """The budget, for the chart of what was spent."""
     decisions: Sequence[Mapping[str, Any]] | None = None
@@ -101,9 +102,9 @@ def page_data(report: Report, records: Iterable[Record], source: PageSource) -> 
         [sentences.setdefault(each, len(sentences)) for each in _SENTENCE.split(r.sent_prompt)]
         for r in held
     ]
-    pictures: dict[tuple[str, str], int] = {}
+    pictures: dict[RecordReference, int] = {}
     references = [
-        [pictures.setdefault(pair, len(pictures)) for pair in record.references] for record in held
+        [pictures.setdefault(each, len(pictures)) for each in record.references] for record in held
     ]
     axes = list(dict.fromkeys(axis for record in held for axis in record.axes))
     rows = _rows(held, source.tables, source.row_groups)
@@ -136,9 +137,7 @@ def page_data(report: Report, records: Iterable[Record], source: PageSource) -> 
         "rows": list(rows.values()),
         "axes": axes,
         "sentences": list(sentences),
-        "pictures": [
-            {"name": name, "href": source.href(path) if path else ""} for path, name in pictures
-        ],
+        "pictures": [_picture(each, source) for each in pictures],
         "reasons": list(source.reasons),
         "decisions": page_decisions(held) if source.decisions is None else list(source.decisions),
         "clips": {
@@ -184,6 +183,10 @@ def page_figures(report: Report) -> dict[str, Any]:
     }
 
 
+def _picture(reference: RecordReference, source: PageSource) -> dict[str, str]:
+    return {"name": reference.name, "href": source.href(reference) if reference.path else ""}
+
+
 def page_clips(records: Iterable[Record], source: PageSource) -> Iterator[dict[str, Any]]:
     """Yield each clip with all that the page shows of it: for a page that is open already.
 
@@ -196,10 +199,7 @@ def page_clips(records: Iterable[Record], source: PageSource) -> Iterator[dict[s
             **{name: read(record) for name, read in _COLUMNS.items()},
             "row": rows[_row_name(record, source.tables)],
             "prompt": record.sent_prompt,
-            "references": [
-                {"name": name, "href": source.href(path) if path else ""}
-                for path, name in record.references
-            ],
+            "references": [_picture(each, source) for each in record.references],
             "axes": dict(record.axes),
             "poster": record.sha256 in source.posters,
         }

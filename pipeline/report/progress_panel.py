@@ -59,16 +59,16 @@ def cut_line(text: str, room: int) -> str:
     return "".join(sign for sign, end in zip(signs, ends, strict=True) if end < room) + "…"
 
 
-def _pack(parts: _Parts, width: int) -> Iterator[Text]:
-    """Yield the parts with dots between them, in as few lines as they fit into."""
+def pack_parts(parts: _Parts, width: int, dot: str = _DOT) -> Iterator[Text]:
+    """Yield words in their styles, with dots between them, in as few lines as they fit into."""
     line = Text(no_wrap=True)
     for words, style in parts:
         shown = cut_line(words, width)
-        if line and line.cell_len + len(_DOT) + cell_len(shown) > width:
+        if line and line.cell_len + len(dot) + cell_len(shown) > width:
             yield line
             line = Text(no_wrap=True)
         if line:
-            line.append(_DOT, _QUIET)
+            line.append(dot, _QUIET)
         line.append(shown, style)
     if line:
         yield line
@@ -90,7 +90,7 @@ class _Drawing:
         elapsed_s = max(0.0, (self.progress.at - start.at).total_seconds())
         # Whole seconds: a tenth that jumps four times a second draws the eye for nothing.
         told = duration(elapsed_s) if elapsed_s >= 10 else f"{elapsed_s:.0f} s"  # noqa: PLR2004
-        yield from _pack([*parts, (told, "")], self.width)
+        yield from pack_parts([*parts, (told, "")], self.width)
 
     def bar(self) -> Iterator[RenderableType]:
         """Yield done, at work and waiting as one line, and how much is done."""
@@ -120,14 +120,14 @@ class _Drawing:
         )
         done = f"{progress.done:,} of {progress.start.items:,} done"
         others = [(f"{number:,} {words}", style) for number, words, style in counts if number]
-        yield from _pack([(done, "green"), *others], self.width)
+        yield from pack_parts([(done, "green"), *others], self.width)
 
     def places(self) -> Iterator[RenderableType]:
         start = self.progress.start
         if start.places:
             approved = f"{start.approved:,} of {start.places:,} places approved"
             parts = [(approved, ""), (f"{self.progress.places:,} with a new clip", "")]
-            yield from _pack(parts, self.width)
+            yield from pack_parts(parts, self.width)
 
     def pace(self) -> Iterator[RenderableType]:
         progress = self.progress
@@ -140,7 +140,7 @@ class _Drawing:
             today = progress.at.astimezone(self.zone).date()
             later = "" if ends.date() == today else f"{ends:%a} "
             parts.append((f"ends about {later}{ends:%H:%M}", ""))
-        yield from _pack(parts, self.width)
+        yield from pack_parts(parts, self.width)
 
     def money(self) -> Iterator[RenderableType]:
         progress, start = self.progress, self.progress.start
@@ -154,7 +154,7 @@ class _Drawing:
         parts += [(projected, "yellow" if over else ""), (limit, "")]
         if start.cap_usd is not None:
             parts.append((f"this run {exact_usd(start.cap_usd)} at most", ""))
-        yield from _pack(parts, self.width)
+        yield from pack_parts(parts, self.width)
 
     def lanes(self) -> Iterator[RenderableType]:
         lanes = self.progress.lanes
@@ -186,18 +186,18 @@ class _Drawing:
                 shown = ", ".join(f"{share:.0%}" for share in lane.told[:_TOLD_SHOWN])
                 more = len(lane.told) - _TOLD_SHOWN
                 words = f"{lane.name} says: {shown}{f' and {more} more' if more > 0 else ''}"
-                yield from _pack([(words, _QUIET)], self.width)
+                yield from pack_parts([(words, _QUIET)], self.width)
 
     def trouble(self) -> Iterator[RenderableType]:
         event = self.progress.trouble
         if event is None:
             return
         head = (f"last {event.at.astimezone(self.zone):%H:%M:%S}", event.provider, event.address)
-        words = " ".join(word for word in (*head, in_words(event.name)) if word)
         why = str(event.detail.get("message") or event.detail.get("cause") or "")
         style = "red" if event.name == State.FAILED else "yellow"
         yield Text()
-        yield Text(cut_line(words, self.width), style, no_wrap=True)
+        words = [(word, style) for word in (*head, in_words(event.name)) if word]
+        yield from pack_parts(words, self.width, dot=" ")
         if why:
             yield Text(cut_line(f"  {why}", self.width), no_wrap=True)
 

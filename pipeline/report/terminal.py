@@ -11,6 +11,7 @@ from decimal import Decimal
 from itertools import chain
 from pathlib import PurePath
 
+from rich.cells import cell_len
 from rich.console import Console, Group, RenderableType
 from rich.padding import Padding
 from rich.table import Table
@@ -31,6 +32,7 @@ from pipeline.report.figures import (
     yield_text,
 )
 from pipeline.report.outcomes import YIELD_COLUMNS, Yield
+from pipeline.report.progress_panel import cut_line, pack_parts
 from pipeline.report.summary import Group as Cause
 from pipeline.report.summary import Report, Share
 
@@ -40,6 +42,8 @@ _CASES_SHOWN = 4
 _MESSAGES_SHOWN = 2
 _YIELDS_SHOWN = 8
 _DETAIL = 26
+_NAME = 8
+"""Columns that a name is to have at least: with fewer nobody knows what is meant."""
 _STYLES: Mapping[str, str] = {
     State.DONE: "green",
     State.FAILED: "red",
@@ -62,14 +66,11 @@ def show_summary(
 
     Nothing is cropped: a command longer than the line is wrapped by the terminal, not by us.
     """
-    title = Text(no_wrap=True, overflow="ignore")
-    title.append(report.campaign, "bold")
-    parts = [_REHEARSAL] if report.rehearsal else []
-    parts.append(count_text(report.items, "clip"))
-    parts += [] if report.elapsed_s is None else [duration(report.elapsed_s)]
-    for part in parts:
-        title.append("  ·  ", _QUIET).append(part, "cyan" if part == _REHEARSAL else "")
-    blocks: list[RenderableType] = [Text(), title]
+    parts = [(report.campaign, "bold")]
+    parts += [(_REHEARSAL, "cyan")] if report.rehearsal else []
+    parts.append((count_text(report.items, "clip"), ""))
+    parts += [] if report.elapsed_s is None else [(duration(report.elapsed_s), "")]
+    blocks: list[RenderableType] = [Text(), *pack_parts(parts, console.width, dot="  ·  ")]
     if report.items:
         # In the bar each state has its share, and none that exists vanishes.
         length = min(_BAR, console.width)
@@ -88,7 +89,7 @@ def show_summary(
         for number, words in asides:
             counts.append(f"   ({number:,} {words})" if number else "", _QUIET)
         blocks += [bar, counts, Text()]
-        blocks += [*_review_blocks(report), _costs(report)]
+        blocks += [*_review_blocks(report, console.width), _costs(report, console.width)]
     blocks += [Text(run)] if run else []
     blocks += [Text(line, _QUIET) for line in charge_notes(report)]
     blocks += [Text(line) for line in report.prices]
@@ -112,69 +113,88 @@ def render_text(report: Report, files: Sequence[str] = ()) -> str:
     return "".join(f"{line.rstrip()}\n" for line in printable(written.getvalue()).splitlines())
 
 
-def _review_blocks(report: Report) -> Iterator[RenderableType]:
+def _review_blocks(report: Report, width: int) -> Iterator[RenderableType]:
     """Yield what an approved clip costs, money by outcome, and yields, where people decide."""
     if report.is_reviewed:
-        yield from (Text(approved_cost(report.outcomes), "bold"), _outcomes(report), Text())
+        yield from (Text(approved_cost(report.outcomes), "bold"), _outcomes(report, width), Text())
         for title, yields in report.outcomes.told_yields:
-            yield from (_yields(title, yields), Text())
+            yield from (_yields(title, yields, width), Text())
 
 
-def _outcomes(report: Report) -> Table:
+def _outcomes(report: Report, width: int) -> RenderableType:
     """Return clips and money by outcome; a column of noughts is left out."""
     total = report.outcomes.total
     sums = {"charged": total.charged_usd, "reserved": total.reserved_usd}
     sums |= {"possible": total.possible_usd}
     shown = [name for name, sum_ in sums.items() if sum_ or name == "charged"]
-    table = _table("outcome", ("clips", *shown))
+    rows = []
     for name, bound in (*report.outcomes.by_outcome.items(), ("together", total)):
         figures = {
             "charged": charge_text(bound),
             "reserved": _or_blank(bound.reserved_usd),
             "possible": _or_blank(bound.possible_usd),
         }
-        style = "bold" if name == "together" else ""
-        row = [in_words(name), f"{bound.clips:,}", *(figures[each] for each in shown)]
-        table.add_row(*row, style=style)
-    return table
+        rows.append([in_words(name), f"{bound.clips:,}", *(figures[each] for each in shown)])
+    return _figures(("outcome", "clips", *shown), rows, width, total=True)
 
 
-def _yields(title: str, yields: Sequence[Yield]) -> Table:
-    table = _table(title, (*map(in_words, YIELD_COLUMNS), "yield"))
+def _yields(title: str, yields: Sequence[Yield], width: int) -> RenderableType:
+    rows = []
     for each in yields[:_YIELDS_SHOWN]:
         counts = [f"{each.clips.get(outcome, 0):,}" for outcome in YIELD_COLUMNS]
-        table.add_row(each.detail[:_DETAIL] or each.name, *counts, yield_text(each))
+        rows.append([each.detail[:_DETAIL] or each.name, *counts, yield_text(each)])
+    return _figures((title, *map(in_words, YIELD_COLUMNS), "yield"), rows, width)
+
+
+def _figures(
+    titles: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    width: int,
+    *,
+    gap: int = 2,
+    widest: int = 28,
+    total: bool = False,
+) -> RenderableType:
+    """Return rows of a name and figures as a table; `total`: the last one is the sum of all.
+
+    No figure is ever cut. A name gets what they leave; where that is too little, the figures stand
+    below it, each with its title.
+    """
+    taken = sum(
+        gap + max(map(cell_len, each)) for each in list(zip(titles, *rows, strict=True))[1:]
+    )
+    room = min(widest, width - taken)
+    if room < min(_NAME, max(cell_len(name) for name, *_ in rows)):
+        lines: list[RenderableType] = [Text(titles[0], _QUIET)]
+        for name, *figures in rows:
+            told = [(title, each) for title, each in zip(titles[1:], figures, strict=True) if each]
+            parts = [(f"{title} {each}", "") for title, each in told]
+            lines += [Text(cut_line(name, width), "bold", no_wrap=True)]
+            lines += [_indent(line, 2) for line in pack_parts(parts, width - 2)]
+        return Group(*lines)
+    table = Table(box=None, padding=(0, gap, 0, 0), pad_edge=False)
+    table.add_column(titles[0], header_style=_QUIET, no_wrap=True, max_width=room)
+    for title in titles[1:]:
+        table.add_column(title, justify="right", header_style=_QUIET, no_wrap=True)
+    for n, row in enumerate(rows, 1):
+        table.add_row(*row, style="bold" if total and n == len(rows) else "")
     return table
 
 
-def _table(title: str, columns: Sequence[str]) -> Table:
-    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False)
-    table.add_column(title, header_style=_QUIET, no_wrap=True, max_width=28)
-    for name in columns:
-        table.add_column(name, justify="right", header_style=_QUIET, no_wrap=True)
-    return table
-
-
-def _costs(report: Report) -> Table:
+def _costs(report: Report, width: int) -> RenderableType:
     """Return the money by shot, provider and model; a column of noughts is left out."""
     money = report.money
     further = {
         "reserved": money.reserved_usd,
         "possible": money.possible_usd,
     }
-    table = Table(box=None, padding=(0, 3, 0, 0), pad_edge=False)
-    table.add_column("USD", style="", header_style=_QUIET, no_wrap=True, max_width=34)
     names = ["clips", "estimate", "charged", *(name for name, sum_ in further.items() if sum_)]
     names += ["in units"] if any(share.native for share in report.by_provider) else []
-    for name in names:
-        table.add_column(name, justify="right", header_style=_QUIET, no_wrap=True)
     further_shares = (each for each in (report.by_provider, report.by_model) if len(each) > 1)
     shares = [*report.by_shot, *chain.from_iterable(further_shares)]
-    for share in shares:
-        table.add_row(*_cost_row(share, names))
-    total = Share(name="together", items=report.items, money=money)
-    table.add_row(*_cost_row(total, names), style="bold")
-    return table
+    shares.append(Share(name="together", items=report.items, money=money))
+    rows = [_cost_row(share, names) for share in shares]
+    return _figures(("USD", *names), rows, width, gap=3, widest=34, total=True)
 
 
 def _cost_row(share: Share, names: Sequence[str]) -> list[str]:

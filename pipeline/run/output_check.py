@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import cache
+from itertools import islice
 from pathlib import Path
 from typing import Protocol
 
@@ -243,15 +244,23 @@ def inspect(
     `is_known` tells whether a digest is a clip's, where that is not what the ledger says.
     A file we placed, and that was not touched since, is not read again.
     """
-    # Without the campaign's folder no file can be in the way: only finished clips can be missing.
-    landed = files.stat(campaign) is None
+    for view in _iter_views(known, campaign=campaign, landed=_shows_nothing(files, campaign)):
+        found = judge_view(view, files, is_known or known.is_known_clip, hides)
+        if found is not None:
+            yield found
+
+
+def _shows_nothing(files: Files, campaign: str) -> bool:
+    """Tell whether a campaign has no folder: then only finished clips can be missing."""
+    return files.stat(campaign) is None
+
+
+def _iter_views(known: KnownOutputs, *, campaign: str, landed: bool) -> Iterator[View]:
+    """Yield the plan's output paths in plan order, whose pages are found by an index."""
     after: int | None = -1
     while after is not None:
         page = known.views(campaign=campaign, after=after, limit=_PAGE, landed=landed)
-        for view in page:
-            found = judge_view(view, files, is_known or known.is_known_clip, hides)
-            if found is not None:
-                yield found
+        yield from page
         after = page[-1].position if len(page) == _PAGE else None
 
 
@@ -317,29 +326,62 @@ def inspect_store(
 
     A Clip holds its bytes all the same, and has the signature it has now; a DamagedClip does not.
     """
-    after: int | None = -1
-    looked_at: set[bytes] = set()
-    while after is not None:
-        # In plan order, whose pages are found by an index: what items share is passed over.
-        page = known.views(campaign=campaign, after=after, limit=_PAGE, landed=True)
-        wrong = []
-        for clip in (view.clip for view in page if view.clip is not None):
-            digest = bytes.fromhex(clip.sha256)
-            if digest in looked_at:
-                continue
-            looked_at.add(digest)
-            path = clip_path(clip.sha256, clip.extension)
-            there = files.stat(path)
-            if there is not None and there.regular and there.signature == clip.signature:
-                continue
-            if there is not None and there.regular and files.digest(path) == clip.sha256:
-                yield replace(clip, signature=there.signature)
-            else:
-                wrong.append(DamagedClip(clip=clip, path=path, gone=there is None))
-        placed = known.places([each.clip.sha256 for each in wrong]) if wrong else {}
-        for damaged in wrong:
-            yield replace(damaged, intact=_intact(damaged, placed, files))
-        after = page[-1].position if len(page) == _PAGE else None
+    store = _StoreCheck(files)
+    views = _iter_views(known, campaign=campaign, landed=True)
+    yield from store.find_intact(known, map(store.look, views))
+
+
+def inspect_both(
+    known: KnownOutputs, *, campaign: str, files: Files, hides: Hides
+) -> tuple[list[Found], list[Clip | DamagedClip]]:
+    """Return what `inspect` and `inspect_store` would yield, by reading the plan once."""
+    store, found, clips = _StoreCheck(files), list[Found](), list[Clip | DamagedClip | None]()
+    for view in _iter_views(known, campaign=campaign, landed=_shows_nothing(files, campaign)):
+        # The store first: what may be a copy of it is only compared with what it should be.
+        clip = store.look(view)
+        if clip is not None:
+            clips.append(clip)
+        wrong = judge_view(view, files, known.is_known_clip, hides)
+        if wrong is not None:
+            found.append(wrong)
+    return found, list(store.find_intact(known, clips))
+
+
+class _StoreCheck:
+    """Looks at each clip's file in the store once, whichever items share it."""
+
+    def __init__(self, files: Files) -> None:
+        self._files = files
+        self._looked_at: set[bytes] = set()
+
+    def look(self, view: View) -> Clip | DamagedClip | None:
+        """Return the clip of an item if its file was touched; it may be damaged."""
+        clip = view.clip
+        if clip is None or (digest := bytes.fromhex(clip.sha256)) in self._looked_at:
+            return None
+        self._looked_at.add(digest)
+        path = clip_path(clip.sha256, clip.extension)
+        there = self._files.stat(path)
+        whole = there is not None and there.regular
+        if there is not None and whole and there.signature == clip.signature:
+            return None
+        if there is not None and whole and self._files.digest(path) == clip.sha256:
+            return replace(clip, signature=there.signature)
+        return DamagedClip(clip=clip, path=path, gone=there is None)
+
+    def find_intact(
+        self, known: KnownOutputs, clips: Iterable[Clip | DamagedClip | None]
+    ) -> Iterator[Clip | DamagedClip]:
+        """Yield the clips, each damaged one with an output path where its bytes still are."""
+        touched = (each for each in clips if each is not None)
+        while some := list(islice(touched, _PAGE)):
+            wrong = [each.clip.sha256 for each in some if isinstance(each, DamagedClip)]
+            placed = known.places(wrong) if wrong else {}
+            for each in some:
+                if isinstance(each, DamagedClip):
+                    yield replace(each, intact=_intact(each, placed, self._files))
+                else:
+                    yield each
 
 
 def _intact(damaged: DamagedClip, placed: Mapping[str, Sequence[str]], files: Files) -> str:

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 from pipeline.domain import EMPTY
 from pipeline.findings import Finding, Span
-from pipeline.ledger.outputs import View
+from pipeline.ledger.outputs import Clip, View
 from pipeline.run.output_check import (
     RESTORED,
     DamagedClip,
@@ -69,23 +69,25 @@ def inspect_files(plan: PlannedOutputs, campaign: str, files: Files, hides: Hide
 
     The store first: what may be a copy of it is only compared with what it should be.
     """
-    clips = inspect_clips(plan, campaign, files)
+    clips = list(inspect_store(plan, campaign=campaign, files=files))
     found = inspect(plan, campaign=campaign, files=files, hides=hides)
-    return replace(judge_outputs(plan, found, files), **clips)
+    return judge_files(plan, found, clips, files)
 
 
-def inspect_clips(plan: KnownOutputs, campaign: str, files: Files) -> Mapping[str, Any]:
-    """Return what was found in the store, by the names of `PlanFiles`."""
-    damaged, signatures = [], {}
-    for clip in inspect_store(plan, campaign=campaign, files=files):
-        if isinstance(clip, DamagedClip):
-            damaged.append(clip)
-        else:
-            signatures[clip.sha256] = clip.signature
-    return {"damaged": damaged, "signatures": signatures}
+def judge_files(
+    plan: PlannedOutputs,
+    found: Iterable[Found],
+    clips: Sequence[Clip | DamagedClip],
+    files: Files,
+) -> PlanFiles:
+    """Return what is told of what was found at output paths, and of the store's touched clips."""
+    damaged = [each for each in clips if isinstance(each, DamagedClip)]
+    signatures = {each.sha256: each.signature for each in clips if isinstance(each, Clip)}
+    at_paths = _judge_outputs(plan, found, files)
+    return replace(at_paths, damaged=damaged, signatures=signatures)
 
 
-def judge_outputs(plan: PlannedOutputs, found: Iterable[Found], files: Files) -> PlanFiles:
+def _judge_outputs(plan: PlannedOutputs, found: Iterable[Found], files: Files) -> PlanFiles:
     """Return what stands at output paths that are not as they should be."""
     foreign, changed, placed, restore, hide = [], [], [], 0, 0
     for each in found:

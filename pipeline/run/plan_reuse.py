@@ -11,19 +11,34 @@ from dataclasses import dataclass, replace
 from itertools import islice
 
 from pipeline.domain import Budget
-from pipeline.domain.lock import LockMemory
 from pipeline.findings import Finding, has_errors
-from pipeline.ledger.outputs import EXTENSION, View
+from pipeline.ledger.outputs import EXTENSION, Clip, View
 from pipeline.ledger.plan_edits import EditedItems, Entangled
 from pipeline.ledger.plan_rows import Planned
 from pipeline.ledger.repository import Ledger
 from pipeline.ledger.sql_schema import micro
 from pipeline.ledger.standing_plan_access import StandingPlanAccess
 from pipeline.run.change_summary import group_changes
-from pipeline.run.output_check import Files, Found, Hides, OutputStatus, inspect, judge_view
-from pipeline.run.plan_files import PlanFiles, inspect_clips, judge_outputs
+from pipeline.run.output_check import (
+    DamagedClip,
+    Files,
+    Found,
+    Hides,
+    OutputStatus,
+    inspect_both,
+    inspect_store,
+    judge_view,
+)
+from pipeline.run.plan_files import PlanFiles, judge_files
 from pipeline.run.plan_inputs import KeptPlan, PlanInputs, ReservedPrices
-from pipeline.run.plan_sync import FORMATS, PlannedPaths, PlanSummary, plan_rows, summarize
+from pipeline.run.plan_sync import (
+    FORMATS,
+    Choice,
+    PlannedPaths,
+    PlanSummary,
+    plan_rows,
+    summarize,
+)
 
 _MOST_ITEMS = 5_000
 """If more than these are to be planned again, everything is."""
@@ -34,33 +49,41 @@ def keep_plan(
     *,
     campaign: str,
     inputs: PlanInputs,
-    memory: LockMemory,
     files: Files | None,
     hides: Hides,
     budget: Budget,
+    choice: Choice | None = None,
 ) -> PlanSummary | None:
     """Return what the plan that stands comes to, as `sync_plan` would; None if it must be made.
 
-    Rows that changed are planned again. It is the whole plan, without a selection. On a dry ledger
-    nothing is written.
+    Rows that changed are planned again. On a dry ledger nothing is written, and there may be a
+    `choice`: what is not selected by it is told apart.
     """
     plan = ledger.standing_plan(campaign)
-    found = plan.find(memory)
-    if found is None or found.inputs != inputs.digest:
+    found = plan.find()
+    same = found is not None and found.inputs == inputs.digest
+    changed = inputs.changed_rows(found.rows) if found is not None and same else None
+    if found is None or changed is None:
         return None
-    changed = inputs.changed_rows(found.rows)
     prices, kept = ReservedPrices(ledger.seen_prices()), KeptPlan.load(found.told)
-    if changed is None or not prices.agree(kept.prices) or not inputs.agrees(kept.read):
-        return None
     # Where their parts are written is told of what is made as other work: that is planned again.
     rows = changed | plan.remade_rows()
     disk = _Disk(plan=plan, campaign=campaign, files=files, hides=hides)
-    wrong = disk.wrong()
-    if disk.is_foreign(wrong) or has_errors(inputs.findings):
+    findings = (*inputs.findings, *kept.findings)
+    agree = prices.agree(kept.prices) and inputs.agrees(kept.read)
+    if not agree or has_errors(findings) or (rows and plan.is_dry):
+        return None
+    if choice is not None:
+        plan.choose(choice)
+        findings += (*choice.findings(),)
+    wrong, clips = disk.inspect()
+    if disk.is_foreign(wrong) or has_errors(findings):
+        if choice is not None:
+            plan.drop_choice()
         return None
     edited = EditedItems()
     if rows:
-        planned = None if plan.is_dry else _plan_rows(rows, kept, inputs, prices)
+        planned = _plan_rows(rows, kept, inputs, prices)
         if planned is None or not disk.is_free(wrong, planned):
             return None
         standing = inputs.standing_plan(inputs.findings, prices, kept.items, ())
@@ -69,12 +92,11 @@ def keep_plan(
             edited = plan.replace(planned, sorted(rows), standing, per_row_microusd=limit)
         except Entangled:
             return None
-        wrong = disk.wrong_again(wrong, planned)
-    there = disk.inspect_all(wrong)
+        wrong, clips = disk.inspect_again(wrong, planned)
+    there = PlanFiles() if files is None else judge_files(plan, wrong, clips, files)
     plan.confirm(there.signatures, there.placed)
-    findings = (*inputs.findings, *kept.findings)
     return replace(
-        summarize(campaign, plan.totals(), findings, count=kept.items),
+        summarize(campaign, plan.totals(), findings),
         changed=edited.changed,
         changes=group_changes(plan.iter_changes(edited.published)),
         **there.told,
@@ -98,6 +120,9 @@ def _plan_rows(
     return None if told or paths.file_like or len(some) > _MOST_ITEMS else some
 
 
+_Files = tuple[list[Found], list[Clip | DamagedClip]]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Disk:
     """The files of a standing plan; without `files` nobody looks at them."""
@@ -107,23 +132,24 @@ class _Disk:
     files: Files | None
     hides: Hides
 
-    def wrong(self) -> list[Found]:
-        """Return the output paths that are not as they should be."""
+    def inspect(self) -> _Files:
+        """Return the output paths that are not as they should be, and the clips touched."""
         if self.files is None:
-            return []
+            return [], []
         own = {"campaign": self.campaign, "files": self.files, "hides": self.hides}
-        return list(inspect(self.plan, **own))  # type: ignore[arg-type]
+        return inspect_both(self.plan, **own)  # type: ignore[arg-type]
 
-    def wrong_again(self, before: Sequence[Found], planned: Sequence[Planned]) -> list[Found]:
+    def inspect_again(self, before: Sequence[Found], planned: Sequence[Planned]) -> _Files:
         """Return them once some items are planned again."""
         if self.files is None:
-            return []
+            return [], []
         again = {each.address for each in planned}
         others = (each for each in before if each.view.address not in again)
         known = self.plan.is_known_clip
         judged = (judge_view(v, self.files, known, self.hides) for v in self._views(planned))
         found = (each for each in judged if each is not None)
-        return sorted((*others, *found), key=lambda each: each.view.position)
+        wrong = sorted((*others, *found), key=lambda each: each.view.position)
+        return wrong, list(inspect_store(self.plan, campaign=self.campaign, files=self.files))
 
     def is_foreign(self, wrong: Sequence[Found]) -> bool:
         """Tell whether somebody else's file is in the way: what that means, a whole plan tells."""
@@ -142,13 +168,6 @@ class _Disk:
                 if stands or self.files.in_the_way(path) or self.files.too_long(path):
                     return False
         return True
-
-    def inspect_all(self, wrong: Sequence[Found]) -> PlanFiles:
-        """Return what is to be told of the plan's files, those of the store included."""
-        if self.files is None:
-            return PlanFiles()
-        at_paths = judge_outputs(self.plan, wrong, self.files)
-        return replace(at_paths, **inspect_clips(self.plan, self.campaign, self.files))
 
     def _views(self, planned: Sequence[Planned]) -> list[View]:
         addresses = [each.address for each in planned]

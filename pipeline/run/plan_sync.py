@@ -229,13 +229,12 @@ def sync_plan(  # noqa: PLR0913 - what is wanted, by which rules, and where it i
     `inputs` is what the entries are made from, kept beside the plan (`plan_reuse.keep_plan`).
     """
     findings: list[Finding] = []
-    prices, paths, count = ReservedPrices(ledger.seen_prices()), PlannedPaths(campaign, files), 0
+    prices, paths = ReservedPrices(ledger.seen_prices()), PlannedPaths(campaign, files)
     purchases = (policy or Policy()).purchases
     with ledger.draft_plan(campaign, purchases=purchases) as draft:
         rows = paths.watching(plan_rows(entries, findings, prices))
         while batch := list(islice(rows, _BATCH)):
             findings += [_clash(clash) for clash in draft.add(batch)]
-            count += len(batch)
         if rounds is not None:
             draft.withdraw(rounds.shots, rounds.find_unwanted)
         draft.finish()
@@ -253,13 +252,15 @@ def sync_plan(  # noqa: PLR0913 - what is wanted, by which rules, and where it i
             draft.drop()
             return PlanSummary(campaign=campaign, findings=group_findings(findings))
         summary = replace(
-            summarize(campaign, draft.totals(), findings, count=count),
+            summarize(campaign, draft.totals(), findings),
             changed=draft.changed,
             changes=group_changes(draft.iter_changes()),
             **disk.told,
         )
         draft.publish(
-            inputs.standing_plan(findings, prices, count, paths.file_like) if inputs else None
+            inputs.standing_plan(findings, prices, summary.items, paths.file_like)
+            if inputs
+            else None
         )
     return summary
 
@@ -267,24 +268,22 @@ def sync_plan(  # noqa: PLR0913 - what is wanted, by which rules, and where it i
 def refresh_summary(admission: PlanSummary, ledger: Ledger) -> PlanSummary:
     """Return what an admitted plan comes to as the ledger stands now."""
     totals = ledger.plan_totals(admission.campaign)
-    now = summarize(admission.campaign, totals, (), count=admission.items)
+    now = summarize(admission.campaign, totals, ())
     return replace(admission, lines=now.lines, others=now.others, committed_usd=now.committed_usd)
 
 
 def latest_plan(ledger: Ledger, campaign: str) -> PlanSummary:
     """Return how the campaign's latest plan stands now, as admitting it again would tell it."""
-    totals = ledger.plan_totals(campaign)
-    return summarize(campaign, totals, (), count=sum(line.items for line in totals.lines))
+    return summarize(campaign, ledger.plan_totals(campaign), ())
 
 
-def summarize(
-    campaign: str, totals: PlanTotals, findings: Sequence[Finding], *, count: int
-) -> PlanSummary:
+def summarize(campaign: str, totals: PlanTotals, findings: Sequence[Finding]) -> PlanSummary:
     """Return what a plan comes to that is in the ledger, with its findings."""
     return PlanSummary(
         campaign=campaign,
         findings=group_findings(findings),
-        items=count,
+        # Not what was planned: takes that their places do not want are out of it again.
+        items=sum(line.items for line in totals.lines),
         lines=_plan_lines(line for line in totals.lines if line.selected),
         others=_plan_lines(line for line in totals.lines if not line.selected),
         orphaned=totals.orphaned,

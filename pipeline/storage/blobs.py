@@ -17,6 +17,7 @@ import hashlib
 import os
 import re
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from datetime import datetime
 from itertools import count
 from pathlib import Path
@@ -63,7 +64,13 @@ class Store:
 
     def clips(self) -> Iterator[Path]:
         """Yield every file where clips are kept, whoever put it there."""
-        yield from (path for path in (self._folder / "store").glob("*/*") if path.is_file())
+        found = stored_entries(self._folder / "store")
+        yield from (Path(entry.path) for entry in found if entry.is_file())
+
+    def digests(self) -> frozenset[str]:
+        """Return the digests by which the files are named where clips are kept."""
+        found = stored_entries(self._folder / "store")
+        return frozenset(os.path.splitext(entry.name)[0] for entry in found if entry.is_file())  # noqa: PTH122 - no path is made of each
 
     def has(self, sha256: str, ext: str) -> bool:
         """Tell whether a clip is in the store (its bytes are not looked at)."""
@@ -249,6 +256,18 @@ class Store:
 def clip_path(sha256: str, ext: str) -> str:
     """Return where a clip is in the store, relative to the root."""
     return f"{STATE_FOLDER}/store/{sha256[:2]}/{sha256}.{ext}"
+
+
+def stored_entries(store: Path) -> Iterator[os.DirEntry[str]]:
+    """Yield whatever stands where clips are kept; nothing where there is no store."""
+    for folder in _entries(store):
+        yield from _entries(folder.path)
+
+
+def _entries(folder: str | Path) -> Iterator[os.DirEntry[str]]:
+    # No path is made of each, and none is looked at: there may be a hundred thousand.
+    with suppress(FileNotFoundError, NotADirectoryError, PermissionError), os.scandir(folder) as it:
+        yield from it
 
 
 def _same_file(one: Path, other: Path) -> bool:

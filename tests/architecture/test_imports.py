@@ -12,6 +12,7 @@ SHARED = tuple(
     for name in (
         *("domain", "errors", "findings", "schemas", "clock"),
         *("foreign_text", "allowed_paths", "file_content", "web_addresses", "lettering"),
+        "collector",
     )
 )
 MAY_IMPORT: Mapping[str, tuple[str, ...]] = {

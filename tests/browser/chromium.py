@@ -58,6 +58,17 @@ class Page:
         # Else the page's process keeps a copy of all that it loads, for whoever debugs it.
         self._call("Network.enable", maxTotalBufferSize=1, maxResourceBufferSize=1)
 
+    @contextmanager
+    def another_tab(self) -> Iterator[None]:
+        """Have all that is asked meanwhile done in a further tab of the same browser."""
+        session = self._session
+        self._session = ""
+        try:
+            self.attach()
+            yield
+        finally:
+            self._session = session
+
     def open(
         self, target: Path | str, *, width: int = 1280, height: int = 2400, dark: bool = False
     ) -> None:

@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 
 from pipeline.domain import Record
+from pipeline.domain.records import RecordReference
+from pipeline.domain.review import TakeDecision, Verdict
 from pipeline.media.video import probe_with_poster
 from pipeline.report.html import poster_path, to_html
 from pipeline.report.page_data import PageSource
@@ -39,7 +41,15 @@ def page_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
         first,
         _filmed(root, "SKU-1", "calm", 2, sent_prompt="@front turns quickly."),
         _filmed(root, "SKU-1", "bold", 1, message="it lasts 1.0 s, not 5 s", state="off_spec"),
-        _filmed(root, "SKU-2", "calm", 1, references=(("", MARKUP),), model=MARKUP, tags=(MARKUP,)),
+        _filmed(
+            root,
+            "SKU-2",
+            "calm",
+            1,
+            references=(RecordReference("", MARKUP),),
+            model=MARKUP,
+            tags=(MARKUP,),
+        ),
         failed(address="spin[SKU-2,bold]#1", row_key="SKU-2", cell="bold", message=MARKUP),
         held(address=f"spin[{MARKUP},calm]#1", row_key=MARKUP, cell="calm", sent_prompt=MARKUP),
         failed(address=f"spin[{LONG},calm]#1", row_key=LONG, state="in_doubt", cause=MARKUP),
@@ -263,6 +273,21 @@ def test_takes_are_compared_in_step(page: Page) -> None:
     page.until(f"{WORDS}[1] === 'approved'")
 
 
+def test_a_key_decides_on_no_clip_that_was_not_looked_at(page: Page) -> None:
+    """Where all was decided and clips come, the next key shows one, and decides nothing."""
+    title = "document.getElementById('sitting-title').textContent"
+    show(page, "sitting")
+    page.value("Sitting.begin(Data.clips.slice(0, 1), null)")
+    page.press("a")
+    page.until("document.getElementById('announcement').textContent.startsWith('Nothing waits')")
+
+    page.value("Sitting.renew(Data.clips, [])")
+    page.press("r", "2")
+
+    page.until(f"{title} === 'spin[SKU-2,calm]#1'")
+    assert ["approved", "not needed", "off spec", "waiting"] == page.value(WORDS)[:FILMED]
+
+
 def test_decisions_are_unsaved_until_they_are_exported(page: Page, tmp_path: Path) -> None:
     """They stay in the browser, leaving warns, and the file brings them to another browser."""
     page.download_to(tmp_path)
@@ -295,6 +320,71 @@ def test_decisions_are_unsaved_until_they_are_exported(page: Page, tmp_path: Pat
     page.choose_file("#import", exported)
     page.until(f"{WORDS}[0] === 'approved'")
     assert "1 decision taken" in page.value("document.getElementById('import-result').textContent")
+
+
+def _decide(n: int, *verdicts: str) -> str:
+    said = ", ".join(f"Decisions.record(Data.clips[{n}], '{each}')" for each in verdicts)
+    return f"Promise.all([{said}])"
+
+
+def test_who_changed_their_mind_means_their_last_word(page: Page) -> None:
+    """Rejected, then approved, is imported as approved; a word that is none, not at all."""
+    page.value(_decide(0, "rejected", "approved"))
+    exported = page.value("Decisions.exported()")
+    page.value("localStorage.clear()")
+    page.open(page.value("location.href"))
+
+    great = json.dumps(exported.replace('"approved"', '"great"'))
+    told = page.value(f"Decisions.merge({great}).catch((error) => error.message)")
+    assert "this file was not exported by a page like this one" == told
+    found = page.value(f"Decisions.merge({json.dumps(exported)})")
+    assert {"taken": 1, "same": 0, "conflicts": [], "gone": 0} == found
+    assert "approved" == page.value(WORDS)[0]
+
+
+def test_the_browser_keeps_what_every_page_of_a_campaign_decided(
+    page: Page, page_file: Path, tmp_path: Path
+) -> None:
+    """Two tabs decide, and so does a page from another folder: all is there when one is opened."""
+    other = _filmed(tmp_path, "SKU-9", "calm", 3)
+    elsewhere = write_page(tmp_path, [other])
+    page.value(_decide(0, "approved"))
+    with page.another_tab():
+        page.open(page_file)
+        page.value(_decide(1, "rejected"))
+    page.until(f"{WORDS}[1] === 'rejected'")
+    page.value(_decide(3, "later"))
+    with page.another_tab():
+        page.open(elsewhere)
+        page.value(_decide(0, "approved"))
+        page.open(page_file)
+        assert ["approved", "rejected", "later"] == [page.value(WORDS)[n] for n in (0, 1, 3)]
+        page.open(elsewhere)
+        assert ["approved"] == page.value(WORDS)
+
+
+def test_a_word_that_goes_back_to_what_is_saved_stays_the_last(page: Page, tmp_path: Path) -> None:
+    """Rejected and approved again, of a clip that is approved: it is approved after loading, too.
+
+    Where two people differ, the word that settles it stays until it is exported.
+    """
+    clip = _filmed(tmp_path, "SKU-7", "calm", 2)
+    ann, ben = (
+        TakeDecision(take=2, key=clip.key, sha256=clip.sha256, verdict=verdict, who=who, at=NOON)
+        for who, verdict in (("ann", Verdict.APPROVED), ("ben", Verdict.REJECTED))
+    )
+    for known, verdicts, unsaved in (
+        ((ann,), ("rejected", "approved"), 0),
+        ((ann, ben), ("approved",), 1),
+    ):
+        saved = write_page(tmp_path, [replace(clip, decisions=known)])
+        page.open(saved)
+        page.value("localStorage.clear()")
+        page.open(saved)
+        page.value(_decide(0, *verdicts))
+        page.open(saved)
+        assert ["approved"] == page.value(WORDS)
+        assert unsaved == page.value("Decisions.unsavedCount()")
 
 
 def test_the_grid_is_walked_by_keyboard(page: Page) -> None:

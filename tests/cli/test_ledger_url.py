@@ -62,7 +62,7 @@ def call(
     base = f"runware={sandbox.base_urls['runware']}"
 
     def run(*words: str) -> tuple[int, str]:
-        sends = words[0] in {"run", "reconcile"}
+        sends = words[0] in {"run", "apply", "reconcile"}
         code = invoke([*words, *(("--base-url", base) if sends else ())])
         printed = capsys.readouterr()
         return int(code), printed.out + printed.err
@@ -123,6 +123,18 @@ def test_what_is_nearer_wins(
 
     roots = ("of-file", "of-variable", "of-option")
     assert [file, variable, option] == [read_server(Path(root)) for root in roots]
+
+
+def test_a_saved_plan_is_run_on_the_ledger_it_was_made_for(
+    place: Path, call: Call, postgresql_server: PostgresqlServer
+) -> None:
+    """Also before any root remembers the server."""
+    url = postgresql_server.ledger()
+
+    assert 0 == call("plan", "cups.yaml", "--out", "plan.json", "--ledger", url)[0]
+    code, said = call("apply", "plan.json", "--yes")
+
+    assert (0, url) == (code, read_server(place / "outputs")), said
 
 
 def test_a_rehearsal_keeps_its_own_ledger(

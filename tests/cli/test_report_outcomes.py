@@ -146,6 +146,7 @@ def test_every_format_tells_the_figures_of_the_ledger(folder: Path, finished: Pa
     assert f"{cost} USD per approved clip" in said
     assert f"{cost} USD per approved clip" in markdown
     assert f'<dd id="per-approved">{cost} USD</dd>' in page
+    assert "| Outcome | clips | charged | reserved | possible |\n" in markdown
     for name, number in (*clips.items(), ("together", sum(clips.values()))):
         figures = [f"{(money.get(name) or sums)[each]:.2f}" for each in FIGURES]
         word = name.replace("_", " ")

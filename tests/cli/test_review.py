@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import random
+import re
 import shutil
 import signal
 import threading
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import unquote
 
 import httpx
 import pytest
@@ -70,7 +73,7 @@ def test_nobody_else_is_served(finished: Path, tmp_path: Path) -> None:
         assert 403 == client.post(f"{base}decisions", content="{}", headers=plain).status_code
         large = {**fine, "note": "n" * 70_000}
         assert 403 == client.post(f"{base}decisions", json=large, headers=own).status_code
-        wrongs: tuple[object, ...] = ([], {}, {**fine, "take": "1"})
+        wrongs: tuple[object, ...] = ([], {}, {**fine, "take": "1"}, {**fine, "verdict": "great"})
         for wrong in wrongs:
             assert 400 == client.post(f"{base}decisions", json=wrong, headers=own).status_code
         assert [] == Journal(tmp_path / "journal").lines()
@@ -91,6 +94,36 @@ def test_nobody_else_is_served(finished: Path, tmp_path: Path) -> None:
 def shop(finished: Path, tmp_path: Path) -> Path:
     """Return a copy of the finished campaign, to decide in."""
     return Path(shutil.copytree(finished, tmp_path / "shop"))
+
+
+def test_a_decisions_file_that_cannot_be_read_is_told_with_its_line(shop: Path) -> None:
+    """Somebody edits it by hand: the page says where, loses nothing, and is there again after."""
+    file = shop / "shop.decisions.yaml"
+    words = ("pipeline", "review", "shop.yaml")
+    with serving(*words, folder=shop) as (_, address), httpx.Client(trust_env=False) as client:
+        file.write_text('# callsheet decisions 1\n"spin[A]": {oops\n', "utf-8")
+        told = client.get(address)
+        assert 409 == told.status_code
+        assert "shop.decisions.yaml:2: " in told.text
+        file.unlink()
+        assert 200 == client.get(address).status_code
+
+
+def test_references_are_found_wherever_a_report_is_written(shop: Path, tmp_path: Path) -> None:
+    """From another folder the page shows pictures as they were when they were used."""
+    (shop / "photos/A.jpg").write_bytes(b"another picture by now")
+    ran = run_callsheet(["report", str(shop / "shop.yaml")], folder=tmp_path)
+    assert 0 == ran.returncode, ran.stderr
+
+    (page,) = shop.glob("outputs/*/report/index.html")
+    found = re.search(
+        r'<script[^>]*id="data"[^>]*>(.*?)</script>', page.read_text("utf-8"), re.DOTALL
+    )
+    assert found
+    pictures = [page.parent / unquote(each["href"]) for each in json.loads(found[1])["pictures"]]
+    assert pictures
+    for each in pictures:
+        assert each.name == hashlib.sha256(each.read_bytes()).hexdigest()
 
 
 @needs_browser
@@ -294,6 +327,9 @@ def test_what_a_page_exports_is_taken_in_once(shop: Path, browser: Page, tmp_pat
     exported = _downloaded(browser, tmp_path)
     browser.value("localStorage.clear()")
 
+    mistaken = run_callsheet(["review", "shop.yaml", "--merge", str(exported)], folder=shop)
+    assert (3, 1) == (mistaken.returncode, mistaken.stderr.count("--import")), mistaken.stderr
+    assert "\n1 error; " in mistaken.stderr
     words = ["review", "shop.yaml", "--import", str(exported), "--who", "ann"]
     first = run_callsheet(words, folder=shop)
     file = (shop / FILE).read_bytes()

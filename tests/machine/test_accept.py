@@ -66,6 +66,7 @@ def test_two_rounds_to_approval(loop: Loop) -> None:
     loop.say("reject", "still[B]#1", "--reason", "blurred")
     code, printed = loop.call("plan")
     assert "places: 1 open, 1 approved\n" in printed, printed
+    assert "\n4 items, 2 to make, 2 ready; 0.84 USD\n" in printed
     assert (
         "this round: 2 takes; left to the caps of these places after it: 1 take, at most 0.42 USD"
         in printed

@@ -9,9 +9,11 @@ import hashlib
 import os
 import re
 import shutil
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
+from contextlib import closing
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
@@ -110,6 +112,38 @@ def test_a_run_touches_only_the_lines_it_was_asked_for(
     assert ["still[A]#1", "still[B]#1"] == list(lines(campaign))
     after = lock_of(campaign).stat()
     assert (before.st_ino, before.st_mtime_ns) == (after.st_ino, after.st_mtime_ns)
+
+
+@pytest.mark.parametrize("lost", ["a line", "all"])
+def test_a_lock_file_that_lost_lines_gets_them_back(
+    finished: Campaign, callsheet: Callsheet, lost: str
+) -> None:
+    """What the last run wrote is remembered by its text: another one is written anew."""
+    assert 0 == callsheet(*finished.words())[0]
+    before = lock_of(finished).read_bytes()
+    whole = before.decode()
+    lock_of(finished).write_text("" if lost == "all" else whole[: whole.rindex('"still')], "utf-8")
+
+    code, said = callsheet(*finished.words())
+
+    assert (0, True) == (code, "no request was sent" in said), said
+    assert before == lock_of(finished).read_bytes()
+
+
+def test_a_price_that_is_known_later_comes_into_the_lock_file(
+    finished: Campaign, callsheet: Callsheet
+) -> None:
+    """Nothing is to be made, and yet what is finished is told otherwise than it was written."""
+    assert 0 == callsheet(*finished.words())[0]
+    with closing(sqlite3.connect(finished.root / ".callsheet" / "ledger.db")) as ledger:
+        ledger.execute(
+            "UPDATE purchases SET charged_microusd = 410000 WHERE address = 'still[A]#1'"
+        )
+        ledger.commit()
+
+    assert 0 == callsheet(*finished.words())[0]
+
+    assert Decimal("0.41") == lines(finished)["still[A]#1"].price_usd
 
 
 def test_a_rehearsal_s_lock_file_lives_in_its_root(

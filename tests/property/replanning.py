@@ -14,6 +14,7 @@ from random import Random
 from typing import Any
 
 from PIL import Image
+from sqlalchemy import text
 
 from pipeline.api.campaign_plan import sync_campaign
 from pipeline.api.campaign_request import CampaignRequest
@@ -282,6 +283,33 @@ def plan_both(edited: Edited, beside: Path) -> tuple[bool, tuple[Any, Any], tupl
     anew = _plan(edited.request, beside, keeps=False)
     kept = not isinstance(summary, tuple) and summary.ok and before == _generation(edited.ledger)
     return kept, (_plain(summary), content(edited.ledger)), (_plain(anew), content(copied))
+
+
+def select_both(edited: Edited, select: str) -> tuple[bool, Any, Any]:
+    """List a selection from what stands, and of a plan made anew: what each comes to.
+
+    The first value tells that the plan was not made anew.
+    """
+    request = replace(edited.request, select=(select,))
+    try:
+        campaign = load_campaign(request)
+    except InvalidInput as invalid:
+        return False, invalid.findings, invalid.findings
+    found = []
+    for keeps in (True, False):
+        with Ledger.memory(request.home, kind=request.kind) as ledger:
+            begun = _drafts(ledger)
+            summary = sync_campaign(campaign, ledger, dry=True, keeps=keeps)
+            records = [*ledger.records(campaign.name, selected=True)] if summary.ok else []
+            found.append((_drafts(ledger) - begun, (_plain(summary), records)))
+    (drafted, ours), (_, anew) = found
+    return "payloads" not in drafted, ours, anew
+
+
+def _drafts(ledger: Ledger) -> set[str]:
+    """Return the tables that a draft shadows: of a selection among what stands, two alone."""
+    query = text("SELECT name FROM temp.sqlite_master WHERE type = 'table'")
+    return set(ledger._read(lambda connection: connection.scalars(query).all()))  # noqa: SLF001 - nobody else asks
 
 
 def content(ledger: Path) -> dict[str, list[Any]]:

@@ -1,20 +1,27 @@
 // What was decided of each clip: saved by the server, or kept in the browser until it is exported.
 const Decisions = (() => {
-  const storage = `callsheet decisions ${Data.root} ${Data.name}`;
+  // Not by the folder: that is told differently wherever the report was written.
+  const storage = `callsheet decisions ${Data.name}`;
   // What is saved of each clip, several words where people differ; and its latest word that is not.
   const saved = new Map();
   const pending = new Map();
   const listeners = [];
   let history = [];
   let unsaved = [];
+  // What the browser keeps of other pages: of a campaign of the same name in another folder.
+  let others = [];
+  // What was decided in this tab: no other one takes it back.
+  let own = [];
   const refused = new WeakSet();
   let fault = "";
 
+  const VERDICTS = ["approved", "rejected", "later", "reopened"];
   // What there is to say of a clip, the best first.
   const WORDS = ["approved", "waiting", "off spec", "later", "not needed", "rejected", "no clip"];
   const isFinished = (clip) => Boolean(clip.sha256 && clip.path);
   // What is judged is a clip as the work that it was made for: who shares both shares the decision.
   const judged = ({ key, sha256 }) => `${key} ${sha256}`;
+  const isSame = (a, b) => judged(a) === judged(b) && a.verdict === b.verdict && a.at === b.at;
   let sharing = Map.groupBy(Data.clips.filter(isFinished), judged);
   // A word is asked for of every clip at each filter, and changes of a few places at a decision.
   let known = new Array(Data.clips.length);
@@ -67,11 +74,25 @@ const Decisions = (() => {
   function keep() {
     if (Data.served) return;
     try {
-      localStorage.setItem(storage, JSON.stringify(unsaved));
+      localStorage.setItem(storage, JSON.stringify([...others, ...unsaved]));
       fault = "";
     } catch {
       fault = "This browser keeps nothing for a page from a folder: export before you leave.";
     }
+  }
+
+  // Takes in what the browser keeps: from before, or of a tab beside this one.
+  function takeKept(kept) {
+    const last = new Map(kept.map((entry) => [judged(entry), entry]));
+    const wordsOf = (entry) => saved.get(judged(entry)) || [];
+    // Saved is a clip whose last word here is what everybody says of it, whatever was said between.
+    const isSaved = (entry) => wordsOf(entry).length > 0 && wordsOf(entry).every(({ verdict }) => verdict === last.get(judged(entry)).verdict);
+    others = kept.filter((entry) => !sharing.has(judged(entry)));
+    unsaved = kept.filter((entry) => sharing.has(judged(entry)) && !isSaved(entry));
+    pending.clear();
+    // What was exported may have been taken in, and replaced by a later word since.
+    unsaved.filter((entry) => !entry.exported || !wordsOf(entry).some((word) => word.at > entry.at)).forEach((entry) => pending.set(judged(entry), entry));
+    known.fill(undefined);
   }
 
   const tell = (clip) => listeners.forEach((listener) => listener(clip));
@@ -125,6 +146,7 @@ const Decisions = (() => {
     const entry = { address: clip.address, take: clip.take, key: clip.key, sha256: clip.sha256, verdict, reason, note, at: new Date().toISOString().replace(/\.\d+/, ""), replaces };
     if (!isUndone) history.push({ clip, entry, before: of(clip) });
     unsaved.push(entry);
+    if (!Data.served) own.push(entry);
     pending.set(judged(entry), entry);
     forget(entry);
     keep();
@@ -140,6 +162,7 @@ const Decisions = (() => {
     const entry = unsaved.at(-1);
     if (!Data.served && entry && judged(entry) === judged(clip) && !entry.exported) {
       unsaved.pop();
+      own = own.filter((each) => !isSame(each, entry));
       const earlier = unsaved.findLast((each) => judged(each) === judged(clip));
       if (earlier) pending.set(judged(clip), earlier);
       else pending.delete(judged(clip));
@@ -165,10 +188,13 @@ const Decisions = (() => {
   // Takes in what another page exported; says what became of it.
   async function merge(text) {
     const document = JSON.parse(text);
-    if (document.callsheet_decisions !== 1 || !Array.isArray(document.decisions)) throw new Error("this file was not exported by a page like this one");
+    const isDecision = (entry) => VERDICTS.includes(entry?.verdict);
+    if (document.callsheet_decisions !== 1 || !Array.isArray(document.decisions) || !document.decisions.every(isDecision)) throw new Error("this file was not exported by a page like this one");
     if (document.campaign !== Data.name) throw new Error(`these are decisions of “${document.campaign}”, and this is “${Data.name}”`);
     const found = { taken: 0, same: 0, conflicts: [], gone: 0 };
-    for (const entry of document.decisions) {
+    // Whoever changed their mind means their last word.
+    const last = new Map(document.decisions.map((entry) => [judged(entry), entry]));
+    for (const entry of last.values()) {
       const clip = Data.byAddress.get(entry.address);
       // A decision whose clip is not there now is history, and decides nothing.
       if (!clip || judged(clip) !== judged(entry)) found.gone += 1;
@@ -201,14 +227,20 @@ const Decisions = (() => {
   read(Data.decisions);
   if (!Data.served) {
     try {
-      const left = JSON.parse(localStorage.getItem(storage) || "[]");
-      const isSaved = (entry) => Data.decisions.some((known) => judged(known) === judged(entry) && known.verdict === entry.verdict);
-      unsaved = left.filter((entry) => sharing.has(judged(entry)) && !isSaved(entry));
-      unsaved.forEach((entry) => pending.set(judged(entry), entry));
+      takeKept(JSON.parse(localStorage.getItem(storage) || "[]"));
     } catch {
       fault = "This browser keeps nothing for a page from a folder: export before you leave.";
     }
   }
+  // Two tabs of one page keep one list; else the one that decides last would forget the other's.
+  addEventListener("storage", (event) => {
+    if (Data.served || event.key !== storage || event.newValue === null) return;
+    const kept = JSON.parse(event.newValue);
+    const missing = own.filter((entry) => !kept.some((each) => isSame(each, entry)));
+    takeKept([...kept, ...missing].sort((a, b) => (a.at < b.at ? -1 : Number(a.at > b.at))));
+    if (missing.length) keep();
+    tell();
+  });
   addEventListener("beforeunload", (event) => {
     if (waiting().length) event.preventDefault();
   });

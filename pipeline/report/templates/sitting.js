@@ -5,6 +5,8 @@ const Sitting = (() => {
   let clip = null;
   let isChoosing = false;
   let isBusy = false;
+  // The last one that waited is decided, and still shown: the next key is meant for another clip.
+  let isOver = false;
 
   const isWaiting = (each) => Decisions.wordOf(each) === "waiting";
   const siblings = (each) => each.place.clips.filter((other) => other.src);
@@ -31,6 +33,7 @@ const Sitting = (() => {
 
   function show(wanted) {
     isChoosing = false;
+    isOver = false;
     clip = wanted;
     const ahead = clip ? [nextWaiting(clip), queue[queue.indexOf(clip) + 1]] : [];
     const near = new Set([clip, ...ahead].filter(Boolean));
@@ -111,6 +114,12 @@ const Sitting = (() => {
       announce(anotherClip(clip));
       return;
     }
+    const came = isOver && nextWaiting(clip);
+    if (came) {
+      show(came);
+      announce(`${came.address} came meanwhile: look at it, then decide.`);
+      return;
+    }
     isBusy = true;
     let isDurable = false;
     const decided = clip;
@@ -132,6 +141,7 @@ const Sitting = (() => {
     if (next) show(next);
     else {
       show(decided);
+      isOver = true;
       announce("Nothing waits here any more.");
     }
   }

@@ -7,6 +7,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pipeline.domain.records import RecordReference
 from pipeline.report.page_data import PageSource, pack, page_data
 from tests.unit.report.records import NOON, done
 from tests.unit.report.whole_files import summarise
@@ -37,8 +38,11 @@ def test_a_prompt_is_put_together_again(prompt: str) -> None:
 
 def test_references_are_pictures_with_a_name() -> None:
     """A picture on this disk has an address for the page; anything else has its name alone."""
-    pairs = (("/photos/a b.jpg", "a b.jpg"), ("", "https://example.com/b.jpg"))
-    records = [done(references=pairs)]
+    pictures = (
+        RecordReference("/photos/a b.jpg", "a b.jpg"),
+        RecordReference("", "https://example.com/b.jpg"),
+    )
+    records = [done(references=pictures)]
     data = page_data(summarise(records, campaign="spring", now=NOON), records, PageSource())
 
     assert [

@@ -178,6 +178,16 @@ def test_the_panel_in_40_columns() -> None:
     ] == _lines(now, 40)
 
 
+def test_the_address_of_what_went_wrong_is_whole() -> None:
+    """Where a line has no room for it, it stands on the next, with what became of it."""
+    tally = RunTally(_start())
+    _told(tally, "failed", "reveal[SKU-1001,16x9-evening]#1")
+
+    told = _lines(tally.snapshot(BEGAN), 40)
+
+    assert ["last 12:30:00 runware", "reveal[SKU-1001,16x9-evening]#1 failed"] == told[-2:]
+
+
 def test_an_end_on_another_day_says_so() -> None:
     """03:10 of tomorrow is not taken for today's."""
     tally = RunTally(_start(items=3003, left=3003, done=0))

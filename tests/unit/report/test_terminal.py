@@ -140,6 +140,24 @@ def test_a_terminal_gets_colour_and_the_same_words() -> None:
     assert render_text(report) == said
 
 
+def test_no_figure_is_cut_at_40_columns() -> None:
+    """Where a name would have no room beside its figures, they stand below it."""
+    shot = "a-shot-with-a-very-long-name"
+    decided = {"review": "approved", "charged_usd": Decimal("1234.56")}
+    records = [done(shot=shot, **decided), failed(possible_usd=Decimal("0.42")), held()]
+    console = Console(file=io.StringIO(), width=40, record=True)
+    show_summary(console, _report(*records, rehearsal=True))
+
+    lines = console.export_text().splitlines()
+    tables = lines[: next(n for n, line in enumerate(lines) if line.startswith("1 failed"))]
+    assert max(map(len, tables)) <= 40
+    assert [] == [line for line in tables if "…" in line]
+    assert "  approved 1 · rejected 0 · waiting 0" in tables
+    assert [shot, "  clips 1 · estimate 0.42", "  charged 1234.56"] == tables[
+        (at := tables.index("USD")) + 1 : at + 4
+    ]
+
+
 def test_every_state_shows_in_the_bar() -> None:
     """One failure in a thousand still has its piece of the line."""
     text = render_text(_report(*[done()] * 999, failed()))

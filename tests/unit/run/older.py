@@ -67,6 +67,7 @@ UNDO: tuple[str, ...] = (
     "DROP INDEX purchases_by_place;",
     "ALTER TABLE purchases DROP COLUMN fetched_at;",
     "DROP TABLE standing_plans;",
+    "DROP TABLE settled_locks;",
 )
 """What undoes each migration, in the order of `tables.MIGRATIONS`."""
 
