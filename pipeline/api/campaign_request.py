@@ -169,6 +169,8 @@ class RunSettings:
     """The environment with what the --env-file adds, once it was read: it may be a pipe."""
     replaces: bool = True
     """Whether a take that is off spec is replaced in its round: a saved plan is run exactly."""
+    engine: str | None = None
+    """Where the cluster is that works for the run, as it was given; empty for this machine."""
     checkpoint: Callable[[str], None] = lambda _: None
     clock: Clock = field(default_factory=RealClock)
 

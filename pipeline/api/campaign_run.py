@@ -7,8 +7,8 @@ another's lane stops.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import ExitStack
+from collections.abc import AsyncIterator, Callable
+from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 from types import TracebackType
@@ -16,7 +16,7 @@ from typing import Self
 
 from pipeline.api.campaign_plan import require_admitted, sync_campaign
 from pipeline.api.campaign_report import count_allowed, write_report
-from pipeline.api.campaign_request import NO_LIMIT, RunSettings, usage
+from pipeline.api.campaign_request import NO_LIMIT, CampaignRequest, RunSettings, usage
 from pipeline.api.decision_file import load_decisions, unapproved_outputs
 from pipeline.api.forecasts import find_forecast, record_forecast
 from pipeline.api.loaded_campaign import LoadedCampaign
@@ -32,13 +32,20 @@ from pipeline.api.provider_access import (
 from pipeline.domain import Event
 from pipeline.domain.acceptance import PlaceTotals
 from pipeline.domain.loop_places import total_places
+from pipeline.engine.dispatch import SHARD_ITEMS
 from pipeline.errors import InvalidInput
 from pipeline.ledger.repository import Ledger
 from pipeline.media.clip_workers import ClipWorkers
 from pipeline.net.client import Transport
 from pipeline.providers import PROVIDERS
 from pipeline.run.outcome import Outcome
-from pipeline.run.runner import RunConfig, RunDependencies, RunHandle, RunSnapshot
+from pipeline.run.runner import (
+    OpenEngine,
+    RunConfig,
+    RunDependencies,
+    RunHandle,
+    RunSnapshot,
+)
 from pipeline.storage.blobs import Store
 
 NOTICE = "notice"
@@ -226,46 +233,76 @@ class Run:
             self._events.put_nowait(None)
 
     async def _make(self, scope: RunScope) -> Outcome:
-        """Open the lanes, and run to the end."""
-        campaign, settings = self._campaign, self._settings
-        decisions = load_decisions(campaign.request, campaign.name)
-        config = RunConfig(
-            campaign=campaign.name,
-            policy=campaign.manifest.policy,
-            budget=settings.spending.budget(campaign.manifest.budget),
-            retry=settings.retry,
-            address_header=campaign.request.rehearse,
-            settle_only=not scope.buys,
-            hides=unapproved_outputs(campaign.manifest, decisions),
-            count_allowed=partial(count_allowed, scope.ledger, campaign),
-            loop=CampaignLoop.of(campaign, settings, scope.ledger),
+        """Work to the end, here or on the machines of an engine."""
+        opening = open_handle(
+            self._campaign,
+            self._settings,
+            scope,
+            observer=self._events.put_nowait,
+            notify=self._notify,
+            stop=self._stop,
         )
-        # What buys nothing hands nothing on: nobody need stand by.
-        standby = scope.standby if scope.buys else frozenset[str]()
-        with ExitStack() as opened:
-            # Not in a thread: who is cancelled meanwhile would leave a sandbox behind.
-            lanes = opened.enter_context(
-                open_lanes(settings, campaign, scope.providers, self._notify, standby=standby)
-            )
-            async with Transport() as transport, ClipWorkers() as clips:
-                dependencies = RunDependencies(
-                    transport=transport,
-                    store=Store(campaign.request.home),
-                    clips=clips,
-                    clock=settings.clock,
-                    observer=self._events.put_nowait,
-                    checkpoint=settings.checkpoint,
-                    stop=self._stop,
-                )
-                self._handle = RunHandle(
-                    scope.ledger,
-                    config,
-                    providers=PROVIDERS,
-                    lanes=lanes,
-                    dependencies=dependencies,
-                )
-                return await self._handle.work()
+        async with opening as self._handle:
+            return await self._handle.work()
 
     def _notify(self, message: str) -> None:
         event = Event(name=NOTICE, at=self._settings.clock.now(), detail={"message": message})
         self._events.put_nowait(event)
+
+
+@asynccontextmanager
+async def open_handle(
+    campaign: LoadedCampaign,
+    settings: RunSettings,
+    scope: RunScope,
+    *,
+    observer: Callable[[Event], None],
+    notify: Callable[[str], None],
+    stop: asyncio.Event,
+) -> AsyncIterator[RunHandle]:
+    """Yield the handle of a run, its lanes open; whoever has it lets it work."""
+    decisions = load_decisions(campaign.request, campaign.name)
+    config = RunConfig(
+        campaign=campaign.name,
+        policy=campaign.manifest.policy,
+        budget=settings.spending.budget(campaign.manifest.budget),
+        retry=settings.retry,
+        address_header=campaign.request.rehearse,
+        settle_only=not scope.buys,
+        hides=unapproved_outputs(campaign.manifest, decisions),
+        count_allowed=partial(count_allowed, scope.ledger, campaign),
+        loop=CampaignLoop.of(campaign, settings, scope.ledger),
+    )
+    # What buys nothing hands nothing on: nobody need stand by.
+    standby = scope.standby if scope.buys else frozenset[str]()
+    engine = _find_engine(campaign.request, settings, scope)
+    with ExitStack() as opened:
+        # Not in a thread: who is cancelled meanwhile would leave a sandbox behind.
+        lanes = opened.enter_context(
+            open_lanes(settings, campaign, scope.providers, notify, standby=standby)
+        )
+        async with Transport() as transport, ClipWorkers() as clips:
+            dependencies = RunDependencies(
+                transport=transport,
+                store=Store(campaign.request.home),
+                clips=clips,
+                clock=settings.clock,
+                observer=observer,
+                checkpoint=settings.checkpoint,
+                stop=stop,
+                shard_items=SHARD_ITEMS if engine else 0,
+                engine=engine,
+            )
+            yield RunHandle(
+                scope.ledger, config, providers=PROVIDERS, lanes=lanes, dependencies=dependencies
+            )
+
+
+def _find_engine(
+    request: CampaignRequest, settings: RunSettings, scope: RunScope
+) -> OpenEngine | None:
+    if not (request.project.engine if settings.engine is None else settings.engine):
+        return None
+    from pipeline.api.node_worker import find_engine  # noqa: PLC0415 - it imports this module
+
+    return find_engine(request, settings, scope)

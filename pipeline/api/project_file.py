@@ -51,6 +51,8 @@ class ProjectFile:
     profile: str = ""
     ledger: str = ""
     """The URL of the ledger; empty where each root has its own."""
+    engine: str = ""
+    """Where the cluster is that runs are worked on; empty where they are on this machine."""
     hooks: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: EMPTY)
     """The team's command for each end of a run: a program and its words."""
     places: Mapping[str, Span] = field(default_factory=lambda: EMPTY)
@@ -119,6 +121,7 @@ def _read(folder: Path) -> ProjectFile:
         env_file=None if env_file is None else _below(folder, env_file),
         profile=data.get("profile", ""),
         ledger=data.get(_LEDGER, ""),
+        engine=data.get("engine", ""),
         hooks={event: tuple(words) for event, words in hooks.items()},
         places=places,
         sources=sources,

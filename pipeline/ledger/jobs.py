@@ -223,11 +223,13 @@ def planned_jobs(
     provider: str,
     after: int,
     limit: int,
+    upto: int | None = None,
     without: Iterable[PriceClass] = (),
 ) -> list[Job]:
     """Return a provider's next selected jobs to be made, in plan order, from after a cursor on.
 
-    `without` are prices of which nothing may be begun now.
+    None comes that is behind the position `upto`, if there is one. `without` are prices of which
+    nothing may be begun now.
     """
     query = _loading(items.c.position, jobs.c.key == items.c.key, campaign).where(
         campaigns.c.name == campaign,
@@ -237,6 +239,7 @@ def planned_jobs(
         items.c.selected == 1,
         jobs.c.provider == provider,
         jobs.c.state == State.PLANNED.value,
+        *(() if upto is None else (items.c.position <= upto,)),
         *(not_(_of_price(price)) for price in without),
     )
     return _page(connection, query.where(items.c.position > after), items.c.position, limit)

@@ -75,6 +75,18 @@ class PlanTotals:
     """How long a run takes, by what earlier ones learnt; None where that is too little."""
 
 
+def plan_extent(connection: Connection, *, campaign: str) -> tuple[int, int] | None:
+    """Return the campaign's id and the last position of its plan; None where nothing is planned."""
+    row = connection.execute(
+        select(campaigns.c.id, items.c.position)
+        .join(items, items.c.campaign_id == campaigns.c.id)
+        .where(campaigns.c.name == campaign, campaigns.c.generation == items.c.generation)
+        .order_by(items.c.position.desc())
+        .limit(1)
+    ).fetchone()
+    return None if row is None else (row.id, row.position)
+
+
 def totals(connection: Connection, *, campaign: str) -> PlanTotals:
     """Return what a campaign's latest plan comes to."""
     groups = _groups(connection, campaign)

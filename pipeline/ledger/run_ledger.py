@@ -123,6 +123,10 @@ class RunLedger:
 
     # What there is to do.
 
+    async def plan_extent(self, *, campaign: str) -> tuple[int, int] | None:
+        """Return the campaign's id and the last position of its plan; None for an empty one."""
+        return await self._read(partial(plan_totals.plan_extent, campaign=campaign))
+
     async def planned_jobs(
         self,
         *,
@@ -130,11 +134,12 @@ class RunLedger:
         provider: str,
         after: int,
         limit: int,
+        upto: int | None = None,
         without: Iterable[PriceClass] = (),
     ) -> list[Job]:
         """Return a provider's next selected jobs to be made, in plan order."""
         window = partial(jobs.planned_jobs, campaign=campaign, provider=provider, without=without)
-        return await self._read(partial(window, after=after, limit=limit))
+        return await self._read(partial(window, after=after, upto=upto, limit=limit))
 
     async def claim_unsettled(
         self, *, campaign: str, provider: str, after: int, limit: int

@@ -24,6 +24,7 @@ from pipeline.run.grouped_polls import GroupedPolls
 from pipeline.run.limiter import ConcurrencyLimiter
 from pipeline.run.output_check import Hides, hide_nothing
 from pipeline.run.provider_client import ProviderClient
+from pipeline.run.shards_in_sight import ShardsInSight
 from pipeline.run.task_durations import TaskDurations
 from pipeline.run.uploads import Uploader
 from pipeline.storage.blobs import Store
@@ -309,6 +310,10 @@ class Fallback:
         self._notify()
         return first
 
+    def wake(self) -> None:
+        """Hear that there is something new, which any lane may work on."""
+        self._at_work.update(self._lanes)
+
     def rest(self, name: str) -> None:
         """Hear that a lane works on nothing."""
         if name in self._at_work:
@@ -338,6 +343,7 @@ class RunContext:
     lanes: Mapping[str, ProviderLanes]
     """By provider."""
     changes: ChangeSignal
+    shards: ShardsInSight
     prices: FirstPurchases
     fallback: Fallback
     left_out: Collection[str]

@@ -93,6 +93,7 @@ class LaneWorker:
                 await self._buy(group)
                 self._looks_no_more = True
                 self._rest_if_idle()
+                context.shards.note_end(name)
         if context.settle_only:
             return
         # Jobs that nobody has begun are in no worker's hands: the ledger holds them all at once.
@@ -147,38 +148,59 @@ class LaneWorker:
                 await self._hand_over()
             if lanes.stopped or context.stop.is_set():
                 return
+            if context.changes.count == seen:
+                self._looked_at = seen
+                self._rest_if_idle()
+            # To rest is a change as well, which its own lane must not sleep through.
             if context.changes.count != seen:
                 continue
-            self._looked_at = seen
-            self._rest_if_idle()
             # What one account cannot make any more another of the provider's may.
             returns = lanes.several and self._running > 0
             opens = context.prices.may_open(self._name)
-            if not (returns or opens or context.fallback.may_bring(self._name)):
+            waits = returns or opens or context.fallback.may_bring(self._name)
+            if not opens:
+                context.shards.note_look(self._name, *((seen,) if waits else ()))
+            if waits:
+                await context.changes.next()
+            elif context.shards.is_open:
+                await self._rest_until_more()
+            else:
                 return
-            await context.changes.next()
+
+    async def _rest_until_more(self) -> None:
+        """Wait for the next shard: whatever else changes brings nothing to this lane."""
+        self._looks_no_more = True
+        self._rest_if_idle()
+        await self._context.shards.next()
+        self._looks_no_more = False
 
     async def _start_planned(self, group: asyncio.TaskGroup) -> None:
         context, name = self._context, self._name
 
-        async def next_jobs(*, after: int, limit: int) -> list[Job]:
+        async def next_jobs(*, upto: int, after: int, limit: int) -> list[Job]:
             self._begun -= self._ended
             self._ended.clear()
             without = () if context.budget_guard.closed else context.prices.closed_prices(name)
             window = partial(
                 context.ledger.planned_jobs, campaign=context.campaign, without=without
             )
-            return await window(provider=name, after=after, limit=limit)
+            return await window(provider=name, after=after, upto=upto, limit=limit)
 
-        async for job in _pages(next_jobs):
-            queue = await self._lanes.take_seat(job.purchase, context.stop)
-            if queue is None:
-                return
-            if job.key in self._begun or not _may_start(context, job):
-                queue.leave_seat()
-                continue
-            self._begun.add(job.key)
-            self._start(group, job, queue, queue.leave_seat)
+        for shard in context.shards.refs:
+            async for job in _pages(partial(next_jobs, upto=shard.last), after=shard.first - 1):
+                queue = await self._lanes.take_seat(job.purchase, context.stop)
+                if queue is None:
+                    return
+                if job.key in self._begun or not _may_start(context, job):
+                    queue.leave_seat()
+                    continue
+                self._begun.add(job.key)
+                context.shards.begin(job.cursor)
+                self._start(group, job, queue, partial(self._leave, queue, job.cursor))
+
+    def _leave(self, queue: ProviderQueue, position: int) -> None:
+        queue.leave_seat()
+        self._context.shards.leave(position)
 
     def _start(
         self,
@@ -256,9 +278,10 @@ def _may_start(context: RunContext, job: Job) -> bool:
     return True
 
 
-async def _pages(window: Callable[..., Awaitable[list[Job]]]) -> AsyncIterator[Job]:
+async def _pages(
+    window: Callable[..., Awaitable[list[Job]]], after: int | None = -1
+) -> AsyncIterator[Job]:
     """Yield jobs from the ledger, window by window."""
-    after: int | None = -1
     while after is not None:
         page = await window(after=after, limit=_WINDOW)
         for job in page:

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from random import Random
-from typing import Protocol, Self
+from typing import Any, Protocol, Self
 from uuid import uuid4
 
 from pipeline.clock import Clock, RealClock
@@ -18,8 +19,10 @@ from pipeline.domain import Budget, Event, Policy
 from pipeline.domain.acceptance import PlaceTotals
 from pipeline.domain.accounts import DEFAULT
 from pipeline.domain.states import State
+from pipeline.engine.dispatch import Engine, ShardRef, dispatch, plan_shards
+from pipeline.engine.local_engine import LocalEngine
 from pipeline.ledger import event_log
-from pipeline.ledger.budgets import limits
+from pipeline.ledger.budgets import OVERCHARGED, limits
 from pipeline.ledger.commands import Command
 from pipeline.ledger.lane_history import LaneHistory, LaneWidth
 from pipeline.ledger.price_confirmations import PriceClass, SeenPrice
@@ -30,12 +33,12 @@ from pipeline.providers.base import Provider
 from pipeline.run.context import ChangeSignal, Fallback, ProviderLanes, ProviderQueue, RunContext
 from pipeline.run.fetch import ClipVerifier
 from pipeline.run.first_purchases import FirstPurchases
-from pipeline.run.lane_worker import LaneWorker
 from pipeline.run.outcome import Outcome
 from pipeline.run.output_check import Hides, hide_nothing
 from pipeline.run.provider_client import ProviderClient
 from pipeline.run.publish import restore
-from pipeline.run.shared_run import work_beside_others
+from pipeline.run.shard_worker import ShardWorker
+from pipeline.run.shards_in_sight import ShardsInSight
 from pipeline.run.uploads import Uploader
 from pipeline.storage.blobs import Store
 
@@ -76,6 +79,10 @@ class RunConfig:
     """None where no shot has a loop of takes."""
 
 
+OpenEngine = Callable[[int, Callable[[Event], None]], Engine]
+"""Returns the engine of a run, by its id, and an observer of what others do for it."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunDependencies:
     """What a run acts with; tests bring their own clock, chance and ids."""
@@ -92,6 +99,10 @@ class RunDependencies:
     new_client_id: Callable[[], str] = lambda: str(uuid4())
     commands_every_s: float = 1.0
     """How often the ledger is asked for commands of other processes."""
+    shard_items: int = 0
+    """How many items come in sight at a time; 0 for all: one worker has nobody to share with."""
+    engine: OpenEngine | None = None
+    """Where others work for the run; without one, it works in this process."""
 
 
 async def run(
@@ -173,6 +184,7 @@ class RunHandle:
         self._left_out: set[str] = set()
         self._sent_before = 0
         self._task: asyncio.Task[Outcome] | None = None
+        self._engine: Engine | None = None
 
     async def __aenter__(self) -> Self:
         self._task = asyncio.create_task(self.work())
@@ -225,12 +237,14 @@ class RunHandle:
         for name in self._select_lanes(lane):
             self._queues[name].pause()
             self._tell("paused", name)
+        self._steer("pause", lane)
 
     def resume(self, lane: str = "") -> None:
         """Let a paused lane, or all, go on."""
         for name in self._select_lanes(lane):
             self._queues[name].resume()
             self._tell("resumed", name)
+        self._steer("resume", lane)
 
     def set_concurrency(self, lane: str, most: int) -> None:
         """Have so many clips of a lane made at once, and no more; ValueError for less than one."""
@@ -239,6 +253,7 @@ class RunHandle:
         for name in self._select_lanes(lane):
             self._queues[name].set_concurrency(most)
             self._tell("concurrency", name, message=f"{most} clips at once", width=most)
+        self._steer("set_concurrency", lane, most)
 
     async def leave_out(self, address: str) -> str:
         """Do not make an item in this run; return in words what became of that.
@@ -260,6 +275,7 @@ class RunHandle:
             name = "unwanted" if item.key in unwanted else "left_out"
             if item.key in alone:
                 self._tell(name, item.provider, item.address)
+        self._steer("leave_out", address)
         told = (
             (len(alone - unwanted), "not made in this run"),
             (len(unwanted), "submitted before: collected, and marked unwanted"),
@@ -292,25 +308,65 @@ class RunHandle:
         obeying = asyncio.create_task(self._obey_commands())
         try:
             restored = await restore(context)
-            await _work(context)
+            await self._dispatch(context)
             while await self._plan_rest(context):
                 context = self._context(run_id, prices=await ledger.seen_prices())
                 # What a person said to buy again was bought again once.
                 await self._revive(())
-                await _work(context)
+                await self._dispatch(context)
         finally:
             obeying.cancel()
             try:
-                # After all that still waits to be written: what a cancelled worker learned last is
-                # kept.
-                await asyncio.shield(ledger.recover())
-                await self._remember(context)
+                await self._leave(context)
             finally:
                 for events in self._listeners:
                     events.put_nowait(None)
         outcome = await self._outcome(context, restored=restored)
         await ledger.end_run(run_id=run_id, exit_code=outcome.exit_code, at=_unix(dependencies))
         return outcome
+
+    @asynccontextmanager
+    async def open_worker(self, run_id: int) -> AsyncIterator[ShardWorker]:
+        """Work for a run that another process has begun, on what that hands out."""
+        context = self._context(run_id, prices=await self._ledger.seen_prices())
+        self._recall(context, await self._ledger.lane_history())
+        try:
+            yield ShardWorker(context)
+        finally:
+            await self._leave(context)
+
+    async def _leave(self, context: RunContext) -> None:
+        # After all that still waits to be written: what a cancelled worker learned last is kept.
+        await asyncio.shield(self._ledger.recover())
+        await self._remember(context)
+
+    async def _dispatch(self, context: RunContext) -> None:
+        """Settle what was sent, and make what is planned."""
+        shards: Iterator[ShardRef] = iter(())
+        extent = await self._ledger.plan_extent(campaign=self._config.campaign)
+        if extent is not None and not self._config.settle_only:
+            campaign, last = extent
+            items = self._dependencies.shard_items or last + 1
+            shards = plan_shards(campaign, last, items=items)
+        self._engine = (
+            self._dependencies.engine(context.run_id, self._pass_on)
+            if self._dependencies.engine
+            else LocalEngine(ShardWorker(context))
+        )
+        stopping = asyncio.create_task(self._steer_on_stop())
+        try:
+            await dispatch(self._engine, shards)
+        finally:
+            stopping.cancel()
+            self._engine = None
+
+    async def _steer_on_stop(self) -> None:
+        await self._dependencies.stop.wait()
+        self._steer("stop")
+
+    def _steer(self, name: str, *words: Any) -> None:
+        if self._engine is not None:
+            self._engine.steer(name, *words)
 
     async def _revive(self, causes: Sequence[str]) -> None:
         if not self._config.settle_only:
@@ -326,7 +382,7 @@ class RunHandle:
         loop, sent = self._config.loop, self._seen[State.SUBMITTING]
         idle = self._sent_before == sent
         self._sent_before = sent
-        ended = context.stop.is_set() or context.budget_guard.closed or self._config.settle_only
+        ended = context.stop.is_set() or self._seen[OVERCHARGED] or self._config.settle_only
         stopped = any(lanes.stopped for lanes in context.lanes.values())
         # Who sent nothing the last time would send nothing now: money or a lane keeps it.
         if loop is None or idle or ended or stopped:
@@ -351,10 +407,17 @@ class RunHandle:
         return found
 
     def _observe(self, event: Event) -> None:
-        """Count an event, pass it on, and have a notable one written down."""
-        self._seen[event.name] += 1
+        """Have a notable event written down, and pass it on."""
         if event.name in event_log.NOTABLE:
             self._ledger.note(event)
+        self._pass_on(event)
+
+    def _pass_on(self, event: Event) -> None:
+        """Count an event, and tell it to all who listen."""
+        self._seen[event.name] += 1
+        if event.name == OVERCHARGED:
+            # Whoever else works for this run has not heard of it.
+            self._steer("stop")
         self._dependencies.observer(event)
         for events in self._listeners:
             events.put_nowait(event)
@@ -422,6 +485,7 @@ class RunHandle:
             observer=self._observe,
             lanes=lanes,
             changes=changes,
+            shards=ShardsInSight(lanes, changes),
             prices=FirstPurchases(prices, changes.notify),
             fallback=Fallback(lanes, changes.notify, allowed=falls_back),
             left_out=self._left_out,
@@ -474,7 +538,7 @@ class RunHandle:
             damaged=self._seen["damaged_clip"],
             places=self._config.loop.totals() if self._config.loop else None,
             left_out=len(self._left_out),
-            overcharged=context.budget_guard.closed,
+            overcharged=self._seen[OVERCHARGED] > 0,
             interrupted=context.stop.is_set(),
         )
 
@@ -483,34 +547,8 @@ DONE = "done"
 """What a run answers to a command of which there is nothing more to say."""
 
 
-async def _work(context: RunContext) -> None:
-    """Work all lanes, until each has ended or only its own end is awaited."""
-
-    async def close_on_stop() -> None:
-        await context.stop.wait()
-        for lanes in context.lanes.values():
-            for queue in lanes.queues:
-                queue.close()
-
-    closing = asyncio.create_task(close_on_stop())
-    try:
-        async with asyncio.TaskGroup() as group:
-            own = [group.create_task(LaneWorker(context, name).work()) for name in context.lanes]
-            if context.ledger.is_shared:
-                group.create_task(work_beside_others(context, own))
-    except BaseExceptionGroup as several:
-        # One fault stopped the others: a full disk is told as such, not as a group.
-        raise _first(several) from several
-    finally:
-        closing.cancel()
-
-
 def _full_name(lane: Lane) -> str:
     return f"{lane.provider}.{lane.account or DEFAULT}"
-
-
-def _first(fault: BaseException) -> BaseException:
-    return _first(fault.exceptions[0]) if isinstance(fault, BaseExceptionGroup) else fault
 
 
 _HANDED_ON = (

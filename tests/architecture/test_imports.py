@@ -16,11 +16,13 @@ SHARED = tuple(
     )
 )
 MAY_IMPORT: Mapping[str, tuple[str, ...]] = {
-    **dict.fromkeys(("media", "models", "storage", "sandbox"), ()),
+    **dict.fromkeys(("engine", "media", "models", "storage", "sandbox"), ()),
     **dict.fromkeys(("manifest", "plan", "providers", "report"), ("pipeline.models",)),
     "net": ("pipeline.providers.base",),
     "ledger": ("pipeline.providers.base", "pipeline.storage"),
-    "run": ("pipeline.providers.base", "pipeline.ledger", "pipeline.net", "pipeline.storage"),
+    "run": tuple(
+        f"pipeline.{name}" for name in ("providers.base", "engine", "ledger", "net", "storage")
+    ),
 }
 """What each package may import beside itself and the shared vocabulary."""
 IMPURE = ("httpx", "sqlalchemy", "os", "time", "random", "socket", "subprocess")

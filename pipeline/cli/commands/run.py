@@ -94,6 +94,15 @@ def run(
             help="Want exactly what the lock file has, from ledger and store; buy nothing.",
         ),
     ] = False,
+    engine: Annotated[
+        str | None,
+        typer.Option(
+            "--engine",
+            metavar="ADDRESS",
+            help="Let the machines of a Ray cluster work: ray://HOST:PORT; else as callsheet.toml"
+            " says, or this machine.",
+        ),
+    ] = None,
     watch: Annotated[
         bool,
         typer.Option("--watch", help="Serve the report's page meanwhile: it is kept up to date."),
@@ -118,7 +127,11 @@ def run(
 
         require_scenario(scenario)
     settings = RunSettings(
-        spending=spend.spending, retry=spend.causes, scenario=scenario, chaos=chaos
+        spending=spend.spending,
+        retry=spend.causes,
+        scenario=scenario,
+        chaos=chaos,
+        engine=engine,
     )
     if port and not watch:
         raise usage("--port is the port of --watch")
@@ -172,6 +185,11 @@ def _run_in_words(
     request: CampaignRequest, settings: RunSettings, view: RunView, admit: Admit
 ) -> Exit:
     aside = view.form is RunForm.NDJSON
+    if request.project.engine if settings.engine is None else settings.engine:
+        from pipeline.api.node_worker import engine_address  # noqa: PLC0415 - slow to load
+
+        # Told before anybody is asked for money.
+        engine_address(request, settings)
     campaign = open_campaign(request)
     try:
         with open_for_purchases(campaign, settings, notify=print_error) as (ledger, loss):

@@ -1,0 +1,61 @@
+"""The worker of a process: all its shards in sight share one ledger writer and one set of lanes."""
+
+from __future__ import annotations
+
+import asyncio
+
+from pipeline.engine.dispatch import ShardRef, ShardReport
+from pipeline.run.context import RunContext
+from pipeline.run.lane_worker import LaneWorker
+from pipeline.run.shared_run import work_beside_others
+
+
+class ShardWorker:
+    """Works the lanes of a run over the shards that come in sight; one for each process."""
+
+    def __init__(self, context: RunContext) -> None:
+        self._context = context
+
+    @property
+    def slots(self) -> int:
+        """Return how many items its lanes make at once, by now."""
+        lanes = self._context.lanes.values()
+        return sum(queue.limiter.width for each in lanes for queue in each.queues)
+
+    async def run_shard(self, ref: ShardRef) -> ShardReport:
+        """Have a shard in sight until there is nothing more to do with it."""
+        self._context.fallback.wake()
+        # Who gives up waiting takes nobody's report away.
+        return await asyncio.shield(self._context.shards.add(ref))
+
+    def close(self) -> None:
+        """Say that no shard comes any more: the lanes end once nothing is left to do."""
+        self._context.shards.close()
+
+    async def work(self) -> None:
+        """Work all lanes, until each has ended or only its own end is awaited."""
+        context = self._context
+
+        async def close_on_stop() -> None:
+            await context.stop.wait()
+            for lanes in context.lanes.values():
+                for queue in lanes.queues:
+                    queue.close()
+
+        closing = asyncio.create_task(close_on_stop())
+        try:
+            async with asyncio.TaskGroup() as group:
+                own = [
+                    group.create_task(LaneWorker(context, name).work()) for name in context.lanes
+                ]
+                if context.ledger.is_shared:
+                    group.create_task(work_beside_others(context, own))
+        except BaseExceptionGroup as several:
+            # One fault stopped the others: a full disk is told as such, not as a group.
+            raise _first(several) from several
+        finally:
+            closing.cancel()
+
+
+def _first(fault: BaseException) -> BaseException:
+    return _first(fault.exceptions[0]) if isinstance(fault, BaseExceptionGroup) else fault
