@@ -41,6 +41,8 @@ from tests.unit.run.raw_ledger import read, write_now
 
 LEASE_S = 60.0
 UNDER_WAY = sorted(OWNED)
+_TRIES = itertools.count()
+"""Each try to buy has an id of its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +60,7 @@ class Process:
 
     def intend(self, job: Job) -> int:
         """Write the intent to buy it; return the purchase's id."""
-        wanted = _purchase(job, f"{self.owner.name}-{job.key}")
+        wanted = _purchase(job, f"{self.owner.name}-{next(_TRIES)}-{job.key}")
         with self.connection.begin():
             owners.refuse_ended(self.connection, self.owner)
             run_id = purchases.begin(self.connection, campaign=CAMPAIGN, at=1.0)
