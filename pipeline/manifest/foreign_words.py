@@ -162,7 +162,9 @@ def _by_table(key: str, rule: Mapping[str, Any], value: Any) -> Any:
 def _by_type(key: str, rule: Mapping[str, Any], value: Any) -> Any:
     """Return the number, switch, list or single value that was put another way."""
     del key
-    kind = rule.get("type")
+    said = rule.get("type")
+    # Of several that are allowed nobody knows which was meant.
+    kind = said if isinstance(said, str) else ""
     if kind == "boolean":
         return _SWITCHES.get(str(value).casefold())
     if kind in {"integer", "number"} and isinstance(value, str):

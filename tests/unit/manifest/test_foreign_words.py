@@ -84,6 +84,7 @@ def test_what_a_value_is_called_here_is_a_value(key: str) -> None:
         ("for", {"type": "string"}, ["products"], "write for: products"),
         ("tags", {"type": "array", "items": {"type": "string"}}, "a, b", "write tags: [a, b]"),
         ("join", {"type": "array", "items": {"$ref": "#/$defs/join"}}, "prices", ""),
+        ("say", {"type": ["string", "number", "boolean"]}, None, ""),
     ],
 )
 def test_a_value_is_told_in_its_form(
