@@ -87,6 +87,7 @@ class Process:
     def claim(self, *keys: str) -> frozenset[str]:
         """Take up what is nobody's."""
         with self.connection.begin():
+            owners.refuse_ended(self.connection, self.owner)
             return owners.claim(self.connection, keys=keys)
 
     def renew(self) -> bool:
