@@ -175,6 +175,17 @@ class RunSettings:
     clock: Clock = field(default_factory=RealClock)
 
 
+def engine_asked(request: CampaignRequest, settings: RunSettings) -> str:
+    """Return the address of the engine that a run is asked to work with; empty for this machine.
+
+    What is given on the command line wins over `callsheet.toml`; a rehearsal follows what is given
+    to it alone.
+    """
+    if settings.engine is not None:
+        return settings.engine
+    return "" if request.rehearse else request.project.engine
+
+
 def ledger_url(given: str | None, project: ProjectFile, *, rehearse: bool) -> str:
     """Return the URL of the ledger that is meant; empty where the root itself knows.
 

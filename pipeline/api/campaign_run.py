@@ -16,7 +16,13 @@ from typing import Self
 
 from pipeline.api.campaign_plan import require_admitted, sync_campaign
 from pipeline.api.campaign_report import count_allowed, write_report
-from pipeline.api.campaign_request import NO_LIMIT, CampaignRequest, RunSettings, usage
+from pipeline.api.campaign_request import (
+    NO_LIMIT,
+    CampaignRequest,
+    RunSettings,
+    engine_asked,
+    usage,
+)
 from pipeline.api.decision_file import load_decisions, unapproved_outputs
 from pipeline.api.forecasts import find_forecast, record_forecast
 from pipeline.api.loaded_campaign import LoadedCampaign
@@ -301,7 +307,7 @@ async def open_handle(
 def _find_engine(
     request: CampaignRequest, settings: RunSettings, scope: RunScope
 ) -> OpenEngine | None:
-    if not (request.project.engine if settings.engine is None else settings.engine):
+    if not engine_asked(request, settings):
         return None
     from pipeline.api.node_worker import find_engine  # noqa: PLC0415 - it imports this module
 

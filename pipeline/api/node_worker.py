@@ -17,6 +17,7 @@ from pipeline.api.campaign_request import (
     CampaignRequest,
     RunSettings,
     SpendLimit,
+    engine_asked,
     usage,
 )
 from pipeline.api.campaign_run import NOTICE, RunScope, open_handle
@@ -47,11 +48,9 @@ class NodeOrder:
 def engine_address(request: CampaignRequest, settings: RunSettings) -> str:
     """Return where the cluster is that a run works on; empty where it works on this machine.
 
-    What is given on the command line wins over `callsheet.toml`; a rehearsal follows what is given
-    to it alone. InvalidInput where it is no address, or the run cannot be spread.
+    InvalidInput where it is no address, or the run cannot be spread.
     """
-    told = "" if request.rehearse else request.project.engine
-    address = told if settings.engine is None else settings.engine
+    address = engine_asked(request, settings)
     if not address:
         return ""
     if not _ADDRESS.fullmatch(address):

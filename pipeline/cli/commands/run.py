@@ -22,7 +22,13 @@ from pipeline.api.campaign_plan import (
     sync_campaign,
 )
 from pipeline.api.campaign_report import count_allowed, write_report
-from pipeline.api.campaign_request import NO_LIMIT, CampaignRequest, RunSettings, usage
+from pipeline.api.campaign_request import (
+    NO_LIMIT,
+    CampaignRequest,
+    RunSettings,
+    engine_asked,
+    usage,
+)
 from pipeline.api.forecasts import find_forecast, record_forecast
 from pipeline.api.loaded_campaign import LoadedCampaign
 from pipeline.api.lock_file import write_lock_file
@@ -185,7 +191,7 @@ def _run_in_words(
     request: CampaignRequest, settings: RunSettings, view: RunView, admit: Admit
 ) -> Exit:
     aside = view.form is RunForm.NDJSON
-    if request.project.engine if settings.engine is None else settings.engine:
+    if engine_asked(request, settings):
         from pipeline.api.node_worker import engine_address  # noqa: PLC0415 - slow to load
 
         # Told before anybody is asked for money.
