@@ -1,6 +1,6 @@
 """Run the benchmarks, all or those that are named; it exits with 1 where a target is missed.
 
-Without an option it makes the table: one run of each. `--full` is a drill: five runs at the full
+Without an option it makes the table: one run of each. `--full` is a drill: some runs at the full
 size, with medians and the spread. `--small` is a step of `.ci/run`: it looks for a fall of a ratio
 by more than twice, and for nothing else.
 """
@@ -38,7 +38,6 @@ BENCHES: Sequence[Bench] = (
     page.BENCH,
 )
 """In the order of the table. A new one is a module with a `BENCH`, and its place here."""
-_FULL_RUNS = 5
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -49,7 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     words.add_argument("--size", type=int, help="so many items instead of the table's number")
     words.add_argument("--runs", type=int, help="so many runs of each, and their medians")
     how = words.add_mutually_exclusive_group()
-    how.add_argument("--full", action="store_true", help="the drill: five runs at full size")
+    how.add_argument("--full", action="store_true", help="the drill: some runs at full size")
     how.add_argument("--small", action="store_true", help="the step of .ci/run")
     given = words.parse_args(arguments)
     if unknown := set(given.names) - set(by_name):
@@ -64,7 +63,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 bad += print_falls(bench, given.size or bench.small, write)
         else:
             size = given.size or (bench.full if given.full else bench.size)
-            runs = given.runs or (_FULL_RUNS if given.full else 1)
+            runs = given.runs or (bench.full_runs if given.full else 1)
             measured = [tuple(bench.measure(size)) for _ in range(runs)]
             bad += print_figures(measured, write)
         sys.stdout.flush()

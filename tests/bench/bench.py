@@ -47,15 +47,16 @@ class Figure:
 class Bench:
     """A benchmark: `measure` takes a size (its number of items) and returns the figures.
 
-    `size` is that of the table, `full` that of the drill. One that names a `small` size is part of
-    `.ci/run`: `usual` has the ratios that were measured at that size, by the name of the work, and
-    one that is worse by more than twice fails.
+    `size` is that of the table, `full` that of the drill, which makes `full_runs` of them. One
+    that names a `small` size is part of `.ci/run`: `usual` has the ratios that were measured at
+    that size, by the name of the work, and one that is worse by more than twice fails.
     """
 
     name: str
     measure: Callable[[int], Iterable[Figure]]
     size: int
     full: int
+    full_runs: int = 3
     small: int = 0
     usual: Mapping[str, float] = field(default_factory=dict)
 

@@ -32,7 +32,7 @@ from pipeline.net.lane import Lane
 from pipeline.providers import PROVIDERS
 from pipeline.run.runner import RunConfig, RunDependencies, RunHandle
 from pipeline.storage.blobs import Store
-from tests.bench.bare_loop import KEY, SLOTS
+from tests.bench.bare_loop import KEY, SLOTS, memory_mb
 
 SETTLED_S = 12.0
 """Until tasks are asked for at the longest gap of their offer, and no more often."""
@@ -123,8 +123,8 @@ async def run_engine(
         cost = {
             "clock_s": time.perf_counter() - began,
             "cpu_s": time.process_time() - cpu,
-            "rss_mb": _memory_mb("VmRSS"),
-            "peak_mb": _memory_mb("VmHWM"),
+            "rss_mb": memory_mb("VmRSS"),
+            "peak_mb": memory_mb("VmHWM"),
             "events": told,
         }
         sys.stdout.write(orjson.dumps(cost, option=orjson.OPT_NON_STR_KEYS).decode())
@@ -143,13 +143,6 @@ def main() -> None:
     with open_for_work(request) as ledger:
         campaign = admit(request, ledger)
         asyncio.run(run_engine(ledger, request.home, campaign, base_url, float(watch_s)))
-
-
-def _memory_mb(name: str) -> float:
-    """Return a figure of this process's memory, as Linux tells it in kB."""
-    status = Path("/proc/self/status").read_text("utf-8")
-    (kilobytes,) = (line.split()[1] for line in status.splitlines() if line.startswith(f"{name}:"))
-    return int(kilobytes) / 1000
 
 
 if __name__ == "__main__":
