@@ -170,7 +170,9 @@ class Store:
                     return
                 self._keep_replaced(target, there, known or (lambda _: False))
             try:
-                target.parent.mkdir(parents=True, exist_ok=True)
+                # Nearly always it is there, and this is one call to the system instead of two.
+                if not target.parent.is_dir():
+                    target.parent.mkdir(parents=True, exist_ok=True)
             except (FileExistsError, NotADirectoryError):
                 raise _foreign(target.parent) from None
             new = beside(target)

@@ -159,7 +159,8 @@ def copy_clip(source: Path, target: Path, sha256: str) -> bool:
     this digest. Durable, for a file that a loss of power emptied would look like one that a person
     changed; its name is not.
     """
-    with source.open("rb") as reading, target.open("xb") as copy:
+    # Of such sizes that nothing is asked of the system but to read and to write.
+    with source.open("rb", buffering=0) as reading, target.open("xb", buffering=CHUNK) as copy:
         # No byte passes here by a reflink: a damaged clip would be cloned unseen, so it is read.
         reflink = _reflink(reading, copy)
         copied = file_sha256(target) if reflink else _copy(reading, copy)
