@@ -59,16 +59,18 @@ async def work_beside_others(context: RunContext, own: Iterable[asyncio.Task[Non
 
 async def tell_absences(context: RunContext) -> None:
     """Tell since when the ledger's server is waited for, and when it is back; until cancelled."""
-    told_s = 0.0
+    longest_s = 0.0
     while True:
         away_s = context.ledger.away_s
-        if away_s > _WORTH_TELLING_S and not told_s:
+        if away_s > _WORTH_TELLING_S and not longest_s:
             since = context.clock.now() - timedelta(seconds=away_s)
             what = f"has not answered since {since:%H:%M:%S} UTC: the run waits for it"
             _tell(context, "ledger_away", f"{what}, for {PATIENCE_S:.0f} s at most")
-        if away_s < told_s:
-            _tell(context, "ledger_back", f"is back after {told_s:.0f} s: the run goes on")
-        told_s = away_s if away_s > _WORTH_TELLING_S else 0.0
+        if longest_s and not away_s:
+            _tell(context, "ledger_back", f"is back after {longest_s:.0f} s: the run goes on")
+        # What was no second is not told, neither its beginning nor its end.
+        is_told = away_s and (longest_s or away_s > _WORTH_TELLING_S)
+        longest_s = max(longest_s, away_s) if is_told else 0.0
         await asyncio.sleep(_AT_LEAST_EVERY_S / 2)
 
 
