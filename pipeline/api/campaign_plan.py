@@ -305,22 +305,39 @@ def sync_campaign(
     hides = unapproved_outputs(campaign.manifest, decisions)
     shared: dict[str, Any] = {"campaign": name, "hides": hides, "inputs": inputs}
     shared |= {"files": RealFiles(home) if files else None, "budget": campaign.manifest.budget}
-    with ledger.planning():
-        summary = keep_plan(ledger, choice=campaign.purchase_filter(), **shared)
-        if summary is None:
-            campaign.reassignments.clear()
-            summary = sync_plan(
-                entries(last_takes=had),
-                ledger,
-                policy=campaign.manifest.policy,
-                choice=campaign.purchase_filter(),
-                rounds=rule,
-                under_way=under_way,
-                **shared,
-            )
+
+    def plan() -> PlanSummary:
+        kept = keep_plan(ledger, choice=campaign.purchase_filter(), **shared)
+        if kept is not None:
+            return kept
+        campaign.reassignments.clear()
+        return sync_plan(
+            entries(last_takes=had),
+            ledger,
+            policy=campaign.manifest.policy,
+            choice=campaign.purchase_filter(),
+            rounds=rule,
+            under_way=under_way,
+            **shared,
+        )
+
+    summary = ledger.plan_in_turn(plan)
     # Of a run that is under way nobody asks for them: it reads the places itself.
-    told = rule is not None and summary.ok and not under_way
-    places = read_places(campaign, ledger, retried=retried) if told else None
+    has_places = rule is not None and summary.ok and not under_way
+    return _add_known(summary, campaign, ledger, retried=retried, has_places=has_places)
+
+
+def _add_known(
+    summary: PlanSummary,
+    campaign: LoadedCampaign,
+    ledger: Ledger,
+    *,
+    retried: Sequence[str],
+    has_places: bool,
+) -> PlanSummary:
+    """Return a summary with what the ledger knows of the campaign beside its plan."""
+    name = campaign.name
+    places = read_places(campaign, ledger, retried=retried) if has_places else None
     return replace(
         summary,
         places=total_places(places, selected=True) if places is not None else None,

@@ -46,7 +46,9 @@ def raise_counter(file: Path, number: int) -> None:
             handle = os.open(file, os.O_RDWR | os.O_CLOEXEC)
         except FileNotFoundError:
             file.parent.mkdir(parents=True, exist_ok=True)
-            replace_file(file, _both_slots(number))
+            # Another process with the same root may have its first purchase now: if its higher
+            # number is replaced, the next purchase puts it right.
+            replace_file(file, _both_slots(number), alone=False)
             return
         try:
             content = os.read(handle, 3 * _BLOCK)
@@ -61,7 +63,7 @@ def raise_counter(file: Path, number: int) -> None:
         finally:
             os.close(handle)
         # An earlier version's, without slots.
-        replace_file(file, _both_slots(number))
+        replace_file(file, _both_slots(number), alone=False)
 
 
 def _both_slots(number: int) -> bytes:

@@ -51,10 +51,19 @@ class Writer:
         """Whether a draft shadows tables of this connection: what is written now would be lost."""
 
     @property
+    def connection(self) -> Connection:
+        """Return the connection of the moment: what is drafted is in its temporary tables."""
+        return self._session.connection
+
+    @property
     def is_lost(self) -> bool:
         """Tell whether the connection is lost, and with it what is drafted on it."""
-        connection = self._session.connection
-        return dialect(connection).is_lost(connection)
+        return dialect(self.connection).is_lost(self.connection)
+
+    @property
+    def away_s(self) -> float:
+        """Return for how long the server has been waited for, in seconds; 0 while it answers."""
+        return self._session.away_s
 
     def write_now(self, operation: Operation[T], *, once: bool = False) -> T:
         """Run the operation in a transaction of its own, committed on return.
@@ -73,7 +82,7 @@ class Writer:
     def draft(self, operation: Operation[T]) -> T:
         """Run an operation that writes to nothing but temporary tables: nobody waits for it."""
         with self._turn:
-            connection = self._session.connection
+            connection = self.connection
             with begin_deferred(connection), connection.begin():
                 return operation(connection)
 
@@ -97,7 +106,7 @@ class Writer:
         self._thread.shutdown(wait=True)
         with self._turn:
             if whole:
-                dialect(self._session.connection).checkpoint(self._session.connection)
+                dialect(self.connection).checkpoint(self.connection)
             self._session.close()
 
     async def _drain(self) -> None:

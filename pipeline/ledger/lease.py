@@ -18,7 +18,14 @@ from pipeline.errors import CallsheetError
 from pipeline.ledger.connection import LedgerDatabase, dialect
 from pipeline.ledger.group_commit import Operation
 from pipeline.ledger.migrations import migrate
-from pipeline.ledger.owners import Owner, lease_lost, recover, register, renew
+from pipeline.ledger.owners import (
+    Owner,
+    find_clock_offset,
+    lease_lost,
+    recover,
+    register,
+    renew,
+)
 from pipeline.ledger.root_identity import RootIdentity, record_identity
 
 LEASE_S = 15.0
@@ -38,6 +45,8 @@ class Lease:
 
     def __init__(self, owner: Owner, database: LedgerDatabase) -> None:
         self.owner = owner
+        self.ahead_s = 0.0
+        """How far the clock that all owners go by is ahead of this machine's; 0 in a file."""
         self._database = database
         self._clock = RealClock()
         self._renewed_at = self._clock.monotonic()
@@ -61,8 +70,9 @@ class Lease:
         """Return the seconds between two renewals."""
         return self.owner.lease_s / _BEATS
 
-    def start(self) -> None:
-        """Renew it from now on; the owner has just been registered."""
+    def start(self, ahead_s: float) -> None:
+        """Renew it from now on; the owner has just been registered (`begin_work`)."""
+        self.ahead_s = ahead_s
         if self._thread is not None:
             self._thread.start()
 
@@ -120,7 +130,9 @@ class Lease:
         asked_at = self._clock.monotonic()
         with connection.begin():
             known = renew(connection, self.owner)
+            ahead_s = find_clock_offset(connection)
         if known:
+            self.ahead_s = ahead_s
             was_late = asked_at - self._renewed_at > self.owner.lease_s * _MARGIN
             self._in_time = 0 if was_late else self._in_time + 1
             self._renewed_at = asked_at
@@ -141,10 +153,11 @@ def begin_work(
     identity: RootIdentity,
     owner: Owner,
     alone: bool,
-) -> None:
+) -> float:
     """Make the ledger ready for work: up to date, and what a crash left behind settled.
 
     `gone` writes down, in the same transaction, that a new one stands where another was lost.
+    Return how far the clock that all owners go by is ahead of this machine's: alone it is its own.
     """
     migrate(connection)
     record_identity(connection, identity)
@@ -153,3 +166,4 @@ def begin_work(
     register(connection, owner)
     recover(connection, alone=alone)
     dialect(connection).be_patient(connection)
+    return 0.0 if alone else find_clock_offset(connection)

@@ -241,6 +241,11 @@ def _add_owners(connection: Connection) -> None:
     connection.exec_driver_sql(_OWNERS)
 
 
+def _name_processes(connection: Connection) -> None:
+    """Let those on one machine see whose process has ended."""
+    connection.exec_driver_sql("ALTER TABLE owners ADD COLUMN process TEXT DEFAULT '' NOT NULL")
+
+
 MIGRATIONS: tuple[Migration, ...] = (
     _add_selected,
     _ask_again_for_what_does_not_play,
@@ -263,6 +268,7 @@ MIGRATIONS: tuple[Migration, ...] = (
     _add_standing_plans,
     _add_settled_locks,
     _add_owners,
+    _name_processes,
 )
 """What changed since version 1, in order; only ever appended to."""
 VERSION = 1 + len(MIGRATIONS)

@@ -1,8 +1,9 @@
 """Who works with a ledger: each process is an owner, and a job under way is its owner's alone.
 
 An owner renews its lease. Whose lease has ended, by the database's clock, has lost its jobs: who
-finds that raises its epoch and frees them, and whatever it writes later is refused. The clocks of
-machines count for nothing here. In a SQLite file the root's lock tells who the one owner is.
+finds that raises its epoch and frees them, and whatever it writes later is refused. Of a process on
+the same machine that has ended no lease is waited for (`processes`). The clocks of machines count
+for nothing here. In a SQLite file the root's lock tells who the one owner is.
 """
 
 from __future__ import annotations
@@ -22,8 +23,10 @@ from sqlalchemy import (
     Float,
     bindparam,
     delete,
+    false,
     func,
     inspect,
+    or_,
     select,
     true,
     update,
@@ -31,10 +34,12 @@ from sqlalchemy import (
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import FunctionElement
 
+from pipeline.clock import RealClock
 from pipeline.domain.states import CRASHED, OWNED, UNSETTLED, State
 from pipeline.errors import LeaseLost
 from pipeline.ledger.connection import LedgerDatabase, upsert
 from pipeline.ledger.fast_sql import execute
+from pipeline.ledger.processes import has_ended, name_process
 from pipeline.ledger.sql_schema import campaigns, items, jobs, owners
 
 _FROM_CRASH = "the process ended while this job was being worked on"
@@ -52,12 +57,14 @@ class Owner:
     """Is raised when somebody else takes what it had."""
     lease_s: float = 0.0
     """How long after it was last seen what it has is left alone."""
+    process: str = ""
+    """What names it to others on its machine; empty where they could not tell it."""
 
     @classmethod
     def this(cls, *, lease_s: float) -> Owner:
         """Return this process as a new owner."""
         name = f"process {os.getpid()} on {socket.gethostname()} ({secrets.token_hex(4)})"
-        return cls(name=name, epoch=1, lease_s=lease_s)
+        return cls(name=name, epoch=1, lease_s=lease_s, process=name_process())
 
 
 NOBODY = Owner(name="", epoch=0)
@@ -76,7 +83,8 @@ def holder(connection: Connection, state: State) -> Owner:
 
 def register(connection: Connection, owner: Owner) -> None:
     """Let the ledger know an owner, and let it be the one who writes on this connection."""
-    values = {"name": owner.name, "epoch": owner.epoch, "lease_s": owner.lease_s}
+    names = {"name": owner.name, "process": owner.process}
+    values = {**names, "epoch": owner.epoch, "lease_s": owner.lease_s}
     written = upsert(owners).values(**values, seen_at=_Now())
     # Where the answer to the first commit was lost, it is registered again.
     connection.execute(written.on_conflict_do_nothing(index_elements=["name"]))
@@ -137,19 +145,37 @@ def release(connection: Connection) -> None:
     _free_abandoned(connection)
 
 
-def end_leases(connection: Connection) -> frozenset[str]:
-    """Free what owners had whose lease has ended; return their names."""
+def end_leases(connection: Connection, *, silent: bool = True) -> frozenset[str]:
+    """Free what owners had who are gone; return their names.
+
+    Gone is whose process has ended on this machine, and, of the `silent`, whose lease has ended.
+    """
     mine = owner_of(connection)
-    over = _Now() > owners.c.seen_at + owners.c.lease_s
+    over = _Now() > owners.c.seen_at + owners.c.lease_s if silent else false()
+    gone = or_(over, owners.c.name.in_(_find_ended(connection)))
     ended = (
         update(owners)
-        .where(owners.c.name != mine.name, owners.c.ended_by == "", over)
+        .where(owners.c.name != mine.name, owners.c.ended_by == "", gone)
         .values(epoch=owners.c.epoch + 1, ended_by=mine.name)
     )
     names = frozenset(connection.scalars(ended.returning(owners.c.name)))
     if names:
         _free_abandoned(connection)
     return names
+
+
+def _find_ended(connection: Connection) -> list[str]:
+    """Return the names of those whose process is seen to have ended."""
+    query = select(owners.c.name, owners.c.process).where(owners.c.ended_by == "")
+    return [name for name, process in connection.execute(query) if has_ended(process)]
+
+
+def find_clock_offset(connection: Connection) -> float:
+    """Return by how many seconds the database's clock is ahead of this machine's."""
+    clock = RealClock()
+    before = clock.now().timestamp()
+    theirs: float = connection.execute(select(_Now())).scalar_one()
+    return theirs - (before + clock.now().timestamp()) / 2
 
 
 def recover(connection: Connection, *, alone: bool) -> None:
@@ -161,6 +187,8 @@ def recover(connection: Connection, *, alone: bool) -> None:
     forgotten = true() if alone else ended & (_Now() > owners.c.seen_at + _KEPT_S)
     mine = owner_of(connection).name
     connection.execute(delete(owners).where(owners.c.name != mine, forgotten))
+    if not alone:
+        end_leases(connection, silent=False)
     # Also those of a version that knew no owners, or of a ledger that was copied.
     _free_abandoned(connection)
 

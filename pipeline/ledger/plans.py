@@ -9,6 +9,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
+from itertools import count
 from typing import Any, Self, TypeVar
 
 import orjson
@@ -24,7 +25,7 @@ from sqlalchemy import (
 from pipeline.domain import Policy, Record
 from pipeline.domain.changes import ItemChange
 from pipeline.domain.lock import LockMemory
-from pipeline.errors import CallsheetError
+from pipeline.errors import CallsheetError, Unusable
 from pipeline.ledger import item_changes, loop_takes, plan_totals, record_pages
 from pipeline.ledger import outputs as placed
 from pipeline.ledger.budgets import campaign_scope, open_scope
@@ -59,6 +60,8 @@ from pipeline.ledger.sql_schema import (
 from pipeline.ledger.standing_plan import StandingPlan, record_standing_plan
 
 _AT_ONCE, _KEYS_AT_ONCE = 1000, 500
+_PLANNED_AT_MOST = 3
+"""How often a plan is made whose connection is lost."""
 T = TypeVar("T")
 
 
@@ -427,8 +430,28 @@ class PlanDraft:
             return self._writer.draft(operation)
 
 
+def plan_in_turn(plan: Callable[[], T], writer: Writer, database: LedgerDatabase) -> T:
+    """Return what `plan` comes to, called as the only process that plans once no other one does.
+
+    A draft goes with its connection, and nothing of it was written: where the server went away it
+    is waited for, and `plan` is called again. Unusable where that happens again and again.
+    """
+    for tries in count(1):
+        began_on = writer.connection
+        try:
+            with _planning_turn(writer, database):
+                return plan()
+        except Unusable:
+            lost = writer.is_lost or writer.connection is not began_on
+            if not lost or tries == _PLANNED_AT_MOST:
+                raise
+        with database.translate_errors():
+            writer.write_now(lambda _: None)
+    raise AssertionError("it counts without end")
+
+
 @contextmanager
-def planning_turn(writer: Writer, database: LedgerDatabase) -> Iterator[None]:
+def _planning_turn(writer: Writer, database: LedgerDatabase) -> Iterator[None]:
     """Be the only process that plans, as soon as no other one does."""
     with database.translate_errors():
         writer.draft(lambda connection: dialect(connection).begin_planning(connection))
@@ -436,8 +459,9 @@ def planning_turn(writer: Writer, database: LedgerDatabase) -> Iterator[None]:
         yield
     finally:
         # Who has lost the server has lost its turn as well.
-        with suppress(CallsheetError), database.translate_errors():
-            writer.draft(lambda connection: dialect(connection).end_planning(connection))
+        if not writer.is_lost:
+            with suppress(CallsheetError), database.translate_errors():
+                writer.draft(lambda connection: dialect(connection).end_planning(connection))
 
 
 def publish(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, ExitStack, closing, nullcontext
+from contextlib import ExitStack, closing
 from datetime import datetime
 from decimal import Decimal
 from functools import partial
@@ -65,7 +65,7 @@ from pipeline.ledger.owners import NOBODY
 from pipeline.ledger.paid_elsewhere import AbsentClip
 from pipeline.ledger.paid_tasks import PaidTask, paid_tasks
 from pipeline.ledger.plan_totals import PlanTotals
-from pipeline.ledger.plans import PlanDraft, planning_turn
+from pipeline.ledger.plans import PlanDraft, plan_in_turn
 from pipeline.ledger.price_confirmations import (
     PriceClass,
     PriceStanding,
@@ -179,9 +179,9 @@ class Ledger:
                 ledger.moved_from = moved_from
                 gone = None if known else partial(record_gone, root=root, left=left, at=now)
                 beginning = partial(begin_work, gone=gone, identity=identity, owner=lease.owner)
-                ledger._write_now(partial(beginning, alone=not database.is_remote))
+                ahead_s = ledger._write_now(partial(beginning, alone=not database.is_remote))
                 session.is_registered = True
-                lease.start()
+                lease.start(ahead_s)
             # Not earlier: they count as proof that there was a ledger (`leftovers`).
             where.remember()
             explain(folder)
@@ -316,13 +316,19 @@ class Ledger:
         access = self._read, self._write_now
         return StandingPlanAccess(campaign, *access, memory=self._memory, dry=self._dry)
 
-    def planning(self) -> AbstractContextManager[None]:
-        """Keep other processes from planning meanwhile; wait for one that does.
+    def plan_in_turn(self, plan: Callable[[], T]) -> T:
+        """Return what `plan` comes to, which no other process disturbs; wait for one that plans.
 
-        Whoever waited finds the plan of the other one. LedgerInUse after ten minutes.
+        Whoever waited finds the plan of the other one. LedgerInUse after ten minutes. Where a draft
+        was lost, for the server went away, it is called again.
         """
         is_alone = self._dry or not self.database.is_remote
-        return nullcontext() if is_alone else planning_turn(self._writer, self.database)
+        return plan() if is_alone else plan_in_turn(plan, self._writer, self.database)
+
+    @property
+    def away_s(self) -> float:
+        """Return for how long its server has been waited for, in seconds; 0 while it answers."""
+        return max(self._writer.away_s, self._reading.away_s if self._reading else 0.0)
 
     def _write_now(self, operation: Operation[T]) -> T:
         """Run the operation in a transaction of its own; return once it is on disk."""

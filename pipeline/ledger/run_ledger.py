@@ -175,6 +175,11 @@ class RunLedger:
         return self.in_threads.database.is_remote
 
     @property
+    def away_s(self) -> float:
+        """Return for how long its server has been waited for, in seconds; 0 while it answers."""
+        return self.in_threads.away_s
+
+    @property
     def lease(self) -> Lease:
         """Return what this process has on the jobs that it works on."""
         return self.in_threads.lease
@@ -183,9 +188,9 @@ class RunLedger:
         """Leave jobs that were taken up to whoever can go on with them."""
         await self._write(partial(owners.leave, keys=[job.key for job in taken_up]))
 
-    async def end_leases(self) -> frozenset[str]:
-        """Free what owners had whose lease has ended; return their names."""
-        return await self._write(owners.end_leases)
+    async def end_leases(self, *, silent: bool) -> frozenset[str]:
+        """Free what owners had who are gone (`owners.end_leases`); return their names."""
+        return await self._write(partial(owners.end_leases, silent=silent))
 
     async def count_free(self, *, campaign: str) -> int:
         """Count a campaign's jobs that were sent, have not ended, and are nobody's."""

@@ -50,6 +50,14 @@ class LedgerSession:
     """Of the owner's last transaction."""
     _fault: CallsheetError | None = field(default=None, init=False)
     """Why there is no connection any more: nobody waits for it a second time."""
+    _lost_at: float | None = field(default=None, init=False)
+    """Monotonic, while a lost connection is being made again."""
+
+    @property
+    def away_s(self) -> float:
+        """Return for how long the server has been waited for, in seconds; 0 while it answers."""
+        lost_at = self._lost_at
+        return 0.0 if lost_at is None else time.monotonic() - lost_at
 
     def transact(self, work: Callable[[Connection], T], *, once: bool = False) -> T:
         """Run work in a transaction, and again if its connection was lost before it was committed.
@@ -100,6 +108,7 @@ class LedgerSession:
         with suppress(Exception):
             self.connection.invalidate()
             self.connection.close()
+        self._lost_at = time.monotonic()
         try:
             self.connection = self._reopen_patiently(reopen)
             if not self.is_registered:
@@ -110,6 +119,8 @@ class LedgerSession:
         except CallsheetError as fault:
             self._fault = fault
             raise
+        finally:
+            self._lost_at = None
 
     def _reopen_patiently(self, reopen: Callable[[], Connection]) -> Connection:
         until, pause_s = time.monotonic() + self.patience_s, _SHORTEST_PAUSE_S

@@ -229,5 +229,5 @@ class ActiveJob:
             self.emit("unread_charge", message=told)
 
     def now(self) -> float:
-        """Return the wall clock's unix seconds."""
-        return self.context.clock.now().timestamp()
+        """Return unix seconds by the wall clock that all go by who share the ledger."""
+        return self.context.clock.now().timestamp() + self.context.ledger.lease.ahead_s

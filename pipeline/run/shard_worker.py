@@ -7,7 +7,7 @@ import asyncio
 from pipeline.engine.dispatch import ShardRef, ShardReport
 from pipeline.run.context import RunContext
 from pipeline.run.lane_worker import LaneWorker
-from pipeline.run.shared_run import work_beside_others
+from pipeline.run.shared_run import tell_absences, work_beside_others
 
 
 class ShardWorker:
@@ -42,7 +42,9 @@ class ShardWorker:
                 for queue in lanes.queues:
                     queue.close()
 
-        closing = asyncio.create_task(close_on_stop())
+        beside = [asyncio.create_task(close_on_stop())]
+        if context.ledger.is_shared:
+            beside.append(asyncio.create_task(tell_absences(context)))
         try:
             async with asyncio.TaskGroup() as group:
                 own = [
@@ -54,7 +56,8 @@ class ShardWorker:
             # One fault stopped the others: a full disk is told as such, not as a group.
             raise _first(several) from several
         finally:
-            closing.cancel()
+            for task in beside:
+                task.cancel()
 
 
 def _first(fault: BaseException) -> BaseException:

@@ -8,13 +8,17 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable
+from datetime import timedelta
 
 from pipeline.domain import Event
+from pipeline.ledger.session import PATIENCE_S
 from pipeline.run.context import RunContext
 from pipeline.run.lane_worker import LaneWorker
 
 _AT_LEAST_EVERY_S = 1.0
 """How often the ledger is looked at: a lease that has ended is seen well within 10 s."""
+_WORTH_TELLING_S = 1.0
+"""How long its server is away before a word is lost on it."""
 
 
 async def work_beside_others(context: RunContext, own: Iterable[asyncio.Task[None]]) -> None:
@@ -53,13 +57,34 @@ async def work_beside_others(context: RunContext, own: Iterable[asyncio.Task[Non
             planned_before = found.planned
 
 
+async def tell_absences(context: RunContext) -> None:
+    """Tell since when the ledger's server is waited for, and when it is back; until cancelled."""
+    longest_s = 0.0
+    while True:
+        away_s = context.ledger.away_s
+        if away_s > _WORTH_TELLING_S and not longest_s:
+            since = context.clock.now() - timedelta(seconds=away_s)
+            what = f"has not answered since {since:%H:%M:%S} UTC: the run waits for it"
+            _tell(context, "ledger_away", f"{what}, for {PATIENCE_S:.0f} s at most")
+        if longest_s and not away_s:
+            _tell(context, "ledger_back", f"is back after {longest_s:.0f} s: the run goes on")
+        # What was no second is not told, neither its beginning nor its end.
+        is_told = away_s and (longest_s or away_s > _WORTH_TELLING_S)
+        longest_s = max(longest_s, away_s) if is_told else 0.0
+        await asyncio.sleep(_AT_LEAST_EVERY_S / 2)
+
+
+def _tell(context: RunContext, name: str, what: str) -> None:
+    detail = {"message": f"the ledger's server {what}"}
+    context.observer(Event(name=name, at=context.clock.now(), detail=detail))
+
+
 def _workers(context: RunContext) -> list[LaneWorker]:
     return [LaneWorker(context, name) for name in context.lanes]
 
 
 async def _end_leases(context: RunContext) -> None:
-    if not context.ledger.lease.may_end_others():
-        return
-    for name in sorted(await context.ledger.end_leases()):
+    silent = context.ledger.lease.may_end_others()
+    for name in sorted(await context.ledger.end_leases(silent=silent)):
         at, told = context.clock.now(), f"{name} is gone: another run goes on with what it had"
         context.observer(Event(name="taken_over", at=at, detail={"message": told}))

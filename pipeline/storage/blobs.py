@@ -219,7 +219,7 @@ class Store:
             return place
         with writing(place):
             self._make_folder(place.parent)
-            new = beside(place)
+            new = beside(place, alone=False)
             try:
                 if _copy_reference(Path(media.source), new) != media.digest:
                     raise MediaFault(

@@ -7,6 +7,7 @@ import errno
 import fcntl
 import hashlib
 import os
+import secrets
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -119,18 +120,28 @@ def write_small(path: Path, content: bytes, *, durable: bool = False) -> None:
         os.close(handle)
 
 
-def replace_file(path: Path, content: bytes, *, mode: int | None = None) -> None:
-    """Put a file in the place of another, if there is one: whole, and durable with its name."""
-    new = beside(path)
+def replace_file(
+    path: Path, content: bytes, *, mode: int | None = None, alone: bool = True
+) -> None:
+    """Put a file in the place of another, if there is one: whole, and durable with its name.
+
+    Who is not `alone` may do so at the same time as others do: the last one counts.
+    """
+    new = beside(path, alone=alone)
     new.write_bytes(content)
     sync(new, mode=mode)
     new.replace(path)
     sync(path.parent)
 
 
-def beside(target: Path) -> Path:
-    """Return the unused name under which `target` is made: one name, so that a crash leaves one."""
-    new = target.with_name(f".{target.name}.part")
+def beside(target: Path, *, alone: bool = True) -> Path:
+    """Return the unused name under which `target` is made.
+
+    For who is `alone` it is always the same one, so that a crash leaves one. Else it is nobody
+    else's: other processes may make the same file at this moment.
+    """
+    own = "" if alone else f".{secrets.token_hex(4)}"
+    new = target.with_name(f".{target.name}{own}.part")
     new.unlink(missing_ok=True)
     return new
 

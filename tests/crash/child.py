@@ -2,7 +2,8 @@
 
 With --bomb it dies by SIGKILL, as from outside, when it comes to a checkpoint of that name for the
 nth time; with --point it ends at once at a named point. With --hurry time runs faster, the same for
-every child that is told the same beginning.
+every child that is told the same beginning. With --ahead its wall clock is wrong by some seconds,
+and with --elsewhere it is as on another machine: nobody here can see whether it still runs.
 """
 
 from __future__ import annotations
@@ -18,12 +19,14 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 
+from pipeline import clock
 from pipeline.api.campaign_request import CampaignRequest, RunSettings, SpendLimit
 from pipeline.api.project_file import project_of
 from pipeline.cli.commands.run import run_campaign
 from pipeline.clock import RealClock
 from pipeline.ledger import lease
 from tests.crash import mutants, points
+from tests.crash.points import put
 
 
 class Bomb:
@@ -61,9 +64,32 @@ class HurriedClock:
         await asyncio.sleep(max(0.0, seconds) / self._factor)
 
 
+def set_wall_clock(ahead_s: float) -> None:
+    """Let the wall clock of this process be wrong, for as long as it lives."""
+    really = time.time
+
+    def now(_: RealClock) -> datetime:
+        return datetime.fromtimestamp(time.time(), UTC)
+
+    put(time, "time", lambda: really() + ahead_s)
+    put(RealClock, "now", now)
+
+
+def move_elsewhere(folder: Path) -> None:
+    """Let this process run on another machine, as far as it can tell."""
+    other = folder / f"boot-of-{os.getpid()}"
+    other.write_text(f"another-machine-{os.getpid()}", "ascii")
+    put(clock, "_BOOT", other)
+    clock.boot.cache_clear()
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the campaign against the sandbox as against a real provider."""
     words = _words().parse_args(arguments)
+    if words.ahead:
+        set_wall_clock(words.ahead)
+    if words.elsewhere:
+        move_elsewhere(words.root.parent)
     if words.mutant:
         mutants.MUTANTS[words.mutant]()
     if words.lease:
@@ -100,6 +126,8 @@ def _words() -> argparse.ArgumentParser:
     words.add_argument("--mutant", default="", choices=["", *mutants.MUTANTS])
     words.add_argument("--hurry", nargs=2, type=float, metavar=("FACTOR", "BEGINNING"))
     words.add_argument("--lease", type=float)
+    words.add_argument("--ahead", type=float, default=0.0, metavar="SECONDS")
+    words.add_argument("--elsewhere", action="store_true")
     words.add_argument("--buy-again", type=Decimal)
     words.add_argument("--quiet", action="store_true")
     return words

@@ -18,6 +18,7 @@ from pipeline.domain import Feature, Kind, Record
 from pipeline.ledger.repository import Ledger
 from pipeline.providers import OFFERS
 from tests.conformance.stage import plays, task_of
+from tests.postgresql import PlaceLedger
 from tests.processes import command_line, process
 from tests.sandboxes import Sandbox
 
@@ -28,6 +29,11 @@ IN_DOUBT_EXIT = 13
 _COLOURS = {"red": "BOX-1", "green": "BOX-2", "blue": "BOX-3"}
 _NOISE = (300, 533)
 """Pixels of a picture too large to be sent inside a request: it is uploaded."""
+
+
+def in_its_file(root: Path) -> Path:
+    """Let a root have its ledger in its own file."""
+    return root
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +48,10 @@ class Trial:
     mutant: str = ""
     uploads: bool = False
     """Whether its picture is so large that it is uploaded."""
+    place_ledger: PlaceLedger = in_its_file
+    """Says in which database its ledger is."""
+    hurries: bool = True
+    """Whether time runs faster, where nothing is known by its time at the provider."""
     began: float = field(default_factory=time.time)
 
     @property
@@ -57,6 +67,7 @@ class Trial:
     def write(self) -> None:
         """Write its manifest, table and picture."""
         self.folder.mkdir(parents=True)
+        self.place_ledger(self.root)
         # Who has no clips from text or references makes the same from first frames.
         kind = (
             "campaign" if Kind.REFERENCES in OFFERS[self.provider].models["kling-o1"] else "frames"
@@ -78,7 +89,7 @@ class Trial:
         offer = OFFERS[self.provider]
         stated = Kind.REFERENCES in offer.models["kling-o1"] and self.provider != "runware"
         words += ["--set", "vars.ratio=9:16"] if stated else []
-        if Feature.LISTING not in offer.features:
+        if self.hurries and Feature.LISTING not in offer.features:
             # Where tasks are known by their time, ours must be the sandbox's.
             words += ["--hurry", str(HURRY), str(self.began)]
         return process(campaign_run, [*words, *self._addresses(), *further], self._environment())

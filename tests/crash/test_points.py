@@ -1,19 +1,25 @@
 """The process ends at every named point of a job's life; running again pays once and loses nothing.
 
-Which points a provider's jobs pass is found by letting one campaign pass them all.
+Which points a provider's jobs pass is found by letting one campaign pass them all. Each holds of a
+ledger in a file and of one on a server.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
+from zlib import crc32
 
 import pytest
 
+from pipeline.ledger.location import read_server
 from pipeline.providers import PROVIDERS
 from tests.conftest import FIGURE
-from tests.crash.kit import Trial
+from tests.crash.kit import Trial, in_its_file
 from tests.crash.points import BEFORE, DIED, HALF, HEAD, ON_THE_WIRE, REPLY, WHOLE
+from tests.postgresql import PlaceLedger, PostgresqlServer
 from tests.sandboxes import Sandbox
 
 THE_SUBMIT = [f"submit, {point}" for point in ON_THE_WIRE]
@@ -45,7 +51,19 @@ BITES = {
 """Where a broken run is found out."""
 
 
-def _trial(provider: str, sandbox: Sandbox, folder: Path, mutant: str = "") -> Trial:
+PARTS = 3
+"""The points of a provider are several tests, each of a few minutes."""
+BY_TIME = "end_leases"
+"""What a run on a server does each second: how often depends on how long it takes."""
+
+
+def _trial(
+    provider: str,
+    sandbox: Sandbox,
+    folder: Path,
+    mutant: str = "",
+    place_ledger: PlaceLedger = in_its_file,
+) -> Trial:
     key = f"key-of-{folder.name}"
     trial = Trial(
         provider=provider,
@@ -55,6 +73,7 @@ def _trial(provider: str, sandbox: Sandbox, folder: Path, mutant: str = "") -> T
         rows=1,
         uploads=True,
         mutant=mutant,
+        place_ledger=place_ledger,
     )
     trial.write()
     return trial
@@ -63,7 +82,8 @@ def _trial(provider: str, sandbox: Sandbox, folder: Path, mutant: str = "") -> T
 def _matters(point: str) -> bool:
     """Tell whether a point is the first of its name, or about money: later polls are alike."""
     again = point.rpartition(", ")[2].isdecimal()
-    return not again or point.startswith("submit") or "commit" in point
+    counts = point.startswith("submit") or ("commit" in point and BY_TIME not in point)
+    return not again or counts
 
 
 def _ends(trial: Trial, point: str) -> None:
@@ -71,13 +91,30 @@ def _ends(trial: Trial, point: str) -> None:
     trial.finish()
 
 
-@pytest.mark.parametrize("provider", ["runware", "unifically"])
+@pytest.mark.parametrize(
+    ("provider", "place_ledger"),
+    [("runware", "sqlite"), ("unifically", "sqlite"), ("runware", "postgresql")],
+    indirect=["place_ledger"],
+)
 @pytest.mark.parametrize("point", THE_SUBMIT)
 def test_ended_while_submitting(
-    provider: str, point: str, sandbox: Sandbox, tmp_path: Path
+    provider: str, point: str, place_ledger: PlaceLedger, sandbox: Sandbox, tmp_path: Path
 ) -> None:
     """Whatever part of a paid request or its reply has passed, running again pays once."""
-    _ends(_trial(provider, sandbox, tmp_path / "campaign"), point)
+    trial = _trial(provider, sandbox, tmp_path / "campaign", place_ledger=place_ledger)
+    _ends(trial, point)
+
+
+@pytest.mark.parametrize("ahead_s", [-300, 300])
+def test_a_doubt_is_settled_by_whoever_has_another_time(
+    ahead_s: int, sandbox: Sandbox, tmp_path: Path, postgresql_server: PostgresqlServer
+) -> None:
+    """The clock of who died was five minutes off: its age goes by the server's, and nobody asks."""
+    trial = _trial("runware", sandbox, tmp_path / "campaign", place_ledger=postgresql_server.adopt)
+    trial = replace(trial, hurries=False)
+
+    assert DIED == trial.run("--point", f"submit, {BEFORE}", "--ahead", str(ahead_s))
+    trial.finish()
 
 
 @pytest.mark.parametrize("mutant", BITES)
@@ -110,22 +147,30 @@ def test_a_new_clip_takes_the_place_of_the_old_one(
 
 @pytest.mark.drill
 @pytest.mark.timeout(1800)
+@pytest.mark.parametrize("part", range(PARTS))
 @pytest.mark.parametrize("provider", PROVIDERS)
 def test_ended_at_every_point(
     provider: str,
+    part: int,
+    place_ledger: PlaceLedger,
     sandbox: Sandbox,
     tmp_path: Path,
     record_property: Callable[[str, object], None],
 ) -> None:
     """Every point that a whole campaign passes, one after another."""
     trace = tmp_path / "trace.txt"
-    assert 0 == _trial(provider, sandbox, tmp_path / "whole").run("--trace", str(trace))
+    place = partial(_trial, provider, sandbox, place_ledger=place_ledger)
+    whole = place(tmp_path / "whole")
+    assert 0 == whole.run("--trace", str(trace))
     passed = dict.fromkeys(trace.read_text("utf-8").splitlines())
     points = [point for point in passed if _matters(point)]
+    own = [point for point in points if crc32(point.encode()) % PARTS == part]
 
-    for number, point in enumerate(points):
-        _ends(_trial(provider, sandbox, tmp_path / f"point-{number}"), point)
+    for number, point in enumerate(own):
+        _ends(place(tmp_path / f"point-{number}"), point)
 
-    record_property(FIGURE, f"{provider}: ended at {len(points)} points")
+    database = "PostgreSQL" if read_server(whole.root) else "SQLite"
+    told = f"{provider} on {database}, part {part + 1} of {PARTS}"
+    record_property(FIGURE, f"{told}: ended at {len(own)} of {len(points)} points")
     assert set() == set(THE_LIFE) - set(points)
     assert set() == set(THE_UPLOAD) - set(points)

@@ -70,7 +70,7 @@ def _keeps_its_promises(
         studio.shop.endings.extend(endings)
         studio.shop.links.extend(links)
         asyncio.run(_runs(studio, kills))
-        _check(studio)
+        hold_promises(studio)
 
 
 async def _runs(studio: Studio, kills: list[tuple[str, int]]) -> None:
@@ -87,7 +87,8 @@ async def _runs(studio: Studio, kills: list[tuple[str, int]]) -> None:
     await studio.run()
 
 
-def _check(studio: Studio) -> None:
+def hold_promises(studio: Studio) -> None:
+    """Hold what the shop took and billed against the ledger, now that nothing is under way."""
     by_key: dict[str, list[str]] = {}
     for task in studio.shop.tasks.values():
         if task.ending != "failed_free":

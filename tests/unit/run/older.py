@@ -69,6 +69,7 @@ UNDO: tuple[str, ...] = (
     "DROP TABLE standing_plans;",
     "DROP TABLE settled_locks;",
     "DROP TABLE owners;",
+    "ALTER TABLE owners DROP COLUMN process;",
 )
 """What undoes each migration, in the order of `tables.MIGRATIONS`."""
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -29,6 +31,18 @@ def test_it_only_grows(numbers: list[int], file: Path) -> None:
         raise_counter(file, number)
 
         assert max(numbers[:seen]) == read_counter(file)
+
+
+def test_who_begins_it_at_the_same_time_gets_on(tmp_path: Path) -> None:
+    """Two runs with one root may make their first purchase at one moment; no part is left."""
+    with ThreadPoolExecutor(8) as threads:
+        for turn in range(40):
+            file = tmp_path / f"turn-{turn}" / ".intents"
+            list(threads.map(partial(raise_counter, file), range(1, 9)))
+            raise_counter(file, 9)
+
+            assert 9 == read_counter(file)
+            assert [file] == list(file.parent.iterdir())
 
 
 @given(numbers=st.lists(NUMBERS, min_size=2, max_size=4, unique=True).map(sorted), data=st.data())

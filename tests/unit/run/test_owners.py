@@ -37,6 +37,7 @@ from tests.clocks import HastyClock
 from tests.examples import examples
 from tests.postgresql import PlaceLedger, PostgresqlServer
 from tests.unit.run.campaign import CAMPAIGN, Studio, abandon_item, entry
+from tests.unit.run.ended_process import name_ended_process
 from tests.unit.run.raw_ledger import read, write_now
 
 LEASE_S = 60.0
@@ -78,11 +79,17 @@ class Process:
                 mine.values(seen_at=owner_rows.c.seen_at - 2 * self.owner.lease_s)
             )
 
-    def end_leases(self) -> frozenset[str]:
+    def vanish(self) -> None:
+        """Have ended, as whoever is on the same machine can see."""
+        with self.connection.begin():
+            mine = update(owner_rows).where(owner_rows.c.name == self.owner.name)
+            self.connection.execute(mine.values(process=name_ended_process()))
+
+    def end_leases(self, *, silent: bool = True) -> frozenset[str]:
         """Take from the others what they have lost."""
         with self.connection.begin():
             owners.refuse_ended(self.connection, self.owner)
-            return owners.end_leases(self.connection)
+            return owners.end_leases(self.connection, silent=silent)
 
     def claim(self, *keys: str) -> frozenset[str]:
         """Take up what is nobody's."""
@@ -184,6 +191,41 @@ def test_who_speaks_in_time_keeps_its_lease(two: tuple[Process, Process]) -> Non
     assert frozenset() == other.end_leases()
 
 
+def test_of_a_process_that_is_seen_to_have_ended_no_lease_is_waited_for(
+    two: tuple[Process, Process],
+) -> None:
+    """What it had is taken up at once; of who is only silent, not before its lease has ended."""
+    one, other = two
+    (key, _) = _keys(one)
+    _stand(one, key, State.SUBMITTING)
+    one.fall_silent()
+    assert frozenset() == other.end_leases(silent=False)
+    assert one.renew()
+
+    one.vanish()
+
+    assert frozenset({"one"}) == other.end_leases(silent=False)
+    assert ("in_doubt", "") == other.row(key)
+    assert not one.renew()
+
+
+def test_whoever_opens_the_ledger_has_what_a_dead_process_left(
+    studio: Studio, two: tuple[Process, Process]
+) -> None:
+    """Run again after kill -9, nobody waits; a living process keeps what it has."""
+    dead, living = two
+    gone, kept = _keys(dead)
+    _stand(dead, gone, State.WAITING)
+    _stand(living, kept, State.WAITING)
+    dead.vanish()
+
+    with Ledger.open(studio.root) as ledger:
+        assert ("waiting", "") == dead.row(gone)
+        # Who has a file's lock knows that there is nobody else.
+        owner = "two" if ledger.database.is_remote else ""
+        assert ("waiting", owner) == living.row(kept)
+
+
 def test_a_process_that_ends_leaves_its_jobs_at_once(two: tuple[Process, Process]) -> None:
     """Nobody waits for the end of a lease that was given back."""
     one, other = two
@@ -257,7 +299,7 @@ def test_whatever_two_processes_do_no_job_is_bought_while_it_is_anothers(
     checked(place_ledger)
 
 
-_STEPS = ("take", "intend", "wait", "silent", "end", "claim", "renew")
+_STEPS = ("take", "intend", "wait", "silent", "end", "vanish", "look", "claim", "renew")
 _NEXT = {
     "take": (State.PLANNED, State.STAGING),
     "wait": (State.SUBMITTING, State.WAITING),
@@ -283,7 +325,8 @@ def _keeps_its_promises(place_ledger: PlaceLedger, steps: list[tuple[str, int]])
             else:
                 changed = before != mine.row(job.key)
                 assert not (changed and mine.owner.name in ended)
-                assert not changed or before[1] in {"", mine.owner.name} or step == "end"
+                ends = step in {"end", "look"}
+                assert not changed or before[1] in {"", mine.owner.name} or ends
             state, owner = mine.row(job.key)
             assert owner in {"", "one", "two"} - ended
             assert not owner or State(state) in OWNED
@@ -301,6 +344,10 @@ def _do(step: str, mine: Process, job: Job) -> frozenset[str]:
             mine.fall_silent()
         case "end":
             return mine.end_leases()
+        case "vanish":
+            mine.vanish()
+        case "look":
+            return mine.end_leases(silent=False)
         case "claim":
             mine.claim(job.key)
         case "renew":

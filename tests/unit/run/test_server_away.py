@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any, Self
 from urllib.parse import parse_qs, urlsplit
@@ -23,8 +25,9 @@ from pipeline.ledger.postgresql import PostgresqlSchema
 from pipeline.ledger.repository import Ledger
 from pipeline.ledger.session import reading_session
 from pipeline.ledger.sql_schema import events, owners
+from pipeline.run.plan_sync import sync_plan
 from tests.postgresql import PostgresqlServer
-from tests.unit.run.campaign import Studio, entry
+from tests.unit.run.campaign import CAMPAIGN, Studio, entry
 from tests.unit.run.raw_ledger import read, write, write_now
 
 AWAY_S = 2.0
@@ -227,6 +230,34 @@ def test_what_needs_the_lost_connection_is_not_run_again(
     with pytest.raises(Unusable, match="run again"):
         studio.admit(entries())
     assert studio.admit([entry("a")]).ok
+
+
+@pytest.mark.parametrize("losses", [1, 2, 3])
+def test_a_plan_whose_draft_was_lost_is_made_again(
+    losses: int, tmp_path: Path, postgresql_server: PostgresqlServer
+) -> None:
+    """Nothing of it was written. Whom that befalls again and again is told to run again."""
+    postgresql_server.adopt(tmp_path)
+    tries = itertools.count(1)
+
+    def entries(own: int) -> Iterator[PricedItem]:
+        yield entry("a")
+        if own <= losses:
+            _end_connections(read_server(tmp_path))
+        yield entry("b")
+
+    with Ledger.open(tmp_path) as ledger:
+        planning = partial(
+            ledger.plan_in_turn,
+            lambda: sync_plan(entries(next(tries)), ledger, campaign=CAMPAIGN),
+        )
+        if losses < 3:
+            assert (True, 2) == (planning().ok, len(list(ledger.records(CAMPAIGN))))
+        else:
+            with pytest.raises(Unusable, match="run again"):
+                planning()
+
+    assert min(losses, 2) + 2 == next(tries)
 
 
 def _write(name: str) -> Operation[object]:
