@@ -241,6 +241,19 @@ def _add_owners(connection: Connection) -> None:
     connection.exec_driver_sql(_OWNERS)
 
 
+_LANE_SHARES = """
+CREATE TABLE lane_shares (owner TEXT NOT NULL, provider TEXT NOT NULL, account TEXT NOT NULL,
+  fingerprint TEXT NOT NULL, campaign TEXT NOT NULL, most BIGINT NOT NULL, said BIGINT NOT NULL,
+  wanted BIGINT NOT NULL, held BIGINT NOT NULL, begins INTEGER NOT NULL,
+  PRIMARY KEY (owner, provider, account))
+"""
+
+
+def _add_lane_shares(connection: Connection) -> None:
+    """Let owners split the limits of a lane."""
+    connection.exec_driver_sql(_LANE_SHARES)
+
+
 MIGRATIONS: tuple[Migration, ...] = (
     _add_selected,
     _ask_again_for_what_does_not_play,
@@ -263,6 +276,7 @@ MIGRATIONS: tuple[Migration, ...] = (
     _add_standing_plans,
     _add_settled_locks,
     _add_owners,
+    _add_lane_shares,
 )
 """What changed since version 1, in order; only ever appended to."""
 VERSION = 1 + len(MIGRATIONS)

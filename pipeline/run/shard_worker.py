@@ -7,7 +7,7 @@ import asyncio
 from pipeline.engine.dispatch import ShardRef, ShardReport
 from pipeline.run.context import RunContext
 from pipeline.run.lane_worker import LaneWorker
-from pipeline.run.shared_run import work_beside_others
+from pipeline.run.shared_run import await_shares, work_beside_others
 
 
 class ShardWorker:
@@ -42,6 +42,8 @@ class ShardWorker:
                 for queue in lanes.queues:
                     queue.close()
 
+        if context.ledger.is_shared:
+            await_shares(context)
         closing = asyncio.create_task(close_on_stop())
         try:
             async with asyncio.TaskGroup() as group:

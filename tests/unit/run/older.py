@@ -69,6 +69,7 @@ UNDO: tuple[str, ...] = (
     "DROP TABLE standing_plans;",
     "DROP TABLE settled_locks;",
     "DROP TABLE owners;",
+    "DROP TABLE lane_shares;",
 )
 """What undoes each migration, in the order of `tables.MIGRATIONS`."""
 
