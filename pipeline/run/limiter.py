@@ -9,6 +9,7 @@ work with the same account, this one has a share of its most, and of its pace.
 from __future__ import annotations
 
 import asyncio
+import math
 from collections import deque
 
 from pipeline.clock import Clock
@@ -18,6 +19,8 @@ _ONE_EVENT_S = 1.0
 """Refusals closer together than this are one event: they were sent at the same width."""
 _CALM_S = 600.0
 """After so long without a refusal the next one is news again."""
+_LOOK_EVERY_S = 1.0
+"""How long at most a turn is slept for where the share of the pace may change."""
 _LATE_S = 0.05
 """How late a turn may be and still not delay the next: timers are that coarse."""
 
@@ -62,6 +65,9 @@ class ConcurrencyLimiter:
         """Another process worked with the account meanwhile."""
         self._clock = clock
         self._free_at = clock.monotonic()
+        """When the next submit is due at the earliest, as its provider asked for."""
+        self._turned_at = -math.inf
+        """When the last one was due."""
         # In the past, so that the very first refusal halves the width.
         self._cut_at = clock.monotonic() - _ONE_EVENT_S
         self._refused_at = clock.monotonic()
@@ -162,12 +168,15 @@ class ConcurrencyLimiter:
         """Wait until the next submit is due."""
         # One waits for the time, the others for their place in the line.
         async with self._turns:
-            while (left := self._free_at - self._clock.monotonic()) > 0:
-                await self._clock.sleep(left)
-            due = self._clock.monotonic() - min(-left, _LATE_S)
-            # Who has its place already goes on, also where the share is none by now.
-            part = 1.0 if self._share is None else max(1, self._share) / self._share_of
-            self._free_at = due + self._gap_s / part
+            while (left := self._next_turn() - self._clock.monotonic()) > 0:
+                await self._clock.sleep(left if self._share is None else min(left, _LOOK_EVERY_S))
+            self._turned_at = self._clock.monotonic() - min(-left, _LATE_S)
+
+    def _next_turn(self) -> float:
+        """Return when the next submit is due; where its share grows meanwhile, that is earlier."""
+        # Who has its place already goes on, also where the share is none by now.
+        part = 1.0 if self._share is None else max(1, self._share) / self._share_of
+        return max(self._free_at, self._turned_at + self._gap_s / part)
 
     def slow_down(self, retry_after_s: float | None = None) -> bool:
         """Halve the width, once for each event, and submit nothing for as long as was asked.

@@ -388,6 +388,21 @@ async def test_a_share_is_one_of_the_pace_as_well(places: int, gap_s: float) -> 
     assert pytest.approx(3 * gap_s) == clock.monotonic()
 
 
+async def test_who_gets_all_of_the_pace_does_not_wait_for_its_share_of_it() -> None:
+    """An eighth of the places waits four seconds for the next submit, until it has all of them."""
+    clock = JumpingClock()
+    gate = ConcurrencyLimiter(concurrency=8, per_s=2.0, clock=clock)
+    gate.take_share(1, of=8, is_alone=False)
+    await gate.turn()
+    waiting = asyncio.ensure_future(gate.turn())
+    await clock.sleep(1.5)
+    assert not waiting.done()
+    gate.take_share(8, of=8, is_alone=True)
+    await waiting
+
+    assert pytest.approx(2.0) == clock.monotonic()
+
+
 @pytest.fixture
 def studio(tmp_path: Path, postgresql_server: PostgresqlServer) -> Studio:
     """Return a studio whose ledger is on a server, with a known price and 40 items."""
