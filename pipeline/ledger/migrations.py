@@ -246,6 +246,19 @@ def _name_processes(connection: Connection) -> None:
     connection.exec_driver_sql("ALTER TABLE owners ADD COLUMN process TEXT DEFAULT '' NOT NULL")
 
 
+_LANE_SHARES = """
+CREATE TABLE lane_shares (owner TEXT NOT NULL, provider TEXT NOT NULL, account TEXT NOT NULL,
+  fingerprint TEXT NOT NULL, campaign TEXT NOT NULL, most BIGINT NOT NULL, said BIGINT NOT NULL,
+  wanted BIGINT NOT NULL, held BIGINT NOT NULL, begins INTEGER NOT NULL,
+  PRIMARY KEY (owner, provider, account))
+"""
+
+
+def _add_lane_shares(connection: Connection) -> None:
+    """Let owners split the limits of a lane."""
+    connection.exec_driver_sql(_LANE_SHARES)
+
+
 MIGRATIONS: tuple[Migration, ...] = (
     _add_selected,
     _ask_again_for_what_does_not_play,
@@ -269,6 +282,7 @@ MIGRATIONS: tuple[Migration, ...] = (
     _add_settled_locks,
     _add_owners,
     _name_processes,
+    _add_lane_shares,
 )
 """What changed since version 1, in order; only ever appended to."""
 VERSION = 1 + len(MIGRATIONS)

@@ -11,7 +11,8 @@ from __future__ import annotations
 import os
 import secrets
 import socket
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
@@ -223,7 +224,8 @@ def leave(connection: Connection, *, keys: Iterable[str]) -> None:
 class OpenWork:
     """What a campaign still has to be made or settled, beside what this process has in hand."""
 
-    planned: int
+    planned: Mapping[str, int]
+    """How many are selected and nobody's, by provider."""
     others: int
     """Under way with other owners, living or not."""
 
@@ -237,15 +239,23 @@ def count_free(connection: Connection, *, campaign: str) -> int:
 
 def count_open(connection: Connection, *, campaign: str, owner: Owner) -> OpenWork:
     """Count what a campaign still has to be made or settled, beside what an owner has in hand."""
-    selected = _keys(campaign).where(items.c.selected == 1)
-    planned = (jobs.c.state == State.PLANNED.value, jobs.c.key.in_(selected))
     elsewhere = jobs.c.owner.not_in([NOBODY.name, owner.name])
     others = (jobs.c.state.in_(OWNED), elsewhere, jobs.c.key.in_(_keys(campaign)))
-    count = select(func.count()).select_from(jobs)
+    count = select(func.count()).select_from(jobs).where(*others)
     return OpenWork(
-        planned=connection.scalar(count.where(*planned)) or 0,
-        others=connection.scalar(count.where(*others)) or 0,
+        planned=count_planned(connection, campaign=campaign),
+        others=connection.scalar(count) or 0,
     )
+
+
+def count_planned(connection: Connection, *, campaign: str) -> Counter[str]:
+    """Count what a campaign has selected and nobody makes yet, by provider."""
+    selected = _keys(campaign).where(items.c.selected == 1)
+    query = select(jobs.c.provider, func.count()).where(
+        jobs.c.state == State.PLANNED.value, jobs.c.key.in_(selected)
+    )
+    found = connection.execute(query.group_by(jobs.c.provider))
+    return Counter({row[0]: row[1] for row in found})
 
 
 def _keys(campaign: str) -> Any:

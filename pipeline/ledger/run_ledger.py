@@ -25,6 +25,7 @@ from pipeline.ledger import (
     event_log,
     fallbacks,
     jobs,
+    lane_shares,
     outputs,
     owners,
     plan_totals,
@@ -37,6 +38,7 @@ from pipeline.ledger.fallbacks import Leaving
 from pipeline.ledger.group_commit import Operation
 from pipeline.ledger.jobs import Job, Purchase, WantedItem
 from pipeline.ledger.lane_history import LaneHistory, lane_history, record_history
+from pipeline.ledger.lane_shares import LaneDemand, LaneShare
 from pipeline.ledger.lease import Lease
 from pipeline.ledger.outputs import Clip, Landing, View
 from pipeline.ledger.owners import OpenWork
@@ -108,6 +110,8 @@ class RunLedger:
     async def recover(self) -> None:
         """Put every job that a worker of this process held where its end leaves it."""
         await self._write(owners.recover_own)
+        if self.is_shared:
+            await self._write(lane_shares.release)
 
     async def revive(
         self,
@@ -163,9 +167,11 @@ class RunLedger:
     async def reassign(self, leaving: Leaving) -> Counter[str]:
         """Move some of what a stopped lane has not bought to others; return how many to whom.
 
-        Nobody is returned once there are no more.
+        Nobody is returned once there are no more, or where another process may still buy it.
         """
-        return await self._write(partial(fallbacks.reassign, leaving=leaving))
+        moving = partial(fallbacks.reassign, leaving=leaving)
+        where = {"campaign": leaving.campaign, "provider": leaving.provider}
+        return await self._write(self._as_last(moving, **where, otherwise=Counter()))
 
     # Beside others who work with it.
 
@@ -201,6 +207,16 @@ class RunLedger:
         counting = partial(owners.count_open, campaign=campaign, owner=self.lease.owner)
         return await self._read(counting)
 
+    async def renew_shares(
+        self, *, campaign: str, demands: Sequence[LaneDemand]
+    ) -> list[LaneShare]:
+        """Tell what this process wants of its lanes; return what it may use of each."""
+        return await self._write(partial(lane_shares.renew, campaign=campaign, demands=demands))
+
+    async def leave_lanes(self, *, campaign: str, known: Mapping[str, int]) -> bool:
+        """Begin nothing more of a campaign; False where more is planned than is `known`."""
+        return await self._write(partial(lane_shares.leave, campaign=campaign, known=known))
+
     async def note_anyway(self, event: Event) -> None:
         """Write an event down, also where this process may write nothing more; durably."""
         noting = partial(event_log.note, event=event)
@@ -222,9 +238,14 @@ class RunLedger:
         message: str,
         price: PriceClass | None = None,
     ) -> None:
-        """Hold what is selected and still planned for a provider; with a `price`, of that one."""
+        """Hold what is selected and still planned for a provider; with a `price`, of that one.
+
+        What another process may still make is left to it.
+        """
         holding = partial(jobs.hold, campaign=campaign, provider=provider, price=price)
-        await self._write(partial(holding, cause=cause, message=message))
+        holding = partial(holding, cause=cause, message=message)
+        last = self._as_last(holding, campaign=campaign, provider=provider, otherwise=None)
+        await self._write(last)
 
     async def intend(
         self, job: Job, purchase: Purchase, *, run_id: int, limits: BudgetLimits
@@ -308,6 +329,18 @@ class RunLedger:
     async def answer(self, command_id: int, text: str, *, at: float) -> None:
         """Answer a command."""
         await self._write(partial(commands.answer, command_id=command_id, text=text, at=at))
+
+    def _as_last(
+        self, operation: Operation[T], *, campaign: str, provider: str, otherwise: T
+    ) -> Operation[T]:
+        """Return an operation that gives up a provider's items, if nobody else goes on with them.
+
+        A process that is alone with its ledger has nobody to ask for.
+        """
+        if not self.is_shared:
+            return operation
+        doing = partial(lane_shares.do_as_last, campaign=campaign, provider=provider)
+        return partial(doing, operation=operation, otherwise=otherwise)
 
     async def _write(self, operation: Operation[T]) -> T:
         with self.in_threads.database.translate_errors():

@@ -392,6 +392,22 @@ owners = Table(
 committed, on a server. `ended_by` is who found its lease ended, and raised its epoch.
 """
 
+lane_shares = Table(
+    "lane_shares",
+    METADATA,
+    *(Column(name, TEXT, primary_key=True) for name in ("owner", "provider", "account")),
+    *_mandatory_texts("fingerprint", "campaign"),
+    Column("most", BigInteger, nullable=False),
+    Column("said", BigInteger, nullable=False),
+    Column("wanted", BigInteger, nullable=False),
+    Column("held", BigInteger, nullable=False),
+    Column("begins", Integer, nullable=False),
+)
+"""What each owner has and wants of a lane, on a server: `lane_shares` says what the columns mean.
+
+`said` numbers the words of persons that have set `most`, the latest highest; 0 for what is set.
+"""
+
 versions = Table("versions", METADATA, Column("version", Integer, primary_key=True))
 
 

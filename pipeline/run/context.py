@@ -14,6 +14,7 @@ from pipeline.clock import Clock
 from pipeline.domain import Event, Policy
 from pipeline.ledger.budgets import BudgetLimits, Denied
 from pipeline.ledger.jobs import Purchase
+from pipeline.ledger.lane_shares import LaneDemand, LaneShare
 from pipeline.ledger.run_ledger import RunLedger
 from pipeline.net.client import Transport
 from pipeline.net.lane import find_account
@@ -121,6 +122,8 @@ class ProviderQueue:
         """Nothing at all is sent that may buy, not even again what is in doubt."""
         self._clock = clock
         self._busy_since: float | None = None
+        self._unshared_word: int | None = None
+        """How many at once a person said, as long as no other process can know it."""
 
     async def wait(self, something: Coroutine[None, None, None], *, settling: bool = False) -> bool:
         """Wait for something, unless nothing more is submitted here; tell whether it came.
@@ -178,9 +181,35 @@ class ProviderQueue:
         await self._going.wait()
 
     def set_concurrency(self, most: int) -> None:
-        """Have so many at once from now on, and no more."""
+        """Have so many at once from now on, and no more: over all processes, where it is shared."""
         self.limiter.resize(most)
         self._offer_seats(most)
+        self._unshared_word = most
+
+    def demand(self, *, begins: bool) -> LaneDemand:
+        """Return what this lane wants of what all processes have together."""
+        return LaneDemand(
+            provider=self.lane.provider,
+            account=self.lane.account,
+            fingerprint=self.lane.fingerprint,
+            most=self.limiter.most,
+            steered=self._unshared_word is not None,
+            wanted=self.limiter.wanted,
+            kept=self.limiter.kept,
+            begins=begins and not self._closed,
+        )
+
+    def take_share(self, demand: LaneDemand, share: LaneShare) -> bool:
+        """Use what was granted to a demand; tell whether a person said a number elsewhere."""
+        if demand.steered and self._unshared_word == demand.most:
+            self._unshared_word = None
+        # What was said here meanwhile is the later word.
+        adopts = share.steered and self._unshared_word is None and share.most != self.limiter.most
+        if adopts:
+            self.limiter.resize(share.most)
+            self._offer_seats(share.most)
+        self.limiter.take_share(share.places, of=share.most, is_alone=share.is_alone)
+        return adopts
 
     def _offer_seats(self, most: int) -> None:
         more = max(0, 2 * most + self._ahead - self._seats)

@@ -64,6 +64,15 @@ class ActiveJob:
         lanes = self.context.lanes[self.job.provider]
         return any(each is not self.queue and not each.stopped for each in lanes.queues)
 
+    @property
+    def is_left_planned(self) -> bool:
+        """Tell whether what a stopped lane cannot make stays planned, and is not held at once.
+
+        Another account may make it, or another process with the same ledger: of those, the last one
+        holds it (`LaneWorker.hold_rest`).
+        """
+        return self.others_go_on or self.context.ledger.is_shared
+
     def may_send(self) -> bool:
         """Tell whether what buys it may leave now: by a clock that goes on while a machine sleeps.
 

@@ -94,14 +94,24 @@ class LaneWorker:
                 self._looks_no_more = True
                 self._rest_if_idle()
                 context.shards.note_end(name)
-        if context.settle_only:
-            return
+        if not context.settle_only:
+            await self.hold_rest()
+
+    async def hold_rest(self) -> None:
+        """Hold what nobody makes, with its cause; what another process may still make is left."""
+        context, name = self._context, self._name
         # Jobs that nobody has begun are in no worker's hands: the ledger holds them all at once.
         hold = partial(context.ledger.hold, campaign=context.campaign, provider=name)
         if self._lanes.stopped:
             await hold(cause=LANE, message=self._lanes.stopped)
         for price in () if context.stop.is_set() else context.prices.closed_prices(name):
             await hold(cause=PRICE, message=context.prices.shut(price), price=price)
+
+    async def give_up(self) -> None:
+        """Give what this run cannot make to other providers, and hold the rest."""
+        if self._lanes.stopped:
+            await self._hand_over()
+        await self.hold_rest()
 
     async def settle(self) -> None:
         """Settle what was sent and is nobody's; return when it has ended, or is parked."""

@@ -7,7 +7,7 @@ import asyncio
 from pipeline.engine.dispatch import ShardRef, ShardReport
 from pipeline.run.context import RunContext
 from pipeline.run.lane_worker import LaneWorker
-from pipeline.run.shared_run import tell_absences, work_beside_others
+from pipeline.run.shared_run import await_shares, tell_absences, work_beside_others
 
 
 class ShardWorker:
@@ -44,6 +44,7 @@ class ShardWorker:
 
         beside = [asyncio.create_task(close_on_stop())]
         if context.ledger.is_shared:
+            await_shares(context)
             beside.append(asyncio.create_task(tell_absences(context)))
         try:
             async with asyncio.TaskGroup() as group:

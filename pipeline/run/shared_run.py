@@ -1,18 +1,21 @@
 """Beside other processes that run the same campaign: what one leaves by its end, another takes up.
 
 Each takes what is planned and nobody's, so nothing is handed out. A run stays until all of the
-campaign is at rest: until then there may be something that it has to go on with.
+campaign is at rest: until then there may be something that it has to go on with. All share the
+limits of each lane (`ledger.lane_shares`), and what one of them cannot make any more is held by the
+last of them only: a process with a good key makes what one with a bad key has left.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import timedelta
 
 from pipeline.domain import Event
+from pipeline.ledger.owners import OpenWork
 from pipeline.ledger.session import PATIENCE_S
-from pipeline.run.context import RunContext
+from pipeline.run.context import ProviderQueue, RunContext
 from pipeline.run.lane_worker import LaneWorker
 
 _AT_LEAST_EVERY_S = 1.0
@@ -28,9 +31,11 @@ async def work_beside_others(context: RunContext, own: Iterable[asyncio.Task[Non
     """
     ledger, working = context.ledger, list(own)
     every_s = min(_AT_LEAST_EVERY_S, ledger.lease.renew_every_s)
-    free_before, planned_before = 0, 0
+    free_before, planned_before = 0, dict[str, int]()
     async with asyncio.TaskGroup() as group:
         while True:
+            # One after the other: what is left for good must not be asked for again beside it.
+            await _renew_shares(context)
             # A machine's second, not the run's: its clock may be another.
             await asyncio.sleep(every_s)
             ledger.lease.refuse_ended()
@@ -43,18 +48,72 @@ async def work_beside_others(context: RunContext, own: Iterable[asyncio.Task[Non
             if not all(task.done() for task in working):
                 continue
             if context.stop.is_set():
+                await _give_up(context)
                 return
             found = await ledger.count_open(campaign=context.campaign)
-            if context.settle_only:
-                # What others work on is theirs; but some of them may have ended.
-                if not found.others or ledger.lease.may_end_others():
-                    return
-            elif found.planned > planned_before:
+            planned = _count_own(context, found)
+            if any(number > planned_before.get(name, 0) for name, number in planned.items()):
                 # What is planned still was left so on purpose, but for what others gave back.
                 working += [group.create_task(each.work()) for each in _workers(context)]
-            elif not found.others:
+            elif await _is_at_rest(context, found, planned):
                 return
-            planned_before = found.planned
+            planned_before = planned
+
+
+def await_shares(context: RunContext) -> None:
+    """Let no lane submit anything before it is known what others have of it."""
+    for queue in _queues(context):
+        queue.limiter.take_share(0, of=queue.limiter.most, is_alone=True)
+
+
+async def _renew_shares(context: RunContext) -> None:
+    queues = _queues(context)
+    while True:
+        demands = [queue.demand(begins=not context.settle_only) for queue in queues]
+        shares = await context.ledger.renew_shares(campaign=context.campaign, demands=demands)
+        for queue, demand, share in zip(queues, demands, shares, strict=True):
+            if queue.take_share(demand, share):
+                detail = {"message": f"{share.most} clips at once", "width": share.most}
+                now = context.clock.now()
+                event = Event(name="concurrency", at=now, provider=queue.lane.name, detail=detail)
+                context.observer(event)
+        # What is given up is others' only once that is written as well.
+        if all(s.held <= q.limiter.kept for q, s in zip(queues, shares, strict=True)):
+            return
+
+
+def _count_own(context: RunContext, found: OpenWork) -> dict[str, int]:
+    """Return what is planned for those providers whose lanes go on here; nothing if none buys."""
+    if context.settle_only:
+        return {}
+    lanes = context.lanes.items()
+    return {name: found.planned.get(name, 0) for name, its in lanes if not its.stopped}
+
+
+async def _is_at_rest(context: RunContext, found: OpenWork, planned: Mapping[str, int]) -> bool:
+    """Tell whether nothing is left for this run; what it cannot make is given up by then."""
+    if context.settle_only:
+        # What others work on is theirs; but some of them may have ended.
+        return not found.others or context.ledger.lease.may_end_others()
+    if found.planned:
+        await _give_up(context)
+    # Said in one transaction with the last look: whoever gives something back later knows that it
+    # is not taken up here.
+    leaving = context.ledger.leave_lanes
+    if found.others or not await leaving(campaign=context.campaign, known=planned):
+        return False
+    await _give_up(context)
+    return True
+
+
+async def _give_up(context: RunContext) -> None:
+    if not context.settle_only:
+        for each in _workers(context):
+            await each.give_up()
+
+
+def _queues(context: RunContext) -> list[ProviderQueue]:
+    return [queue for lanes in context.lanes.values() for queue in lanes.queues]
 
 
 async def tell_absences(context: RunContext) -> None:

@@ -58,8 +58,8 @@ async def handle_planned(active: ActiveJob) -> None:
     job, prices = active.job, active.context.prices
     if not job.selected or job.key in active.context.left_out:
         active.suspended = True
-    elif active.queue.stopped and active.others_go_on:
-        # It goes back to where another account of the provider takes it from.
+    elif active.queue.stopped and active.is_left_planned:
+        # It goes back to where another account of the provider, or another process, takes it from.
         active.suspended = True
     elif active.queue.stopped:
         await active.move(State.HELD, cause=LANE, message=active.queue.stopped)
@@ -323,8 +323,8 @@ async def _give_up_staging(active: ActiveJob, fault: Fault) -> None:
     policy = POLICY[Phase.STAGING][fault.kind]
     active.apply_action(policy.lane, fault)
     # A bad key or an empty account is this lane's alone: the item is no worse for it, and is not
-    # held while another account may make it.
-    returns = policy.lane is LaneAction.STOP and active.others_go_on
+    # held while another account, or another process, may make it.
+    returns = policy.lane is LaneAction.STOP and active.is_left_planned
     after = State.PLANNED if returns else policy.then
     await active.move(after, cause=fault.kind.value, message=fault.message)
     if after is State.PLANNED:
@@ -340,7 +340,7 @@ async def _wait_busy(active: ActiveJob, fault: Fault) -> None:
         return
     if active.is_wait_over(fault):
         active.apply_action(LaneAction.STOP, fault)
-        if not active.others_go_on:
+        if not active.is_left_planned:
             await active.move(State.HELD, cause=fault.kind.value, message=fault.message)
     else:
         # Counted for the pause: no item is held for standing in line, however often.
@@ -355,7 +355,7 @@ async def _back_off_unreachable(active: ActiveJob, message: str) -> None:
     if active.exhausts(Phase.SUBMITTING):
         # Thousands more would find the same: the lane is stopped, and says so once.
         active.apply_action(LaneAction.STOP, fault)
-        if not active.others_go_on:
+        if not active.is_left_planned:
             await active.move(State.HELD, cause=UNREACHABLE, message=message)
     else:
         await active.rest(active.pause_s(Phase.SUBMITTING, fault))

@@ -10,7 +10,7 @@ import re
 import signal
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from multiprocessing.context import ForkServerProcess
@@ -19,7 +19,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Connection, func, select
 
-from pipeline.domain.states import OWNED
+from pipeline.domain.states import OWNED, State
 from pipeline.ledger.postgresql import PostgresqlSchema
 from pipeline.ledger.repository import Ledger
 from pipeline.ledger.sql_schema import jobs
@@ -46,11 +46,14 @@ TAKEN_OVER_IN_S = 10.0
 SEEDS = [17, *(pytest.param(seed, marks=pytest.mark.drill) for seed in (18, 19))]
 _PATIENCE_S = 120.0
 _LOOK_EVERY_S = 0.05
+MOST = 10
+"""How many clips the account of the shared lane makes at once, and how many it is sent a second."""
+RUN_S = 0.8
 _MANIFEST = """\
 callsheet: 1
 name: {name}
 tables: {{numbers: {{file: numbers.csv, key: number, as: line}}}}
-providers: {{{provider}: {{concurrency: 6, submit_rate: 100/s}}}}
+providers: {{{provider}: {{concurrency: {concurrency}, submit_rate: {rate}/s}}}}
 shots:
   - id: wall
     for: numbers
@@ -72,6 +75,8 @@ class SharedCampaign:
     sandbox: Sandbox
     url: str
     provider: str = "runware"
+    concurrency: int = 12
+    rate: int = 100
     runs: list[ForkServerProcess] = field(default_factory=list)
 
     @property
@@ -81,7 +86,8 @@ class SharedCampaign:
 
     def write(self) -> None:
         """Write its manifest and table."""
-        manifest = _MANIFEST.format(name=NAME, provider=self.provider)
+        limits = {"concurrency": self.concurrency, "rate": self.rate}
+        manifest = _MANIFEST.format(name=NAME, provider=self.provider, **limits)
         (self.folder / "twice.yaml").write_text(manifest, "utf-8")
         numbers = "".join(f"{number:04}\n" for number in range(ITEMS))
         (self.folder / "numbers.csv").write_text(f"number\n{numbers}", "utf-8")
@@ -101,10 +107,16 @@ class SharedCampaign:
         prompts = [task["prompt"] for task in self.sandbox.tasks(self.provider)]
         return Counter(re.findall(r"<(\d+)>", " ".join(prompts)))
 
-    def under_way(self, run: ForkServerProcess) -> int:
+    def under_way(self, run: ForkServerProcess, states: Collection[State] = OWNED) -> int:
         """Count the jobs that a process has."""
         own = jobs.c.owner.startswith(f"process {run.pid} on ")
-        return self._ask(select(func.count()).select_from(jobs).where(own, jobs.c.state.in_(OWNED)))
+        return self._ask(
+            select(func.count()).select_from(jobs).where(own, jobs.c.state.in_(states))
+        )
+
+    def moments(self) -> list[float]:
+        """Return when the provider took each task, in order."""
+        return sorted(task["created_at"] for task in self.sandbox.tasks(self.provider))
 
     def states(self) -> Counter[str]:
         """Return how many items stand where."""
@@ -219,6 +231,41 @@ def test_one_that_was_stopped_past_its_lease_writes_and_sends_no_more(
     _hold(campaign, other)
 
 
+def test_two_have_no_more_at_once_than_one_and_who_is_left_has_all(
+    campaign: SharedCampaign,
+) -> None:
+    """The provider never has more than ten at once; once the dead one's lease is over, one has."""
+    campaign.concurrency = MOST
+    campaign.write()
+    campaign.sandbox.set(timing={"accept_s": 0, "run_s": RUN_S})
+    killed, other = campaign.begin(), campaign.begin()
+    at_provider = {State.SUBMITTING, State.WAITING}
+    _until(lambda: all(campaign.under_way(run, at_provider) >= 2 for run in (killed, other)))
+    assert killed.pid is not None
+    os.kill(killed.pid, signal.SIGKILL)
+
+    _until(lambda: campaign.under_way(other, at_provider) == MOST)
+    other.join(_PATIENCE_S)
+
+    assert 0 == other.exitcode
+    assert {f"{number:04}": 1 for number in range(ITEMS)} == campaign.taken()
+    assert _most_within(campaign.moments(), RUN_S) <= MOST
+
+
+def test_two_share_the_pace_of_the_lane(campaign: SharedCampaign) -> None:
+    """Both together send what one would: ten a second, but for the first of each."""
+    campaign.rate = MOST
+    campaign.write()
+    both = [campaign.begin(), campaign.begin()]
+    _until(lambda: all(campaign.under_way(run) for run in both))
+    for run in both:
+        run.join(_PATIENCE_S)
+
+    assert [0, 0] == [run.exitcode for run in both]
+    assert {"done": ITEMS} == campaign.states()
+    assert _most_within(campaign.moments(), 1.0) <= MOST + len(both)
+
+
 @pytest.mark.drill
 def test_two_that_are_left_alone_share_the_campaign(campaign: SharedCampaign) -> None:
     """Both end well when all is done, and each has made some."""
@@ -247,6 +294,14 @@ def _hold(campaign: SharedCampaign, *runs: ForkServerProcess) -> None:
     assert [0] * len(runs) == [run.exitcode for run in runs]
     assert {"done": ITEMS} == campaign.states()
     assert {f"{number:04}": 1 for number in range(ITEMS)} == campaign.taken()
+
+
+def _most_within(moments: list[float], seconds: float) -> int:
+    """Return how many moments there are at most in so many seconds."""
+    return max(
+        sum(first <= moment < first + seconds for moment in moments[number:])
+        for number, first in enumerate(moments)
+    )
 
 
 def _until(condition: Callable[[], bool]) -> None:

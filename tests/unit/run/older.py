@@ -70,6 +70,7 @@ UNDO: tuple[str, ...] = (
     "DROP TABLE settled_locks;",
     "DROP TABLE owners;",
     "ALTER TABLE owners DROP COLUMN process;",
+    "DROP TABLE lane_shares;",
 )
 """What undoes each migration, in the order of `tables.MIGRATIONS`."""
 
