@@ -447,6 +447,8 @@ async def test_a_persons_word_to_one_of_two_runs_holds_for_both(studio: Studio) 
             beside = asyncio.create_task(other.run())
             async for event in run.iter_events():
                 if event.name == "done":
+                    # What is begun from now on lasts until the other one has looked.
+                    studio.shop.takes_s = 3.0
                     run.set_concurrency("shop", 9)
                     break
             await run.wait()
