@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from typing import Any
 
@@ -26,7 +26,7 @@ methods are named as commands are. A function of a module, which nodes find by i
 class NodeActor:
     """A worker in a process of its own, called from afar; its first call opens it.
 
-    One that has lost its lease ends its process, for in its name nothing may be written any more:
+    It begins nothing before it was greeted. One that has lost its lease ends its process, for in its name nothing may be written any more:
     another one is started in its place.
     """
 
@@ -38,6 +38,8 @@ class NodeActor:
         self._parts: tuple[Worker, Any, asyncio.Task[None]] | None = None
         self._is_known = False
         """Whether the engine has heard that this process is there."""
+        self._greeted = asyncio.Event()
+        """Set once it was told what a person has commanded: nothing is begun before."""
 
     async def slots(self) -> int:
         """Return how many items its worker makes at once."""
@@ -47,6 +49,7 @@ class NodeActor:
     async def run_shard(self, campaign: int, first: int, last: int) -> tuple[int, bool, int]:
         """Work on a shard; return what its report says, and the worker's slots by now."""
         worker, _, work = await self._open()
+        await self._greeted.wait()
         shard = asyncio.create_task(worker.run_shard(ShardRef(campaign, first, last)))
         await asyncio.wait([shard, work], return_when=asyncio.FIRST_COMPLETED)
         if work.done():
@@ -57,7 +60,7 @@ class NodeActor:
     async def next_events(self) -> list[Event]:
         """Wait until its worker tells something, and return all that it has told.
 
-        The first answer of a process comes at once and is empty: nobody has commanded it anything.
+        The first answer of a process comes at once and is empty: it waits to be greeted.
         """
         if not self._is_known:
             self._is_known = True
@@ -66,6 +69,12 @@ class NodeActor:
         while not self._events.empty():
             told.append(self._events.get_nowait())
         return told
+
+    async def greet(self, commands: Sequence[tuple[str, tuple[Any, ...]]]) -> None:
+        """Have its worker do what a person has commanded so far, and then begin."""
+        for name, words in commands:
+            await self.steer(name, words)
+        self._greeted.set()
 
     async def steer(self, name: str, words: tuple[Any, ...]) -> None:
         """Have its worker do what a person commands."""
@@ -80,6 +89,7 @@ class NodeActor:
         With it comes which lanes were stopped, and why.
         """
         worker, _, work = await self._open()
+        await self._greeted.wait()
         worker.close()
         try:
             await work

@@ -305,12 +305,11 @@ class RayEngine:
             ) from fault
 
     async def _listen(self, worker: _NodeWorker) -> None:
-        """Pass on what a worker tells, and tell it what was commanded before it was there."""
+        """Pass on what a worker tells; greet each process of it, which is told all commands so far."""
         while True:
             events = await self._call(worker.actor.next_events.remote())
             if not events:
-                for name, words in self._commands:
-                    await self._call(worker.actor.steer.remote(name, words))
+                await self._call(worker.actor.greet.remote(tuple(self._commands)))
             for event in events:
                 self._observer(event)
 

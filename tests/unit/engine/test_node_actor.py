@@ -70,10 +70,11 @@ async def open_plain(
 
 
 async def test_a_process_is_opened_once_and_tells_what_its_worker_tells() -> None:
-    """Its first word is empty, and asks for what was commanded before it was there."""
+    """All of it comes to whoever asks; its last words, and which lanes stopped, at its end."""
     actor = NodeActor(open_plain, "")
 
     assert [] == await actor.next_events()
+    await actor.greet([])
     assert [(100, False, 7)] * 2 == [await actor.run_shard(1, 0, 99) for _ in range(2)]
     await actor.steer("pause", ("shop",))
     assert ["shard", "shard"] == [event.name for event in await actor.next_events()]
@@ -84,16 +85,37 @@ async def test_a_process_is_opened_once_and_tells_what_its_worker_tells() -> Non
     assert not OPENED
 
 
+async def test_a_process_begins_nothing_before_it_was_greeted() -> None:
+    """It may stand in for one that died after a person had commanded something."""
+    actor = NodeActor(open_plain, "")
+    shard = asyncio.create_task(actor.run_shard(1, 0, 9))
+
+    assert [] == await actor.next_events()
+    assert 7 == await actor.slots()
+    assert not shard.done()
+    await actor.greet([("pause", ("shop",)), ("pause", ("",))])
+
+    assert (10, False, 7) == await shard
+    assert ["shop", ""] == OPENED.pop().heard
+
+
 async def test_what_ends_its_work_ends_each_shard() -> None:
     """A fault is raised to whoever waits for a shard, which would never end."""
     with pytest.raises(Unusable, match="the disk is full"):
-        await NodeActor(open_plain, "the disk is full").run_shard(1, 0, 9)
+        await run_shard("the disk is full")
     OPENED.clear()
+
+
+async def run_shard(fault: str) -> None:
+    """Have a process work on a shard whose worker comes to grief."""
+    actor = NodeActor(open_plain, fault)
+    await actor.greet([])
+    await actor.run_shard(1, 0, 9)
 
 
 def lose_lease() -> None:
     """Work on a shard as a process that was silent for too long."""
-    asyncio.run(NodeActor(open_plain, "lease").run_shard(1, 0, 9))
+    asyncio.run(run_shard("lease"))
 
 
 def test_a_process_that_has_lost_its_lease_ends() -> None:
