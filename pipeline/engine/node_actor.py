@@ -26,8 +26,8 @@ methods are named as commands are. A function of a module, which nodes find by i
 class NodeActor:
     """A worker in a process of its own, called from afar; its first call opens it.
 
-    It begins nothing before it was greeted. One that has lost its lease ends its process, for in its name nothing may be written any more:
-    another one is started in its place.
+    It begins nothing before it was greeted. One that has lost its lease ends its process, for in
+    its name nothing may be written any more: another one is started in its place.
     """
 
     def __init__(self, open_worker: OpenWorker, order: Any) -> None:

@@ -305,7 +305,7 @@ class RayEngine:
             ) from fault
 
     async def _listen(self, worker: _NodeWorker) -> None:
-        """Pass on what a worker tells; greet each process of it, which is told all commands so far."""
+        """Pass on what a worker tells; greet each process of it with all commands so far."""
         while True:
             events = await self._call(worker.actor.next_events.remote())
             if not events:
