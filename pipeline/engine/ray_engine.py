@@ -25,6 +25,9 @@ NODE_RESOURCE = "callsheet"
 """Where nodes of the cluster have this resource, only those get a worker."""
 _LOOK_EVERY_S = 3.0
 """How often it is looked which nodes there are."""
+_TRIES = 4
+"""How often it is tried to join a cluster that answers: a process of its own is started there for
+each run, which takes long on a busy machine."""
 _PATIENCE_S = 300.0
 """For how long a run waits for a node once it has none."""
 
@@ -90,10 +93,9 @@ class RayEngine:
 
     async def open(self) -> None:
         """Join the cluster and start a worker on each node; Unusable where that cannot be."""
-        self._ray = ray = import_ray()
+        self._ray = import_ray()
         try:
-            # In this thread: it is over in seconds, and Ray minds from which it was begun.
-            ray.init(self._address, logging_level=logging.ERROR, log_to_driver=False)
+            await self._join_cluster()
         except Exception as fault:
             told = f"the Ray cluster at {self._address} does not answer as one: {fault}"
             raise Unusable(told) from fault
@@ -103,6 +105,19 @@ class RayEngine:
             await self.stop(hard=True)
             raise
         self._watching = asyncio.create_task(self._watch_nodes())
+
+    async def _join_cluster(self) -> None:
+        """Connect to the cluster; again where it answers that its part of it did not come up."""
+        for left in reversed(range(_TRIES)):
+            try:
+                # In this thread: it is over in seconds, and Ray minds from which it was begun.
+                self._ray.init(self._address, logging_level=logging.ERROR, log_to_driver=False)
+            except ConnectionAbortedError:
+                if not left:
+                    raise
+                await asyncio.sleep(_LOOK_EVERY_S)
+            else:
+                return
 
     async def _start_all(self) -> None:
         """Start a worker on each node; raise why one cannot work, or that there is none."""

@@ -22,7 +22,7 @@ from tests.postgresql import PostgresqlServer, is_installed
 from tests.ray_cluster import RayCluster
 from tests.sandboxes import PLAIN, Sandbox
 
-_TASK_S = 30.0
+_TASK_S = 60.0
 """How long a task runs where the schedule is what is measured."""
 _SCHEDULED = 2_000
 """More jobs of such tasks take longer, and tell no more."""
@@ -64,7 +64,7 @@ def _run_callsheet(manifest: Path, given: list[str], variables: Mapping[str, str
 def measure(jobs: int) -> Iterator[Figure]:
     """Yield how much longer than possible two workers take, and how many jobs a second go through.
 
-    The first is of 2,000 jobs at most, of tasks that run for 30 s; the others end at once.
+    The first is of 2,000 jobs at most, of tasks that run for a minute; the others end at once.
     """
     if find_spec("ray") is None or not is_installed():
         work = "several machines: Ray or PostgreSQL is missing"

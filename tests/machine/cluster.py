@@ -100,8 +100,8 @@ class ClusterDrill:
     seconds: float = 0.0
     _driver: ForkServerProcess | None = None
 
-    def play(self) -> None:
-        """Run it to its end, whatever happens meanwhile; then it stands as it is to be counted."""
+    def play(self, *, rounds: int = _ROUNDS) -> None:
+        """Run it to its end, whatever happens meanwhile, and again while it ends otherwise."""
         began = time.monotonic()
         self._write()
         self._begin()
@@ -118,7 +118,7 @@ class ClusterDrill:
             self.cluster.fill_up()
             happen()
             self.done.append(happen.__name__.removeprefix("_"))
-        self._finish()
+        self._finish(rounds)
         self.seconds = time.monotonic() - began
 
     def taken(self, provider: str) -> Counter[str]:
@@ -227,9 +227,12 @@ class ClusterDrill:
     def _hang_node(self) -> None:
         self.cluster.hang_node(self.size.hung_s)
 
-    def _finish(self) -> None:
+    def _finish(self, rounds: int) -> None:
         """Wait for the run's end, decide what is in doubt, and run again, until all is well."""
-        for _ in range(_ROUNDS):
+        for number in range(rounds):
+            if number:
+                self._decide_doubts()
+                self._begin()
             assert self._driver is not None
             self._driver.join(self.size.patience_s)
             self.exit_codes.append(self._driver.exitcode)
@@ -242,8 +245,6 @@ class ClusterDrill:
             assert self._driver.exitcode is not None, f"it does not end: {self.said}"
             if self._driver.exitcode == 0:
                 return
-            self._decide_doubts()
-            self._begin()
 
     def _decide_doubts(self) -> None:
         """Decide as a person would who looks at the provider's list of tasks."""
