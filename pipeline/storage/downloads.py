@@ -17,7 +17,7 @@ import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import orjson
 
@@ -98,12 +98,7 @@ class PartialDownload:
             self._begin(_validator(headers), int(stated) if stated.isdecimal() else None)
         # The old bytes go before the new notes come: the other way round, a crash in between would
         # leave the new validator beside bytes of an earlier version.
-        mode = "wb" if anew else "ab"
-        if not self._is_own:
-            with writing(self.path):
-                self.path.unlink(missing_ok=True)
-            self._is_own = True
-        with writing(self.path), self.path.open(mode, buffering=CHUNK) as file:
+        with writing(self.path), self._open(anew=anew) as file:
             if anew:
                 self._write({"validator": self.validator, "length": self.length, "boot": boot()})
 
@@ -112,6 +107,17 @@ class PartialDownload:
                 self._count(chunk)
 
             yield write
+
+    def _open(self, *, anew: bool) -> BinaryIO:
+        if self._is_own:
+            return self.path.open("wb" if anew else "ab", buffering=CHUNK)
+        try:
+            file = self.path.open("xb", buffering=CHUNK)
+        except FileExistsError:
+            self.path.unlink(missing_ok=True)
+            file = self.path.open("xb", buffering=CHUNK)
+        self._is_own = True
+        return file
 
     def receipt(self) -> tuple[str, str] | None:
         """Return digest and extension of the clip this became, if it did."""

@@ -46,7 +46,8 @@ def test_each_clip_is_made_once_whatever_part_dies(
         record_property(FIGURE, drill.sentence)
 
         assert set() == drill.billed_twice
-        assert 0 == drill.exit_codes[-1], drill.said
+        # A run goes on whatever dies, but for its own process; what is in doubt is a person's.
+        assert {0} <= set(drill.exit_codes) <= {0, 13}, drill.said
         assert {"done": size.settled + size.asked} == drill.states()
         for name in (SETTLES, ASKS):
             assert size.items[name] == len(drill.taken(name)) == drill.taken(name).total()

@@ -374,11 +374,14 @@ async def test_a_damaged_part_does_not_cost_the_next_try_anything(kit: Kit) -> N
 @pytest.mark.parametrize("etag", [ETAG, ""], ids=["continued", "anew"])
 async def test_who_wakes_with_the_part_open_writes_to_no_clip(etag: str, kit: Kit) -> None:
     """Another process hung in the middle of the download: what it has open is nobody's by now."""
-    async with raw_server(cdn(cut=1000, cuts=2, etag=etag)) as server:
+    async with raw_server(cdn(cut=2000, cuts=9, etag=etag)) as server:
         await kit.fetch(server.url)
-        with kit.store.part("task-1").open("ab") as woken:
+    assert 2000 <= len(kit.part) < len(CLIP)
+
+    with kit.store.part("task-1").open("ab") as woken:
+        async with raw_server(cdn(etag=etag)) as server:
             fetched = await kit.fetch(server.url)
-            woken.write(CLIP[:100])
+        woken.write(CLIP[:100])
 
     assert isinstance(fetched, Fetched)
     assert CLIP == kit.store.path(SHA, "mp4").read_bytes()
