@@ -33,6 +33,11 @@ read -r mode
 """
 
 
+def is_installed() -> bool:
+    """Tell whether a server can be started here."""
+    return bool(_BINARIES)
+
+
 class PostgresqlServer:
     """A running server with as many ledgers as tests want. A context manager."""
 

@@ -24,7 +24,7 @@ class RayCluster:
     """A head and so many nodes, each with the environment that it is given. A context manager."""
 
     def __init__(self, variables: Mapping[str, str], *, nodes: int = 2) -> None:
-        self._nodes = nodes
+        self._wanted = nodes
         self._variables = {
             **os.environ,
             **variables,
@@ -33,6 +33,7 @@ class RayCluster:
         }
         self._opened = ExitStack()
         self._processes: list[subprocess.Popen[bytes]] = []
+        """The head, and each node that was ever started."""
         self._port, self._client_port = _free_port(), _free_port()
 
     def __enter__(self) -> Self:
@@ -50,8 +51,7 @@ class RayCluster:
                 "--num-cpus=0",
                 "--include-dashboard=false",
             )
-            for _ in range(self._nodes):
-                self._start(f"--address=127.0.0.1:{self._port}", "--num-cpus=1")
+            self.fill_up()
             self._opened = opened.pop_all()
         return self
 
@@ -73,10 +73,41 @@ class RayCluster:
         """Return what a driver needs in its environment."""
         return {name: value for name, value in self._variables.items() if name.startswith("RAY_")}
 
+    @property
+    def nodes(self) -> list[int]:
+        """Return the ids of the nodes' first processes, of those that live."""
+        return [process.pid for process in self._processes[1:] if process.poll() is None]
+
+    def fill_up(self) -> None:
+        """Start nodes until there are as many as at first."""
+        while len(self.nodes) < self._wanted:
+            self._start(f"--address=127.0.0.1:{self._port}", "--num-cpus=1")
+
     def find_actors(self) -> list[int]:
         """Return the ids of the processes in which the workers are, of this cluster alone."""
         own = {process.pid for process in self._processes}
         return [pid for pid in _named("ray::NodeActor") if own & set(_ancestors(pid))]
+
+    def kill_node(self) -> None:
+        """End a node as a power cut does: all of its processes at once."""
+        node = self.nodes[0]
+        self._signal(node, signal.SIGKILL)
+        next(process for process in self._processes if process.pid == node).wait()
+
+    def hang_node(self, seconds: float) -> None:
+        """Let all processes of a node stand still for so long, and then go on."""
+        node = self.nodes[0]
+        self._signal(node, signal.SIGSTOP)
+        try:
+            time.sleep(seconds)
+        finally:
+            self._signal(node, signal.SIGCONT)
+
+    def _signal(self, node: int, number: signal.Signals) -> None:
+        """Send a signal to each process of a node; some have groups of their own."""
+        for pid in [node, *_descendants(node)]:
+            with suppress(ProcessLookupError):
+                os.kill(pid, number)
 
     def _start(self, *words: str) -> None:
         file = Path(self._folder) / f"start-{len(self._processes)}.log"
@@ -95,6 +126,7 @@ class RayCluster:
         _await_words("Ray runtime started", file)
 
     def _stop(self) -> None:
+        left = [pid for process in self._processes for pid in _descendants(process.pid)]
         for process in reversed(self._processes):
             process.terminate()
         for process in self._processes:
@@ -103,13 +135,34 @@ class RayCluster:
             with suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
             process.wait()
+        for pid in left:
+            # By now its parent is gone: whoever has this id and another name is none of these.
+            if _is_of(pid, self._folder):
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
 
 
 def _named(beginning: str) -> Iterator[int]:
-    for each in Path("/proc").glob("[0-9]*"):
+    for pid in _processes():
         with suppress(OSError):
-            if (each / "cmdline").read_text("utf-8", "replace").startswith(beginning):
-                yield int(each.name)
+            if Path(f"/proc/{pid}/cmdline").read_text("utf-8", "replace").startswith(beginning):
+                yield pid
+
+
+def _is_of(pid: int, folder: str) -> bool:
+    """Tell whether a process has a folder in its environment or its command line."""
+    with suppress(OSError):
+        told = (Path(f"/proc/{pid}/{name}").read_bytes() for name in ("environ", "cmdline"))
+        return any(folder.encode() in text for text in told)
+    return False
+
+
+def _descendants(ancestor: int) -> list[int]:
+    return [pid for pid in _processes() if pid != ancestor and ancestor in _ancestors(pid)]
+
+
+def _processes() -> list[int]:
+    return [int(each.name) for each in Path("/proc").glob("[0-9]*")]
 
 
 def _ancestors(pid: int) -> Iterator[int]:

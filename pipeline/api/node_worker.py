@@ -23,14 +23,21 @@ from pipeline.api.campaign_request import (
 from pipeline.api.campaign_run import NOTICE, RunScope, open_handle
 from pipeline.api.loaded_campaign import load_campaign
 from pipeline.api.roots import open_for_work
+from pipeline.clock import RealClock
 from pipeline.domain import Event
 from pipeline.engine.dispatch import Engine
 from pipeline.engine.ray_engine import MISSING, RayEngine
+from pipeline.errors import LedgerInUse, Unusable
 from pipeline.ledger.location import read_server
+from pipeline.ledger.repository import Ledger
+from pipeline.ledger.session import PATIENCE_S
 from pipeline.run.runner import OpenEngine, RunHandle
 from pipeline.run.shard_worker import ShardWorker
 
-_ADDRESS = re.compile(r"ray://[^\s/?#@]+:[0-9]{1,5}")
+ADDRESS = re.compile(r"ray://[^\s/?#@]+:[0-9]{1,5}")
+"""What `--engine` takes."""
+_PAUSE_S = 1.0
+"""Between two looks for a server that is away."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,7 +60,7 @@ def engine_address(request: CampaignRequest, settings: RunSettings) -> str:
     address = engine_asked(request, settings)
     if not address:
         return ""
-    if not _ADDRESS.fullmatch(address):
+    if not ADDRESS.fullmatch(address):
         raise usage(f"'{address}' is no engine", "it is written ray://HOST:PORT")
     if request.rehearse:
         raise usage("a rehearsal is made on this machine: leave --engine out")
@@ -102,7 +109,7 @@ async def open_node_worker(
     """Open a worker of a run on this machine, with what steers it."""
     campaign = load_campaign(order.request)
     settings = RunSettings(spending=order.spending, engine="")
-    with open_for_work(order.request) as ledger:
+    with await _open_patiently(order.request) as ledger:
         scope = RunScope(
             ledger=ledger, providers=order.providers, standby=order.standby, buys=order.buys
         )
@@ -118,3 +125,19 @@ async def open_node_worker(
             handle.open_worker(order.run_id) as worker,
         ):
             yield worker, handle
+
+
+async def _open_patiently(request: CampaignRequest) -> Ledger:
+    """Open the ledger for a run that has begun: a server that is away is waited for.
+
+    A worker is opened whenever one died, also while the server is restarted.
+    """
+    clock = RealClock()
+    until = clock.monotonic() + PATIENCE_S
+    while True:
+        try:
+            return await asyncio.to_thread(open_for_work, request)
+        except (Unusable, LedgerInUse):
+            if clock.monotonic() >= until:
+                raise
+        await clock.sleep(_PAUSE_S)

@@ -8,7 +8,7 @@ sight is held.
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -71,6 +71,11 @@ class Engine(Protocol):
         """Return how many items all its workers make at once, by now."""
         ...
 
+    @property
+    def stopped(self) -> Mapping[str, str]:
+        """Return why lanes submit nothing more, by lane: those that no worker goes on with."""
+        ...
+
     async def open(self) -> None:
         """Get the workers ready."""
         ...
@@ -79,8 +84,11 @@ class Engine(Protocol):
         """Have a shard worked on, beside those that are in sight."""
         ...
 
-    async def next_done(self) -> tuple[ShardRef, ShardReport | LostWorker]:
-        """Wait for the next shard that has ended; raise what ends the run."""
+    async def next_done(self) -> tuple[ShardRef, ShardReport | LostWorker] | None:
+        """Wait for the next shard that has ended; raise what ends the run.
+
+        None where there are other workers now, and so other slots.
+        """
         ...
 
     def steer(self, name: str, *words: Any) -> None:
@@ -121,10 +129,11 @@ async def dispatch(
             if not in_sight:
                 hard = False
                 break
-            ref, report = await engine.next_done()
-            if ref not in in_sight:
-                # A worker that counted as lost has ended it after all.
+            ended = await engine.next_done()
+            if ended is None or ended[0] not in in_sight:
+                # A worker has come; or one that counted as lost has ended its shard after all.
                 continue
+            ref, report = ended
             in_sight.remove(ref)
             if isinstance(report, LostWorker):
                 losses[ref] += 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from typing import Any, Protocol
 
 from pipeline.engine.dispatch import ShardRef, ShardReport
@@ -14,6 +15,11 @@ class Worker(Protocol):
     @property
     def slots(self) -> int:
         """Return how many items it makes at once."""
+        ...
+
+    @property
+    def stopped(self) -> Mapping[str, str]:
+        """Return why lanes submit nothing more until a person acted, by lane."""
         ...
 
     async def work(self) -> None:
@@ -41,6 +47,11 @@ class LocalEngine:
     def slots(self) -> int:
         """Return how many items its worker makes at once."""
         return self._worker.slots
+
+    @property
+    def stopped(self) -> Mapping[str, str]:
+        """Return why lanes submit nothing more, by lane."""
+        return self._worker.stopped
 
     async def open(self) -> None:
         """Let the worker begin: it settles what was sent before."""

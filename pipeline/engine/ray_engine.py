@@ -1,31 +1,35 @@
 """The engine of several machines: one worker on each node of a Ray cluster (extra `ray`).
 
-To a node go integers and how the run was asked for, and no key: those are in its environment. A
-worker that dies is started again, on another node where its own is gone, and Ray hands it again
-what it had; the ledger refuses a second payment.
+A worker that dies is started again on its node, and Ray hands it again what it had. With its node
+it is gone: its shards are handed out again, and a node that joins gets a worker of its own. The
+ledger refuses a second payment.
 """
 
 from __future__ import annotations
 
 import asyncio
-import inspect
 import logging
-from collections.abc import Callable, Coroutine
-from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from collections.abc import Coroutine, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
 from typing import Any
 
+from pipeline.clock import RealClock
 from pipeline.domain import Event
 from pipeline.engine.dispatch import SHARD_ITEMS, LostWorker, ShardRef, ShardReport
-from pipeline.engine.local_engine import Worker
+from pipeline.engine.node_actor import NodeActor, Observer, OpenWorker
 from pipeline.errors import CallsheetError, Unusable
 
 MISSING = "several machines work through Ray: pip install 'callsheet[ray]', then run again"
 NODE_RESOURCE = "callsheet"
 """Where nodes of the cluster have this resource, only those get a worker."""
-Observer = Callable[[Event], None]
-OpenWorker = Callable[[Any, Observer], AbstractAsyncContextManager[tuple[Worker, Any]]]
-"""Opens a worker, by an order that tells which run it is for, with what steers it: an object whose
-methods are named as commands are. A function of a module, which nodes find by its name."""
+_LOOK_EVERY_S = 3.0
+"""How often it is looked which nodes there are."""
+_TRIES = 4
+"""How often it is tried to join a cluster that answers: a process of its own is started there for
+each run, which takes long on a busy machine."""
+_PATIENCE_S = 300.0
+"""For how long a run waits for a node once it has none."""
 
 
 def import_ray() -> Any:
@@ -37,62 +41,17 @@ def import_ray() -> Any:
     return ray
 
 
-class NodeActor:
-    """A worker in a process of its own, called from afar; its first call opens it."""
+@dataclass(slots=True, eq=False, kw_only=True)
+class _NodeWorker:
+    """The worker of a node, as whoever hands out shards knows it."""
 
-    def __init__(self, open_worker: OpenWorker, order: Any) -> None:
-        self._open_worker, self._order = open_worker, order
-        self._events: asyncio.Queue[Event] = asyncio.Queue()
-        self._turn = asyncio.Lock()
-        self._opened = AsyncExitStack()
-        self._parts: tuple[Worker, Any, asyncio.Task[None]] | None = None
-
-    async def slots(self) -> int:
-        """Return how many items its worker makes at once."""
-        worker, _, _ = await self._open()
-        return worker.slots
-
-    async def run_shard(self, campaign: int, first: int, last: int) -> tuple[int, bool, int]:
-        """Work on a shard; return what its report says, and the worker's slots by now."""
-        worker, _, work = await self._open()
-        shard = asyncio.create_task(worker.run_shard(ShardRef(campaign, first, last)))
-        await asyncio.wait([shard, work], return_when=asyncio.FIRST_COMPLETED)
-        if work.done():
-            work.result()
-        report = await shard
-        return report.begun, report.closed, worker.slots
-
-    async def next_events(self) -> list[Event]:
-        """Wait until its worker tells something, and return all that it has told."""
-        told = [await self._events.get()]
-        while not self._events.empty():
-            told.append(self._events.get_nowait())
-        return told
-
-    async def steer(self, name: str, words: tuple[Any, ...]) -> None:
-        """Have its worker do what a person commands."""
-        _, steering, _ = await self._open()
-        done = getattr(steering, name)(*words)
-        if inspect.isawaitable(done):
-            await done
-
-    async def end(self) -> list[Event]:
-        """Wait for the end of what its worker has in hand; return what it told last."""
-        worker, _, work = await self._open()
-        worker.close()
-        try:
-            await work
-        finally:
-            await self._opened.aclose()
-        return [self._events.get_nowait() for _ in range(self._events.qsize())]
-
-    async def _open(self) -> tuple[Worker, Any, asyncio.Task[None]]:
-        async with self._turn:
-            if self._parts is None:
-                opening = self._open_worker(self._order, self._events.put_nowait)
-                worker, steering = await self._opened.enter_async_context(opening)
-                self._parts = worker, steering, asyncio.create_task(worker.work())
-            return self._parts
+    node: str
+    actor: Any
+    slots: int = 0
+    items: int = 0
+    """In sight of it."""
+    closed: bool = False
+    """It begins nothing more: each of its lanes was stopped."""
 
 
 class RayEngine:
@@ -104,101 +63,247 @@ class RayEngine:
         self._address, self._open_worker, self._order = address, open_worker, order
         self._observer = observer
         self._ray: Any = None
-        self._actors: list[Any] = []
-        self._slots: list[int] = []
-        self._shards: dict[asyncio.Task[tuple[int, bool, int]], tuple[ShardRef, int, Any]] = {}
-        """By their calls: which shard it is, and the place and the actor it went to."""
+        self._workers: dict[str, _NodeWorker] = {}
+        """By the id of their node."""
+        self._unfit: set[str] = set()
+        """Nodes that cannot work for the run, which was told."""
+        self._shards: dict[asyncio.Task[ShardReport | LostWorker], ShardRef] = {}
+        self._news = asyncio.Event()
+        """Set when there is another worker."""
+        self._starting = asyncio.Lock()
+        self._watching: asyncio.Task[None] | None = None
+        self._commands: list[tuple[str, tuple[Any, ...]]] = []
+        """What a person has commanded so far: a worker that comes later is told as well."""
+        self._told_stopped: list[Mapping[str, str]] = []
         self._aside: set[asyncio.Task[None]] = set()
         """What goes on beside the shards: events that come, commands that leave."""
 
     @property
     def slots(self) -> int:
         """Return how many items all workers make at once; each counts for a shard at least."""
-        return sum(max(slots, SHARD_ITEMS) for slots in self._slots)
+        return sum(max(worker.slots, SHARD_ITEMS) for worker in self._open_workers())
+
+    @property
+    def stopped(self) -> Mapping[str, str]:
+        """Return why lanes submit nothing more, by lane: those that were stopped on each node."""
+        if not self._told_stopped:
+            return {}
+        first, *others = self._told_stopped
+        return {lane: why for lane, why in first.items() if all(lane in other for other in others)}
 
     async def open(self) -> None:
         """Join the cluster and start a worker on each node; Unusable where that cannot be."""
-        self._ray = ray = import_ray()
+        self._ray = import_ray()
         try:
-            # In this thread: it is over in seconds, and Ray minds from which it was begun.
-            ray.init(self._address, logging_level=logging.ERROR, log_to_driver=False)
+            await self._join_cluster()
         except Exception as fault:
             told = f"the Ray cluster at {self._address} does not answer as one: {fault}"
             raise Unusable(told) from fault
         try:
-            self._actors = [self._start_actor(node) for node in self._find_nodes()]
-            asked = (self._call(actor.slots.remote()) for actor in self._actors)
-            self._slots = list(await asyncio.gather(*asked))
+            await self._start_all()
         except BaseException:
             await self.stop(hard=True)
             raise
-        for actor in self._actors:
-            self._begin_aside(self._listen(actor))
+        self._watching = asyncio.create_task(self._watch_nodes())
+
+    async def _join_cluster(self) -> None:
+        """Connect to the cluster; again where it answers that its part of it did not come up."""
+        for left in reversed(range(_TRIES)):
+            try:
+                # In this thread: it is over in seconds, and Ray minds from which it was begun.
+                self._ray.init(self._address, logging_level=logging.ERROR, log_to_driver=False)
+            except ConnectionAbortedError:
+                if not left:
+                    raise
+                await asyncio.sleep(_LOOK_EVERY_S)
+            else:
+                return
+
+    async def _start_all(self) -> None:
+        """Start a worker on each node; raise why one cannot work, or that there is none."""
+        for fault in await self._start_workers():
+            raise fault
+        if not self._workers:
+            raise self._no_node()
 
     async def submit(self, ref: ShardRef) -> None:
         """Have a shard worked on by the worker that has the fewest items in sight for its slots."""
-        in_sight = [0] * len(self._actors)
-        for shard, place, _ in self._shards.values():
-            in_sight[place] += shard.items
-        loads = [items / max(1, slots) for items, slots in zip(in_sight, self._slots, strict=True)]
-        place = loads.index(min(loads))
-        actor = self._actors[place]
-        call = actor.run_shard.remote(ref.campaign, ref.first, ref.last)
-        self._shards[asyncio.create_task(self._call(call))] = ref, place, actor
+        self._shards[asyncio.create_task(self._run_shard(ref))] = ref
 
-    async def next_done(self) -> tuple[ShardRef, ShardReport | LostWorker]:
-        """Wait for the next shard that has ended, or whose worker is gone for good."""
-        done, _ = await asyncio.wait(self._shards, return_when=asyncio.FIRST_COMPLETED)
-        ended = done.pop()
-        ref, place, actor = self._shards.pop(ended)
-        try:
-            begun, closed, self._slots[place] = ended.result()
-        except self._ray.exceptions.RayActorError:
-            # Its other shards find it gone as well.
-            if actor is self._actors[place]:
-                self._actors[place] = self._start_actor()
-                self._begin_aside(self._listen(self._actors[place]))
-            return ref, LostWorker()
-        return ref, ShardReport(begun=begun, closed=closed)
+    async def next_done(self) -> tuple[ShardRef, ShardReport | LostWorker] | None:
+        """Wait for the next shard that has ended, or whose worker is gone; None for a new worker.
+
+        Unusable once the cluster has had no node for some minutes, or is gone.
+        """
+        news = asyncio.create_task(self._news.wait())
+        done, _ = await asyncio.wait([*self._shards, news], return_when=asyncio.FIRST_COMPLETED)
+        news.cancel()
+        for shard in self._shards:
+            if shard in done:
+                return self._shards.pop(shard), shard.result()
+        self._news.clear()
+        return None
 
     def steer(self, name: str, *words: Any) -> None:
         """Have all workers do what a person commands, as soon as they can."""
-        for actor in self._actors:
-            self._begin_aside(self._call(actor.steer.remote(name, words)))
+        self._commands.append((name, words))
+        for worker in self._workers.values():
+            self._begin_aside(self._call(worker.actor.steer.remote(name, words)))
 
     async def stop(self, *, hard: bool) -> None:
         """End the workers: once what they have in hand has ended, or, if `hard`, at once."""
+        if self._watching is not None:
+            self._watching.cancel()
         try:
             if not hard:
-                ends = (self._call(actor.end.remote()) for actor in self._actors)
-                for events in await asyncio.gather(*ends):
-                    for event in events:
-                        self._observer(event)
+                await self._end_workers()
         finally:
             for task in (*self._aside, *self._shards):
                 task.cancel()
-            for actor in self._actors:
-                self._ray.kill(actor)
-            self._ray.shutdown()
+            # A cluster that is gone needs no end.
+            with suppress(Exception):
+                for worker in self._workers.values():
+                    self._ray.kill(worker.actor)
+            with suppress(Exception):
+                self._ray.shutdown()
 
-    def _find_nodes(self) -> list[str]:
-        """Return the ids of the nodes that get a worker; Unusable where there is none."""
-        alive = [node for node in self._ray.nodes() if node["Alive"]]
+    async def _run_shard(self, ref: ShardRef) -> ShardReport | LostWorker:
+        worker = await self._find_worker()
+        if worker is None:
+            return ShardReport(begun=0, closed=True)
+        worker.items += ref.items
+        try:
+            call = worker.actor.run_shard.remote(ref.campaign, ref.first, ref.last)
+            begun, worker.closed, worker.slots = await self._call(call)
+        except self._gone:
+            self._lose(worker)
+            return LostWorker()
+        finally:
+            worker.items -= ref.items
+        # What one cannot go on with, because its own lanes were stopped, others may.
+        return ShardReport(begun=begun, closed=worker.closed and not self._open_workers())
+
+    async def _find_worker(self) -> _NodeWorker | None:
+        """Return who gets the next shard; None if nobody is left who begins anything.
+
+        Where all nodes are gone, the next one that joins is waited for.
+        """
+        if not self._workers:
+            await self._await_worker()
+        open_ = self._open_workers()
+        return min(open_, key=lambda each: each.items / max(1, each.slots), default=None)
+
+    def _open_workers(self) -> list[_NodeWorker]:
+        return [worker for worker in self._workers.values() if not worker.closed]
+
+    async def _watch_nodes(self) -> None:
+        while True:
+            await asyncio.sleep(_LOOK_EVERY_S)
+            await self._greet_nodes()
+
+    async def _await_worker(self) -> None:
+        """Wait until there is a worker; Unusable if no node joins for some minutes."""
+        for _ in range(round(_PATIENCE_S / _LOOK_EVERY_S)):
+            await self._greet_nodes()
+            if self._workers:
+                return
+            await asyncio.sleep(_LOOK_EVERY_S)
+        raise self._no_node()
+
+    async def _greet_nodes(self) -> None:
+        """Start a worker on each node that has none; one that cannot work is told of once."""
+        for fault in await self._start_workers():
+            self._tell(f"a machine that joined the cluster cannot work: {fault}")
+
+    async def _start_workers(self) -> list[CallsheetError]:
+        """Start a worker on each node that has none; return what those say that cannot work."""
+        async with self._starting:
+            return await self._start_missing()
+
+    async def _start_missing(self) -> list[CallsheetError]:
+        nodes = await self._find_nodes()
+        for worker in [each for each in self._workers.values() if each.node not in nodes]:
+            self._lose(worker)
+        new = [
+            _NodeWorker(node=node, actor=self._start_actor(node))
+            for node in nodes
+            if node not in self._workers and node not in self._unfit
+        ]
+        opened = await asyncio.gather(*(self._open(worker) for worker in new))
+        return [fault for fault in opened if fault is not None]
+
+    async def _open(self, worker: _NodeWorker) -> CallsheetError | None:
+        """Have a worker open what it needs, and count it in; return why it cannot work."""
+        try:
+            worker.slots = await self._call(worker.actor.slots.remote())
+        except self._gone:
+            return None
+        except CallsheetError as fault:
+            self._unfit.add(worker.node)
+            self._ray.kill(worker.actor)
+            return fault
+        self._workers[worker.node] = worker
+        self._begin_aside(self._listen(worker))
+        self._news.set()
+        self._tell(f"a machine has begun to work: {len(self._workers)} by now")
+        return None
+
+    def _lose(self, worker: _NodeWorker) -> None:
+        """Count a worker out; each of its shards finds it gone as well."""
+        if self._workers.get(worker.node) is worker:
+            del self._workers[worker.node]
+            self._tell(f"a machine is gone: {len(self._workers)} are left")
+
+    async def _end_workers(self) -> None:
+        """Have each worker end what it has in hand; what a lost one leaves another takes up."""
+        lost = True
+        while lost:
+            if not self._workers:
+                await self._await_worker()
+            ending = list(self._workers.values())
+            ended = await asyncio.gather(*(self._end(worker) for worker in ending))
+            lost = not all(ended)
+
+    async def _end(self, worker: _NodeWorker) -> bool:
+        """Have a worker end; tell whether it did, or was lost meanwhile."""
+        try:
+            events, stopped = await self._call(worker.actor.end.remote())
+        except self._gone:
+            self._lose(worker)
+            return False
+        for event in events:
+            self._observer(event)
+        self._told_stopped.append(stopped)
+        self._ray.kill(worker.actor)
+        self._workers.pop(worker.node, None)
+        return True
+
+    async def _find_nodes(self) -> list[str]:
+        """Return the ids of the nodes that get a worker."""
+        nodes = await asyncio.to_thread(self._ray.nodes)
+        alive = [node for node in nodes if node["Alive"]]
         wanted = [node for node in alive if NODE_RESOURCE in node["Resources"]]
         wanted = wanted or [node for node in alive if node["Resources"].get("CPU")]
-        if not wanted:
-            raise Unusable(f"the Ray cluster at {self._address} has no node with a CPU to work on")
         return [node["NodeID"] for node in wanted]
 
-    def _start_actor(self, node: str = "") -> Any:
-        """Start a worker, on the node of that id while it lives, else on any."""
+    def _no_node(self) -> Unusable:
+        return Unusable(f"the Ray cluster at {self._address} has no node with a CPU to work on")
+
+    def _start_actor(self, node: str) -> Any:
+        """Start a worker on a node, and there only."""
         affinity = self._ray.util.scheduling_strategies.NodeAffinitySchedulingStrategy
-        placed = {"scheduling_strategy": affinity(node, soft=True) if node else "SPREAD"}
         # Many calls wait in it at once: each shard in sight is one.
         limits = {"num_cpus": 0, "max_concurrency": 10_000}
         endless = {"max_restarts": -1, "max_task_retries": -1}
+        placed = {"scheduling_strategy": affinity(node, soft=False)}
         actor = self._ray.remote(NodeActor).options(**placed, **limits, **endless)
         return actor.remote(self._open_worker, self._order)
+
+    @property
+    def _gone(self) -> tuple[type[Exception], ...]:
+        """Return what a call to a worker raises that is gone for good."""
+        faults = self._ray.exceptions
+        return faults.RayActorError, faults.ActorUnschedulableError
 
     async def _call(self, call: Any) -> Any:
         """Return what a call returns; raise what is wrong as if it had been raised here."""
@@ -208,11 +313,24 @@ class RayEngine:
             if isinstance(fault.cause, CallsheetError):
                 raise fault.cause from None
             raise
+        except ConnectionError as fault:
+            raise Unusable(
+                f"the Ray cluster at {self._address} is gone ({fault}): its workers end by"
+                " themselves. Run again to go on with what they had"
+            ) from fault
 
-    async def _listen(self, actor: Any) -> None:
+    async def _listen(self, worker: _NodeWorker) -> None:
+        """Pass on what a worker tells; greet each process of it with all commands so far."""
         while True:
-            for event in await self._call(actor.next_events.remote()):
+            events = await self._call(worker.actor.next_events.remote())
+            if not events:
+                await self._call(worker.actor.greet.remote(tuple(self._commands)))
+            for event in events:
                 self._observer(event)
+
+    def _tell(self, message: str) -> None:
+        at = RealClock().now()
+        self._observer(Event(name="machines", at=at, detail={"message": message}))
 
     def _begin_aside(self, something: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(something)

@@ -35,6 +35,7 @@ _BEATS = 5
 _BEATS_BEFORE_OTHERS = 2
 """How many of its own a process waits for before it says that another has ended: a server that was
 away kept everybody silent."""
+_LOOK_EVERY_S = 0.1
 _MARGIN = 1 / 3
 """The share of a lease in which nothing more is sent: what leaves must arrive within it."""
 T = TypeVar("T")
@@ -102,6 +103,15 @@ class Lease:
             return True
         passed_s = self._clock.monotonic() - self._renewed_at
         return not self._ended and passed_s < self.owner.lease_s * (1 - _MARGIN)
+
+    async def until_sure(self) -> None:
+        """Return once nobody else can have taken what this owner has; LeaseLost if one did.
+
+        For what is done outside of the ledger, by a process that may have stood still until now.
+        """
+        while not self.may_send():
+            self.refuse_ended()
+            await self._clock.sleep(_LOOK_EVERY_S)
 
     def write_anyway(self, operation: Operation[T]) -> T:
         """Write what must not be lost even if the lease is; it changes no job."""

@@ -194,6 +194,7 @@ async def _fetch_clip(active: ActiveJob, done: Done) -> Fetched | Fault:
         clips=context.clips,
         turn=_download_turn(active),
         clock=context.clock,
+        until_sure=context.ledger.lease.until_sure,
         checkpoint=context.checkpoint,
     )
 

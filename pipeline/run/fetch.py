@@ -9,7 +9,7 @@ once it is in the store the receipt for it.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -93,6 +93,7 @@ async def fetch(  # noqa: PLR0913 - all that it acts with is handed in
     clips: ClipVerifier,
     turn: AbstractAsyncContextManager[object],
     clock: Clock,
+    until_sure: Callable[[], Awaitable[None]],
     checkpoint: Callable[[str], None] = lambda _: None,
 ) -> Fetched | Fault:
     """Return the clip that a finished task links to, in the store, or what is wrong.
@@ -101,7 +102,8 @@ async def fetch(  # noqa: PLR0913 - all that it acts with is handed in
     into. EXPIRED: the link is dead or refused, or may not be followed: ask for another.
     UNAVAILABLE: try again later, what was had is kept; so is what comes too slowly. DAMAGED: it
     ends early every time, or does not play to its end; nothing of it is kept. Raises Unusable if
-    the disk does not allow it. Call `forget` when the ledger knows the clip.
+    the disk does not allow it. Call `forget` when the ledger knows the clip. Before anything is
+    done to what may be another process's by now, `until_sure` is awaited.
     """
     part = PartialDownload(store.part(expected.name))
     # A new one has no bytes that would have to be read.
@@ -118,10 +120,12 @@ async def fetch(  # noqa: PLR0913 - all that it acts with is handed in
     if fault is not None:
         return fault
     checkpoint("downloaded")
+    await until_sure()
     try:
         poster = store.poster(part.sha256)
         media = await clips.verify(part.path, sha256=part.sha256, poster=poster)
     except MediaFault as exc:
+        await until_sure()
         coded = f" (it was sent as {part.coding})" if part.coding else ""
         await asyncio.to_thread(part.drop)
         return Fault(kind=FaultKind.DAMAGED, message=f"{exc.message}{coded}")
@@ -129,6 +133,7 @@ async def fetch(  # noqa: PLR0913 - all that it acts with is handed in
         # It says nothing of the clip, whose bytes stay.
         return Fault(kind=FaultKind.UNAVAILABLE, message=str(exc))
     off_spec = judge(expected.spec, media)
+    await until_sure()
     return await asyncio.to_thread(
         _adopt, store, part, media=media, off_spec=off_spec, checkpoint=checkpoint
     )

@@ -185,6 +185,8 @@ class RunHandle:
         self._sent_before = 0
         self._task: asyncio.Task[Outcome] | None = None
         self._engine: Engine | None = None
+        self._stopped: Mapping[str, str] = {}
+        """Why lanes submit nothing more, by lane, as whoever works for the run told at its end."""
 
     async def __aenter__(self) -> Self:
         self._task = asyncio.create_task(self.work())
@@ -314,6 +316,9 @@ class RunHandle:
                 # What a person said to buy again was bought again once.
                 await self._revive(())
                 await self._dispatch(context)
+            if ledger.is_shared:
+                # Somebody else may have died between a clip's end and its place at its path.
+                restored += await restore(context)
         finally:
             obeying.cancel()
             try:
@@ -348,14 +353,15 @@ class RunHandle:
             campaign, last = extent
             items = self._dependencies.shard_items or last + 1
             shards = plan_shards(campaign, last, items=items)
-        self._engine = (
+        self._engine = engine = (
             self._dependencies.engine(context.run_id, self._pass_on)
             if self._dependencies.engine
             else LocalEngine(ShardWorker(context))
         )
         stopping = asyncio.create_task(self._steer_on_stop())
         try:
-            await dispatch(self._engine, shards)
+            await dispatch(engine, shards)
+            self._stopped = engine.stopped
         finally:
             stopping.cancel()
             self._engine = None
@@ -383,7 +389,7 @@ class RunHandle:
         idle = self._sent_before == sent
         self._sent_before = sent
         ended = context.stop.is_set() or self._seen[OVERCHARGED] or self._config.settle_only
-        stopped = any(lanes.stopped for lanes in context.lanes.values())
+        stopped = self._stopped or any(lanes.stopped for lanes in context.lanes.values())
         # Who sent nothing the last time would send nothing now: money or a lane keeps it.
         if loop is None or idle or ended or stopped:
             return False
@@ -526,13 +532,7 @@ class RunHandle:
             spent_usd=totals.spent_usd,
             bound_usd=totals.bound_usd,
             committed_usd=totals.committed_usd,
-            stopped={
-                name: queue.stopped
-                for name, queue in self._queues.items()
-                # While another account goes on nothing waits for this one.
-                if context.lanes[queue.lane.provider].stopped
-                and queue.lane.provider not in context.fallback.gave
-            },
+            stopped=self._stopped,
             restored=restored,
             not_shown=self._seen["not_shown"],
             damaged=self._seen["damaged_clip"],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 
 from pipeline.engine.dispatch import ShardRef, ShardReport
 from pipeline.run.context import RunContext
@@ -21,6 +22,18 @@ class ShardWorker:
         """Return how many items its lanes make at once, by now."""
         lanes = self._context.lanes.values()
         return sum(queue.limiter.width for each in lanes for queue in each.queues)
+
+    @property
+    def stopped(self) -> Mapping[str, str]:
+        """Return why lanes submit nothing more until a person acted, by lane."""
+        context = self._context
+        return {
+            queue.lane.name: queue.stopped
+            for provider, lanes in context.lanes.items()
+            # While another account goes on nothing waits for this one.
+            if lanes.stopped and provider not in context.fallback.gave
+            for queue in lanes.queues
+        }
 
     async def run_shard(self, ref: ShardRef) -> ShardReport:
         """Have a shard in sight until there is nothing more to do with it."""

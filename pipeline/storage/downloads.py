@@ -4,16 +4,20 @@ Beside `<name>.part` lies `<name>.json`. First it holds the validator (a strong 
 Last-Modified) and length that the server gave, and the boot in which the bytes were written: after
 a loss of power a part may have holes, so only a part of the same boot is continued. Once the bytes
 are whole and verified it is the receipt: digest and extension of the clip in the store.
+
+Another process that had it before may hang, and wake with the file open: what is continued is a
+copy, and what is begun anew a new file.
 """
 
 from __future__ import annotations
 
 import hashlib
 import re
+import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import orjson
 
@@ -37,6 +41,9 @@ class PartialDownload:
         """The Content-Encoding that the bytes came with: they are kept as they are."""
         self._seen = hashlib.sha256()
         self._notes = path.with_suffix(".json")
+        self._copy = path.with_suffix(".copy")
+        self._is_own = False
+        """Whether nobody else has the file open."""
 
     @property
     def sha256(self) -> str:
@@ -60,6 +67,10 @@ class PartialDownload:
         if not notes.get("validator") or notes.get("boot") != boot():
             return 0
         try:
+            if not self._is_own:
+                shutil.copyfile(self.path, self._copy)
+                self._copy.replace(self.path)
+                self._is_own = True
             with self.path.open("rb") as file:
                 while chunk := file.read(CHUNK):
                     self._count(chunk)
@@ -87,8 +98,7 @@ class PartialDownload:
             self._begin(_validator(headers), int(stated) if stated.isdecimal() else None)
         # The old bytes go before the new notes come: the other way round, a crash in between would
         # leave the new validator beside bytes of an earlier version.
-        mode = "wb" if anew else "ab"
-        with writing(self.path), self.path.open(mode, buffering=CHUNK) as file:
+        with writing(self.path), self._open(anew=anew) as file:
             if anew:
                 self._write({"validator": self.validator, "length": self.length, "boot": boot()})
 
@@ -97,6 +107,17 @@ class PartialDownload:
                 self._count(chunk)
 
             yield write
+
+    def _open(self, *, anew: bool) -> BinaryIO:
+        if self._is_own:
+            return self.path.open("wb" if anew else "ab", buffering=CHUNK)
+        try:
+            file = self.path.open("xb", buffering=CHUNK)
+        except FileExistsError:
+            self.path.unlink(missing_ok=True)
+            file = self.path.open("xb", buffering=CHUNK)
+        self._is_own = True
+        return file
 
     def receipt(self) -> tuple[str, str] | None:
         """Return digest and extension of the clip this became, if it did."""
@@ -114,8 +135,8 @@ class PartialDownload:
     def drop(self) -> None:
         """Remove the bytes and what is known of them."""
         with writing(self.path):
-            self.path.unlink(missing_ok=True)
-            self._notes.unlink(missing_ok=True)
+            for file in (self.path, self._notes, self._copy):
+                file.unlink(missing_ok=True)
 
     def _begin(self, validator: str, length: int | None) -> None:
         self.validator, self.length, self.size = validator, length, 0

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 
 from tests.bench import (
     clips,
+    cluster,
     durable,
     inflight,
     lanes,
@@ -36,6 +37,7 @@ BENCHES: Sequence[Bench] = (
     durable.BENCH,
     report.BENCH,
     page.BENCH,
+    cluster.BENCH,
 )
 """In the order of the table. A new one is a module with a `BENCH`, and its place here."""
 

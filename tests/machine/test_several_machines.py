@@ -2,87 +2,75 @@
 
 from __future__ import annotations
 
-import os
-import signal
-import threading
-from collections.abc import Iterator
-from contextlib import suppress
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from pipeline.providers import OFFERS
+from tests.conftest import FIGURE
+from tests.machine.cluster import ASKS, SETTLES, ClusterDrill, Size, keys, scenario
 from tests.postgresql import PostgresqlServer
-from tests.processes import run_callsheet
 from tests.ray_cluster import RayCluster
-from tests.sandboxes import PLAIN, Sandbox
+from tests.sandboxes import Sandbox
 
-ITEMS = 200
-MANIFEST = """\
-callsheet: 1
-name: cups
-tables: {cups: {file: cups.csv, key: sku, as: cup}}
-defaults: {provider: runware, duration: 5, aspect_ratio: "9:16"}
-shots:
-  - {id: still, for: cups, prompt: "Cup {{ cup.sku }} stands on a table, no text."}
-budget: {limit: 500 USD}
-providers: {runware: {concurrency: 20}}
-"""
-SCENARIO = {**PLAIN, "timing": {"accept_s": 0, "run_s": 1.0}}
-KEYS = {"RUNWARE_API_KEY": "key-of-the-node"}
+SMALL = Size(settled=150, asked=50, away_s=5, hung_s=20, times=1)
+"""One of each sort."""
+BAD_KEY = "key-of-nobody"
+REFUSED = OFFERS[SETTLES].key_env
+FEW = Size(settled=8, asked=4, away_s=0, hung_s=0, times=0)
+LARGE = Size(settled=4_000, asked=1_000, away_s=30, hung_s=70, times=4, slots=50, patience_s=1_800)
 
 
-@pytest.fixture
-def campaign(tmp_path: Path) -> Path:
-    """Return the manifest of a campaign whose folder each node can read and write."""
-    rows = "\n".join(f"c{number:03}" for number in range(ITEMS))
-    (tmp_path / "cups.csv").write_text(f"sku\n{rows}\n", "utf-8")
-    (tmp_path / "callsheet.toml").touch()
-    manifest = tmp_path / "cups.yaml"
-    manifest.write_text(MANIFEST, "utf-8")
-    return manifest
+@pytest.mark.parametrize(
+    "size",
+    [
+        pytest.param(SMALL, id="200", marks=pytest.mark.timeout(600)),
+        pytest.param(LARGE, id="5000", marks=[pytest.mark.drill, pytest.mark.timeout(7_200)]),
+    ],
+)
+def test_each_clip_is_made_once_whatever_part_dies(
+    size: Size, tmp_path: Path, record_property: Callable[[str, object], None]
+) -> None:
+    """A worker, a node, the driver and the server end, a node hangs: all is made, and once."""
+    pytest.importorskip("ray", reason="needs `pip install 'callsheet[ray]'`")
+    with (
+        Sandbox(tmp_path / "sandbox", scenario(1.0)) as sandbox,
+        PostgresqlServer() as server,
+        RayCluster(keys()) as cluster,
+    ):
+        drill = ClusterDrill(
+            size=size, folder=tmp_path, sandbox=sandbox, server=server, cluster=cluster
+        )
+        drill.play()
+        record_property(FIGURE, drill.sentence)
 
-
-@pytest.fixture
-def provider(tmp_path: Path) -> Iterator[Sandbox]:
-    """Return a provider of this test's own."""
-    with Sandbox(tmp_path / "sandbox", SCENARIO) as sandbox:
-        yield sandbox
+        assert set() == drill.billed_twice
+        # A run goes on whatever dies, but for its own process; what is in doubt is a person's.
+        assert {0} <= set(drill.exit_codes) <= {0, 13}, drill.said
+        assert {"done": size.settled + size.asked} == drill.states()
+        for name in (SETTLES, ASKS):
+            assert size.items[name] == len(drill.taken(name)) == drill.taken(name).total()
+        assert [] == drill.find_wrong()
+        assert [] == drill.find_leftovers()
 
 
 @pytest.mark.drill
-@pytest.mark.timeout(300)
-def test_two_nodes_make_each_clip_once_although_a_worker_is_killed(
-    campaign: Path, provider: Sandbox, postgresql_server: PostgresqlServer
-) -> None:
-    """With a worker killed in the middle the provider has one task for each item, and all end."""
+@pytest.mark.timeout(600)
+def test_a_lane_that_stopped_on_each_node_is_told_at_the_end(tmp_path: Path) -> None:
+    """The nodes' key is refused by one provider: exit 12, and why; the other's clips are made."""
     pytest.importorskip("ray", reason="needs `pip install 'callsheet[ray]'`")
-    words = ["run", str(campaign), "--yes", "--ledger", postgresql_server.ledger()]
-    words += ["--base-url", f"runware={provider.base_urls['runware']}"]
-    with RayCluster(KEYS) as cluster:
-        killed: list[int] = []
-        over = threading.Event()
-        clips = campaign.parent / "outputs" / "cups"
-        killing = threading.Thread(target=_kill_one, args=(cluster, clips, killed, over))
-        killing.start()
-        ended = run_callsheet(
-            [*words, "--engine", cluster.address],
-            {**KEYS, **cluster.variables},
-            folder=campaign.parent,
+    with (
+        Sandbox(tmp_path / "sandbox", scenario(0.0)) as sandbox,
+        PostgresqlServer() as server,
+        RayCluster({**keys(), REFUSED: BAD_KEY}) as cluster,
+    ):
+        sandbox.set(accounts={BAD_KEY: "bad"})
+        drill = ClusterDrill(
+            size=FEW, folder=tmp_path, sandbox=sandbox, server=server, cluster=cluster
         )
-        over.set()
-        killing.join()
+        drill.play(rounds=1)
 
-    assert (0, 1) == (ended.returncode, len(killed)), ended.stdout + ended.stderr
-    assert ITEMS == len(list((campaign.parent / "outputs/cups").rglob("*.mp4")))
-    assert ITEMS == len(provider.tasks("runware"))
-
-
-def _kill_one(cluster: RayCluster, clips: Path, killed: list[int], over: threading.Event) -> None:
-    """Kill one of two workers once there are clips of a fourth of the items."""
-    while not over.wait(0.2):
-        workers = cluster.find_actors()
-        if len(workers) == 2 and len(list(clips.rglob("*.mp4"))) >= ITEMS // 4:
-            with suppress(ProcessLookupError):
-                os.kill(workers[0], signal.SIGKILL)
-                killed.append(workers[0])
-            return
+        assert [12] == drill.exit_codes, drill.said
+        assert {"done": FEW.asked, "held": FEW.settled} == drill.states(), drill.said
+        assert "lane_stopped" in drill.said

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tracemalloc
 from collections import Counter, deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from random import Random
 from typing import Any
@@ -34,7 +34,12 @@ class Machines:
         """What machines that counted as lost have ended after all, and tell next."""
         self.handed_out: Counter[ShardRef] = Counter()
         self.most_items = 0
-        self.stopped: list[bool] = []
+        self.ends: list[bool] = []
+
+    @property
+    def stopped(self) -> Mapping[str, str]:
+        """No lane of these is ever stopped."""
+        return {}
 
     async def open(self) -> None:
         """Be ready at once."""
@@ -45,7 +50,7 @@ class Machines:
         self._working.append(ref)
         self.most_items = max(self.most_items, sum(each.items for each in self._working))
 
-    async def next_done(self) -> tuple[ShardRef, ShardReport | LostWorker]:
+    async def next_done(self) -> tuple[ShardRef, ShardReport | LostWorker] | None:
         """End some shard, or lose its machine."""
         if self.late:
             return self.late.popleft(), ShardReport(begun=0)
@@ -63,7 +68,7 @@ class Machines:
 
     async def stop(self, *, hard: bool) -> None:
         """Note how it was stopped."""
-        self.stopped.append(hard)
+        self.ends.append(hard)
 
 
 async def test_every_item_is_in_one_shard() -> None:
@@ -82,7 +87,7 @@ async def test_what_a_lost_worker_had_is_handed_out_again() -> None:
 
     assert (200, 10_000) == (outcome.shards, outcome.begun)
     assert outcome.lost == machines.handed_out.total() - 200 > 40
-    assert [False] == machines.stopped
+    assert [False] == machines.ends
 
 
 async def test_a_worker_that_was_given_up_may_end_its_shard_after_all() -> None:
@@ -102,6 +107,28 @@ async def test_no_more_is_in_sight_than_the_slots_ask_for() -> None:
     await dispatch(machines, plan_shards(1, 9_999, items=50), look_ahead=1.5)
 
     assert 600 == machines.most_items
+
+
+async def test_machines_that_come_later_get_shards_at_once() -> None:
+    """Twice as many slots are filled before any shard has ended."""
+
+    class Joined(Machines):
+        async def next_done(self) -> tuple[ShardRef, ShardReport | LostWorker] | None:
+            if self.slots == 100:
+                self.slots = 200
+                self.at_first = len(self.handed_out)
+                return None
+            self.later = self.later or len(self.handed_out)
+            return await super().next_done()
+
+        at_first = later = 0
+
+    machines = Joined(slots=100)
+
+    outcome = await dispatch(machines, plan_shards(1, 9_999, items=50), look_ahead=1.0)
+
+    assert (2, 4) == (machines.at_first, machines.later)
+    assert (200, 10_000) == (outcome.shards, outcome.begun)
 
 
 async def test_memory_does_not_grow_with_the_plan() -> None:
@@ -138,7 +165,7 @@ async def test_nothing_is_handed_out_after_a_stop() -> None:
 
     assert DispatchOutcome(shards=3, begun=150, lost=0) == outcome
     assert 3 == machines.handed_out.total()
-    assert [False] == machines.stopped
+    assert [False] == machines.ends
 
 
 async def test_a_fault_ends_all_workers_at_once() -> None:
@@ -153,7 +180,7 @@ async def test_a_fault_ends_all_workers_at_once() -> None:
     with pytest.raises(OSError, match="gone"):
         await dispatch(machines, broken_plan())
 
-    assert [True] == machines.stopped
+    assert [True] == machines.ends
 
 
 async def test_a_shard_that_ends_every_worker_ends_the_run() -> None:

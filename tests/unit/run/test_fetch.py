@@ -16,7 +16,7 @@ import pytest
 
 from pipeline.domain import Media, Spec
 from pipeline.domain.states import FaultKind
-from pipeline.errors import MediaFault, Unusable, WorkerLost
+from pipeline.errors import LeaseLost, MediaFault, Unusable, WorkerLost
 from pipeline.file_content import clip_extension
 from pipeline.net.client import Lane, Limits, Transport
 from pipeline.providers.base import Done, Fault, Request
@@ -71,6 +71,7 @@ class Kit:
         self.checkpoint: Callable[[str], None] = self.checkpoints.append
         self.clock = JumpingClock()
         self.probe: Callable[[Path], Media] = probe
+        self.sure = 1000
 
     async def fetch(self, url: str, spec: Spec = SPEC, *, until: float = 1800.0) -> Fetched | Fault:
         """Fetch what a link leads to."""
@@ -83,8 +84,15 @@ class Kit:
             clips=ProbedClips(self.probe),
             turn=nullcontext(),
             clock=self.clock,
+            until_sure=self.until_sure,
             checkpoint=self.checkpoint,
         )
+
+    async def until_sure(self) -> None:
+        """Say that nobody else has the task, so often as is told."""
+        self.sure -= 1
+        if self.sure < 0:
+            raise LeaseLost("another process went on")
 
     @property
     def part(self) -> bytes:
@@ -361,6 +369,34 @@ async def test_a_damaged_part_does_not_cost_the_next_try_anything(kit: Kit) -> N
         await kit.fetch(server.url)
 
     assert ["", ""] == ranges(server)
+
+
+@pytest.mark.parametrize("etag", [ETAG, ""], ids=["continued", "anew"])
+async def test_who_wakes_with_the_part_open_writes_to_no_clip(etag: str, kit: Kit) -> None:
+    """Another process hung in the middle of the download: what it has open is nobody's by now."""
+    async with raw_server(cdn(cut=2000, cuts=9, etag=etag)) as server:
+        await kit.fetch(server.url)
+    assert 2000 <= len(kit.part) < len(CLIP)
+
+    with kit.store.part("task-1").open("ab") as woken:
+        async with raw_server(cdn(etag=etag)) as server:
+            fetched = await kit.fetch(server.url)
+        woken.write(CLIP[:100])
+
+    assert isinstance(fetched, Fetched)
+    assert CLIP == kit.store.path(SHA, "mp4").read_bytes()
+
+
+@pytest.mark.parametrize("sure", [0, 1], ids=["downloaded", "verified"])
+async def test_who_has_lost_the_task_leaves_the_part_alone(sure: int, kit: Kit) -> None:
+    """Another has taken over meanwhile: nothing is moved into the store, or dropped."""
+    kit.sure = sure
+    async with raw_server(cdn()) as server:
+        with pytest.raises(LeaseLost):
+            await kit.fetch(server.url)
+
+    assert CLIP == kit.part
+    assert not list(kit.store.clips())
 
 
 async def test_what_an_earlier_version_kept_is_fetched_again(kit: Kit) -> None:
