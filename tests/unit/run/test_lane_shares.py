@@ -6,8 +6,8 @@ import asyncio
 import itertools
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing, contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AsyncExitStack, ExitStack, closing, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -18,6 +18,7 @@ from sqlalchemy import Connection, select, update
 
 from pipeline.domain import Event, Policy
 from pipeline.domain.states import State
+from pipeline.engine.dispatch import ShardRef, ShardReport
 from pipeline.ledger import lane_shares, owners
 from pipeline.ledger.connection import LedgerDatabase
 from pipeline.ledger.lane_shares import LaneDemand, LaneShare, split
@@ -30,6 +31,7 @@ from pipeline.ledger.sql_schema import owners as owner_rows
 from pipeline.run.limiter import ConcurrencyLimiter
 from pipeline.run.outcome import Outcome
 from pipeline.run.runner import RunHandle, run
+from pipeline.run.shard_worker import ShardWorker
 from tests.clocks import HastyClock, JumpingClock
 from tests.examples import examples
 from tests.postgresql import PlaceLedger, PostgresqlServer
@@ -528,6 +530,64 @@ async def test_a_stopped_lane_hands_over_once_no_other_process_goes_on(
     assert {"done"} == set(studio.states())
     assert {"key-of-annex" if both else "key-of-shop"} == set(shop.owner.values())
     assert 0 == outcomes[0].exit_code
+
+
+class _Nodes:
+    """An engine whose workers are runs of their own, as those of nodes are, in this process."""
+
+    slots = 8
+
+    def __init__(self, studios: Sequence[Studio], run_id: int) -> None:
+        self._studios, self._run_id = studios, run_id
+        self._opened = AsyncExitStack()
+        self._works: dict[ShardWorker, asyncio.Task[None]] = {}
+        self._shards: dict[asyncio.Task[ShardReport], ShardRef] = {}
+        self._turns: Iterator[ShardWorker] = iter(())
+
+    async def open(self) -> None:
+        for each in self._studios:
+            config, parts = each.parts()
+            ledger = self._opened.enter_context(Ledger.open(each.root))
+            handle = RunHandle(ledger, config, **parts)
+            worker = await self._opened.enter_async_context(handle.open_worker(self._run_id))
+            self._works[worker] = asyncio.create_task(worker.work())
+        self._turns = itertools.cycle(self._works)
+
+    async def submit(self, ref: ShardRef) -> None:
+        self._shards[asyncio.create_task(next(self._turns).run_shard(ref))] = ref
+
+    async def next_done(self) -> tuple[ShardRef, ShardReport]:
+        done, _ = await asyncio.wait(self._shards, return_when=asyncio.FIRST_COMPLETED)
+        shard = done.pop()
+        return self._shards.pop(shard), shard.result()
+
+    def steer(self, name: str, *words: object) -> None:
+        """Do nothing: nobody steers them."""
+
+    async def stop(self, *, hard: bool) -> None:
+        assert not hard
+        for worker in self._works:
+            worker.close()
+        await asyncio.gather(*self._works.values())
+        await self._opened.aclose()
+
+
+async def test_shards_of_a_node_with_a_bad_key_are_made_by_the_others(studio: Studio) -> None:
+    """What was handed out to it is left planned, and begun by a node whose lane goes on."""
+    _shop(studio).bad = {"key-bad"}
+    nodes = [_beside(studio), _beside(studio, key="key-bad")]
+    # Two that make ids of their own.
+    nodes[1]._ids = itertools.count(2000)  # noqa: SLF001
+    config, parts = studio.parts()
+    parts["dependencies"] = replace(
+        parts["dependencies"], shard_items=5, engine=lambda run_id, _: _Nodes(nodes, run_id)
+    )
+    with Ledger.open(studio.root) as ledger:
+        outcome = await run(ledger, config, **parts)
+
+    assert 1 == _names(nodes[1])["lane_stopped"]
+    assert ["done"] * 40 == studio.states()
+    assert 0 == outcome.exit_code
 
 
 class _Signals(list[Event]):
