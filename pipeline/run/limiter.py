@@ -61,7 +61,7 @@ class ConcurrencyLimiter:
         """How many of the most are this process's; None where it is alone with its ledger."""
         self._share_of = self._most
         """How many there are over all processes."""
-        self._in_company = False
+        self.in_company = False
         """Another process worked with the account meanwhile."""
         self._clock = clock
         self._free_at = clock.monotonic()
@@ -110,7 +110,7 @@ class ConcurrencyLimiter:
         `of` is how many all have together. With no place nothing is submitted.
         """
         self._share, self._share_of = places, max(1, of)
-        self._in_company = self._in_company or not is_alone
+        self.in_company = self.in_company or not is_alone
         self._admit()
 
     async def enter(self) -> None:
@@ -159,7 +159,7 @@ class ConcurrencyLimiter:
         as well: what was left to this one says little of what its provider takes. A width that
         nobody used is no knowledge, unless a refusal led to it.
         """
-        if not self._accepted or self._steered or self._in_company:
+        if not self._accepted or self._steered or self.in_company:
             return None
         width = self._own_width
         return (min(width, self._peak), False) if self._slow_start else (width, True)

@@ -18,7 +18,7 @@ from pipeline.clock import Clock, RealClock
 from pipeline.domain import Budget, Event, Policy
 from pipeline.domain.acceptance import PlaceTotals
 from pipeline.domain.accounts import DEFAULT
-from pipeline.domain.states import State
+from pipeline.domain.states import UNBOUGHT, State, count_states
 from pipeline.engine.dispatch import Engine, ShardRef, dispatch, plan_shards
 from pipeline.engine.local_engine import LocalEngine
 from pipeline.ledger import event_log
@@ -525,6 +525,7 @@ class RunHandle:
         counts = Counter(totals.counts)
         counts.update((state, "") for _, _, state in totals.left_behind)
         is_off_spec = any(state is State.OFF_SPEC for state, _ in counts)
+        is_all_begun = not count_states(counts, *UNBOUGHT)
         return Outcome(
             campaign=campaign,
             counts=counts,
@@ -532,7 +533,19 @@ class RunHandle:
             spent_usd=totals.spent_usd,
             bound_usd=totals.bound_usd,
             committed_usd=totals.committed_usd,
+<<<<<<< HEAD
             stopped=self._stopped,
+=======
+            stopped={
+                name: queue.stopped
+                for name, queue in self._queues.items()
+                # While another account goes on nothing waits for this one.
+                if context.lanes[queue.lane.provider].stopped
+                # Nor if another process has made what this one could not.
+                and not (is_all_begun and queue.limiter.in_company)
+                and queue.lane.provider not in context.fallback.gave
+            },
+>>>>>>> lanes
             restored=restored,
             not_shown=self._seen["not_shown"],
             damaged=self._seen["damaged_clip"],

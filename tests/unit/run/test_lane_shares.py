@@ -6,8 +6,8 @@ import asyncio
 import itertools
 import tempfile
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import ExitStack, closing, contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AsyncExitStack, ExitStack, closing, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -16,8 +16,9 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Connection, select, update
 
-from pipeline.domain import Policy
+from pipeline.domain import Event, Policy
 from pipeline.domain.states import State
+from pipeline.engine.dispatch import ShardRef, ShardReport
 from pipeline.ledger import lane_shares, owners
 from pipeline.ledger.connection import LedgerDatabase
 from pipeline.ledger.lane_shares import LaneDemand, LaneShare, split
@@ -28,13 +29,16 @@ from pipeline.ledger.sql_schema import jobs
 from pipeline.ledger.sql_schema import lane_shares as share_rows
 from pipeline.ledger.sql_schema import owners as owner_rows
 from pipeline.run.limiter import ConcurrencyLimiter
-from pipeline.run.runner import RunHandle
+from pipeline.run.outcome import Outcome
+from pipeline.run.runner import RunHandle, run
+from pipeline.run.shard_worker import ShardWorker
 from tests.clocks import HastyClock, JumpingClock
 from tests.examples import examples
 from tests.postgresql import PlaceLedger, PostgresqlServer
 from tests.unit.run.campaign import CAMPAIGN, Studio, entry
 from tests.unit.run.raw_ledger import read
 from tests.unit.run.test_accounts import Branches
+from tests.unit.run.test_fallback import listed, market, parts_of
 
 MOST = 7
 LEASE_S = 60.0
@@ -485,6 +489,120 @@ async def test_what_no_run_can_make_is_held_by_the_last(studio: Studio) -> None:
     with Ledger.open(studio.root) as ledger:
         told = read(ledger, lambda c: c.execute(select(jobs.c.cause, jobs.c.message)).all())
     assert {("lane", "it is unauthorised")} == {tuple(row) for row in told}
+
+
+async def test_where_the_good_one_is_told_to_stop_the_other_holds_the_rest(studio: Studio) -> None:
+    """It waits for what the good one has in flight, and knows that nothing more is begun there."""
+    other = _beside(studio, key="key-bad")
+    _shop(studio).bad = {"key-bad"}
+    stop = asyncio.Event()
+    studio.events = _Signals("done", stop.set)
+
+    await asyncio.gather(studio.run(stop=stop), other.run())
+
+    states = Counter(studio.states())
+    assert {"done", "held"} == states.keys()
+    assert states["done"] == len(studio.shop.tasks)
+
+
+@pytest.mark.parametrize("both", [False, True])
+async def test_a_stopped_lane_hands_over_once_no_other_process_goes_on(
+    tmp_path: Path, postgresql_server: PostgresqlServer, *, both: bool
+) -> None:
+    """What a run with a bad key leaves stays with the provider while another run has a good one."""
+    postgresql_server.adopt(tmp_path)
+    studio, _ = market(tmp_path, {})
+    studio.clock = HastyClock()  # type: ignore[assignment]
+    shop = Branches(
+        studio.clock, takes_s=0.3, bad={"key-bad", "key-of-shop"} if both else {"key-bad"}
+    )
+    studio.shop = shop
+    assert studio.admit([listed(f"n{number:02}", "shop", "annex") for number in range(12)]).ok
+    other = _beside(studio)
+
+    async def work(each: Studio, key: str = "") -> Outcome:
+        config, parts = parts_of(each, ("shop", "annex"))
+        own = parts["lanes"]["shop"]
+        parts["lanes"]["shop"] = replace(own, key=key or own.key)
+        with Ledger.open(each.root) as ledger:
+            return await run(ledger, config, **parts)
+
+    outcomes = await asyncio.gather(work(studio), work(other, "key-bad"))
+
+    assert {"done"} == set(studio.states())
+    assert {"key-of-annex" if both else "key-of-shop"} == set(shop.owner.values())
+    assert 0 == outcomes[0].exit_code
+
+
+class _Nodes:
+    """An engine whose workers are runs of their own, as those of nodes are, in this process."""
+
+    slots = 8
+
+    def __init__(self, studios: Sequence[Studio], run_id: int) -> None:
+        self._studios, self._run_id = studios, run_id
+        self._opened = AsyncExitStack()
+        self._works: dict[ShardWorker, asyncio.Task[None]] = {}
+        self._shards: dict[asyncio.Task[ShardReport], ShardRef] = {}
+        self._turns: Iterator[ShardWorker] = iter(())
+
+    async def open(self) -> None:
+        for each in self._studios:
+            config, parts = each.parts()
+            ledger = self._opened.enter_context(Ledger.open(each.root))
+            handle = RunHandle(ledger, config, **parts)
+            worker = await self._opened.enter_async_context(handle.open_worker(self._run_id))
+            self._works[worker] = asyncio.create_task(worker.work())
+        self._turns = itertools.cycle(self._works)
+
+    async def submit(self, ref: ShardRef) -> None:
+        self._shards[asyncio.create_task(next(self._turns).run_shard(ref))] = ref
+
+    async def next_done(self) -> tuple[ShardRef, ShardReport]:
+        done, _ = await asyncio.wait(self._shards, return_when=asyncio.FIRST_COMPLETED)
+        shard = done.pop()
+        return self._shards.pop(shard), shard.result()
+
+    def steer(self, name: str, *words: object) -> None:
+        """Do nothing: nobody steers them."""
+
+    async def stop(self, *, hard: bool) -> None:
+        assert not hard
+        for worker in self._works:
+            worker.close()
+        await asyncio.gather(*self._works.values())
+        await self._opened.aclose()
+
+
+async def test_shards_of_a_node_with_a_bad_key_are_made_by_the_others(studio: Studio) -> None:
+    """What was handed out to it is left planned, and begun by a node whose lane goes on."""
+    _shop(studio).bad = {"key-bad"}
+    nodes = [_beside(studio), _beside(studio, key="key-bad")]
+    # Two that make ids of their own.
+    nodes[1]._ids = itertools.count(2000)  # noqa: SLF001
+    config, parts = studio.parts()
+    parts["dependencies"] = replace(
+        parts["dependencies"], shard_items=5, engine=lambda run_id, _: _Nodes(nodes, run_id)
+    )
+    with Ledger.open(studio.root) as ledger:
+        outcome = await run(ledger, config, **parts)
+
+    assert 1 == _names(nodes[1])["lane_stopped"]
+    assert ["done"] * 40 == studio.states()
+    assert 0 == outcome.exit_code
+
+
+class _Signals(list[Event]):
+    """Events that are listened to: the first of a name is told."""
+
+    def __init__(self, name: str, call: Callable[[], None]) -> None:
+        super().__init__()
+        self._name, self._call = name, call
+
+    def append(self, event: Event) -> None:
+        super().append(event)
+        if event.name == self._name:
+            self._call()
 
 
 def _shop(studio: Studio) -> Branches:
