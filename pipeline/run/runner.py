@@ -533,19 +533,12 @@ class RunHandle:
             spent_usd=totals.spent_usd,
             bound_usd=totals.bound_usd,
             committed_usd=totals.committed_usd,
-<<<<<<< HEAD
-            stopped=self._stopped,
-=======
             stopped={
-                name: queue.stopped
-                for name, queue in self._queues.items()
-                # While another account goes on nothing waits for this one.
-                if context.lanes[queue.lane.provider].stopped
-                # Nor if another process has made what this one could not.
-                and not (is_all_begun and queue.limiter.in_company)
-                and queue.lane.provider not in context.fallback.gave
+                name: why
+                for name, why in self._stopped.items()
+                # What another process has made is no reason to stop.
+                if not (is_all_begun and self._queues[name].limiter.in_company)
             },
->>>>>>> lanes
             restored=restored,
             not_shown=self._seen["not_shown"],
             damaged=self._seen["damaged_clip"],
