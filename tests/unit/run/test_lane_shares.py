@@ -6,7 +6,7 @@ import asyncio
 import itertools
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, ExitStack, closing, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -545,6 +545,12 @@ class _Nodes:
         self._works: dict[ShardWorker, asyncio.Task[None]] = {}
         self._shards: dict[asyncio.Task[ShardReport], ShardRef] = {}
         self._turns: Iterator[ShardWorker] = iter(())
+
+    @property
+    def stopped(self) -> Mapping[str, str]:
+        """Return the lanes that each of them has stopped."""
+        first, *others = (worker.stopped for worker in self._works)
+        return {lane: why for lane, why in first.items() if all(lane in each for each in others)}
 
     async def open(self) -> None:
         for each in self._studios:
