@@ -25,7 +25,7 @@ NODE_RESOURCE = "callsheet"
 """Where nodes of the cluster have this resource, only those get a worker."""
 _LOOK_EVERY_S = 3.0
 """How often it is looked which nodes there are."""
-_JOINS_AT_MOST = 4
+_ATTEMPTS = 4
 """How often it is tried to join a cluster that answers: a process of its own is started there for
 each run, which takes long on a busy machine."""
 _PATIENCE_S = 300.0
@@ -108,7 +108,7 @@ class RayEngine:
 
     async def _join_cluster(self) -> None:
         """Connect to the cluster; again where it answers that its part of it did not come up."""
-        for left in reversed(range(_JOINS_AT_MOST)):
+        for left in reversed(range(_ATTEMPTS)):
             try:
                 # In this thread: it is over in seconds, and Ray minds from which it was begun.
                 self._ray.init(self._address, logging_level=logging.ERROR, log_to_driver=False)

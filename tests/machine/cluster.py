@@ -35,6 +35,8 @@ SETTLES, ASKS = "runware", "unifically"
 _NAME = "cluster"
 _ROUNDS = 12
 _LOOK_EVERY_S = 0.5
+_BEGUN = "has begun to work"
+"""What a run says of each node that works for it."""
 _MANIFEST = """\
 callsheet: 1
 name: {name}
@@ -74,7 +76,7 @@ class Size:
     """How often each thing happens."""
     slots: int = 10
     """Clips of each provider at once, on each node."""
-    patience_s: float = 240.0
+    patience_s: float = 400.0
 
     @property
     def items(self) -> Mapping[str, int]:
@@ -217,7 +219,10 @@ class ClusterDrill:
         assert self._driver is not None
         self._driver.kill()
         self._driver.join()
+        begun = self.said.count(_BEGUN)
         self._begin()
+        # A command that begins while the ledger cannot be had is refused at once.
+        self._until(lambda: self.said.count(_BEGUN) > begun)
 
     def _stop_server(self) -> None:
         self.server.stop()
@@ -269,7 +274,14 @@ class ClusterDrill:
 
     def _until_clips(self, number: int) -> None:
         """Wait until there are so many clips, while somebody works on them."""
-        _until(lambda: sum(1 for _ in self._clips()) >= number, self._is_at_work, self)
+        self._until(lambda: sum(1 for _ in self._clips()) >= number)
+
+    def _until(self, condition: Callable[[], bool]) -> None:
+        ends_at = time.monotonic() + self.size.patience_s
+        while not condition():
+            assert self._is_at_work(), f"the run has ended: {self.done} {self.said}"
+            assert time.monotonic() < ends_at, f"nothing comes: {self.done} {self.said}"
+            time.sleep(_LOOK_EVERY_S)
 
     def _clips(self) -> Iterator[Path]:
         return (self._root / _NAME).rglob("*.mp4")
@@ -288,14 +300,6 @@ class ClusterDrill:
 
     def _variables(self) -> dict[str, str]:
         return {**keys(), **self.cluster.variables}
-
-
-def _until(condition: Callable[[], bool], goes_on: Callable[[], bool], drill: ClusterDrill) -> None:
-    ends_at = time.monotonic() + drill.size.patience_s
-    while not condition():
-        assert goes_on(), f"the run has ended: {drill.done} {drill.said}"
-        assert time.monotonic() < ends_at, f"nothing comes: {drill.done} {drill.said}"
-        time.sleep(_LOOK_EVERY_S)
 
 
 def keys() -> dict[str, str]:

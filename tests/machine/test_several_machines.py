@@ -25,7 +25,7 @@ LARGE = Size(settled=4_000, asked=1_000, away_s=30, hung_s=70, times=4, slots=50
 @pytest.mark.parametrize(
     "size",
     [
-        pytest.param(SMALL, id="200", marks=pytest.mark.timeout(600)),
+        pytest.param(SMALL, id="200", marks=pytest.mark.timeout(1_200)),
         pytest.param(LARGE, id="5000", marks=[pytest.mark.drill, pytest.mark.timeout(7_200)]),
     ],
 )
