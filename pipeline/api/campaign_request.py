@@ -20,6 +20,7 @@ from pipeline.errors import InvalidInput
 from pipeline.findings import Finding, Span, did_you_mean
 from pipeline.ledger.location import LedgerLocation, url_fault
 from pipeline.ledger.root_identity import REHEARSAL_FOLDER, RootKind
+from pipeline.storage.object_store import is_folder
 
 COMMAND_LINE = Span(file="command line", line=0, column=0, end_column=0)
 """Where a fault is that is in no file."""
@@ -171,6 +172,8 @@ class RunSettings:
     """Whether a take that is off spec is replaced in its round: a saved plan is run exactly."""
     engine: str | None = None
     """Where the cluster is that works for the run, as it was given; empty for this machine."""
+    store: str | None = None
+    """The store that the engine's machines share, as it was given; empty for none."""
     checkpoint: Callable[[str], None] = lambda _: None
     clock: Clock = field(default_factory=RealClock)
 
@@ -184,6 +187,23 @@ def engine_asked(request: CampaignRequest, settings: RunSettings) -> str:
     if settings.engine is not None:
         return settings.engine
     return "" if request.rehearse else request.project.engine
+
+
+def store_asked(request: CampaignRequest, settings: RunSettings) -> str:
+    """Return the address of the store that a run shares with other machines; empty for none.
+
+    That of a folder is absolute. As with the engine, the command line wins, and a rehearsal follows
+    no `callsheet.toml`. InvalidInput where it is given and there is no engine.
+    """
+    address = settings.store
+    if address is None:
+        address = "" if request.rehearse else request.project.store
+    elif address and not engine_asked(request, settings):
+        raise usage(
+            "--store is where the machines of a cluster put clips, and no engine was named",
+            "say --engine ray://HOST:PORT; `callsheet store push` copies clips to a store",
+        )
+    return str(Path(address).absolute()) if address and is_folder(address) else address
 
 
 def ledger_url(given: str | None, project: ProjectFile, *, rehearse: bool) -> str:

@@ -18,9 +18,9 @@ from pipeline.api.campaign_plan import require_admitted, sync_campaign
 from pipeline.api.campaign_report import count_allowed, write_report
 from pipeline.api.campaign_request import (
     NO_LIMIT,
-    CampaignRequest,
     RunSettings,
     engine_asked,
+    store_asked,
     usage,
 )
 from pipeline.api.decision_file import load_decisions, unapproved_outputs
@@ -35,6 +35,7 @@ from pipeline.api.provider_access import (
     providers_at_work,
     settings_with_keys,
 )
+from pipeline.api.shared_clips import fetch_gone
 from pipeline.domain import Event
 from pipeline.domain.acceptance import PlaceTotals
 from pipeline.domain.loop_places import total_places
@@ -45,6 +46,7 @@ from pipeline.media.clip_workers import ClipWorkers
 from pipeline.net.client import Transport
 from pipeline.providers import PROVIDERS
 from pipeline.run.outcome import Outcome
+from pipeline.run.output_check import Hides, hide_all
 from pipeline.run.runner import (
     OpenEngine,
     RunConfig,
@@ -53,6 +55,7 @@ from pipeline.run.runner import (
     RunSnapshot,
 )
 from pipeline.storage.blobs import Store
+from pipeline.storage.object_store import SharedStore
 
 NOTICE = "notice"
 """The name of an event that is no provider's: its `message` is for a person."""
@@ -205,6 +208,8 @@ class Run:
         campaign, settings = self._campaign, self._settings
         ledger, _ = opened.enter_context(open_for_purchases(campaign, settings))
         summary = sync_campaign(campaign, ledger, retried=settings.retry)
+        if fetch_gone(campaign.request, settings, summary.damaged_clips):
+            summary = sync_campaign(campaign, ledger, retried=settings.retry)
         require_admitted(summary, campaign)
         if forecast := find_forecast(campaign, ledger):
             record_forecast(campaign, forecast, settings.clock.now())
@@ -265,9 +270,17 @@ async def open_handle(
     observer: Callable[[Event], None],
     notify: Callable[[str], None],
     stop: asyncio.Event,
+    shared: SharedStore | None = None,
 ) -> AsyncIterator[RunHandle]:
-    """Yield the handle of a run, its lanes open; whoever has it lets it work."""
-    decisions = load_decisions(campaign.request, campaign.name)
+    """Yield the handle of a run, its lanes open; whoever has it lets it work.
+
+    `shared` is a node's that has a folder of its own: there no clip is laid out.
+    """
+    hides: Hides = hide_all
+    copy = shared.copy_reference if shared else None
+    if shared is None:
+        decisions = load_decisions(campaign.request, campaign.name)
+        hides = unapproved_outputs(campaign.manifest, decisions)
     config = RunConfig(
         campaign=campaign.name,
         policy=campaign.manifest.policy,
@@ -275,13 +288,15 @@ async def open_handle(
         retry=settings.retry,
         address_header=campaign.request.rehearse,
         settle_only=not scope.buys,
-        hides=unapproved_outputs(campaign.manifest, decisions),
+        hides=hides,
         count_allowed=partial(count_allowed, scope.ledger, campaign),
         loop=CampaignLoop.of(campaign, settings, scope.ledger),
     )
     # What buys nothing hands nothing on: nobody need stand by.
     standby = scope.standby if scope.buys else frozenset[str]()
-    engine = _find_engine(campaign.request, settings, scope)
+    engine = _find_engine(campaign, settings, scope)
+    if engine is not None and (address := store_asked(campaign.request, settings)):
+        shared = SharedStore(address)
     with ExitStack() as opened:
         # Not in a thread: who is cancelled meanwhile would leave a sandbox behind.
         lanes = opened.enter_context(
@@ -290,7 +305,7 @@ async def open_handle(
         async with Transport() as transport, ClipWorkers() as clips:
             dependencies = RunDependencies(
                 transport=transport,
-                store=Store(campaign.request.home),
+                store=Store(campaign.request.home, copy),
                 clips=clips,
                 clock=settings.clock,
                 observer=observer,
@@ -298,6 +313,7 @@ async def open_handle(
                 stop=stop,
                 shard_items=SHARD_ITEMS if engine else 0,
                 engine=engine,
+                shared=shared,
             )
             yield RunHandle(
                 scope.ledger, config, providers=PROVIDERS, lanes=lanes, dependencies=dependencies
@@ -305,10 +321,10 @@ async def open_handle(
 
 
 def _find_engine(
-    request: CampaignRequest, settings: RunSettings, scope: RunScope
+    campaign: LoadedCampaign, settings: RunSettings, scope: RunScope
 ) -> OpenEngine | None:
-    if not engine_asked(request, settings):
+    if not engine_asked(campaign.request, settings):
         return None
     from pipeline.api.node_worker import find_engine  # noqa: PLC0415 - it imports this module
 
-    return find_engine(request, settings, scope)
+    return find_engine(campaign, settings, scope)

@@ -1,7 +1,9 @@
 """The worker of a run on another machine, and the engine that a run is asked to work with.
 
-What goes to a machine is how the run was asked for: no key, no item. It reads the manifest, the
-ledger and its own environment itself.
+What goes to a machine is how the run was asked for: no key, no item. It reads the ledger, its own
+environment and, where machines share a disk, the manifest itself. Where they share a store instead,
+what the manifest says of money, retries and lanes goes with the order, and the machine works in a
+folder of its own that ends with it.
 """
 
 from __future__ import annotations
@@ -9,22 +11,25 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
+from pathlib import Path
 
 from pipeline.api.campaign_request import (
     CampaignRequest,
     RunSettings,
     SpendLimit,
     engine_asked,
+    store_asked,
     usage,
 )
 from pipeline.api.campaign_run import NOTICE, RunScope, open_handle
-from pipeline.api.loaded_campaign import load_campaign
+from pipeline.api.loaded_campaign import LoadedCampaign, load_campaign
+from pipeline.api.project_file import ProjectFile
 from pipeline.api.roots import open_for_work
 from pipeline.clock import RealClock
-from pipeline.domain import Event
+from pipeline.domain import Event, Manifest
 from pipeline.engine.dispatch import Engine
 from pipeline.engine.ray_engine import MISSING, RayEngine
 from pipeline.errors import LedgerInUse, Unusable
@@ -33,6 +38,9 @@ from pipeline.ledger.repository import Ledger
 from pipeline.ledger.session import PATIENCE_S
 from pipeline.run.runner import OpenEngine, RunHandle
 from pipeline.run.shard_worker import ShardWorker
+from pipeline.storage.object_store import MISSING as STORE_MISSING
+from pipeline.storage.object_store import SharedStore
+from pipeline.storage.work_folder import work_folder
 
 ADDRESS = re.compile(r"ray://[^\s/?#@]+:[0-9]{1,5}")
 """What `--engine` takes."""
@@ -42,7 +50,10 @@ _PAUSE_S = 1.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NodeOrder:
-    """How a run was asked for, as a node needs it; paths in it are absolute."""
+    """How a run was asked for, as a node needs it; paths in it are absolute.
+
+    With a `store` no path in it means anything, and `manifest` has neither shots nor tables.
+    """
 
     request: CampaignRequest
     spending: SpendLimit
@@ -50,6 +61,10 @@ class NodeOrder:
     standby: frozenset[str]
     buys: bool
     run_id: int
+    store: str = ""
+    """The address of the store through which files go; empty where the disk is shared."""
+    manifest: Manifest | None = None
+    """None where the node reads it."""
 
 
 def engine_address(request: CampaignRequest, settings: RunSettings) -> str:
@@ -72,22 +87,39 @@ def engine_address(request: CampaignRequest, settings: RunSettings) -> str:
         )
     if find_spec("ray") is None:
         raise usage(MISSING)
+    _require_store(store_asked(request, settings))
     return address
 
 
+def _require_store(address: str) -> None:
+    """Raise where the store that machines are to share cannot be used; nothing where none is."""
+    if not address:
+        return
+    if find_spec("obstore") is None:
+        raise usage(STORE_MISSING)
+    SharedStore(address, make=True).require_writable()
+
+
 def find_engine(
-    request: CampaignRequest, settings: RunSettings, scope: RunScope
+    campaign: LoadedCampaign, settings: RunSettings, scope: RunScope
 ) -> OpenEngine | None:
     """Return what opens the engine of a run; None where it works in this process."""
+    request = campaign.request
     address = engine_address(request, settings)
     if not address:
         return None
-    url = request.where.url or read_server(request.where.root)
     root = request.root or request.project.root
+    asked = replace(
+        request,
+        manifest=request.manifest.absolute(),
+        root=root.absolute(),
+        ledger=request.where.url or read_server(request.where.root),
+    )
+    store = store_asked(request, settings)
     order = NodeOrder(
-        request=replace(
-            request, manifest=request.manifest.absolute(), root=root.absolute(), ledger=url
-        ),
+        request=_without_project(asked) if store else asked,
+        store=store,
+        manifest=_without_shots(campaign.manifest) if store else None,
         spending=settings.spending,
         providers=scope.providers,
         standby=scope.standby,
@@ -107,9 +139,17 @@ async def open_node_worker(
     order: NodeOrder, observer: Callable[[Event], None]
 ) -> AsyncIterator[tuple[ShardWorker, RunHandle]]:
     """Open a worker of a run on this machine, with what steers it."""
-    campaign = load_campaign(order.request)
     settings = RunSettings(spending=order.spending, engine="")
-    with await _open_patiently(order.request) as ledger:
+    with ExitStack() as opened:
+        shared = None
+        if order.manifest is None:
+            campaign = load_campaign(order.request)
+        else:
+            shared = SharedStore(order.store, make=True)
+            shared.require_writable()
+            folder = opened.enter_context(work_folder())
+            campaign = _campaign_of(order.request, order.manifest, folder)
+        ledger = opened.enter_context(await _open_patiently(campaign.request))
         scope = RunScope(
             ledger=ledger, providers=order.providers, standby=order.standby, buys=order.buys
         )
@@ -120,11 +160,52 @@ async def open_node_worker(
 
         async with (
             open_handle(
-                campaign, settings, scope, observer=observer, notify=notify, stop=asyncio.Event()
+                campaign,
+                settings,
+                scope,
+                observer=observer,
+                notify=notify,
+                stop=asyncio.Event(),
+                shared=shared,
             ) as handle,
             handle.open_worker(order.run_id) as worker,
         ):
             yield worker, handle
+
+
+def _without_project(request: CampaignRequest) -> CampaignRequest:
+    """Return of a request what means the same on a machine that has not got its project."""
+    return CampaignRequest(
+        manifest=Path(request.manifest.name),
+        project=ProjectFile(folder=Path(), root=Path()),
+        ledger=request.ledger,
+        base_urls=request.base_urls,
+    )
+
+
+def _without_shots(manifest: Manifest) -> Manifest:
+    """Return of a manifest what a worker goes by: the plan itself stands in the ledger."""
+    return Manifest(
+        path=Path(manifest.path.name),
+        folder=Path(),
+        name=manifest.name,
+        profile=manifest.profile,
+        budget=manifest.budget,
+        policy=manifest.policy,
+        providers=manifest.providers,
+        vars={},
+        tables={},
+        shots=(),
+        defaults={},
+        overrides={},
+        span=manifest.span,
+    )
+
+
+def _campaign_of(request: CampaignRequest, manifest: Manifest, folder: Path) -> LoadedCampaign:
+    """Return a campaign whose root is a folder of this machine's own."""
+    own = replace(request, root=folder, manifest=folder / request.manifest)
+    return LoadedCampaign(request=own, manifest=manifest, findings=(), sources={})
 
 
 async def _open_patiently(request: CampaignRequest) -> Ledger:

@@ -24,14 +24,14 @@ from pipeline.ledger.location import url_fault
 from pipeline.manifest import contents
 from pipeline.manifest.layers import reason_of, slug_of
 from pipeline.schemas import schema
+from pipeline.storage.object_store import is_folder
 
 FILE = "callsheet.toml"
 OUTPUTS = "outputs"
 """The root's name below the project folder, where nothing else is said."""
-_LATER = frozenset({"store"})
-"""Keys of later versions: to run as if they were not there would spend in the wrong place."""
 _HOOKS = "on"
 _LEDGER = "ledger"
+_STORE = "store"
 _AT = re.compile(r"\s*\(at (?:line (\d+), column (\d+)|end of document)\)$")
 _KEY = re.compile(r"""^[ \t]*\[{0,2}[ \t]*["']?([A-Za-z0-9_-]+)["']?[ \t]*[=.\]]""", re.MULTILINE)
 
@@ -53,6 +53,8 @@ class ProjectFile:
     """The URL of the ledger; empty where each root has its own."""
     engine: str = ""
     """Where the cluster is that runs are worked on; empty where they are on this machine."""
+    store: str = ""
+    """The address of the store that runs share with the engine's machines; empty for none."""
     hooks: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: EMPTY)
     """The team's command for each end of a run: a program and its words."""
     places: Mapping[str, Span] = field(default_factory=lambda: EMPTY)
@@ -113,7 +115,7 @@ def _read(folder: Path) -> ProjectFile:
         ]
     if findings:
         raise InvalidInput(findings, sources)
-    env_file = data.get("env_file")
+    env_file, store = data.get("env_file"), data.get(_STORE, "")
     return ProjectFile(
         folder=folder,
         file=folder / FILE,
@@ -122,6 +124,7 @@ def _read(folder: Path) -> ProjectFile:
         profile=data.get("profile", ""),
         ledger=data.get(_LEDGER, ""),
         engine=data.get("engine", ""),
+        store=str(_below(folder, store)) if store and is_folder(store) else store,
         hooks={event: tuple(words) for event, words in hooks.items()},
         places=places,
         sources=sources,
@@ -164,11 +167,6 @@ def _fault(slug: str, message: str, name: str) -> InvalidInput:
 
 def _faults(key: str, data: Mapping[str, Any], place: Span) -> Iterator[Finding]:
     rules = schema("callsheet")["properties"]
-    if key in _LATER:
-        message = f"'{key}' is not supported yet"
-        hint = "take it out: it would not be followed"
-        yield Finding(slug="not-supported-yet", message=message, span=place, hint=hint)
-        return
     if key not in rules:
         message = f"{FILE} has no '{key}'"
         yield Finding(
@@ -218,9 +216,9 @@ def _place(text: str, name: str, key: str) -> Span:
 def _without_secrets(text: str) -> str:
     """Return a text to quote from: of keys that are not ours no value is shown.
 
-    Nor is the ledger's: what is wrong with it may be that it has a password.
+    Nor is the ledger's or the store's: what is wrong with it may be that it has a password.
     """
-    known = schema("callsheet")["properties"].keys() - {_LEDGER}
+    known = schema("callsheet")["properties"].keys() - {_LEDGER, _STORE}
     lines = []
     for line in redact(text).splitlines():
         found = _KEY.match(line)

@@ -1,18 +1,24 @@
-"""Clips of a campaign's lock file, to and from a store that several machines share."""
+"""Clips of a campaign, to and from a store that several machines share."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-from pipeline.api.campaign_request import usage
+from pipeline.api.campaign_request import CampaignRequest, RunSettings, store_asked, usage
 from pipeline.api.loaded_campaign import LoadedCampaign
 from pipeline.api.lock_file import load_lock, lock_path
 from pipeline.domain.lock import LockedClip
 from pipeline.file_content import file_sha256
+from pipeline.ledger.outputs import Clip
 from pipeline.ledger.root_identity import RootKind, kind_of
+from pipeline.run.output_check import DamagedClip
 from pipeline.storage.blobs import Store
 from pipeline.storage.object_store import SharedStore
+
+_AT_ONCE = 8
+"""How many clips come out of a shared store at a time."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,14 +68,32 @@ def pull_clips(campaign: LoadedCampaign, address: str) -> SharedClips:
     for clip in clips:
         if store.has(clip.sha256, clip.extension):
             there += 1
-            continue
-        part = store.part(f"pull-{clip.sha256}")
-        if shared.pull(part, clip.sha256, clip.extension):
-            store.adopt(part, clip.sha256, clip.extension)
+        elif shared.give_clip(store, clip.sha256, clip.extension):
             moved += 1
         else:
             missing.append(clip.address)
     return SharedClips(moved=moved, there=there, missing=tuple(missing))
+
+
+def fetch_gone(
+    request: CampaignRequest, settings: RunSettings, damaged: Sequence[DamagedClip]
+) -> int:
+    """Put clips that are gone from the root back out of the store that a run shares; count them.
+
+    Those that still stand at an output path need no store. Nothing where a run shares none;
+    Unusable where that cannot be used, or a clip in it is damaged.
+    """
+    gone = [each.clip for each in damaged if each.gone and not each.intact]
+    address = store_asked(request, settings)
+    if not gone or not address:
+        return 0
+    shared, store = SharedStore(address, make=True), Store(request.home)
+
+    def fetch(clip: Clip) -> bool:
+        return shared.give_clip(store, clip.sha256, clip.extension)
+
+    with ThreadPoolExecutor(_AT_ONCE) as threads:
+        return sum(threads.map(fetch, gone))
 
 
 def _locked_clips(campaign: LoadedCampaign) -> Iterator[LockedClip]:

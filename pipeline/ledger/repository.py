@@ -18,7 +18,7 @@ from types import TracebackType
 from typing import Any, Self, TypeVar
 
 from pipeline.clock import Clock, RealClock
-from pipeline.domain import Policy, Record, RunRecord
+from pipeline.domain import Media, Policy, Record, RunRecord
 from pipeline.domain.changes import EarlierWork, ItemChange
 from pipeline.domain.item import Alike
 from pipeline.domain.lock import NOTHING_REMEMBERED, LockedClip, LockMemory
@@ -41,6 +41,7 @@ from pipeline.ledger import (
     price_quotes,
     purchases,
     record_pages,
+    upload_cache,
 )
 from pipeline.ledger.adoptions import Adopter, PlacedFile
 from pipeline.ledger.connection import LedgerDatabase, dialect
@@ -446,6 +447,12 @@ class Ledger:
     def views(self, **where: Any) -> list[View]:
         """Return the plan's output paths (`outputs.views`)."""
         return self._read(partial(outputs.views, **where))
+
+    def open_references(self, campaign: str) -> Iterator[Media]:
+        """Yield each local reference of what is still to be made, once."""
+        pages = partial(upload_cache.open_references, campaign=campaign)
+        found = iter_pages(lambda after: self._read(partial(pages, after=after)), before=-1)
+        yield from {media.digest: media for media in found}.values()
 
     def place(self, view: View, *, signature: str, mode: int) -> None:
         """Write that an item's clip stands at its output path now."""

@@ -19,10 +19,11 @@ from pipeline.ledger.outputs import Clip, Landing
 from pipeline.ledger.purchases import Booking
 from pipeline.providers.base import Done, Failed, Fault, Pending, TaskRef, Unknown
 from pipeline.run.charges import book_charge, read_charge
-from pipeline.run.fetch import ExpectedClip, Fetched, fetch, find_received, forget_download
+from pipeline.run.fetch import ExpectedClip, Fetched, fetch, find_received
 from pipeline.run.grouped_polls import next_tick
 from pipeline.run.job import ActiveJob
 from pipeline.run.publish import show
+from pipeline.run.shared_files import drop_download, push_clip
 
 FRESH_LINKS = 3
 """How often another link is asked for before a paid clip is left for the next run."""
@@ -226,6 +227,8 @@ def _is_download_late(active: ActiveJob) -> bool:
 async def _land(active: ActiveJob, fetched: Fetched) -> None:
     """Write that the clip is in the store; then show it at every output path of its key."""
     context, media = active.context, fetched.media
+    if context.shared is not None:
+        await push_clip(context, fetched)
     clip = Clip(
         sha256=fetched.sha256,
         extension=fetched.ext,
@@ -234,7 +237,8 @@ async def _land(active: ActiveJob, fetched: Fetched) -> None:
         width=media.width,
         height=media.height,
         fps=media.fps,
-        signature=fetched.signature,
+        # Of a file here whoever lays it out elsewhere knows nothing: they look at their own.
+        signature=fetched.signature if context.shared is None else "",
     )
     found = Landing(state=State.DONE)
     if fetched.off_spec:
@@ -248,7 +252,7 @@ async def _land(active: ActiveJob, fetched: Fetched) -> None:
     if landed.twin:
         active.emit("same_content", message=f"the very same file as {landed.twin} received")
     # Not earlier: until the ledger knew, the receipt was all that led from the task to its clip.
-    forget = partial(forget_download, context.store, active.purchase.client_id)
+    forget = partial(drop_download, context, active.purchase.client_id, clip)
     # Last, and no part of the commit: if this is cut off, the next run finds the path empty and
     # puts the clip there.
     await show(context, landed.views, first=forget)

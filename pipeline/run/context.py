@@ -29,6 +29,7 @@ from pipeline.run.shards_in_sight import ShardsInSight
 from pipeline.run.task_durations import TaskDurations
 from pipeline.run.uploads import Uploader
 from pipeline.storage.blobs import Store
+from pipeline.storage.object_store import SharedStore
 
 _AHEAD = 16
 """Jobs whose references are staged while others hold the slots."""
@@ -379,6 +380,8 @@ class RunContext:
     """Keys of what a person left out of this run before it was submitted."""
     hides: Hides = hide_nothing
     """Tells which clips are not laid out at their output paths for now."""
+    shared: SharedStore | None = None
+    """Where clips go that are made here for a run elsewhere, or come from that are made there."""
     address_header: bool = False
     """Whether a submit tells the item's address: to the sandbox only."""
     settle_only: bool = False

@@ -11,7 +11,7 @@ from typing import TypeVar
 
 from pipeline.domain import Event
 from pipeline.errors import MediaFault, Unusable
-from pipeline.ledger.outputs import View
+from pipeline.ledger.outputs import Clip, View
 from pipeline.run.context import RunContext
 from pipeline.run.output_check import (
     RESTORED,
@@ -125,6 +125,18 @@ async def _record(context: RunContext, view: View, copied: _Copied) -> bool:
     return True
 
 
+async def bring_clip(context: RunContext, clip: Clip) -> bool:
+    """Put a clip into the store out of the one that is shared with others; tell if it was there."""
+    shared, store = context.shared, context.store
+    if shared is None or not await asyncio.to_thread(
+        shared.give_clip, store, clip.sha256, clip.extension
+    ):
+        return False
+    # Whoever has made it knows nothing of the file that is here.
+    await context.ledger.sign(clip.sha256, store.signature(clip.sha256, clip.extension))
+    return True
+
+
 async def _hide(context: RunContext, view: View) -> None:
     """Take a clip out of its output path, and write that; a file of somebody else's stays."""
     target = context.store.root / view.path
@@ -139,8 +151,13 @@ async def _hide(context: RunContext, view: View) -> None:
 
 
 async def _heal(context: RunContext, damaged: DamagedClip) -> None:
-    """Put a damaged clip of the store back from an output path that still has its bytes."""
+    """Put a damaged clip of the store back from an output path that still has its bytes.
+
+    One that others have made is not here yet: it comes out of the store that is shared with them.
+    """
     clip, store = damaged.clip, context.store
+    if damaged.gone and not damaged.intact and await bring_clip(context, clip):
+        return
     wrong = "is gone" if damaged.gone else "is not what was received"
     message = f"the clip {damaged.path} {wrong}"
     if damaged.intact:

@@ -18,7 +18,7 @@ from pipeline.clock import Clock, RealClock
 from pipeline.domain import Budget, Event, Policy
 from pipeline.domain.acceptance import PlaceTotals
 from pipeline.domain.accounts import DEFAULT
-from pipeline.domain.states import UNBOUGHT, State, count_states
+from pipeline.domain.states import FINISHED, UNBOUGHT, State, count_states
 from pipeline.engine.dispatch import Engine, ShardRef, dispatch, plan_shards
 from pipeline.engine.local_engine import LocalEngine
 from pipeline.ledger import event_log
@@ -39,8 +39,10 @@ from pipeline.run.provider_client import ProviderClient
 from pipeline.run.publish import restore
 from pipeline.run.shard_worker import ShardWorker
 from pipeline.run.shards_in_sight import ShardsInSight
+from pipeline.run.shared_files import exchange_files
 from pipeline.run.uploads import Uploader
 from pipeline.storage.blobs import Store
+from pipeline.storage.object_store import SharedStore
 
 
 class TakeLoop(Protocol):
@@ -103,6 +105,8 @@ class RunDependencies:
     """How many items come in sight at a time; 0 for all: one worker has nobody to share with."""
     engine: OpenEngine | None = None
     """Where others work for the run; without one, it works in this process."""
+    shared: SharedStore | None = None
+    """Through which a run and those who work for it share files; None where they share a disk."""
 
 
 async def run(
@@ -185,6 +189,8 @@ class RunHandle:
         self._sent_before = 0
         self._task: asyncio.Task[Outcome] | None = None
         self._engine: Engine | None = None
+        self._landed: asyncio.Queue[str] = asyncio.Queue()
+        """Addresses whose clip others have put into the shared store."""
         self._stopped: Mapping[str, str] = {}
         """Why lanes submit nothing more, by lane, as whoever works for the run told at its end."""
 
@@ -360,7 +366,8 @@ class RunHandle:
         )
         stopping = asyncio.create_task(self._steer_on_stop())
         try:
-            await dispatch(engine, shards)
+            async with exchange_files(context, self._landed):
+                await dispatch(engine, shards)
             self._stopped = engine.stopped
         finally:
             stopping.cancel()
@@ -421,6 +428,8 @@ class RunHandle:
     def _pass_on(self, event: Event) -> None:
         """Count an event, and tell it to all who listen."""
         self._seen[event.name] += 1
+        if self._dependencies.shared is not None and event.name in FINISHED:
+            self._landed.put_nowait(event.address)
         if event.name == OVERCHARGED:
             # Whoever else works for this run has not heard of it.
             self._steer("stop")
@@ -566,6 +575,7 @@ _HANDED_ON = (
     "stop",
     "chance",
     "new_client_id",
+    "shared",
 )
 
 

@@ -38,13 +38,17 @@ from pipeline.storage.fs import (
 
 _SAFE_NAME = re.compile(r"[A-Za-z0-9_-]{1,120}")
 _PRIVATE = 0o700
+CopyReference = Callable[[Media, Path], str]
+"""Writes the bytes of a local reference to a new file, and returns their SHA-256."""
 
 
 class Store:
     """The files of one output root."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, copy: CopyReference | None = None) -> None:
+        """`copy` brings local references here whose files are on another machine."""
         self.root = root
+        self._copy = copy or _copy_reference
         self._folder = root / STATE_FOLDER
 
     def path(self, sha256: str, ext: str) -> Path:
@@ -221,7 +225,7 @@ class Store:
             self._make_folder(place.parent)
             new = beside(place, alone=False)
             try:
-                if _copy_reference(Path(media.source), new) != media.digest:
+                if self._copy(media, new) != media.digest:
                     raise MediaFault(
                         "media-changed",
                         f"{media.source} changed after it was checked",
@@ -284,8 +288,9 @@ def _digest_of_file(target: Path) -> str:
     return "" if target.is_symlink() or not target.is_file() else file_sha256(target)
 
 
-def _copy_reference(source: Path, target: Path) -> str:
+def _copy_reference(media: Media, target: Path) -> str:
     """Copy a reference and return the digest of the bytes that were copied."""
+    source = Path(media.source)
     try:
         reading = source.open("rb")
     except OSError as exc:

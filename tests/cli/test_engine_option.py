@@ -25,9 +25,9 @@ budget: {limit: 20 USD}
 """
 ADDRESS = "ray://127.0.0.1:10001"
 LEDGER = "postgresql://anna@db.example/clips"
-WITHOUT_RAY = """\
+WITHOUT = """\
 import sys
-sys.modules["ray"] = None
+sys.modules[sys.argv.pop(1)] = None
 from pipeline.cli.command_line import invoke
 sys.exit(invoke(sys.argv[1:]))
 """
@@ -50,6 +50,8 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (("--engine", "ray://anna:secret@head.example:10001"), "it is written ray://HOST:PORT"),
         (("--engine", ADDRESS, "--rehearse"), "a rehearsal is made on this machine"),
         (("--engine", ADDRESS), "say --ledger postgresql://USER@HOST/DATABASE"),
+        (("--store", "clips"), "--store is where the machines of a cluster put clips"),
+        (("--store", "clips", "--rehearse"), "say --engine ray://HOST:PORT"),
     ],
 )
 def test_what_cannot_be_spread_is_told_before_anything_is_made(
@@ -62,16 +64,34 @@ def test_what_cannot_be_spread_is_told_before_anything_is_made(
     assert not (place / "outputs").exists()
 
 
-def test_without_ray_it_says_what_to_install(place: Path) -> None:
+@pytest.mark.parametrize(("package", "extra"), [("ray", "ray"), ("obstore", "store")])
+def test_without_an_extra_it_says_what_to_install(package: str, extra: str, place: Path) -> None:
     """No traceback, nothing asked of the server, and nothing made in the root."""
     words = ["run", "cups.yaml", "--yes", "--engine", ADDRESS, "--ledger", LEDGER]
     ended = subprocess.run(
-        [sys.executable, "-c", WITHOUT_RAY, *words], capture_output=True, text=True, check=False
+        [sys.executable, "-c", WITHOUT, package, *words, "--store", "clips"],
+        capture_output=True,
+        text=True,
+        check=False,
     )
 
     assert Exit.INVALID == ended.returncode
-    assert "pip install 'callsheet[ray]'" in ended.stderr
+    assert f"pip install 'callsheet[{extra}]'" in ended.stderr
     assert "Traceback" not in ended.stderr
+    assert not (place / "outputs").exists()
+
+
+def test_a_store_s_address_has_no_password(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Neither on the command line nor in the project's file; what is said does not quote it."""
+    words = ["run", "cups.yaml", "--yes", "--engine", ADDRESS, "--ledger", LEDGER]
+    assert Exit.STOPPED == invoke([*words, "--store", "s3://ann:secret@clips/june"])
+    (place / "callsheet.toml").write_text('store = "s3://ann:secret@clips/june"\n', "utf-8")
+    assert Exit.INVALID == invoke(["check", "cups.yaml"])
+
+    said = capsys.readouterr().err
+    assert "no user and no password" in said
+    assert "callsheet.toml:1:1: bad-value: 'store' is not the address of a store" in said
+    assert "secret" not in said
     assert not (place / "outputs").exists()
 
 

@@ -8,7 +8,7 @@ import re
 import signal
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from multiprocessing.context import ForkServerProcess
@@ -30,6 +30,8 @@ from tests.ray_cluster import RayCluster
 from tests.sandboxes import PLAIN, Sandbox
 
 KEY = "key-of-the-node"
+EVERYTHING = ("kill_actor", "stop_server", "kill_node", "kill_driver", "hang_node")
+"""What happens to a cluster, once each."""
 SETTLES, ASKS = "runware", "unifically"
 """A provider that settles each doubt by itself, and one whose doubts a person decides."""
 _NAME = "cluster"
@@ -57,6 +59,7 @@ _SHOT = """\
     provider: {name}
     prompt: "{name} shows the number <{{{{ line.number }}}}> on a wall, no text."
 """
+_PHOTO = '    references: {frames: {first: "photos/{{ line.number }}.png"}}\n'
 _LANE = "  {name}: {{concurrency: {slots}, submit_rate: 100/s}}\n"
 
 
@@ -93,6 +96,9 @@ class ClusterDrill:
     sandbox: Sandbox
     server: PostgresqlServer
     cluster: RayCluster
+    store: str = ""
+    """The store that machines share, where they share no disk: then each item has a photo."""
+    happenings: Sequence[str] = EVERYTHING
     url: str = ""
     done: list[str] = field(default_factory=list)
     """What happened to the cluster, in order."""
@@ -107,19 +113,13 @@ class ClusterDrill:
         began = time.monotonic()
         self._write()
         self._begin()
-        happenings = (
-            self._kill_actor,
-            self._stop_server,
-            self._kill_node,
-            self._kill_driver,
-            self._hang_node,
-        ) * self.size.times
+        happenings = [*self.happenings] * self.size.times
         total = sum(self.size.items.values())
-        for number, happen in enumerate(happenings, 1):
+        for number, name in enumerate(happenings, 1):
             self._until_clips(total * number // (len(happenings) + 1))
             self.cluster.fill_up()
-            happen()
-            self.done.append(happen.__name__.removeprefix("_"))
+            getattr(self, f"_{name}")()
+            self.done.append(name)
         self._finish(rounds)
         self.seconds = time.monotonic() - began
 
@@ -193,11 +193,11 @@ class ClusterDrill:
         for name, number in self.size.items.items():
             rows = "".join(f"{each:05}\n" for each in range(number))
             (self.folder / f"{name}.csv").write_text(f"number\n{rows}", "utf-8")
-        names, slots = self.size.items, self.size.slots
+        names, slots, photo = self.size.items, self.size.slots, _PHOTO if self.store else ""
         manifest = _MANIFEST.format(
             name=_NAME,
             tables="".join(_TABLE.format(name=name) for name in names),
-            shots="".join(_SHOT.format(name=name) for name in names),
+            shots="".join(_SHOT.format(name=name) + photo for name in names),
             providers="".join(_LANE.format(name=name, slots=slots) for name in names),
         )
         self._manifest.write_text(manifest, "utf-8")
@@ -205,6 +205,7 @@ class ClusterDrill:
     def _begin(self) -> None:
         words = ["run", str(self._manifest), "--yes", "--ledger", self.url]
         words += [*self._addresses(), "--engine", self.cluster.address]
+        words += ["--store", self.store] if self.store else []
         self._driver = begin_callsheet(
             words, self._variables(), streams=self._streams, folder=self.folder
         )

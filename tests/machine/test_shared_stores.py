@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import subprocess
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,10 @@ import pytest
 from botocore.exceptions import ClientError
 from moto.server import ThreadedMotoServer
 
+from pipeline.domain import Media
+from pipeline.errors import MediaFault, Unusable
+from pipeline.storage.blobs import Store
+from pipeline.storage.object_store import SharedStore
 from tests.machine.campaign import Campaign
 from tests.machine.conftest import Callsheet
 from tests.sandboxes import Sandbox
@@ -179,3 +184,93 @@ def test_a_rehearsal_is_never_shared(
 
     assert (3, True) == (code, "a rehearsal's clips" in printed)
     assert not (tmp_path / "shared").exists()
+
+
+def test_a_reference_comes_from_the_store_where_its_file_is_not(
+    shared: str, tmp_path: Path
+) -> None:
+    """The driver puts it there as it was planned; a node has its bytes, and asks for no path.
+
+    What was not found as it was planned is the same finding as where the file is at hand.
+    """
+    photo = tmp_path / "cup.png"
+    photo.write_bytes(b"a photo")
+    digest = hashlib.sha256(b"a photo").hexdigest()
+    medium = Media(media_type="image", source=str(photo), local=True, digest=digest)
+    driver, store = Store(tmp_path / "driver"), SharedStore(shared, make=True)
+    store.require_writable()
+    for _ in range(2):
+        store.push_reference(driver.keep_asset(medium), digest)
+    photo.write_bytes(b"another one")
+    node = Store(tmp_path / "node", SharedStore(shared).copy_reference)
+
+    assert b"a photo" == node.keep_asset(medium).read_bytes()
+    other = Media(media_type="image", source=str(photo), local=True, digest="0" * 64)
+    for each in (driver, node):
+        with pytest.raises(MediaFault, match="after it was checked") as changed:
+            each.keep_asset(other)
+        assert "media-changed" == changed.value.slug
+
+
+def test_a_clip_goes_through_the_store_with_its_still(shared: str, tmp_path: Path) -> None:
+    """Also where several bring the same one at once: each finds it whole, and nothing is left."""
+    content = bytes(range(256)) * 4096
+    sha256 = hashlib.sha256(content).hexdigest()
+    (tmp_path / "clip.mp4").write_bytes(content)
+    node, root = Store(tmp_path / "node"), Store(tmp_path / "root")
+    assert node.keep_clip(tmp_path / "clip.mp4", sha256, "mp4")
+    node.poster(sha256).parent.mkdir(parents=True)
+    node.poster(sha256).write_bytes(b"a still")
+    store = SharedStore(shared, make=True)
+    assert not store.give_clip(root, sha256, "mp4")
+    store.take_clip(node, sha256, "mp4")
+    node.delete(node.path(sha256, "mp4"))
+    # Another task has brought the same bytes, and found them dropped.
+    store.take_clip(node, sha256, "mp4")
+
+    with ThreadPoolExecutor(8) as threads:
+        found = list(threads.map(lambda _: store.give_clip(root, sha256, "mp4"), range(16)))
+
+    assert [True] * 16 == found
+    assert content == root.path(sha256, "mp4").read_bytes()
+    assert b"a still" == root.poster(sha256).read_bytes()
+    assert not list(root.part("any").parent.iterdir())
+
+
+def test_an_object_with_other_bytes_is_damaged(tmp_path: Path) -> None:
+    """It is no finding of the item: the store is at fault, and that ends the run."""
+    (tmp_path / "shared" / "assets").mkdir(parents=True)
+    (tmp_path / "shared" / "assets" / ("0" * 64)).write_bytes(b"something else")
+    medium = Media(media_type="image", source="cup.png", local=True, digest="0" * 64)
+    node = Store(tmp_path / "node", SharedStore(str(tmp_path / "shared")).copy_reference)
+
+    with pytest.raises(Unusable, match="is damaged"):
+        node.keep_asset(medium)
+
+
+def test_a_run_puts_back_what_the_root_lacks(
+    finished: Campaign,
+    callsheet: Callsheet,
+    sandbox: Sandbox,
+    shared: str,
+) -> None:
+    """Whoever began a run on a cluster may have died before the clips came: the next run has them.
+
+    Nothing is asked of a provider; without the store they are missed, and bought by nobody.
+    """
+    before, sent = digests(finished), sandbox.ledger()
+    assert 0 == callsheet("store", "push", *place(finished), shared)[0]
+    for clip in [*finished.clips, *Store(finished.root).clips()]:
+        clip.unlink()
+    words = ("run", *place(finished), "--yes")
+    assert 15 == callsheet(*words)[0]
+    (finished.folder / "callsheet.toml").write_text(f'root = "root"\nstore = "{shared}"\n', "utf-8")
+    assert 15 == callsheet(*words, "--store", "")[0]
+
+    code, printed = callsheet(*words)
+
+    assert (0, True) == (code, "put back from the shared store: 2 clips" in printed), printed
+    assert before == digests(finished)
+    assert sent == sandbox.ledger()
+    code, printed = callsheet(*words)
+    assert (0, True) == (code, "nothing to do: 2 items are there" in printed)

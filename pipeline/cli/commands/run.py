@@ -27,6 +27,7 @@ from pipeline.api.campaign_request import (
     CampaignRequest,
     RunSettings,
     engine_asked,
+    store_asked,
     usage,
 )
 from pipeline.api.forecasts import find_forecast, record_forecast
@@ -109,6 +110,15 @@ def run(
             " says, or this machine.",
         ),
     ] = None,
+    store: Annotated[
+        str | None,
+        typer.Option(
+            "--store",
+            metavar="ADDRESS",
+            help="The store (a folder or s3://…) through which the machines of --engine get"
+            " references and give clips; else as callsheet.toml says, or they share a disk.",
+        ),
+    ] = None,
     watch: Annotated[
         bool,
         typer.Option("--watch", help="Serve the report's page meanwhile: it is kept up to date."),
@@ -138,7 +148,9 @@ def run(
         scenario=scenario,
         chaos=chaos,
         engine=engine,
+        store=store,
     )
+    store_asked(request, settings)
     if port and not watch:
         raise usage("--port is the port of --watch")
     page = RunPage(port) if watch else None
@@ -234,6 +246,12 @@ def _plan_and_make(
         # Then planned again: limits, consent and reservations go by the prices that were named.
         settings = ask_open_prices(campaign, settings, ledger, console.print_line)
         summary = sync_campaign(campaign, ledger, retried=settings.retry)
+    if summary.damaged_clips and store_asked(campaign.request, settings):
+        from pipeline.api.shared_clips import fetch_gone  # noqa: PLC0415 - seldom needed
+
+        if fetched := fetch_gone(campaign.request, settings, summary.damaged_clips):
+            console.print_line(f"put back from the shared store: {fetched} clips")
+            summary = sync_campaign(campaign, ledger, retried=settings.retry)
     require_admitted(summary, campaign)
     if campaign.request.locked:
         require_locked(campaign, summary, ledger)
