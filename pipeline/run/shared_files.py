@@ -37,15 +37,15 @@ async def exchange_files(context: RunContext, landed: asyncio.Queue[str]) -> Asy
         return
     if not context.settle_only:
         await _push_references(context, shared)
-    bringing = [asyncio.create_task(_bring_landed(context, landed)) for _ in range(_AT_ONCE)]
+    tasks = [asyncio.create_task(_bring_landed(context, landed)) for _ in range(_AT_ONCE)]
     try:
         yield
-        last = asyncio.create_task(landed.join())
-        done, _ = await asyncio.wait([last, *bringing], return_when=asyncio.FIRST_COMPLETED)
+        tasks.append(asyncio.create_task(landed.join()))
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         for ended in done:
             ended.result()
     finally:
-        for task in bringing:
+        for task in tasks:
             task.cancel()
 
 
