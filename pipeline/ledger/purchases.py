@@ -6,13 +6,13 @@ stays until the try's end is known, and then becomes what was charged, or may ha
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from sqlalchemy import Connection, bindparam, func, insert, select, update
 
-from pipeline.domain.states import State
+from pipeline.domain.states import FINISHED, State
 from pipeline.ledger import budgets as money
 from pipeline.ledger.budgets import BudgetLimits, Denied, Payer
 from pipeline.ledger.commands import answer_all
@@ -190,6 +190,16 @@ def close(connection: Connection, *, job: Job, after: State, booking: Booking, r
     if booking.free:
         connection.execute(update(jobs).where(jobs.c.key == job.key).values(free=1))
     return _book(connection, purchase_of(job), booking, run_id=run_id)
+
+
+def find_finished(connection: Connection, *, client_ids: Collection[str]) -> frozenset[str]:
+    """Return those of these ids whose clip is known."""
+    query = (
+        select(purchases.c.client_id)
+        .join(jobs, jobs.c.purchase_id == purchases.c.id)
+        .where(purchases.c.client_id.in_(client_ids), jobs.c.state.in_(FINISHED))
+    )
+    return frozenset(connection.scalars(query))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from decimal import Decimal
@@ -279,6 +279,10 @@ class RunLedger:
         return await self._write(landing)
 
     # Files.
+
+    async def find_finished(self, client_ids: Collection[str]) -> frozenset[str]:
+        """Return those of these client ids whose clip the ledger knows."""
+        return await self._read(partial(purchases.find_finished, client_ids=client_ids))
 
     async def place(self, view: View, *, signature: str = "", mode: int | None = None) -> None:
         """Write that an item's clip stands at its output path now."""

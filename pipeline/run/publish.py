@@ -13,6 +13,7 @@ from pipeline.domain import Event
 from pipeline.errors import MediaFault, Unusable
 from pipeline.ledger.outputs import Clip, View
 from pipeline.run.context import RunContext
+from pipeline.run.fetch import forget_download
 from pipeline.run.output_check import (
     RESTORED,
     DamagedClip,
@@ -72,7 +73,16 @@ async def restore(context: RunContext) -> int:
             restored += await place(context, output.view)
         if output.standing is OutputStatus.SURPLUS and output.view.selected:
             await _hide(context, output.view)
+    await _drop_receipts(context)
     return restored
+
+
+async def _drop_receipts(context: RunContext) -> None:
+    """Drop the receipts of whoever died after a commit, and before that was done."""
+    names = await asyncio.to_thread(context.store.downloads)
+    for first in range(0, len(names), _AT_ONCE):
+        for name in await context.ledger.find_finished(names[first : first + _AT_ONCE]):
+            await asyncio.to_thread(forget_download, context.store, name)
 
 
 async def _in_thread(found: Iterator[T]) -> AsyncIterator[T]:

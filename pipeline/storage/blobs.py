@@ -38,6 +38,7 @@ from pipeline.storage.fs import (
 
 _SAFE_NAME = re.compile(r"[A-Za-z0-9_-]{1,120}")
 _PRIVATE = 0o700
+_NOTES = ".json"
 CopyReference = Callable[[Media, Path], str]
 """Writes the bytes of a local reference to a new file, and returns their SHA-256."""
 
@@ -87,6 +88,13 @@ class Store:
         """
         safe = name if _SAFE_NAME.fullmatch(name) else hashlib.sha256(name.encode()).hexdigest()
         return self._make_folder(self._folder / "parts") / f"{safe}.part"
+
+    def downloads(self) -> list[str]:
+        """Return the names of which something is known: begun, or a clip by now."""
+        with suppress(FileNotFoundError):
+            names = os.listdir(self._folder / "parts")  # noqa: PTH208 - no path is made of each
+            return [name[: -len(_NOTES)] for name in names if name.endswith(_NOTES)]
+        return []
 
     def adopt(self, part: Path, sha256: str, ext: str) -> Path:
         """Move a whole, verified download into the store, durably, and return its place."""

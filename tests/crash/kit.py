@@ -17,6 +17,7 @@ from PIL import Image
 from pipeline.domain import Feature, Kind, Record
 from pipeline.ledger.repository import Ledger
 from pipeline.providers import OFFERS
+from pipeline.storage.fs import STATE_FOLDER
 from tests.conformance.stage import plays, task_of
 from tests.postgresql import PlaceLedger
 from tests.processes import command_line, process
@@ -122,6 +123,7 @@ class Trial:
             self._settle(doubts)
             ended = self.run()
         assert 0 == ended
+        assert [] == list((self.root / STATE_FOLDER / "parts").iterdir())
         self._all_right()
 
     def reword(self, old: str, new: str) -> None:
