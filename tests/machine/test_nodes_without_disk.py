@@ -32,7 +32,10 @@ sys.addaudithook(_refuse)
 """Keeps each Python process that begins with it from all that is below the project's folder."""
 
 
-@pytest.mark.timeout(300)
+# One cluster on a machine at a time: two take ports from each other, and the other one is in every
+# run. What a node and the starting process do is tested in `tests/unit/run/test_shared_files.py`.
+@pytest.mark.drill
+@pytest.mark.timeout(600)
 def test_nodes_need_nothing_of_the_project(
     tmp_path: Path, record_property: Callable[[str, object], None]
 ) -> None:
