@@ -221,6 +221,10 @@ class LaneWorker:
     ) -> None:
         self._running += 1
         active = ActiveJob(job=job, context=self._context, queue=queue)
+        # At once: a share of the lane that came free with this job must not be used beside it.
+        is_shared = self._context.ledger.is_shared
+        if job.state is State.WAITING or (is_shared and job.state is State.IN_DOUBT):
+            active.count_in()
         # Whatever becomes of the task, and also if it is cancelled before it has begun.
         group.create_task(self._run(active)).add_done_callback(lambda _: leave())
 

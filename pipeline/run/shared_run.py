@@ -103,7 +103,11 @@ async def _is_at_rest(context: RunContext, found: OpenWork, planned: Mapping[str
     if found.others or not await leaving(campaign=context.campaign, known=planned):
         return False
     await _give_up(context)
-    return True
+    left = await context.ledger.count_open(campaign=context.campaign)
+    stopped = (name for name, lanes in context.lanes.items() if lanes.stopped)
+    # What was not given up is another's, who may be told to stop before it is made: whoever knows
+    # why it cannot be made here waits for that.
+    return not any(left.planned.get(name) for name in stopped)
 
 
 async def _give_up(context: RunContext) -> None:
