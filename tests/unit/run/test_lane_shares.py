@@ -505,6 +505,30 @@ async def test_where_the_good_one_is_told_to_stop_the_other_holds_the_rest(studi
     assert states["done"] == len(studio.shop.tasks)
 
 
+async def test_who_cannot_go_on_waits_until_nobody_else_does(studio: Studio) -> None:
+    """While another process says that it begins items, a run whose key is bad stays, and holds."""
+    bad = _beside(studio, key="key-bad")
+    _shop(studio).bad = {"key-bad"}
+    # With another account of the provider: it takes nothing of the lane's places.
+    idle = LaneDemand(
+        provider="shop", account="b", fingerprint="b", most=MOST, wanted=0, kept=0, begins=True
+    )
+    with Ledger.open(studio.root) as ledger:
+        access = ledger.for_run()
+        await access.renew_shares(campaign=CAMPAIGN, demands=[idle])
+        running = asyncio.create_task(bad.run())
+        # It would have ended after two looks of a second each.
+        done, _ = await asyncio.wait([running], timeout=6.0)
+        stays, states = not done, set(studio.states())
+        gone = replace(idle, begins=False)
+        await access.renew_shares(campaign=CAMPAIGN, demands=[gone])
+        outcome = await running
+
+    assert (True, {"planned"}) == (stays, states)
+    assert 12 == outcome.exit_code
+    assert ["held"] * 40 == studio.states()
+
+
 @pytest.mark.parametrize("both", [False, True])
 async def test_a_stopped_lane_hands_over_once_no_other_process_goes_on(
     tmp_path: Path, postgresql_server: PostgresqlServer, *, both: bool
