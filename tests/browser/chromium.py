@@ -48,25 +48,31 @@ class Page:
         """The kinds of dialogs that were shown; each was agreed to."""
         self._file: Path | None = None
 
-    def attach(self) -> None:
-        """Open a tab, with the network off."""
-        target = self._call("Target.createTarget", url="about:blank")["targetId"]
+    def attach(self) -> str:
+        """Open a tab, with the network off, and return its id."""
+        target: str = self._call("Target.createTarget", url="about:blank")["targetId"]
         found = self._call("Target.attachToTarget", targetId=target, flatten=True)
         self._session = found["sessionId"]
         for domain in ("Runtime", "Log", "Page"):
             self._call(f"{domain}.enable")
         # Else the page's process keeps a copy of all that it loads, for whoever debugs it.
         self._call("Network.enable", maxTotalBufferSize=1, maxResourceBufferSize=1)
+        return target
 
     @contextmanager
     def another_tab(self) -> Iterator[None]:
-        """Have all that is asked meanwhile done in a further tab of the same browser."""
+        """Have all that is asked meanwhile done in a further tab of the same browser.
+
+        It is closed: one that is left hears of what later tests decide, and answers.
+        """
         session = self._session
         self._session = ""
+        target = self.attach()
         try:
-            self.attach()
             yield
         finally:
+            self._session = ""
+            self._call("Target.closeTarget", targetId=target)
             self._session = session
 
     def open(
