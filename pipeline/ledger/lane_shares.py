@@ -17,12 +17,11 @@ from sqlalchemy import Connection, delete, func, select, update
 
 from pipeline.domain.states import State
 from pipeline.ledger.connection import upsert
-from pipeline.ledger.owners import NOBODY, count_planned, owner_of
+from pipeline.ledger.owners import NOBODY, count_planned, owner_of, select_living
 from pipeline.ledger.sql_schema import (
     campaigns,
     jobs,
     lane_shares,
-    owners,
     purchases,
     still_unsettled,
 )
@@ -71,7 +70,7 @@ def renew(
     connection: Connection, *, campaign: str, demands: Sequence[LaneDemand]
 ) -> list[LaneShare]:
     """Write what this connection's owner wants of its lanes; return what it may use of each."""
-    connection.execute(delete(lane_shares).where(lane_shares.c.owner.not_in(_living())))
+    connection.execute(delete(lane_shares).where(lane_shares.c.owner.not_in(select_living())))
     rows = connection.execute(select(lane_shares)).all()
     in_flight = _count_abandoned(connection, campaign)
     shares = []
@@ -112,7 +111,7 @@ def do_as_last(
 ) -> T:
     """Do what gives up a provider's items, unless another process goes on with them."""
     others = select(func.count()).where(
-        lane_shares.c.owner.in_(_living()),
+        lane_shares.c.owner.in_(select_living()),
         lane_shares.c.owner != owner_of(connection).name,
         lane_shares.c.campaign == campaign,
         lane_shares.c.provider == provider,
@@ -223,10 +222,6 @@ def _write(connection: Connection, row: Mapping[str, Any]) -> None:
     written = upsert(lane_shares).values(owner=owner_of(connection).name, **row)
     changed = {name: value for name, value in row.items() if name not in index}
     connection.execute(written.on_conflict_do_update(index_elements=index, set_=changed))
-
-
-def _living() -> Any:
-    return select(owners.c.name).where(owners.c.ended_by == "")
 
 
 def _count_abandoned(connection: Connection, campaign: str) -> Counter[tuple[str, str]]:

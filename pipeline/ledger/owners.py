@@ -22,6 +22,7 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     Float,
+    Select,
     bindparam,
     delete,
     false,
@@ -165,6 +166,11 @@ def end_leases(connection: Connection, *, silent: bool = True) -> frozenset[str]
     return names
 
 
+def select_living() -> Select[tuple[str]]:
+    """Return the query for the names of those that nobody has found to be gone."""
+    return select(owners.c.name).where(owners.c.ended_by == "")
+
+
 def _find_ended(connection: Connection) -> list[str]:
     """Return the names of those whose process is seen to have ended."""
     query = select(owners.c.name, owners.c.process).where(owners.c.ended_by == "")
@@ -268,7 +274,7 @@ def _keys(campaign: str) -> Any:
 
 def _free_abandoned(connection: Connection) -> None:
     """Let the jobs of whoever is no living owner be nobody's, where his end leaves them."""
-    _free(connection, jobs.c.owner.not_in(select(owners.c.name).where(owners.c.ended_by == "")))
+    _free(connection, jobs.c.owner.not_in(select_living()))
 
 
 def _free(connection: Connection, whose: ColumnElement[bool]) -> None:

@@ -383,8 +383,7 @@ owners = Table(
     Column("seen_at", Float, nullable=False),
     Column("lease_s", Float, nullable=False),
     Column("transactions", BigInteger, nullable=False, server_default="0"),
-    *_texts("ended_by"),
-    *_texts("process"),
+    *_texts("ended_by", "process"),
 )
 """Who works with the ledger, a line a process: `owners.Owner` says what the columns mean.
 
