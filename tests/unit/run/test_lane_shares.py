@@ -7,7 +7,7 @@ import itertools
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AsyncExitStack, ExitStack, closing, contextmanager
+from contextlib import AsyncExitStack, ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -36,7 +36,7 @@ from tests.clocks import HastyClock, JumpingClock
 from tests.examples import examples
 from tests.postgresql import PlaceLedger, PostgresqlServer
 from tests.unit.run.campaign import CAMPAIGN, Studio, entry
-from tests.unit.run.raw_ledger import read
+from tests.unit.run.raw_ledger import connect_as, read
 from tests.unit.run.test_accounts import Branches
 from tests.unit.run.test_fallback import listed, market, parts_of
 
@@ -122,11 +122,8 @@ def processes(root: Path, number: int) -> Iterator[list[Process]]:
 
 @contextmanager
 def _process(database: LedgerDatabase, name: str) -> Iterator[Process]:
-    with closing(database.connect()) as connection:
-        owner = Owner(name=name, epoch=1, lease_s=LEASE_S)
-        with connection.begin():
-            owners.register(connection, owner)
-        yield Process(connection, owner)
+    with connect_as(Owner(name=name, epoch=1, lease_s=LEASE_S), database) as connection:
+        yield Process(connection, owners.owner_of(connection))
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import itertools
 import tempfile
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
@@ -38,7 +38,7 @@ from tests.examples import examples
 from tests.postgresql import PlaceLedger, PostgresqlServer
 from tests.unit.run.campaign import CAMPAIGN, Studio, abandon_item, entry
 from tests.unit.run.ended_process import name_ended_process
-from tests.unit.run.raw_ledger import read, write_now
+from tests.unit.run.raw_ledger import connect_as, read, write_now
 
 LEASE_S = 60.0
 UNDER_WAY = sorted(OWNED)
@@ -430,11 +430,8 @@ async def test_a_run_whose_lease_was_ended_stops(
 
 @contextmanager
 def _process(database: LedgerDatabase, name: str) -> Iterator[Process]:
-    with closing(database.connect()) as connection:
-        owner = Owner(name=name, epoch=1, lease_s=LEASE_S)
-        with connection.begin():
-            owners.register(connection, owner)
-        yield Process(connection, owner)
+    with connect_as(Owner(name=name, epoch=1, lease_s=LEASE_S), database) as connection:
+        yield Process(connection, owners.owner_of(connection))
 
 
 def _keys(process: Process) -> list[str]:
