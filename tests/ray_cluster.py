@@ -78,6 +78,11 @@ class RayCluster:
         """Return the ids of the nodes' first processes, of those that live."""
         return [process.pid for process in self._processes[1:] if process.poll() is None]
 
+    def grow(self, nodes: int) -> None:
+        """Start nodes until there are so many, which is from now on their number."""
+        self._wanted = nodes
+        self.fill_up()
+
     def fill_up(self) -> None:
         """Start nodes until there are as many as at first."""
         while len(self.nodes) < self._wanted:

@@ -2,6 +2,7 @@
 
 All of it is on this one machine, the sandbox too: what is seen is what handing out, waiting and the
 ledger cost, not what more machines bring. Where Ray or PostgreSQL is missing, nothing is measured.
+`python -m tests.bench cluster --size 100000` is the drill.
 """
 
 from __future__ import annotations
@@ -11,9 +12,14 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
 from importlib.util import find_spec
+from itertools import islice
 from pathlib import Path
+
+import orjson
 
 from tests.architecture.source import REPOSITORY
 from tests.bench.bare_loop import KEY, SLOTS, write_campaign
@@ -26,12 +32,21 @@ _TASK_S = 60.0
 """How long a task runs where the schedule is what is measured."""
 _SCHEDULED = 2_000
 """More jobs of such tasks take longer, and tell no more."""
-_WORKERS = (1, 2, 4)
+_GROWTH = ((1, 0.3), (2, 0.3), (4, 0.4))
+"""With how many workers which part of a campaign is made: nodes join while it is worked on."""
+_JOINED = 1 / 3
+"""Of each such part so much is not looked at: the nodes that joined read the manifest."""
 _KEYS = {"RUNWARE_API_KEY": KEY}
 
 
-def measure_seconds(server: PostgresqlServer, *, workers: int, jobs: int, task_s: float) -> float:
-    """Return the seconds from the first task to the last clip; the price was confirmed before."""
+def measure_seconds(
+    server: PostgresqlServer, *, workers: int, jobs: int, task_s: float, slots: int = SLOTS
+) -> float:
+    """Return the seconds from the first task to the last clip; the price was confirmed before.
+
+    The account takes `slots` tasks at once for each of the workers: what is written in a manifest
+    is a limit over all of them.
+    """
     quick = {"accept_s": 0, "run_s": 0}
     with (
         tempfile.TemporaryDirectory() as name,
@@ -43,17 +58,59 @@ def measure_seconds(server: PostgresqlServer, *, workers: int, jobs: int, task_s
         _run_callsheet(write_campaign(folder, 1), given, {})
         sandbox.set(timing={"accept_s": 0, "run_s": task_s})
         given += ["--engine", cluster.address]
-        _run_callsheet(write_campaign(folder, 1 + jobs), given, cluster.variables)
+        _run_callsheet(write_campaign(folder, 1 + jobs, workers * slots), given, cluster.variables)
         began: list[float] = sorted(task["created_at"] for task in sandbox.tasks("runware"))
         assert jobs + 1 == len(began)
         return max(clip.stat().st_ctime for clip in (folder / "out").rglob("*.mp4")) - began[1]
 
 
+def measure_rates(server: PostgresqlServer, jobs: int) -> Iterator[tuple[int, float]]:
+    """Yield how many clips a second so many workers make, of a campaign whose tasks end at once.
+
+    The account takes as many at once as the greatest number of workers has slots. Raises
+    AssertionError unless each clip was billed once.
+    """
+    with (
+        tempfile.TemporaryDirectory() as name,
+        Sandbox(Path(name) / "sandbox", PLAIN) as sandbox,
+        RayCluster(_KEYS, nodes=_GROWTH[0][0]) as cluster,
+    ):
+        folder, url = Path(name), server.ledger()
+        given = ["--ledger", url, "--base-url", f"runware={sandbox.base_urls['runware']}"]
+        _run_callsheet(write_campaign(folder, 1), given, {})
+        manifest = write_campaign(folder, 1 + jobs, _GROWTH[-1][0] * SLOTS)
+        given += ["--engine", cluster.address, "--format", "ndjson"]
+        run = subprocess.Popen(
+            _command(manifest, given),
+            env={**os.environ, **_KEYS, **cluster.variables},
+            stdout=subprocess.PIPE,
+            cwd=REPOSITORY,
+        )
+        # Nodes start aside: the run would wait for whoever reads its events.
+        with run, ThreadPoolExecutor(1) as aside:
+            assert run.stdout is not None
+            made = _moments(run.stdout)
+            for workers, part in _GROWTH:
+                grown = aside.submit(cluster.grow, workers)
+                moments = list(islice(made, round(part * jobs)))
+                grown.result()
+                seen = moments[round(_JOINED * len(moments)) :]
+                yield workers, (len(seen) - 1) / (seen[-1] - seen[0])
+            assert not list(made)
+        assert run.returncode == 0
+        assert len(sandbox.tasks("runware")) == 1 + jobs
+
+
+def _moments(events: Iterable[bytes]) -> Iterator[float]:
+    """Yield when each clip was made, as the run tells it."""
+    for line in events:
+        if b'"event":"done"' in line:
+            yield datetime.fromisoformat(orjson.loads(line)["at"]).timestamp()
+
+
 def _run_callsheet(manifest: Path, given: list[str], variables: Mapping[str, str]) -> None:
-    root = manifest.parent / "out"
-    words = ("run", str(manifest), "--root", str(root), "--yes", "--quiet", *given)
     subprocess.run(
-        (sys.executable, "-m", "pipeline", *words),
+        _command(manifest, given),
         env={**os.environ, **_KEYS, **variables},
         stdout=subprocess.DEVNULL,
         check=True,
@@ -61,10 +118,17 @@ def _run_callsheet(manifest: Path, given: list[str], variables: Mapping[str, str
     )
 
 
+def _command(manifest: Path, given: list[str]) -> list[str]:
+    root = manifest.parent / "out"
+    words = ("run", str(manifest), "--root", str(root), "--yes", "--quiet", *given)
+    return [sys.executable, "-m", "pipeline", *words]
+
+
 def measure(jobs: int) -> Iterator[Figure]:
     """Yield how much longer than possible two workers take, and how many jobs a second go through.
 
-    The first is of 2,000 jobs at most, of tasks that run for a minute; the others end at once.
+    The first is of 2,000 jobs at most, of tasks that run for a minute; those of the others end at
+    once, and all of them are one campaign, in which nodes join.
     """
     if find_spec("ray") is None or not is_installed():
         work = "several machines: Ray or PostgreSQL is missing"
@@ -80,10 +144,9 @@ def measure(jobs: int) -> Iterator[Figure]:
             against=f"{2 * SLOTS} slots that are never empty",
             at_most=1.4,
         )
-        for workers in _WORKERS:
-            taken_s = measure_seconds(server, workers=workers, jobs=jobs, task_s=0)
+        for workers, rate in measure_rates(server, jobs):
             work = f"{jobs} clips of a few kB, workers: {workers}"
-            yield Figure(work=work, value=jobs / taken_s, unit="jobs/s")
+            yield Figure(work=work, value=rate, unit="jobs/s")
 
 
-BENCH = Bench(name="cluster", measure=measure, size=2_000, full=100_000)
+BENCH = Bench(name="cluster", measure=measure, size=10_000, full=100_000)
