@@ -7,102 +7,39 @@ another's lane stops.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from contextlib import ExitStack, asynccontextmanager
-from dataclasses import dataclass
-from functools import partial
+from collections.abc import AsyncIterator
+from contextlib import ExitStack
 from types import TracebackType
 from typing import Self
 
 from pipeline.api.campaign_plan import require_admitted, sync_campaign
-from pipeline.api.campaign_report import count_allowed, write_report
+from pipeline.api.campaign_report import write_report
 from pipeline.api.campaign_request import (
     NO_LIMIT,
     RunSettings,
-    engine_asked,
     store_asked,
     usage,
 )
-from pipeline.api.decision_file import load_decisions, unapproved_outputs
 from pipeline.api.forecasts import find_forecast, record_forecast
 from pipeline.api.loaded_campaign import LoadedCampaign
 from pipeline.api.lock_file import write_lock_file
 from pipeline.api.locked_run import require_locked
 from pipeline.api.loss_consent import open_for_purchases, require_consent
-from pipeline.api.places import read_places
+from pipeline.api.node_worker import find_engine
 from pipeline.api.provider_access import (
-    open_lanes,
     providers_at_work,
     settings_with_keys,
 )
+from pipeline.api.run_handle import RunScope, open_handle
 from pipeline.api.shared_clips import fetch_gone
 from pipeline.domain import Event
-from pipeline.domain.acceptance import PlaceTotals
-from pipeline.domain.loop_places import total_places
-from pipeline.engine.dispatch import SHARD_ITEMS
 from pipeline.errors import InvalidInput
-from pipeline.ledger.repository import Ledger
-from pipeline.media.clip_workers import ClipWorkers
-from pipeline.net.client import Transport
-from pipeline.providers import PROVIDERS
 from pipeline.run.outcome import Outcome
-from pipeline.run.output_check import Hides, hide_all
 from pipeline.run.runner import (
-    OpenEngine,
-    RunConfig,
-    RunDependencies,
     RunHandle,
     RunSnapshot,
 )
-from pipeline.storage.blobs import Store
 from pipeline.storage.object_store import SharedStore
-
-NOTICE = "notice"
-"""The name of an event that is no provider's: its `message` is for a person."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunScope:
-    """What a run is to do, in a ledger that is open."""
-
-    ledger: Ledger
-    providers: frozenset[str]
-    standby: frozenset[str] = frozenset()
-    """Providers who make nothing unless another's lane stops."""
-    buys: bool = True
-    """Unless it buys, it collects what was sent, and puts back what the store has."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CampaignLoop:
-    """The loop of takes of a campaign's run, over its open ledger."""
-
-    campaign: LoadedCampaign
-    ledger: Ledger
-    replaces: bool
-
-    @classmethod
-    def of(cls, campaign: LoadedCampaign, settings: RunSettings, ledger: Ledger) -> Self | None:
-        """Return it; None where no shot has one."""
-        if not campaign.manifest.budget.accepts or campaign.request.locked:
-            return None
-        # Items that are selected by where they stand would be others by now.
-        lasting = not campaign.request.selects or campaign.selection().lasting
-        return cls(campaign=campaign, ledger=ledger, replaces=settings.replaces and lasting)
-
-    def plan_rest(self) -> bool:
-        """Plan what is left of the rounds; tell whether anything is to be made."""
-        places = read_places(self.campaign, self.ledger, begins=False)
-        # Asked first: to plan a large campaign takes long, and mostly nothing is to be replaced.
-        if not self.replaces or not any(place.next.buys for place in places):
-            return False
-        # Output paths were looked at when the run began.
-        summary = sync_campaign(self.campaign, self.ledger, files=False, under_way=True)
-        return bool(summary.ok and summary.to_make.items)
-
-    def totals(self) -> PlaceTotals:
-        """Return where the places stand now."""
-        return total_places(read_places(self.campaign, self.ledger), selected=True)
 
 
 class Run:
@@ -245,86 +182,17 @@ class Run:
 
     async def _make(self, scope: RunScope) -> Outcome:
         """Work to the end, here or on the machines of an engine."""
+        campaign, settings = self._campaign, self._settings
+        engine = find_engine(campaign, settings, scope)
+        store = store_asked(campaign.request, settings) if engine else ""
         opening = open_handle(
-            self._campaign,
-            self._settings,
+            campaign,
+            settings,
             scope,
             observer=self._events.put_nowait,
-            notify=self._notify,
             stop=self._stop,
+            engine=engine,
+            shared=SharedStore(store) if store else None,
         )
         async with opening as self._handle:
             return await self._handle.work()
-
-    def _notify(self, message: str) -> None:
-        event = Event(name=NOTICE, at=self._settings.clock.now(), detail={"message": message})
-        self._events.put_nowait(event)
-
-
-@asynccontextmanager
-async def open_handle(
-    campaign: LoadedCampaign,
-    settings: RunSettings,
-    scope: RunScope,
-    *,
-    observer: Callable[[Event], None],
-    notify: Callable[[str], None],
-    stop: asyncio.Event,
-    shared: SharedStore | None = None,
-) -> AsyncIterator[RunHandle]:
-    """Yield the handle of a run, its lanes open; whoever has it lets it work.
-
-    `shared` is a node's that has a folder of its own: there no clip is laid out.
-    """
-    hides: Hides = hide_all
-    copy = shared.copy_reference if shared else None
-    if shared is None:
-        decisions = load_decisions(campaign.request, campaign.name)
-        hides = unapproved_outputs(campaign.manifest, decisions)
-    config = RunConfig(
-        campaign=campaign.name,
-        policy=campaign.manifest.policy,
-        budget=settings.spending.budget(campaign.manifest.budget),
-        retry=settings.retry,
-        address_header=campaign.request.rehearse,
-        settle_only=not scope.buys,
-        hides=hides,
-        count_allowed=partial(count_allowed, scope.ledger, campaign),
-        loop=CampaignLoop.of(campaign, settings, scope.ledger),
-    )
-    # What buys nothing hands nothing on: nobody need stand by.
-    standby = scope.standby if scope.buys else frozenset[str]()
-    engine = _find_engine(campaign, settings, scope)
-    if engine is not None and (address := store_asked(campaign.request, settings)):
-        shared = SharedStore(address)
-    with ExitStack() as opened:
-        # Not in a thread: who is cancelled meanwhile would leave a sandbox behind.
-        lanes = opened.enter_context(
-            open_lanes(settings, campaign, scope.providers, notify, standby=standby)
-        )
-        async with Transport() as transport, ClipWorkers() as clips:
-            dependencies = RunDependencies(
-                transport=transport,
-                store=Store(campaign.request.home, copy),
-                clips=clips,
-                clock=settings.clock,
-                observer=observer,
-                checkpoint=settings.checkpoint,
-                stop=stop,
-                shard_items=SHARD_ITEMS if engine else 0,
-                engine=engine,
-                shared=shared,
-            )
-            yield RunHandle(
-                scope.ledger, config, providers=PROVIDERS, lanes=lanes, dependencies=dependencies
-            )
-
-
-def _find_engine(
-    campaign: LoadedCampaign, settings: RunSettings, scope: RunScope
-) -> OpenEngine | None:
-    if not engine_asked(campaign.request, settings):
-        return None
-    from pipeline.api.node_worker import find_engine  # noqa: PLC0415 - it imports this module
-
-    return find_engine(campaign, settings, scope)

@@ -24,10 +24,10 @@ from pipeline.api.campaign_request import (
     store_asked,
     usage,
 )
-from pipeline.api.campaign_run import NOTICE, RunScope, open_handle
 from pipeline.api.loaded_campaign import LoadedCampaign, load_campaign
 from pipeline.api.project_file import ProjectFile
 from pipeline.api.roots import open_for_work
+from pipeline.api.run_handle import RunScope, open_handle
 from pipeline.clock import RealClock
 from pipeline.domain import Event, Manifest
 from pipeline.engine.dispatch import Engine
@@ -154,17 +154,12 @@ async def open_node_worker(
             ledger=ledger, providers=order.providers, standby=order.standby, buys=order.buys
         )
 
-        def notify(message: str) -> None:
-            at = settings.clock.now()
-            observer(Event(name=NOTICE, at=at, detail={"message": message}))
-
         async with (
             open_handle(
                 campaign,
                 settings,
                 scope,
                 observer=observer,
-                notify=notify,
                 stop=asyncio.Event(),
                 shared=shared,
             ) as handle,

@@ -10,11 +10,12 @@ from decimal import Decimal
 
 from pipeline.api.campaign_report import select_records, write_report
 from pipeline.api.campaign_request import CampaignRequest, RunSettings, usage
-from pipeline.api.campaign_run import Run, RunScope
+from pipeline.api.campaign_run import Run
 from pipeline.api.loaded_campaign import LoadedCampaign
 from pipeline.api.places import CampaignReading
 from pipeline.api.provider_access import open_lanes, variables_of
 from pipeline.api.roots import open_for_work
+from pipeline.api.run_handle import RunScope
 from pipeline.domain.money import exact_usd
 from pipeline.domain.states import DECIDED_TOGETHER, MAKES, State
 from pipeline.ledger.repository import Ledger

@@ -16,8 +16,9 @@ from rich.console import Console, ConsoleOptions, Group
 from rich.live import Live
 
 from pipeline.api.campaign_request import RunSettings
-from pipeline.api.campaign_run import NOTICE, Run, RunScope
+from pipeline.api.campaign_run import Run
 from pipeline.api.loaded_campaign import LoadedCampaign
+from pipeline.api.run_handle import NOTICE, RunScope
 from pipeline.cli.interrupts import StopRequest
 from pipeline.cli.options import RunForm
 from pipeline.cli.run_text import heartbeat_text, print_event

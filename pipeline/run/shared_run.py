@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable, Mapping
 from datetime import timedelta
+from typing import Any
 
 from pipeline.domain import Event
 from pipeline.ledger.owners import OpenWork
@@ -73,10 +74,8 @@ async def _renew_shares(context: RunContext) -> None:
         shares = await context.ledger.renew_shares(campaign=context.campaign, demands=demands)
         for queue, demand, share in zip(queues, demands, shares, strict=True):
             if queue.take_share(demand, share):
-                detail = {"message": f"{share.most} clips at once", "width": share.most}
-                now = context.clock.now()
-                event = Event(name="concurrency", at=now, provider=queue.lane.name, detail=detail)
-                context.observer(event)
+                told = {"message": f"{share.most} clips at once", "width": share.most}
+                _tell(context, "concurrency", told, provider=queue.lane.name)
         # What is given up is others' only once that is written as well.
         if all(s.held <= q.limiter.kept for q, s in zip(queues, shares, strict=True)):
             return
@@ -127,19 +126,16 @@ async def tell_absences(context: RunContext) -> None:
         away_s = context.ledger.away_s
         if away_s > _WORTH_TELLING_S and not longest_s:
             since = context.clock.now() - timedelta(seconds=away_s)
-            what = f"has not answered since {since:%H:%M:%S} UTC: the run waits for it"
-            _tell(context, "ledger_away", f"{what}, for {PATIENCE_S:.0f} s at most")
+            what = f"the ledger's server has not answered since {since:%H:%M:%S} UTC"
+            waits = f"{what}: the run waits for it, for {PATIENCE_S:.0f} s at most"
+            _tell(context, "ledger_away", {"message": waits})
         if longest_s and not away_s:
-            _tell(context, "ledger_back", f"is back after {longest_s:.0f} s: the run goes on")
+            back = f"the ledger's server is back after {longest_s:.0f} s: the run goes on"
+            _tell(context, "ledger_back", {"message": back})
         # What was no second is not told, neither its beginning nor its end.
         is_told = away_s and (longest_s or away_s > _WORTH_TELLING_S)
         longest_s = max(longest_s, away_s) if is_told else 0.0
         await asyncio.sleep(_AT_LEAST_EVERY_S / 2)
-
-
-def _tell(context: RunContext, name: str, what: str) -> None:
-    detail = {"message": f"the ledger's server {what}"}
-    context.observer(Event(name=name, at=context.clock.now(), detail=detail))
 
 
 def _workers(context: RunContext) -> list[LaneWorker]:
@@ -149,5 +145,10 @@ def _workers(context: RunContext) -> list[LaneWorker]:
 async def _end_leases(context: RunContext) -> None:
     silent = context.ledger.lease.may_end_others()
     for name in sorted(await context.ledger.end_leases(silent=silent)):
-        at, told = context.clock.now(), f"{name} is gone: another run goes on with what it had"
-        context.observer(Event(name="taken_over", at=at, detail={"message": told}))
+        gone = f"{name} is gone: another run goes on with what it had"
+        _tell(context, "taken_over", {"message": gone})
+
+
+def _tell(context: RunContext, name: str, detail: Mapping[str, Any], *, provider: str = "") -> None:
+    at = context.clock.now()
+    context.observer(Event(name=name, at=at, provider=provider, detail=detail))

@@ -20,11 +20,12 @@ from PIL import Image
 from pipeline.api.campaign_plan import sync_campaign
 from pipeline.api.campaign_report import begin_tally, finish_report
 from pipeline.api.campaign_request import CampaignRequest, RunSettings, SpendLimit
-from pipeline.api.campaign_run import Run, RunScope
+from pipeline.api.campaign_run import Run
 from pipeline.api.loaded_campaign import load_campaign
 from pipeline.api.places import CampaignReading
 from pipeline.api.project_file import project_of
 from pipeline.api.provider_access import providers_at_work
+from pipeline.api.run_handle import RunScope
 from pipeline.ledger.repository import Ledger
 from tests.clocks import HastyClock
 from tests.sandboxes import Sandbox

@@ -16,7 +16,6 @@ from typer.core import TyperCommand
 from pipeline.api.campaign_plan import loss_of
 from pipeline.api.campaign_report import only_rehearsed, write_report
 from pipeline.api.campaign_request import RunSettings, usage
-from pipeline.api.campaign_run import RunScope
 from pipeline.api.loaded_campaign import LoadedCampaign
 from pipeline.api.provider_access import keyless, variables_of
 from pipeline.api.reconciliation import (
@@ -29,6 +28,7 @@ from pipeline.api.reconciliation import (
     word_for_many,
 )
 from pipeline.api.roots import open_for_work
+from pipeline.api.run_handle import RunScope
 from pipeline.api.run_start import settling_start
 from pipeline.cli.campaigns import open_campaign, request_of
 from pipeline.cli.console import person_is_there, print_error

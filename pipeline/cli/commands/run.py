@@ -294,8 +294,8 @@ def _make_and_report(
     buys: bool,
 ) -> Exit:
     """Make what was agreed to, watched; report it, and tell the team; return the exit code."""
-    from pipeline.api.campaign_run import RunScope  # noqa: PLC0415 - slow to load, seldom needed
     from pipeline.api.provider_access import providers_at_work  # noqa: PLC0415 - the same
+    from pipeline.api.run_handle import RunScope  # noqa: PLC0415 - slow to load, seldom needed
     from pipeline.api.run_start import run_start  # noqa: PLC0415 - the same
     from pipeline.cli.watching import watch_run  # noqa: PLC0415 - the same
 

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from pipeline.api.campaign_request import CampaignRequest, RunSettings
-from pipeline.api.campaign_run import RunScope
 from pipeline.api.loaded_campaign import load_campaign
 from pipeline.api.node_worker import find_engine
 from pipeline.api.project_file import project_of
+from pipeline.api.run_handle import RunScope
 from pipeline.ledger.repository import Ledger
 
 MANIFEST = """\
