@@ -109,6 +109,10 @@ class SqlDialect(Protocol):
         """Tell whether a temporary table stands before the one of that name."""
         ...
 
+    def gather_statistics(self, connection: Connection, name: str) -> None:
+        """Let queries be planned by what is in a temporary table by now."""
+        ...
+
     def name_schemas(self, connection: Connection, sql: str) -> str:
         """Return a statement in which `main.` and `temp.` tell which of two tables is meant."""
         ...

@@ -38,6 +38,7 @@ from pipeline.ledger.outputs import View
 from pipeline.ledger.overlay import (
     begin_draft,
     end_draft,
+    gather_statistics,
     last_item_id,
     publish_draft,
     shadow_whole,
@@ -136,6 +137,7 @@ class _Plan:
 
         What stands where an item was that left is no longer known: the path may be another's.
         """
+        gather_statistics(self._connection)
         # Settling changes keys, keys tell who shares, and the first of those leads the job.
         self._reuse.settle()
         self._share()
