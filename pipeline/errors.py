@@ -27,13 +27,22 @@ A fault of a provider is a value (`providers.base.Fault`), not an exception.
 
 from __future__ import annotations
 
+import copyreg
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 from pipeline.findings import Finding, Span
 
 
 class CallsheetError(Exception):
-    """Base of all exceptions that a caller may want to catch; its text says what to do."""
+    """Base of all exceptions that a caller may want to catch; its text says what to do.
+
+    All that is known of it goes along where it is raised in another process.
+    """
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Have it made anew from its parts: most are not made from their text alone."""
+        return copyreg.__newobj__, (type(self), *self.args), self.__dict__  # type: ignore[attr-defined]
 
 
 class InvalidInput(CallsheetError):  # noqa: N818 - named for what it says, as in the tree above

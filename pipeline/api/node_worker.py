@@ -11,10 +11,13 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import AsyncIterator, Callable
-from contextlib import ExitStack, asynccontextmanager
-from dataclasses import dataclass, replace
+from contextlib import ExitStack, asynccontextmanager, suppress
+from dataclasses import dataclass, field, replace
+from functools import partial
+from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
+from secrets import token_hex
 
 from pipeline.api.campaign_request import (
     CampaignRequest,
@@ -38,12 +41,15 @@ from pipeline.ledger.repository import Ledger
 from pipeline.ledger.session import PATIENCE_S
 from pipeline.run.runner import OpenEngine, RunHandle
 from pipeline.run.shard_worker import ShardWorker
+from pipeline.storage.fs import STATE_FOLDER, beside
 from pipeline.storage.object_store import MISSING as STORE_MISSING
 from pipeline.storage.object_store import SharedStore
 from pipeline.storage.work_folder import work_folder
 
 ADDRESS = re.compile(r"ray://[^\s/?#@]+:[0-9]{1,5}")
 """What `--engine` takes."""
+_MARK = "cluster"
+"""A file of the root by which machines know that they have one folder, and not one each."""
 _PAUSE_S = 1.0
 """Between two looks for a server that is away."""
 
@@ -61,6 +67,9 @@ class NodeOrder:
     standby: frozenset[str]
     buys: bool
     run_id: int
+    mark: str
+    """By what a node knows that its folder or store is the very one of whoever started the run."""
+    version: str = field(default_factory=partial(version, "callsheet"))
     store: str = ""
     """The address of the store through which files go; empty where the disk is shared."""
     manifest: Manifest | None = None
@@ -109,14 +118,24 @@ def find_engine(
     if not address:
         return None
     root = request.root or request.project.root
+    project = request.project
     asked = replace(
         request,
         manifest=request.manifest.absolute(),
         root=root.absolute(),
         ledger=request.where.url or read_server(request.where.root),
+        env_file=request.env_file and request.env_file.absolute(),
+        # Hooks are run where the run was started, and may have a secret in their words.
+        project=replace(
+            project,
+            env_file=project.env_file and project.env_file.absolute(),
+            hooks={},
+            sources={},
+        ),
     )
     store = store_asked(request, settings)
     order = NodeOrder(
+        mark=SharedStore(store, make=True).read_mark(make=True) if store else _mark_root(asked),
         request=_without_project(asked) if store else asked,
         store=store,
         manifest=_without_shots(campaign.manifest) if store else None,
@@ -138,14 +157,25 @@ def find_engine(
 async def open_node_worker(
     order: NodeOrder, observer: Callable[[Event], None]
 ) -> AsyncIterator[tuple[ShardWorker, RunHandle]]:
-    """Open a worker of a run on this machine, with what steers it."""
+    """Open a worker of a run on this machine, with what steers it.
+
+    Unusable where it could not work as those of the other machines: with another version, with
+    another folder at the same path, without the store.
+    """
+    _require_version(order)
     settings = RunSettings(spending=order.spending, engine="")
     with ExitStack() as opened:
         shared = None
         if order.manifest is None:
+            _require_root(order)
             campaign = load_campaign(order.request)
         else:
-            shared = SharedStore(order.store, make=True)
+            shared = SharedStore(order.store)
+            if order.mark != shared.read_mark():
+                raise Unusable(
+                    f"{order.store} on this machine is not the store of whoever started the run:"
+                    " mount it there, or name one that each machine reaches"
+                )
             shared.require_writable()
             folder = opened.enter_context(work_folder())
             campaign = _campaign_of(order.request, order.manifest, folder)
@@ -166,6 +196,43 @@ async def open_node_worker(
             handle.open_worker(order.run_id) as worker,
         ):
             yield worker, handle
+
+
+def _require_version(order: NodeOrder) -> None:
+    """Raise where another version of Callsheet is here: it may keep the ledger otherwise."""
+    own = version("callsheet")
+    if own != order.version:
+        raise Unusable(
+            f"Callsheet {own} is installed here, and {order.version} where the run was started:"
+            " install the same one, then start Ray there again"
+        )
+
+
+def _mark_root(request: CampaignRequest) -> str:
+    """Return the text by which the root is known, which is written where there is none."""
+    file = request.home / STATE_FOLDER / _MARK
+    file.parent.mkdir(parents=True, exist_ok=True)
+    new = beside(file, alone=False)
+    new.write_text(token_hex(16), "ascii")
+    with suppress(FileExistsError):
+        # Whole at once: another run may begin at this moment.
+        file.hardlink_to(new)
+    new.unlink()
+    return file.read_text("ascii")
+
+
+def _require_root(order: NodeOrder) -> None:
+    """Raise where this machine has another folder at the root's path, or none."""
+    home = order.request.home
+    try:
+        same = (home / STATE_FOLDER / _MARK).read_text("ascii") == order.mark
+    except FileNotFoundError:
+        same = False
+    if not same:
+        raise Unusable(
+            f"{home} on this machine is not the folder of whoever started the run, but another one"
+            " at its path: share one folder (NFS, say), or run with --store ADDRESS"
+        )
 
 
 def _without_project(request: CampaignRequest) -> CampaignRequest:

@@ -32,7 +32,9 @@ from pipeline.report.progress_panel import draw_progress
 from pipeline.report.run_progress import PROGRESS, RunStart, RunTally
 from pipeline.run.outcome import Outcome
 
-TOLD = frozenset({NOTICE, "reassigned", "account_missing", "ledger_away", "ledger_back"})
+TOLD = frozenset(
+    {NOTICE, "machines", "reassigned", "account_missing", "ledger_away", "ledger_back"}
+)
 """Events whose message a person is told as it is."""
 
 HEARTBEAT_S = 60

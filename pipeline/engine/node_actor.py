@@ -9,7 +9,7 @@ import asyncio
 import inspect
 import os
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, suppress
 from typing import Any
 
 from pipeline.domain import Event
@@ -71,9 +71,13 @@ class NodeActor:
         return told
 
     async def greet(self, commands: Sequence[tuple[str, tuple[Any, ...]]]) -> None:
-        """Have its worker do what a person has commanded so far, and then begin."""
+        """Have its worker do what a person has commanded so far, and then begin.
+
+        What it cannot do is passed over: a lane that others have, an item that is gone.
+        """
         for name, words in commands:
-            await self.steer(name, words)
+            with suppress(ValueError):
+                await self.steer(name, words)
         self._greeted.set()
 
     async def steer(self, name: str, words: tuple[Any, ...]) -> None:

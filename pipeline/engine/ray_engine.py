@@ -18,8 +18,9 @@ from pipeline.clock import RealClock
 from pipeline.domain import Event
 from pipeline.engine.dispatch import SHARD_ITEMS, LostWorker, ShardRef, ShardReport
 from pipeline.engine.node_actor import NodeActor, Observer, OpenWorker
-from pipeline.errors import CallsheetError, Unusable
+from pipeline.errors import CallsheetError, InvalidInput, Unusable, WorkerLost
 
+_INSTALL = "is Callsheet installed in the environment in which `ray start` was given there?"
 MISSING = "several machines work through Ray: pip install 'callsheet[ray]', then run again"
 NODE_RESOURCE = "callsheet"
 """Where nodes of the cluster have this resource, only those get a worker."""
@@ -30,6 +31,9 @@ _ATTEMPTS = 4
 each run, which takes long on a busy machine."""
 _PATIENCE_S = 300.0
 """For how long a run waits for a node once it has none."""
+_RESTARTS = 20
+"""A worker whose process was started anew so often, and has ended no shard meanwhile, is given up:
+what it works on ends it, or its node has no memory left."""
 
 
 def import_ray() -> Any:
@@ -41,17 +45,25 @@ def import_ray() -> Any:
     return ray
 
 
+class _ClusterGone(Unusable):
+    """Nobody answers for the cluster any more."""
+
+
 @dataclass(slots=True, eq=False, kw_only=True)
 class _NodeWorker:
     """The worker of a node, as whoever hands out shards knows it."""
 
     node: str
+    machine: str
+    """What its node is called, for a person."""
     actor: Any
     slots: int = 0
     items: int = 0
     """In sight of it."""
     closed: bool = False
     """It begins nothing more: each of its lanes was stopped."""
+    restarts: int = 0
+    """How often its process was started anew since it has ended a shard."""
 
 
 class RayEngine:
@@ -65,8 +77,10 @@ class RayEngine:
         self._ray: Any = None
         self._workers: dict[str, _NodeWorker] = {}
         """By the id of their node."""
-        self._unfit: set[str] = set()
-        """Nodes that cannot work for the run, which was told."""
+        self._unfit: dict[str, CallsheetError] = {}
+        """Why nodes cannot work for the run, which was told, by their id."""
+        self._is_marked = False
+        """Whether nodes that are to work have the resource that says so."""
         self._shards: dict[asyncio.Task[ShardReport | LostWorker], ShardRef] = {}
         self._news = asyncio.Event()
         """Set when there is another worker."""
@@ -178,8 +192,12 @@ class RayEngine:
         except self._gone:
             self._lose(worker)
             return LostWorker()
+        except (Unusable, WorkerLost) as fault:
+            self._give_up(worker, fault)
+            return LostWorker()
         finally:
             worker.items -= ref.items
+        worker.restarts = 0
         # What one cannot go on with, because its own lanes were stopped, others may.
         return ShardReport(begun=begun, closed=worker.closed and not self._open_workers())
 
@@ -199,24 +217,22 @@ class RayEngine:
     async def _watch_nodes(self) -> None:
         while True:
             await asyncio.sleep(_LOOK_EVERY_S)
-            await self._greet_nodes()
+            await self._start_workers()
 
     async def _await_worker(self) -> None:
         """Wait until there is a worker; Unusable if no node joins for some minutes."""
         for _ in range(round(_PATIENCE_S / _LOOK_EVERY_S)):
-            await self._greet_nodes()
+            await self._start_workers()
             if self._workers:
                 return
             await asyncio.sleep(_LOOK_EVERY_S)
         raise self._no_node()
 
-    async def _greet_nodes(self) -> None:
-        """Start a worker on each node that has none; one that cannot work is told of once."""
-        for fault in await self._start_workers():
-            self._tell(f"a machine that joined the cluster cannot work: {fault}")
-
     async def _start_workers(self) -> list[CallsheetError]:
-        """Start a worker on each node that has none; return what those say that cannot work."""
+        """Start a worker on each node that has none; return what those say that cannot work.
+
+        That is told as well, once for each.
+        """
         async with self._starting:
             return await self._start_missing()
 
@@ -225,8 +241,8 @@ class RayEngine:
         for worker in [each for each in self._workers.values() if each.node not in nodes]:
             self._lose(worker)
         new = [
-            _NodeWorker(node=node, actor=self._start_actor(node))
-            for node in nodes
+            _NodeWorker(node=node, machine=machine, actor=self._start_actor(node))
+            for node, machine in nodes.items()
             if node not in self._workers and node not in self._unfit
         ]
         opened = await asyncio.gather(*(self._open(worker) for worker in new))
@@ -236,23 +252,47 @@ class RayEngine:
         """Have a worker open what it needs, and count it in; return why it cannot work."""
         try:
             worker.slots = await self._call(worker.actor.slots.remote())
-        except self._gone:
-            return None
+        except _ClusterGone:
+            raise
         except CallsheetError as fault:
-            self._unfit.add(worker.node)
-            self._ray.kill(worker.actor)
-            return fault
+            return self._refuse(worker, fault)
+        except self._ray.exceptions.RayError as fault:
+            if worker.node not in await self._find_nodes():
+                return None
+            *_, why = str(fault).strip().splitlines() or [type(fault).__name__]
+            return self._refuse(worker, Unusable(f"no worker could be started ({why}): {_INSTALL}"))
         self._workers[worker.node] = worker
         self._begin_aside(self._listen(worker))
         self._news.set()
-        self._tell(f"a machine has begun to work: {len(self._workers)} by now")
+        begun = f"{worker.machine} has begun to work"
+        self._tell(f"{begun}: {len(self._workers)} machines by now")
         return None
+
+    def _refuse(self, worker: _NodeWorker, fault: CallsheetError) -> CallsheetError:
+        """Give a worker's node nothing for the rest of the run; return why, with its name."""
+        told = f"{worker.machine} cannot work for this run: {_words(fault)}"
+        self._tell(told)
+        self._unfit[worker.node] = Unusable(told)
+        with suppress(Exception):
+            self._ray.kill(worker.actor)
+        # What is wrong with the input has its places, and advice of its own.
+        return fault if isinstance(fault, InvalidInput) else self._unfit[worker.node]
+
+    def _give_up(self, worker: _NodeWorker, fault: CallsheetError) -> None:
+        """Go on without a worker that cannot; raise why where it was the last one."""
+        if isinstance(fault, _ClusterGone):
+            raise fault
+        if self._workers.get(worker.node) is worker:
+            self._refuse(worker, fault)
+            self._lose(worker)
+        if not self._workers:
+            raise self._no_node()
 
     def _lose(self, worker: _NodeWorker) -> None:
         """Count a worker out; each of its shards finds it gone as well."""
         if self._workers.get(worker.node) is worker:
             del self._workers[worker.node]
-            self._tell(f"a machine is gone: {len(self._workers)} are left")
+            self._tell(f"{worker.machine} is gone: {len(self._workers)} machines are left")
 
     async def _end_workers(self) -> None:
         """Have each worker end what it has in hand; what a lost one leaves another takes up."""
@@ -271,6 +311,9 @@ class RayEngine:
         except self._gone:
             self._lose(worker)
             return False
+        except (Unusable, WorkerLost) as fault:
+            self._give_up(worker, fault)
+            return False
         for event in events:
             self._observer(event)
         self._told_stopped.append(stopped)
@@ -278,15 +321,21 @@ class RayEngine:
         self._workers.pop(worker.node, None)
         return True
 
-    async def _find_nodes(self) -> list[str]:
-        """Return the ids of the nodes that get a worker."""
+    async def _find_nodes(self) -> dict[str, str]:
+        """Return the ids of the nodes that get a worker, with what their machines are called."""
         nodes = await asyncio.to_thread(self._ray.nodes)
         alive = [node for node in nodes if node["Alive"]]
         wanted = [node for node in alive if NODE_RESOURCE in node["Resources"]]
-        wanted = wanted or [node for node in alive if node["Resources"].get("CPU")]
-        return [node["NodeID"] for node in wanted]
+        # Where one was meant once, others are not because that one is gone.
+        self._is_marked = self._is_marked or bool(wanted)
+        if not self._is_marked:
+            wanted = [node for node in alive if node["Resources"].get("CPU")]
+        return {node["NodeID"]: node["NodeManagerHostname"] for node in wanted}
 
     def _no_node(self) -> Unusable:
+        if self._unfit:
+            whys = "; ".join(str(each) for each in self._unfit.values())
+            return Unusable(f"no machine of the cluster at {self._address} can work: {whys}")
         return Unusable(f"the Ray cluster at {self._address} has no node with a CPU to work on")
 
     def _start_actor(self, node: str) -> Any:
@@ -314,19 +363,30 @@ class RayEngine:
                 raise fault.cause from None
             raise
         except ConnectionError as fault:
-            raise Unusable(
+            raise _ClusterGone(
                 f"the Ray cluster at {self._address} is gone ({fault}): its workers end by"
                 " themselves. Run again to go on with what they had"
             ) from fault
 
     async def _listen(self, worker: _NodeWorker) -> None:
-        """Pass on what a worker tells; greet each process of it with all commands so far."""
-        while True:
-            events = await self._call(worker.actor.next_events.remote())
-            if not events:
-                await self._call(worker.actor.greet.remote(tuple(self._commands)))
-            for event in events:
-                self._observer(event)
+        """Pass on what a worker tells; greet each process of it with all commands so far.
+
+        A worker of whom nothing more can be heard is given up.
+        """
+        processes = 0
+        with suppress(*self._gone, _ClusterGone):
+            while worker.restarts < _RESTARTS:
+                events = await self._call(worker.actor.next_events.remote())
+                if not events:
+                    processes += 1
+                    worker.restarts += processes > 1
+                    await self._call(worker.actor.greet.remote(tuple(self._commands)))
+                for event in events:
+                    self._observer(event)
+            # Its shards find it gone, and tell where it was the last one.
+            often = f"its process was started {worker.restarts} times and ended no shard"
+            with suppress(Unusable):
+                self._give_up(worker, Unusable(f"{often}: see Ray's logs, and the memory, there"))
 
     def _tell(self, message: str) -> None:
         at = RealClock().now()
@@ -342,3 +402,10 @@ class RayEngine:
         self._aside.discard(task)
         if not task.cancelled():
             task.exception()
+
+
+def _words(fault: CallsheetError) -> str:
+    """Return what is wrong, in a line."""
+    if not isinstance(fault, InvalidInput):
+        return str(fault)
+    return "; ".join(f"{each.message}: {each.hint}" for each in fault.findings)

@@ -120,10 +120,16 @@ class RootLock:
         try:
             how = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
             fcntl.flock(self._file, how | fcntl.LOCK_NB)
-        except OSError as failure:
+        except BlockingIOError as failure:
             holder = _holder(path)
             self._file.close()
             raise LedgerInUse(f"{root} is in use by {holder}; wait for it, or stop it") from failure
+        except OSError as failure:
+            self._file.close()
+            raise Unusable(
+                f"the file system of {root} has no locks ({failure.strerror}): have it mounted"
+                " with them (Lustre: -o flock), or choose another --root"
+            ) from failure
         self._held = _identity(os.fstat(self._file.fileno()))
         self._sign(since)
 

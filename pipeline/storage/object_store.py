@@ -3,6 +3,7 @@
     <2>/<sha256>.<ext>          clips, named as in a root's own store
     posters/<2>/<sha256>.jpg    a still of each clip that a node of a cluster has put here
     assets/<sha256>             local references of what a cluster makes
+    mark                        a random text, by which machines know that they mean one place
 
 Each is only ever created: where two machines push at once, one of them finds it there. Needs the
 extra `store` (obstore).
@@ -14,6 +15,7 @@ import hashlib
 import re
 from contextlib import suppress
 from pathlib import Path
+from secrets import token_hex
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 from uuid import uuid4
@@ -30,6 +32,7 @@ MISSING = "shared stores need obstore: pip install 'callsheet[store]'"
 _SCHEME = re.compile(r"[a-z][a-z0-9+.-]*://")
 _PROBE = "probe"
 """An object that is written to learn whether one can be."""
+_MARK = "mark"
 
 
 def is_folder(address: str) -> bool:
@@ -73,6 +76,21 @@ class SharedStore:
         except (BaseError, OSError) as fault:
             raise self._failure(fault) from fault
 
+    def read_mark(self, *, make: bool = False) -> str:
+        """Return the text by which this store is known; empty where it has none, unless `make`."""
+        from obstore.exceptions import AlreadyExistsError, BaseError  # noqa: PLC0415 - an extra
+
+        try:
+            if make:
+                with suppress(AlreadyExistsError):
+                    new = token_hex(16).encode()
+                    self._store.put(_MARK, new, mode="create", use_multipart=False)
+            return bytes(self._store.get(_MARK).bytes()).decode()
+        except FileNotFoundError:
+            return ""
+        except (BaseError, OSError) as fault:
+            raise self._failure(fault) from fault
+
     def push(self, clip: Path, sha256: str) -> bool:
         """Create the object of a clip; False where it was there already, whole.
 
@@ -93,9 +111,12 @@ class SharedStore:
         if poster.is_file():
             self._create(_poster(sha256), poster, whole=False)
         name = _name(sha256, clip.suffix)
-        # What another task brought as well may have been taken and dropped already.
-        if clip.is_file() or not self._has(name):
+        try:
             self._create(name, clip)
+        except FileNotFoundError:
+            # What another task brought as well may have been taken and dropped already.
+            if not self._has(name):
+                raise
 
     def give_clip(self, store: Store, sha256: str, ext: str) -> bool:
         """Put a clip into a root's store, verified and durably, and its still if there is one.
@@ -143,15 +164,19 @@ class SharedStore:
         return media.digest
 
     def _create(self, name: str, file: Path, *, whole: bool = True) -> bool:
-        """Create an object; False where there is one, which must have the same size if `whole`."""
+        """Create an object; False where there is one, which must have the same size if `whole`.
+
+        FileNotFoundError where the file is gone.
+        """
         from obstore.exceptions import AlreadyExistsError, BaseError  # noqa: PLC0415 - an extra
 
+        expected = file.stat().st_size
         try:
             # One request, for only that can be conditional; a clip is far below what it may hold.
             self._store.put(name, file, mode="create", use_multipart=False)
             is_new = True
         except AlreadyExistsError:
-            is_new, expected = False, file.stat().st_size
+            is_new = False
             size = self._store.head(name)["size"] if whole else expected
             if size != expected:
                 raise Unusable(
@@ -159,6 +184,8 @@ class SharedStore:
                     " not put there by callsheet; move it away, then push again"
                 ) from None
         except (BaseError, OSError) as fault:
+            # A raw FileNotFoundError would be told as a fault of the store.
+            file.stat()
             raise self._failure(fault) from fault
         if is_folder(self._address):
             place = Path(self._address, name)

@@ -49,7 +49,9 @@ class PlainWorker:
         self._closed.set()
 
     async def pause(self, lane: str) -> None:
-        """Hear a command."""
+        """Hear a command; ValueError for a lane that it has not."""
+        if lane == "gone":
+            raise ValueError(lane)
         self.heard.append(lane)
 
     def _tell(self, name: str) -> None:
@@ -93,7 +95,8 @@ async def test_a_process_begins_nothing_before_it_was_greeted() -> None:
     assert [] == await actor.next_events()
     assert 7 == await actor.slots()
     assert not shard.done()
-    await actor.greet([("pause", ("shop",)), ("pause", ("",))])
+    # One that it cannot do keeps it from nothing: the account may be another machine's alone.
+    await actor.greet([("pause", ("shop",)), ("pause", ("gone",)), ("pause", ("",))])
 
     assert (10, False, 7) == await shard
     assert ["shop", ""] == OPENED.pop().heard
