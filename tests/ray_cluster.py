@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import signal
 import socket
@@ -10,7 +11,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -38,6 +39,7 @@ class RayCluster:
 
     def __enter__(self) -> Self:
         with ExitStack() as opened:
+            opened.enter_context(_alone())
             # Short: the paths of its sockets must not be longer than 107 bytes.
             self._folder = opened.enter_context(
                 tempfile.TemporaryDirectory(prefix="ray-", ignore_cleanup_errors=True)
@@ -145,6 +147,14 @@ class RayCluster:
             if _is_of(pid, self._folder):
                 with suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL)
+
+
+@contextmanager
+def _alone() -> Iterator[None]:
+    """Wait until no other test has a cluster on this machine: two take each other's ports."""
+    with (Path(tempfile.gettempdir()) / "ray-clusters.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def _named(beginning: str) -> Iterator[int]:

@@ -29,9 +29,9 @@ _LOOK_EVERY_S = 3.0
 _ATTEMPTS = 4
 """How often it is tried to join a cluster that answers: a process of its own is started there for
 each run, which takes long on a busy machine."""
-_PATIENCE_S = 300.0
+PATIENCE_S = 300.0
 """For how long a run waits for a node once it has none."""
-_RESTARTS = 20
+RESTARTS = 20
 """A worker whose process was started anew so often, and has ended no shard meanwhile, is given up:
 what it works on ends it, or its node has no memory left."""
 
@@ -221,7 +221,7 @@ class RayEngine:
 
     async def _await_worker(self) -> None:
         """Wait until there is a worker; Unusable if no node joins for some minutes."""
-        for _ in range(round(_PATIENCE_S / _LOOK_EVERY_S)):
+        for _ in range(round(PATIENCE_S / _LOOK_EVERY_S)):
             await self._start_workers()
             if self._workers:
                 return
@@ -375,7 +375,7 @@ class RayEngine:
         """
         processes = 0
         with suppress(*self._gone, _ClusterGone):
-            while worker.restarts < _RESTARTS:
+            while worker.restarts < RESTARTS:
                 events = await self._call(worker.actor.next_events.remote())
                 if not events:
                     processes += 1
