@@ -20,7 +20,7 @@ from pipeline.engine.dispatch import SHARD_ITEMS, LostWorker, ShardRef, ShardRep
 from pipeline.engine.node_actor import NodeActor, Observer, OpenWorker
 from pipeline.errors import CallsheetError, InvalidInput, Unusable, WorkerLost
 
-_INSTALL = "is Callsheet installed in the environment in which `ray start` was given there?"
+_INSTALL = "is Callsheet, of this version, in the environment in which `ray start` was given there?"
 MISSING = "several machines work through Ray: pip install 'callsheet[ray]', then run again"
 NODE_RESOURCE = "callsheet"
 """Where nodes of the cluster have this resource, only those get a worker."""

@@ -35,7 +35,7 @@ def test_who_cannot_work_is_told_of_and_left_out(tmp_path: Path) -> None:
         *told, last = _play(cluster, tmp_path / "killed", KILLED, _NODES)
         assert "its process was started 1 times and ended no shard" in last
         *told, last = _play(cluster, tmp_path / "unreadable", UNREADABLE, _NODES)
-        assert "No module named 'callsheet_of_another_day'): is Callsheet installed" in last
+        assert "No module named 'callsheet_of_another_day'): is Callsheet" in last
 
 
 def _play(cluster: RayCluster, folder: Path, fault: str, nodes: int) -> list[str]:
