@@ -8,6 +8,7 @@ that dies takes only its own clip along, which another worker looks into then.
 from __future__ import annotations
 
 import asyncio
+import math
 import os
 import sys
 from collections.abc import Mapping
@@ -28,10 +29,22 @@ _WAITING_PER_WORKER = 8
 core is ever idle, and no paid link grows old in the line."""
 
 
-def count_cores() -> int:
-    """Return how many processors this process may use (Linux), or the machine has."""
+_QUOTA = Path("/sys/fs/cgroup/cpu.max")
+
+
+def count_cores(quota: Path = _QUOTA) -> int:
+    """Return how many processors this process may use (Linux), or the machine has.
+
+    In a container that is what its `quota` is worth, rounded up: microseconds of each period, or
+    `max` (Linux, "Control Group v2", cpu.max, 2026-11-29). All of a large machine's would take a
+    pod's memory.
+    """
     affinity = getattr(os, "sched_getaffinity", None)
-    return len(affinity(0)) if affinity else os.cpu_count() or 1
+    cores = len(affinity(0)) if affinity else os.cpu_count() or 1
+    with suppress(OSError, ValueError):
+        allowed_us, period_us = (int(word) for word in quota.read_text("ascii").split())
+        return max(1, min(cores, math.ceil(allowed_us / period_us)))
+    return cores
 
 
 class ClipWorkers:

@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from pipeline.errors import MediaFault, WorkerLost
-from pipeline.media.clip_workers import ClipWorkers
+from pipeline.media.clip_workers import ClipWorkers, count_cores
 from pipeline.media.video import probe
 from tests.unit.media.clips import write_clip
 
@@ -160,3 +160,19 @@ async def test_a_long_line_holds_up_whoever_would_buy_more(
 
     assert waited
     assert digests == [each.digest for each in media]
+
+
+def test_a_container_has_as_many_cores_as_it_is_allowed(tmp_path: Path) -> None:
+    """A pod that may use one of a machine's many starts one decoder; without a limit, all count."""
+    quota, cores = tmp_path / "cpu.max", len(os.sched_getaffinity(0))
+
+    for said, expected in {
+        "max 100000": cores,
+        "50000 100000": 1,
+        "100000 100000": 1,
+        "99000000 100000": cores,
+        "": cores,
+    }.items():
+        quota.write_text(f"{said}\n", "ascii")
+        assert expected == count_cores(quota), said
+    assert cores == count_cores(tmp_path / "none")
