@@ -14,6 +14,7 @@ from datetime import timedelta
 from typing import Any
 
 from pipeline.domain import Event
+from pipeline.domain.states import State
 from pipeline.ledger.owners import OpenWork
 from pipeline.ledger.session import PATIENCE_S
 from pipeline.run.context import ProviderQueue, RunContext
@@ -32,7 +33,7 @@ async def work_beside_others(context: RunContext, own: Iterable[asyncio.Task[Non
     """
     ledger, working = context.ledger, list(own)
     every_s = min(_AT_LEAST_EVERY_S, ledger.lease.renew_every_s)
-    free_before, planned_before = 0, dict[str, int]()
+    free_before, planned_before = frozenset[tuple[str, State]](), dict[str, int]()
     async with asyncio.TaskGroup() as group:
         while True:
             # One after the other: what is left for good must not be asked for again beside it.
@@ -42,8 +43,8 @@ async def work_beside_others(context: RunContext, own: Iterable[asyncio.Task[Non
             ledger.lease.refuse_ended()
             await _end_leases(context)
             # What nobody takes up although it is free is not to be had here: a key is missing.
-            free = await ledger.count_free(campaign=context.campaign)
-            if free > free_before:
+            free = await ledger.find_free(campaign=context.campaign) - context.parked
+            if free - free_before:
                 working += [group.create_task(each.settle()) for each in _workers(context)]
             free_before = free
             if not all(task.done() for task in working):

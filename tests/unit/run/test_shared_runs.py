@@ -1,0 +1,121 @@
+"""Several runs of one campaign beside one another: each ends, as one alone would."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from collections import Counter
+from collections.abc import Callable, Coroutine, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipeline.domain import EMPTY, Feature, Policy
+from pipeline.domain.states import State
+from pipeline.errors import NoReply
+from pipeline.ledger import jobs, owners
+from pipeline.ledger.repository import Ledger
+from pipeline.net.lane import Lane
+from pipeline.providers.base import Request, Response
+from pipeline.run.outcome import Outcome
+from tests.clocks import HastyClock
+from tests.postgresql import PostgresqlServer
+from tests.unit.run.campaign import CAMPAIGN, Studio, entry
+from tests.unit.run.raw_ledger import read, write_now
+from tests.unit.run.shop import OFFER, Provider
+from tests.unit.run.test_accounts import Branches
+
+KNOWS_NO_IDS = Provider(replace(OFFER, features=frozenset({Feature.COST})))
+"""What is in doubt there only a person can settle."""
+PATIENCE_S = 30.0
+"""Of real time: far longer than any of these runs lasts."""
+
+
+@dataclass
+class Lossy(Branches):
+    """A shop whose first replies to some keys are lost on their way."""
+
+    loses: Counter[str] = field(default_factory=Counter)
+    """How many, by key."""
+
+    async def submit(
+        self,
+        lane: Lane,
+        request: Request,
+        headers: Mapping[str, str] = EMPTY,
+        *,
+        may_send: Callable[[], bool] = lambda: True,
+    ) -> Response:
+        """Take it, and answer, or lose the answer."""
+        found = await super().submit(lane, request, headers, may_send=may_send)
+        if self.loses[lane.key]:
+            self.loses[lane.key] -= 1
+            raise NoReply("the connection was lost")
+        return found
+
+
+@pytest.fixture
+def studio(tmp_path: Path, postgresql_server: PostgresqlServer) -> Studio:
+    """Return a studio whose ledger is on a server, with a known price and no plan yet."""
+    postgresql_server.adopt(tmp_path)
+    found = Studio(tmp_path, clock=HastyClock(), policy=Policy(stop=False))  # type: ignore[arg-type]
+    found.shop = Lossy(found.clock, takes_s=0.3)
+    found.confirm_price()
+    return found
+
+
+def _beside(studio: Studio, **changed: object) -> Studio:
+    """Return a second process at the same shop, with a key or limits of its own."""
+    other = replace(studio, events=[], **changed)  # type: ignore[arg-type]
+    other.shop, other._ids = studio.shop, itertools.count(1000)  # noqa: SLF001 - one shop for both
+    return other
+
+
+def _shop(studio: Studio) -> Lossy:
+    assert isinstance(studio.shop, Lossy)
+    return studio.shop
+
+
+async def _end(*works: Coroutine[Any, Any, Outcome]) -> list[Outcome]:
+    return await asyncio.wait_for(asyncio.gather(*works), PATIENCE_S)
+
+
+async def test_runs_with_a_doubt_each_do_not_wait_for_one_another(studio: Studio) -> None:
+    """A doubt that only a person can settle is nobody's: both end with 13, all else is made."""
+    studio.provider = KNOWS_NO_IDS
+    _shop(studio).loses.update(("key-1", "key-2"))
+    assert studio.admit(entry(f"n{number:02}") for number in range(40)).ok
+    other = _beside(studio, key="key-2")
+
+    outcomes = await _end(studio.run(), other.run())
+
+    assert [13, 13] == [outcome.exit_code for outcome in outcomes]
+    assert {"done": 38, "in_doubt": 2} == Counter(studio.states())
+    # What was lost was taken: nothing was sent a second time.
+    assert 40 == len(studio.shop.tasks) == studio.shop.submits
+
+
+async def test_what_a_run_has_parked_it_takes_up_in_another_state_only(studio: Studio) -> None:
+    """Another run may have found out more of it; all else comes as if it were not there."""
+    studio.provider, _shop(studio).loses["key-1"] = KNOWS_NO_IDS, 5
+    await studio.make(*"abcde")
+    with Ledger.open(studio.root) as ledger:
+        free = read(ledger, partial(owners.find_free, campaign=CAMPAIGN))
+        window = partial(jobs.claim_unsettled, campaign=CAMPAIGN, provider="shop", after=-1)
+
+        def claim(parked: Iterable[tuple[str, State]], limit: int = 2) -> list[str]:
+            """Return whose turn it is, and leave them as they were."""
+            found = write_now(ledger, partial(window, limit=limit, without=frozenset(parked)))
+            write_now(ledger, partial(owners.leave, keys=[job.key for job in found]))
+            return [job.key for job in found]
+
+        keys = claim((), limit=9)
+        first = [(key, State.IN_DOUBT) for key in keys[:3]]
+
+        assert {(key, State.IN_DOUBT) for key in keys} == free
+        assert keys[3:] == claim(first)
+        assert keys[:2] == claim((key, State.WAITING) for key in keys)
+        assert [] == claim(free)
