@@ -16,17 +16,20 @@ import pytest
 from pipeline.domain import EMPTY, Feature, Policy
 from pipeline.domain.states import State
 from pipeline.errors import NoReply
-from pipeline.ledger import jobs, owners
+from pipeline.ledger import jobs, lane_shares, owners
+from pipeline.ledger.lane_shares import LaneDemand
 from pipeline.ledger.repository import Ledger
 from pipeline.net.lane import Lane
 from pipeline.providers.base import Request, Response
 from pipeline.run.outcome import Outcome
+from pipeline.run.runner import RunHandle
 from tests.clocks import HastyClock
 from tests.postgresql import PostgresqlServer
 from tests.unit.run.campaign import CAMPAIGN, Studio, entry
 from tests.unit.run.raw_ledger import read, write_now
 from tests.unit.run.shop import OFFER, Provider
 from tests.unit.run.test_accounts import Branches
+from tests.unit.run.test_fallback import listed, parts_of
 
 KNOWS_NO_IDS = Provider(replace(OFFER, features=frozenset({Feature.COST})))
 """What is in doubt there only a person can settle."""
@@ -119,3 +122,51 @@ async def test_what_a_run_has_parked_it_takes_up_in_another_state_only(studio: S
         assert keys[3:] == claim(first)
         assert keys[:2] == claim((key, State.WAITING) for key in keys)
         assert [] == claim(free)
+
+
+async def test_who_has_left_a_lane_does_not_come_back_to_it(studio: Studio) -> None:
+    """What a person left out of a run begins nothing there: whoever waits for it is the last."""
+    studio.confirm_price("annex")
+    _shop(studio).bad = {"key-of-shop"}
+    plan = [listed(name, provider) for name, provider in (("a", "shop"), ("b", "annex"))]
+    assert studio.admit(plan).ok
+    begins = LaneDemand(
+        provider="shop", account="b", fingerprint="b", most=4, wanted=0, kept=0, begins=True
+    )
+    is_last = partial(
+        lane_shares.do_as_last,
+        campaign=CAMPAIGN,
+        provider="annex",
+        operation=lambda _: True,
+        otherwise=False,
+    )
+
+    async def work() -> Outcome:
+        config, parts = parts_of(studio, ("shop", "annex"))
+        with Ledger.open(studio.root) as ledger:
+            handle = RunHandle(ledger, config, **parts)
+            await handle.leave_out("spin[b]")
+            return await handle.work()
+
+    with Ledger.open(studio.root) as ledger:
+        access = ledger.for_run()
+        # It waits for this one, which may make what its own lane cannot.
+        await access.renew_shares(campaign=CAMPAIGN, demands=[begins])
+        running = asyncio.create_task(work())
+        async with asyncio.timeout(PATIENCE_S):
+            while "lane_stopped" not in {event.name for event in studio.events}:
+                await asyncio.wait([running], timeout=0.05)
+            while not write_now(ledger, is_last):
+                await asyncio.wait([running], timeout=0.001)
+        # It tells of its lanes each second.
+        seen = []
+        for _ in range(25):
+            await asyncio.wait([running], timeout=0.1)
+            seen.append(write_now(ledger, is_last))
+        at_work = not running.done()
+        await access.renew_shares(campaign=CAMPAIGN, demands=[replace(begins, begins=False)])
+        (outcome,) = await asyncio.wait_for(asyncio.gather(running), PATIENCE_S)
+
+    assert ({True}, True) == (set(seen), at_work)
+    assert ["held", "planned"] == studio.states()
+    assert 12 == outcome.exit_code
