@@ -535,6 +535,8 @@ class RunHandle:
         counts.update((state, "") for _, _, state in totals.left_behind)
         is_off_spec = any(state is State.OFF_SPEC for state, _ in counts)
         is_all_begun = not count_states(counts, *UNBOUGHT)
+        # Who works for this run may have lanes that it has not.
+        in_company = {name for name, each in self._queues.items() if each.limiter.in_company}
         return Outcome(
             campaign=campaign,
             counts=counts,
@@ -546,7 +548,7 @@ class RunHandle:
                 name: why
                 for name, why in self._stopped.items()
                 # What another process has made is no reason to stop.
-                if not (is_all_begun and self._queues[name].limiter.in_company)
+                if not (is_all_begun and name in in_company)
             },
             restored=restored,
             not_shown=self._seen["not_shown"],

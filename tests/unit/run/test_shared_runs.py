@@ -15,6 +15,7 @@ import pytest
 
 from pipeline.domain import EMPTY, Feature, Policy
 from pipeline.domain.states import State
+from pipeline.engine.dispatch import ShardRef, ShardReport
 from pipeline.errors import NoReply
 from pipeline.ledger import jobs, lane_shares, owners
 from pipeline.ledger.lane_shares import LaneDemand
@@ -22,7 +23,7 @@ from pipeline.ledger.repository import Ledger
 from pipeline.net.lane import Lane
 from pipeline.providers.base import Request, Response
 from pipeline.run.outcome import Outcome
-from pipeline.run.runner import RunHandle
+from pipeline.run.runner import RunHandle, run
 from tests.clocks import HastyClock
 from tests.postgresql import PostgresqlServer
 from tests.unit.run.campaign import CAMPAIGN, Studio, entry
@@ -170,3 +171,43 @@ async def test_who_has_left_a_lane_does_not_come_back_to_it(studio: Studio) -> N
     assert ({True}, True) == (set(seen), at_work)
     assert ["held", "planned"] == studio.states()
     assert 12 == outcome.exit_code
+
+
+async def test_a_lane_that_stopped_on_a_node_only_is_told(studio: Studio) -> None:
+    """The machine that starts a run may have fewer accounts than those that work for it."""
+    await studio.make("a")
+    config, parts = studio.parts()
+    stopped = {"shop.b": "it is unauthorised"}
+    parts["dependencies"] = replace(
+        parts["dependencies"],
+        engine=lambda run_id, observer: _Elsewhere(stopped),  # noqa: ARG005
+    )
+    with Ledger.open(studio.root) as ledger:
+        outcome = await run(ledger, config, **parts)
+
+    assert stopped == outcome.stopped
+    assert 12 == outcome.exit_code
+
+
+@dataclass
+class _Elsewhere:
+    """An engine of one node, which has worked on its shard as far as its lanes went."""
+
+    stopped: Mapping[str, str]
+    slots: int = 1
+    shards: list[ShardRef] = field(default_factory=list)
+
+    async def open(self) -> None:
+        """Have no processes to start."""
+
+    async def submit(self, ref: ShardRef) -> None:
+        self.shards.append(ref)
+
+    async def next_done(self) -> tuple[ShardRef, ShardReport]:
+        return self.shards.pop(), ShardReport(begun=0)
+
+    def steer(self, name: str, *words: object) -> None:
+        """Do nothing: nobody steers it."""
+
+    async def stop(self, *, hard: bool) -> None:
+        """Have no processes to end."""
