@@ -5,25 +5,31 @@ from __future__ import annotations
 import asyncio
 import itertools
 from collections import Counter
-from collections.abc import Callable, Coroutine, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
+from sqlalchemy import update
 
 from pipeline.domain import EMPTY, Feature, Policy
 from pipeline.domain.states import State
 from pipeline.engine.dispatch import ShardRef, ShardReport
-from pipeline.errors import NoReply
+from pipeline.errors import LeaseLost, NoReply
 from pipeline.ledger import jobs, lane_shares, owners
+from pipeline.ledger.commands import find_answer, send_command
 from pipeline.ledger.lane_shares import LaneDemand
+from pipeline.ledger.location import database_of
+from pipeline.ledger.postgresql import PostgresqlSchema
 from pipeline.ledger.repository import Ledger
+from pipeline.ledger.sql_schema import owners as owner_rows
 from pipeline.net.lane import Lane
 from pipeline.providers.base import Request, Response
 from pipeline.run.outcome import Outcome
-from pipeline.run.runner import RunHandle, run
+from pipeline.run.runner import DONE, RunHandle, run
 from tests.clocks import HastyClock
 from tests.postgresql import PostgresqlServer
 from tests.unit.run.campaign import CAMPAIGN, Studio, entry
@@ -32,6 +38,7 @@ from tests.unit.run.shop import OFFER, Provider
 from tests.unit.run.test_accounts import Branches
 from tests.unit.run.test_fallback import listed, parts_of
 
+T = TypeVar("T")
 KNOWS_NO_IDS = Provider(replace(OFFER, features=frozenset({Feature.COST})))
 """What is in doubt there only a person can settle."""
 PATIENCE_S = 30.0
@@ -176,17 +183,78 @@ async def test_who_has_left_a_lane_does_not_come_back_to_it(studio: Studio) -> N
 async def test_a_lane_that_stopped_on_a_node_only_is_told(studio: Studio) -> None:
     """The machine that starts a run may have fewer accounts than those that work for it."""
     await studio.make("a")
-    config, parts = studio.parts()
     stopped = {"shop.b": "it is unauthorised"}
-    parts["dependencies"] = replace(
-        parts["dependencies"],
-        engine=lambda run_id, observer: _Elsewhere(stopped),  # noqa: ARG005
-    )
     with Ledger.open(studio.root) as ledger:
-        outcome = await run(ledger, config, **parts)
+        outcome = await _drive(studio, ledger, _Elsewhere(stopped))
 
     assert stopped == outcome.stopped
     assert 12 == outcome.exit_code
+
+
+async def test_a_run_hears_commands_again_when_a_fault_has_passed(studio: Studio) -> None:
+    """A table that is locked for too long is read again a moment later."""
+    assert studio.admit([entry("a")]).ok
+    ends = asyncio.Event()
+    engine = _Elsewhere({}, until=ends.wait)
+    database = database_of(studio.root)
+    assert isinstance(database, PostgresqlSchema)
+    table = f'LOCK TABLE "{database.schema}".commands IN ACCESS EXCLUSIVE MODE'
+    with Ledger.open(studio.root) as ledger, closing(database.connect()) as other:
+        running = asyncio.create_task(_drive(studio, ledger, engine))
+        await _until(running, lambda: engine.shards)
+        with other.begin():
+            other.exec_driver_sql(table)
+            # Longer than a reader waits for it.
+            await asyncio.wait([running], timeout=6.5)
+        number = send_command(studio.root, CAMPAIGN, "pause", {"lane": ""}, at=1.0)
+        told = await _until(running, lambda: find_answer(studio.root, number))
+        ends.set()
+        await running
+
+    assert DONE == told
+
+
+async def test_a_run_that_finds_its_lease_ended_by_a_command_ends(studio: Studio) -> None:
+    """Also while others work for it, and it has nothing to write itself."""
+    assert studio.admit([entry("a")]).ok
+    ends = asyncio.Event()
+    engine = _Elsewhere({}, until=ends.wait)
+    with Ledger.open(studio.root) as ledger, Ledger.open(studio.root) as another:
+        running = asyncio.create_task(_drive(studio, ledger, engine))
+        await _until(running, lambda: engine.shards)
+        gone = update(owner_rows).where(owner_rows.c.name == ledger.lease.owner.name)
+        write_now(another, lambda connection: connection.execute(gone.values(seen_at=0.0)))
+        write_now(another, owners.end_leases)
+        send_command(studio.root, CAMPAIGN, "pause", {"lane": ""}, at=1.0)
+        ended = await _until(running, running.done)
+        ends.set()
+        with pytest.raises(LeaseLost, match="Run again"):
+            await running
+
+    assert ended
+
+
+async def _until(running: asyncio.Task[Outcome], look: Callable[[], T]) -> T:
+    """Return what a look finds as soon as it is anything; after ten seconds what it is then."""
+    for _ in range(200):
+        if found := look():
+            return found
+        await asyncio.wait([running], timeout=0.05)
+    return look()
+
+
+async def _drive(studio: Studio, ledger: Ledger, engine: _Elsewhere) -> Outcome:
+    """Run what another does the work of."""
+    config, parts = studio.parts(commands_every_s=0.05)
+    parts["dependencies"] = replace(
+        parts["dependencies"],
+        engine=lambda run_id, observer: engine,  # noqa: ARG005
+    )
+    return await run(ledger, config, **parts)
+
+
+async def _at_once() -> None:
+    """Wait for nothing."""
 
 
 @dataclass
@@ -194,6 +262,8 @@ class _Elsewhere:
     """An engine of one node, which has worked on its shard as far as its lanes went."""
 
     stopped: Mapping[str, str]
+    until: Callable[[], Awaitable[object]] = _at_once
+    """Until when it works."""
     slots: int = 1
     shards: list[ShardRef] = field(default_factory=list)
 
@@ -204,6 +274,7 @@ class _Elsewhere:
         self.shards.append(ref)
 
     async def next_done(self) -> tuple[ShardRef, ShardReport]:
+        await self.until()
         return self.shards.pop(), ShardReport(begun=0)
 
     def steer(self, name: str, *words: object) -> None:
