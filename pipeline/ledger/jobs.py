@@ -5,7 +5,7 @@ A move is a compare-and-set: it happens only if the job still stands where its w
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -246,18 +246,31 @@ def planned_jobs(
 
 
 def claim_unsettled(
-    connection: Connection, *, campaign: str, provider: str, after: int, limit: int
+    connection: Connection,
+    *,
+    campaign: str,
+    provider: str,
+    after: int,
+    limit: int,
+    without: Collection[tuple[str, State]] = (),
 ) -> list[Job]:
     """Take up a provider's next jobs that were sent and have not ended, from after a cursor on.
 
     Those of the plan, and those of earlier plans of the campaign: they were paid for. What somebody
-    works on already is left alone.
+    works on already is left alone; `without` are keys that are not wanted, each as long as its job
+    is in the state that is named with it.
     """
     free = jobs.c.owner == NOBODY.name
-    query = _in_flight_query(campaign).where(
-        jobs.c.provider == provider, jobs.c.purchase_id > after, free
-    )
-    found = _page(connection, query, jobs.c.purchase_id, limit)
+    query = _in_flight_query(campaign).where(jobs.c.provider == provider, free)
+    found: list[Job] = []
+    while len(found) < limit:
+        next_ = query.where(jobs.c.purchase_id > after)
+        page = _page(connection, next_, jobs.c.purchase_id, limit - len(found))
+        if not page:
+            break
+        # Here, and not by the database: they may be more than a statement takes.
+        found += [job for job in page if (job.key, job.state) not in without]
+        after = page[-1].cursor
     claim(connection, keys=[job.key for job in found])
     return _apply_snapshots(found)
 

@@ -236,11 +236,11 @@ class OpenWork:
     """Under way with other owners, living or not."""
 
 
-def count_free(connection: Connection, *, campaign: str) -> int:
-    """Count a campaign's jobs that were sent, have not ended, and are nobody's."""
+def find_free(connection: Connection, *, campaign: str) -> frozenset[tuple[str, State]]:
+    """Return a campaign's jobs that were sent, have not ended, and are nobody's: key and state."""
     free = (jobs.c.state.in_(UNSETTLED), jobs.c.owner == NOBODY.name)
-    query = select(func.count()).select_from(jobs).where(*free, jobs.c.key.in_(_keys(campaign)))
-    return connection.scalar(query) or 0
+    query = select(jobs.c.key, jobs.c.state).where(*free, jobs.c.key.in_(_keys(campaign)))
+    return frozenset((row.key, State(row.state)) for row in connection.execute(query))
 
 
 def count_open(connection: Connection, *, campaign: str, owner: Owner) -> OpenWork:

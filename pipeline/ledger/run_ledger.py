@@ -146,11 +146,17 @@ class RunLedger:
         return await self._read(partial(window, after=after, upto=upto, limit=limit))
 
     async def claim_unsettled(
-        self, *, campaign: str, provider: str, after: int, limit: int
+        self,
+        *,
+        campaign: str,
+        provider: str,
+        after: int,
+        limit: int,
+        without: Collection[tuple[str, State]] = (),
     ) -> list[Job]:
         """Take up a provider's next jobs that were sent and have not ended, and are free."""
         window = partial(jobs.claim_unsettled, campaign=campaign, provider=provider)
-        return await self._write(partial(window, after=after, limit=limit))
+        return await self._write(partial(window, after=after, limit=limit, without=without))
 
     async def seen_prices(self) -> dict[PriceClass, SeenPrice]:
         """Return every price that was seen."""
@@ -198,9 +204,9 @@ class RunLedger:
         """Free what owners had who are gone (`owners.end_leases`); return their names."""
         return await self._write(partial(owners.end_leases, silent=silent))
 
-    async def count_free(self, *, campaign: str) -> int:
-        """Count a campaign's jobs that were sent, have not ended, and are nobody's."""
-        return await self._read(partial(owners.count_free, campaign=campaign))
+    async def find_free(self, *, campaign: str) -> frozenset[tuple[str, State]]:
+        """Return a campaign's jobs that were sent, have not ended, and are nobody's."""
+        return await self._read(partial(owners.find_free, campaign=campaign))
 
     async def count_open(self, *, campaign: str) -> OpenWork:
         """Count what a campaign has still to do, beside what this process has in hand."""

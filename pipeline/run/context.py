@@ -12,6 +12,7 @@ import orjson
 
 from pipeline.clock import Clock
 from pipeline.domain import Event, Policy
+from pipeline.domain.states import State
 from pipeline.ledger.budgets import BudgetLimits, Denied
 from pipeline.ledger.jobs import Purchase
 from pipeline.ledger.lane_shares import LaneDemand, LaneShare
@@ -378,6 +379,8 @@ class RunContext:
     fallback: Fallback
     left_out: Collection[str]
     """Keys of what a person left out of this run before it was submitted."""
+    parked: set[tuple[str, State]] = field(default_factory=set)
+    """What this run could not settle in that state, by its key: it is not taken up again."""
     hides: Hides = hide_nothing
     """Tells which clips are not laid out at their output paths for now."""
     shared: SharedStore | None = None

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from functools import partial
 from types import MappingProxyType
 
 from pipeline.domain import Event
-from pipeline.domain.states import LANE, LEFT_OPEN, UNKNOWN_STATES, State
+from pipeline.domain.states import LANE, LEFT_OPEN, UNKNOWN_STATES, UNSETTLED, State
 from pipeline.ledger.fallbacks import Leaving
 from pipeline.ledger.jobs import CHARGED, Job, Taken
 from pipeline.run.collect import handle_fetching, handle_overdue, handle_waiting
@@ -64,6 +64,15 @@ async def run_job(active: ActiveJob) -> None:
     is_old = active.job.state in LEFT_OPEN and not active.intended_at
     if not (is_old or active.doubted):
         active.break_circuit(breaker.note(active.job.state, active.job.cause))
+    if active.job.state in UNSETTLED and active.context.ledger.is_shared:
+        await _park(active.context, [active.job])
+
+
+async def _park(context: RunContext, left: Sequence[Job]) -> None:
+    """Leave to other processes what this run cannot settle: none has to wait for its end."""
+    # First: until it is nobody's, nobody takes it up here.
+    context.parked.update((job.key, job.state) for job in left)
+    await context.ledger.leave(left)
 
 
 class LaneWorker:
@@ -123,7 +132,10 @@ class LaneWorker:
         context = self._context
         sent = asyncio.Semaphore(_UNSETTLED_AT_ONCE)
         unsettled = partial(
-            context.ledger.claim_unsettled, campaign=context.campaign, provider=self._name
+            context.ledger.claim_unsettled,
+            campaign=context.campaign,
+            provider=self._name,
+            without=context.parked,
         )
         missing: Counter[str] = Counter()
         left: list[Job] = []
@@ -141,7 +153,7 @@ class LaneWorker:
             self._start(group, job, queue, sent.release)
         if left:
             # Another process may have their key.
-            await context.ledger.leave(left)
+            await _park(context, left)
         for account, number in missing.items():
             named = f"account {account}" if account else "account without a name"
             told = f"{number} were sent from its {named}, whose key is not here: they are left"

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from random import Random
 from typing import Any, Protocol, Self
@@ -21,6 +21,7 @@ from pipeline.domain.accounts import DEFAULT
 from pipeline.domain.states import FINISHED, UNBOUGHT, State, count_states
 from pipeline.engine.dispatch import Engine, ShardRef, dispatch, plan_shards
 from pipeline.engine.local_engine import LocalEngine
+from pipeline.errors import LedgerInUse, Unusable
 from pipeline.ledger import event_log
 from pipeline.ledger.budgets import OVERCHARGED, limits
 from pipeline.ledger.commands import Command
@@ -37,7 +38,7 @@ from pipeline.run.outcome import Outcome
 from pipeline.run.output_check import Hides, hide_nothing
 from pipeline.run.provider_client import ProviderClient
 from pipeline.run.publish import restore
-from pipeline.run.shard_worker import ShardWorker
+from pipeline.run.shard_worker import ShardWorker, first_fault
 from pipeline.run.shards_in_sight import ShardsInSight
 from pipeline.run.shared_files import exchange_files
 from pipeline.run.uploads import Uploader
@@ -313,20 +314,24 @@ class RunHandle:
         context = self._context(run_id, prices=await ledger.seen_prices())
         self._recall(context, await ledger.lane_history())
         await self._revive(config.retry)
-        obeying = asyncio.create_task(self._obey_commands())
         try:
-            restored = await restore(context)
-            await self._dispatch(context)
-            while await self._plan_rest(context):
-                context = self._context(run_id, prices=await ledger.seen_prices())
-                # What a person said to buy again was bought again once.
-                await self._revive(())
+            async with asyncio.TaskGroup() as group:
+                obeying = group.create_task(self._obey_commands())
+                restored = await restore(context)
                 await self._dispatch(context)
-            if ledger.is_shared:
-                # Somebody else may have died between a clip's end and its place at its path.
-                restored += await restore(context)
+                while await self._plan_rest(context):
+                    context = self._context(run_id, prices=await ledger.seen_prices())
+                    # What a person said to buy again was bought again once.
+                    await self._revive(())
+                    await self._dispatch(context)
+                if ledger.is_shared:
+                    # Somebody else may have died between a clip's end and its place at its path.
+                    restored += await restore(context)
+                obeying.cancel()
+        except BaseExceptionGroup as several:
+            # Whichever fault was the first has stopped the other task.
+            raise first_fault(several) from several
         finally:
-            obeying.cancel()
             try:
                 await self._leave(context)
             finally:
@@ -447,9 +452,11 @@ class RunHandle:
         while True:
             # A person's second, not the run's: its clock may be another.
             await asyncio.sleep(self._dependencies.commands_every_s)
-            for command in await self._ledger.open_commands(campaign=campaign):
-                text = await self._obey(command)
-                await self._ledger.answer(command.id, text, at=_unix(self._dependencies))
+            # A fault that passes: it is asked again, as long as the run itself goes on.
+            with suppress(LedgerInUse, Unusable):
+                for command in await self._ledger.open_commands(campaign=campaign):
+                    text = await self._obey(command)
+                    await self._ledger.answer(command.id, text, at=_unix(self._dependencies))
 
     async def _obey(self, command: Command) -> str:
         lane, words = str(command.arguments.get("lane", "")), command.arguments
@@ -535,6 +542,8 @@ class RunHandle:
         counts.update((state, "") for _, _, state in totals.left_behind)
         is_off_spec = any(state is State.OFF_SPEC for state, _ in counts)
         is_all_begun = not count_states(counts, *UNBOUGHT)
+        # Who works for this run may have lanes that it has not.
+        in_company = {name for name, each in self._queues.items() if each.limiter.in_company}
         return Outcome(
             campaign=campaign,
             counts=counts,
@@ -546,7 +555,7 @@ class RunHandle:
                 name: why
                 for name, why in self._stopped.items()
                 # What another process has made is no reason to stop.
-                if not (is_all_begun and self._queues[name].limiter.in_company)
+                if not (is_all_begun and name in in_company)
             },
             restored=restored,
             not_shown=self._seen["not_shown"],

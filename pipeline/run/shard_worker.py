@@ -68,11 +68,12 @@ class ShardWorker:
                     group.create_task(work_beside_others(context, own))
         except BaseExceptionGroup as several:
             # One fault stopped the others: a full disk is told as such, not as a group.
-            raise _first(several) from several
+            raise first_fault(several) from several
         finally:
             for task in beside:
                 task.cancel()
 
 
-def _first(fault: BaseException) -> BaseException:
-    return _first(fault.exceptions[0]) if isinstance(fault, BaseExceptionGroup) else fault
+def first_fault(fault: BaseException) -> BaseException:
+    """Return the first fault of a group of them, or the one that it is."""
+    return first_fault(fault.exceptions[0]) if isinstance(fault, BaseExceptionGroup) else fault

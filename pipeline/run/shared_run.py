@@ -14,6 +14,7 @@ from datetime import timedelta
 from typing import Any
 
 from pipeline.domain import Event
+from pipeline.domain.states import State
 from pipeline.ledger.owners import OpenWork
 from pipeline.ledger.session import PATIENCE_S
 from pipeline.run.context import ProviderQueue, RunContext
@@ -32,18 +33,19 @@ async def work_beside_others(context: RunContext, own: Iterable[asyncio.Task[Non
     """
     ledger, working = context.ledger, list(own)
     every_s = min(_AT_LEAST_EVERY_S, ledger.lease.renew_every_s)
-    free_before, planned_before = 0, dict[str, int]()
+    free_before, planned_before = frozenset[tuple[str, State]](), dict[str, int]()
+    leaves = False
     async with asyncio.TaskGroup() as group:
         while True:
             # One after the other: what is left for good must not be asked for again beside it.
-            await _renew_shares(context)
+            await _renew_shares(context, begins=not (context.settle_only or leaves))
             # A machine's second, not the run's: its clock may be another.
             await asyncio.sleep(every_s)
             ledger.lease.refuse_ended()
             await _end_leases(context)
             # What nobody takes up although it is free is not to be had here: a key is missing.
-            free = await ledger.count_free(campaign=context.campaign)
-            if free > free_before:
+            free = await ledger.find_free(campaign=context.campaign) - context.parked
+            if free - free_before:
                 working += [group.create_task(each.settle()) for each in _workers(context)]
             free_before = free
             if not all(task.done() for task in working):
@@ -55,9 +57,17 @@ async def work_beside_others(context: RunContext, own: Iterable[asyncio.Task[Non
             planned = _count_own(context, found)
             if any(number > planned_before.get(name, 0) for name, number in planned.items()):
                 # What is planned still was left so on purpose, but for what others gave back.
+                leaves = False
                 working += [group.create_task(each.work()) for each in _workers(context)]
-            elif await _is_at_rest(context, found, planned):
-                return
+            elif context.settle_only:
+                # What others work on is theirs; but some of them may have ended.
+                if not found.others or ledger.lease.may_end_others():
+                    return
+            else:
+                # It says so until there is more to begin: who waits for the same must hear of it.
+                leaves = await _leave(context, found, planned)
+                if leaves and await _is_at_rest(context):
+                    return
             planned_before = planned
 
 
@@ -67,10 +77,10 @@ def await_shares(context: RunContext) -> None:
         queue.limiter.take_share(0, of=queue.limiter.most, is_alone=True)
 
 
-async def _renew_shares(context: RunContext) -> None:
+async def _renew_shares(context: RunContext, *, begins: bool) -> None:
     queues = _queues(context)
     while True:
-        demands = [queue.demand(begins=not context.settle_only) for queue in queues]
+        demands = [queue.demand(begins=begins) for queue in queues]
         shares = await context.ledger.renew_shares(campaign=context.campaign, demands=demands)
         for queue, demand, share in zip(queues, demands, shares, strict=True):
             if queue.take_share(demand, share):
@@ -89,18 +99,18 @@ def _count_own(context: RunContext, found: OpenWork) -> dict[str, int]:
     return {name: found.planned.get(name, 0) for name, its in lanes if not its.stopped}
 
 
-async def _is_at_rest(context: RunContext, found: OpenWork, planned: Mapping[str, int]) -> bool:
-    """Tell whether nothing is left for this run; what it cannot make is given up by then."""
-    if context.settle_only:
-        # What others work on is theirs; but some of them may have ended.
-        return not found.others or context.ledger.lease.may_end_others()
+async def _leave(context: RunContext, found: OpenWork, planned: Mapping[str, int]) -> bool:
+    """Say that this run begins nothing more; False while others may leave it something."""
     if found.planned:
         await _give_up(context)
     # Said in one transaction with the last look: whoever gives something back later knows that it
     # is not taken up here.
     leaving = context.ledger.leave_lanes
-    if found.others or not await leaving(campaign=context.campaign, known=planned):
-        return False
+    return not found.others and await leaving(campaign=context.campaign, known=planned)
+
+
+async def _is_at_rest(context: RunContext) -> bool:
+    """Tell whether nothing waits for what this run knows; what it cannot make it gives up."""
     await _give_up(context)
     left = await context.ledger.count_open(campaign=context.campaign)
     stopped = (name for name, lanes in context.lanes.items() if lanes.stopped)
