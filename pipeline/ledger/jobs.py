@@ -107,6 +107,13 @@ class Taken(Moved):
     """The job is another owner's by now: nothing was written, and nothing may be sent for it."""
 
 
+class Stale(Taken):
+    """The job is planned, but not as it was read: nothing was written, and it is to be read again.
+
+    Another owner has tried it meanwhile, or planned it for another provider.
+    """
+
+
 AS_IT_WAS = (
     jobs.c.key == bindparam("b_key"),
     jobs.c.state == bindparam("b_before"),
@@ -125,11 +132,19 @@ _MOVE = (
         epoch=bindparam("b_epoch"),
     )
 )
+_OUTCOME = select(purchases.c.outcome).where(purchases.c.id == jobs.c.purchase_id).correlate(jobs)
+_MOVE_AS_READ = _MOVE.where(
+    jobs.c.provider == bindparam("b_provider"),
+    func.coalesce(jobs.c.purchase_id, 0) == bindparam("b_purchase"),
+    func.coalesce(_OUTCOME.scalar_subquery(), "") == bindparam("b_outcome"),
+)
 _HELD_BY = select(jobs.c.state, jobs.c.owner).where(jobs.c.key == bindparam("b_key"))
 
 
 def move(
     connection: Connection,
+    as_read: Job | None = None,
+    /,
     *,
     key: str,
     before: State,
@@ -139,13 +154,22 @@ def move(
 ) -> None:
     """Move a job along the table; Taken if another owner was faster, or took it over.
 
-    From then on it is this connection's owner's, as long as it is under way.
+    From then on it is this connection's owner's, as long as it is under way. With `as_read`, a
+    planned one is moved only as its worker read it, else Stale: who does not know of its last try
+    would send under a new id what the provider may have taken under the one before.
     """
     check(before, after)
     owner = holder(connection, after)
     values: dict[str, object] = {"b_owner": owner.name, "b_epoch": owner.epoch}
     values |= {"b_after": after.value, "b_cause": cause, "b_message": message}
-    if execute(connection, _MOVE, values | hold_values(connection, key, before)).rowcount != 1:
+    values |= hold_values(connection, key, before)
+    statement = _MOVE
+    # Once it is under way it is planned, and tried, by nobody else.
+    if as_read is not None and before is State.PLANNED:
+        statement, tried = _MOVE_AS_READ, as_read.purchase
+        values |= {"b_provider": as_read.provider, "b_purchase": tried.id if tried else 0}
+        values |= {"b_outcome": tried.outcome if tried else ""}
+    if execute(connection, statement, values).rowcount != 1:
         raise move_fault(connection, key, before)
 
 
@@ -160,6 +184,8 @@ def move_fault(connection: Connection, key: str, before: State) -> Moved:
     """Return why a job could not be moved out of a state."""
     row = execute(connection, _HELD_BY, {"b_key": key}).fetchone()
     state, owner = row or ("unknown", "")
+    if state == before == State.PLANNED:
+        return Stale(f"{key}: it was tried, or planned for another provider, since it was read")
     if before not in OWNED or owner != owner_of(connection).name:
         who = f"by {owner}" if owner else "by another process"
         return Taken(f"{key}: it was taken up {who}, and is {state}, not {before}")
