@@ -19,6 +19,7 @@ from sqlalchemy import Connection, select, update
 from pipeline.domain import Event, Policy
 from pipeline.domain.states import State
 from pipeline.engine.dispatch import ShardRef, ShardReport
+from pipeline.errors import LedgerInUse
 from pipeline.ledger import lane_shares, owners
 from pipeline.ledger.connection import LedgerDatabase
 from pipeline.ledger.lane_shares import LaneDemand, LaneShare, split
@@ -39,6 +40,7 @@ from tests.unit.run.campaign import CAMPAIGN, Studio, entry
 from tests.unit.run.raw_ledger import connect_as, read
 from tests.unit.run.test_accounts import Branches
 from tests.unit.run.test_fallback import listed, market, parts_of
+from tests.unit.run.test_selected import Only
 
 MOST = 7
 LEASE_S = 60.0
@@ -262,6 +264,47 @@ def test_one_account_is_one_lane(
 
         assert (0 if shared else MOST) == other.share.places
         assert shared != other.share.is_alone
+
+
+@pytest.mark.parametrize(
+    ("theirs", "mine"),
+    [(None, Only(("b",))), (Only(("b",)), None), (Only(("a",)), Only(("b",)))],
+    ids=["a part of all", "all of a part", "another part"],
+)
+def test_another_selection_is_refused_while_another_run_goes_on(
+    theirs: Only | None, mine: Only | None, tmp_path: Path, postgresql_server: PostgresqlServer
+) -> None:
+    """That one would leave what it was asked for, or buy what it was not; once it is gone: fine."""
+    postgresql_server.adopt(tmp_path)
+    studio, plan = Studio(tmp_path), [entry(name) for name in "ab"]
+    assert studio.admit(plan, theirs).ok
+    before = [record.selected for record in studio.records()]
+
+    with processes(tmp_path, 1) as (running,):
+        running.renew()
+        with pytest.raises(LedgerInUse, match="with another selection of its items: wait"):
+            studio.admit(plan, mine)
+        assert before == [record.selected for record in studio.records()]
+        assert studio.admit([*plan, entry("c")], theirs).ok, "the same selection of a longer plan"
+        with running.connection.begin():
+            known = lane_shares.find_other_run(running.connection, campaign=CAMPAIGN)
+            assert not known, "it would stop itself as it plans its next round"
+            running.connection.execute(update(owner_rows).values(seen_at=0.0))
+        assert studio.admit(plan, mine).ok, "its lease has ended"
+
+
+def test_what_has_its_clip_is_no_part_of_a_selection(
+    tmp_path: Path, postgresql_server: PostgresqlServer
+) -> None:
+    """Whoever goes on with the rest takes nothing from another run."""
+    postgresql_server.adopt(tmp_path)
+    studio, plan = Studio(tmp_path), [entry(name) for name in "ab"]
+    asyncio.run(studio.make("a"))
+    assert studio.admit(plan).ok
+
+    with processes(tmp_path, 1) as (running,):
+        running.renew()
+        assert studio.admit(plan, Only(("b",))).ok
 
 
 def test_who_gives_something_back_finds_the_others_before_they_leave(root: Path) -> None:
