@@ -5,6 +5,7 @@ A move is a compare-and-set: it happens only if the job still stands where its w
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -21,8 +22,9 @@ from sqlalchemy import (
     update,
 )
 
-from pipeline.domain.states import ENDED, OWNED, SENT, TRANSITIONS, UNKNOWN_STATES, State
+from pipeline.domain.states import ENDED, IN_FLIGHT, OWNED, SENT, TRANSITIONS, UNKNOWN_STATES, State
 from pipeline.ledger.fast_sql import execute
+from pipeline.ledger.lane_shares import add_claimed
 from pipeline.ledger.owners import NOBODY, claim, holder, owner_of
 from pipeline.ledger.payload import apply_snapshot
 from pipeline.ledger.price_confirmations import PriceClass
@@ -284,7 +286,16 @@ def claim_unsettled(
         jobs.c.provider == provider, jobs.c.purchase_id > after, free
     )
     found = _page(connection, query, jobs.c.purchase_id, limit)
-    claim(connection, keys=[job.key for job in found])
+    taken = claim(connection, keys=[job.key for job in found])
+    add_claimed(
+        connection,
+        provider=provider,
+        accounts=Counter(
+            job.purchase.account
+            for job in found
+            if job.purchase is not None and job.key in taken and job.state in IN_FLIGHT
+        ),
+    )
     return _apply_snapshots(found)
 
 

@@ -22,6 +22,7 @@ from pipeline.engine.dispatch import ShardRef, ShardReport
 from pipeline.errors import LedgerInUse
 from pipeline.ledger import lane_shares, owners
 from pipeline.ledger.connection import LedgerDatabase
+from pipeline.ledger.jobs import claim_unsettled
 from pipeline.ledger.lane_shares import LaneDemand, LaneShare, split
 from pipeline.ledger.location import database_of
 from pipeline.ledger.owners import Owner
@@ -203,10 +204,8 @@ def test_a_dead_process_leaves_its_share_when_its_lease_has_ended(root: Path) ->
         assert other.share.is_alone
 
 
-async def test_what_a_dead_process_had_in_flight_counts_until_it_is_settled(
-    root: Path,
-) -> None:
-    """Its tasks are still the provider's: nobody submits in their place."""
+async def _leave_three_tasks(root: Path) -> None:
+    """Have a run submit three and end at once, as a dead process does."""
     studio = Studio(root, concurrency=MOST)
     studio.confirm_price()
     assert studio.admit(entry(name) for name in "abc").ok
@@ -222,6 +221,13 @@ async def test_what_a_dead_process_had_in_flight_counts_until_it_is_settled(
             handle._task.cancel()  # noqa: SLF001
             await asyncio.wait([handle._task])  # noqa: SLF001
             handle._task = None  # noqa: SLF001
+
+
+async def test_what_a_dead_process_had_in_flight_counts_until_it_is_settled(
+    root: Path,
+) -> None:
+    """Its tasks are still the provider's: nobody submits in their place."""
+    await _leave_three_tasks(root)
     with processes(root, 1) as (one,):
         one.wants = 20
         before = one.renew().places
@@ -231,6 +237,31 @@ async def test_what_a_dead_process_had_in_flight_counts_until_it_is_settled(
         one.in_flight = 3
 
         assert [MOST - 3, MOST] == [before, one.renew().places]
+
+
+@pytest.mark.parametrize("state", [State.WAITING, State.IN_DOUBT])
+@pytest.mark.parametrize("rounds", [_ROUNDS, 0], ids=["at work", "just begun"])
+async def test_what_a_dead_process_had_is_held_by_whoever_takes_it_up(
+    rounds: int, state: State, root: Path
+) -> None:
+    """From that moment on, and not from his next word on: nobody gets their places meanwhile."""
+    await _leave_three_tasks(root)
+    with processes(root, 2) as (one, other):
+        with one.connection.begin():
+            one.connection.execute(update(jobs).values(state=state.value, cause=""))
+        one.wants, other.wants = min(1, rounds), 20
+        for process in (one, other) * rounds or (other,):
+            process.renew()
+            process.submit()
+        assert MOST - 3 == one.in_flight + other.in_flight
+        with one.connection.begin():
+            claim_unsettled(one.connection, campaign=CAMPAIGN, provider="shop", after=-1, limit=9)
+
+        assert MOST - 3 - one.in_flight == other.renew().places
+        if state is State.WAITING:
+            # What it says was true before it had taken them up.
+            one.renew()
+            assert MOST - 3 >= other.renew().places
 
 
 def test_the_latest_word_of_a_person_counts_for_all(root: Path) -> None:
