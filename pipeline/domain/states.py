@@ -48,6 +48,8 @@ UNSENT = frozenset({*UNBOUGHT, State.STAGING, State.FAILED})
 SENT = frozenset(State) - UNSENT
 AT_WORK = frozenset({State.SUBMITTING, State.WAITING, State.FETCHING})
 """Under way, as a live view counts it."""
+IN_FLIGHT = frozenset({State.WAITING, State.IN_DOUBT})
+"""The provider has such a task, or may have it: whoever takes it up has it in flight."""
 AT_REST = frozenset(State) - AT_WORK - {State.STAGING}
 """Not under way: nothing happens to such a job until somebody, or a run, takes it up."""
 GIVEN_UP_BY_WORD = frozenset({State.OVERDUE, State.WAITING})

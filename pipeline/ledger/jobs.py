@@ -5,6 +5,7 @@ A move is a compare-and-set: it happens only if the job still stands where its w
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -21,8 +22,9 @@ from sqlalchemy import (
     update,
 )
 
-from pipeline.domain.states import ENDED, OWNED, SENT, TRANSITIONS, UNKNOWN_STATES, State
+from pipeline.domain.states import ENDED, IN_FLIGHT, OWNED, SENT, TRANSITIONS, UNKNOWN_STATES, State
 from pipeline.ledger.fast_sql import execute
+from pipeline.ledger.lane_shares import add_claimed
 from pipeline.ledger.owners import NOBODY, claim, holder, owner_of
 from pipeline.ledger.payload import apply_snapshot
 from pipeline.ledger.price_confirmations import PriceClass
@@ -107,6 +109,13 @@ class Taken(Moved):
     """The job is another owner's by now: nothing was written, and nothing may be sent for it."""
 
 
+class Stale(Taken):
+    """The job is planned, but not as it was read: nothing was written, and it is to be read again.
+
+    Another owner has tried it meanwhile, or planned it for another provider.
+    """
+
+
 AS_IT_WAS = (
     jobs.c.key == bindparam("b_key"),
     jobs.c.state == bindparam("b_before"),
@@ -125,11 +134,19 @@ _MOVE = (
         epoch=bindparam("b_epoch"),
     )
 )
+_OUTCOME = select(purchases.c.outcome).where(purchases.c.id == jobs.c.purchase_id).correlate(jobs)
+_MOVE_AS_READ = _MOVE.where(
+    jobs.c.provider == bindparam("b_provider"),
+    func.coalesce(jobs.c.purchase_id, 0) == bindparam("b_purchase"),
+    func.coalesce(_OUTCOME.scalar_subquery(), "") == bindparam("b_outcome"),
+)
 _HELD_BY = select(jobs.c.state, jobs.c.owner).where(jobs.c.key == bindparam("b_key"))
 
 
 def move(
     connection: Connection,
+    as_read: Job | None = None,
+    /,
     *,
     key: str,
     before: State,
@@ -139,13 +156,22 @@ def move(
 ) -> None:
     """Move a job along the table; Taken if another owner was faster, or took it over.
 
-    From then on it is this connection's owner's, as long as it is under way.
+    From then on it is this connection's owner's, as long as it is under way. With `as_read`, a
+    planned one is moved only as its worker read it, else Stale: who does not know of its last try
+    would send under a new id what the provider may have taken under the one before.
     """
     check(before, after)
     owner = holder(connection, after)
     values: dict[str, object] = {"b_owner": owner.name, "b_epoch": owner.epoch}
     values |= {"b_after": after.value, "b_cause": cause, "b_message": message}
-    if execute(connection, _MOVE, values | hold_values(connection, key, before)).rowcount != 1:
+    values |= hold_values(connection, key, before)
+    statement = _MOVE
+    # Once it is under way it is planned, and tried, by nobody else.
+    if as_read is not None and before is State.PLANNED:
+        statement, tried = _MOVE_AS_READ, as_read.purchase
+        values |= {"b_provider": as_read.provider, "b_purchase": tried.id if tried else 0}
+        values |= {"b_outcome": tried.outcome if tried else ""}
+    if execute(connection, statement, values).rowcount != 1:
         raise move_fault(connection, key, before)
 
 
@@ -160,6 +186,8 @@ def move_fault(connection: Connection, key: str, before: State) -> Moved:
     """Return why a job could not be moved out of a state."""
     row = execute(connection, _HELD_BY, {"b_key": key}).fetchone()
     state, owner = row or ("unknown", "")
+    if state == before == State.PLANNED:
+        return Stale(f"{key}: it was tried, or planned for another provider, since it was read")
     if before not in OWNED or owner != owner_of(connection).name:
         who = f"by {owner}" if owner else "by another process"
         return Taken(f"{key}: it was taken up {who}, and is {state}, not {before}")
@@ -271,7 +299,16 @@ def claim_unsettled(
         # Here, and not by the database: they may be more than a statement takes.
         found += [job for job in page if (job.key, job.state) not in without]
         after = page[-1].cursor
-    claim(connection, keys=[job.key for job in found])
+    taken = claim(connection, keys=[job.key for job in found])
+    add_claimed(
+        connection,
+        provider=provider,
+        accounts=Counter(
+            job.purchase.account
+            for job in found
+            if job.purchase is not None and job.key in taken and job.state in IN_FLIGHT
+        ),
+    )
     return _apply_snapshots(found)
 
 

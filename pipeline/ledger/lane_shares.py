@@ -13,15 +13,22 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, delete, func, select, update
+from sqlalchemy import ColumnElement, Connection, delete, func, select, update
 
+from pipeline.clock import RealClock
 from pipeline.domain.states import State
 from pipeline.ledger.connection import upsert
-from pipeline.ledger.owners import NOBODY, count_planned, owner_of, select_living
+from pipeline.ledger.owners import (
+    count_planned,
+    find_clock_offset,
+    owner_of,
+    select_living,
+)
 from pipeline.ledger.sql_schema import (
     campaigns,
     jobs,
     lane_shares,
+    owners,
     purchases,
     still_unsettled,
 )
@@ -72,15 +79,35 @@ def renew(
     """Write what this connection's owner wants of its lanes; return what it may use of each."""
     connection.execute(delete(lane_shares).where(lane_shares.c.owner.not_in(select_living())))
     rows = connection.execute(select(lane_shares)).all()
-    in_flight = _count_abandoned(connection, campaign)
+    abandoned = _count_abandoned(connection, campaign)
+    own = _count_own(connection)
     shares = []
     for demand in demands:
         elsewhere = [each.fingerprint for each in demands if each is not demand]
-        share, row = _split_off(demand, _Lane.of(connection, demand, rows, elsewhere), in_flight)
+        share, row = _split_off(demand, _Lane.of(connection, demand, rows, elsewhere), abandoned)
+        # What it has taken up since it has said what it wants is more than it has said.
+        row["held"] = max(row["held"], own[demand.provider, demand.account])
         named = {"provider": demand.provider, "account": demand.account, "campaign": campaign}
         _write(connection, {**named, "fingerprint": demand.fingerprint, **row})
         shares.append(share)
     return shares
+
+
+def add_claimed(connection: Connection, *, provider: str, accounts: Mapping[str, int]) -> None:
+    """Count what this connection's owner has just taken up of a provider, by account, as held.
+
+    Until it asks for its share again nobody else would: it is no longer abandoned.
+    """
+    for account, number in accounts.items():
+        connection.execute(
+            update(lane_shares)
+            .where(
+                lane_shares.c.owner == owner_of(connection).name,
+                lane_shares.c.provider == provider,
+                lane_shares.c.account == account,
+            )
+            .values(held=lane_shares.c.held + number)
+        )
 
 
 def release(connection: Connection) -> None:
@@ -118,6 +145,25 @@ def do_as_last(
         lane_shares.c.begins == 1,
     )
     return otherwise if connection.scalar(others) else operation(connection)
+
+
+def find_other_run(connection: Connection, *, campaign: str) -> str:
+    """Return the name of another process that runs a campaign, beside one that does not yet.
+
+    Empty where there is none whose lease goes on, and for who runs it itself.
+    """
+    now = RealClock().now().timestamp() + find_clock_offset(connection)
+    living = select(owners.c.name).where(owners.c.seen_at + owners.c.lease_s >= now)
+    running = frozenset(
+        connection.scalars(
+            select(lane_shares.c.owner).where(
+                lane_shares.c.campaign == campaign,
+                lane_shares.c.owner.in_(select_living()),
+                lane_shares.c.owner.in_(living),
+            )
+        )
+    )
+    return "" if owner_of(connection).name in running else min(running, default="")
 
 
 def split(most: int, wanted: Mapping[str, int], having: Iterable[str] = ()) -> dict[str, int]:
@@ -225,13 +271,37 @@ def _write(connection: Connection, row: Mapping[str, Any]) -> None:
 
 
 def _count_abandoned(connection: Connection, campaign: str) -> Counter[tuple[str, str]]:
-    """Count a campaign's tasks that the provider has and nobody asks for, by account."""
+    """Count a campaign's tasks that the provider has and nobody has a share for, by account.
+
+    Also what somebody was sending as his process ended; not what waits for a person's word.
+    """
+    cut_off = (jobs.c.state == State.IN_DOUBT.value) & (jobs.c.cause == "")
+    # Nobody's, or of whoever has just begun: he takes up tasks before he has a share.
+    without_share = jobs.c.owner.not_in(select(lane_shares.c.owner))
+    return _count(
+        connection,
+        (jobs.c.state == State.WAITING.value) | cut_off,
+        without_share,
+        campaigns.c.name == campaign,
+    )
+
+
+def _count_own(connection: Connection) -> Counter[tuple[str, str]]:
+    """Count what the provider has, or is about to have, of this connection's owner, by account."""
+    is_sent = jobs.c.state == State.WAITING.value
+    return _count(
+        connection,
+        is_sent | (jobs.c.state == State.SUBMITTING.value),
+        jobs.c.owner == owner_of(connection).name,
+    )
+
+
+def _count(connection: Connection, *which: ColumnElement[bool]) -> Counter[tuple[str, str]]:
     query = (
         select(jobs.c.provider, purchases.c.account, func.count())
         .join(purchases, purchases.c.id == jobs.c.purchase_id)
         .join(campaigns, campaigns.c.id == purchases.c.campaign_id)
-        .where(still_unsettled, jobs.c.state == State.WAITING.value, jobs.c.owner == NOBODY.name)
-        .where(campaigns.c.name == campaign)
+        .where(still_unsettled, *which)
         .group_by(jobs.c.provider, purchases.c.account)
     )
     return Counter({(row[0], row[1]): row[2] for row in connection.execute(query)})

@@ -27,7 +27,7 @@ from sqlalchemy import (
     text,
 )
 
-from pipeline.domain.states import REPLANNED, UNSETTLED
+from pipeline.domain.states import FINISHED, REPLANNED, UNSETTLED
 from pipeline.ledger.budgets import campaign_scope
 from pipeline.ledger.connection import dialect
 from pipeline.ledger.migrations import sum_up_budgets
@@ -159,6 +159,24 @@ def any_in_plan(connection: Connection, *, item_ids: Sequence[int], generation: 
     query = "SELECT 1 FROM main.items WHERE generation = :generation AND id IN :ids LIMIT 1"
     values = {"generation": generation, "ids": list(item_ids)}
     return _execute(connection, query, values).first() is not None
+
+
+def changes_selection(connection: Connection, *, campaign: str) -> bool:
+    """Tell whether a draft selects what the published plan does not, or the other way round.
+
+    What only one of the two has counts for nothing, nor does what has its clip.
+    """
+    finished = ", ".join(f"'{state.value}'" for state in sorted(FINISHED))
+    query = (
+        "SELECT 1 FROM temp.items AS drafted JOIN main.items AS known ON known.id = drafted.id"
+        " JOIN temp.campaigns AS next ON next.id = drafted.campaign_id"
+        " JOIN main.campaigns AS last ON last.id = known.campaign_id"
+        " WHERE next.name = :campaign AND drafted.generation = next.generation"
+        " AND known.generation = last.generation AND drafted.selected <> known.selected"
+        " AND NOT EXISTS (SELECT 1 FROM main.jobs AS job WHERE job.key = known.key"
+        f" AND job.state IN ({finished})) LIMIT 1"
+    )
+    return _execute(connection, query, {"campaign": campaign}).first() is not None
 
 
 def publish_draft(connection: Connection, *, campaign: str) -> None:

@@ -25,7 +25,7 @@ from sqlalchemy import (
 from pipeline.domain import Policy, Record
 from pipeline.domain.changes import ItemChange
 from pipeline.domain.lock import LockMemory
-from pipeline.errors import CallsheetError, Unusable
+from pipeline.errors import CallsheetError, LedgerInUse, Unusable
 from pipeline.ledger import item_changes, loop_takes, plan_totals, record_pages
 from pipeline.ledger import outputs as placed
 from pipeline.ledger.budgets import campaign_scope, open_scope
@@ -33,10 +33,12 @@ from pipeline.ledger.connection import LedgerDatabase, dialect, upsert
 from pipeline.ledger.fast_sql import Clashed
 from pipeline.ledger.group_commit import Operation, Writer
 from pipeline.ledger.job_sharing import choose_items, lead_jobs, share_jobs
+from pipeline.ledger.lane_shares import find_other_run
 from pipeline.ledger.loop_takes import FindUnwanted
 from pipeline.ledger.outputs import View
 from pipeline.ledger.overlay import (
     begin_draft,
+    changes_selection,
     end_draft,
     gather_statistics,
     last_item_id,
@@ -391,9 +393,14 @@ class PlanDraft:
         self._writer.drafting = False
 
     def publish(self, standing: StandingPlan | None = None) -> None:
-        """Make it the campaign's plan, with what is known of its making."""
+        """Make it the campaign's plan, with what is known of its making.
+
+        LedgerInUse where it selects other items than what another process is making.
+        """
         if self._dry:
             return
+        # Within the planning turn, and before anything is written: it is dropped then.
+        self._draft(partial(_refuse_other_selection, campaign=self._campaign))
         self._writer.drafting = False
         publishing = partial(
             publish,
@@ -464,6 +471,16 @@ def _planning_turn(writer: Writer, database: LedgerDatabase) -> Iterator[None]:
         if not writer.is_lost:
             with suppress(CallsheetError), database.translate_errors():
                 writer.draft(lambda connection: dialect(connection).end_planning(connection))
+
+
+def _refuse_other_selection(connection: Connection, *, campaign: str) -> None:
+    """Raise LedgerInUse if another run would have other items taken away, or given."""
+    running = find_other_run(connection, campaign=campaign)
+    if running and changes_selection(connection, campaign=campaign):
+        raise LedgerInUse(
+            f"{campaign} is being run by {running} with another selection of its items: wait"
+            " until that run has ended, or stop it, or run with the same selection"
+        )
 
 
 def publish(

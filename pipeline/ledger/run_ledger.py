@@ -231,9 +231,10 @@ class RunLedger:
     # A job along the table.
 
     async def move(self, job: Job, after: State, *, cause: str = "", message: str = "") -> None:
-        """Move a job; Moved if it is no longer where it was."""
+        """Move a job; Moved if it is no longer where it was, or as it was read."""
         moving = partial(jobs.move, key=job.key, before=job.state, after=after)
-        await self._write(partial(moving, cause=cause, message=message))
+        moving = partial(moving, cause=cause, message=message)
+        await self._write(lambda connection: moving(connection, job))
 
     async def hold(
         self,

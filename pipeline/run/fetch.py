@@ -12,6 +12,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
@@ -22,7 +23,7 @@ from pipeline.domain.states import FaultKind
 from pipeline.errors import Forbidden, MediaFault, TooSlow, TransportFault, WorkerLost
 from pipeline.file_content import clip_extension, file_sha256
 from pipeline.net.client import Download, Lane, Transport
-from pipeline.providers.base import Done, Fault, Request, retry_after_s
+from pipeline.providers.base import Done, Fault, retry_after_s
 from pipeline.storage.blobs import Store
 from pipeline.storage.downloads import PartialDownload
 from pipeline.storage.fs import signature
@@ -40,6 +41,8 @@ _BYTES_FOLLOW = frozenset({200, 206})
 _BUSY = frozenset({408, 425, 429})
 _REFUSED = frozenset({401, 403})
 _UNSATISFIABLE = 416
+_Ask = Callable[..., AbstractAsyncContextManager[Download]]
+"""Asks for a result, from an offset on if it is still the one of a validator."""
 _SERVER_ERRORS = 500
 
 
@@ -108,15 +111,19 @@ async def fetch(  # noqa: PLR0913 - all that it acts with is handed in
     part = PartialDownload(store.part(expected.name))
     # A new one has no bytes that would have to be read.
     if part.begun:
+        await until_sure()
         received = await asyncio.to_thread(_find_receipt, store, part, resume=True)
         if received is not None:
             fetched = await _verify_received(store, received, expected=expected, clips=clips)
             if fetched is not None:
                 return fetched
+            await until_sure()
             await asyncio.to_thread(part.resume)
     async with turn:
         checkpoint("downloading")
-        fault = await _download(transport, lane, done, part, pace=_Pace(clock, expected.until))
+        ask = partial(transport.download, lane, done.output)
+        pace = _Pace(clock, expected.until)
+        fault = await _download(ask, part, pace=pace, until_sure=until_sure)
     if fault is not None:
         return fault
     checkpoint("downloaded")
@@ -200,33 +207,30 @@ class _Pace:
 
 
 async def _download(
-    transport: Transport, lane: Lane, done: Done, part: PartialDownload, *, pace: _Pace
+    ask: _Ask, part: PartialDownload, *, pace: _Pace, until_sure: Callable[[], Awaitable[None]]
 ) -> Fault | None:
     """Have the rest of a part that was looked at; what breaks off is taken up at once."""
     for last in reversed(range(_TRIES)):
         # An earlier try may have had the last byte, and ended before the clip was adopted.
-        fault = (
-            None
-            if part.whole
-            else await _attempt(transport, lane, done.output, part=part, pace=pace)
-        )
+        fault = None if part.whole else await _attempt(ask, part, pace=pace, until_sure=until_sure)
         if fault is None or fault.kind is not FaultKind.DAMAGED or not last:
             return fault
+        # It may have hung, and what lies there is then of whoever has begun again.
+        await until_sure()
         await asyncio.to_thread(part.resume)
     return None
 
 
 async def _attempt(
-    transport: Transport, lane: Lane, output: Request, *, part: PartialDownload, pace: _Pace
+    ask: _Ask, part: PartialDownload, *, pace: _Pace, until_sure: Callable[[], Awaitable[None]]
 ) -> Fault | None:
     # Until the reply's head is here nothing is cut, and the link is tried again later; a reply that
     # ends early is taken up at once.
     broken = FaultKind.UNAVAILABLE
     try:
-        async with transport.download(
-            lane, output, offset=part.size, if_range=part.validator
-        ) as download:
+        async with ask(offset=part.size, if_range=part.validator) as download:
             broken = FaultKind.DAMAGED
+            await until_sure()
             return await _take(download, part, pace)
     except Forbidden as exc:
         return Fault(kind=FaultKind.EXPIRED, message=str(exc), code="forbidden-link")

@@ -34,6 +34,8 @@ class ActiveJob:
     tries: Counter[Phase] = field(default_factory=Counter)
     suspended: bool = False
     """Nothing more to do with it in this run."""
+    is_stale: bool = False
+    """It is planned otherwise than it was read: it is to be read again."""
     intended_at: float = 0.0
     """Monotonic, when its intent was committed."""
     body: bytes = b""

@@ -16,7 +16,7 @@ from types import MappingProxyType
 from pipeline.domain import Event
 from pipeline.domain.states import LANE, LEFT_OPEN, UNKNOWN_STATES, UNSETTLED, State
 from pipeline.ledger.fallbacks import Leaving
-from pipeline.ledger.jobs import CHARGED, Job, Taken
+from pipeline.ledger.jobs import CHARGED, Job, Stale, Taken
 from pipeline.run.collect import handle_fetching, handle_overdue, handle_waiting
 from pipeline.run.context import ProviderQueue, RunContext
 from pipeline.run.first_purchases import PRICE
@@ -48,9 +48,10 @@ async def run_job(active: ActiveJob) -> None:
         while not active.suspended and (step := STEPS.get(active.job.state)):
             active.context.ledger.check_root()
             await step(active)
-    except Taken:
+    except Taken as taken:
         # Another process was faster, or has taken it over: it is none of this run's any more.
         active.suspended = True
+        active.is_stale = isinstance(taken, Stale)
         return
     finally:
         active.leave_slot()
@@ -95,14 +96,15 @@ class LaneWorker:
 
     async def work(self) -> None:
         """Settle, then buy, until each job has ended or only its own end is awaited."""
-        context, name = self._context, self._name
+        context = self._context
         async with asyncio.TaskGroup() as group:
             await self._settle(group)
             if not context.settle_only:
-                await self._buy(group)
-                self._looks_no_more = True
-                self._rest_if_idle()
-                context.shards.note_end(name)
+                await self._buy_all(group)
+        # Set back by what turned out to be stale when all had been read.
+        while not (context.settle_only or self._looks_no_more):
+            async with asyncio.TaskGroup() as group:
+                await self._buy_all(group)
         if not context.settle_only:
             await self.hold_rest()
 
@@ -158,6 +160,13 @@ class LaneWorker:
             named = f"account {account}" if account else "account without a name"
             told = f"{number} were sent from its {named}, whose key is not here: they are left"
             self._tell("account_missing", told)
+
+    async def _buy_all(self, group: asyncio.TaskGroup) -> None:
+        """Buy until nothing more is to be begun, and let the others know."""
+        await self._buy(group)
+        self._looks_no_more = True
+        self._rest_if_idle()
+        self._context.shards.note_end(self._name)
 
     async def _buy(self, group: asyncio.TaskGroup) -> None:
         """Start what is planned; again once an awaited price is open, or a lane hands over."""
@@ -246,7 +255,10 @@ class LaneWorker:
             await run_job(active)
         finally:
             stopped = bool(active.queue.stopped)
-            if stopped or active.job.state is not State.PLANNED:
+            if active.is_stale:
+                self._looks_no_more = False
+                self._context.changes.notify()
+            if stopped or active.is_stale or active.job.state is not State.PLANNED:
                 # What was left planned on purpose stays in: it would be begun over and over.
                 self._ended.add(active.job.key)
         if self._lanes.stopped:

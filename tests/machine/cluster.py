@@ -211,6 +211,8 @@ class ClusterDrill:
         )
 
     def _kill_actor(self) -> None:
+        # There may be none for a moment, after what happened just before.
+        self._until(lambda: bool(self.cluster.find_actors()))
         os.kill(self.cluster.find_actors()[0], signal.SIGKILL)
 
     def _kill_node(self) -> None:

@@ -387,7 +387,7 @@ async def test_who_wakes_with_the_part_open_writes_to_no_clip(etag: str, kit: Ki
     assert CLIP == kit.store.path(SHA, "mp4").read_bytes()
 
 
-@pytest.mark.parametrize("sure", [0, 1], ids=["downloaded", "verified"])
+@pytest.mark.parametrize("sure", [1, 2], ids=["downloaded", "verified"])
 async def test_who_has_lost_the_task_leaves_the_part_alone(sure: int, kit: Kit) -> None:
     """Another has taken over meanwhile: nothing is moved into the store, or dropped."""
     kit.sure = sure
@@ -397,6 +397,41 @@ async def test_who_has_lost_the_task_leaves_the_part_alone(sure: int, kit: Kit) 
 
     assert CLIP == kit.part
     assert not list(kit.store.clips())
+
+
+async def test_who_wakes_and_is_cut_off_does_not_go_on_with_anothers_part(kit: Kit) -> None:
+    """Another has begun again meanwhile: what lies there is no longer what this one has had."""
+    kit.sure = 1
+    async with raw_server(cdn(cut=2000, cuts=9)) as server:
+        with pytest.raises(LeaseLost):
+            await kit.fetch(server.url)
+
+    assert ([""], CLIP[:2000]) == (ranges(server), kit.part)
+
+
+@pytest.mark.parametrize(
+    ("status", "sure"),
+    [(200, 0), (200, 1), (206, 1), (416, 1)],
+    ids=["looked at", "anew", "continued", "dropped"],
+)
+async def test_who_has_lost_the_task_neither_goes_on_with_a_part_nor_begins_it_anew(
+    status: int, sure: int, kit: Kit
+) -> None:
+    """Nor does it drop it: whoever has the task now may be in the middle of it."""
+    async with raw_server(cdn(cut=2000, cuts=9)) as server:
+        await kit.fetch(server.url)
+    place, before = kit.store.part("task-1"), kit.part
+    kept = place.stat().st_ino
+    start = f"Content-Range: bytes {len(before)}-{len(CLIP) - 1}/{len(CLIP)}"
+    rest = CLIP[len(before) :] if status == 206 else CLIP
+
+    kit.sure = sure
+    async with raw_server(answer(http(status, rest, ETAG, start))) as server:
+        with pytest.raises(LeaseLost):
+            await kit.fetch(server.url)
+
+    assert before == kit.part
+    assert sure or kept == place.stat().st_ino, "it was looked at, and put in another's place"
 
 
 async def test_what_an_earlier_version_kept_is_fetched_again(kit: Kit) -> None:

@@ -19,8 +19,10 @@ from sqlalchemy import Connection, select, update
 from pipeline.domain import Event, Policy
 from pipeline.domain.states import State
 from pipeline.engine.dispatch import ShardRef, ShardReport
+from pipeline.errors import LedgerInUse
 from pipeline.ledger import lane_shares, owners
 from pipeline.ledger.connection import LedgerDatabase
+from pipeline.ledger.jobs import claim_unsettled
 from pipeline.ledger.lane_shares import LaneDemand, LaneShare, split
 from pipeline.ledger.location import database_of
 from pipeline.ledger.owners import Owner
@@ -39,6 +41,7 @@ from tests.unit.run.campaign import CAMPAIGN, Studio, entry
 from tests.unit.run.raw_ledger import connect_as, read
 from tests.unit.run.test_accounts import Branches
 from tests.unit.run.test_fallback import listed, market, parts_of
+from tests.unit.run.test_selected import Only
 
 MOST = 7
 LEASE_S = 60.0
@@ -201,10 +204,8 @@ def test_a_dead_process_leaves_its_share_when_its_lease_has_ended(root: Path) ->
         assert other.share.is_alone
 
 
-async def test_what_a_dead_process_had_in_flight_counts_until_it_is_settled(
-    root: Path,
-) -> None:
-    """Its tasks are still the provider's: nobody submits in their place."""
+async def _leave_three_tasks(root: Path) -> None:
+    """Have a run submit three and end at once, as a dead process does."""
     studio = Studio(root, concurrency=MOST)
     studio.confirm_price()
     assert studio.admit(entry(name) for name in "abc").ok
@@ -220,6 +221,13 @@ async def test_what_a_dead_process_had_in_flight_counts_until_it_is_settled(
             handle._task.cancel()  # noqa: SLF001
             await asyncio.wait([handle._task])  # noqa: SLF001
             handle._task = None  # noqa: SLF001
+
+
+async def test_what_a_dead_process_had_in_flight_counts_until_it_is_settled(
+    root: Path,
+) -> None:
+    """Its tasks are still the provider's: nobody submits in their place."""
+    await _leave_three_tasks(root)
     with processes(root, 1) as (one,):
         one.wants = 20
         before = one.renew().places
@@ -229,6 +237,31 @@ async def test_what_a_dead_process_had_in_flight_counts_until_it_is_settled(
         one.in_flight = 3
 
         assert [MOST - 3, MOST] == [before, one.renew().places]
+
+
+@pytest.mark.parametrize("state", [State.WAITING, State.IN_DOUBT])
+@pytest.mark.parametrize("rounds", [_ROUNDS, 0], ids=["at work", "just begun"])
+async def test_what_a_dead_process_had_is_held_by_whoever_takes_it_up(
+    rounds: int, state: State, root: Path
+) -> None:
+    """From that moment on, and not from his next word on: nobody gets their places meanwhile."""
+    await _leave_three_tasks(root)
+    with processes(root, 2) as (one, other):
+        with one.connection.begin():
+            one.connection.execute(update(jobs).values(state=state.value, cause=""))
+        one.wants, other.wants = min(1, rounds), 20
+        for process in (one, other) * rounds or (other,):
+            process.renew()
+            process.submit()
+        assert MOST - 3 == one.in_flight + other.in_flight
+        with one.connection.begin():
+            claim_unsettled(one.connection, campaign=CAMPAIGN, provider="shop", after=-1, limit=9)
+
+        assert MOST - 3 - one.in_flight == other.renew().places
+        if state is State.WAITING:
+            # What it says was true before it had taken them up.
+            one.renew()
+            assert MOST - 3 >= other.renew().places
 
 
 def test_the_latest_word_of_a_person_counts_for_all(root: Path) -> None:
@@ -262,6 +295,47 @@ def test_one_account_is_one_lane(
 
         assert (0 if shared else MOST) == other.share.places
         assert shared != other.share.is_alone
+
+
+@pytest.mark.parametrize(
+    ("theirs", "mine"),
+    [(None, Only(("b",))), (Only(("b",)), None), (Only(("a",)), Only(("b",)))],
+    ids=["a part of all", "all of a part", "another part"],
+)
+def test_another_selection_is_refused_while_another_run_goes_on(
+    theirs: Only | None, mine: Only | None, tmp_path: Path, postgresql_server: PostgresqlServer
+) -> None:
+    """That one would leave what it was asked for, or buy what it was not; once it is gone: fine."""
+    postgresql_server.adopt(tmp_path)
+    studio, plan = Studio(tmp_path), [entry(name) for name in "ab"]
+    assert studio.admit(plan, theirs).ok
+    before = [record.selected for record in studio.records()]
+
+    with processes(tmp_path, 1) as (running,):
+        running.renew()
+        with pytest.raises(LedgerInUse, match="with another selection of its items: wait"):
+            studio.admit(plan, mine)
+        assert before == [record.selected for record in studio.records()]
+        assert studio.admit([*plan, entry("c")], theirs).ok, "the same selection of a longer plan"
+        with running.connection.begin():
+            known = lane_shares.find_other_run(running.connection, campaign=CAMPAIGN)
+            assert not known, "it would stop itself as it plans its next round"
+            running.connection.execute(update(owner_rows).values(seen_at=0.0))
+        assert studio.admit(plan, mine).ok, "its lease has ended"
+
+
+def test_what_has_its_clip_is_no_part_of_a_selection(
+    tmp_path: Path, postgresql_server: PostgresqlServer
+) -> None:
+    """Whoever goes on with the rest takes nothing from another run."""
+    postgresql_server.adopt(tmp_path)
+    studio, plan = Studio(tmp_path), [entry(name) for name in "ab"]
+    asyncio.run(studio.make("a"))
+    assert studio.admit(plan).ok
+
+    with processes(tmp_path, 1) as (running,):
+        running.renew()
+        assert studio.admit(plan, Only(("b",))).ok
 
 
 def test_who_gives_something_back_finds_the_others_before_they_leave(root: Path) -> None:

@@ -12,23 +12,26 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Connection, func, select, update
 
-from pipeline.domain import Policy
+from pipeline.domain import Event, Policy
 from pipeline.domain.states import OWNED, TRANSITIONS, State
 from pipeline.errors import LeaseLost, Undecidable
 from pipeline.ledger import jobs as moves
 from pipeline.ledger import owners, purchases
 from pipeline.ledger.budgets import BudgetLimits
 from pipeline.ledger.connection import LedgerDatabase
-from pipeline.ledger.jobs import Job, Purchase, Taken
+from pipeline.ledger.jobs import Job, Purchase, Stale, Taken
 from pipeline.ledger.location import database_of
 from pipeline.ledger.owners import Owner
+from pipeline.ledger.purchases import NOT_ACCEPTED, Booking
 from pipeline.ledger.repository import Ledger
+from pipeline.ledger.run_ledger import RunLedger
 from pipeline.ledger.sql_schema import jobs
 from pipeline.ledger.sql_schema import owners as owner_rows
 from pipeline.ledger.sql_schema import purchases as purchase_rows
@@ -58,6 +61,24 @@ class Process:
         with self.connection.begin():
             owners.refuse_ended(self.connection, self.owner)
             moves.move(self.connection, key=key, before=before, after=after)
+
+    def begin(self, job: Job) -> None:
+        """Begin to make a planned job, as it was read."""
+        with self.connection.begin():
+            begin = partial(moves.move, before=State.PLANNED, after=State.STAGING)
+            begin(self.connection, job, key=job.key)
+
+    def is_turned_away(self, job: Job) -> None:
+        """Try to buy a staged job, and plan it again: it was not accepted for now."""
+        tried = _purchase(job, "", number=self.intend(job))
+        with self.connection.begin():
+            purchases.close(
+                self.connection,
+                job=moves_to(job, State.SUBMITTING, tried),
+                after=State.PLANNED,
+                booking=Booking(outcome=NOT_ACCEPTED, at=2.0),
+                run_id=0,
+            )
 
     def intend(self, job: Job) -> int:
         """Write the intent to buy it; return the purchase's id."""
@@ -136,6 +157,52 @@ def test_of_two_who_take_a_planned_job_one_has_it(two: tuple[Process, Process]) 
     with pytest.raises(Taken, match="taken up by one"):
         other.move(key, State.PLANNED, State.STAGING)
     assert ("staging", "one") == one.row(key)
+
+
+def test_a_job_that_was_tried_since_it_was_read_is_not_begun(
+    two: tuple[Process, Process],
+) -> None:
+    """Who does not know of the try would send it under another id than the provider may know."""
+    one, other = two
+    job = _job(one)
+    other.begin(job)
+    other.is_turned_away(moves_to(job, State.STAGING))
+
+    with pytest.raises(Stale):
+        one.begin(job)
+    assert ("planned", "") == one.row(job.key)
+    one.begin(_job(one))
+    assert ("staging", "one") == one.row(job.key)
+
+
+def test_a_job_that_was_planned_for_another_provider_is_not_begun(
+    two: tuple[Process, Process],
+) -> None:
+    """It would be bought where the ledger says that it is not."""
+    one, other = two
+    job = _job(one)
+    with other.connection.begin():
+        moved = update(jobs).where(jobs.c.key == job.key).values(provider="annex")
+        other.connection.execute(moved)
+
+    with pytest.raises(Stale):
+        one.begin(job)
+
+
+def test_a_try_that_has_ended_otherwise_since_it_was_read_is_another_one(
+    two: tuple[Process, Process],
+) -> None:
+    """It was opened again, accepted, and failed free: it cannot be opened once more."""
+    one, other = two
+    first = _job(other)
+    other.begin(first)
+    other.is_turned_away(moves_to(first, State.STAGING))
+    job = _job(one)
+    with other.connection.begin():
+        other.connection.execute(update(purchase_rows).values(outcome="failed"))
+
+    with pytest.raises(Stale):
+        one.begin(job)
 
 
 @pytest.mark.parametrize("state", UNDER_WAY)
@@ -390,6 +457,66 @@ async def test_two_runs_with_clocks_five_minutes_apart_buy_each_item_once(
     assert all(any(event.name == "done" for event in studio.events) for studio in (one, other)), (
         "one of them made nothing"
     )
+
+
+async def test_what_was_turned_away_since_it_was_read_is_sent_again_under_its_id(
+    tmp_path: Path, postgresql_server: PostgresqlServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The provider had taken it all the same: under another id it would be paid for twice."""
+    postgresql_server.adopt(tmp_path)
+    one, other = (Studio(tmp_path, clock=HastyClock()) for _ in range(2))  # type: ignore[arg-type]
+    other.shop, other._ids = one.shop, itertools.count(1000)  # noqa: SLF001 - one shop for both
+    one.shop.takes_s = 0.05
+    one.shop.script.append("took:throttled:1")
+    one.confirm_price()
+    assert one.admit([entry("a")]).ok
+    is_read, is_turned_away, stop = asyncio.Event(), asyncio.Event(), asyncio.Event()
+    read_plan = RunLedger.planned_jobs
+
+    async def read_and_wait(ledger: RunLedger, **asked: Any) -> list[Job]:
+        page = await read_plan(ledger, **asked)
+        if not is_read.is_set():
+            is_read.set()
+            await is_turned_away.wait()
+        return page
+
+    def stop_once_turned_away(event: Event) -> None:
+        if event.name == State.PLANNED:
+            stop.set()
+
+    monkeypatch.setattr(RunLedger, "planned_jobs", read_and_wait)
+    config, parts = one.parts(stop=stop)
+    watched = replace(parts["dependencies"], observer=stop_once_turned_away)
+    late = asyncio.create_task(other.run())
+    await is_read.wait()
+    with Ledger.open(tmp_path) as ledger:
+        await run(ledger, config, **{**parts, "dependencies": watched})
+    is_turned_away.set()
+    outcome = await late
+
+    assert (0, 1, 2) == (outcome.exit_code, len(one.shop.tasks), one.shop.submits)
+    assert ["done"] == one.states()
+
+
+async def test_what_was_stale_is_read_again_by_the_same_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever else it does: nothing is left planned for a later one."""
+    studio, read_plan, reads = Studio(tmp_path), RunLedger.planned_jobs, itertools.count()
+    studio.confirm_price()
+    assert studio.admit([entry("a"), entry("b")]).ok
+
+    async def read_late(ledger: RunLedger, **asked: Any) -> list[Job]:
+        page = await read_plan(ledger, **asked)
+        if next(reads):
+            return page
+        return [replace(job, purchase=_purchase(job, "another", number=9)) for job in page]
+
+    monkeypatch.setattr(RunLedger, "planned_jobs", read_late)
+    outcome = await studio.run()
+
+    assert (0, ["done", "done"]) == (outcome.exit_code, studio.states())
+    assert 2 == studio.shop.submits
 
 
 async def test_a_run_without_a_fresh_lease_sends_nothing(
