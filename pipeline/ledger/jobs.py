@@ -145,14 +145,13 @@ _HELD_BY = select(jobs.c.state, jobs.c.owner).where(jobs.c.key == bindparam("b_k
 
 def move(
     connection: Connection,
-    as_read: Job | None = None,
-    /,
     *,
     key: str,
     before: State,
     after: State,
     cause: str = "",
     message: str = "",
+    as_read: Job | None = None,
 ) -> None:
     """Move a job along the table; Taken if another owner was faster, or took it over.
 

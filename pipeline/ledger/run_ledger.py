@@ -232,9 +232,8 @@ class RunLedger:
 
     async def move(self, job: Job, after: State, *, cause: str = "", message: str = "") -> None:
         """Move a job; Moved if it is no longer where it was, or as it was read."""
-        moving = partial(jobs.move, key=job.key, before=job.state, after=after)
-        moving = partial(moving, cause=cause, message=message)
-        await self._write(lambda connection: moving(connection, job))
+        moving = partial(jobs.move, as_read=job, key=job.key, before=job.state, after=after)
+        await self._write(partial(moving, cause=cause, message=message))
 
     async def hold(
         self,
