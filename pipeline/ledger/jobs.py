@@ -151,27 +151,45 @@ def move(
     after: State,
     cause: str = "",
     message: str = "",
-    as_read: Job | None = None,
 ) -> None:
     """Move a job along the table; Taken if another owner was faster, or took it over.
 
-    From then on it is this connection's owner's, as long as it is under way. With `as_read`, a
-    planned one is moved only as its worker read it, else Stale: who does not know of its last try
-    would send under a new id what the provider may have taken under the one before.
+    From then on it is this connection's owner's, as long as it is under way.
     """
+    values = _move_values(connection, key, before, after)
+    values |= {"b_cause": cause, "b_message": message}
+    if execute(connection, _MOVE, values).rowcount != 1:
+        raise move_fault(connection, key, before)
+
+
+def move_planned(
+    connection: Connection, *, job: Job, after: State, cause: str = "", message: str = ""
+) -> None:
+    """Move a planned job as `move` does, but only as its worker read it, else Stale.
+
+    Who does not know of its last try would send under a new id what the provider may have taken
+    under the one before. Once it is under way it is planned, and tried, by nobody else.
+    """
+    tried = job.purchase
+    values = _move_values(connection, job.key, job.state, after) | {
+        "b_cause": cause,
+        "b_message": message,
+        "b_provider": job.provider,
+        "b_purchase": tried.id if tried else 0,
+        "b_outcome": tried.outcome if tried else "",
+    }
+    if execute(connection, _MOVE_AS_READ, values).rowcount != 1:
+        raise move_fault(connection, job.key, job.state)
+
+
+def _move_values(
+    connection: Connection, key: str, before: State, after: State
+) -> dict[str, object]:
+    """Return who has a job before and after a move that the table allows."""
     check(before, after)
     owner = holder(connection, after)
-    values: dict[str, object] = {"b_owner": owner.name, "b_epoch": owner.epoch}
-    values |= {"b_after": after.value, "b_cause": cause, "b_message": message}
-    values |= hold_values(connection, key, before)
-    statement = _MOVE
-    # Once it is under way it is planned, and tried, by nobody else.
-    if as_read is not None and before is State.PLANNED:
-        statement, tried = _MOVE_AS_READ, as_read.purchase
-        values |= {"b_provider": as_read.provider, "b_purchase": tried.id if tried else 0}
-        values |= {"b_outcome": tried.outcome if tried else ""}
-    if execute(connection, statement, values).rowcount != 1:
-        raise move_fault(connection, key, before)
+    values = {"b_owner": owner.name, "b_epoch": owner.epoch, "b_after": after.value}
+    return values | hold_values(connection, key, before)
 
 
 def hold_values(connection: Connection, key: str, before: State) -> dict[str, object]:

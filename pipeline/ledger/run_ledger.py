@@ -231,8 +231,10 @@ class RunLedger:
     # A job along the table.
 
     async def move(self, job: Job, after: State, *, cause: str = "", message: str = "") -> None:
-        """Move a job; Moved if it is no longer where it was, or as it was read."""
-        moving = partial(jobs.move, as_read=job, key=job.key, before=job.state, after=after)
+        """Move a job; Moved if it is no longer where it was, Stale if planned otherwise by now."""
+        moving = partial(jobs.move, key=job.key, before=job.state, after=after)
+        if job.state is State.PLANNED:
+            moving = partial(jobs.move_planned, job=job, after=after)
         await self._write(partial(moving, cause=cause, message=message))
 
     async def hold(

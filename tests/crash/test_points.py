@@ -32,7 +32,7 @@ THE_LIFE = [
         f"{when} the {what}"
         for when in ("before", "after")
         for what in (
-            "commit of move to staging",
+            "commit of move_planned to staging",
             "commit of intend",
             "commit of accept",
             "commit of close to fetching",

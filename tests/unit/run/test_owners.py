@@ -65,8 +65,7 @@ class Process:
     def begin(self, job: Job) -> None:
         """Begin to make a planned job, as it was read."""
         with self.connection.begin():
-            begin = partial(moves.move, before=State.PLANNED, after=State.STAGING)
-            begin(self.connection, job, key=job.key)
+            moves.move_planned(self.connection, job=job, after=State.STAGING)
 
     def is_turned_away(self, job: Job) -> None:
         """Try to buy a staged job, and plan it again: it was not accepted for now."""
