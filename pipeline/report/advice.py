@@ -157,12 +157,11 @@ _OF_STATE: Mapping[str, Advice] = MappingProxyType(
         ),
         State.HELD: Advice(title="held back", todo=_AGAIN, options=""),
         State.ABANDONED: Advice(title="given up by a person's word", todo="nothing is to be done"),
-        State.FETCHING: Advice(
-            title="interrupted while fetching the clip", todo=_AGAIN, options=""
-        ),
+        # Also of what a run has in hand at this moment: `status` may be asked beside it.
+        State.FETCHING: Advice(title="made, its clip not yet fetched", todo=_AGAIN, options=""),
         State.WAITING: Advice(title="still being made by the provider", todo=_AGAIN, options=""),
-        State.SUBMITTING: Advice(title="interrupted while sending", todo=_AGAIN, options=""),
-        State.STAGING: Advice(title="interrupted before sending", todo=_AGAIN, options=""),
+        State.SUBMITTING: Advice(title="being sent, or cut off then", todo=_AGAIN, options=""),
+        State.STAGING: Advice(title="begun, and not yet sent", todo=_AGAIN, options=""),
         State.PLANNED: Advice(title="not begun", todo=_AGAIN, options=""),
     }
 )
