@@ -153,13 +153,11 @@ def find_other_run(connection: Connection, *, campaign: str) -> str:
     Empty where there is none whose lease goes on, and for who runs it itself.
     """
     now = RealClock().now().timestamp() + find_clock_offset(connection)
-    living = select(owners.c.name).where(owners.c.seen_at + owners.c.lease_s >= now)
+    living = select_living().where(owners.c.seen_at + owners.c.lease_s >= now)
     running = frozenset(
         connection.scalars(
             select(lane_shares.c.owner).where(
-                lane_shares.c.campaign == campaign,
-                lane_shares.c.owner.in_(select_living()),
-                lane_shares.c.owner.in_(living),
+                lane_shares.c.campaign == campaign, lane_shares.c.owner.in_(living)
             )
         )
     )

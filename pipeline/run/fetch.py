@@ -41,9 +41,9 @@ _BYTES_FOLLOW = frozenset({200, 206})
 _BUSY = frozenset({408, 425, 429})
 _REFUSED = frozenset({401, 403})
 _UNSATISFIABLE = 416
+_SERVER_ERRORS = 500
 _Ask = Callable[..., AbstractAsyncContextManager[Download]]
 """Asks for a result, from an offset on if it is still the one of a validator."""
-_SERVER_ERRORS = 500
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

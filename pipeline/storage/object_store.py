@@ -108,15 +108,15 @@ class SharedStore:
     def take_clip(self, store: Store, sha256: str, ext: str) -> None:
         """Have a clip of a root's store here too, with its still; durable where it is a folder."""
         clip, poster = store.path(sha256, ext), store.poster(sha256)
-        if poster.is_file():
-            self._create(_poster(sha256), poster, whole=False)
         name = _name(sha256, clip.suffix)
         try:
+            if poster.is_file():
+                self._create(_poster(sha256), poster, whole=False)
             self._create(name, clip)
-        except FileNotFoundError:
+        except FileNotFoundError as gone:
             # What another task brought as well may have been taken and dropped already.
             if not self._has(name):
-                raise
+                raise self._failure(gone) from gone
 
     def give_clip(self, store: Store, sha256: str, ext: str) -> bool:
         """Put a clip into a root's store, verified and durably, and its still if there is one.

@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 import pytest
 from sqlalchemy import update
 
-from pipeline.domain import EMPTY, Feature, Policy
+from pipeline.domain import EMPTY, Policy
 from pipeline.domain.states import State
 from pipeline.engine.dispatch import ShardRef, ShardReport
 from pipeline.errors import LeaseLost, NoReply
@@ -34,12 +34,12 @@ from tests.clocks import HastyClock
 from tests.postgresql import PostgresqlServer
 from tests.unit.run.campaign import CAMPAIGN, Studio, entry
 from tests.unit.run.raw_ledger import read, write_now
-from tests.unit.run.shop import OFFER, Provider
-from tests.unit.run.test_accounts import Branches
+from tests.unit.run.shop import Provider
+from tests.unit.run.test_accounts import NO_IDS, Branches
 from tests.unit.run.test_fallback import listed, parts_of
 
 T = TypeVar("T")
-KNOWS_NO_IDS = Provider(replace(OFFER, features=frozenset({Feature.COST})))
+KNOWS_NO_IDS = Provider(NO_IDS)
 """What is in doubt there only a person can settle."""
 PATIENCE_S = 30.0
 """Of real time: far longer than any of these runs lasts."""
