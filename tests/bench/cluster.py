@@ -14,6 +14,7 @@ import sys
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from datetime import datetime
 from importlib.util import find_spec
 from itertools import islice
@@ -39,6 +40,22 @@ _JOINED = 1 / 3
 _KEYS = {"RUNWARE_API_KEY": KEY}
 
 
+@contextmanager
+def _start_cluster(
+    server: PostgresqlServer, workers: int
+) -> Iterator[tuple[Path, list[str], Sandbox, RayCluster]]:
+    """Yield a folder whose campaign's price is confirmed, how it is run, and who works on it."""
+    with (
+        tempfile.TemporaryDirectory() as name,
+        Sandbox(Path(name) / "sandbox", PLAIN) as sandbox,
+        RayCluster(_KEYS, nodes=workers) as cluster,
+    ):
+        folder, url = Path(name), server.ledger()
+        given = ["--ledger", url, "--base-url", f"runware={sandbox.base_urls['runware']}"]
+        _run_callsheet(write_campaign(folder, 1), given, {})
+        yield folder, [*given, "--engine", cluster.address], sandbox, cluster
+
+
 def measure_seconds(
     server: PostgresqlServer, *, workers: int, jobs: int, task_s: float, slots: int = SLOTS
 ) -> float:
@@ -47,18 +64,10 @@ def measure_seconds(
     The account takes `slots` tasks at once for each of the workers: what is written in a manifest
     is a limit over all of them.
     """
-    quick = {"accept_s": 0, "run_s": 0}
-    with (
-        tempfile.TemporaryDirectory() as name,
-        Sandbox(Path(name) / "sandbox", {**PLAIN, "timing": quick}) as sandbox,
-        RayCluster(_KEYS, nodes=workers) as cluster,
-    ):
-        folder, url = Path(name), server.ledger()
-        given = ["--ledger", url, "--base-url", f"runware={sandbox.base_urls['runware']}"]
-        _run_callsheet(write_campaign(folder, 1), given, {})
+    with _start_cluster(server, workers) as (folder, given, sandbox, cluster):
         sandbox.set(timing={"accept_s": 0, "run_s": task_s})
-        given += ["--engine", cluster.address]
-        _run_callsheet(write_campaign(folder, 1 + jobs, workers * slots), given, cluster.variables)
+        manifest = write_campaign(folder, 1 + jobs, workers * slots)
+        _run_callsheet(manifest, given, cluster.variables)
         began: list[float] = sorted(task["created_at"] for task in sandbox.tasks("runware"))
         assert jobs + 1 == len(began)
         return max(clip.stat().st_ctime for clip in (folder / "out").rglob("*.mp4")) - began[1]
@@ -70,18 +79,10 @@ def measure_rates(server: PostgresqlServer, jobs: int) -> Iterator[tuple[int, fl
     The account takes as many at once as the greatest number of workers has slots. Raises
     AssertionError unless each clip was billed once.
     """
-    with (
-        tempfile.TemporaryDirectory() as name,
-        Sandbox(Path(name) / "sandbox", PLAIN) as sandbox,
-        RayCluster(_KEYS, nodes=_GROWTH[0][0]) as cluster,
-    ):
-        folder, url = Path(name), server.ledger()
-        given = ["--ledger", url, "--base-url", f"runware={sandbox.base_urls['runware']}"]
-        _run_callsheet(write_campaign(folder, 1), given, {})
+    with _start_cluster(server, _GROWTH[0][0]) as (folder, given, sandbox, cluster):
         manifest = write_campaign(folder, 1 + jobs, _GROWTH[-1][0] * SLOTS)
-        given += ["--engine", cluster.address, "--format", "ndjson"]
         run = subprocess.Popen(
-            _command(manifest, given),
+            _command(manifest, [*given, "--format", "ndjson"]),
             env={**os.environ, **_KEYS, **cluster.variables},
             stdout=subprocess.PIPE,
             cwd=REPOSITORY,
