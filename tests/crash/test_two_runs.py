@@ -49,6 +49,9 @@ _LOOK_EVERY_S = 0.05
 MOST = 10
 """How many clips the account of the shared lane makes at once, and how many it is sent a second."""
 RUN_S = 0.8
+TASK_S = 0.2
+HELD_S = 600.0
+"""How long a task takes that is not to end before the test lets it."""
 _MANIFEST = """\
 callsheet: 1
 name: {name}
@@ -114,6 +117,25 @@ class SharedCampaign:
             select(func.count()).select_from(jobs).where(own, jobs.c.state.in_(states))
         )
 
+    def hold_tasks(self) -> None:
+        """Let no task end, so that nobody makes all clips before the other has begun."""
+        self.sandbox.set(timing={"accept_s": 0, "run_s": HELD_S})
+
+    def release_tasks(self, task_s: float = TASK_S) -> None:
+        """Let all tasks end that are held; new ones take so long."""
+        self.sandbox.set(timing={"accept_s": 0, "run_s": task_s})
+        self.sandbox.advance(HELD_S)
+
+    def wait_for_both(self, first: ForkServerProcess, second: ForkServerProcess) -> None:
+        """Wait until both have jobs whose tasks are held, the first more than one.
+
+        Each run waits for the end of its first task before it sends more: while that is held, who
+        began earlier does not take all.
+        """
+        _until(lambda: all(self.under_way(run, {State.WAITING}) for run in (first, second)))
+        self.sandbox.advance(HELD_S)
+        _until(lambda: self.under_way(first) >= 2 and self.under_way(second) >= 1)
+
     def moments(self) -> list[float]:
         """Return when the provider took each task, in order."""
         return sorted(task["created_at"] for task in self.sandbox.tasks(self.provider))
@@ -137,7 +159,7 @@ def campaign(
     tmp_path: Path, sandbox: Sandbox, postgresql_server: PostgresqlServer
 ) -> Iterator[SharedCampaign]:
     """Return a campaign that nobody runs yet; whoever is left running is killed."""
-    sandbox.set(timing={"accept_s": 0, "run_s": 0.2})
+    sandbox.set(timing={"accept_s": 0, "run_s": TASK_S})
     url = postgresql_server.adopt(tmp_path / "root")
     found = SharedCampaign(folder=tmp_path, sandbox=sandbox, url=url)
     found.write()
@@ -152,6 +174,7 @@ def test_when_one_is_killed_the_other_sees_it_and_makes_the_rest(campaign: Share
 
     On one machine nobody waits for the end of a lease.
     """
+    campaign.hold_tasks()
     killed, other = (campaign.begin(lease_s=LONG_LEASE_S) for _ in range(2))
 
     taken_after_s = _kill(campaign, killed, other)
@@ -167,6 +190,7 @@ def test_when_a_machine_dies_its_lease_ends_by_the_server_s_clock(
     ahead_s: int, campaign: SharedCampaign
 ) -> None:
     """The clocks of the two are five minutes apart, and all is as if they were not."""
+    campaign.hold_tasks()
     killed, other = campaign.begin("--elsewhere", "--ahead", str(ahead_s)), campaign.begin()
 
     taken_after_s = _kill(campaign, killed, other)
@@ -198,8 +222,10 @@ def test_runs_wait_for_a_server_that_is_away(
     mode: str, away_s: float, campaign: SharedCampaign, postgresql_server: PostgresqlServer
 ) -> None:
     """Both go on when it is back, and say since when they waited; nothing is bought twice."""
+    campaign.hold_tasks()
     both = [campaign.begin(lease_s=15.0) for _ in range(2)]
-    _until(lambda: all(campaign.under_way(run) for run in both))
+    campaign.wait_for_both(*both)
+    campaign.release_tasks()
     postgresql_server.stop(mode)
     stopped = time.monotonic()
     _until(lambda: time.monotonic() - stopped > away_s)
@@ -215,9 +241,11 @@ def test_one_that_was_stopped_past_its_lease_writes_and_sends_no_more(
     campaign: SharedCampaign,
 ) -> None:
     """It comes back, finds that another has gone on with what it had, and says so."""
+    campaign.hold_tasks()
     zombie, other = campaign.begin(), campaign.begin()
-    _until(lambda: campaign.under_way(zombie) >= 2 and campaign.under_way(other) >= 1)
+    campaign.wait_for_both(zombie, other)
     assert zombie.pid is not None
+    campaign.release_tasks()
     os.kill(zombie.pid, signal.SIGSTOP)
     try:
         _until(lambda: not campaign.under_way(zombie))
@@ -237,8 +265,10 @@ def test_two_have_no_more_at_once_than_one_and_who_is_left_has_all(
     """The provider never has more than ten at once; once the dead one's lease is over, one has."""
     campaign.concurrency = MOST
     campaign.write()
-    campaign.sandbox.set(timing={"accept_s": 0, "run_s": RUN_S})
+    campaign.hold_tasks()
     killed, other = campaign.begin(), campaign.begin()
+    campaign.wait_for_both(killed, other)
+    campaign.release_tasks(RUN_S)
     at_provider = {State.SUBMITTING, State.WAITING}
     _until(lambda: all(campaign.under_way(run, at_provider) >= 2 for run in (killed, other)))
     assert killed.pid is not None
@@ -269,16 +299,19 @@ def test_two_share_the_pace_of_the_lane(campaign: SharedCampaign) -> None:
 @pytest.mark.drill
 def test_two_that_are_left_alone_share_the_campaign(campaign: SharedCampaign) -> None:
     """Both end well when all is done, and each has made some."""
+    campaign.hold_tasks()
     both = [campaign.begin(), campaign.begin()]
-    _until(lambda: all(campaign.under_way(run) for run in both))
+    campaign.wait_for_both(*both)
+    campaign.release_tasks()
 
     _hold(campaign, *both)
 
 
 def _kill(campaign: SharedCampaign, killed: ForkServerProcess, other: ForkServerProcess) -> float:
     """Kill one of two that work; return after how many seconds the other has what it had."""
-    _until(lambda: campaign.under_way(killed) >= 2 and campaign.under_way(other) >= 1)
+    campaign.wait_for_both(killed, other)
     assert killed.pid is not None
+    campaign.release_tasks()
     os.kill(killed.pid, signal.SIGKILL)
     # Nobody sees that it is gone who could still find its number.
     killed.join()
