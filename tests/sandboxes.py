@@ -16,7 +16,7 @@ PLAIN: Mapping[str, Any] = {"render": "plain", "fps": 2, "timing": {"accept_s": 
 """Solid colours of the right size and length, at once, in so few pictures that all are cheap."""
 _REHEARSED: Mapping[str, Any] = {**PLAIN, "timing": {"accept_s": 0, "run_s": 0.2}}
 _START_S = 30
-_STOP_S = 10
+_STOP_S = 60
 
 
 def plain(folder: Path) -> Path:

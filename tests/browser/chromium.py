@@ -109,7 +109,7 @@ class Page:
         assert "exceptionDetails" not in answer, answer
         return answer["result"].get("value")
 
-    def until(self, condition: str, patience_s: int = 20) -> None:
+    def until(self, condition: str, patience_s: int = 120) -> None:
         """Wait until a condition holds, looked at whenever the page is drawn."""
         self.value(
             "new Promise((done, fail) => { const end = performance.now()"

@@ -142,7 +142,7 @@ def test_what_was_only_to_be_collected_is_not_bought_again_unasked(
     assert 1 == len(sandbox.tasks("apimart", KEY))
     assert 3 == _run(folder, sandbox)[0]
     sandbox.set(timing={"accept_s": 0, "run_s": 0})
-    assert 0 == _run(folder, sandbox, *words)[0]
+    assert 0 == _run(folder, sandbox, *words, "--set", "policy.deadline=30m")[0]
 
 
 def test_what_a_person_agreed_to_is_what_may_be_spent(sandbox: Sandbox, folder: Path) -> None:

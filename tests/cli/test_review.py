@@ -159,7 +159,7 @@ def test_the_page_is_the_one_of_the_folder(shop: Path, browser: Page) -> None:
         assert f"approved · saved by {decision.who}" == browser.value(SAID)
         assert [] == browser.complaints
         process.send_signal(signal.SIGTERM)
-        assert 0 == process.wait(20)
+        assert 0 == process.wait(60)
 
 
 @needs_browser

@@ -12,7 +12,7 @@ from typing import Any, Self
 
 NODE = Path(__file__).with_name("node")
 MODULES = NODE / "node_modules"
-_STOP_S = 10
+_STOP_S = 60
 
 
 class JsonRpcError(Exception):

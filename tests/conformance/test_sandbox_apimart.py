@@ -224,7 +224,7 @@ def test_a_key_is_not_used_twice(sandbox: Sandbox, apimart: APIMart) -> None:
 
 def test_a_key_whose_request_is_in_hand_waits(sandbox: Sandbox, apimart: APIMart) -> None:
     """409 with Retry-After until the first is answered, though it went wrong for its client."""
-    sandbox.set(timing={"accept_s": 1, "run_s": 0})
+    sandbox.set(timing={"accept_s": 5, "run_s": 0})
     sandbox.play("drop-early")
     with pytest.raises(httpx.RemoteProtocolError):
         apimart.send(order(), "key-1")

@@ -222,17 +222,23 @@ def test_the_dearer_tier_is_the_default(sandbox: Sandbox, inference: Inference) 
 
 def test_a_task_can_be_streamed(sandbox: Sandbox, inference: Inference) -> None:
     """Lines of JSON: a snapshot at each change, heartbeats between, until its end."""
-    sandbox.set(timing={"accept_s": 0, "run_s": 3})
+    sandbox.set(timing={"accept_s": 0, "run_s": 1000})
     task = inference.bought(order())
+    # To a quarter of its time, half of it, past nine tenths, its end.
+    leaps = {"queued": 250, "dispatched": 250, "running": 450, "uploading": 100}
 
+    lines, heartbeat, words = [], {"type": "heartbeat"}, []
     headers = {"Accept": "application/x-ndjson"}
     with inference.client.stream("GET", f"/tasks/{task}/stream", headers=headers) as reply:
         assert "application/x-ndjson" == reply.headers["content-type"]
-        lines = [json.loads(line) for line in reply.iter_lines()]
+        for line in map(json.loads, reply.iter_lines()):
+            lines.append(line)
+            words += [line["status_text"]] if "status_text" in line else []
+            # Nothing changes before it was told, and that nothing changes was told once.
+            if heartbeat in lines and words[-1] in leaps:
+                sandbox.advance(leaps.pop(words[-1]))
 
-    words = [line["status_text"] for line in lines if "status_text" in line]
     assert ["queued", "dispatched", "running", "uploading", "completed"] == words
-    assert {"type": "heartbeat"} in lines
 
 
 def test_a_cancelled_task_is_paid_all_the_same(sandbox: Sandbox, inference: Inference) -> None:

@@ -16,7 +16,6 @@ from tests.sandboxes import Sandbox
 
 pytestmark = pytest.mark.skipif(FOUND is None, reason="no Chromium on this machine")
 Tell = Callable[[str, object], None]
-_SITTINGS = 6
 
 
 def _play(folder: Path, tell: Tell, *, rows: int, kills: int, off_spec: int) -> Accounts:
@@ -45,14 +44,16 @@ def _play(folder: Path, tell: Tell, *, rows: int, kills: int, off_spec: int) -> 
     assert [] == complaints
     assert kills == found.kills
     assert found.charged_usd == found.billed_usd
-    assert found.sittings <= _SITTINGS
     return found
 
 
 @pytest.mark.timeout(300)
 def test_a_small_campaign_is_approved(tmp_path: Path, record_property: Tell) -> None:
-    """12 places: every place is approved or stuck in six sittings, nothing is bought in vain."""
-    _play(tmp_path, record_property, rows=4, kills=1, off_spec=1)
+    """12 places, a fresh seed each time: approved or stuck, nothing is bought in vain."""
+    found = _play(tmp_path, record_property, rows=4, kills=1, off_spec=1)
+
+    # Of so few places the luckless one decides: the drill holds six.
+    assert found.sittings <= 8
 
 
 @pytest.mark.drill
@@ -63,5 +64,6 @@ def test_the_acceptance_drill(tmp_path: Path, record_property: Tell) -> None:
     found = _play(tmp_path, record_property, rows=rows, kills=rows // 5, off_spec=6)
 
     assert 3 * rows == found.places
+    assert found.sittings <= 6
     assert found.approved >= 0.95 * found.usable
     assert found.ratio <= 1.15

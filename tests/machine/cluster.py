@@ -116,8 +116,9 @@ class ClusterDrill:
         happenings = [*self.happenings] * self.size.times
         total = sum(self.size.items.values())
         for number, name in enumerate(happenings, 1):
-            self._until_clips(total * number // (len(happenings) + 1))
+            # First: what starts a node takes a while, in which a small campaign may end.
             self.cluster.fill_up()
+            self._until_clips(total * number // (len(happenings) + 1))
             getattr(self, f"_{name}")()
             self.done.append(name)
         self._finish(rounds)
@@ -212,8 +213,14 @@ class ClusterDrill:
 
     def _kill_actor(self) -> None:
         # There may be none for a moment, after what happened just before.
-        self._until(lambda: bool(self.cluster.find_actors()))
-        os.kill(self.cluster.find_actors()[0], signal.SIGKILL)
+        found: list[int] = []
+
+        def look() -> bool:
+            found[:] = self.cluster.find_actors()
+            return bool(found)
+
+        self._until(look)
+        os.kill(found[0], signal.SIGKILL)
 
     def _kill_node(self) -> None:
         self.cluster.kill_node()

@@ -18,6 +18,8 @@ from tests.machine.conftest import Callsheet
 from tests.sandboxes import Sandbox
 
 BUG = "this is a bug"
+HELD_S = 600.0
+"""How long a clip takes, unless the test lets the sandbox's clock run ahead."""
 
 
 @pytest.mark.parametrize("name", ["lock", "ledger.db", "README"])
@@ -60,12 +62,15 @@ def test_a_root_that_moves_away_while_it_runs(
     campaign: Campaign, sandbox: Sandbox, callsheet: Callsheet
 ) -> None:
     """Exit 12 and what is not there any more; put back, nothing is bought again."""
-    sandbox.set(timing={"accept_s": 0, "run_s": 2})
+    sandbox.set(timing={"accept_s": 0, "run_s": HELD_S})
     gone = campaign.folder / "gone"
     process = _start(campaign)
     while not sandbox.tasks("runware"):
+        assert process.poll() is None
         time.sleep(0.05)
     campaign.root.rename(gone)
+    sandbox.set(timing={"accept_s": 0, "run_s": 0})
+    sandbox.advance(HELD_S)
 
     printed, complaints = process.communicate(timeout=120)
 

@@ -443,7 +443,7 @@ async def test_two_runs_with_clocks_five_minutes_apart_buy_each_item_once(
         Studio(tmp_path, clock=ShiftedClock(by))  # type: ignore[arg-type]
         for by in (timedelta(0), timedelta(minutes=5))
     )
-    one.shop.takes_s = 0.05
+    one.shop.takes_s = 0.3
     other.shop, other._ids = one.shop, itertools.count(1000)  # noqa: SLF001 - one shop for both
     one.confirm_price()
     assert one.admit(entry(f"n{number}") for number in range(80)).ok

@@ -41,7 +41,7 @@ from tests.unit.run.test_fallback import listed, parts_of
 T = TypeVar("T")
 KNOWS_NO_IDS = Provider(NO_IDS)
 """What is in doubt there only a person can settle."""
-PATIENCE_S = 30.0
+PATIENCE_S = 120.0
 """Of real time: far longer than any of these runs lasts."""
 
 
