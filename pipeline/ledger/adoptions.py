@@ -21,7 +21,7 @@ from pipeline.ledger.paid_elsewhere import find_elsewhere
 from pipeline.ledger.payload import take_snapshot
 from pipeline.ledger.plan_totals import current
 from pipeline.ledger.purchases import IMPORTED, PAID_EARLIER, UNKNOWN
-from pipeline.ledger.sql_schema import campaigns, items, jobs, payloads, purchases
+from pipeline.ledger.sql_schema import campaigns, is_take_of, items, jobs, payloads, purchases
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,9 +56,7 @@ def adopter(connection: Connection, *, item_id: int) -> Adopter:
 
 def adopters(connection: Connection, *, campaign: str, address: str) -> list[Adopter]:
     """Return the items of the latest plan with this address, whose take may be left out."""
-    named = (items.c.address == address) | items.c.address.startswith(
-        f"{address}#", autoescape=True
-    )
+    named = (items.c.address == address) | is_take_of(items.c.address, address)
     query = _query().where(current(connection, campaign), named).order_by(items.c.position)
     return [_adopter(row) for row in connection.execute(query).mappings()]
 

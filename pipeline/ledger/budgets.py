@@ -32,7 +32,15 @@ from pipeline.domain.item import place_of
 from pipeline.domain.money import exact_usd
 from pipeline.ledger.connection import upsert
 from pipeline.ledger.fast_sql import execute, execute_many
-from pipeline.ledger.sql_schema import budgets, campaigns, manifest_of, micro, purchases, usd
+from pipeline.ledger.sql_schema import (
+    budgets,
+    campaigns,
+    is_take_of,
+    manifest_of,
+    micro,
+    purchases,
+    usd,
+)
 
 BUDGET = "budget"
 """The cause of a job that is held for want of money: the campaign's is used up."""
@@ -248,9 +256,7 @@ def _ensure(connection: Connection, payer: Payer, name: str) -> None:
         "item": (whole, purchases.c.key == payer.key),
         "place": (
             purchases.c.campaign_id == payer.campaign_id,
-            # A range, so that the index serves: `$` comes next to `#`.
-            purchases.c.address > f"{place}#",
-            purchases.c.address < f"{place}$",
+            is_take_of(purchases.c.address, place),
         ),
     }
     sofar = connection.scalar(select(bound()).where(*own[name]))

@@ -28,7 +28,15 @@ from pipeline.ledger.lane_shares import add_claimed
 from pipeline.ledger.owners import NOBODY, claim, holder, owner_of
 from pipeline.ledger.payload import apply_snapshot
 from pipeline.ledger.price_confirmations import PriceClass
-from pipeline.ledger.sql_schema import campaigns, items, jobs, payloads, purchases, still_unsettled
+from pipeline.ledger.sql_schema import (
+    campaigns,
+    is_take_of,
+    items,
+    jobs,
+    payloads,
+    purchases,
+    still_unsettled,
+)
 
 CHARGED = "charged"
 """What became of a paid try whose clip was finished."""
@@ -396,10 +404,8 @@ def wanted_items(connection: Connection, *, campaign: str, address: str) -> list
         .where(campaigns.c.name == campaign, campaigns.c.generation == items.c.generation)
         .where(items.c.selected == 1)
     )
-    takes = items.c.address.startswith(f"{address}#", autoescape=True)
-    named = connection.execute(
-        current.where((items.c.address == address) | takes).order_by(items.c.position)
-    ).all()
+    is_named = (items.c.address == address) | is_take_of(items.c.address, address)
+    named = connection.execute(current.where(is_named).order_by(items.c.position)).all()
     keys, addresses = [row.key for row in named], [row.address for row in named]
     others = connection.execute(
         current.where(items.c.key.in_(keys), items.c.address.not_in(addresses))

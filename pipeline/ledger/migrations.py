@@ -18,6 +18,7 @@ from pipeline.ledger.sql_schema import (
     manifest_of,
     purchases_by_campaign,
     purchases_by_place,
+    purchases_by_row,
     root_identity,
     set_aside,
     versions,
@@ -259,6 +260,11 @@ def _add_lane_shares(connection: Connection) -> None:
     connection.exec_driver_sql(_LANE_SHARES)
 
 
+def _sum_up_rows(connection: Connection) -> None:
+    """Let what a row has cost be found by its key: its cap is asked for at its first purchase."""
+    purchases_by_row.create(connection, checkfirst=True)
+
+
 MIGRATIONS: tuple[Migration, ...] = (
     _add_selected,
     _ask_again_for_what_does_not_play,
@@ -283,6 +289,7 @@ MIGRATIONS: tuple[Migration, ...] = (
     _add_owners,
     _name_processes,
     _add_lane_shares,
+    _sum_up_rows,
 )
 """What changed since version 1, in order; only ever appended to."""
 VERSION = 1 + len(MIGRATIONS)

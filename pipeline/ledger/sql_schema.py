@@ -12,6 +12,7 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
+    ColumnElement,
     Float,
     ForeignKey,
     Index,
@@ -365,6 +366,17 @@ set_aside = Table(
 
 purchases_by_campaign = Index("purchases_by_campaign", purchases.c.campaign_id)
 purchases_by_place = Index("purchases_by_place", purchases.c.campaign_id, purchases.c.address)
+purchases_by_row = Index("purchases_by_row", purchases.c.campaign_id, purchases.c.row_key)
+
+
+def is_take_of(address: ColumnElement[str], place: str) -> ColumnElement[bool]:
+    """Return the condition that an address is a take of a place, capitals and all.
+
+    A range, so that the index serves: `$` comes next to `#`. LIKE would take either case in SQLite.
+    """
+    return (address > f"{place}#") & (address < f"{place}$")
+
+
 root_identity = Table(
     "root_identity",
     METADATA,

@@ -5,18 +5,22 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 import stat
+from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
-from sqlalchemy import Connection, inspect, text
+from sqlalchemy import Connection, event, inspect, text
 
 from pipeline.domain.states import State
 from pipeline.errors import LedgerDamaged, LedgerInUse, Unusable
 from pipeline.ledger import budgets, jobs, purchases
+from pipeline.ledger.adoptions import adopters
 from pipeline.ledger.repository import Ledger
 from pipeline.ledger.root_lock import LEDGER
 from pipeline.ledger.sql_schema import items, micro, micro_exact, usd
@@ -360,3 +364,49 @@ def test_a_place_has_its_own_budget_for_ever(tmp_path: Path) -> None:
         assert bought("spin[r,wide]#1", 2)
         # A shot without a cap, and one whose name begins like it.
         assert all(bought(f"spinning[r]#{take}") for take in (1, 2, 3))
+
+
+def test_what_a_scope_has_cost_is_found_by_an_index(tmp_path: Path) -> None:
+    """A row may be one of 50,000: its first purchase is not compared with those of all others."""
+    steps: list[str] = []
+
+    def reserve(connection: Connection) -> None:
+        @event.listens_for(connection, "before_cursor_execute")
+        def explain(*told: Any) -> None:
+            _, _, statement, parameters, *_ = told
+            if "FROM purchases" in statement:
+                cursor = connection.connection.cursor()
+                cursor.execute(f"EXPLAIN QUERY PLAN {statement}", parameters)
+                steps.extend(row[-1] for row in cursor.fetchall())
+
+        own = {"row_key": "r", "key": "k", "campaign_id": 1, "address": "wall[r]#1"}
+        limits = budgets.BudgetLimits(row=2, item=2, places={"wall": 2})
+        payer = budgets.Payer(manifest="m", run_id=1, **own)  # type: ignore[arg-type]
+        assert None is budgets.reserve(connection, payer, limits, 1)
+
+    with Ledger.open(tmp_path) as ledger:
+        for scope in (budgets.campaign_scope("m"), budgets.run_scope(1)):
+            write_now(ledger, partial(budgets.open_scope, scope=scope))
+        write_now(ledger, reserve)
+
+    used = [re.findall(r"purchases USING INDEX (\w+)", step) for step in steps]
+    found = [name for names in used for name in names]
+    assert ["purchases_by_row", "ix_purchases_key", "purchases_by_place"] == found, steps
+
+
+@_EACH_DIALECT
+def test_a_place_is_another_in_other_case(tmp_path: Path) -> None:
+    """Rows `sku` and `SKU` are two products: what is left out, or imported, is of the one named."""
+    studio = Studio(tmp_path)
+    takes = []
+    for name, output in (("sku", "one.mp4"), ("SKU", "two.mp4")):
+        one = entry(name, output=output)
+        takes.append(replace(one, item=replace(one.item, address=f"{one.item.address}#1")))
+    assert studio.admit(takes).ok
+
+    with Ledger.open(studio.root) as ledger:
+        out = read(ledger, partial(jobs.wanted_items, campaign=CAMPAIGN, address="spin[sku]"))
+        taken_in = read(ledger, partial(adopters, campaign=CAMPAIGN, address="spin[sku]"))
+
+    assert ["spin[sku]#1"] == [each.address for each in out]
+    assert ["spin[sku]#1"] == [each.address for each in taken_in]
