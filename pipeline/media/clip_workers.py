@@ -24,6 +24,8 @@ from pipeline.errors import MediaFault, WorkerLost
 
 _ATTEMPTS = 3
 """Workers that one clip may cost: a kill for lack of memory is seldom about the clip."""
+_LONGEST_S = 600.0
+"""How long a worker may look into a clip, about a second's work: a disk may hang."""
 _WAITING_PER_WORKER = 8
 """Clips in line above which nothing more is bought: about half a second of work each way, so no
 core is ever idle, and no paid link grows old in the line."""
@@ -50,8 +52,12 @@ def count_cores(quota: Path = _QUOTA) -> int:
 class ClipWorkers:
     """Looks into clips with at most so many processes; a context manager that ends them."""
 
-    def __init__(self, most: int = 0) -> None:
-        """`most` is how many at once; 0 stands for one on each core."""
+    def __init__(self, most: int = 0, *, longest_s: float = _LONGEST_S) -> None:
+        """`most` is how many at once; 0 stands for one on each core.
+
+        A worker that has not answered within `longest_s` is ended.
+        """
+        self._longest_s = longest_s
         self._most = most or count_cores()
         self._places = asyncio.Semaphore(self._most)
         self._idle: list[asyncio.subprocess.Process] = []
@@ -120,7 +126,9 @@ class ClipWorkers:
                 )
             answer: dict[str, Any] | None = None
             try:
-                answer = await _exchange(worker, job)
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(self._longest_s):
+                        answer = await _exchange(worker, job)
             finally:
                 # Only after an answer is it asked again: one that was left in the middle of a job
                 # would answer the next with what it was asked before.

@@ -117,6 +117,22 @@ async def test_a_clip_that_ends_every_worker_is_given_up(
         await workers.verify(tmp_path / "a.mp4", sha256="", poster=tmp_path / "a.jpg")
 
 
+async def test_a_worker_that_does_not_answer_is_ended(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A disk may hang: a clip keeps its place for so long only, and nothing is left behind."""
+    hanging, before = tmp_path / "hanging", _children()
+    hanging.write_text("#!/bin/sh\nexec sleep 600\n", "utf-8")
+    hanging.chmod(0o755)
+    monkeypatch.setattr("sys.executable", str(hanging))
+
+    async with ClipWorkers(1, longest_s=0.2) as workers:
+        with pytest.raises(WorkerLost, match=r"ended 3 times at a\.mp4"):
+            await workers.verify(tmp_path / "a.mp4", sha256="", poster=tmp_path / "a.jpg")
+
+        assert before == _children()
+
+
 async def test_a_worker_that_was_left_in_the_middle_answers_nobody_else(
     workers: ClipWorkers, tmp_path: Path
 ) -> None:
