@@ -92,7 +92,10 @@ class Denied:
         limit = exact_usd(self.limit_usd)
         if self.scope == "place":
             return f"its place may spend {limit} USD: raise `accept.spend`, then run again"
-        return f"over the budget of {limit} USD per {self.scope}: raise it, then run again"
+        todo = (
+            "run again: each run has its own" if self.scope == "run" else "raise it, then run again"
+        )
+        return f"over the budget of {limit} USD per {self.scope}: {todo}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

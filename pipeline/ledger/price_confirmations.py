@@ -81,6 +81,12 @@ class SeenPrice:
         # By the clip or by the second, whichever is more: one charge does not tell which it was.
         return max(microusd, self.charged_microusd, by_second)
 
+    def is_as_estimated(self, microusd: int, seconds: float | None) -> bool:
+        """Tell whether a charge is no more than was estimated before one was above that."""
+        # By the clip or by the second, whichever is less.
+        ratio = seconds / self.charged_seconds if seconds and self.charged_seconds else 1.0
+        return microusd <= self.estimate_microusd * min(1.0, ratio)
+
     def usual(self, seconds: float | None) -> Decimal | None:
         """Return the native units that a clip of this length usually costs, if any were told."""
         if self.native is None or not seconds or not self.native_seconds:

@@ -306,13 +306,15 @@ def _learn_price(
 ) -> None:
     """Remember what a purchase shows of its price.
 
-    After a charge that was too high the next one says what is set aside: it may have been a slip.
+    After a charge that was too high the next one says what is set aside: it may have been a slip,
+    and was one if that cost no more than had been estimated.
     """
     now = booking.charged_microusd + booking.possible_microusd
     seen = seen_prices(connection).get(purchase.price) or SeenPrice(price_class=purchase.price)
     seconds = purchase.seconds
     if exceeded or (seen.charged_microusd and booking.evidence in TOLD):
-        seen = replace(seen, charged_microusd=now, charged_seconds=seconds)
+        was_slip = not exceeded and seen.is_as_estimated(now, seconds)
+        seen = replace(seen, charged_microusd=0 if was_slip else now, charged_seconds=seconds)
     if exceeded:
         estimate = purchase.estimate_microusd or 0
         seen = replace(seen, source="", seconds=None, estimate_microusd=estimate)

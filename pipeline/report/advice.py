@@ -94,7 +94,7 @@ _HELD: tuple[tuple[str, str, str], ...] = (
     (
         "overcharged",
         "a clip cost more than was set aside: nothing more was bought in that run",
-        "look at its price, then run again: the next one is reserved at what was charged",
+        "look at its price, then run again: what was charged last is set aside for the next",
     ),
     ("per_run", "the limit of one run is used up", "run again: each run has its limit anew"),
     ("per_row", "the limit of a row is used up", "raise budget.per_row, then run again"),

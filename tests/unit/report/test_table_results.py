@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import csv
 import io
+from decimal import Decimal
 
 from pipeline.domain import Record, Table
+from pipeline.report.outcomes import UNKNOWN
 from tests.unit.report.records import done, failed
 from tests.unit.report.tables import table
 from tests.unit.report.whole_files import to_results
@@ -69,6 +71,13 @@ def test_a_shared_purchase_is_not_charged_twice() -> None:
     (row,) = _rows(table(), done(cell="a"), done(cell="b", shared_with="spin[SKU-1,a]"))
 
     assert ("0.42", "shared") == (row["spin[a] cost_usd"], row["spin[b] cost_usd"])
+
+
+def test_what_may_have_been_charged_is_no_nought() -> None:
+    """A failed clip that the provider may have billed has no cost that is known."""
+    (row,) = _rows(table(), failed(possible_usd=Decimal("0.42")))
+
+    assert UNKNOWN == row["spin[calm] cost_usd"]
 
 
 def test_a_cell_that_would_run_is_text() -> None:

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from pipeline.api.price_notes import price_lines
 from pipeline.domain import Budget, Feature, PricedItem
 from pipeline.domain.states import State
 from pipeline.ledger.integrity import damage
@@ -72,6 +73,22 @@ async def test_the_next_run_sets_aside_what_was_charged(tmp_path: Path) -> None:
     assert (4, 4 * CHARGED) == (studio.shop.submits, studio.shop.billed)
     assert (11, False) == (outcome.exit_code, outcome.overcharged)
     assert ("charge", 4_800_000) == (_seen(studio).source, _seen(studio).charged_microusd)
+
+
+async def test_a_charge_that_was_a_slip_is_forgotten_by_the_next(tmp_path: Path) -> None:
+    """Once a clip is charged as estimated again, that is set aside, and no note tells otherwise."""
+    studio = Studio(tmp_path, concurrency=10)
+    studio.shop.price = CHARGED
+    entries = [_priced(name) for name in NAMES]
+    studio.admit(entries)
+    await studio.run()
+    studio.shop.price = ESTIMATE
+    assert studio.admit(entries).ok
+
+    assert 0 == (await studio.run()).exit_code
+
+    assert ("charge", 0) == (_seen(studio).source, _seen(studio).charged_microusd)
+    assert [] == list(price_lines(studio.admit(entries).prices))
 
 
 async def test_a_price_that_is_confirmed_lets_the_others_go(tmp_path: Path) -> None:
