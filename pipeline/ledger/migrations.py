@@ -259,6 +259,18 @@ def _add_lane_shares(connection: Connection) -> None:
     connection.exec_driver_sql(_LANE_SHARES)
 
 
+_RUN_PLANS = """
+CREATE TABLE run_plans (owner TEXT NOT NULL, campaign TEXT NOT NULL,
+  running INTEGER DEFAULT '0' NOT NULL, overtaken_by TEXT DEFAULT '' NOT NULL,
+  PRIMARY KEY (owner, campaign))
+"""
+
+
+def _add_run_plans(connection: Connection) -> None:
+    """Let owners know whether what they have planned still stands."""
+    connection.exec_driver_sql(_RUN_PLANS)
+
+
 MIGRATIONS: tuple[Migration, ...] = (
     _add_selected,
     _ask_again_for_what_does_not_play,
@@ -283,6 +295,7 @@ MIGRATIONS: tuple[Migration, ...] = (
     _add_owners,
     _name_processes,
     _add_lane_shares,
+    _add_run_plans,
 )
 """What changed since version 1, in order; only ever appended to."""
 VERSION = 1 + len(MIGRATIONS)

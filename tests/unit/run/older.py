@@ -71,6 +71,7 @@ UNDO: tuple[str, ...] = (
     "DROP TABLE owners;",
     "ALTER TABLE owners DROP COLUMN process;",
     "DROP TABLE lane_shares;",
+    "DROP TABLE run_plans;",
 )
 """What undoes each migration, in the order of `tables.MIGRATIONS`."""
 
