@@ -321,7 +321,7 @@ def sync_campaign(
             **shared,
         )
 
-    summary = ledger.plan_in_turn(plan)
+    summary = ledger.plan_in_turn(plan, name)
     # Of a run that is under way nobody asks for them: it reads the places itself.
     has_places = rule is not None and summary.ok and not under_way
     return _add_known(summary, campaign, ledger, retried=retried, has_places=has_places)

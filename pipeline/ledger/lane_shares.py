@@ -15,12 +15,10 @@ from typing import Any, TypeVar
 
 from sqlalchemy import ColumnElement, Connection, delete, func, select, update
 
-from pipeline.clock import RealClock
 from pipeline.domain.states import State
 from pipeline.ledger.connection import upsert
 from pipeline.ledger.owners import (
     count_planned,
-    find_clock_offset,
     owner_of,
     select_living,
 )
@@ -28,7 +26,6 @@ from pipeline.ledger.sql_schema import (
     campaigns,
     jobs,
     lane_shares,
-    owners,
     purchases,
     still_unsettled,
 )
@@ -145,23 +142,6 @@ def do_as_last(
         lane_shares.c.begins == 1,
     )
     return otherwise if connection.scalar(others) else operation(connection)
-
-
-def find_other_run(connection: Connection, *, campaign: str) -> str:
-    """Return the name of another process that runs a campaign, beside one that does not yet.
-
-    Empty where there is none whose lease goes on, and for who runs it itself.
-    """
-    now = RealClock().now().timestamp() + find_clock_offset(connection)
-    living = select_living().where(owners.c.seen_at + owners.c.lease_s >= now)
-    running = frozenset(
-        connection.scalars(
-            select(lane_shares.c.owner).where(
-                lane_shares.c.campaign == campaign, lane_shares.c.owner.in_(living)
-            )
-        )
-    )
-    return "" if owner_of(connection).name in running else min(running, default="")
 
 
 def split(most: int, wanted: Mapping[str, int], having: Iterable[str] = ()) -> dict[str, int]:

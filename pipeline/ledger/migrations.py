@@ -265,6 +265,18 @@ def _sum_up_rows(connection: Connection) -> None:
     purchases_by_row.create(connection, checkfirst=True)
 
 
+_RUN_PLANS = """
+CREATE TABLE run_plans (owner TEXT NOT NULL, campaign TEXT NOT NULL,
+  running INTEGER DEFAULT '0' NOT NULL, overtaken_by TEXT DEFAULT '' NOT NULL,
+  PRIMARY KEY (owner, campaign))
+"""
+
+
+def _add_run_plans(connection: Connection) -> None:
+    """Let owners know whether what they have planned still stands."""
+    connection.exec_driver_sql(_RUN_PLANS)
+
+
 MIGRATIONS: tuple[Migration, ...] = (
     _add_selected,
     _ask_again_for_what_does_not_play,
@@ -290,6 +302,7 @@ MIGRATIONS: tuple[Migration, ...] = (
     _name_processes,
     _add_lane_shares,
     _sum_up_rows,
+    _add_run_plans,
 )
 """What changed since version 1, in order; only ever appended to."""
 VERSION = 1 + len(MIGRATIONS)

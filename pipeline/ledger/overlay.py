@@ -61,6 +61,9 @@ part_places = Table(
 )
 """Where the parts of items are written that are other work than before; it dies with the draft."""
 _ROWS_AT_ONCE = 5000
+_DRAFTED_ITEMS = (
+    "temp.items AS drafted JOIN temp.campaigns AS next ON next.id = drafted.campaign_id"
+)
 _TAKE_IN: tuple[tuple[Table, str], ...] = (
     (campaigns, "WHERE true"),
     (budgets, "WHERE scope = :scope"),
@@ -161,22 +164,55 @@ def any_in_plan(connection: Connection, *, item_ids: Sequence[int], generation: 
     return _execute(connection, query, values).first() is not None
 
 
-def changes_selection(connection: Connection, *, campaign: str) -> bool:
-    """Tell whether a draft selects what the published plan does not, or the other way round.
+def changes_work(connection: Connection, *, campaign: str) -> bool:
+    """Tell whether a draft takes from those who make the published plan, or gives them other work.
 
     What only one of the two has counts for nothing, nor does what has its clip.
     """
-    finished = ", ".join(f"'{state.value}'" for state in sorted(FINISHED))
     query = (
-        "SELECT 1 FROM temp.items AS drafted JOIN main.items AS known ON known.id = drafted.id"
-        " JOIN temp.campaigns AS next ON next.id = drafted.campaign_id"
+        f"SELECT 1 FROM {_DRAFTED_ITEMS} JOIN main.items AS known ON known.id = drafted.id"
         " JOIN main.campaigns AS last ON last.id = known.campaign_id"
         " WHERE next.name = :campaign AND drafted.generation = next.generation"
-        " AND known.generation = last.generation AND drafted.selected <> known.selected"
-        " AND NOT EXISTS (SELECT 1 FROM main.jobs AS job WHERE job.key = known.key"
-        f" AND job.state IN ({finished})) LIMIT 1"
+        " AND known.generation = last.generation"
+        f" AND (drafted.selected <> known.selected AND NOT {_has_clip('known')}"
+        " OR drafted.selected = 1 AND drafted.own_key <> known.own_key"
+        f" AND NOT {_has_clip('drafted')}) LIMIT 1"
     )
     return _execute(connection, query, {"campaign": campaign}).first() is not None
+
+
+def buys_otherwise(connection: Connection, *, campaign: str) -> bool:
+    """Tell whether by a draft something else is bought than by the published plan.
+
+    Also what one of the two has alone; what has its clip counts for nothing.
+    """
+    published = (
+        "main.items AS known JOIN main.campaigns AS last ON last.id = known.campaign_id"
+        " AND last.name = :campaign AND last.generation = known.generation AND known.selected = 1"
+    )
+    drafted = f"{_DRAFTED_ITEMS} AND next.name = :campaign AND drafted.selected = 1"
+    drafted += " AND drafted.generation = next.generation"
+    work = "known.id = drafted.id AND known.key = drafted.key AND known.provider = drafted.provider"
+    for these, others, item, same in (
+        (drafted, published, "drafted", work),
+        (published, drafted, "known", "drafted.id = known.id"),
+    ):
+        query = (
+            f"SELECT 1 FROM {these} WHERE NOT {_has_clip(item)}"
+            f" AND NOT EXISTS (SELECT 1 FROM {others} WHERE {same}) LIMIT 1"
+        )
+        if _execute(connection, query, {"campaign": campaign}).first() is not None:
+            return True
+    return False
+
+
+def _has_clip(item: str) -> str:
+    """Return the condition that the job of an item's key is finished."""
+    finished = ", ".join(f"'{state.value}'" for state in sorted(FINISHED))
+    return (
+        f"EXISTS (SELECT 1 FROM main.jobs AS job WHERE job.key = {item}.key"
+        f" AND job.state IN ({finished}))"
+    )
 
 
 def publish_draft(connection: Connection, *, campaign: str) -> None:

@@ -21,6 +21,7 @@ from pipeline.ledger.overlay import empty_part_places
 from pipeline.ledger.plan_rows import ItemRows, Planned, item_values
 from pipeline.ledger.plan_totals import rows_over
 from pipeline.ledger.reuse import Reuse
+from pipeline.ledger.run_plans import announce_plan
 from pipeline.ledger.sql_schema import campaigns, fallbacks, items, jobs
 
 _AT_ONCE = 500
@@ -50,7 +51,8 @@ def replace_items(
 ) -> EditedItems:
     """Write the items of some rows (shot and row key) as they are planned now.
 
-    They are the same items as before, at the same places of the plan. Raises Entangled.
+    They are the same items as before, at the same places of the plan. Raises Entangled, and
+    LedgerInUse where another process would make something else by it than it has begun to.
     """
     own = connection.execute(select(campaigns).where(campaigns.c.name == campaign)).one()
     here = and_(items.c.campaign_id == own.id, items.c.generation == own.generation)
@@ -66,6 +68,14 @@ def replace_items(
     # What is no longer wanted here, and was bought, may satisfy an item that lacks its own.
     if reuse.find_bought(before) and _any_unbought(connection, here, ids):
         raise Entangled
+    work = {each.address: (each.key, each.provider) for each in planned}
+    is_other = any((row.own_key, row.provider) != work[row.address] for row in known.values())
+    announce_plan(
+        connection,
+        campaign=campaign,
+        changes_work=lambda: is_other,
+        buys_otherwise=lambda: is_other,
+    )
     bought = reuse.find_bought(row.key for row in known.values() if row.previous_key)
     published = published_items(connection, ids)
     writing, changed, after = ItemRows(), False, set[str]()

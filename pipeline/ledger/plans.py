@@ -33,12 +33,12 @@ from pipeline.ledger.connection import LedgerDatabase, dialect, upsert
 from pipeline.ledger.fast_sql import Clashed
 from pipeline.ledger.group_commit import Operation, Writer
 from pipeline.ledger.job_sharing import choose_items, lead_jobs, share_jobs
-from pipeline.ledger.lane_shares import find_other_run
 from pipeline.ledger.loop_takes import FindUnwanted
 from pipeline.ledger.outputs import View
 from pipeline.ledger.overlay import (
     begin_draft,
-    changes_selection,
+    buys_otherwise,
+    changes_work,
     end_draft,
     gather_statistics,
     last_item_id,
@@ -50,6 +50,7 @@ from pipeline.ledger.paid_elsewhere import find_unsettled, take_in
 from pipeline.ledger.plan_rows import ItemRows, Planned, item_values
 from pipeline.ledger.plan_totals import PlanTotals
 from pipeline.ledger.reuse import Reuse
+from pipeline.ledger.run_plans import announce_plan, note_plan
 from pipeline.ledger.sql_schema import (
     campaigns,
     clips,
@@ -395,12 +396,10 @@ class PlanDraft:
     def publish(self, standing: StandingPlan | None = None) -> None:
         """Make it the campaign's plan, with what is known of its making.
 
-        LedgerInUse where it selects other items than what another process is making.
+        LedgerInUse where another process would make something else by it than it has begun to.
         """
         if self._dry:
             return
-        # Within the planning turn, and before anything is written: it is dropped then.
-        self._draft(partial(_refuse_other_selection, campaign=self._campaign))
         self._writer.drafting = False
         publishing = partial(
             publish,
@@ -408,8 +407,12 @@ class PlanDraft:
             signatures=self._signatures,
             standing=standing,
         )
-        with self._database.translate_errors():
-            self._writer.write_now(publishing, once=True)
+        try:
+            with self._database.translate_errors():
+                self._writer.write_now(publishing, once=True)
+        except LedgerInUse:
+            self.drop()
+            raise
 
     def _take_in(self, memory: LockMemory) -> None:
         """Let the ledger know what lock files remember; a dry one only shows it."""
@@ -439,8 +442,12 @@ class PlanDraft:
             return self._writer.draft(operation)
 
 
-def plan_in_turn(plan: Callable[[], T], writer: Writer, database: LedgerDatabase) -> T:
+def plan_in_turn(
+    plan: Callable[[], T], campaign: str, writer: Writer, database: LedgerDatabase
+) -> T:
     """Return what `plan` comes to, called as the only process that plans once no other one does.
+
+    If another one has something else bought afterwards, a run of this one is refused.
 
     A draft goes with its connection, and nothing of it was written: where the server went away it
     is waited for, and `plan` is called again. Unusable where that happens again and again.
@@ -449,6 +456,10 @@ def plan_in_turn(plan: Callable[[], T], writer: Writer, database: LedgerDatabase
         began_on = writer.connection
         try:
             with _planning_turn(writer, database):
+                # Before, and not after it: where the turn is lost with the connection, another
+                # plan may be published that this one has not seen.
+                with database.translate_errors():
+                    writer.write_now(partial(note_plan, campaign=campaign))
                 return plan()
         except Unusable:
             lost = writer.is_lost or writer.connection is not began_on
@@ -473,16 +484,6 @@ def _planning_turn(writer: Writer, database: LedgerDatabase) -> Iterator[None]:
                 writer.draft(lambda connection: dialect(connection).end_planning(connection))
 
 
-def _refuse_other_selection(connection: Connection, *, campaign: str) -> None:
-    """Raise LedgerInUse if another run would have other items taken away, or given."""
-    running = find_other_run(connection, campaign=campaign)
-    if running and changes_selection(connection, campaign=campaign):
-        raise LedgerInUse(
-            f"{campaign} is being run by {running} with another selection of its items: wait"
-            " until that run has ended, or stop it, or run with the same selection"
-        )
-
-
 def publish(
     connection: Connection,
     *,
@@ -490,7 +491,16 @@ def publish(
     signatures: Mapping[str, str],
     standing: StandingPlan | None,
 ) -> None:
-    """Write a draft, and the signatures of files that were looked at for it."""
+    """Write a draft, and the signatures of files that were looked at for it.
+
+    In this transaction it is known who has begun a run, and who has not.
+    """
+    announce_plan(
+        connection,
+        campaign=campaign,
+        changes_work=partial(changes_work, connection, campaign=campaign),
+        buys_otherwise=partial(buys_otherwise, connection, campaign=campaign),
+    )
     publish_draft(connection, campaign=campaign)
     record_standing_plan(connection, campaign=campaign, plan=standing)
     for sha256, signature in signatures.items():

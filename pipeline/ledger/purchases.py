@@ -14,6 +14,7 @@ from sqlalchemy import Connection, bindparam, func, insert, select, update
 
 from pipeline.domain.states import FINISHED, State
 from pipeline.ledger import budgets as money
+from pipeline.ledger import run_plans
 from pipeline.ledger.budgets import BudgetLimits, Denied, Payer
 from pipeline.ledger.commands import answer_all
 from pipeline.ledger.fast_sql import Clashed, execute
@@ -73,18 +74,24 @@ class Booking:
     """What the provider tells of the result: see `providers.base.Done`."""
 
 
-def begin(connection: Connection, *, campaign: str, at: float) -> int:
-    """Write that a run begins; return its id. Nothing is committed in it yet."""
+def begin(connection: Connection, *, campaign: str, at: float, shared: bool = False) -> int:
+    """Write that a run begins; return its id. Nothing is committed in it yet.
+
+    In a `shared` ledger LedgerInUse where another process has planned something else meanwhile.
+    """
     found = connection.scalar(select(campaigns.c.id).where(campaigns.c.name == campaign))
     row = {"campaign_id": found or 0, "started_at": at}
     (run_id,) = connection.execute(insert(runs).values(row)).inserted_primary_key or (0,)
     money.open_scope(connection, money.run_scope(run_id))
+    if shared:
+        run_plans.begin_run(connection, campaign=campaign)
     answer_all(connection, campaign=campaign, at=at)
     return int(run_id)
 
 
 def end(connection: Connection, *, run_id: int, exit_code: int, at: float) -> None:
     """Write how a run ended."""
+    run_plans.end_run(connection)
     connection.execute(
         update(runs).where(runs.c.id == run_id).values(ended_at=at, exit_code=exit_code)
     )

@@ -317,14 +317,14 @@ class Ledger:
         access = self._read, self._write_now
         return StandingPlanAccess(campaign, *access, memory=self._memory, dry=self._dry)
 
-    def plan_in_turn(self, plan: Callable[[], T]) -> T:
+    def plan_in_turn(self, plan: Callable[[], T], campaign: str) -> T:
         """Return what `plan` comes to, which no other process disturbs; wait for one that plans.
 
         Whoever waited finds the plan of the other one. LedgerInUse after ten minutes. Where a draft
         was lost, for the server went away, it is called again.
         """
         is_alone = self._dry or not self.database.is_remote
-        return plan() if is_alone else plan_in_turn(plan, self._writer, self.database)
+        return plan() if is_alone else plan_in_turn(plan, campaign, self._writer, self.database)
 
     @property
     def away_s(self) -> float:

@@ -88,8 +88,12 @@ class RunLedger:
     # A run's own line.
 
     async def begin_run(self, *, campaign: str, at: float) -> int:
-        """Write that a run begins; return its id."""
-        return await self._write(partial(purchases.begin, campaign=campaign, at=at))
+        """Write that a run begins; return its id.
+
+        LedgerInUse where another process has planned something else since this one has planned.
+        """
+        beginning = partial(purchases.begin, campaign=campaign, at=at, shared=self.is_shared)
+        return await self._write(beginning)
 
     async def end_run(self, *, run_id: int, exit_code: int, at: float) -> None:
         """Write how a run ended."""

@@ -419,6 +419,18 @@ lane_shares = Table(
 `said` numbers the words of persons that have set `most`, the latest highest; 0 for what is set.
 """
 
+run_plans = Table(
+    "run_plans",
+    METADATA,
+    *(Column(name, TEXT, primary_key=True) for name in ("owner", "campaign")),
+    Column("running", Integer, nullable=False, server_default="0"),
+    *_texts("overtaken_by"),
+)
+"""Which campaigns each owner has planned, or runs, on a server (`run_plans`).
+
+`overtaken_by` is who has published another plan before it was run.
+"""
+
 versions = Table("versions", METADATA, Column("version", Integer, primary_key=True))
 
 

@@ -17,13 +17,14 @@ from sqlalchemy.exc import DBAPIError, StatementError
 from pipeline.errors import Unusable
 from pipeline.ledger.connection import LedgerDatabase, dialect
 from pipeline.ledger.fast_sql import create_tables
-from pipeline.ledger.sql_schema import METADATA, lane_shares, owners, versions
+from pipeline.ledger.sql_schema import METADATA, lane_shares, owners, run_plans, versions
 
+_OF_OWNERS = frozenset({lane_shares, owners, run_plans})
 COPIED: Sequence[Table] = tuple(
-    table for table in METADATA.sorted_tables if table not in {lane_shares, owners, versions}
+    table for table in METADATA.sorted_tables if table not in {*_OF_OWNERS, versions}
 )
 """What a copy has, parents first. The version is not among it: with that a copy is a ledger; nor
-who works with the other one, and what he has of its lanes: nobody works with the copy yet."""
+who works with the other one, and with what: nobody works with the copy yet."""
 _AT_ONCE = 1000
 
 

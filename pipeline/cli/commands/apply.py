@@ -60,7 +60,8 @@ def apply(
     settings = RunSettings(spending=spending, retry=spend.causes, replaces=False)
 
     def admit(campaign: LoadedCampaign) -> LoadedCampaign:
-        # Once the ledger is ours: before that, another run could still change what is there.
+        # Once the ledger is open: what another process plans from here on, on a server, refuses
+        # this run as it begins.
         fresh, stale = require_fresh(saved, campaign, still_valid=still_valid)
         for line in _stale_lines(stale):
             print_error(line)

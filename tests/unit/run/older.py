@@ -72,6 +72,7 @@ UNDO: tuple[str, ...] = (
     "ALTER TABLE owners DROP COLUMN process;",
     "DROP TABLE lane_shares;",
     "DROP INDEX purchases_by_row;",
+    "DROP TABLE run_plans;",
 )
 """What undoes each migration, in the order of `tables.MIGRATIONS`."""
 

@@ -27,6 +27,7 @@ from pipeline.ledger.lane_shares import LaneDemand, LaneShare, split
 from pipeline.ledger.location import database_of
 from pipeline.ledger.owners import Owner
 from pipeline.ledger.repository import Ledger
+from pipeline.ledger.run_plans import find_other_run
 from pipeline.ledger.sql_schema import jobs
 from pipeline.ledger.sql_schema import lane_shares as share_rows
 from pipeline.ledger.sql_schema import owners as owner_rows
@@ -313,12 +314,15 @@ def test_another_selection_is_refused_while_another_run_goes_on(
 
     with processes(tmp_path, 1) as (running,):
         running.renew()
-        with pytest.raises(LedgerInUse, match="with another selection of its items: wait"):
+        with pytest.raises(LedgerInUse, match=r"with another selection of its items, or .* wait"):
             studio.admit(plan, mine)
+        reworked = [entry(name, key=f"other {name}") for name in "ab"]
+        with pytest.raises(LedgerInUse, match="or with other work for one of them: wait"):
+            studio.admit(reworked, theirs)
         assert before == [record.selected for record in studio.records()]
         assert studio.admit([*plan, entry("c")], theirs).ok, "the same selection of a longer plan"
         with running.connection.begin():
-            known = lane_shares.find_other_run(running.connection, campaign=CAMPAIGN)
+            known = find_other_run(running.connection, campaign=CAMPAIGN)
             assert not known, "it would stop itself as it plans its next round"
             running.connection.execute(update(owner_rows).values(seen_at=0.0))
         assert studio.admit(plan, mine).ok, "its lease has ended"

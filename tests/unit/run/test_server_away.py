@@ -250,6 +250,7 @@ def test_a_plan_whose_draft_was_lost_is_made_again(
         planning = partial(
             ledger.plan_in_turn,
             lambda: sync_plan(entries(next(tries)), ledger, campaign=CAMPAIGN),
+            CAMPAIGN,
         )
         if losses < 3:
             assert (True, 2) == (planning().ok, len(list(ledger.records(CAMPAIGN))))

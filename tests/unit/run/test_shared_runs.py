@@ -18,7 +18,7 @@ from sqlalchemy import update
 from pipeline.domain import EMPTY, Policy
 from pipeline.domain.states import State
 from pipeline.engine.dispatch import ShardRef, ShardReport
-from pipeline.errors import LeaseLost, NoReply
+from pipeline.errors import LeaseLost, LedgerInUse, NoReply
 from pipeline.ledger import jobs, lane_shares, owners
 from pipeline.ledger.commands import find_answer, send_command
 from pipeline.ledger.lane_shares import LaneDemand
@@ -37,6 +37,7 @@ from tests.unit.run.raw_ledger import read, write_now
 from tests.unit.run.shop import Provider
 from tests.unit.run.test_accounts import NO_IDS, Branches
 from tests.unit.run.test_fallback import listed, parts_of
+from tests.unit.run.test_selected import Only
 
 T = TypeVar("T")
 KNOWS_NO_IDS = Provider(NO_IDS)
@@ -232,6 +233,29 @@ async def test_a_run_that_finds_its_lease_ended_by_a_command_ends(studio: Studio
             await running
 
     assert ended
+
+
+async def test_from_its_beginning_a_run_keeps_its_plan(studio: Studio) -> None:
+    """Also before any lane of it works, as where machines of a cluster are still starting."""
+    plan = [entry(name) for name in "ab"]
+    assert studio.admit(plan).ok
+    ends = asyncio.Event()
+    engine = _Elsewhere({}, until=ends.wait)
+    with Ledger.open(studio.root) as ledger:
+        running = asyncio.create_task(_drive(studio, ledger, engine))
+        await _until(running, lambda: engine.shards)
+        for other in (partial(studio.admit, plan, Only(("a",))), partial(_admit_other, studio)):
+            with pytest.raises(LedgerInUse, match="wait until that run has ended"):
+                other()
+        assert studio.admit(plan).ok, "it is the same"
+        ends.set()
+        await running
+
+        assert studio.admit(plan, Only(("a",))).ok, "it has ended"
+
+
+def _admit_other(studio: Studio) -> None:
+    studio.admit([entry("a"), entry("b", key="other work")])
 
 
 async def _until(running: asyncio.Task[Outcome], look: Callable[[], T]) -> T:
