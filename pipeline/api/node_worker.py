@@ -212,12 +212,11 @@ def _mark_root(request: CampaignRequest) -> str:
     """Return the text by which the root is known, which is written where there is none."""
     file = request.home / STATE_FOLDER / _MARK
     file.parent.mkdir(parents=True, exist_ok=True)
-    new = beside(file, alone=False)
-    new.write_text(token_hex(16), "ascii")
-    with suppress(FileExistsError):
-        # Whole at once: another run may begin at this moment.
-        file.hardlink_to(new)
-    new.unlink()
+    with beside(file) as new:
+        new.write_text(token_hex(16), "ascii")
+        with suppress(FileExistsError):
+            # Whole at once: another run may begin at this moment.
+            file.hardlink_to(new)
     return file.read_text("ascii")
 
 

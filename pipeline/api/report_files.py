@@ -33,7 +33,7 @@ from pipeline.report.page_data import PageSource
 from pipeline.report.summary import Report
 from pipeline.report.table_results import TableResults
 from pipeline.storage.blobs import Store
-from pipeline.storage.fs import writing
+from pipeline.storage.fs import beside, name_beside, writing
 
 FOLDER = "report"
 
@@ -123,14 +123,15 @@ class ReportFiles:
 
             # Like a poster it is beside what was made: for want of a picture no run fails.
             with suppress(OSError):
-                write_contact_sheets(self._folder, self._pictures)
+                write_contact_sheets(self._folder, self._pictures, beside)
 
     def _write(self, name: str, pieces: Iterable[bytes]) -> None:
-        part = _part(self._folder / name)
-        with writing(self._folder / name):
+        target = self._folder / name
+        # What breaks off is kept: it tells that the report is not whole (`is_report_current`).
+        with writing(target), beside(target, keep=True) as part:
             with part.open("wb") as file:
                 file.writelines(pieces)
-            part.replace(self._folder / name)
+            part.replace(target)
 
 
 _PIECE = 1 << 20
@@ -148,7 +149,7 @@ def is_report_current(campaign: LoadedCampaign) -> bool:
     Made from: what was read of the campaign, and the decisions. What the ledger has is not asked.
     """
     files = [folder_of(campaign) / name for name in _file_names(campaign)]
-    if not all(file.is_file() and not _part(file).exists() for file in files):
+    if not all(file.is_file() and not name_beside(file).exists() for file in files):
         return False
     folder = campaign.request.manifest.parent
     sources = [folder / name for name in campaign.inputs]
@@ -162,10 +163,6 @@ def report_paths(campaign: LoadedCampaign) -> tuple[str, ...]:
     page, *others = _file_names(campaign)
     folder = folder_of(campaign)
     return (str(folder / page), f"{folder}/{{{','.join(others)}}}")
-
-
-def _part(file: Path) -> Path:
-    return file.with_name(f".{file.name}.part")
 
 
 def _file_names(campaign: LoadedCampaign) -> list[str]:
@@ -255,8 +252,8 @@ class Posters:
             if place not in self._there:
                 target = self._folder / place
                 target.parent.mkdir(parents=True, exist_ok=True)
-                part = _part(target)
-                copyfile(self._store.poster(sha256), part)
-                part.replace(target)
+                with beside(target) as part:
+                    copyfile(self._store.poster(sha256), part)
+                    part.replace(target)
             self.found.add(sha256)
         return sha256 in self.found

@@ -31,6 +31,7 @@ from pipeline.errors import CallsheetError, InvalidInput
 from pipeline.findings import plain_finding
 from pipeline.ledger.item_changes import changed_parts
 from pipeline.schemas import schema
+from pipeline.storage.fs import beside
 
 Document = Mapping[str, Any]
 VERSION = 1
@@ -74,13 +75,12 @@ def write_document(plan: Plan, items: Iterable[ItemChange], file: Path) -> None:
         if not written:
             hint = "name another file, or move it away"
             raise usage(f"{file} is there, and is no saved plan", hint)
-    part = file.with_name(f"{file.name}.part")
     try:
-        with part.open("w", encoding="utf-8", newline="\n") as writing:
-            writing.writelines(f"{line}\n" for line in iter_document(plan, items))
-        part.replace(file)
+        with beside(file) as part:
+            with part.open("w", encoding="utf-8", newline="\n") as writing:
+                writing.writelines(f"{line}\n" for line in iter_document(plan, items))
+            part.replace(file)
     except OSError as fault:
-        part.unlink(missing_ok=True)
         raise usage(f"{file} cannot be written: {fault.strerror}") from fault
 
 

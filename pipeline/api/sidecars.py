@@ -105,10 +105,6 @@ def _is_wanted(target: str, record: Record) -> bool:
 
 
 def _replace(target: Path, content: bytes) -> None:
-    part = beside(target)
-    try:
-        with part.open("xb") as file:
-            file.write(content)
+    with beside(target) as part:
+        part.write_bytes(content)
         part.replace(target)
-    finally:
-        part.unlink(missing_ok=True)

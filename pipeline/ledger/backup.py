@@ -26,7 +26,7 @@ from pipeline.ledger.root_lock import LEDGER, RootLock, explain, keep_replaced, 
 from pipeline.ledger.sql_schema import versions
 from pipeline.ledger.sqlite import SqliteFile, copy, fold
 from pipeline.ledger.table_copy import CopyEnd, copy_tables, read_digests, require_same
-from pipeline.storage.fs import STATE_FOLDER, beside, sync, writing
+from pipeline.storage.fs import STATE_FOLDER, sync, writing
 
 _RESTORED = f".{LEDGER}.restored"
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
@@ -164,9 +164,11 @@ def _claim(file: Path) -> None:
 
 
 def _write_copy(write: Callable[[Path], None], file: Path) -> None:
-    new = beside(file)
+    # `file` was claimed, so this name is nobody else's. SQLite locks it, so it is not held.
+    new = file.with_name(f".{file.name}.part")
     try:
         with writing(file):
+            new.unlink(missing_ok=True)
             os.close(os.open(new, _NEW, _PRIVATE))
         write(new)
         with writing(file):

@@ -48,7 +48,7 @@ def raise_counter(file: Path, number: int) -> None:
             file.parent.mkdir(parents=True, exist_ok=True)
             # Another process with the same root may have its first purchase now: if its higher
             # number is replaced, the next purchase puts it right.
-            replace_file(file, _both_slots(number), alone=False)
+            replace_file(file, _both_slots(number))
             return
         try:
             content = os.read(handle, 3 * _BLOCK)
@@ -63,7 +63,7 @@ def raise_counter(file: Path, number: int) -> None:
         finally:
             os.close(handle)
         # An earlier version's, without slots.
-        replace_file(file, _both_slots(number), alone=False)
+        replace_file(file, _both_slots(number))
 
 
 def _both_slots(number: int) -> bytes:

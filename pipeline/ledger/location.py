@@ -99,7 +99,7 @@ def remember_server(root: Path, url: str) -> None:
     """Let a root know where its ledger is, durably."""
     file = root / STATE_FOLDER / SERVER
     with writing(file):
-        replace_file(file, f"{url}\n".encode(), alone=False)
+        replace_file(file, f"{url}\n".encode())
 
 
 def _departure_place(url: str) -> str:

@@ -6,8 +6,8 @@ A sheet that would show the same is left as it is: each says in its comment what
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 
 from PIL import Image, ImageDraw
@@ -29,10 +29,15 @@ Clip = tuple[str, str, str | Path]
 """A clip's shot, its label, and where its poster lies from the sheets' folder on."""
 
 
-def write_contact_sheets(folder: Path, clips: Iterable[Clip]) -> list[Path]:
+def write_contact_sheets(
+    folder: Path,
+    clips: Iterable[Clip],
+    beside: Callable[[Path], AbstractContextManager[Path]],
+) -> list[Path]:
     """Write `contact-sheet.SHOT.jpg` for each shot that has a clip; return all of them.
 
-    The first 48 clips of a shot are on it, six in a row. OSError where one cannot be written.
+    The first 48 clips of a shot are on it, six in a row. `beside` gives the file as which one is
+    made, to be renamed. OSError where one cannot be written.
     """
     shots: dict[str, list[tuple[str, Path]]] = {}
     counts: dict[str, int] = {}
@@ -53,13 +58,10 @@ def write_contact_sheets(folder: Path, clips: Iterable[Clip]) -> list[Path]:
         with suppress(OSError), Image.open(target) as picture:
             there = picture.info.get("comment", b"")
         if there != comment.encode():
-            part = target.with_name(f".{target.name}.part")
-            try:
+            with beside(target) as part:
                 sheet = _draw(title, cells)
                 sheet.save(part, "JPEG", quality=_QUALITY, comment=comment.encode())
                 part.replace(target)
-            finally:
-                part.unlink(missing_ok=True)
         sheets.append(target)
     return sheets
 

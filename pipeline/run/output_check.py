@@ -20,7 +20,7 @@ from pipeline.storage.fs import is_the_path, signature
 _PAGE = 1000
 _NO_FILE = ""
 _BESIDE_BYTES = len("..part")
-"""What the name under which a file is made has more than its own (`disk.beside`)."""
+"""What the name under which a file is made has more than its own (`fs.beside`)."""
 _USUAL_NAME_BYTES, _USUAL_PATH_BYTES = 255, 4096
 
 

@@ -31,6 +31,7 @@ from pipeline.storage.fs import (
     beside,
     copy_bytes,
     copy_clip,
+    making,
     signature,
     sync,
     writing,
@@ -40,7 +41,7 @@ _SAFE_NAME = re.compile(r"[A-Za-z0-9_-]{1,120}")
 _PRIVATE = 0o700
 _NOTES = ".json"
 CopyReference = Callable[[Media, Path], str]
-"""Writes the bytes of a local reference to a new file, and returns their SHA-256."""
+"""Writes the bytes of a local reference to a file, and returns their SHA-256."""
 
 
 class Store:
@@ -121,15 +122,13 @@ class Store:
 
         A damaged clip of the store is replaced by it. OSError if the file cannot be read.
         """
-        part = self.part(sha256)
-        # A crash may have left one, and `copy_clip` makes new files only.
-        part.unlink(missing_ok=True)
         # A source that cannot be read is no disk that cannot be written.
         source.open("rb").close()
-        with writing(part):
-            if not copy_clip(source, part, sha256):
+        part = self.part(sha256)
+        with writing(part), making(part) as new:
+            if not copy_clip(source, new, sha256):
                 return False
-        self.adopt(part, sha256, ext)
+            self.adopt(new, sha256, ext)
         return True
 
     def secure(self, file: Path, sha256: str) -> bool:
@@ -187,13 +186,10 @@ class Store:
                     target.parent.mkdir(parents=True, exist_ok=True)
             except (FileExistsError, NotADirectoryError):
                 raise _foreign(target.parent) from None
-            new = beside(target)
-            try:
+            with beside(target) as new:
                 if not source.is_file() or not copy_clip(source, new, sha256):
                     raise MediaFault("lost-clip", f"its clip {source} is gone or damaged")
                 new.replace(target)
-            finally:
-                new.unlink(missing_ok=True)
 
     def take_out(self, target: Path, sha256: str) -> bool:
         """Remove a copy of a clip from an output path; False if another file stands there.
@@ -212,7 +208,8 @@ class Store:
         except OSError:
             return False
         with writing(target):
-            target.unlink()
+            # Another process may have taken it out just now.
+            target.unlink(missing_ok=True)
         return True
 
     def asset(self, sha256: str) -> Path:
@@ -231,8 +228,7 @@ class Store:
             return place
         with writing(place):
             self._make_folder(place.parent)
-            new = beside(place, alone=False)
-            try:
+            with beside(place) as new:
                 if self._copy(media, new) != media.digest:
                     raise MediaFault(
                         "media-changed",
@@ -243,8 +239,6 @@ class Store:
                 sync(new)
                 new.replace(place)
                 sync(place.parent)
-            finally:
-                new.unlink(missing_ok=True)
         return place
 
     def _keep_replaced(self, target: Path, there: str, known: Callable[[str], bool]) -> None:

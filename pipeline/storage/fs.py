@@ -7,8 +7,9 @@ import errno
 import fcntl
 import hashlib
 import os
-import secrets
 from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager
+from itertools import chain, count
 from pathlib import Path
 from types import MappingProxyType
 from typing import IO, BinaryIO
@@ -120,30 +121,94 @@ def write_small(path: Path, content: bytes, *, durable: bool = False) -> None:
         os.close(handle)
 
 
-def replace_file(
-    path: Path, content: bytes, *, mode: int | None = None, alone: bool = True
-) -> None:
+def replace_file(path: Path, content: bytes, *, mode: int | None = None) -> None:
     """Put a file in the place of another, if there is one: whole, and durable with its name.
 
-    Who is not `alone` may do so at the same time as others do: the last one counts.
+    Others may do so at the same time: the last one counts.
     """
-    new = beside(path, alone=alone)
-    new.write_bytes(content)
-    sync(new, mode=mode)
-    new.replace(path)
-    sync(path.parent)
+    with beside(path) as new:
+        new.write_bytes(content)
+        sync(new, mode=mode)
+        new.replace(path)
+        sync(path.parent)
 
 
-def beside(target: Path, *, alone: bool = True) -> Path:
-    """Return the unused name under which `target` is made.
+def beside(target: Path, *, keep: bool = False) -> AbstractContextManager[Path]:
+    """Give the file as which `target` is made, to be renamed once it is whole (`making`).
 
-    For who is `alone` it is always the same one, so that a crash leaves one. Else it is nobody
-    else's: other processes may make the same file at this moment.
+    `keep` leaves it there where the block fails, as a sign of that.
     """
-    own = "" if alone else f".{secrets.token_hex(4)}"
-    new = target.with_name(f".{target.name}{own}.part")
-    new.unlink(missing_ok=True)
-    return new
+    return making(name_beside(target), keep=keep)
+
+
+def name_beside(target: Path) -> Path:
+    """Return the name under which `target` is made, or was until a crash."""
+    return target.with_name(f".{target.name}.part")
+
+
+@contextlib.contextmanager
+def making(new: Path, *, keep: bool = False) -> Iterator[Path]:
+    """Yield a new, empty file that nobody else writes; at the end it is gone, unless renamed.
+
+    It has the same name each time, so that crashes leave one file, which the next one replaces.
+    Only while somebody else holds that, a number stands for the last letter. `keep` removes none.
+    """
+    names = chain([new], (new.with_name(f"{new.name[:-1]}{n}") for n in count(1)))
+    own, lock = next((name, lock) for name in names if (lock := _hold(name)) is not None)
+    with contextlib.ExitStack() as undo:
+        undo.callback(os.close, lock)
+        if not keep:
+            undo.callback(_unlink_held, own, lock)
+        yield own
+
+
+def _hold(new: Path) -> int | None:
+    """Make a file that is held until it is closed; None if there is one that cannot be removed."""
+    while True:
+        try:
+            lock = os.open(new, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
+        except FileExistsError:
+            if not _remove_left(new):
+                return None
+            continue
+        # Without locks what a crash leaves is never taken for left, and stays.
+        with contextlib.suppress(OSError):
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        if _leads_to(new, lock):
+            return lock
+        # Another process took it for one that was left, before it was held.
+        os.close(lock)
+
+
+def _remove_left(new: Path) -> bool:
+    """Remove what a process that has ended was making; False if it stays."""
+    try:
+        # NFS locks for one alone only what is open for writing; a clip is read-only at the end.
+        how = os.O_RDWR if os.access(new, os.W_OK) else os.O_RDONLY
+        lock = os.open(new, how | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError as fault:
+        return isinstance(fault, FileNotFoundError)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        _unlink_held(new, lock)
+    except OSError:
+        return False
+    finally:
+        os.close(lock)
+    return True
+
+
+def _unlink_held(file: Path, lock: int) -> None:
+    # By now the name may lead to what another process makes.
+    if _leads_to(file, lock):
+        file.unlink(missing_ok=True)
+
+
+def _leads_to(file: Path, lock: int) -> bool:
+    try:
+        return os.path.samestat(file.lstat(), os.fstat(lock))
+    except OSError:
+        return False
 
 
 def remove_empty(folder: Path, top: Path) -> None:
@@ -164,14 +229,14 @@ def signature(found: os.stat_result) -> str:
 
 
 def copy_clip(source: Path, target: Path, sha256: str) -> bool:
-    """Make `target`, which must not exist, an independent read-only file of a clip's bytes.
+    """Make `target` an independent read-only file of a clip's bytes.
 
     A reflink where the file system has it. False, and no target, where the bytes are not those of
     this digest. Durable, for a file that a loss of power emptied would look like one that a person
     changed; its name is not.
     """
     # Of such sizes that nothing is asked of the system but to read and to write.
-    with source.open("rb", buffering=0) as reading, target.open("xb", buffering=CHUNK) as copy:
+    with source.open("rb", buffering=0) as reading, target.open("wb", buffering=CHUNK) as copy:
         # No byte passes here by a reflink: a damaged clip would be cloned unseen, so it is read.
         reflink = _reflink(reading, copy)
         copied = file_sha256(target) if reflink else _copy(reading, copy)
@@ -185,8 +250,8 @@ def copy_clip(source: Path, target: Path, sha256: str) -> bool:
 
 
 def copy_bytes(reading: BinaryIO, target: Path) -> str:
-    """Copy an open file to `target`, which must not exist; return the SHA-256 of its bytes."""
-    with target.open("xb") as copy:
+    """Copy an open file to `target`, and return the SHA-256 of its bytes."""
+    with target.open("wb") as copy:
         return _copy(reading, copy)
 
 

@@ -160,7 +160,7 @@ class ClusterDrill:
     def find_leftovers(self) -> list[str]:
         """Return the temporary files that lie about below the root."""
         parts = (self._root / STATE_FOLDER / "parts").rglob("*")
-        return sorted(str(path) for path in [*parts, *self._root.rglob("*.part")])
+        return sorted(str(path) for path in [*parts, *self._root.rglob("*.par?")])
 
     @property
     def said(self) -> str:

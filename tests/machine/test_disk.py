@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import resource
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
 
 from pipeline.errors import Unusable
-from tests.machine.campaign import ITEMS, KEY, TRACE, Campaign
+from pipeline.report.formats import encode_for_spreadsheets
+from tests.machine.campaign import ITEMS, KEY, TRACE, Campaign, environment
 from tests.machine.conftest import Callsheet
 from tests.machine.disks import read_only, small_disk, small_files, without_rights
+from tests.processes import run_callsheet
 from tests.sandboxes import Sandbox
 from tests.unit.run.campaign import Studio, entry
 
@@ -118,6 +121,27 @@ def test_a_report_that_broke_off_is_not_taken_for_a_new_one(
     assert 0 == code
     assert "old" != page.read_text("utf-8")
     assert [] == list(report.glob(".*.part"))
+
+
+def test_two_reports_at_once_are_both_whole(
+    finished: Campaign, callsheet: Callsheet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another terminal writes the whole report while this one is in the midst of a file."""
+    report = finished.root / "cups" / "report"
+    expected = {path.name for path in report.rglob("*")}
+    others: list[int] = []
+
+    def be_interrupted(lines: Iterable[str], *encoding: str) -> Iterator[bytes]:
+        yield from encode_for_spreadsheets(lines, *encoding)
+        if encoding:
+            others.append(run_callsheet(finished.words("report"), environment()).returncode)
+
+    monkeypatch.setattr("pipeline.api.report_files.encode_for_spreadsheets", be_interrupted)
+    code, said = callsheet(*finished.words("report"))
+
+    assert ([0], 0) == (others, code), said
+    assert expected == {path.name for path in report.rglob("*")}
+    assert ITEMS == len(json.loads((report / "report.json").read_bytes())["items"])
 
 
 def test_a_read_only_root_can_be_read(finished: Campaign, callsheet: Callsheet) -> None:

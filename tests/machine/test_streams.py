@@ -227,25 +227,25 @@ def test_a_closed_terminal_ends_a_run_in_order(campaign: Campaign, sandbox: Sand
 
 def test_a_signal_during_the_report_does_not_stop_it(campaign: Campaign) -> None:
     """All was bought: the report is written to its end, and the exit code is the run's."""
-    part = campaign.root / "cups" / "report" / ".index.html.part"
-    part.parent.mkdir(parents=True)
-    os.mkfifo(part)
+    sheet = campaign.root / "cups" / "report" / "contact-sheet.still.jpg"
+    sheet.parent.mkdir(parents=True)
+    os.mkfifo(sheet)
     process = _started(campaign, campaign.words())
-    # Opened for reading once the report is about to be written: it waits for us.
-    reader = threading.Thread(target=partial(_interrupt_and_read, part, process))
-    reader.start()
+    # Once the report looks at the picture that is there, it waits for us.
+    writer = threading.Thread(target=partial(_interrupt_and_close, sheet, process))
+    writer.start()
 
     code, said = _ended(process)
 
-    reader.join(PATIENCE_S)
+    writer.join(PATIENCE_S)
     assert (0, True) == (code, "stopping" in said), said
     assert {"junit.xml", "report.json"} <= _reports(campaign)
+    assert sheet.is_file()
 
 
-def _interrupt_and_read(part: Path, process: subprocess.Popen[bytes]) -> None:
-    with part.open("rb") as report:
+def _interrupt_and_close(sheet: Path, process: subprocess.Popen[bytes]) -> None:
+    with sheet.open("wb"):
         process.send_signal(signal.SIGINT)
-        report.read()
 
 
 @contextmanager

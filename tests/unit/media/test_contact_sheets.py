@@ -9,6 +9,7 @@ from PIL import Image, ImageChops
 
 from pipeline.lettering import missing
 from pipeline.media.contact_sheets import SHEET_CLIPS, write_contact_sheets
+from pipeline.storage.fs import beside
 
 RED = (200, 30, 30)
 
@@ -24,7 +25,7 @@ def test_each_shot_has_a_sheet_with_all_its_clips(tmp_path: Path, poster: Path) 
     """Seven clips make two rows; a red picture stands in the middle of each place."""
     clips = [("spin", f"spin[SKU-{n}]#1", poster) for n in range(7)]
 
-    sheets = write_contact_sheets(tmp_path, [*clips, ("reveal", "reveal[A]#1", poster)])
+    sheets = write_contact_sheets(tmp_path, [*clips, ("reveal", "reveal[A]#1", poster)], beside)
 
     assert ["contact-sheet.spin.jpg", "contact-sheet.reveal.jpg"] == [each.name for each in sheets]
     with Image.open(sheets[0]) as sheet:
@@ -38,7 +39,7 @@ def test_a_large_shot_stays_a_small_file(tmp_path: Path, poster: Path) -> None:
     label = '=HYPERLINK("x") <img src=x onerror=alert(1)> \u202e\x1b[2J 品牌' * 20
     clips = (("spin", f"{label}{n}", poster) for n in range(5000))
 
-    (sheet,) = write_contact_sheets(tmp_path, clips)
+    (sheet,) = write_contact_sheets(tmp_path, clips, beside)
 
     with Image.open(sheet) as picture:
         assert (6 * 168 + 8, 36 + SHEET_CLIPS // 6 * 184) == picture.size
@@ -47,15 +48,15 @@ def test_a_large_shot_stays_a_small_file(tmp_path: Path, poster: Path) -> None:
 
 def test_a_sheet_that_would_be_the_same_is_left(tmp_path: Path, poster: Path) -> None:
     """It is drawn again for another clip, and for a file that is no picture any more."""
-    (sheet,) = write_contact_sheets(tmp_path, [("spin", "a", poster)])
+    (sheet,) = write_contact_sheets(tmp_path, [("spin", "a", poster)], beside)
     before = sheet.stat().st_mtime_ns
 
-    write_contact_sheets(tmp_path, [("spin", "a", poster)])
+    write_contact_sheets(tmp_path, [("spin", "a", poster)], beside)
     assert before == sheet.stat().st_mtime_ns
-    write_contact_sheets(tmp_path, [("spin", "b", poster)])
+    write_contact_sheets(tmp_path, [("spin", "b", poster)], beside)
     assert before != sheet.stat().st_mtime_ns
     sheet.write_bytes(b"cut")
-    write_contact_sheets(tmp_path, [("spin", "b", poster)])
+    write_contact_sheets(tmp_path, [("spin", "b", poster)], beside)
     with Image.open(sheet) as picture:
         assert "JPEG" == picture.format
 
@@ -65,7 +66,7 @@ def test_a_poster_that_is_gone_leaves_its_place(tmp_path: Path) -> None:
     (tmp_path / "bad.jpg").write_bytes(b"no picture")
 
     for name in ("gone.jpg", "bad.jpg"):
-        assert write_contact_sheets(tmp_path, [("spin", "a", tmp_path / name)])
+        assert write_contact_sheets(tmp_path, [("spin", "a", tmp_path / name)], beside)
 
 
 @pytest.mark.parametrize("name", ["赤い靴", "红鞋", "빨간구두", "حذاء", "👟🔥"])
@@ -77,7 +78,7 @@ def test_a_label_is_readable_in_its_own_script(tmp_path: Path, poster: Path, nam
     for n, label in enumerate((name, name[::-1], "\U00017000" * len(name))):
         folder = tmp_path / str(n)
         folder.mkdir()
-        (sheet,) = write_contact_sheets(folder, [("spin", f"spin[{label}]#1", poster)])
+        (sheet,) = write_contact_sheets(folder, [("spin", f"spin[{label}]#1", poster)], beside)
         with Image.open(sheet) as picture:
             strips.append(picture.convert("L").crop((8, 197, 168, 213)))
 

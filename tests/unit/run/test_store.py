@@ -3,19 +3,28 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import hashlib
 import os
 import stat
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from pipeline.domain import Media
 from pipeline.errors import MediaFault, Unusable
+from pipeline.storage import blobs, fs
 from pipeline.storage.blobs import Store
-from pipeline.storage.fs import writing
+from pipeline.storage.fs import making, signature, writing
 
 OLD, NEW = b"the first clip", b"the second clip"
+PATIENCE_S = 60
 
 
 def sha(data: bytes) -> str:
@@ -147,15 +156,111 @@ def test_a_foreign_file_is_never_replaced(what: str, store: Store, tmp_path: Pat
     assert not (target.is_file() and target.read_bytes() == NEW)
 
 
-def test_what_a_crash_left_beside_the_target_is_cleared(store: Store) -> None:
-    """A half-made link of a process that ended does not stay for ever."""
+@pytest.mark.parametrize("mode", [0o644, 0o444], ids=["half", "whole"])
+def test_what_a_crash_left_beside_the_target_is_cleared(mode: int, store: Store) -> None:
+    """A half-made copy of a process that ended does not stay for ever."""
     digest = kept(store, OLD)
     target = store.root / "a.mp4"
-    (store.root / ".a.mp4.part").write_bytes(b"half")
+    left = store.root / ".a.mp4.part"
+    left.write_bytes(b"half")
+    left.chmod(mode)
 
     store.copy_out(digest, "mp4", target)
 
     assert [".callsheet", "a.mp4"] == sorted(path.name for path in store.root.iterdir())
+
+
+def test_what_another_process_is_making_stays_until_that_is_killed(tmp_path: Path) -> None:
+    """Whoever makes the same file meanwhile has one of their own; then the name is free again."""
+    part = tmp_path / "a.part"
+    program = f"""
+from pathlib import Path
+from pipeline.storage.fs import making
+with making(Path({str(part)!r})) as new:
+    new.write_bytes(b"theirs")
+    print(new, flush=True)
+    input()
+"""
+    words = [sys.executable, "-c", program]
+    with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as other:
+        assert other.stdout is not None
+        assert f"{part}\n" == other.stdout.readline()
+
+        with making(part) as own:
+            assert (tmp_path / "a.par1", b"theirs") == (own, part.read_bytes())
+        assert [part] == list(tmp_path.iterdir())
+        other.kill()
+        other.wait()
+
+    with making(part) as own:
+        assert (part, b"") == (own, part.read_bytes())
+    assert [] == list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("what", ["copied out", "put into the store"])
+def test_two_that_make_the_same_file_do_not_meet(
+    what: str, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One is whole while the other is half-way: the file is whole at every moment, and both end."""
+    digest, target = sha(OLD), store.root / "a.mp4"
+    act: Callable[[], object]
+    if what == "copied out":
+        act, made = partial(store.copy_out, kept(store, OLD), "mp4", target), target
+    else:
+        store.root.mkdir()
+        target.write_bytes(OLD)
+        act, made = partial(store.keep_clip, target, digest, "mp4"), store.path(digest, "mp4")
+    main, half, go = threading.current_thread(), threading.Event(), threading.Event()
+    copy_clip, ioctl = fs.copy_clip, fcntl.ioctl
+
+    def copy(source: Path, new: Path, sha256: str) -> bool:
+        whole = copy_clip(source, new, sha256)
+        if threading.current_thread() is main:
+            others.append(pool.submit(act))
+            assert half.wait(PATIENCE_S)
+        return whole
+
+    def stop_half_way(new: int, request: int, old: int) -> int:
+        # Before a byte is written, it is asked for a reflink.
+        if threading.current_thread() is not main:
+            half.set()
+            assert go.wait(PATIENCE_S)
+        return ioctl(new, request, old)
+
+    monkeypatch.setattr(blobs, "copy_clip", copy)
+    monkeypatch.setattr(fcntl, "ioctl", stop_half_way)
+    others: list[Future[object]] = []
+    with ThreadPoolExecutor() as pool:
+        try:
+            act()
+            between = made.read_bytes()
+        finally:
+            go.set()
+        others[0].result()
+
+    assert (OLD, OLD) == (between, made.read_bytes())
+    assert [made.name] == [path.name for path in made.parent.iterdir() if path.is_file()]
+    assert [] == list(store.part("x").parent.iterdir())
+
+
+def test_two_that_take_out_the_same_copy_both_find_it_gone(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The other one is faster at the last moment."""
+    digest, target = kept(store, OLD), store.root / "a.mp4"
+    store.copy_out(digest, "mp4", target)
+    looks: list[str] = []
+
+    def look(found: os.stat_result) -> str:
+        looks.append(signature(found))
+        if len(looks) == 2:
+            assert store.take_out(target, digest)
+        return looks[-1] if len(looks) < 3 else looks[0]
+
+    monkeypatch.setattr(blobs, "signature", look)
+
+    assert store.take_out(target, digest)
+    assert not target.exists()
 
 
 def reference(path: Path, data: bytes) -> Media:
