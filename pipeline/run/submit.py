@@ -6,8 +6,10 @@ accepted is in doubt, and nothing here sends it again.
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Coroutine, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 from urllib.parse import quote
@@ -17,7 +19,7 @@ import orjson
 from pipeline.clock import boot
 from pipeline.domain import Feature
 from pipeline.domain.states import LANE, POLICY, FaultKind, LaneAction, Phase, State
-from pipeline.errors import LeaseLost, NotInTime, NotSent
+from pipeline.errors import CallsheetError, LeaseLost, NotInTime, NotSent
 from pipeline.ledger import payload
 from pipeline.ledger.budgets import BUDGET, OVERCHARGED, Denied
 from pipeline.ledger.fast_sql import Clashed
@@ -150,14 +152,9 @@ async def record_task(active: ActiveJob, task: str, reserved: Charge | None = No
     active.emit_unread(reserved)
     native = "" if reserved is None or reserved.native is None else str(reserved.native)
     unit = reserved.unit if reserved is not None and native else ""
-    ledger = active.context.ledger
+    writing = active.context.ledger.accept(active.job, task=task, at=at, native=native, unit=unit)
     try:
-        other = await ledger.accept(active.job, task=task, at=at, native=native, unit=unit)
-    except (LeaseLost, Taken):
-        # Whoever has the job now may not know it: it is what a person needs to find the money.
-        told = f"the provider named task {task} after another process had taken the job over"
-        await ledger.note_anyway(active.event("stray_task", task=task, message=told))
-        raise
+        other = await _until_written(active, task, writing)
     except Clashed:
         # Two purchases would be one task: a reply was mixed up, there or here.
         await record_doubt(active, f"the provider named task {task}, which is another purchase's")
@@ -173,6 +170,34 @@ async def record_task(active: ActiveJob, task: str, reserved: Charge | None = No
     bought = replace(bought, charged_native=native, native_unit=unit)
     tries = active.job.tries + 1
     active.set_state(State.WAITING, purchase=bought, tries=tries, cause="", message="")
+
+
+async def _until_written(active: ActiveJob, task: str, writing: Coroutine[None, None, str]) -> str:
+    """Return what writing a task id returns; where it fails, tell the id.
+
+    It is what a person needs to find the money: whoever has the job now may not know it. So one
+    that is cancelled meanwhile waits for the end of it as well.
+    """
+    written = asyncio.ensure_future(writing)
+    try:
+        return await asyncio.shield(written)
+    except asyncio.CancelledError:
+        await asyncio.wait([written])
+        raise
+    finally:
+        fault = written.exception() if written.done() else None
+        if fault is not None and not isinstance(fault, Clashed):
+            job, taken = active.job, isinstance(fault, LeaseLost | Taken)
+            why = "another process had taken it over" if taken else "the ledger may not know it"
+            told = (
+                f"{job.address}: {job.provider} named its task {task}, but {why}: keep this id, for"
+                f" `callsheet reconcile --task '{job.address}={task}'`"
+            )
+            stray = active.event("stray_task", task=task, message=told)
+            # First whoever watches: the ledger may fail again.
+            active.context.observer(stray)
+            with suppress(CallsheetError):
+                await active.context.ledger.note_anyway(stray)
 
 
 async def record_doubt(active: ActiveJob, why: str) -> None:
