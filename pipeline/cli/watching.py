@@ -34,6 +34,7 @@ from pipeline.run.outcome import Outcome
 
 TOLD = frozenset(
     {NOTICE, "machines", "reassigned", "account_missing", "ledger_away", "ledger_back"}
+    | {"stray_task"}
 )
 """Events whose message a person is told as it is."""
 

@@ -27,9 +27,10 @@ NOTABLE = frozenset(
         "left_alone",
         "same_content",
         "second_task",
-        "stray_task",
     }
 )
+"""Written down as they are told. A `stray_task` is as well, by whoever tells it: also where the
+process may write nothing else any more (`RunLedger.note_anyway`)."""
 
 
 def note(connection: Connection, *, event: Event) -> None:

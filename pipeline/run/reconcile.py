@@ -8,16 +8,12 @@ from __future__ import annotations
 
 from functools import partial
 
-import orjson
-
-from pipeline.clock import boot
-from pipeline.domain import Feature
 from pipeline.domain.states import POLICY, FaultKind, Phase, State
 from pipeline.errors import NotSent
 from pipeline.providers.base import Absent, Accepted, Fault
 from pipeline.run.job import ActiveJob
 from pipeline.run.retry import retry
-from pipeline.run.submit import LOOK_UPS, look_up, record_task, send_purchase
+from pipeline.run.submit import LOOK_UPS, is_remembered, look_up, record_task, send_purchase
 
 
 async def handle_in_doubt(active: ActiveJob) -> None:
@@ -46,9 +42,9 @@ async def _send_again(active: ActiveJob) -> str:
     async def attempt() -> Accepted | Absent | Fault:
         # It may have grown too old while it waited for a slot.
         if not (
-            _is_deduplicated(active)
+            is_remembered(active, active.purchase)
             and await active.take_slot(settling=True)
-            and _is_deduplicated(active)
+            and is_remembered(active, active.purchase)
         ):
             return Absent()
         outcome = await send_purchase(active)
@@ -78,23 +74,6 @@ async def _send_again(active: ActiveJob) -> str:
         rest=partial(active.rest, settling=True),
     )
     return found.task if isinstance(found, Accepted) else ""
-
-
-def _is_deduplicated(active: ActiveJob) -> bool:
-    """Tell whether the provider still knows the client id; not if the clock was turned back.
-
-    Another account than the one it was sent from never did.
-    """
-    offer, kept = active.queue.provider.offer, orjson.loads(active.purchase.request)
-    age_s = active.now() - active.purchase.intent_at
-    # By the clock that nobody sets; that one begins anew with each boot.
-    began = kept.get("uptime") or {}
-    same_boot = began.get("boot") == boot() != ""
-    passed_s = active.context.clock.monotonic() - began["s"] if same_boot else 0.0
-    young = 0 <= age_s < offer.dedupe_for_s and passed_s < offer.dedupe_for_s
-    fingerprint = active.queue.lane.fingerprint
-    same = kept.get("account", fingerprint) == fingerprint
-    return Feature.IDEMPOTENT in offer.features and young and same
 
 
 async def _look_up_task(active: ActiveJob) -> str:

@@ -6,9 +6,12 @@ accepted is in doubt, and nothing here sends it again.
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Coroutine, Mapping
+from contextlib import suppress
 from dataclasses import replace
+from typing import Any
 from urllib.parse import quote
 
 import orjson
@@ -16,7 +19,7 @@ import orjson
 from pipeline.clock import boot
 from pipeline.domain import Feature
 from pipeline.domain.states import LANE, POLICY, FaultKind, LaneAction, Phase, State
-from pipeline.errors import LeaseLost, NotInTime, NotSent
+from pipeline.errors import CallsheetError, LeaseLost, NotInTime, NotSent
 from pipeline.ledger import payload
 from pipeline.ledger.budgets import BUDGET, OVERCHARGED, Denied
 from pipeline.ledger.fast_sql import Clashed
@@ -149,14 +152,9 @@ async def record_task(active: ActiveJob, task: str, reserved: Charge | None = No
     active.emit_unread(reserved)
     native = "" if reserved is None or reserved.native is None else str(reserved.native)
     unit = reserved.unit if reserved is not None and native else ""
-    ledger = active.context.ledger
+    writing = active.context.ledger.accept(active.job, task=task, at=at, native=native, unit=unit)
     try:
-        other = await ledger.accept(active.job, task=task, at=at, native=native, unit=unit)
-    except (LeaseLost, Taken):
-        # Whoever has the job now may not know it: it is what a person needs to find the money.
-        told = f"the provider named task {task} after another process had taken the job over"
-        await ledger.note_anyway(active.event("stray_task", task=task, message=told))
-        raise
+        other = await _until_written(active, task, writing)
     except Clashed:
         # Two purchases would be one task: a reply was mixed up, there or here.
         await record_doubt(active, f"the provider named task {task}, which is another purchase's")
@@ -172,6 +170,34 @@ async def record_task(active: ActiveJob, task: str, reserved: Charge | None = No
     bought = replace(bought, charged_native=native, native_unit=unit)
     tries = active.job.tries + 1
     active.set_state(State.WAITING, purchase=bought, tries=tries, cause="", message="")
+
+
+async def _until_written(active: ActiveJob, task: str, writing: Coroutine[None, None, str]) -> str:
+    """Return what writing a task id returns; where it fails, tell the id.
+
+    It is what a person needs to find the money: whoever has the job now may not know it. So one
+    that is cancelled meanwhile waits for the end of it as well.
+    """
+    written = asyncio.ensure_future(writing)
+    try:
+        return await asyncio.shield(written)
+    except asyncio.CancelledError:
+        await asyncio.wait([written])
+        raise
+    finally:
+        fault = written.exception() if written.done() else None
+        if fault is not None and not isinstance(fault, Clashed):
+            job, taken = active.job, isinstance(fault, LeaseLost | Taken)
+            why = "another process had taken it over" if taken else "the ledger may not know it"
+            told = (
+                f"{job.address}: {job.provider} named its task {task}, but {why}: keep this id, for"
+                f" `callsheet reconcile --task '{job.address}={task}'`"
+            )
+            stray = active.event("stray_task", task=task, message=told)
+            # First whoever watches: the ledger may fail again.
+            active.context.observer(stray)
+            with suppress(CallsheetError):
+                await active.context.ledger.note_anyway(stray)
 
 
 async def record_doubt(active: ActiveJob, why: str) -> None:
@@ -205,7 +231,7 @@ async def _buy(active: ActiveJob, request: Mapping[str, object], values: Mapping
     A gateway may turn away (429, 402, 403) what the provider behind it has taken. Under the same
     id and with the same body such a task is found by sending again; under a new one it is bought
     twice. Where the provider may have forgotten the id, or the body has changed since, it is asked
-    for the task first, if it can be asked.
+    for the task first, if it can be asked. Until then the id is as old as its first send.
     """
     before = _unaccepted_purchase(active)
     if before is None:
@@ -214,10 +240,11 @@ async def _buy(active: ActiveJob, request: Mapping[str, object], values: Mapping
     # With the id of its row that purchase is opened again, and no second one is counted.
     again = replace(_freeze(active, request, values, before.client_id), id=before.id)
     alike = request_of(again) == request_of(before)
-    offer = active.queue.provider.offer
-    # Below nought the clock was set back: how long ago it was sent is not known.
-    known = 0 <= active.now() - before.intent_at < offer.dedupe_for_s
-    if not (alike and known) and Feature.FIND in offer.features:
+    if alike and is_remembered(active, before):
+        kept = {**orjson.loads(again.request), "uptime": _first_send(before)}
+        await _intend(active, replace(again, request=orjson.dumps(kept)))
+        return
+    if Feature.FIND in active.queue.provider.offer.features:
         found = await look_up(active, before)
         if isinstance(found, Accepted):
             # It was taken although it was turned away: what it costs is set aside, and it is
@@ -248,9 +275,32 @@ def _unaccepted_purchase(active: ActiveJob) -> Purchase | None:
     return before if here and Feature.IDEMPOTENT in queue.provider.offer.features else None
 
 
+def is_remembered(active: ActiveJob, purchase: Purchase) -> bool:
+    """Tell whether the provider still knows the client id; not if the clock was turned back.
+
+    Another account than the one it was sent from never did.
+    """
+    offer, fingerprint = active.queue.provider.offer, active.queue.lane.fingerprint
+    began = _first_send(purchase)
+    age_s = active.now() - began["at"]
+    # By the clock that nobody sets; that one begins anew with each boot.
+    same_boot = began.get("boot") == boot() != ""
+    passed_s = active.context.clock.monotonic() - began["s"] if same_boot else 0.0
+    young = 0 <= age_s < offer.dedupe_for_s and passed_s < offer.dedupe_for_s
+    same = orjson.loads(purchase.request).get("account", fingerprint) == fingerprint
+    return Feature.IDEMPOTENT in offer.features and young and same
+
+
+def _first_send(purchase: Purchase) -> dict[str, Any]:
+    """Return since when the provider may know the client id, by each of our clocks."""
+    kept = orjson.loads(purchase.request).get("uptime") or {}
+    # What an earlier version wrote tells it by the intent alone.
+    return {"at": purchase.intent_at, **kept}
+
+
 async def look_up(active: ActiveJob, purchase: Purchase) -> Accepted | Absent | Fault:
     """Ask the provider, once, for the task of a purchase that was sent; absence proves nothing."""
-    since = purchase.intent_at
+    since = _first_send(purchase)["at"]
     known = await active.context.ledger.tasks(provider=purchase.provider, since=since - _EARLIER_S)
     return await active.queue.client.find(
         purchase.client_id, request_of(purchase), since=since, known=known
@@ -260,7 +310,7 @@ async def look_up(active: ActiveJob, purchase: Purchase) -> Accepted | Absent | 
 def _freeze(
     active: ActiveJob, request: Mapping[str, object], values: Mapping[str, str], client_id: str
 ) -> Purchase:
-    job = active.job
+    job, at, uptime_s = active.job, active.now(), active.context.clock.monotonic()
     purchase = Purchase(
         provider=job.provider,
         campaign_id=job.campaign_id,
@@ -273,14 +323,15 @@ def _freeze(
                 "account": active.queue.lane.fingerprint,
                 "account_name": active.queue.lane.account,
                 "item": payload.take_snapshot(orjson.loads(job.payload)),
-                # The wall clock may be set; this one tells a doubt's age whatever happens to that.
-                "uptime": {"boot": boot(), "s": active.context.clock.monotonic()},
+                # Of its first send. The wall clock may be set; the other one tells a doubt's age
+                # whatever happens to that.
+                "uptime": {"at": at, "boot": boot(), "s": uptime_s},
             }
         ),
         body_sha256="",
         reserved_microusd=job.high_microusd or 0,
         estimate_microusd=job.expected_microusd,
-        intent_at=active.now(),
+        intent_at=at,
         account=active.queue.lane.account,
         **{name: getattr(job, name) for name in ("model", "mode", "kind", "seconds")},
     )

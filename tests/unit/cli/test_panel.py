@@ -65,11 +65,12 @@ def test_the_panel_cuts_no_escape_in_halves(width: int) -> None:
     assert max(map(len, drawn)) <= width
 
 
+@pytest.mark.parametrize("name", ["notice", "stray_task"])
 @pytest.mark.parametrize("make", [Watcher, Lines, Panel])
-def test_what_a_person_must_know_is_told_as_it_is(make: type[Watcher]) -> None:
-    """A notice stands there in its own words, whatever else is shown."""
+def test_what_a_person_must_know_is_told_as_it_is(make: type[Watcher], name: str) -> None:
+    """A notice, or a task id that is nowhere else: in its own words, whatever else is shown."""
     told = StringIO()
-    make(_console(told), _tally())(Event(name="notice", at=AT, detail={"message": "a [b] c"}))
+    make(_console(told), _tally())(_event(name, message="a [b] c"))
 
     assert ["a [b] c"] == told.getvalue().splitlines()
 

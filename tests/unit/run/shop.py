@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections import deque
 from collections.abc import AsyncGenerator, Callable, Collection, Generator, Mapping
 from contextlib import asynccontextmanager
@@ -85,6 +86,8 @@ class Shop(Transport):
     takes_s: float = 30.0
     forgets: bool = False
     """It does not know client ids: whatever is submitted is a new task."""
+    remembers_s: float = math.inf
+    """How long it knows a client id after it took a task under it; its archive does for ever."""
     price: Decimal = Decimal("0.56")
     most_at_once: int = 0
 
@@ -157,7 +160,12 @@ class Shop(Transport):
         )
 
     def _take(self, client_id: str, body: Any) -> str:
-        known = [task for task in self.tasks.values() if task.client_id == client_id]
+        since = self.clock.monotonic() - self.remembers_s
+        known = [
+            task
+            for task in self.tasks.values()
+            if task.client_id == client_id and task.ready_at - self.takes_s > since
+        ]
         if known and not self.forgets:
             return known[0].id
         number = f"t{len(self.tasks) + 1}"

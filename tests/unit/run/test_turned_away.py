@@ -5,15 +5,17 @@ from __future__ import annotations
 import sqlite3
 from contextlib import closing
 from dataclasses import replace
+from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
-from pipeline.domain import Budget, Feature, PricedItem
+from pipeline.domain import Budget, Feature, Offer, PricedItem
 from pipeline.ledger.integrity import damage
 from pipeline.ledger.intent_counter import read_counters
 from pipeline.ledger.repository import Ledger
+from pipeline.providers import apimart, runware
 from pipeline.providers.base import Accepted, Fault, Response
 from pipeline.storage.blobs import Store
 from tests.unit.run import campaign as campaigns
@@ -25,6 +27,18 @@ IDEMPOTENT = replace(OFFER, features=frozenset({Feature.IDEMPOTENT, Feature.COST
 NEITHER = replace(OFFER, features=frozenset({Feature.COST}))
 LONG_AFTER_S = 7200.0
 STOPPING = ("unpaid", "unauthorised")
+WAIT = "throttled:290"
+"""Two of these waits are within the time for which an id is known, three are not."""
+LOST = ("lost",) * 8
+"""So many submits that their growing waits take more than the rest of that time."""
+
+
+def _like(offer: Offer) -> Provider:
+    """Return the shop as a provider that knows an id for as long, and can be asked for as much."""
+    known = replace(
+        OFFER, dedupe_for_s=offer.dedupe_for_s, features=OFFER.features & offer.features
+    )
+    return Provider(known)
 
 
 @pytest.fixture
@@ -132,6 +146,69 @@ async def test_with_another_body_what_was_taken_is_collected(studio: Studio) -> 
 
     assert (0, 1) == (outcome.exit_code, studio.shop.submits)
     assert ["a"] == [task.body["prompt"] for task in studio.shop.tasks.values()]
+
+
+async def test_an_id_is_as_old_as_its_first_send(tmp_path: Path) -> None:
+    """Turned away every five minutes since it was taken: Runware's archive is asked in time."""
+    studio = Studio(tmp_path, provider=_like(runware.OFFER))
+    studio.shop.remembers_s = runware.OFFER.dedupe_for_s
+    studio.shop.script.extend([f"took:{WAIT}", WAIT, WAIT])
+
+    outcome = await studio.make("a")
+
+    assert (0, 3) == (outcome.exit_code, studio.shop.submits)
+    assert studio.shop.billed == outcome.committed_usd == PRICE
+    assert holds_together(studio)
+
+
+@pytest.mark.parametrize(("offer", "ended"), [(runware.OFFER, 0), (apimart.OFFER, 13)])
+async def test_a_doubt_about_what_was_turned_away_is_as_old_as_its_first_send(
+    tmp_path: Path, offer: Offer, ended: int
+) -> None:
+    """Nothing is sent again once that may be forgotten; who cannot be asked leaves it to a person.
+
+    A later `reconcile` sends nothing either.
+    """
+    studio = Studio(tmp_path, provider=_like(offer))
+    studio.shop.remembers_s = offer.dedupe_for_s
+    studio.shop.script.extend([f"took:{WAIT}", WAIT, *LOST])
+
+    outcome = await studio.make("a")
+    studio.shop.script.clear()
+    settled = await studio.run(settle_only=True)
+
+    assert (ended, ended) == (outcome.exit_code, settled.exit_code)
+    assert 1 == len(studio.shop.tasks)
+    assert studio.shop.billed == settled.committed_usd == PRICE
+    assert holds_together(studio)
+
+
+async def test_a_look_up_in_vain_begins_the_time_of_an_id_anew(tmp_path: Path) -> None:
+    """What the archive does not know after ten minutes was not taken: a doubt since is young."""
+    studio = Studio(tmp_path, provider=_like(runware.OFFER))
+    studio.shop.script.extend([WAIT, WAIT, WAIT, *LOST])
+
+    outcome = await studio.make("a")
+
+    assert (0, 1) == (outcome.exit_code, len(studio.shop.tasks))
+    assert 1 == len(purchases(studio))
+    assert studio.shop.billed == outcome.committed_usd == PRICE
+
+
+async def test_a_wall_clock_that_was_set_back_makes_no_id_young(studio: Studio) -> None:
+    """How long ago it was sent is told by the clock that nobody sets as well."""
+    studio.shop.script.append("took:unpaid")
+    await studio.make("a")
+    a_minute_later = studio.clock.now() + timedelta(minutes=1)
+    studio.clock.advance(LONG_AFTER_S)
+    studio.clock.set_wall(a_minute_later)
+    studio.shop.forgets = True
+    studio.provider = Provider()
+
+    outcome = await studio.run()
+
+    assert (0, 1) == (outcome.exit_code, studio.shop.submits)
+    assert studio.shop.billed == outcome.committed_usd == PRICE
 
 
 @pytest.mark.parametrize("offer", [OFFER, IDEMPOTENT])
