@@ -9,7 +9,7 @@ import orjson
 from sqlalchemy import Connection, func, insert, select
 
 from pipeline.domain import Event
-from pipeline.ledger.sql_schema import campaigns, events, items
+from pipeline.ledger.sql_schema import campaigns, events, items, runs
 
 NOTABLE = frozenset(
     {
@@ -32,15 +32,18 @@ NOTABLE = frozenset(
 """Written down as they are told. A `stray_task` is as well, by whoever tells it: also where the
 process may write nothing else any more (`RunLedger.note_anyway`)."""
 
+_OF_A_LANE = frozenset({"throttled", "widened", "lane_stopped"})
 
-def note(connection: Connection, *, event: Event) -> None:
-    """Write an event down."""
+
+def note(connection: Connection, *, event: Event, campaign: str) -> None:
+    """Write an event of a campaign's run down."""
     connection.execute(
         insert(events).values(
             at=event.at.timestamp(),
             name=event.name,
             provider=event.provider,
             address=event.address,
+            campaign=campaign,
             detail=orjson.dumps(dict(event.detail), default=str),
         )
     )
@@ -58,15 +61,27 @@ class Notable:
 
 
 def notable(connection: Connection, *, campaign: str) -> list[Notable]:
-    """Return what was written down about the campaign's items, by provider."""
+    """Return what was written down in the campaign's runs, by provider.
+
+    How a lane fared is told of the last run alone: it says nothing of the next.
+    """
     own = (
         select(items.c.address)
         .join(campaigns, campaigns.c.id == items.c.campaign_id)
         .where(campaigns.c.name == campaign)
     )
+    began = (
+        select(func.max(runs.c.started_at))
+        .join(campaigns, campaigns.c.id == runs.c.campaign_id)
+        .where(campaigns.c.name == campaign)
+    )
     last = (
         select(func.max(events.c.id).label("id"), func.count().label("times"))
-        .where(events.c.address.in_(own))
+        .where(
+            (events.c.campaign == campaign)
+            | ((events.c.campaign == "") & events.c.address.in_(own)),
+            events.c.name.not_in(_OF_A_LANE) | (events.c.at >= began.scalar_subquery()),
+        )
         .group_by(events.c.provider, events.c.name)
         .subquery()
     )

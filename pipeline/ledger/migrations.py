@@ -277,6 +277,11 @@ def _add_run_plans(connection: Connection) -> None:
     connection.exec_driver_sql(_RUN_PLANS)
 
 
+def _name_campaigns_of_events(connection: Connection) -> None:
+    """Let events be one campaign's: two may have items of the same address."""
+    connection.exec_driver_sql("ALTER TABLE events ADD COLUMN campaign TEXT DEFAULT '' NOT NULL")
+
+
 MIGRATIONS: tuple[Migration, ...] = (
     _add_selected,
     _ask_again_for_what_does_not_play,
@@ -303,6 +308,7 @@ MIGRATIONS: tuple[Migration, ...] = (
     _add_lane_shares,
     _sum_up_rows,
     _add_run_plans,
+    _name_campaigns_of_events,
 )
 """What changed since version 1, in order; only ever appended to."""
 VERSION = 1 + len(MIGRATIONS)

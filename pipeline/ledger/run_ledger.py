@@ -227,9 +227,9 @@ class RunLedger:
         """Begin nothing more of a campaign; False where more is planned than is `known`."""
         return await self._write(partial(lane_shares.leave, campaign=campaign, known=known))
 
-    async def note_anyway(self, event: Event) -> None:
+    async def note_anyway(self, event: Event, *, campaign: str) -> None:
         """Write an event down, also where this process may write nothing more; durably."""
-        noting = partial(event_log.note, event=event)
+        noting = partial(event_log.note, event=event, campaign=campaign)
         await asyncio.to_thread(self.lease.write_anyway, noting)
 
     # A job along the table.
@@ -326,9 +326,10 @@ class RunLedger:
 
     # What is told, and what is commanded.
 
-    def note(self, event: Event) -> None:
+    def note(self, event: Event, *, campaign: str) -> None:
         """Write an event down in one of the next transactions; nobody waits for it."""
-        self._access.write(partial(event_log.note, event=event)).add_done_callback(_forget)
+        noting = partial(event_log.note, event=event, campaign=campaign)
+        self._access.write(noting).add_done_callback(_forget)
 
     async def wanted_items(self, *, campaign: str, address: str) -> list[WantedItem]:
         """Return the plan's selected items of an address, whose take may be left out."""

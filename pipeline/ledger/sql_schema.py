@@ -321,7 +321,9 @@ events = Table(
     Column("at", Float, nullable=False),
     *_mandatory_texts("name", "provider", "address"),
     Column("detail", LargeBinary, nullable=False),
+    *_texts("campaign"),
 )
+"""Of an event that an earlier version wrote down the campaign is not known."""
 
 commands = Table(
     "commands",

@@ -427,7 +427,7 @@ class RunHandle:
     def _observe(self, event: Event) -> None:
         """Have a notable event written down, and pass it on."""
         if event.name in event_log.NOTABLE:
-            self._ledger.note(event)
+            self._ledger.note(event, campaign=self._config.campaign)
         self._pass_on(event)
 
     def _pass_on(self, event: Event) -> None:

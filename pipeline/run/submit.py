@@ -197,7 +197,8 @@ async def _until_written(active: ActiveJob, task: str, writing: Coroutine[None, 
             # First whoever watches: the ledger may fail again.
             active.context.observer(stray)
             with suppress(CallsheetError):
-                await active.context.ledger.note_anyway(stray)
+                campaign = active.context.campaign
+                await active.context.ledger.note_anyway(stray, campaign=campaign)
 
 
 async def record_doubt(active: ActiveJob, why: str) -> None:

@@ -73,6 +73,7 @@ UNDO: tuple[str, ...] = (
     "DROP TABLE lane_shares;",
     "DROP INDEX purchases_by_row;",
     "DROP TABLE run_plans;",
+    "ALTER TABLE events DROP COLUMN campaign;",
 )
 """What undoes each migration, in the order of `tables.MIGRATIONS`."""
 

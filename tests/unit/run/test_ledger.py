@@ -17,9 +17,10 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, event, inspect, text
 
+from pipeline.domain import Event
 from pipeline.domain.states import State
 from pipeline.errors import LedgerDamaged, LedgerInUse, Unusable
-from pipeline.ledger import budgets, jobs, purchases
+from pipeline.ledger import budgets, event_log, jobs, purchases
 from pipeline.ledger.adoptions import adopters
 from pipeline.ledger.repository import Ledger
 from pipeline.ledger.root_lock import LEDGER
@@ -410,3 +411,23 @@ def test_a_place_is_another_in_other_case(tmp_path: Path) -> None:
 
     assert ["spin[sku]#1"] == [each.address for each in out]
     assert ["spin[sku]#1"] == [each.address for each in taken_in]
+
+
+@_EACH_DIALECT
+async def test_how_a_lane_fared_is_told_of_the_campaign_s_last_run(tmp_path: Path) -> None:
+    """Not of another campaign whose items have the same addresses, and not for ever."""
+    studio = Studio(tmp_path)
+    studio.shop.script.append("unpaid")
+    await studio.make("a")
+    at = studio.clock.now()
+    elsewhere = Event(name="overcharged", at=at, provider="shop", address="spin[a]", detail={})
+
+    with Ledger.open(studio.root) as ledger:
+        write_now(ledger, partial(event_log.note, event=elsewhere, campaign="other"))
+        told = [each.name for each in ledger.notable(CAMPAIGN)]
+    studio.clock.advance(1)
+    await studio.run()
+    with Ledger.open(studio.root) as ledger:
+        told_then = [each.name for each in ledger.notable(CAMPAIGN)]
+
+    assert (["lane_stopped"], []) == (told, told_then)
