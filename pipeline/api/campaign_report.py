@@ -21,13 +21,14 @@ from pipeline.api.report_files import ReportFiles, tables_of
 from pipeline.api.roots import RootChoice, knows, refuse_two_roots
 from pipeline.api.selection import matching_records
 from pipeline.api.sidecars import is_sidecar_due, write_sidecars
+from pipeline.api.steering import is_at_work
 from pipeline.collector import collector_paused
 from pipeline.domain import Record, RunRecord
 from pipeline.domain.acceptance import Each
 from pipeline.domain.forecast import CampaignForecast
 from pipeline.domain.loop_places import LoopPlace, total_places
 from pipeline.domain.review import APPROVALS
-from pipeline.domain.states import Exit, State, exit_code_for
+from pipeline.domain.states import LEFT_OPEN, UNFINISHED, Exit, State, exit_code_for
 from pipeline.errors import InvalidInput, RootRefused
 from pipeline.findings import has_errors
 from pipeline.foreign_text import encodable
@@ -58,6 +59,8 @@ class CampaignStatus:
     """The selected places of shots that have a loop of takes."""
     allowed_off_spec: int = 0
     """Items off spec that are no failure, beside those of places."""
+    at_work: bool = False
+    """Whether a run of it is at work: what is not ended goes on by itself."""
 
     @property
     def exit_code(self) -> Exit:
@@ -108,8 +111,17 @@ def campaign_status(campaign: LoadedCampaign) -> CampaignStatus:
         for record in _counting(select_records(reading), tally):
             allowed += _is_allowed(record, campaign)
         report = finish_report(reading, tally)
+        at_work = is_at_work(campaign)
+        if at_work:
+            goes_on, todo = UNFINISHED - LEFT_OPEN, "the run at work goes on with it"
+            groups = (
+                replace(group, todo=todo, command="") if group.state in goes_on else group
+                for group in report.groups
+            )
+            report = replace(report, groups=tuple(groups))
         return CampaignStatus(
             report=report,
+            at_work=at_work,
             loss=loss,
             left_behind=ledger.find_left_behind(campaign.name),
             same_clips=ledger.same_clips(campaign.name),

@@ -13,14 +13,17 @@ from types import MappingProxyType
 from typing import Any
 
 import orjson
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, func, insert, select, update
 
 from pipeline.errors import LedgerDamaged
 from pipeline.ledger.location import Where, database_of
 from pipeline.ledger.migrations import VERSION, read_version
-from pipeline.ledger.sql_schema import commands
+from pipeline.ledger.run_plans import find_runs
+from pipeline.ledger.sql_schema import campaigns, commands, runs
 
 TOO_LATE = "no run was there to obey it"
+NOT_DONE = "not done: "
+"""How the answer begins where the run could not do it."""
 EMPTY: Mapping[str, Any] = MappingProxyType({})
 
 
@@ -31,6 +34,26 @@ class Command:
     id: int
     name: str
     arguments: Mapping[str, Any]
+
+
+def is_run_at_work(root: Where, campaign: str) -> bool:
+    """Tell whether a campaign's run is at work, in a ledger that some process works with."""
+    database = database_of(root)
+    with (
+        database.translate_errors(),
+        closing(database.connect(readonly=True)) as connection,
+        connection.begin(),
+    ):
+        if read_version(database, connection) != VERSION:
+            # Whoever works with it is of another version.
+            return False
+        if database.is_remote:
+            return bool(find_runs(connection, campaign=campaign))
+        # One process at a time works with a file: if it runs something, that is the last run.
+        last = select(campaigns.c.name).join(runs, runs.c.campaign_id == campaigns.c.id)
+        last = last.where(runs.c.id == select(func.max(runs.c.id)).scalar_subquery())
+        name: str | None = connection.scalar(last.where(runs.c.ended_at.is_(None)))
+        return name == campaign
 
 
 def send_command(

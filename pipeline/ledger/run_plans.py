@@ -79,6 +79,12 @@ def find_other_run(connection: Connection, *, campaign: str) -> str:
 
     Empty where there is none whose lease goes on, and for who runs it itself.
     """
+    running = find_runs(connection, campaign=campaign)
+    return "" if owner_of(connection).name in running else min(running, default="")
+
+
+def find_runs(connection: Connection, *, campaign: str) -> frozenset[str]:
+    """Return the names of the processes that run a campaign, and whose leases go on."""
     now = RealClock().now().timestamp() + find_clock_offset(connection)
     living = select_living().where(owners.c.seen_at + owners.c.lease_s >= now)
     # Also the machines that work for a run, which may have been started by one that is gone.
@@ -88,8 +94,7 @@ def find_other_run(connection: Connection, *, campaign: str) -> str:
     )
     every = union(works, runs).subquery()
     query = select(every.c.owner).where(every.c.owner.in_(living))
-    running = frozenset(connection.scalars(query))
-    return "" if owner_of(connection).name in running else min(running, default="")
+    return frozenset(connection.scalars(query))
 
 
 def _write(connection: Connection, campaign: str, **values: object) -> None:

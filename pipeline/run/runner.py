@@ -24,7 +24,7 @@ from pipeline.engine.local_engine import LocalEngine
 from pipeline.errors import LedgerInUse, Unusable
 from pipeline.ledger import event_log
 from pipeline.ledger.budgets import OVERCHARGED, limits
-from pipeline.ledger.commands import Command
+from pipeline.ledger.commands import NOT_DONE, Command
 from pipeline.ledger.lane_history import LaneHistory, LaneWidth
 from pipeline.ledger.price_confirmations import PriceClass, SeenPrice
 from pipeline.ledger.repository import Ledger
@@ -475,7 +475,7 @@ class RunHandle:
                 case unknown:
                     return f"this run knows no command {unknown}"
         except (KeyError, TypeError, ValueError) as wrong:
-            return f"not done: {wrong}"
+            return f"{NOT_DONE}{wrong}"
         return DONE
 
     def _context(self, run_id: int, *, prices: Mapping[PriceClass, SeenPrice]) -> RunContext:

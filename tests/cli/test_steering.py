@@ -63,6 +63,8 @@ def running(words: list[str], sandbox: Sandbox) -> Iterator[subprocess.Popen[str
     finally:
         process.kill()
         process.wait()
+        assert process.stdout is not None
+        process.stdout.close()
 
 
 def _wait_for(condition: Callable[[], bool], process: subprocess.Popen[str]) -> None:
@@ -117,13 +119,13 @@ def test_an_item_is_left_out_of_this_run_and_made_by_the_next(
     with running(words, sandbox) as process:
         assert 0 == _steer("leave-out", words, "plain[w2]#1")
         assert 0 == _steer("leave-out", words, "plain[w0]#1")
-        assert 0 == _steer("leave-out", words, "plain[w9]#1")
+        assert 3 == _steer("leave-out", words, "plain[w9]#1")
         said = _make_rest(process, sandbox)
 
-    answers = capsys.readouterr().out.splitlines()
+    answers, complaints = (said.splitlines() for said in capsys.readouterr())
     assert "1 not made in this run" == answers[0]
     assert "1 submitted before: collected, and marked unwanted" == answers[1]
-    assert "not done: there is no item plain[w9]#1 in this plan" == answers[2]
+    assert "not done: there is no item plain[w9]#1 in this plan" in complaints[0]
     assert ITEMS - 1 == len(sandbox.tasks("runware")), said
     with running(words, sandbox) as process:
         said = _make_rest(process, sandbox)
@@ -147,4 +149,33 @@ def test_where_no_run_is_at_work_that_is_said(
 ) -> None:
     """Exit 3: nobody is there to obey, and the next run is not to obey either."""
     assert 3 == _steer(command, words)
-    assert "no run is at work in" in capsys.readouterr().err
+    assert "no run of steered is at work in" in capsys.readouterr().err
+
+
+def test_status_beside_a_run_says_so(
+    words: list[str], sandbox: Sandbox, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What it goes on with by itself is no reason to run again; once it has ended, that helps."""
+    with running(words, sandbox):
+        assert 13 == _steer("status", words)
+        beside = capsys.readouterr().out
+    assert 13 == _steer("status", words)
+    alone = capsys.readouterr().out
+
+    said = ["A run of it is at work.", "→ the run at work goes on with it", "callsheet run"]
+    assert [True, True, False] == [each in beside for each in said], beside
+    assert [False, False, True] == [each in alone for each in said], alone
+
+
+def test_another_campaign_s_run_is_not_steered(
+    words: list[str], sandbox: Sandbox, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Exit 3 at once, though somebody is at work in the root."""
+    other = tmp_path / "other.yaml"
+    other.write_text(MANIFEST.replace("name: steered", "name: other"), "utf-8")
+    with running(words, sandbox) as process:
+        assert 3 == _steer("pause", [str(other), *words[1:]])
+        said = _make_rest(process, sandbox)
+
+    assert (0, ITEMS) == (process.returncode, len(sandbox.tasks("runware"))), said
+    assert "no run of other is at work in" in capsys.readouterr().err

@@ -32,7 +32,7 @@ def status(options: CampaignOptions, selection: SelectionOptions) -> None:
     if found.loss is not None:
         print_loss(found.loss, campaign.request)
     if found.report is not None:
-        show_summary(console, found.report)
+        show_summary(console, found.report, run="A run of it is at work." if found.at_work else "")
         console.print_lines(same_clip_lines(found.same_clips))
         console.print_lines(
             leftover_lines(found.left_behind, campaign.request.command("reconcile"))
