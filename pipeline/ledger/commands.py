@@ -1,7 +1,7 @@
 """Commands to a running run, in its ledger: another process writes them, the run answers them.
 
-The same on SQLite and PostgreSQL, and no socket. What was commanded before a run began is not for
-it: it is answered when the next one begins.
+The same on SQLite and PostgreSQL, and no socket. What was commanded while no run was at work is for
+none: it is answered when the next one begins.
 """
 
 from __future__ import annotations

@@ -83,9 +83,10 @@ def begin(connection: Connection, *, campaign: str, at: float, shared: bool = Fa
     row = {"campaign_id": found or 0, "started_at": at}
     (run_id,) = connection.execute(insert(runs).values(row)).inserted_primary_key or (0,)
     money.open_scope(connection, money.run_scope(run_id))
-    if shared:
-        run_plans.begin_run(connection, campaign=campaign)
-    answer_all(connection, campaign=campaign, at=at)
+    other = run_plans.begin_run(connection, campaign=campaign) if shared else ""
+    # What is commanded while another one is at work is for that, which looks each second.
+    if not other:
+        answer_all(connection, campaign=campaign, at=at)
     return int(run_id)
 
 

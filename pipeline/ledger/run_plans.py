@@ -55,10 +55,11 @@ def announce_plan(
         connection.execute(update(run_plans).where(*others).values(overtaken_by=mine))
 
 
-def begin_run(connection: Connection, *, campaign: str) -> None:
+def begin_run(connection: Connection, *, campaign: str) -> str:
     """Let others know that this connection's owner runs a campaign as it has planned it.
 
-    LedgerInUse where another one has published a plan since by which something else is bought.
+    Return the name of another one that runs it, empty where there is none. LedgerInUse where
+    another one has published a plan since by which something else is bought.
     """
     mine = (run_plans.c.owner == owner_of(connection).name, run_plans.c.campaign == campaign)
     if overtaken_by := connection.scalar(select(run_plans.c.overtaken_by).where(*mine)):
@@ -66,7 +67,9 @@ def begin_run(connection: Connection, *, campaign: str) -> None:
             f"{campaign} was planned anew by {overtaken_by}, and something else would be bought"
             " than was shown here: nothing was sent. Run again to see what it comes to now"
         )
+    other = find_other_run(connection, campaign=campaign)
     _write(connection, campaign, running=1)
+    return other
 
 
 def end_run(connection: Connection) -> None:

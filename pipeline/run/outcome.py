@@ -16,6 +16,8 @@ class Outcome:
     """Where the jobs of the plan stand after a run, and the money of the campaign."""
 
     campaign: str
+    run_id: int
+    """Which of the ledger's runs it was: `RunRecord.id`."""
     counts: Mapping[tuple[State, str], int]
     """Jobs by state and cause; also those that earlier plans sent and that have not ended."""
     spent_usd: Decimal

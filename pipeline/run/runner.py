@@ -546,6 +546,7 @@ class RunHandle:
         in_company = {name for name, each in self._queues.items() if each.limiter.in_company}
         return Outcome(
             campaign=campaign,
+            run_id=context.run_id,
             counts=counts,
             allowed_off_spec=self._config.count_allowed() if is_off_spec else 0,
             spent_usd=totals.spent_usd,

@@ -27,6 +27,7 @@ budget: {limit: 20 USD}
 """
 TABLE = "sku,name\nA,Alba\nB,Brera\n"
 KEY = {"RUNWARE_API_KEY": "key-of-two-terminals"}
+AN_HOUR_S = 3600
 ONE = ("--select", "still[A]")
 Edit = Callable[[Path], object]
 
@@ -129,6 +130,26 @@ async def test_the_same_plan_made_again_refuses_nobody(
     assert 0 == found.returncode, found
     assert (Exit.OK, items) == (outcome.exit_code, outcome.count(State.DONE))
     assert items == _bought(sandbox)
+
+
+def test_a_run_tells_its_own_cost_at_its_end(place: Path, sandbox: Sandbox) -> None:
+    """Not that of whichever began last, here one that settles and buys nothing."""
+    sandbox.set(timing={"accept_s": 0, "run_s": AN_HOUR_S})
+    streams = place / "said", place / "complained"
+    running = begin_callsheet(_words(sandbox, "--yes", *ONE), KEY, streams=streams, folder=place)
+    try:
+        while not _bought(sandbox):
+            assert running.is_alive()
+            running.join(0.05)
+        beside = run_callsheet(("reconcile", *_words(sandbox)[1:]), KEY, folder=place)
+        sandbox.advance(AN_HOUR_S)
+        running.join(60)
+    finally:
+        running.kill()
+    runs = run_callsheet(("runs", "cups.yaml"), folder=place).stdout
+
+    assert 3 == len(runs.splitlines()), (runs, beside)
+    assert "this run: 1 clip made, 0.42 USD; all runs: 0.42 USD" in streams[0].read_text("utf-8")
 
 
 def test_who_is_asked_meanwhile_is_told_what_to_do(place: Path, sandbox: Sandbox) -> None:

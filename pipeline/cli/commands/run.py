@@ -320,9 +320,9 @@ def _make_and_report(
         elapsed_s = time.monotonic() - began
         report = write_report(ledger, campaign, elapsed_s, since=since)
         committed = exact_usd(outcome.committed_usd)
-        this_run = run_sentence(
-            ledger.runs(campaign.name)[-1], made=report.clip_count, committed=committed
-        )
+        # On a server another one may have begun since.
+        own = next(each for each in ledger.runs(campaign.name) if each.id == outcome.run_id)
+        this_run = run_sentence(own, made=report.clip_count, committed=committed)
         show_summary(console, report, report_paths(campaign), run=this_run)
         console.print_lines(same_clip_lines(ledger.same_clips(campaign.name)))
         settle = campaign.request.command("reconcile")

@@ -20,7 +20,7 @@ from pipeline.domain.states import State
 from pipeline.engine.dispatch import ShardRef, ShardReport
 from pipeline.errors import LeaseLost, LedgerInUse, NoReply
 from pipeline.ledger import jobs, lane_shares, owners
-from pipeline.ledger.commands import find_answer, send_command
+from pipeline.ledger.commands import TOO_LATE, find_answer, send_command
 from pipeline.ledger.lane_shares import LaneDemand
 from pipeline.ledger.location import database_of
 from pipeline.ledger.postgresql import PostgresqlSchema
@@ -233,6 +233,28 @@ async def test_a_run_that_finds_its_lease_ended_by_a_command_ends(studio: Studio
             await running
 
     assert ended
+
+
+async def test_what_is_commanded_is_for_the_run_that_is_at_work(studio: Studio) -> None:
+    """Whoever begins beside it does not answer in its place; after the last of them it is late."""
+    assert studio.admit([entry("a")]).ok
+
+    def stop() -> int:
+        return send_command(studio.root, CAMPAIGN, "stop", at=1.0)
+
+    with Ledger.open(studio.root) as one, Ledger.open(studio.root) as other:
+        first, second = one.for_run(), other.for_run()
+        run_id = await first.begin_run(campaign=CAMPAIGN, at=1.0)
+        number = stop()
+        await second.begin_run(campaign=CAMPAIGN, at=2.0)
+        open_ = [each.id for each in await first.open_commands(campaign=CAMPAIGN)]
+        await first.end_run(run_id=run_id, exit_code=0, at=3.0)
+    with Ledger.open(studio.root) as third:
+        late = stop()
+        await third.for_run().begin_run(campaign=CAMPAIGN, at=4.0)
+
+    assert [number] == open_
+    assert [TOO_LATE, TOO_LATE] == [find_answer(studio.root, each) for each in (number, late)]
 
 
 async def test_from_its_beginning_a_run_keeps_its_plan(studio: Studio) -> None:
