@@ -6,6 +6,7 @@ it counts against every limit.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -65,7 +66,7 @@ def adopt_clip(
     connection: Connection,
     *,
     item: Adopter,
-    clip: Clip,
+    keep: Callable[[], Clip],
     placed: PlacedFile | None,
     client_id: str,
     at: float,
@@ -73,13 +74,18 @@ def adopt_clip(
 ) -> None:
     """Book a purchase that was paid earlier, and write that its clip is this one.
 
-    `placed` is the file at the item's output path, where the clip lies there; `at` is unix seconds.
-    `told_microusd` is what a person says that a clip made elsewhere has cost; without it the
-    item's estimate is booked.
+    `keep` puts the clip's file into the store and returns the clip. It is called once the item is
+    ours, and again where the transaction is run again; Taken, and it is not called, where another
+    process was faster. `placed` is the file at the item's output path, where the clip lies there;
+    `at` is unix seconds. `told_microusd` is what a person says that a clip made elsewhere has cost;
+    without it the item's estimate is booked.
     """
     # Only from planned does the table lead to done without a submit.
     if item.state is not State.PLANNED:
         move(connection, key=item.key, before=item.state, after=State.PLANNED)
+    move(connection, key=item.key, before=State.PLANNED, after=State.DONE)
+    # Not earlier: one that lies in the store without a purchase stops the next run.
+    clip = keep()
     # What the lock file knows of it is booked already, and at the price that was paid.
     purchase_id = find_elsewhere(connection, key=item.key, sha256=clip.sha256)
     if purchase_id is None:
@@ -99,7 +105,6 @@ def adopt_clip(
         )
         paid = item.expected_microusd if told_microusd is None else told_microusd
         budgets.adjust_all(connection, payer, paid or 0)
-    move(connection, key=item.key, before=State.PLANNED, after=State.DONE)
     connection.execute(
         update(jobs).where(jobs.c.key == item.key).values(purchase_id=purchase_id, free=0)
     )

@@ -518,7 +518,7 @@ class Ledger:
     def adopt_clip(
         self,
         item: Adopter,
-        clip: Clip,
+        keep: Callable[[], Clip],
         *,
         placed: PlacedFile | None,
         client_id: str,
@@ -526,7 +526,7 @@ class Ledger:
         told_microusd: int | None = None,
     ) -> None:
         """Book a purchase that was paid earlier, and write that its clip is this one."""
-        book = partial(adoptions.adopt_clip, item=item, clip=clip, placed=placed)
+        book = partial(adoptions.adopt_clip, item=item, keep=keep, placed=placed)
         self._write_now(partial(book, client_id=client_id, at=at, told_microusd=told_microusd))
 
     def locked_clips(self, campaign: str, *, selected: bool = True) -> Iterator[LockedClip]:

@@ -2,7 +2,7 @@
 
 A ledger may be lost while its clips are not. A file at an item's output path that plays and is what
 the item wants becomes its clip; so does a clip of the store that a person names. The store has its
-bytes, on disk, before the ledger says so.
+bytes, on disk, before the ledger says so, and not before the item is sure to take them.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from functools import partial
@@ -24,13 +24,14 @@ from pipeline.errors import MediaFault
 from pipeline.file_content import clip_extension, file_sha256
 from pipeline.ledger import payload
 from pipeline.ledger.adoptions import Adopter, PlacedFile
+from pipeline.ledger.jobs import Taken
 from pipeline.ledger.outputs import Clip
 from pipeline.ledger.repository import Ledger
 from pipeline.ledger.sql_schema import micro, usd
 from pipeline.run.fetch import judge
 from pipeline.run.output_check import Found, OutputStatus, RealFiles, inspect
 from pipeline.storage.blobs import Store
-from pipeline.storage.fs import copy_bytes, writing
+from pipeline.storage.fs import copy_bytes, making, writing
 
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 _KNOWN_AT_ONCE = 500
@@ -46,6 +47,7 @@ _NOT_NOW = MappingProxyType(
 )
 """Why an item is given no clip, by the state of its job."""
 _IN_FLIGHT = "its item is being made: `callsheet run` collects it"
+_TAKEN = "another process took up its item meanwhile: `callsheet status` tells what comes of it"
 
 Probe = Callable[[Path], Media]
 PosterProbe = Callable[[Path, Path], Media]
@@ -124,39 +126,27 @@ class Adoption:
         if media is None or why:
             return refuse(why=why)
         extension = clip.path.suffix.lstrip(".")
-        shown = str(clip.path)
-        return self._book(item, clip.sha256, extension, media=media, shown=shown, placed=None)
+        return self._book(item, _clip(clip.sha256, extension, media), clip.path)
 
     def import_file(self, file: Path, item: Adopter, price_usd: Decimal) -> Adopted | NotAdopted:
         """Take in a file that was made elsewhere, for that price; it stays where it is."""
         refuse = partial(NotAdopted, address=item.address, path=str(file))
         if item.state not in ADOPTABLE:
             return refuse(why=_NOT_NOW.get(item.state, _IN_FLIGHT).replace(_MOVE, _MORE))
-        part = self._store.part(f"import-{item.key}")
-        try:
-            with file.open("rb") as reading, writing(part):
-                part.unlink(missing_ok=True)
-                sha256 = copy_bytes(reading, part)
-            why, media = self._judge(part, sha256, item)
+        place = self._store.part(f"import-{item.key}")
+        with writing(place), making(place) as part:
+            try:
+                with file.open("rb") as reading, writing(part):
+                    sha256 = copy_bytes(reading, part)
+                why, media = self._judge(part, sha256, item)
+            except OSError as fault:
+                return refuse(why=f"it cannot be read: {fault.strerror}")
             if not why and self._has_purchase(sha256):
                 why = "it is the clip of another item, or take, already"
             if media is None or why:
                 return refuse(why=why)
-            extension = clip_extension(part)
-            self._store.adopt(part, sha256, extension)
-        except OSError as fault:
-            return refuse(why=f"it cannot be read: {fault.strerror}")
-        finally:
-            part.unlink(missing_ok=True)
-        return self._book(
-            item,
-            sha256,
-            extension,
-            media=media,
-            shown=str(file),
-            placed=None,
-            price_usd=price_usd,
-        )
+            clip = _clip(sha256, clip_extension(part), media)
+            return self._book(item, clip, file, part=part, price_usd=price_usd)
 
     def items_named(self, address: str) -> list[Adopter]:
         """Return the plan's items of an address, whose take may be left out."""
@@ -181,13 +171,15 @@ class Adoption:
             return refuse(why=_NOT_NOW.get(item.state, _IN_FLIGHT))
         if not (found.stat and found.stat.regular):
             return refuse(why="it is no regular file")
-        part = self._store.part(f"adopt-{hashlib.sha256(view.path.encode()).hexdigest()}")
-        try:
-            # What is hashed and judged is our copy: the file itself may be written to meanwhile.
-            with (self._store.root / view.path).open("rb") as reading, writing(part):
-                part.unlink(missing_ok=True)
-                sha256 = copy_bytes(reading, part)
-            (why, media), extension = self._judge(part, sha256, item), clip_extension(part)
+        place = self._store.part(f"adopt-{hashlib.sha256(view.path.encode()).hexdigest()}")
+        with writing(place), making(place) as part:
+            try:
+                # What is hashed and judged is our copy: the file may be written to meanwhile.
+                with (self._store.root / view.path).open("rb") as reading, writing(part):
+                    sha256 = copy_bytes(reading, part)
+                (why, media), extension = self._judge(part, sha256, item), clip_extension(part)
+            except OSError as fault:
+                return refuse(why=f"it cannot be read: {fault.strerror}")
             named = view.path.rpartition(".")[2]
             if not why and named != extension:
                 # The plan would look for it elsewhere.
@@ -196,13 +188,10 @@ class Adoption:
                 why = "it was written to while it was read: try again"
             if media is None or why:
                 return refuse(why=why)
-            self._store.adopt(part, sha256, extension)
-        except OSError as fault:
-            return refuse(why=f"it cannot be read: {fault.strerror}")
-        finally:
-            part.unlink(missing_ok=True)
-        placed = PlacedFile(path=view.path, signature=found.stat.signature, mode=found.stat.mode)
-        return self._book(item, sha256, extension, media=media, shown=shown, placed=placed)
+            there = found.stat
+            placed = PlacedFile(path=view.path, signature=there.signature, mode=there.mode)
+            clip = _clip(sha256, extension, media)
+            return self._book(item, clip, Path(shown), part=part, placed=placed)
 
     def _judge(self, file: Path, sha256: str, item: Adopter) -> tuple[str, Media | None]:
         """Return why a file is not the clip that an item wants, and what it measures.
@@ -221,33 +210,37 @@ class Adoption:
     def _book(
         self,
         item: Adopter,
-        sha256: str,
-        extension: str,
+        clip: Clip,
+        shown: Path,
         *,
-        media: Media,
-        shown: str,
-        placed: PlacedFile | None,
+        part: Path | None = None,
+        placed: PlacedFile | None = None,
         price_usd: Decimal | None = None,
-    ) -> Adopted:
-        clip = Clip(
-            sha256=sha256,
-            extension=extension,
-            bytes=media.bytes,
-            seconds=media.seconds,
-            width=media.width,
-            height=media.height,
-            fps=media.fps,
-            signature=self._store.signature(sha256, extension),
-        )
+    ) -> Adopted | NotAdopted:
+        """Write that an item has a clip, which is in the store, or comes there from its `part`."""
+
+        def keep() -> Clip:
+            # If this is called again, it is there already.
+            if part is not None and part.exists():
+                self._store.adopt(part, clip.sha256, clip.extension)
+            return replace(clip, signature=self._store.signature(clip.sha256, clip.extension))
+
         client_id, at = f"adopted-{uuid4()}", self._now.timestamp()
         told = None if price_usd is None else micro(price_usd)
-        self._ledger.adopt_clip(
-            item, clip, placed=placed, client_id=client_id, at=at, told_microusd=told
-        )
-        self._taken[sha256] = item.address
+        try:
+            self._ledger.adopt_clip(
+                item, keep, placed=placed, client_id=client_id, at=at, told_microusd=told
+            )
+        except Taken:
+            return NotAdopted(address=item.address, path=str(shown), why=_TAKEN)
+        self._taken[clip.sha256] = item.address
         booked = item.expected_microusd if told is None else told
-        booked_usd = None if booked is None else usd(booked)
-        return Adopted(address=item.address, path=shown, sha256=sha256, booked_usd=booked_usd)
+        return Adopted(
+            address=item.address,
+            path=str(shown),
+            sha256=clip.sha256,
+            booked_usd=None if booked is None else usd(booked),
+        )
 
     def _has_purchase(self, sha256: str) -> bool:
         """Tell whether a clip has a purchase; one that was just taken in is told if met again."""
@@ -263,3 +256,15 @@ class Adoption:
         return StoredClip(
             sha256=sha256, path=path, bytes=found.st_size, stored_at=stored_at, media=media
         )
+
+
+def _clip(sha256: str, extension: str, media: Media) -> Clip:
+    return Clip(
+        sha256=sha256,
+        extension=extension,
+        bytes=media.bytes,
+        seconds=media.seconds,
+        width=media.width,
+        height=media.height,
+        fps=media.fps,
+    )

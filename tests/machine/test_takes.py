@@ -24,13 +24,16 @@ from pipeline.api.loaded_campaign import load_campaign
 from pipeline.api.project import Project
 from pipeline.api.project_file import project_of
 from pipeline.api.review_server import campaign_page
+from pipeline.domain import Media
 from pipeline.domain.review import TakeDecision, Verdict
 from pipeline.errors import InvalidInput
 from pipeline.ledger.repository import Ledger
+from pipeline.media.video import probe_with_poster
 from pipeline.storage.blobs import Store
 from pipeline.storage.fs import STATE_FOLDER
 from tests.machine.campaign import ITEMS, MANIFEST, TABLE, Campaign
 from tests.machine.conftest import Callsheet
+from tests.postgresql import PostgresqlServer
 from tests.sandboxes import Sandbox
 from tests.unit.media.clips import write_clip
 
@@ -384,6 +387,35 @@ def test_a_clip_that_was_made_elsewhere_becomes_a_take(
     assert '"price_usd": "3.5"' in (finished.folder / "cups.lock.yaml").read_text("utf-8")
     assert ["still[A]#1", "still[A]#2", "still[B]#1"] == reviewed(callsheet, finished, "waiting")
     assert [] == finished.damage()
+
+
+def test_a_run_that_takes_up_an_item_meanwhile_keeps_it(
+    finished: Campaign,
+    tmp_path: Path,
+    postgresql_server: PostgresqlServer,
+    callsheet: Callsheet,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A file is looked into while another process makes the item: the file is refused, no more."""
+    campaign = Campaign.new(tmp_path / "other", finished.address)
+    url = postgresql_server.database()
+    assert 0 == callsheet(*campaign.words("run", "--ledger", url, "--select", "still[B]"))[0]
+    cut = tmp_path / "cut.mp4"
+    cut.write_bytes(finished.clips[0].read_bytes() + b"\0\0\0\x08free")
+
+    def look(file: Path, poster: Path) -> Media:
+        done = campaign.run("--ledger", url)
+        assert 0 == done.returncode, done.stdout + done.stderr
+        return probe_with_poster(file, poster)
+
+    monkeypatch.setattr("pipeline.api.clip_adoption.probe_with_poster", look)
+    words = campaign.words("import", str(cut), "still[A]#1", "--ledger", url)
+    code, said = callsheet(*words)
+
+    assert (3, True) == (code, "another process took up its item" in said), said
+    code, said = callsheet(*campaign.words("run", "--ledger", url))
+    assert (0, True) == (code, "nothing to do" in said), said
+    assert 2 == len(list(Store(campaign.root).clips()))
 
 
 def test_a_library_decides_and_takes_in_a_file(finished: Campaign, tmp_path: Path) -> None:
