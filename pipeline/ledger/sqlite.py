@@ -286,7 +286,7 @@ def _address(path: Path, *, readonly: bool) -> str:
     closes. Without one, SQLite makes it and removes it again; on a read-only disk it must be told
     that nothing changes.
     """
-    address = f"file:{quote(str(path.absolute()))}"
+    address = f"file:{quote(os.fsencode(path.absolute()))}"
     if not readonly:
         return address
     if path.with_name(f"{path.name}-wal").exists():

@@ -1,7 +1,8 @@
 """What a provider is to the rest: offers as data, and pure functions from item to request to state.
 
 No provider does I/O, keeps state, reads a clock or sees a key: the transport signs, the engine
-retries, the ledger remembers. A reply is read from status, headers and body together.
+retries, the ledger remembers. A reply is read from status, headers and body together. What it says
+in words can be stored anywhere, whoever wrote the adapter: that rule lives here.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from typing import Any, Protocol
 
 from pipeline.domain import Item, Media, Offer
 from pipeline.domain.states import FaultKind
+from pipeline.foreign_text import storable
 
 CLIENT_ID = "client:id"
 """Stands for the client-chosen id in a request until the intent is written."""
@@ -74,6 +76,19 @@ class TaskRef:
     client_id: str = ""
 
 
+def _write_out(told: object, *names: str) -> None:
+    """Write out what no database holds (a NUL, half a character) in these fields."""
+    for name in names:
+        if isinstance(text := getattr(told, name), str):
+            object.__setattr__(told, name, storable(text))
+
+
+def _refuse_unstorable(name: str) -> None:
+    """Raise ValueError for a name that no database holds: written otherwise it names nothing."""
+    if isinstance(name, str) and storable(name) != name:
+        raise ValueError(f"a name that cannot be kept: {storable(name)}")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Charge:
     """Money as the provider tells it: USD where it says so, else native units only."""
@@ -86,6 +101,9 @@ class Charge:
     above: bool = False
     """The sum in USD is larger than any that can be booked."""
 
+    def __post_init__(self) -> None:
+        _write_out(self, "unit", "unread")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Accepted:
@@ -93,6 +111,9 @@ class Accepted:
 
     task: str
     reserved: Charge | None = None
+
+    def __post_init__(self) -> None:
+        _refuse_unstorable(self.task)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,6 +129,9 @@ class Fault:
     replayed: bool = False
     """The provider's recorded answer to an earlier request under this client id: nothing was taken
     then either, and whatever is sent under that id gets the same answer."""
+
+    def __post_init__(self) -> None:
+        _write_out(self, "message", "code")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,6 +154,9 @@ class Done:
     nsfw: bool | None = None
     """Whether the provider calls the result unsafe; None where it says nothing."""
 
+    def __post_init__(self) -> None:
+        _write_out(self, "seed")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Failed:
@@ -141,12 +168,18 @@ class Failed:
     nsfw: bool | None = None
     """As in `Done`: a result that was made, charged and refused may have both."""
 
+    def __post_init__(self) -> None:
+        _write_out(self, "seed")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unknown:
     """A status word nobody documented: keep polling until the job's own deadline."""
 
     word: str
+
+    def __post_init__(self) -> None:
+        _write_out(self, "word")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -164,6 +197,9 @@ class Uploaded:
 
     uri: str
     lifetime_s: float | None = None
+
+    def __post_init__(self) -> None:
+        _refuse_unstorable(self.uri)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Callable, Collection, Coroutine, Iterable, Mapping
 from dataclasses import dataclass, field
 from random import Random
@@ -19,6 +20,7 @@ from pipeline.ledger.lane_shares import LaneDemand, LaneShare
 from pipeline.ledger.run_ledger import RunLedger
 from pipeline.net.client import Transport
 from pipeline.net.lane import find_account
+from pipeline.providers.base import RETRY_AFTER_MAX_S
 from pipeline.run.circuit_breaker import CircuitBreaker
 from pipeline.run.fetch import ClipVerifier
 from pipeline.run.first_purchases import FirstPurchases
@@ -42,6 +44,8 @@ _DOWNLOADS_AT_ONCE = 8
 LONGEST_WAIT_S = 86_400.0
 """A provider that names the time to come back is waited for a day at most: a daily quota is new
 by then."""
+_SILENT_S = 2 * RETRY_AFTER_MAX_S
+"""Between two tries at a busy provider passes less: no wait is longer than half of it."""
 
 
 class BudgetGuard:
@@ -123,7 +127,8 @@ class ProviderQueue:
         self._shut = False
         """Nothing at all is sent that may buy, not even again what is in doubt."""
         self._clock = clock
-        self._busy_since: float | None = None
+        self._busy_since = self._refused_at = -math.inf
+        """When the provider was too busy first and last, since it took something."""
         self._unshared_word: int | None = None
         """How many at once a person said, as long as no other process can know it."""
 
@@ -156,14 +161,19 @@ class ProviderQueue:
         return self._shut if settling else self._closed
 
     def note_busy(self) -> float:
-        """Hear that the provider was too busy; return for how long it has taken nothing."""
+        """Hear that the provider was too busy; return for how long it has taken nothing.
+
+        Time in which nothing was asked of it, as the machine slept, is not counted.
+        """
         now = self._clock.monotonic()
-        self._busy_since = now if self._busy_since is None else self._busy_since
+        if now - self._refused_at > _SILENT_S:
+            self._busy_since = now
+        self._refused_at = now
         return now - self._busy_since
 
     def note_accepted(self) -> None:
         """Hear that the provider took something: it is not too busy."""
-        self._busy_since = None
+        self._refused_at = -math.inf
 
     @property
     def paused(self) -> bool:
@@ -176,6 +186,7 @@ class ProviderQueue:
 
     def resume(self) -> None:
         """Go on after a pause."""
+        self._refused_at = -math.inf
         self._going.set()
 
     async def until_resumed(self) -> None:

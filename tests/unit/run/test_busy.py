@@ -10,9 +10,11 @@ import pytest
 
 from pipeline.domain import Media, Policy
 from pipeline.domain.states import FaultKind, State
+from pipeline.ledger.repository import Ledger
 from pipeline.providers.base import Fault, Request, Response, Uploaded
 from pipeline.run.circuit_breaker import CircuitBreaker
 from pipeline.run.first_purchases import PRICE
+from pipeline.run.runner import RunHandle
 from tests.unit.run.campaign import Studio, entry
 from tests.unit.run.shop import Provider
 
@@ -76,6 +78,53 @@ async def test_a_provider_that_never_has_room_is_given_up_once(studio: Studio) -
     assert 12 == outcome.exit_code
     assert ["held"] * 8 == studio.states()
     assert ["it is capacity"] == _told(studio, "lane_stopped")
+
+
+@pytest.mark.parametrize("pause_s", [120.0, 3600.0])
+async def test_a_pause_is_no_time_in_which_it_had_no_room(studio: Studio, pause_s: float) -> None:
+    """Paused between two refusals, however long: nothing was asked of it, so the lane goes on."""
+    studio.shop.script.extend(["capacity", "capacity"])
+    assert studio.admit([entry("a")]).ok
+    config, parts = studio.parts()
+
+    with Ledger.open(studio.root) as ledger:
+        async with RunHandle(ledger, config, **parts) as handle:
+            async for event in handle.iter_events():
+                if event.name == "throttled":
+                    handle.pause()
+                    await studio.clock.sleep(pause_s)
+                    handle.resume()
+            outcome = await handle.wait()
+
+    assert (0, 3) == (outcome.exit_code, studio.shop.submits)
+
+
+async def test_a_machines_sleep_is_no_time_in_which_it_had_no_room(studio: Studio) -> None:
+    """Closed for an hour between two refusals, the laptop goes on as if it had not been."""
+    studio.shop.script.extend(["capacity", "capacity"])
+    intents: list[str] = []
+
+    def sleep_before_the_second(name: str) -> None:
+        if name == "intent":
+            intents.append(name)
+            studio.clock.advance(3600.0 if len(intents) == 2 else 0.0)
+
+    assert studio.admit([entry("a")]).ok
+    outcome = await studio.run(checkpoint=sleep_before_the_second)
+
+    assert (0, 3) == (outcome.exit_code, studio.shop.submits)
+
+
+async def test_who_puts_off_as_long_as_is_waited_for_is_given_up_all_the_same(
+    studio: Studio,
+) -> None:
+    """Each time it says five minutes: such a wait is no silence, and a day of them is enough."""
+    studio.shop.script.extend(["throttled:300"] * 400)
+
+    outcome = await studio.make("a")
+
+    assert (12, ["held"]) == (outcome.exit_code, studio.states())
+    assert 280 < studio.shop.submits < 300
 
 
 class BusyStorage(Provider):

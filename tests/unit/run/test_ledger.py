@@ -64,6 +64,15 @@ def test_a_new_one_has_every_table_column_and_index(tmp_path: Path) -> None:
     }
 
 
+async def test_a_folder_may_have_a_name_that_is_no_utf_8(tmp_path: Path) -> None:
+    """A disk takes any bytes for a name: it is written, read beside, and found again."""
+    studio = Studio(tmp_path / os.fsdecode(b"caf\xe9"))
+
+    assert 0 == (await studio.make("a")).exit_code
+    assert ["done"] == studio.states()
+    assert (studio.root / STATE_FOLDER / LEDGER).is_file()
+
+
 def test_its_folder_says_what_deleting_it_costs(tmp_path: Path) -> None:
     """The notice in the folder names the price of tidying up."""
     with Ledger.open(tmp_path):
