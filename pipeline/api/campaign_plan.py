@@ -19,6 +19,7 @@ from pipeline.api.input_digests import plan_inputs
 from pipeline.api.loaded_campaign import LoadedCampaign
 from pipeline.api.lock_file import memory_beside, memory_of, with_other_locks
 from pipeline.api.places import loop_rule, read_places
+from pipeline.api.roots import require_folder
 from pipeline.collector import collector_paused
 from pipeline.domain import EMPTY, PricedItem, Record
 from pipeline.domain.changes import ItemChange
@@ -237,8 +238,10 @@ def dry_run(
 
     `files` says whether output paths are looked at. Where it is left open they are, unless clips
     are known to be lost: what lies there would be taken for somebody else's. Who reads what changes
-    for single items wants it made anew, which is not `keeps`.
+    for single items wants it made anew, which is not `keeps`. InvalidInput where a file is in the
+    root's place.
     """
+    require_folder(campaign.request)
     if files is None:
         files = settled is None or settled.uncounted
     with Ledger.memory(campaign.request.where, kind=campaign.request.kind) as ledger:

@@ -27,6 +27,7 @@ from pipeline.api.decision_file import decisions_path, load_decisions
 from pipeline.api.loaded_campaign import LoadedCampaign, load_campaign
 from pipeline.api.lock_file import load_lock, lock_path
 from pipeline.api.money_text import item_count
+from pipeline.api.roots import require_folder
 from pipeline.clock import Clock, RealClock
 from pipeline.domain import EMPTY, ProviderSettings
 from pipeline.domain.accounts import DEFAULT
@@ -240,7 +241,8 @@ def _check_ledger(subject: _Subject) -> Iterator[HealthCheck]:
 
 
 def _check_root(subject: _Subject) -> Iterator[HealthCheck]:
-    """Look for what would keep a run out of the root: that it is a copy, or that one is in it."""
+    """Look for what would keep a run out of the root: a file, that it is a copy, or one at work."""
+    require_folder(subject.request)
     where, refusal = subject.request.where, ""
     home, occupant = where.root, where.database.find_owner()
     # Of a damaged one it was told.

@@ -22,7 +22,7 @@ from pipeline.api.campaign_plan import (
 from pipeline.api.campaign_request import RunSettings
 from pipeline.api.loaded_campaign import LoadedCampaign
 from pipeline.api.lock_file import memory_of
-from pipeline.api.roots import open_for_work
+from pipeline.api.roots import open_for_work, require_folder
 from pipeline.domain.money import exact_usd
 from pipeline.errors import CallsheetError, LedgerLost
 from pipeline.ledger.loss_detection import Loss, is_missing
@@ -61,9 +61,10 @@ def open_for_purchases(
     """Yield the campaign's ledger, opened for work, and the loss that is open and stops nothing.
 
     PurchasesRefused where it has lost something, unless the settings say the sum: then the loss
-    is settled first.
+    is settled first. InvalidInput where a file stands where the root would be.
     """
     request, given_usd = campaign.request, settings.spending.buy_again_usd
+    require_folder(request)
     agreed: tuple[Loss, bool] | None = None
     try:
         if not request.locked and is_missing(request.where):

@@ -5,14 +5,16 @@ Whoever calls decides how a person is asked: the default is that nobody is there
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from pipeline.api.campaign_request import CampaignRequest, ledger_url, usage
+from pipeline.api.campaign_request import COMMAND_LINE, CampaignRequest, ledger_url, usage
 from pipeline.api.project_file import FILE, OUTPUTS, project_here, project_of
 from pipeline.clock import Clock
-from pipeline.errors import CallsheetError, LedgerLost, RootRefused
+from pipeline.errors import CallsheetError, InvalidInput, LedgerLost, RootRefused
+from pipeline.findings import Finding
 from pipeline.ledger.location import LedgerLocation
 from pipeline.ledger.repository import Ledger
 from pipeline.ledger.root_identity import RootKind, kind_of
@@ -36,6 +38,22 @@ def refuse_two_roots(found: TwoRoots) -> CampaignRequest:
         f"{found.message}\n  to go on where it was run: {found.known.command()}"
         f"\n  to begin anew: {found.own.command()}"
     )
+
+
+def require_folder(request: CampaignRequest) -> None:
+    """Raise InvalidInput where a file stands where the root, or a folder above it, would be."""
+    root = request.home
+    lowest = next((each for each in (root, *root.parents) if os.path.lexists(each)), None)
+    if lowest is None or lowest.is_dir():
+        return
+    place = request.project.places.get("root") if request.root is None else None
+    finding = Finding(
+        slug="usage",
+        message=f"{lowest} is a file, where the root needs a folder",
+        span=place or COMMAND_LINE,
+        hint="move it away, or choose another --root",
+    )
+    raise InvalidInput([finding], request.project.sources)
 
 
 def root_here(root: Path | None, option: str = "--root") -> Path:

@@ -38,6 +38,26 @@ def test_a_folder_in_the_place_of_a_file(
         assert not sandbox.tasks("runware")
 
 
+@pytest.mark.parametrize("below", ["", "deep/deeper"])
+@pytest.mark.parametrize("words", ["check", "plan", "ls", "run", "run --rehearse", "doctor"])
+def test_a_file_in_the_place_of_the_root(
+    words: str, below: str, campaign: Campaign, callsheet: Callsheet
+) -> None:
+    """It is named once, with what to do; no output path is said to hold a file."""
+    campaign.root.write_text("one of mine\n", "utf-8")
+    verb, *more = words.split()
+    manifest, root = campaign.folder / "cups.yaml", campaign.root / below
+    more += ["--offline"] if verb == "doctor" else []
+
+    code, said = callsheet(verb, str(manifest), "--root", str(root), *more)
+
+    assert code == (12 if verb == "doctor" else 3), said
+    assert 1 == said.count(f"{campaign.root} is a file, where the root needs a folder"), said
+    assert 1 == said.count("move it away, or choose another --root")
+    assert "foreign-file" not in said
+    assert 1 == said.count("\nfail ") if verb == "doctor" else "1 error;" in said
+
+
 @pytest.mark.parametrize("kind", ["pipe", "device", "folder", "endless"])
 def test_a_manifest_that_is_no_file(kind: str, tmp_path: Path, callsheet: Callsheet) -> None:
     """A pipe, a device, a folder and a file of a gigabyte are findings; nothing waits."""
