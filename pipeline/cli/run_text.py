@@ -10,13 +10,16 @@ from pipeline.report.figures import count_text
 from pipeline.report.run_progress import RunProgress
 
 
-def run_sentence(run: RunRecord, *, made: int, committed: str) -> str:
+def run_sentence(run: RunRecord, *, landed: int, committed: str) -> str:
     """Return what one run made and cost, beside what the campaign has cost in all.
 
-    `made` are the clips that came in it, whichever run ordered them.
+    `landed` are the clips that came in it, whichever run ordered them: a clip counts with the run
+    that ordered it, as its money does.
     """
-    clips = count_text(made, "clip")
-    return f"this run: {clips} made, {cost_text(run)} USD; all runs: {committed} USD"
+    clips, others = count_text(run.made, "clip"), landed - run.made
+    collected = f" (and {others:,} collected that other runs had ordered)" if others > 0 else ""
+    own = f"{clips} made{collected}, {cost_text(run)} USD"
+    return f"this run: {own}; all runs: {committed} USD"
 
 
 def cost_text(run: RunRecord) -> str:

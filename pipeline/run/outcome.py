@@ -28,6 +28,8 @@ class Outcome:
     """Charged + reserved + possible, over the campaign's life."""
     stopped: Mapping[str, str]
     """Providers whose lane stopped, and why."""
+    landed: int = 0
+    """Clips that came in this run, whichever run ordered them."""
     restored: int = 0
     """Clips put back at their output path from the store."""
     not_shown: int = 0

@@ -559,6 +559,7 @@ class RunHandle:
                 if not (is_all_begun and name in in_company)
             },
             restored=restored,
+            landed=sum(self._seen[state] for state in FINISHED),
             not_shown=self._seen["not_shown"],
             damaged=self._seen["damaged_clip"],
             places=self._config.loop.totals() if self._config.loop else None,

@@ -67,6 +67,21 @@ def test_a_run_says_what_it_cost_and_names_what_it_made(folder: Path, sandbox: S
     assert "  turn/" not in second
 
 
+def test_a_run_that_collects_says_so(folder: Path, sandbox: Sandbox) -> None:
+    """A clip counts with the run that ordered it, as its money does."""
+    sandbox.set(timing={"accept_s": 0, "run_s": 3600})
+    words = ["mugs.yaml", "--root", "out", "--yes", "--set", "policy.deadline=1s"]
+    words += ["--base-url", f"runware={sandbox.base_urls['runware']}"]
+    ordered = run_callsheet(["run", *words], {"RUNWARE_API_KEY": KEY}, folder=folder)
+    sandbox.advance(3600)
+
+    said = _run(folder, sandbox)
+
+    assert 13 == ordered.returncode
+    collected = "0 clips made (and 1 collected that other runs had ordered), 0.00 USD"
+    assert f"this run: {collected}; all runs: 0.42 USD" in " ".join(said.split())
+
+
 def test_runs_are_listed_with_what_each_made_and_cost(folder: Path, sandbox: Sandbox) -> None:
     """One line a run, the oldest first; as JSON an object a line, with sums as text."""
     _run(folder, sandbox)

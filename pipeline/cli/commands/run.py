@@ -322,7 +322,7 @@ def _make_and_report(
         committed = exact_usd(outcome.committed_usd)
         # On a server another one may have begun since.
         own = next(each for each in ledger.runs(campaign.name) if each.id == outcome.run_id)
-        this_run = run_sentence(own, made=report.clip_count, committed=committed)
+        this_run = run_sentence(own, landed=outcome.landed, committed=committed)
         show_summary(console, report, report_paths(campaign), run=this_run)
         console.print_lines(same_clip_lines(ledger.same_clips(campaign.name)))
         settle = campaign.request.command("reconcile")
