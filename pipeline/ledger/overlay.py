@@ -60,7 +60,7 @@ part_places = Table(
     prefixes=["TEMPORARY"],
 )
 """Where the parts of items are written that are other work than before; it dies with the draft."""
-_ROWS_AT_ONCE = 5000
+_ROWS_AT_ONCE, _IDS_AT_ONCE = 5000, 1000
 _DRAFTED_ITEMS = (
     "temp.items AS drafted JOIN temp.campaigns AS next ON next.id = drafted.campaign_id"
 )
@@ -215,8 +215,12 @@ def _has_clip(item: str) -> str:
     )
 
 
-def publish_draft(connection: Connection, *, campaign: str) -> None:
-    """Write a draft into the ledger, whole, and drop it."""
+def publish_draft(connection: Connection, *, campaign: str, placed: Sequence[int]) -> None:
+    """Write a draft into the ledger, whole, and drop it.
+
+    What stands at output paths others have written meanwhile. Of that the draft takes only what is
+    told of the items that it has `placed`, and of those that left or go to another path.
+    """
     replanned = ", ".join(f"'{state.value}'" for state in sorted(REPLANNED))
     current = (
         "SELECT id FROM temp.items WHERE (campaign_id, generation) ="
@@ -226,6 +230,12 @@ def publish_draft(connection: Connection, *, campaign: str) -> None:
         _merge(campaigns, "id", "WHERE name = :campaign"),
         # A draft only opens scopes: what is committed in one that is there stays the ledger's.
         _merge(budgets, "scope", "WHERE true", update=()),
+        # Told of an item's old path, as long as that is known.
+        (
+            f"DELETE FROM main.outputs WHERE item_id IN (SELECT drafted.id FROM {_DRAFTED_ITEMS}"
+            " JOIN main.items AS known ON known.id = drafted.id WHERE next.name = :campaign"
+            " AND (drafted.output <> known.output OR drafted.generation <> next.generation))"
+        ),
         _merge(items, "id", f"WHERE id IN ({current})"),
         _merge(
             payloads,
@@ -245,14 +255,12 @@ def publish_draft(connection: Connection, *, campaign: str) -> None:
             # A job that was sent keeps item and provider: its task is asked for there.
             only_if=f"jobs.state IN ({replanned})",
         ),
-        (
-            "DELETE FROM main.outputs WHERE item_id IN (SELECT id FROM temp.items)"
-            " AND item_id NOT IN (SELECT item_id FROM temp.outputs)"
-        ),
-        _merge(outputs, "item_id, role", "WHERE true"),
     ):
         known = {"campaign": campaign} if ":campaign" in statement else {}
         _execute(connection, statement, known)
+    merging = _merge(outputs, "item_id, role", "WHERE item_id IN :ids")
+    for start in range(0, len(placed), _IDS_AT_ONCE):
+        _execute(connection, merging, {"ids": list(placed[start : start + _IDS_AT_ONCE])})
     end_draft(connection)
 
 

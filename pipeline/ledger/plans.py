@@ -293,6 +293,7 @@ class PlanDraft:
         self._campaign = campaign
         self._dry = dry
         self._signatures: dict[str, str] = {}
+        self._placed: list[int] = []
         if not dry:
             # Before tables are shadowed: it was paid, also if this plan is dropped.
             self._take_in(memory)
@@ -384,6 +385,8 @@ class PlanDraft:
         """Write what files were found to be that were touched and are right; with the plan."""
         # `clips` is no table of the draft, and nothing of the ledger is written beside one.
         self._signatures.update(signatures)
+        at_paths = list(at_paths)
+        self._placed += [view.item_id for view, *_ in at_paths]
         self._draft(partial(placed.place_views, placed=at_paths))
 
     def drop(self) -> None:
@@ -405,6 +408,7 @@ class PlanDraft:
             publish,
             campaign=self._campaign,
             signatures=self._signatures,
+            at_paths=self._placed,
             standing=standing,
         )
         try:
@@ -489,6 +493,7 @@ def publish(
     *,
     campaign: str,
     signatures: Mapping[str, str],
+    at_paths: Sequence[int],
     standing: StandingPlan | None,
 ) -> None:
     """Write a draft, and the signatures of files that were looked at for it.
@@ -501,7 +506,7 @@ def publish(
         changes_work=partial(changes_work, connection, campaign=campaign),
         buys_otherwise=partial(buys_otherwise, connection, campaign=campaign),
     )
-    publish_draft(connection, campaign=campaign)
+    publish_draft(connection, campaign=campaign, placed=at_paths)
     record_standing_plan(connection, campaign=campaign, plan=standing)
     for sha256, signature in signatures.items():
         placed.sign(connection, sha256=sha256, signature=signature)

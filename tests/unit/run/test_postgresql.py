@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 
 import pytest
 from sqlalchemy import Connection, func, select, text
 
+from pipeline.domain import PricedItem
 from pipeline.errors import LedgerInUse, LedgerLost, RootRefused, Unusable
 from pipeline.ledger.location import LedgerLocation, url_fault
+from pipeline.ledger.outputs import vacate
 from pipeline.ledger.overlay import begin_draft, end_draft
 from pipeline.ledger.postgresql import PostgresqlSchema
 from pipeline.ledger.repository import Ledger
-from pipeline.ledger.sql_schema import items
+from pipeline.ledger.sql_schema import items, outputs
+from pipeline.run.plan_sync import sync_plan
 from pipeline.storage.fs import STATE_FOLDER
 from tests.postgresql import PostgresqlServer
 from tests.unit.run.campaign import CAMPAIGN, Studio, entry
@@ -28,6 +33,27 @@ def studio(tmp_path: Path, postgresql_server: PostgresqlServer) -> Studio:
     """Return a root whose ledger is on the server."""
     postgresql_server.adopt(tmp_path)
     return Studio(tmp_path)
+
+
+async def test_what_is_placed_while_a_plan_is_made_stays_known(studio: Studio) -> None:
+    """A plan takes seconds, and what another process lays out meanwhile is newer than its copy."""
+    await studio.make("a", "b")
+    with Ledger.open(studio.root) as ledger, Ledger.open(studio.root) as other:
+        first, second = other.views(campaign=CAMPAIGN, limit=2)
+        write_now(other, partial(vacate, item_id=second.item_id))
+
+        def entries() -> Iterator[PricedItem]:
+            yield entry("a")
+            other.place(first, signature="of now", mode=0o600)
+            other.place(second, signature="of now", mode=0o600)
+            yield entry("b")
+            yield entry("c")
+
+        assert sync_plan(entries(), ledger, campaign=CAMPAIGN).changed
+        query = select(outputs.c.item_id, outputs.c.signature).order_by(outputs.c.item_id)
+        found = read(other, lambda connection: connection.execute(query).all())
+
+    assert [(each.item_id, "of now") for each in (first, second)] == found
 
 
 def test_several_work_with_a_ledger_and_who_wants_it_alone_is_told_of_them(
