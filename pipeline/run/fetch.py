@@ -282,8 +282,10 @@ def _find_receipt(
     if receipt is not None:
         # It is written before the clip is moved: a crash in between leaves one without a clip.
         place = store.path(*receipt)
-        if place.is_file() and file_sha256(place) == receipt[0]:
-            return receipt
+        # A node drops what it has put elsewhere, also where another item has the same bytes.
+        with suppress(FileNotFoundError):
+            if place.is_file() and file_sha256(place) == receipt[0]:
+                return receipt
     if resume:
         part.resume()
     return None
@@ -293,8 +295,8 @@ async def _verify_received(
     store: Store, known: tuple[str, str], *, expected: ExpectedClip, clips: ClipVerifier
 ) -> Fetched | None:
     sha256, place = known[0], store.path(*known)
-    # An earlier version kept what did not play.
-    with suppress(MediaFault, WorkerLost):
+    # An earlier version kept what did not play. It may be dropped at this moment (`_find_receipt`).
+    with suppress(MediaFault, WorkerLost, FileNotFoundError):
         media = await clips.verify(place, sha256=sha256, poster=store.poster(sha256))
         return _describe(store, known, media, judge(expected.spec, media))
     return None
@@ -307,14 +309,19 @@ def _adopt(
     media: Media,
     off_spec: str,
     checkpoint: Callable[[str], None],
-) -> Fetched:
+) -> Fetched | Fault:
     known = (part.sha256, clip_extension(part.path))
     # First the receipt: a clip in the store without one would pass for another ledger's.
     part.sign(*known)
     checkpoint("renaming")
     store.adopt(part.path, *known)
     checkpoint("renamed")
-    return _describe(store, known, media, off_spec)
+    try:
+        return _describe(store, known, media, off_spec)
+    except FileNotFoundError:
+        # Dropped just now (`_find_receipt`).
+        message = "its file was removed from the store at once: it is fetched again"
+        return Fault(kind=FaultKind.UNAVAILABLE, message=message)
 
 
 def _describe(store: Store, known: tuple[str, str], media: Media, off_spec: str) -> Fetched:

@@ -1,4 +1,8 @@
-"""Clips put at output paths, as copies of the store's; somebody else's file is never touched."""
+"""Clips put at output paths, as copies of the store's; somebody else's file is never touched.
+
+Nor is another process's, by one that hung while that went on with its work: before a file is put
+there, or taken away, a process makes sure of its lease.
+"""
 
 from __future__ import annotations
 
@@ -51,6 +55,7 @@ async def show(
         wanted = [view for view in views if view.clip is not None and not context.hides(view)]
         return [(view, _copy_out(context, view)) for view in wanted]
 
+    await context.ledger.lease.until_sure()
     for view, copied in await asyncio.to_thread(copy_all):
         await _record(context, view, copied)
 
@@ -96,6 +101,7 @@ async def place(context: RunContext, view: View) -> bool:
     """Put a clip at an output path and write that it stands there; tell if it cannot be done."""
     if view.clip is None:
         return False
+    await context.ledger.lease.until_sure()
     return await _record(context, view, await asyncio.to_thread(_copy_out, context, view))
 
 
@@ -150,6 +156,7 @@ async def bring_clip(context: RunContext, clip: Clip) -> bool:
 async def _hide(context: RunContext, view: View) -> None:
     """Take a clip out of its output path, and write that; a file of somebody else's stays."""
     target = context.store.root / view.path
+    await context.ledger.lease.until_sure()
     if not await asyncio.to_thread(context.store.take_out, target, view.placed):
         message = f"{target} was changed since its clip was put there, and stays"
         _tell(context, view.address, "left_alone", message=message, slug="foreign-file")

@@ -17,7 +17,7 @@ import pytest
 from pipeline.domain import Media, Spec
 from pipeline.domain.states import FaultKind
 from pipeline.errors import LeaseLost, MediaFault, Unusable, WorkerLost
-from pipeline.file_content import clip_extension
+from pipeline.file_content import clip_extension, file_sha256
 from pipeline.net.client import Lane, Limits, Transport
 from pipeline.providers.base import Done, Fault, Request
 from pipeline.run.fetch import ExpectedClip, Fetched, fetch, forget_download, judge
@@ -607,6 +607,54 @@ async def test_a_receipt_for_a_clip_that_was_damaged_since_is_worth_nothing(kit:
         place = kit.store.path(SHA, "mp4")
         place.chmod(0o644)
         place.write_bytes(CLIP[:-1] + b"?")
+        fetched = await kit.fetch(server.url)
+
+    assert isinstance(fetched, Fetched)
+    assert 2 == len(server.seen)
+    assert CLIP == place.read_bytes()
+
+
+async def test_a_clip_that_is_dropped_at_once_is_fetched_again(kit: Kit) -> None:
+    """A node drops what it has put elsewhere, and another item may have the same bytes."""
+
+    def drop(name: str) -> None:
+        if name == "renamed":
+            kit.store.delete(kit.store.path(SHA, "mp4"))
+
+    async with raw_server(cdn()) as server:
+        kit.checkpoint = drop
+        fault = await kit.fetch(server.url)
+        kit.checkpoint = kit.checkpoints.append
+        fetched = await kit.fetch(server.url)
+
+    assert isinstance(fault, Fault)
+    assert FaultKind.UNAVAILABLE == fault.kind
+    assert isinstance(fetched, Fetched)
+    assert CLIP == kit.store.path(SHA, "mp4").read_bytes()
+
+
+@pytest.mark.parametrize("when", ["read", "looked into"])
+async def test_a_received_clip_that_is_dropped_meanwhile_is_fetched_again(
+    when: str, kit: Kit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is dropped while it is looked at whether an earlier process had it already."""
+    place = kit.store.path(SHA, "mp4")
+
+    def drop(path: Path) -> str:
+        if when == "read":
+            place.unlink(missing_ok=True)
+        return file_sha256(path)
+
+    def look(path: Path) -> Media:
+        media = probe(path)
+        if path == place:
+            place.unlink()
+        return media
+
+    async with raw_server(cdn()) as server:
+        await kit.fetch(server.url)
+        monkeypatch.setattr("pipeline.run.fetch.file_sha256", drop)
+        kit.probe = look
         fetched = await kit.fetch(server.url)
 
     assert isinstance(fetched, Fetched)

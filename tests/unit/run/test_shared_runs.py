@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import threading
 from collections import Counter
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -29,6 +31,7 @@ from pipeline.ledger.sql_schema import owners as owner_rows
 from pipeline.net.lane import Lane
 from pipeline.providers.base import Request, Response
 from pipeline.run.outcome import Outcome
+from pipeline.run.output_check import Found, hide_all, inspect
 from pipeline.run.runner import DONE, RunHandle, run
 from tests.clocks import HastyClock
 from tests.postgresql import PostgresqlServer
@@ -278,6 +281,59 @@ async def test_from_its_beginning_a_run_keeps_its_plan(studio: Studio) -> None:
 
 def _admit_other(studio: Studio) -> None:
     studio.admit([entry("a"), entry("b", key="other work")])
+
+
+@pytest.mark.parametrize("at", ["landed", "restored", "hidden"])
+async def test_who_wakes_after_its_lease_touches_no_clip(
+    at: str, studio: Studio, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between the look at a path and the copy another process has put its newer clip there."""
+    await studio.make("newer", *(() if at == "landed" else ("a",)))
+    assert studio.admit([entry("a"), entry("newer")]).ok
+    newer, target = studio.clip("newer").read_bytes(), studio.clip("a")
+    before = target.read_bytes() if at == "hidden" else b""
+    if at == "restored":
+        target.unlink()
+    config, parts = studio.parts(checkpoint=lambda name: hang() if name == "committed" else None)
+
+    def hang() -> None:
+        _end_lease(studio, ledger)
+        if at != "hidden":
+            target.write_bytes(newer)
+
+    def look(*words: Any, **named: Any) -> Iterator[Found]:
+        if at == "hidden":
+            named["hides"] = hide_all
+        if found := list(inspect(*words, **named)):
+            hang()
+        yield from found
+
+    monkeypatch.setattr("pipeline.run.publish.inspect", look)
+    # What has begun in a thread is not cancelled: it begins in any case.
+    asyncio.get_running_loop().set_default_executor(_AtOnce())
+    with Ledger.open(studio.root) as ledger, pytest.raises(LeaseLost, match="Run again"):
+        await run(ledger, config, **parts)
+
+    assert (before or newer) == target.read_bytes()
+
+
+class _AtOnce(ThreadPoolExecutor):
+    """Threads whose work has ended before anything else happens."""
+
+    def submit(self, *work: Any, **named: Any) -> Future[Any]:
+        future = super().submit(*work, **named)
+        wait([future])
+        return future
+
+
+def _end_lease(studio: Studio, ledger: Ledger) -> None:
+    """Have another process end the lease of one that says nothing, which then hears of it."""
+    gone = update(owner_rows).where(owner_rows.c.name == ledger.lease.owner.name)
+    with Ledger.open(studio.root) as another:
+        write_now(another, lambda connection: connection.execute(gone.values(seen_at=0.0)))
+        write_now(another, owners.end_leases)
+    (renewing,) = (each for each in threading.enumerate() if each.name == "ledger-lease")
+    renewing.join(PATIENCE_S)
 
 
 async def _until(running: asyncio.Task[Outcome], look: Callable[[], T]) -> T:
