@@ -218,7 +218,7 @@ def _run_in_words(
         # What was paid, and what it would cost to buy it again, is told however quiet the run is.
         console, buys = TerminalConsole(stderr=aside), refused.summary.to_make
         if buys.items:
-            console.print(plan_table(refused.summary))
+            console.print_table(plan_table(refused.summary))
         if refused.given_usd is not None:
             given, sum_ = exact_usd(refused.given_usd), exact_usd(buys.high_usd)
             console.print_line(f"--buy-again {given} is not the sum: it is {sum_}")
