@@ -22,6 +22,7 @@ from pipeline.cli.terminal_console import TerminalConsole
 from pipeline.domain import Budget
 from pipeline.domain.money import exact_usd
 from pipeline.domain.states import State, Status
+from pipeline.report.figures import count_text
 from pipeline.run.output_check import DamagedClip
 from pipeline.run.plan_files import ChangedOutput
 from pipeline.run.plan_sync import PlanLine, PlanSummary
@@ -114,7 +115,8 @@ def damage_lines(damaged: Sequence[DamagedClip], root: Path) -> Iterator[str]:
         )
         yield f"damaged: the clip {root / each.path} {wrong}; {kept}"
     if len(damaged) > _SHOWN:
-        yield f"damaged: {len(damaged) - _SHOWN} more clips of the store: callsheet ledger check"
+        more = count_text(len(damaged) - _SHOWN, "more clip")
+        yield f"damaged: {more} of the store: callsheet ledger check"
 
 
 def change_lines(changed: Sequence[ChangedOutput]) -> Iterator[str]:
@@ -122,7 +124,8 @@ def change_lines(changed: Sequence[ChangedOutput]) -> Iterator[str]:
     for each in changed[:_SHOWN]:
         yield f"left alone: {each.path} was changed since it was put there: {each.change}"
     if len(changed) > _SHOWN:
-        yield f"left alone: {len(changed) - _SHOWN} more files that were changed"
+        more = count_text(len(changed) - _SHOWN, "more changed file")
+        yield f"left alone: {more}"
     if changed:
         yield "the clips as they were made are in the store; to have one back, move its file away"
 
