@@ -59,6 +59,10 @@ class CampaignRequest:
     """How many of the selected items at most, in plan order."""
     locked: bool = False
     """Whether the lock file says which takes there are, and nothing else is wanted."""
+    engine: str | None = None
+    """Where the cluster is that works for a run, as it was given; empty for this machine."""
+    store: str | None = None
+    """The store that the engine's machines share, as it was given; empty for none."""
 
     def __post_init__(self) -> None:
         require_ledger_url(self.ledger or "", COMMAND_LINE)
@@ -118,6 +122,9 @@ class CampaignRequest:
         if verb in _SENDS:
             words += ["--env-file", str(self.env_file)] if self.env_file else []
             words += [word for text in self.base_urls for word in ("--base-url", text)]
+        if verb == "run":
+            words += ["--engine", self.engine] if self.engine is not None else []
+            words += ["--store", self.store] if self.store is not None else []
         return shlex.join(words)
 
     def without_selection(self) -> CampaignRequest:
@@ -170,35 +177,31 @@ class RunSettings:
     """The environment with what the --env-file adds, once it was read: it may be a pipe."""
     replaces: bool = True
     """Whether a take that is off spec is replaced in its round: a saved plan is run exactly."""
-    engine: str | None = None
-    """Where the cluster is that works for the run, as it was given; empty for this machine."""
-    store: str | None = None
-    """The store that the engine's machines share, as it was given; empty for none."""
     checkpoint: Callable[[str], None] = lambda _: None
     clock: Clock = field(default_factory=RealClock)
 
 
-def engine_asked(request: CampaignRequest, settings: RunSettings) -> str:
+def engine_asked(request: CampaignRequest) -> str:
     """Return the address of the engine that a run is asked to work with; empty for this machine.
 
     What is given on the command line wins over `callsheet.toml`; a rehearsal follows what is given
     to it alone.
     """
-    if settings.engine is not None:
-        return settings.engine
+    if request.engine is not None:
+        return request.engine
     return "" if request.rehearse else request.project.engine
 
 
-def store_asked(request: CampaignRequest, settings: RunSettings) -> str:
+def store_asked(request: CampaignRequest) -> str:
     """Return the address of the store that a run shares with other machines; empty for none.
 
     That of a folder is absolute. As with the engine, the command line wins, and a rehearsal follows
     no `callsheet.toml`. InvalidInput where it is given and there is no engine.
     """
-    address = settings.store
+    address = request.store
     if address is None:
         address = "" if request.rehearse else request.project.store
-    elif address and not engine_asked(request, settings):
+    elif address and not engine_asked(request):
         raise usage(
             "--store is where the machines of a cluster put clips, and no engine was named",
             "say --engine ray://HOST:PORT; `callsheet store push` copies clips to a store",

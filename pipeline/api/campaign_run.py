@@ -145,7 +145,7 @@ class Run:
         campaign, settings = self._campaign, self._settings
         ledger, _ = opened.enter_context(open_for_purchases(campaign, settings))
         summary = sync_campaign(campaign, ledger, retried=settings.retry)
-        if fetch_gone(campaign.request, settings, summary.damaged_clips):
+        if fetch_gone(campaign.request, summary.damaged_clips):
             summary = sync_campaign(campaign, ledger, retried=settings.retry)
         require_admitted(summary, campaign)
         if forecast := find_forecast(campaign, ledger):
@@ -184,7 +184,7 @@ class Run:
         """Work to the end, here or on the machines of an engine."""
         campaign, settings = self._campaign, self._settings
         engine = find_engine(campaign, settings, scope)
-        store = store_asked(campaign.request, settings) if engine else ""
+        store = store_asked(campaign.request) if engine else ""
         opening = open_handle(
             campaign,
             settings,

@@ -12,6 +12,7 @@ from pipeline.api.money_text import price_text
 from pipeline.domain import PricedItem
 from pipeline.findings import Finding, Severity
 from pipeline.providers import OFFERS
+from pipeline.report.figures import count_text
 
 
 @dataclass(slots=True)
@@ -29,7 +30,7 @@ class Comparison:
     def note(self, found: Finding) -> None:
         """Note what stands in the way of an item."""
         place = f"{Path(found.span.file).name}:{found.span.line}"
-        rows = f" ({len(found.rows)} rows)" if found.rows else ""
+        rows = f" ({count_text(len(found.rows), 'row')})" if found.rows else ""
         self.obstacles.setdefault(f"{found.message}{rows}", place)
 
     def add(self, found: PricedItem, *, own: bool) -> None:

@@ -39,6 +39,7 @@ from pipeline.ledger.integrity import damage
 from pipeline.ledger.repository import Ledger
 from pipeline.ledger.root_identity import refusal_of_work
 from pipeline.providers import OFFERS
+from pipeline.report.figures import count_text
 from pipeline.run.plan_sync import PlanSummary
 from pipeline.storage.blobs import Store
 
@@ -180,7 +181,8 @@ def _check_manifest(subject: _Subject) -> Iterator[HealthCheck]:
     if not findings:
         yield _pass("manifest", f"{request.manifest}: no findings")
         return
-    found = f"{request.manifest}: {errors} errors, {len(findings) - errors} warnings"
+    warnings = count_text(len(findings) - errors, "warning")
+    found = f"{request.manifest}: {count_text(errors, 'error')}, {warnings}"
     tell = _fail if errors else _warn
     yield tell("manifest", found, f"{request.command('check')} tells them")
 
@@ -266,7 +268,7 @@ def _check_lock(subject: _Subject) -> Iterator[HealthCheck]:
         yield _pass("lock file", "there is none yet: a run writes it")
         return
     lock, store = load_lock(request, subject.name), Store(request.home)
-    yield _pass("lock file", f"{path}: {len(lock)} clips")
+    yield _pass("lock file", f"{path}: {count_text(len(lock), 'clip')}")
     missing = [a for a, clip in lock.items() if not store.has(clip.sha256, clip.extension)]
     found = f"{len(lock) - len(missing)} of the {len(lock)} clips of the lock file are here"
     if missing:
@@ -287,7 +289,7 @@ def _check_decisions(subject: _Subject) -> Iterator[HealthCheck]:
         found = f"{path}: of {len(conflicts)} takes two people's words differ: {conflicts[0]}"
         yield _warn("decisions", found, "decide on them again: callsheet approve, or reject")
     else:
-        yield _pass("decisions", f"{len(index.places)} places with decisions")
+        yield _pass("decisions", f"{count_text(len(index.places), 'place')} with decisions")
 
 
 def _check_keys(subject: _Subject) -> Iterator[HealthCheck]:

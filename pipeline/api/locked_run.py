@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from pipeline.api.loaded_campaign import LoadedCampaign
 from pipeline.api.lock_file import load_lock, lock_path
+from pipeline.api.money_text import item_count
 from pipeline.domain.changes import NOT_ASKED, differing_parts
 from pipeline.errors import LockRefused
 from pipeline.ledger.repository import Ledger
@@ -25,7 +26,7 @@ def require_locked(campaign: LoadedCampaign, summary: PlanSummary, ledger: Ledge
     differ = list(_differences(ledger, name, lock))
     # Of clips that are absent `require_consent` tells later, with their sum.
     if not differ and summary.to_make.items and not summary.absent:
-        differ = [f"{summary.to_make.items} items are to be made"]
+        differ = [f"{item_count(summary.to_make.items)} to make"]
     if differ:
         more = len(differ) - _SHOWN
         told = "".join(f"\n  {line}" for line in differ[:_SHOWN])

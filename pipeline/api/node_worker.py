@@ -76,12 +76,12 @@ class NodeOrder:
     """None where the node reads it."""
 
 
-def engine_address(request: CampaignRequest, settings: RunSettings) -> str:
+def engine_address(request: CampaignRequest) -> str:
     """Return where the cluster is that a run works on; empty where it works on this machine.
 
     InvalidInput where it is no address, or the run cannot be spread.
     """
-    address = engine_asked(request, settings)
+    address = engine_asked(request)
     if not address:
         return ""
     if not ADDRESS.fullmatch(address):
@@ -96,7 +96,7 @@ def engine_address(request: CampaignRequest, settings: RunSettings) -> str:
         )
     if find_spec("ray") is None:
         raise usage(MISSING)
-    _require_store(store_asked(request, settings))
+    _require_store(store_asked(request))
     return address
 
 
@@ -114,7 +114,7 @@ def find_engine(
 ) -> OpenEngine | None:
     """Return what opens the engine of a run; None where it works in this process."""
     request = campaign.request
-    address = engine_address(request, settings)
+    address = engine_address(request)
     if not address:
         return None
     root = request.root or request.project.root
@@ -125,6 +125,9 @@ def find_engine(
         root=root.absolute(),
         ledger=request.where.url or read_server(request.where.root),
         env_file=request.env_file and request.env_file.absolute(),
+        # Each node works on itself.
+        engine="",
+        store=None,
         # Hooks are run where the run was started, and may have a secret in their words.
         project=replace(
             project,
@@ -133,7 +136,7 @@ def find_engine(
             sources={},
         ),
     )
-    store = store_asked(request, settings)
+    store = store_asked(request)
     order = NodeOrder(
         mark=SharedStore(store, make=True).read_mark(make=True) if store else _mark_root(asked),
         request=_without_project(asked) if store else asked,
@@ -163,7 +166,7 @@ async def open_node_worker(
     another folder at the same path, without the store.
     """
     _require_version(order)
-    settings = RunSettings(spending=order.spending, engine="")
+    settings = RunSettings(spending=order.spending)
     with ExitStack() as opened:
         shared = None
         if order.manifest is None:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-from pipeline.api.campaign_request import CampaignRequest, RunSettings, store_asked, usage
+from pipeline.api.campaign_request import CampaignRequest, store_asked, usage
 from pipeline.api.loaded_campaign import LoadedCampaign
 from pipeline.api.lock_file import load_lock, lock_path
 from pipeline.domain.lock import LockedClip
@@ -75,16 +75,14 @@ def pull_clips(campaign: LoadedCampaign, address: str) -> SharedClips:
     return SharedClips(moved=moved, there=there, missing=tuple(missing))
 
 
-def fetch_gone(
-    request: CampaignRequest, settings: RunSettings, damaged: Sequence[DamagedClip]
-) -> int:
+def fetch_gone(request: CampaignRequest, damaged: Sequence[DamagedClip]) -> int:
     """Put clips that are gone from the root back out of the store that a run shares; count them.
 
     Those that still stand at an output path need no store. Nothing where a run shares none;
     Unusable where that cannot be used, or a clip in it is damaged.
     """
     gone = [each.clip for each in damaged if each.gone and not each.intact]
-    address = store_asked(request, settings)
+    address = store_asked(request)
     if not gone or not address:
         return 0
     shared, store = SharedStore(address, make=True), Store(request.home)

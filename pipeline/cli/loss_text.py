@@ -74,9 +74,9 @@ def _lines_to_buy_again(request: CampaignRequest, buys: Totals | None) -> Iterat
     # A sum is about what was selected.
     provider = ["--provider", request.provider] if request.provider else []
     chosen = [*request.selection_words, *provider]
-    command = shlex.join(["", *chosen]) if chosen else ""
     total = "SUM" if buys is None else exact_usd(buys.high_usd)
-    yield f"  buy it again for {total} USD:  {request.command()}{command} --buy-again {total}"
+    words = shlex.join([*chosen, "--buy-again", total])
+    yield f"  buy it again for {total} USD:  {request.command()} {words}"
     if buys is not None and buys.unpriced:
         yield f"  {buys.unpriced} of unknown price are not in that sum, and are not bought by it"
 

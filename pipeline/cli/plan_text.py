@@ -6,8 +6,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from decimal import Decimal
 from pathlib import Path
 
-from rich.table import Table
-
 from pipeline.api.campaign_plan import require_admitted
 from pipeline.api.campaign_request import SpendLimit
 from pipeline.api.loaded_campaign import LoadedCampaign
@@ -16,6 +14,7 @@ from pipeline.api.money_text import item_count, price_text
 from pipeline.api.price_notes import price_lines
 from pipeline.cli.change_text import change_group_lines
 from pipeline.cli.console import print_error, print_text
+from pipeline.cli.figure_table import FigureTable
 from pipeline.cli.finding_text import findings_text
 from pipeline.cli.item_list import standing_text
 from pipeline.cli.place_text import round_lines
@@ -23,6 +22,7 @@ from pipeline.cli.terminal_console import TerminalConsole
 from pipeline.domain import Budget
 from pipeline.domain.money import exact_usd
 from pipeline.domain.states import State, Status
+from pipeline.report.figures import count_text
 from pipeline.run.output_check import DamagedClip
 from pipeline.run.plan_files import ChangedOutput
 from pipeline.run.plan_sync import PlanLine, PlanSummary
@@ -43,7 +43,7 @@ def print_plan(
         show = print_error if console.stderr else print_text
         show(findings_text(summary.findings, campaign.sources))
     console.print_lines(damage_lines(summary.damaged_clips, campaign.request.home))
-    console.print(plan_table(summary))
+    console.print_table(plan_table(summary))
     console.print(plan_sentence(summary))
     console.print_lines(change_group_lines(summary.changes))
     console.print_lines(plan_notes(summary, campaign, spending or SpendLimit()))
@@ -115,7 +115,8 @@ def damage_lines(damaged: Sequence[DamagedClip], root: Path) -> Iterator[str]:
         )
         yield f"damaged: the clip {root / each.path} {wrong}; {kept}"
     if len(damaged) > _SHOWN:
-        yield f"damaged: {len(damaged) - _SHOWN} more clips of the store: callsheet ledger check"
+        more = count_text(len(damaged) - _SHOWN, "more clip")
+        yield f"damaged: {more} of the store: callsheet ledger check"
 
 
 def change_lines(changed: Sequence[ChangedOutput]) -> Iterator[str]:
@@ -123,16 +124,14 @@ def change_lines(changed: Sequence[ChangedOutput]) -> Iterator[str]:
     for each in changed[:_SHOWN]:
         yield f"left alone: {each.path} was changed since it was put there: {each.change}"
     if len(changed) > _SHOWN:
-        yield f"left alone: {len(changed) - _SHOWN} more files that were changed"
+        more = count_text(len(changed) - _SHOWN, "more changed file")
+        yield f"left alone: {more}"
     if changed:
         yield "the clips as they were made are in the store; to have one back, move its file away"
 
 
-def plan_table(summary: PlanSummary) -> Table:
+def plan_table(summary: PlanSummary) -> FigureTable:
     """Return the plan as a table: a line per shot, provider and status."""
-    table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
-    for title in ("shot", "provider", "status", "items", "low", "expected", "high"):
-        table.add_column(title, justify="right" if title not in _WORDS else "left")
     alike: dict[tuple[str, ...], list[PlanLine]] = {}
     for line in summary.lines:
         # What a plan keeps apart and a person reads alike (in flight: waiting, fetching) is a line.
@@ -140,11 +139,13 @@ def plan_table(summary: PlanSummary) -> Table:
         standing = standing_text(line) + again
         shown = (line.shot, line.provider, standing)
         alike.setdefault(shown, []).append(line)
+    rows = []
     for cells, lines in alike.items():
         made = summary.makes(lines[0])
         items = sum(line.items for line in lines)
-        table.add_row(*cells, str(items), *_prices(lines, made=made))
-    return table
+        rows.append((*cells, str(items), *_prices(lines, made=made)))
+    figures = ("items", "low", "expected", "high")
+    return FigureTable(titles=(*_WORDS, *figures), rows=rows, words=frozenset(_WORDS))
 
 
 def plan_sentence(summary: PlanSummary) -> str:
@@ -182,7 +183,7 @@ def shortfalls(summary: PlanSummary, budget: Budget, spending: SpendLimit) -> It
 _ORPHANS_SHOWN = 4
 _CLIPS_SATISFY = "their clips satisfy them as they are"
 _SHOWN = 20
-_WORDS = frozenset({"shot", "provider", "status"})
+_WORDS = ("shot", "provider", "status")
 
 
 def _prices(lines: Sequence[PlanLine], *, made: bool) -> tuple[str, str, str]:

@@ -5,6 +5,7 @@ What comes from outside is text: never markup, never a control sequence.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from typing import Any
 
@@ -12,6 +13,7 @@ from rich.console import Console, ConsoleOptions, RenderableType
 from rich.segment import Segment
 from rich.text import Text
 
+from pipeline.cli.figure_table import FigureTable
 from pipeline.foreign_text import printable
 
 
@@ -44,6 +46,11 @@ class TerminalConsole(Console):
     def print_line(self, line: str) -> None:
         """Print a line that the terminal wraps, not we: it is there to be copied."""
         self.print(line, soft_wrap=True)
+
+    def print_table(self, table: FigureTable) -> None:
+        """Print a table as wide as the terminal; as wide as it is, where nobody says a width."""
+        unlimited = not self.is_terminal and "COLUMNS" not in os.environ
+        self.print(table.draw(table.width() if unlimited else self.width), crop=False)
 
     def print_lines(self, lines: Iterable[str]) -> None:
         """Print each of the lines like that."""

@@ -265,7 +265,7 @@ class RayEngine:
         self._begin_aside(self._listen(worker))
         self._news.set()
         begun = f"{worker.machine} has begun to work"
-        self._tell(f"{begun}: {len(self._workers)} machines by now")
+        self._tell(f"{begun}: {self._count()} by now")
         return None
 
     def _refuse(self, worker: _NodeWorker, fault: CallsheetError) -> CallsheetError:
@@ -292,7 +292,12 @@ class RayEngine:
         """Count a worker out; each of its shards finds it gone as well."""
         if self._workers.get(worker.node) is worker:
             del self._workers[worker.node]
-            self._tell(f"{worker.machine} is gone: {len(self._workers)} machines are left")
+            self._tell(f"{worker.machine} is gone: {self._count()} left")
+
+    def _count(self) -> str:
+        """Return how many machines are at work, in words."""
+        number = len(self._workers)
+        return "1 machine" if number == 1 else f"{number} machines"
 
     async def _end_workers(self) -> None:
         """Have each worker end what it has in hand; what a lost one leaves another takes up."""

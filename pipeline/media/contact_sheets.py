@@ -49,7 +49,7 @@ def write_contact_sheets(
     sheets = []
     for shot, cells in shots.items():
         more = f"{len(cells)} of {counts[shot]:,}" if counts[shot] > len(cells) else f"{len(cells)}"
-        title = printable_line(f"{shot}: {more} clips")
+        title = printable_line(f"{shot}: {more} clip{'' if counts[shot] == 1 else 's'}")
         target = folder / f"contact-sheet.{shot}.jpg"
         told = repr((title, [(label, poster.name) for label, poster in cells]))
         comment = hashlib.sha256(told.encode("utf-8", "backslashreplace")).hexdigest()

@@ -204,7 +204,8 @@ class Adoption:
         try:
             media = self._poster_probe(file, self._store.poster(sha256))
         except MediaFault as fault:
-            return f"it does not play: {fault.message}", None
+            # Where it is read it has another name than a person knows.
+            return f"it does not play: {fault.message.replace(file.name, 'it')}", None
         return judge(payload.load_item(item.payload).spec, media), media
 
     def _book(

@@ -7,10 +7,13 @@ import re
 import subprocess
 import sys
 import tomllib
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from pipeline.api.campaign_request import CampaignRequest
+from pipeline.api.project_file import project_of
 from pipeline.cli.command_line import invoke
 from pipeline.domain.states import Exit
 from tests.architecture.source import REPOSITORY
@@ -120,6 +123,21 @@ def test_an_engine_in_the_project_s_file_is_an_address(
     assert Exit.INVALID == invoke(["check", "cups.yaml"])
 
     assert re.search(r"callsheet\.toml:1:\d+", capsys.readouterr().err)
+
+
+def test_a_suggested_run_goes_on_over_the_same_machines(place: Path) -> None:
+    """It names the engine and the store that were given; other commands take neither."""
+    request = CampaignRequest(
+        manifest=Path("cups.yaml"),
+        project=project_of(place),
+        engine=ADDRESS,
+        store="s3://clips/cups",
+    )
+
+    told = f"callsheet run cups.yaml --engine {ADDRESS} --store s3://clips/cups"
+    assert told == request.command()
+    assert "callsheet status cups.yaml" == request.command("status")
+    assert "callsheet run cups.yaml" == replace(request, engine=None, store=None).command()
 
 
 def test_the_package_alone_brings_no_ray() -> None:

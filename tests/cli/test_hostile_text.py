@@ -57,7 +57,7 @@ def _plan(text: str) -> None:
         expected_usd=Decimal(0),
         high_usd=Decimal(0),
     )
-    TerminalConsole().print(plan_table(PlanSummary(campaign=text, lines=(line,))))
+    TerminalConsole().print_table(plan_table(PlanSummary(campaign=text, lines=(line,))))
 
 
 def _events(text: str) -> Iterator[Event]:

@@ -121,6 +121,18 @@ def test_what_did_not_change_is_not_told(folder: Path, sandbox: Sandbox) -> None
     assert "buys again" not in _callsheet(folder, "plan")
 
 
+def test_figures_are_whole_in_a_narrow_terminal(folder: Path, sandbox: Sandbox) -> None:
+    """In 40 columns the figures of a plan and of a run stand below what they are about."""
+    plan = _callsheet(folder, "plan", columns=40).splitlines()
+    _run(folder, sandbox)
+    runs = _callsheet(folder, "runs", columns=40).splitlines()
+
+    figures = ["  items 1 · low 0.42 · expected 0.42", "  high 0.42"]
+    assert ["turn · runware · new", *figures] == plan[1:4]
+    assert runs[1].endswith(" · 0 ok")
+    assert ["  USD 0.42"] == runs[3:]
+
+
 @pytest.mark.parametrize("columns", [40, 80])
 def test_paths_are_never_broken(folder: Path, sandbox: Sandbox, columns: int) -> None:
     """However narrow the terminal, a path of the report stands on one line."""

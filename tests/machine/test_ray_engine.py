@@ -26,7 +26,7 @@ def test_who_cannot_work_is_told_of_and_left_out(tmp_path: Path) -> None:
 
         *told, last = _play(cluster, tmp_path / "one", FULL, 1)
         assert f"{machine} cannot work for this run: {FULL}" in told
-        assert f"{machine} is gone: 1 machines are left" in told
+        assert f"{machine} is gone: 1 machine left" in told
         assert last.startswith("DispatchOutcome(shards=10, begun=1000, lost=")
 
         *told, last = _play(cluster, tmp_path / "all", FULL, _NODES)

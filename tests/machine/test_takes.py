@@ -359,6 +359,8 @@ def test_a_clip_that_was_made_elsewhere_becomes_a_take(
     # The same film in another file: players pass over a box named `free`.
     cut.write_bytes(first.read_bytes() + b"\0\0\0\x08free")
     write_clip(wrong, size=(160, 96), seconds=0.5)
+    (tmp_path / "rows.csv").write_text("sku,name\nA,Alba\n", "utf-8")
+    text = "rows.csv is not taken in as still[A]#2: it does not play: it is a text file"
 
     def take_in(file: Path, *more: str) -> tuple[int, str]:
         words = finished.words("import", str(file), "still[A]#2", *more)
@@ -368,8 +370,9 @@ def test_a_clip_that_was_made_elsewhere_becomes_a_take(
     for code, told in (callsheet(*refused), take_in(cut)):
         assert (3, True) == (code, "callsheet reroll" in told or "no item" in told), told
     decide(callsheet, finished, "reroll", "still[A]#1")
-    for file, fault in ((wrong, "not a ratio of"), (tmp_path / "none.mp4", "cannot be read")):
-        code, told = take_in(file)
+    faults = {"wrong.mp4": "not a ratio of", "none.mp4": "cannot be read", "rows.csv": text}
+    for name, fault in faults.items():
+        code, told = take_in(tmp_path / name)
         assert (3, True) == (code, fault in told), told
     code, told = take_in(first)
     assert (3, True) == (code, "the clip of another item" in told), told

@@ -61,6 +61,7 @@ def test_damage_is_named_and_put_right(
 
     assert (15, True) == (code, str(file) in told), told
     assert said in told
+    assert ": 1 wrong, 0 put right" in told
     assert (0, True) == (restored, "put back from" in mended), mended
     assert (0, True) == (after, "each is what was received" in clean), clean
     assert whole == file.read_bytes()
@@ -90,7 +91,7 @@ def test_damage_everywhere_stays_damage(finished: Campaign, callsheet: Callsheet
     code, said = callsheet(*finished.words("verify", "--restore"))
 
     assert (15, True) == (code, str(stored) in said), said
-    assert "3 are wrong, 1 were put right" in said
+    assert "3 wrong, 1 put right" in said
 
 
 def test_a_lock_file_that_has_another_clip_is_told(

@@ -18,6 +18,7 @@ from pipeline.cli.console import print_text
 from pipeline.cli.options import LedgerUrl, Root, command_app
 from pipeline.domain.states import Exit
 from pipeline.errors import LedgerDamaged
+from pipeline.report.figures import count_text
 
 app = command_app(
     "ledger",
@@ -102,7 +103,8 @@ def move(
     """
     moved = move_ledger_between(source, target)
     if moved.rows:
-        print_text(f"{moved.rows:,} rows of {moved.tables} tables copied, and read again")
+        rows, tables = count_text(moved.rows, "row"), count_text(moved.tables, "table")
+        print_text(f"{rows} of {tables} copied, and read again")
     print_text(f"the ledger of {source} is at {target} now")
     if moved.kept is not None:
         print_text(f"what was in the root: {moved.kept}")

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.table import Table
 
 from pipeline.api.campaign_plan import (
     Plan,
@@ -25,6 +24,7 @@ from pipeline.api.money_text import item_count
 from pipeline.api.saved_plans import iter_document, write_document
 from pipeline.cli.campaigns import open_campaign, print_root_notice, request_of
 from pipeline.cli.console import print_error, print_text
+from pipeline.cli.figure_table import FigureTable
 from pipeline.cli.loss_text import print_absent, print_loss
 from pipeline.cli.options import (
     AccessOptions,
@@ -105,7 +105,7 @@ def plan(
             write_document(found, ledger.item_changes(campaign.name), saved)
             print_error(f"saved to {saved}: callsheet apply {shlex.quote(str(saved))}")
     if quotes is not None:
-        console.print(_quote_table(quotes))
+        console.print_table(_quote_table(quotes))
         console.print_lines(_first_round_lines(campaign))
     if detailed and found.has_work:
         raise typer.Exit(Exit.WORK)
@@ -154,10 +154,8 @@ def _first_round_lines(campaign: LoadedCampaign) -> Iterator[str]:
         )
 
 
-def _quote_table(quotes: Sequence[Quoted]) -> Table:
-    table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
-    for title in ("provider", "kind", "mode", "seconds", "items", "listed", "quoted"):
-        table.add_column(title, justify="right" if title in {"items", "listed"} else "left")
+def _quote_table(quotes: Sequence[Quoted]) -> FigureTable:
+    rows = []
     for quoted in quotes:
         provider, model, kind, mode, seconds = quoted.alike
         maker = provider if model == DEFAULT_MODEL else f"{provider} {model}"
@@ -165,5 +163,7 @@ def _quote_table(quotes: Sequence[Quoted]) -> Table:
         listed = "unknown" if price is None else exact_usd(price.expected_usd)
         told = quoted.message if quoted.usd is None else f"{exact_usd(quoted.usd)} USD"
         length = "as its clip" if seconds is None else f"{seconds:g}"
-        table.add_row(maker, kind, mode, length, str(quoted.items), listed, told)
-    return table
+        rows.append((maker, kind, mode, length, str(quoted.items), listed, told))
+    titles = ("provider", "kind", "mode", "seconds", "items", "listed", "quoted")
+    words = frozenset(titles) - {"items", "listed"}
+    return FigureTable(titles=titles, rows=rows, words=words)

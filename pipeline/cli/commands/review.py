@@ -15,6 +15,7 @@ from pipeline.cli.console import print_text
 from pipeline.cli.options import CampaignOptions, command_app, with_options
 from pipeline.cli.take_decisions import Who, print_conflicts
 from pipeline.foreign_text import printable_line
+from pipeline.report.figures import count_text
 
 app = command_app()
 
@@ -53,7 +54,8 @@ def review(
     if merge is not None:
         campaign = open_for_status(request_of(options))
         merged = merge_decision_file(campaign.request, campaign.name, merge)
-        print_text(f"{merged.path}: decisions on {merged.places} places, {merged.added} added")
+        places = count_text(merged.places, "place")
+        print_text(f"{merged.path}: decisions on {places}, {merged.added} added")
         print_conflicts(merged.conflicts)
         return
     if exported is not None:

@@ -72,6 +72,7 @@ from pipeline.domain.states import Exit, State, Status, exit_code_for
 from pipeline.errors import InvalidInput
 from pipeline.ledger.repository import Ledger
 from pipeline.report.event_lines import end_event
+from pipeline.report.figures import count_text
 from pipeline.report.forecast_text import forecast_lines
 from pipeline.report.terminal import show_summary
 from pipeline.run.plan_sync import PlanSummary
@@ -133,7 +134,8 @@ def run(
     came, and clips are looked at and decided on at once. At a terminal it stays when the run has
     ended, until Ctrl-C; the exit code is the run's.
     """
-    request = request_of(options, maker, access, selection, work, locked=locked)
+    more = {"locked": locked, "engine": engine, "store": store}
+    request = request_of(options, maker, access, selection, work, **more)
     if locked and (spend.buy_again is not None or spend.retry):
         raise usage("--locked buys nothing: leave --buy-again and --retry out")
     if not request.rehearse and (scenario is not None or chaos):
@@ -147,10 +149,8 @@ def run(
         retry=spend.causes,
         scenario=scenario,
         chaos=chaos,
-        engine=engine,
-        store=store,
     )
-    store_asked(request, settings)
+    store_asked(request)
     if port and not watch:
         raise usage("--port is the port of --watch")
     page = RunPage(port) if watch else None
@@ -203,11 +203,11 @@ def _run_in_words(
     request: CampaignRequest, settings: RunSettings, view: RunView, admit: Admit
 ) -> Exit:
     aside = view.form is RunForm.NDJSON
-    if engine_asked(request, settings):
+    if engine_asked(request):
         from pipeline.api.node_worker import engine_address  # noqa: PLC0415 - slow to load
 
         # Told before anybody is asked for money.
-        engine_address(request, settings)
+        engine_address(request)
     campaign = open_campaign(request)
     try:
         with open_for_purchases(campaign, settings, notify=print_error) as (ledger, loss):
@@ -218,7 +218,7 @@ def _run_in_words(
         # What was paid, and what it would cost to buy it again, is told however quiet the run is.
         console, buys = TerminalConsole(stderr=aside), refused.summary.to_make
         if buys.items:
-            console.print(plan_table(refused.summary))
+            console.print_table(plan_table(refused.summary))
         if refused.given_usd is not None:
             given, sum_ = exact_usd(refused.given_usd), exact_usd(buys.high_usd)
             console.print_line(f"--buy-again {given} is not the sum: it is {sum_}")
@@ -246,11 +246,11 @@ def _plan_and_make(
         # Then planned again: limits, consent and reservations go by the prices that were named.
         settings = ask_open_prices(campaign, settings, ledger, console.print_line)
         summary = sync_campaign(campaign, ledger, retried=settings.retry)
-    if summary.damaged_clips and store_asked(campaign.request, settings):
+    if summary.damaged_clips and store_asked(campaign.request):
         from pipeline.api.shared_clips import fetch_gone  # noqa: PLC0415 - seldom needed
 
-        if fetched := fetch_gone(campaign.request, settings, summary.damaged_clips):
-            console.print_line(f"put back from the shared store: {fetched} clips")
+        if fetched := fetch_gone(campaign.request, summary.damaged_clips):
+            console.print_line(f"put back from the shared store: {count_text(fetched, 'clip')}")
             summary = sync_campaign(campaign, ledger, retried=settings.retry)
     require_admitted(summary, campaign)
     if campaign.request.locked:

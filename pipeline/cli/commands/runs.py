@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import json
 
-from rich.table import Table
-
 from pipeline.api.campaign_report import campaign_runs
 from pipeline.cli.campaigns import open_for_status, print_root_notice, request_of
 from pipeline.cli.console import print_text
+from pipeline.cli.figure_table import FigureTable
 from pipeline.cli.options import CampaignOptions, ListForm, Listing, command_app, with_options
 from pipeline.cli.run_text import cost_text
 from pipeline.cli.terminal_console import TerminalConsole
@@ -18,7 +17,7 @@ from pipeline.report.figures import duration
 
 app = command_app()
 _TITLES = ("started (UTC)", "took", "ordered", "made", "USD", "ended")
-_WORDS = frozenset({"started (UTC)", "ended"})
+_WORDS = frozenset({"ended"})
 
 
 @app.command(epilog="Example: callsheet runs campaign.yaml --rehearse")
@@ -30,9 +29,7 @@ def runs(options: CampaignOptions, form: Listing = ListForm.TEXT) -> None:
     """
     campaign = open_for_status(request_of(options))
     print_root_notice(campaign.request)
-    table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
-    for title in _TITLES:
-        table.add_column(title, justify="left" if title in _WORDS else "right", no_wrap=True)
+    rows = []
     for run in campaign_runs(campaign):
         if form is ListForm.JSON:
             plain = {
@@ -51,10 +48,8 @@ def runs(options: CampaignOptions, form: Listing = ListForm.TEXT) -> None:
         ended = "not ended: at work, or killed"
         if run.exit_code is not None:
             ended = f"{run.exit_code} {Exit(run.exit_code).name.lower().replace('_', ' ')}"
-        table.add_row(
-            f"{run.started_at:%Y-%m-%d %H:%M:%S}",
-            "" if lasted is None else duration(lasted.total_seconds()),
-            *(str(run.ordered), str(run.made), cost_text(run), ended),
-        )
+        started = f"{run.started_at:%Y-%m-%d %H:%M:%S}"
+        took = "" if lasted is None else duration(lasted.total_seconds())
+        rows.append((started, took, str(run.ordered), str(run.made), cost_text(run), ended))
     if form is ListForm.TEXT:
-        TerminalConsole().print(table)
+        TerminalConsole().print_table(FigureTable(titles=_TITLES, rows=rows, words=_WORDS))

@@ -11,6 +11,7 @@ from pipeline.cli.campaigns import open_for_status, request_of
 from pipeline.cli.console import print_error, print_text
 from pipeline.cli.options import CampaignOptions, WorkOptions, command_app, with_options
 from pipeline.domain.states import Exit
+from pipeline.report.figures import count_text
 
 app = command_app()
 
@@ -39,12 +40,13 @@ def verify(
             print_text(f"    put back from {fault.restored}")
     for note in found.notes:
         print_text(f"note: {note}")
-    read = f"{found.clips} clips in the store and {found.outputs} files at output paths were read"
+    clips, files = count_text(found.clips, "clip"), count_text(found.outputs, "file")
+    read = f"{clips} in the store and {files} at output paths were read"
     if not found.faults:
         print_text(f"{read}: each is what was received")
         return
     left = sum(not fault.restored for fault in found.faults)
-    print_text(f"{read}: {len(found.faults)} are wrong, {len(found.faults) - left} were put right")
+    print_text(f"{read}: {len(found.faults)} wrong, {len(found.faults) - left} put right")
     if left:
         if not restore:
             print_text(f"to put right what can be: {campaign.request.command('verify')} --restore")

@@ -53,11 +53,12 @@ def _order(folder: Path, store: str) -> Any:
         ledger=LEDGER,
         overrides=("vars.season=winter-of-nobody",),
         base_urls=("runware=https://runware.example",),
+        engine="ray://head.example:10001",
+        store=store,
     )
-    settings = RunSettings(engine="ray://head.example:10001", store=store)
     with Ledger.memory() as ledger:
         scope = RunScope(ledger=ledger, providers=frozenset({"runware"}))
-        open_engine = find_engine(load_campaign(request), settings, scope)
+        open_engine = find_engine(load_campaign(request), RunSettings(), scope)
     assert open_engine is not None
     sent = cloudpickle.dumps(vars(open_engine(5, lambda _: None))["_order"])
     return cloudpickle.loads(sent), sent

@@ -41,7 +41,7 @@ def test_items_that_read_alike_are_one_line() -> None:
     )
     console = Console(width=80, color_system=None)
     with console.capture() as captured:
-        console.print(plan_table(PlanSummary(campaign="cups", lines=lines)))
+        console.print(plan_table(PlanSummary(campaign="cups", lines=lines)).draw(80))
 
     words = [line.split() for line in captured.get().splitlines()[1:]]
     counts = {tuple(row[:3]): int(row[3]) for row in words}
