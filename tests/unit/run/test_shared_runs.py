@@ -32,6 +32,7 @@ from pipeline.net.lane import Lane
 from pipeline.providers.base import Request, Response
 from pipeline.run.outcome import Outcome
 from pipeline.run.output_check import Found, hide_all, inspect
+from pipeline.run.plan_sync import sync_plan
 from pipeline.run.runner import DONE, RunHandle, run
 from tests.clocks import HastyClock
 from tests.postgresql import PostgresqlServer
@@ -277,6 +278,26 @@ async def test_from_its_beginning_a_run_keeps_its_plan(studio: Studio) -> None:
         await running
 
         assert studio.admit(plan, Only(("a",))).ok, "it has ended"
+
+
+async def test_runs_plan_their_own_rounds_beside_one_another(studio: Studio) -> None:
+    """What a run adds to its plan refuses neither itself nor one that has begun as well."""
+    with Ledger.open(studio.root) as one, Ledger.open(studio.root) as other:
+
+        def plan(ledger: Ledger, names: str) -> bool:
+            entries = [entry(name) for name in names]
+            syncing = partial(sync_plan, entries, ledger, campaign=CAMPAIGN)
+            return ledger.plan_in_turn(syncing, CAMPAIGN).ok
+
+        assert plan(one, "ab")
+        assert plan(other, "ab")
+        await one.for_run().begin_run(campaign=CAMPAIGN, at=1.0)
+        await other.for_run().begin_run(campaign=CAMPAIGN, at=1.0)
+        assert plan(one, "abc")
+        assert plan(other, "abcd")
+        for ledger in (one, other):
+            # Still not refused.
+            await ledger.for_run().begin_run(campaign=CAMPAIGN, at=2.0)
 
 
 def _admit_other(studio: Studio) -> None:
