@@ -30,7 +30,7 @@ from pipeline.api.provider_access import (
     providers_at_work,
     settings_with_keys,
 )
-from pipeline.api.run_handle import RunScope, open_handle
+from pipeline.api.run_handle import NOTICE, RunScope, open_handle
 from pipeline.api.shared_clips import fetch_gone
 from pipeline.domain import Event
 from pipeline.errors import InvalidInput
@@ -61,6 +61,7 @@ class Run:
         self._scope = scope
         """Without one, the run opens the ledger, admits the plan, and writes the report."""
         self._events: asyncio.Queue[Event | None] = asyncio.Queue()
+        self._noticed: set[str] = set()
         self._stop = asyncio.Event()
         self._work: asyncio.Task[Outcome] | None = None
         self._handle: RunHandle | None = None
@@ -180,6 +181,15 @@ class Run:
         finally:
             self._events.put_nowait(None)
 
+    def _hand_on(self, event: Event) -> None:
+        """Hand an event on; a notice that each machine would give in the same words, once."""
+        if event.name == NOTICE:
+            message = event.detail["message"]
+            if message in self._noticed:
+                return
+            self._noticed.add(message)
+        self._events.put_nowait(event)
+
     async def _make(self, scope: RunScope) -> Outcome:
         """Work to the end, here or on the machines of an engine."""
         campaign, settings = self._campaign, self._settings
@@ -189,7 +199,7 @@ class Run:
             campaign,
             settings,
             scope,
-            observer=self._events.put_nowait,
+            observer=self._hand_on,
             stop=self._stop,
             engine=engine,
             shared=SharedStore(store) if store else None,

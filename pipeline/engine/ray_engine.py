@@ -389,7 +389,8 @@ class RayEngine:
                 for event in events:
                     self._observer(event)
             # Its shards find it gone, and tell where it was the last one.
-            often = f"its process was started {worker.restarts} times and ended no shard"
+            times = "once" if worker.restarts == 1 else f"{worker.restarts} times"
+            often = f"its process was started {times} and ended no shard"
             with suppress(Unusable):
                 self._give_up(worker, Unusable(f"{often}: see Ray's logs, and the memory, there"))
 

@@ -198,6 +198,31 @@ def test_the_timeline_has_each_phase_of_a_job(finished: Path, browser: Page) -> 
     assert {"queue": CLIPS, "run": CLIPS, "fetch": CLIPS, "open": None} == drawn
     caption = browser.value("document.querySelector('#jobs-chart figcaption').innerText")
     assert 3 == caption.count("at the median")
+    assert "no end yet" not in caption
+
+
+# The signs of legends that the first letter of what they stand for is not beside.
+PARTED = """
+[...document.querySelectorAll('figcaption .key')].filter((sign) => {
+  const text = document.createRange();
+  text.selectNodeContents(sign.nextSibling);
+  const [first, line] = [text.getClientRects()[0], sign.getBoundingClientRect()];
+  return line.top < first.top || line.bottom > first.bottom || line.right > first.left;
+}).length
+"""
+
+
+@needs_browser
+@pytest.mark.parametrize("width", [320, 390, 1280])
+def test_a_legend_keeps_each_sign_beside_its_words(
+    finished: Path, browser: Page, width: int
+) -> None:
+    """However narrow the screen: no line ends with a sign whose words are on the next."""
+    (page,) = (finished / "outputs").rglob("report/index.html")
+    browser.open(page, width=width)
+    show(browser, "charts")
+    assert browser.value("document.querySelectorAll('figcaption .key').length") > 4
+    assert 0 == browser.value(PARTED)
 
 
 @needs_browser

@@ -33,7 +33,7 @@ def test_who_cannot_work_is_told_of_and_left_out(tmp_path: Path) -> None:
         assert last.startswith("unusable: no machine of the cluster at")
         assert _NODES == last.count(FULL)
         *told, last = _play(cluster, tmp_path / "killed", KILLED, _NODES)
-        assert "its process was started 1 times and ended no shard" in last
+        assert "its process was started once and ended no shard" in last
         *told, last = _play(cluster, tmp_path / "unreadable", UNREADABLE, _NODES)
         assert "No module named 'callsheet_of_another_day'): is Callsheet" in last
 

@@ -86,15 +86,18 @@ def decode_table(data: bytes, *, shown: str, encoding: str | None) -> tuple[str,
         message = f"this is {what}, not CSV"
         return Finding(slug="bad-encoding", message=message, span=Span(file=shown), hint=hint)
     # What the manifest says is believed where no mark proves anything else.
-    codec = _CODECS.get(encoding, "utf-8")
-    if encoding == "utf-16" and data[:1] == b"\0":
-        codec = "utf-16-be"
+    big_endian = encoding == "utf-16" and data[:1] == b"\0"
+    codec = "utf-16-be" if big_endian else _CODECS.get(encoding, "utf-8")
     label = _LABELS[codec]
     for mark, (proven, name) in _MARKS.items():
         # A mark proves what it says, also against what the manifest says.
         if data.startswith(mark):
             codec, label, data = proven, name, data[len(mark) :]
             break
+    else:
+        # In UTF-16 a comma has a zero byte, and so has the end of a line.
+        if encoding == "utf-16" and data and b"\0" not in data:
+            return _bad_encoding("", shown, "this is not UTF-16", "take `encoding` out")
 
     text = ""
     if codec.startswith("utf-16") or b"\0" not in data:

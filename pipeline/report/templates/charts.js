@@ -34,6 +34,11 @@ const Charts = (() => {
     return [5, 2, 1].map((each) => each * power).find((step) => top / step >= 2);
   }
 
+  // One entry of a legend: the sign of a line and what it stands for are not parted.
+  function entry(kind, text) {
+    return make("span", { class: "entry" }, make("span", { class: `key ${kind}` }), text);
+  }
+
   function spend() {
     const paid = Data.clips.filter((clip) => !clip.shared && clip.finished && Number(clip.charged) > 0).sort((a, b) => a.finished - b.finished);
     if (!paid.length) return make("p", { class: "quiet" }, "Nothing was charged yet.");
@@ -58,7 +63,7 @@ const Charts = (() => {
     const said = `Charged ${dollars(total)}, estimate ${dollars(estimate)}${limit === null ? "" : `, budget ${dollars(limit)}`}`;
     return make("figure", {},
       picture(said, height, ...ticks.map((sum) => draw("line", { x1: LEFT, x2: width - 10, y1: y(sum), y2: y(sum), class: "grid" })), ...ticks.map((sum) => label(sum.toLocaleString("en"), y(sum) + 4)), ...lines, draw("path", { d: path, class: "spent" }), ...axis(from, to, height)),
-      make("figcaption", {}, make("span", { class: "key spent" }), `charged ${dollars(total)} `, make("span", { class: "key estimate" }), `estimate ${dollars(estimate)} `, ...(limit === null ? [] : [make("span", { class: "key budget" }), `budget ${dollars(limit)}`])));
+      make("figcaption", {}, entry("spent", `charged ${dollars(total)}`), entry("estimate", `estimate ${dollars(estimate)}`), ...(limit === null ? [] : [entry("budget", `budget ${dollars(limit)}`)])));
   }
 
   // What a job does one after the other: what it is called, and from when to when it lasts.
@@ -98,11 +103,11 @@ const Charts = (() => {
       }
       if (isOpen(clip)) paths.open += `M${x(reached(clip))} ${y}H${x(to)}`;
     });
-    const usual = PHASES.map(([name, title]) => [name, lengths[name].length ? `${title}, ${median(lengths[name])} at the median ` : `${title} `]);
-    const said = `${counted(ran.length, "job")} from ${clock(from)} to ${clock(to)} UTC. ${usual.map(([, text]) => text.trim()).join("; ")}`;
+    const usual = PHASES.map(([name, title]) => [name, lengths[name].length ? `${title}, ${median(lengths[name])} at the median` : title]);
+    const said = `${counted(ran.length, "job")} from ${clock(from)} to ${clock(to)} UTC. ${usual.map(([, text]) => text).join("; ")}`;
     return make("figure", {},
       picture(said, height, ...Object.entries(paths).map(([name, d]) => draw("path", { d: d || "M0 0", class: `job ${name}`, "stroke-width": Math.max(1, thick - 1) })), ...axis(from, to, height)),
-      make("figcaption", {}, ...usual.flatMap(([name, text]) => [make("span", { class: `key ${name}` }), text]), make("span", { class: "key open" }), `no end yet. ${counted(ran.length, "job")}`));
+      make("figcaption", {}, ...usual.map(([name, text]) => entry(name, text)), ...(paths.open ? [entry("open", "no end yet")] : []), make("span", { class: "entry" }, counted(ran.length, "job"))));
   }
 
   function yieldBy(title, read) {

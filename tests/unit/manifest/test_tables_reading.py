@@ -89,6 +89,16 @@ def test_what_is_not_text_is_told_at_its_line(data: bytes, finding: str) -> None
     assert found.table is None
 
 
+@pytest.mark.parametrize("data", [b"sku,name\n1,Ada\n", b"sku,name\n1,Adam\n", b"sku,n\xe9\n1,A\n"])
+def test_what_is_said_to_be_utf_16_and_is_not_is_told(data: bytes) -> None:
+    """Of an odd or an even number of bytes: it is not read as other letters."""
+    found = read(data, encoding="utf-16")
+
+    told = "t.csv:1:1: bad-encoding: this is not UTF-16\n      take `encoding` out"
+    assert [told] == found.told
+    assert found.table is None
+
+
 def test_windows_1252_has_holes() -> None:
     """Also Windows-1252 leaves some bytes without a meaning."""
     found = read(b"sku\r\nA\r\n\x81\r\n", encoding="windows-1252")
