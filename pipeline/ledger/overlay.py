@@ -169,14 +169,16 @@ def changes_work(connection: Connection, *, campaign: str) -> bool:
 
     What only one of the two has counts for nothing, nor does what has its clip.
     """
+    asked = ("id", "selected", "own_key")
     query = (
-        f"SELECT 1 FROM {_DRAFTED_ITEMS} JOIN main.items AS known ON known.id = drafted.id"
-        " JOIN main.campaigns AS last ON last.id = known.campaign_id"
-        " WHERE next.name = :campaign AND drafted.generation = next.generation"
-        " AND known.generation = last.generation"
-        f" AND (drafted.selected <> known.selected AND NOT {_has_clip('known')}"
+        f"SELECT 1 FROM ({_items_of('drafted', asked)} EXCEPT {_items_of('known', asked)}) AS other"
+        " JOIN temp.items AS drafted ON drafted.id = other.id"
+        " JOIN main.items AS known ON known.id = other.id"
+        " JOIN main.campaigns AS last"
+        " ON last.id = known.campaign_id AND last.generation = known.generation"
+        f" WHERE drafted.selected <> known.selected AND NOT {_has_clip('known')}"
         " OR drafted.selected = 1 AND drafted.own_key <> known.own_key"
-        f" AND NOT {_has_clip('drafted')}) LIMIT 1"
+        f" AND NOT {_has_clip('drafted')} LIMIT 1"
     )
     return _execute(connection, query, {"campaign": campaign}).first() is not None
 
@@ -186,24 +188,34 @@ def buys_otherwise(connection: Connection, *, campaign: str) -> bool:
 
     Also what one of the two has alone; what has its clip counts for nothing.
     """
-    published = (
-        "main.items AS known JOIN main.campaigns AS last ON last.id = known.campaign_id"
-        " AND last.name = :campaign AND last.generation = known.generation AND known.selected = 1"
+    work, selected = ("id", "key", "provider"), "item.selected = 1"
+    added = (
+        f"SELECT 1 FROM ({_items_of('drafted', work, selected)}"
+        f" EXCEPT {_items_of('known', work, selected)}) AS other"
+        f" WHERE NOT {_has_clip('other')} LIMIT 1"
     )
-    drafted = f"{_DRAFTED_ITEMS} AND next.name = :campaign AND drafted.selected = 1"
-    drafted += " AND drafted.generation = next.generation"
-    work = "known.id = drafted.id AND known.key = drafted.key AND known.provider = drafted.provider"
-    for these, others, item, same in (
-        (drafted, published, "drafted", work),
-        (published, drafted, "known", "drafted.id = known.id"),
-    ):
-        query = (
-            f"SELECT 1 FROM {these} WHERE NOT {_has_clip(item)}"
-            f" AND NOT EXISTS (SELECT 1 FROM {others} WHERE {same}) LIMIT 1"
-        )
-        if _execute(connection, query, {"campaign": campaign}).first() is not None:
-            return True
-    return False
+    gone = (
+        f"SELECT 1 FROM ({_items_of('known', ('id',), selected)}"
+        f" EXCEPT {_items_of('drafted', ('id',), selected)}) AS other"
+        f" JOIN main.items AS known ON known.id = other.id WHERE NOT {_has_clip('known')} LIMIT 1"
+    )
+    values = {"campaign": campaign}
+    return any(_execute(connection, query, values).first() is not None for query in (added, gone))
+
+
+def _items_of(plan: str, columns: Sequence[str], condition: str = "1 = 1") -> str:
+    """Return the query for the items of the plan that is `drafted`, or of the one that is `known`.
+
+    For sets, and not for a join: the server knows little of what was just written, and compares
+    each with each then.
+    """
+    schema = {"drafted": "temp", "known": "main"}[plan]
+    listed = ", ".join(f"item.{name}" for name in columns)
+    return (
+        f"SELECT {listed} FROM {schema}.items AS item JOIN {schema}.campaigns AS its"
+        " ON its.id = item.campaign_id AND its.generation = item.generation"
+        f" WHERE its.name = :campaign AND {condition}"
+    )
 
 
 def _has_clip(item: str) -> str:
