@@ -70,8 +70,9 @@ class TableResults:
 
 
 def _facts(record: Record) -> Facts:
-    is_unknown = record.charge_source == UNKNOWN or record.possible_usd
-    known = UNKNOWN if is_unknown else str(record.charged_usd)
+    # It may have been charged, or not: no nought.
+    maybe = record.possible_usd and not record.charged_usd
+    known = UNKNOWN if maybe or record.charge_source == UNKNOWN else str(record.charged_usd)
     return (
         record.state,
         record.path or "",
@@ -95,7 +96,8 @@ def _place_facts(place: LoopPlace, takes: Sequence[Record]) -> Facts:
     if len(told) > 1:
         told = [tuple(" | ".join(dict.fromkeys(filter(None, c))) for c in zip(*told, strict=True))]
     _, path, _, cause, outcome, take, reason, note, who = told[0]
-    unknown = place.cost.charges_unknown or place.cost.possible_usd
+    maybe = place.cost.possible_usd and not place.cost.charged_usd
+    unknown = maybe or place.cost.charges_unknown
     cost = UNKNOWN if unknown else str(place.cost.charged_usd)
     return (place.state, path, cost, cause, outcome, take, reason, note, who)
 

@@ -159,7 +159,7 @@ def test_another_root_steers_and_reads_what_one_ledger_has(
     code, said = call("status", "cups.yaml", *there)
     assert (0, True) == (code, f"{ITEMS} done" in said), said
     code, said = call("pause", "cups.yaml", *there)
-    assert (Exit.INVALID, True) == (code, f"no run is at work in {url}" in said)
+    assert (Exit.INVALID, True) == (code, f"no run of cups is at work in {url}" in said)
 
 
 @pytest.mark.parametrize(

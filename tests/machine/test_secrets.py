@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -63,11 +64,11 @@ def test_a_run_leaves_no_trace_of_the_key(campaign: Campaign, sandbox: Sandbox) 
 
 
 def test_a_forced_failure_shows_no_key(campaign: Campaign) -> None:
-    """With --debug too: a root that is a file, an unusable key, a provider that is not there."""
-    (campaign.folder / "root").write_text("in the way", "utf-8")
+    """With --debug too: a ledger that is a folder, a provider that is not there."""
+    (campaign.root / ".callsheet" / "ledger.db").mkdir(parents=True)
     blocked = _run(campaign, debug=True)
     assert (12, True) == (blocked.returncode, "Traceback" in blocked.stderr)
-    (campaign.folder / "root").unlink()
+    shutil.rmtree(campaign.root)
     nowhere = replace(campaign, address=f"http://127.0.0.1:{closed_port()}")
     unreachable = _run(nowhere, debug=True)
     assert 12 == unreachable.returncode
