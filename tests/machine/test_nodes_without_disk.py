@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from tests.ray_cluster import RayCluster
 from tests.sandboxes import Sandbox
 
 SIZE = Size(settled=30, asked=10, away_s=0, hung_s=0, times=1, slots=4)
+NOTICE = "address from outside the manifest: "
 _GUARD = """\
 import os, sys
 _FORBIDDEN = {project!r}
@@ -73,6 +75,9 @@ def test_nodes_need_nothing_of_the_project(
         record_property(FIGURE, drill.sentence)
 
         assert set() == drill.billed_twice
+        # Said by each of the two drivers that needs it, and by no node again.
+        notices = Counter(line for line in drill.said.splitlines() if line.startswith(NOTICE))
+        assert 2 == max(notices.values()), notices
         assert [0] == drill.exit_codes, drill.said
         assert {"done": SIZE.settled + SIZE.asked} == drill.states()
         for name in (SETTLES, ASKS):
