@@ -214,15 +214,18 @@ PARTED = """
 
 @needs_browser
 @pytest.mark.parametrize("width", [320, 390, 1280])
-def test_a_legend_keeps_each_sign_beside_its_words(
-    finished: Path, browser: Page, width: int
-) -> None:
-    """However narrow the screen: no line ends with a sign whose words are on the next."""
+def test_charts_fit_the_screen(finished: Path, browser: Page, width: int) -> None:
+    """However narrow: no line of a legend ends with a sign whose words are on the next.
+
+    And no figure of the yield is out of sight.
+    """
     (page,) = (finished / "outputs").rglob("report/index.html")
     browser.open(page, width=width)
     show(browser, "charts")
     assert browser.value("document.querySelectorAll('figcaption .key').length") > 4
     assert 0 == browser.value(PARTED)
+    yields = "document.getElementById('yield-chart')"
+    assert browser.value(f"{yields}.scrollWidth <= {yields}.clientWidth")
 
 
 @needs_browser
