@@ -211,7 +211,7 @@ class ActiveJob:
         limiter = self.queue.limiter
         self.queue.note_accepted()
         if limiter.speed_up():
-            self._emit_lane("widened", f"{limiter.width} clips at once")
+            self._emit_lane("widened", f"{limiter.width} at once")
 
     def break_circuit(self, why: str) -> None:
         """Stop the lane if the brake says why; what is in doubt goes on being settled."""

@@ -261,7 +261,7 @@ class RunHandle:
             raise ValueError("less than one clip at once is a pause")
         for name in self._select_lanes(lane):
             self._queues[name].set_concurrency(most)
-            self._tell("concurrency", name, message=f"{most} clips at once", width=most)
+            self._tell("concurrency", name, message=f"{most} at once", width=most)
         self._steer("set_concurrency", lane, most)
 
     async def leave_out(self, address: str) -> str:

@@ -84,7 +84,7 @@ async def _renew_shares(context: RunContext, *, begins: bool) -> None:
         shares = await context.ledger.renew_shares(campaign=context.campaign, demands=demands)
         for queue, demand, share in zip(queues, demands, shares, strict=True):
             if queue.take_share(demand, share):
-                told = {"message": f"{share.most} clips at once", "width": share.most}
+                told = {"message": f"{share.most} at once", "width": share.most}
                 _tell(context, "concurrency", told, provider=queue.lane.name)
         # What is given up is others' only once that is written as well.
         if all(s.held <= q.limiter.kept for q, s in zip(queues, shares, strict=True)):

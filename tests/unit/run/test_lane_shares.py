@@ -533,7 +533,7 @@ async def test_a_persons_word_to_one_of_two_runs_holds_for_both(studio: Studio) 
             await run.wait()
         await beside
 
-    assert ["9 clips at once"] == [
+    assert ["9 at once"] == [
         event.detail["message"] for event in other.events if event.name == "concurrency"
     ]
     assert studio.shop.most_at_once <= 9
