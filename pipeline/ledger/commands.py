@@ -6,8 +6,8 @@ none: it is answered when the next one begins.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from contextlib import closing
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
@@ -16,6 +16,7 @@ import orjson
 from sqlalchemy import Connection, func, insert, select, update
 
 from pipeline.errors import LedgerDamaged
+from pipeline.ledger.connection import LedgerDatabase
 from pipeline.ledger.location import Where, database_of
 from pipeline.ledger.migrations import VERSION, read_version
 from pipeline.ledger.run_plans import find_runs
@@ -36,14 +37,20 @@ class Command:
     arguments: Mapping[str, Any]
 
 
+@contextmanager
+def _transaction(database: LedgerDatabase, *, readonly: bool = False) -> Iterator[Connection]:
+    with (
+        database.translate_errors(),
+        closing(database.connect(readonly=readonly)) as connection,
+        connection.begin(),
+    ):
+        yield connection
+
+
 def is_run_at_work(root: Where, campaign: str) -> bool:
     """Tell whether a campaign's run is at work, in a ledger that some process works with."""
     database = database_of(root)
-    with (
-        database.translate_errors(),
-        closing(database.connect(readonly=True)) as connection,
-        connection.begin(),
-    ):
+    with _transaction(database, readonly=True) as connection:
         if read_version(database, connection) != VERSION:
             # Whoever works with it is of another version.
             return False
@@ -70,11 +77,7 @@ def send_command(
     version: then no run of this version is at work.
     """
     database = database_of(root)
-    with (
-        database.translate_errors(),
-        closing(database.connect()) as connection,
-        connection.begin(),
-    ):
+    with _transaction(database) as connection:
         if read_version(database, connection) != VERSION:
             raise LedgerDamaged(f"{database}: it is of another version: no run of this one uses it")
         row = {"campaign": campaign, "name": name, "sent_at": at}
@@ -86,11 +89,7 @@ def send_command(
 def find_answer(root: Where, command_id: int) -> str | None:
     """Return what the run answered to a command; None if it has not answered yet."""
     database = database_of(root)
-    with (
-        database.translate_errors(),
-        closing(database.connect(readonly=True)) as connection,
-        connection.begin(),
-    ):
+    with _transaction(database, readonly=True) as connection:
         known = select(commands.c.answer).where(commands.c.id == command_id)
         answer: str | None = connection.scalar(known)
         return answer

@@ -18,16 +18,8 @@ from pipeline.domain.states import State
 from pipeline.ledger.event_log import NOTABLE
 from pipeline.schemas import schema
 from tests.architecture.source import modules
+from tests.cli.cups import MANIFEST
 
-MANIFEST = """\
-callsheet: 1
-name: cups
-tables: {cups: {file: cups.csv, key: sku, as: cup}}
-defaults: {provider: runware, duration: 5, aspect_ratio: "9:16"}
-shots:
-  - {id: still, for: cups, prompt: "{{ cup.name }} stands on a table, no text."}
-budget: {limit: 20 USD}
-"""
 Event = dict[str, Any]
 
 

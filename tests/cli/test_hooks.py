@@ -13,18 +13,10 @@ from pipeline.api.loaded_campaign import load_campaign
 from pipeline.api.project_file import project_of
 from pipeline.cli.command_line import invoke
 from pipeline.domain.states import Exit
+from tests.cli.cups import MANIFEST, TABLE
 from tests.processes import run_callsheet
 from tests.sandboxes import Sandbox
 
-MANIFEST = """\
-callsheet: 1
-name: cups
-tables: {cups: {file: cups.csv, key: sku, as: cup}}
-defaults: {provider: runware, duration: 5, aspect_ratio: "9:16"}
-shots:
-  - {id: still, for: cups, prompt: "{{ cup.name }} stands on a table, no text."}
-budget: {limit: 20 USD}
-"""
 FACTS = {"CALLSHEET_EVENT": "done", "CALLSHEET_DONE": "2"}
 
 
@@ -33,7 +25,7 @@ def manifest(tmp_path: Path) -> Path:
     """Return a manifest of two clips, in a folder below its project's."""
     folder = tmp_path / "cups"
     folder.mkdir()
-    (folder / "cups.csv").write_text("sku,name\nA,Alba\nB,Brera\n", "utf-8")
+    (folder / "cups.csv").write_text(TABLE, "utf-8")
     (folder / "m.yaml").write_text(MANIFEST, "utf-8")
     return folder / "m.yaml"
 

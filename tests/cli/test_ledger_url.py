@@ -16,18 +16,10 @@ from pipeline.cli.command_line import invoke
 from pipeline.domain.states import Exit
 from pipeline.ledger.location import read_server, remember_server
 from tests.architecture.source import REPOSITORY
+from tests.cli.cups import MANIFEST, TABLE
 from tests.postgresql import PostgresqlServer
 from tests.sandboxes import Sandbox
 
-MANIFEST = """\
-callsheet: 1
-name: cups
-tables: {cups: {file: cups.csv, key: sku, as: cup}}
-defaults: {provider: runware, duration: 5, aspect_ratio: "9:16"}
-shots:
-  - {id: still, for: cups, prompt: "{{ cup.name }} stands on a table, no text."}
-budget: {limit: 20 USD}
-"""
 ITEMS = 2
 VARIABLE = "CALLSHEET_LEDGER"
 SECRET = "hunter2"
@@ -45,7 +37,7 @@ Call = Callable[..., tuple[int, str]]
 def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Return a project's folder with a campaign in it; it is the current folder."""
     (tmp_path / "cups.yaml").write_text(MANIFEST, "utf-8")
-    (tmp_path / "cups.csv").write_text("sku,name\nA,Alba\nB,Brera\n", "utf-8")
+    (tmp_path / "cups.csv").write_text(TABLE, "utf-8")
     (tmp_path / "callsheet.toml").touch()
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv(VARIABLE, raising=False)

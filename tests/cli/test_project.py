@@ -13,18 +13,10 @@ import pytest
 
 from pipeline.api.project_file import project_of
 from pipeline.cli.command_line import invoke
+from tests.cli.cups import MANIFEST, TABLE
 from tests.sandboxes import Sandbox
 
 KEY = "key-of-the-project"
-MANIFEST = """\
-callsheet: 1
-name: cups
-tables: {cups: {file: cups.csv, key: sku, as: cup}}
-defaults: {provider: runware, duration: 5, aspect_ratio: "9:16"}
-shots:
-  - {id: still, for: cups, prompt: "{{ cup.name }} stands on a table, no text."}
-budget: {limit: 20 USD}
-"""
 ITEMS = 2
 Run = Callable[..., tuple[int, str]]
 
@@ -35,7 +27,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     campaign = tmp_path / "project" / "campaigns" / "cups"
     campaign.mkdir(parents=True)
     (campaign / "cups.yaml").write_text(MANIFEST, "utf-8")
-    (campaign / "cups.csv").write_text("sku,name\nA,Alba\nB,Brera\n", "utf-8")
+    (campaign / "cups.csv").write_text(TABLE, "utf-8")
     (tmp_path / "project" / "callsheet.toml").touch()
     monkeypatch.chdir(tmp_path / "project")
     return tmp_path / "project"

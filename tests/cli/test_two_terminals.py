@@ -12,20 +12,11 @@ import pytest
 from pipeline import Project
 from pipeline.domain.states import Exit, State
 from pipeline.errors import LedgerInUse
+from tests.cli.cups import MANIFEST, TABLE
 from tests.postgresql import PostgresqlServer
 from tests.processes import begin_callsheet, run_callsheet
 from tests.sandboxes import Sandbox
 
-MANIFEST = """\
-callsheet: 1
-name: cups
-tables: {cups: {file: cups.csv, key: sku, as: cup}}
-defaults: {provider: runware, duration: 5, aspect_ratio: "9:16"}
-shots:
-  - {id: still, for: cups, prompt: "{{ cup.name }} stands on a table, no text."}
-budget: {limit: 20 USD}
-"""
-TABLE = "sku,name\nA,Alba\nB,Brera\n"
 KEY = {"RUNWARE_API_KEY": "key-of-two-terminals"}
 AN_HOUR_S = 3600
 ONE = ("--select", "still[A]")
